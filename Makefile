@@ -1,0 +1,44 @@
+# llava_zh.  make help says what there is.
+EXTENSION = llava_zh
+MODULE_big = llava_zh
+DATA = $(wildcard sql/llava_zh--*.sql)
+PURE_SOURCES = $(wildcard src/image/*.c src/vlm/*.c src/reply/*.c)
+PG_SOURCES = $(wildcard src/*.c src/pg/*.c)
+OBJS = $(PURE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
+
+LIBRARIES = libcurl jansson libjpeg libpng libwebp
+LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES))
+LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARIES)) -lgif -lm -lpthread
+
+PG_CPPFLAGS = -I$(srcdir)/src $(LIBRARY_CFLAGS)
+PG_CFLAGS = -std=gnu99 $(if $(WERROR),-Wextra -Wno-unused-parameter -Wno-sign-compare -Werror) \
+	$(if $(DEBUG),-O0 -g3 -DUSE_ASSERT_CHECKING)
+SHLIB_LINK = $(LIBRARY_LIBS)
+
+# Regression tests run in a throwaway server of their own, with preloading.
+REGRESS = $(patsubst sql/%.sql,%,$(filter-out sql/llava_zh--%,$(wildcard sql/*.sql)))
+REGRESS_OPTS = --temp-instance=tmp_regress --temp-config=$(srcdir)/test/regress.conf \
+	--encoding=UTF8 --no-locale --load-extension=llava_zh
+ISOLATION = same_bytes
+ISOLATION_OPTS = --inputdir=test --outputdir=tmp_iso --temp-instance=tmp_iso/instance \
+	--temp-config=$(srcdir)/test/regress.conf --encoding=UTF8 --no-locale --load-extension=llava_zh
+TAP_TESTS = 1
+PROVE_TESTS = test/t/*.pl
+PROVE_FLAGS = -I test/perl
+
+EXTRA_CLEAN = build tmp_regress tmp_iso tmp_check regression_output
+
+PG_CONFIG ?= pg_config
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+include $(PGXS)
+
+# pgxs compiles headers' users only when the source changes
+$(OBJS): $(wildcard src/*.h src/*/*.h)
+
+## help: this list
+help:
+	@sed -n 's/^## /make /p' $(firstword $(MAKEFILE_LIST))
+
+include test/rooms.mk
+
+.PHONY: help

@@ -1,0 +1,117 @@
+/*
+ * compat.h
+ *	  Every difference between PostgreSQL 15 and 19 that this extension meets.
+ */
+#ifndef LLAVA_COMPAT_H
+#define LLAVA_COMPAT_H
+
+#if PG_VERSION_NUM < 150000
+#error "llava_zh needs PostgreSQL 15 or later"
+#endif
+
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "pgstat.h"
+#include "storage/latch.h"
+#include "storage/proc.h"
+#include "utils/acl.h"
+#include "utils/backend_status.h"
+#include "utils/memutils.h"
+#include "utils/wait_event.h"
+
+#if PG_VERSION_NUM >= 180000
+#include "storage/waiteventset.h"
+#endif
+
+/* A wait set that lives as long as the process. */
+static inline WaitEventSet *
+compat_wait_set(int events)
+{
+#if PG_VERSION_NUM >= 170000
+	return CreateWaitEventSet(NULL, events);
+#else
+	return CreateWaitEventSet(TopMemoryContext, events);
+#endif
+}
+
+/* Wait events with names of their own where the server can have them. */
+static inline uint32
+compat_wait_event_http(void)
+{
+#if PG_VERSION_NUM >= 170000
+	static uint32 event;
+
+	if (event == 0)
+		event = WaitEventExtensionNew("LlavaZhHttp");
+	return event;
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+static inline uint32
+compat_wait_event_idle(void)
+{
+#if PG_VERSION_NUM >= 170000
+	static uint32 event;
+
+	if (event == 0)
+		event = WaitEventExtensionNew("LlavaZhIdle");
+	return event;
+#else
+	return PG_WAIT_EXTENSION;
+#endif
+}
+
+static inline AclResult
+compat_server_aclcheck(Oid server, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignServerRelationId, server, role, mode);
+#else
+	return pg_foreign_server_aclcheck(server, role, mode);
+#endif
+}
+
+static inline AclResult
+compat_wrapper_aclcheck(Oid wrapper, Oid role, AclMode mode)
+{
+#if PG_VERSION_NUM >= 160000
+	return object_aclcheck(ForeignDataWrapperRelationId, wrapper, role, mode);
+#else
+	return pg_foreign_data_wrapper_aclcheck(wrapper, role, mode);
+#endif
+}
+
+static inline PgBackendStatus *
+compat_backend_status(int index)
+{
+#if PG_VERSION_NUM >= 160000
+	LocalPgBackendStatus *local = pgstat_get_local_beentry_by_index(index);
+#else
+	LocalPgBackendStatus *local = pgstat_fetch_stat_local_beentry(index);
+#endif
+
+	return local == NULL ? NULL : &local->backendStatus;
+}
+
+/* DROP DATABASE may end such a worker by itself. */
+#if PG_VERSION_NUM >= 190000
+#define COMPAT_BGWORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
+#else
+#define COMPAT_BGWORKER_INTERRUPTIBLE 0
+#endif
+
+static inline bool
+compat_proc_is_worker(const PGPROC *proc)
+{
+#if PG_VERSION_NUM >= 190000
+	return proc->backendType == B_BG_WORKER;
+#elif PG_VERSION_NUM >= 180000
+	return !proc->isRegularBackend;
+#else
+	return proc->isBackgroundWorker;
+#endif
+}
+
+#endif							/* LLAVA_COMPAT_H */

@@ -1,0 +1,175 @@
+/*
+ * image.h
+ *	  A picture's bytes to facts, and to the JPEG the model is sent.
+ *
+ * Pure C: malloc, no PostgreSQL, no global state; every function may be called
+ * from any thread.  Sizes are in bytes, sides in pixels.  Nothing is allocated
+ * before the header has been held against the limits.
+ */
+#ifndef LLAVA_IMAGE_H
+#define LLAVA_IMAGE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef enum ImageStatus
+{
+	IMAGE_OK,
+	IMAGE_EMPTY,				/* no bytes */
+	IMAGE_UNKNOWN,				/* not a picture, by its first bytes */
+	IMAGE_UNSUPPORTED,			/* a known format that is not taken */
+	IMAGE_TRUNCATED,			/* the file ends too early */
+	IMAGE_BROKEN,				/* the file contradicts itself */
+	IMAGE_TOO_LARGE,			/* bytes, sides, pixels or scans over a limit */
+	IMAGE_TOO_SMALL,			/* a side under the model's minimum */
+	IMAGE_RATIO,				/* one side too many times the other */
+	IMAGE_NO_MEMORY,
+	IMAGE_STOPPED				/* the caller's stop callback said so */
+} ImageStatus;
+
+/* The status and one English sentence without a full stop, always terminated. */
+typedef struct ImageError
+{
+	ImageStatus status;
+	char		message[160];
+} ImageError;
+
+typedef enum ImageFormat
+{
+	IMAGE_FORMAT_NONE,
+	IMAGE_FORMAT_JPEG,
+	IMAGE_FORMAT_PNG,
+	IMAGE_FORMAT_WEBP,
+	IMAGE_FORMAT_GIF
+} ImageFormat;
+
+/* What the header says.  width and height are as stored, before orientation. */
+typedef struct ImageInfo
+{
+	ImageFormat format;
+	int			width;
+	int			height;
+	int			channels;		/* 1 to 4 */
+	int			bits;			/* per channel */
+	int			orientation;	/* EXIF, 1 to 8; 1 where nothing is said */
+	bool		progressive;	/* JPEG */
+	bool		animated;		/* more than one frame */
+	bool		complete;		/* the end of the picture is there */
+	double		present;		/* share of the bytes that is there, 0 to 1, an
+								 * estimate where complete is false */
+} ImageInfo;
+
+/* What is refused; 0 means no limit. */
+typedef struct ImageLimits
+{
+	size_t		max_bytes;
+	int			min_side;
+	int			max_side;
+	int64_t		max_pixels;
+	int			max_ratio;		/* longer side / shorter side */
+	int			max_scans;		/* of a progressive JPEG */
+} ImageLimits;
+
+/* How a picture is fitted to a model; see image_smart_resize. */
+typedef struct ImageFit
+{
+	int			factor;			/* sides become multiples of it: 28, 32 */
+	int64_t		min_pixels;
+	int64_t		max_pixels;
+	int			quality;		/* of the JPEG that is made, 1 to 100 */
+	bool		full_chroma;	/* 4:4:4 rather than 4:2:0 */
+	ImageLimits limits;
+	/* polled at least every 10 ms of work; true ends it.  May be NULL. */
+	bool		(*stop) (void *arg);
+	void	   *stop_arg;
+} ImageFit;
+
+/* The bytes to send, always image/jpeg, and their sides. */
+typedef struct ImagePrepared
+{
+	uint8_t    *data;			/* malloc; NULL where passed_through */
+	size_t		size;
+	int			width;
+	int			height;
+	bool		passed_through; /* the input's own bytes are to be sent */
+	ImageInfo	source;
+} ImagePrepared;
+
+extern const char *image_format_name(ImageFormat format);	/* 'jpeg' ... */
+extern const char *image_status_name(ImageStatus status);	/* 'truncated' ... */
+
+/* Limits that no model or trainer can do without; see image.c. */
+extern const ImageLimits image_default_limits;
+
+/*
+ * Facts from the header; no pixel is decoded.  IMAGE_OK also for a picture that
+ * is not complete (see info->complete); the error is set for all else.
+ */
+extern ImageStatus image_info(const uint8_t *data, size_t size,
+							  ImageInfo *info, ImageError *error);
+
+/* Holds facts against limits: completeness, bytes, sides, pixels, ratio. */
+extern ImageStatus image_check(const ImageInfo *info, size_t size,
+							   const ImageLimits *limits, ImageError *error);
+
+/*
+ * The sides the model will see: Qwen's smart_resize (qwen_vl_utils,
+ * vision_process.py), rounding half to even, to the bit.
+ */
+extern ImageStatus image_smart_resize(int height, int width, int factor,
+									  int64_t min_pixels, int64_t max_pixels,
+									  int *fitted_height, int *fitted_width,
+									  ImageError *error);
+
+/* Image tokens of a picture with these facts: (h / factor) * (w / factor) + 2. */
+extern int64_t image_tokens(const ImageInfo *info, const ImageFit *fit);
+
+/*
+ * Decodes, turns upright, fits and encodes.  An upright baseline RGB or grey
+ * JPEG whose sides are already what smart_resize keeps within max_pixels
+ * (no downscaling needed) passes through untouched.  On success the caller frees
+ * prepared->data with image_prepared_free; on failure nothing is to be freed.
+ */
+extern ImageStatus image_prepare(const uint8_t *data, size_t size,
+								 const ImageFit *fit, ImagePrepared *prepared,
+								 ImageError *error);
+extern void image_prepared_free(ImagePrepared *prepared);
+
+/*
+ * Preparation ahead of need: threads (lower priority, all signals blocked) that
+ * run image_prepare.  One thread owns the pool and calls all of these; only the
+ * work itself runs elsewhere.
+ */
+typedef struct ImagePool ImagePool;
+
+typedef struct ImageJob
+{
+	uint8_t    *data;			/* malloc, owned by the job */
+	size_t		size;
+	ImageFit	fit;			/* its stop callback is the pool's own */
+	ImageStatus status;			/* results, once image_pool_next gave the job */
+	ImagePrepared prepared;
+	ImageError	error;
+	void	   *user;			/* the owner's */
+	struct ImageJob *next;		/* the pool's */
+} ImageJob;
+
+/* NULL where a thread or a descriptor cannot be had. */
+extern ImagePool *image_pool_new(int threads);
+
+/* Readable while image_pool_next has something to give. */
+extern int	image_pool_fd(ImagePool *pool);
+
+/* Takes the job until image_pool_next gives it back; never blocks on work. */
+extern void image_pool_submit(ImagePool *pool, ImageJob *job);
+extern ImageJob *image_pool_next(ImagePool *pool);
+extern int	image_pool_pending(const ImagePool *pool);	/* submitted, not given back */
+
+/* Stops the work within 10 ms, joins the threads, frees jobs not given back. */
+extern void image_pool_free(ImagePool *pool);
+
+/* Frees the job, its data and its result. */
+extern void image_job_free(ImageJob *job);
+
+#endif							/* LLAVA_IMAGE_H */

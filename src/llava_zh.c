@@ -1,0 +1,29 @@
+/*
+ * llava_zh.c
+ *	  Entry: what happens when the library is loaded.
+ */
+#include "postgres.h"
+
+#include "llava_zh.h"
+#include "miscadmin.h"
+
+PG_MODULE_MAGIC;
+
+void		_PG_init(void);
+
+/*
+ * Never an ERROR for want of preloading: everything but the launcher and the
+ * limits shared between processes works without it.
+ */
+void
+_PG_init(void)
+{
+	config_define();
+	copy_jsonl_install();
+
+	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
+	{
+		shared_request();
+		launcher_register();
+	}
+}

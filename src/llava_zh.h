@@ -1,0 +1,238 @@
+/*
+ * llava_zh.h
+ *	  What the PostgreSQL-facing half shares.  Include postgres.h first.
+ */
+#ifndef LLAVA_ZH_H
+#define LLAVA_ZH_H
+
+#include "fmgr.h"
+#include "lib/stringinfo.h"
+#include "nodes/pg_list.h"
+#include "utils/timestamp.h"
+
+#include "image/image.h"
+#include "reply/reply.h"
+#include "vlm/vlm.h"
+
+/* ---- config.c: settings ---- */
+
+extern char *llava_databases;
+extern int	llava_workers;
+extern int	llava_naptime;		/* ms */
+extern int	llava_max_attempts;
+extern int	llava_retry_delay;	/* ms */
+extern int	llava_retry_delay_max;	/* ms */
+extern int	llava_prepare_threads;
+extern int	llava_image_quality;
+extern int	llava_image_max_size;	/* kB */
+extern int	llava_image_max_pixels; /* thousands of pixels */
+extern int	llava_max_reply_size;	/* kB */
+extern char *llava_server;		/* USERSET: the server of llava_generate */
+
+extern void config_define(void);
+
+/* Limits and quality of the settings; factor and pixels are a server's. */
+extern void config_image_fit(ImageFit *fit);
+
+/* ---- extension.c: which schema, and whether at all ---- */
+
+/* InvalidOid if the extension is not installed here. */
+extern Oid	extension_schema(void);
+/* Same, with an ERROR that says CREATE EXTENSION. */
+extern Oid	extension_schema_required(void);
+/* OID of one of the extension's own tables. */
+extern Oid	extension_relation(const char *name);
+
+/*
+ * ERROR if a table carries a trigger whose function belongs to neither a
+ * superuser nor the table's owner: with only the TRIGGER privilege a role could
+ * otherwise run code as whoever writes the table.
+ */
+extern void extension_check_triggers(Oid relation);
+
+/* ---- sql.c: every SQL text ---- */
+
+typedef enum SqlStatement
+{
+	SQL_TASK_NEWEST,			/* $1 name or alias, or NULL: all tasks */
+	SQL_TASK_PREVIOUS,			/* newest row of a name, all columns */
+	SQL_TASK_WEIGHTS,
+	SQL_TASK_SHIP,
+	SQL_COMPRESS_REPLY,
+	SQL_COMPRESS_CONVERSATION,
+	SQL_SEEN_ADD,
+	SQL_SEEN_FIND,
+	SQL_PENDING_ADD,
+	SQL_ENQUEUE,
+	SQL_IMAGE_STATE,
+	SQL_CONVERSATION_EXISTS,
+	SQL_REPLY_VARIATION,
+	SQL_RETRY,
+	SQL_LOAD_KNOWN,
+	SQL_LOAD_ADD,
+	SQL_LOAD_REJECTED,
+	SQL_CLAIM,
+	SQL_CLAIM_IMAGES,
+	SQL_RENEW,
+	SQL_RELEASE,
+	SQL_RELEASE_HOLDER,
+	SQL_NEXT_DUE,
+	SQL_SETTLE_REPLY,
+	SQL_SETTLE_DONE,
+	SQL_SETTLE_SAMPLE,
+	SQL_SETTLE_AGAIN,
+	SQL_SETTLE_FAILED,
+	SQL_USAGE_ADD,
+	SQL_USAGE_PAUSE,
+	SQL_USAGE_RESUME,
+	SQL_USAGE_ALL,
+	SQL_EXPORT_LLAVA,
+	SQL_STATEMENTS
+} SqlStatement;
+
+/*
+ * Runs one statement through its saved plan; the caller is SPI-connected.
+ * nulls as for SPI_execute_plan, or NULL.  Returns the rows processed; ERROR on
+ * anything else than success.
+ */
+extern uint64 sql_run(SqlStatement statement, Datum *values, const char *nulls, long limit);
+/* The saved plan itself, for SPI_cursor_open. */
+extern struct _SPI_plan *sql_plan(SqlStatement statement);
+
+/* ---- options.c: servers and user mappings ---- */
+
+typedef struct LlavaServer
+{
+	Oid			oid;
+	Oid			owner;
+	char	   *name;
+	char	   *url;
+	char	   *model;
+	int			max_in_flight;
+	int			requests_per_minute;	/* 0: no limit */
+	int64		tokens_per_minute;	/* 0: no limit */
+	int			connect_timeout;	/* ms */
+	int			request_timeout;	/* ms */
+	int			priority;		/* smaller is tried first */
+	bool		paused;
+	int64		max_requests;	/* -1: no limit */
+	double		budget;			/* -1: no limit */
+	double		input_price;	/* per million tokens */
+	double		output_price;
+	char	   *extra_body;		/* or NULL */
+	int			pixel_factor;
+	int64		min_pixels;
+	int64		max_pixels;
+} LlavaServer;
+
+/* palloc'd in the current context. */
+extern LlavaServer *server_load(Oid server);
+
+/* OIDs of all servers of the wrapper llava_zh. */
+extern List *server_oids(void);
+
+/*
+ * The server a caller means: by name, else the setting, else the only one it has
+ * USAGE on.  ERRORs name what is missing, with CREATE SERVER or the names as HINT.
+ */
+extern LlavaServer *server_for_caller(const char *name);
+
+/*
+ * The key to send to this server, palloc'd; NULL if there is no mapping or it has
+ * none.  The worker's: the owner's mapping, else PUBLIC's.  A caller's: its own,
+ * else PUBLIC's.  A key that an ALTER SERVER ... url by the server's owner could
+ * steal is an ERROR (design section 3).
+ */
+extern char *server_key_for_worker(const LlavaServer *server);
+extern char *server_key_for_caller(const LlavaServer *server);
+
+/* ---- task.c ---- */
+
+typedef struct LlavaTask
+{
+	char	   *name;
+	int			version;
+	char	   *alias;			/* or NULL */
+	char	   *prompt;
+	ReplyKind	kind;
+	ReplyLanguage language;
+	int64		weight;
+	char	   *server;			/* or NULL */
+	int			n_questions;
+	char	  **questions;
+	VlmSampling sampling;		/* seed unset */
+	ReplyRules	rules;			/* rules.prompts set up */
+} LlavaTask;
+
+/* Newest version by name or alias, palloc'd; ERROR with the names as HINT. */
+extern LlavaTask *task_find(const char *name);
+/* Newest versions of all tasks, in the current context. */
+extern List *task_list(void);
+/* The task of a draw; NULL if no task has a weight. */
+extern const char *task_draw(List *tasks, int64 n);
+/* Seed of a request: a hash of image, task and variation, in [0, 2^31). */
+extern int64 task_seed(int64 image, const char *task, int variation);
+/* The human turn of a description: deterministic per image. */
+extern const char *task_question(const LlavaTask *task, int64 image);
+
+/* ---- conversation.c: turns to jsonb ---- */
+
+/* '[{"from": ..., "value": ...}, ...]'; question: the human turn of a description, or NULL. */
+extern char *conversation_json(const ReplyResult *result, const char *question, int *rounds);
+extern Datum conversation_flags(uint32 flags);	/* text[] */
+extern char *conversation_measures(const ReplyMeasures *measures);	/* JSON text */
+
+/* The server's finish_reason (NULL: it said none) as the parser knows it. */
+extern ReplyFinish conversation_finish(const char *finish_reason);
+
+/* Why an answer is no sample, static; NULL: it is one. */
+extern const char *conversation_reason(const VlmEnvelope *envelope, const ReplyResult *result);
+
+/* ---- image_sql.c ---- */
+
+/*
+ * image_check and image_prepare in this process, with interrupts served; ERROR
+ * says why not.  Sets the fit's stop callback.  *prepared is zeroed before and
+ * freed by the caller, after an ERROR too.
+ */
+extern void image_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
+							   ImagePrepared *prepared);
+
+/* ---- transport.c: the request pool in a PostgreSQL process ---- */
+
+/*
+ * The process's pool and its wait.  transport_wait sleeps until the pool, the
+ * extra descriptor (the image pool's; -1: none), the latch or the timeout (ms,
+ * -1: none) needs attention, resets the latch, runs CHECK_FOR_INTERRUPTS and
+ * steps the pool.  True if the latch was set.
+ */
+extern VlmPool *transport_pool(int max_connections);
+extern bool transport_wait(int extra_fd, long timeout_ms);
+
+/* ---- shared.c: shared memory, wake at commit ---- */
+
+extern void shared_request(void);	/* from _PG_init while preloading */
+
+/* Whether this cluster preloads llava_zh. */
+extern bool shared_is_there(void);
+
+/* Marks that this transaction queued rows visible from this time on. */
+extern void shared_wake_at_commit(TimestampTz visible_at);
+
+/*
+ * The smallest visible_at committed for this database since the last call, or
+ * DT_NOEND; without shared memory DT_NOBEGIN when anything may have come.
+ */
+extern TimestampTz shared_take_queued(void);
+
+/* ---- launcher.c, worker.c, loop.c ---- */
+
+extern void launcher_register(void);	/* from _PG_init while preloading */
+extern PGDLLEXPORT void llava_launcher_main(Datum arg);
+extern PGDLLEXPORT void llava_worker_main(Datum arg);
+
+/* ---- copy_jsonl.c ---- */
+
+extern void copy_jsonl_install(void);	/* the ProcessUtility hook, once */
+
+#endif							/* LLAVA_ZH_H */

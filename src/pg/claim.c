@@ -1,0 +1,475 @@
+/*
+ * claim.c
+ *	  Rows of the queue become calls: claim, read the bytes, hand them to the
+ *	  preparing threads.
+ *
+ * A claim scans (visible_at, image, task) beyond the cursor, so that entries of
+ * settled rows are passed once and not at every claim.  What a commit queues
+ * behind the cursor brings it back (shared.c); a full pass at the start and
+ * seldom after finds what was skipped because it was locked.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "loop.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "catalog/pg_type.h"
+
+/* Rows of one claim, and calls that may be held beyond those in flight. */
+#define CLAIM_BATCH 64
+
+/* A lease outlives the request by this; calls that wait longer are renewed. */
+#define LEASE_MARGIN_MS (60 * 1000)
+
+/* A full pass of the queue even when nothing says so. */
+#define FULL_PASS_MS (60 * 1000)
+
+/* Prompt and reply, for the forecast of tokens before there is a usage. */
+#define FORECAST_TEXT_TOKENS 900
+
+void
+taskset_release(TaskSet *set)
+{
+	if (--set->users == 0)
+		MemoryContextDelete(set->context);
+}
+
+static void
+load_tasks(Loop *loop)
+{
+	TaskSet    *set;
+	MemoryContext context;
+	MemoryContext old;
+
+	if (loop->tasks != NULL)
+		taskset_release(loop->tasks);
+	loop->tasks = NULL;
+	context = AllocSetContextCreate(loop->context, "llava_zh tasks", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	set = palloc0(sizeof(TaskSet));
+	set->context = context;
+	set->users = 1;
+	set->tasks = task_list();
+	MemoryContextSwitchTo(old);
+	loop->tasks = set;
+}
+
+static LlavaTask *
+task_of_set(TaskSet *set, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, set->tasks)
+	{
+		LlavaTask  *task = lfirst(cell);
+
+		if (strcmp(task->name, name) == 0)
+			return task;
+	}
+	return NULL;
+}
+
+void
+claim_reset_cursor(Loop *loop, TimestampTz from)
+{
+	if (from > loop->cursor_visible_at)
+		return;
+	loop->cursor_visible_at = from == DT_NOBEGIN ? from : from - 1;
+	loop->cursor_image = 0;
+	loop->cursor_task[0] = '\0';
+	loop->queue_dry = false;
+	loop->claim_at = 0;
+}
+
+static void
+advance_cursor(Loop *loop, TimestampTz visible_at, int64 image, const char *task)
+{
+	if (visible_at < loop->cursor_visible_at ||
+		(visible_at == loop->cursor_visible_at && image < loop->cursor_image))
+		return;
+	loop->cursor_visible_at = visible_at;
+	loop->cursor_image = image;
+	pfree(loop->cursor_task);
+	loop->cursor_task = MemoryContextStrdup(loop->context, task);
+}
+
+/*
+ * Names of the tasks that some server can be asked about now.  When the set
+ * grows, rows that the cursor passed have become claimable.
+ */
+static ArrayType *
+claimable_tasks(Loop *loop)
+{
+	ListCell   *cell;
+	Datum	   *names = palloc(sizeof(Datum) * Max(list_length(loop->tasks->tasks), 1));
+	List	   *before = loop->claimable;
+	List	   *now = NIL;
+	int			n = 0;
+	MemoryContext old = MemoryContextSwitchTo(loop->context);
+
+	foreach(cell, loop->tasks->tasks)
+	{
+		LlavaTask  *task = lfirst(cell);
+
+		if (loop->only_task != NULL && strcmp(loop->only_task, task->name) != 0)
+			continue;
+		if (server_for_task(loop, task) != NULL)
+			now = lappend(now, makeString(pstrdup(task->name)));
+	}
+	MemoryContextSwitchTo(old);
+	foreach(cell, now)
+	{
+		if (!list_member(before, lfirst(cell)))
+			claim_reset_cursor(loop, DT_NOBEGIN);
+		names[n++] = CStringGetTextDatum(strVal(lfirst(cell)));
+	}
+	list_free_deep(before);
+	loop->claimable = now;
+	return construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+static int
+longest_timeout(Loop *loop)
+{
+	int			longest = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		longest = Max(longest, server->options->request_timeout);
+	}
+	return longest;
+}
+
+static Interval *
+interval_of_ms(int64 ms)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = ms * 1000;
+	return interval;
+}
+
+/* The claim itself; appends calls without bytes to a list in the loop's context. */
+static void
+claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
+{
+	Datum		values[7];
+	MemoryContext old;
+	uint64		n;
+	int64		lease = longest_timeout(loop) + LEASE_MARGIN_MS;
+	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
+
+	values[0] = TimestampTzGetDatum(loop->cursor_visible_at);
+	values[1] = Int64GetDatum(loop->cursor_image);
+	values[2] = CStringGetTextDatum(loop->cursor_task);
+	values[3] = PointerGetDatum(tasks);
+	values[4] = Int64GetDatum(wanted);
+	values[5] = Int32GetDatum(loop->holder);
+	values[6] = IntervalPGetDatum(interval_of_ms(lease));
+	n = sql_run(SQL_CLAIM, values, NULL, 0);
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+		char	   *name = SPI_getvalue(row, desc, 2);
+		Call	   *call = MemoryContextAllocZero(loop->context, sizeof(Call));
+
+		call->image = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+		call->task = task_of_set(loop->tasks, name);
+		call->id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
+		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
+		call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
+		call->lease_until = lease_until;
+		call->seed = task_seed(call->image, name, call->variation);
+		call->set = loop->tasks;
+		call->set->users++;
+		advance_cursor(loop, DatumGetTimestampTz(SPI_getbinval(row, desc, 6, &isnull)),
+					   call->image, name);
+		old = MemoryContextSwitchTo(loop->context);
+		*calls = lappend(*calls, call);
+		MemoryContextSwitchTo(old);
+	}
+}
+
+static Call *
+call_of_image(List *calls, int64 image, Call *after)
+{
+	ListCell   *cell;
+	bool		passed = after == NULL;
+
+	foreach(cell, calls)
+	{
+		Call	   *call = lfirst(cell);
+
+		if (passed && call->image == image)
+			return call;
+		if (call == after)
+			passed = true;
+	}
+	return NULL;
+}
+
+/* Copies each claimed image's bytes to memory that the threads may have. */
+static void
+read_bytes(List *calls)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * list_length(calls));
+	Datum		values[1];
+	ListCell   *cell;
+	int			n = 0;
+	uint64		rows;
+
+	foreach(cell, calls)
+		ids[n++] = Int64GetDatum(((Call *) lfirst(cell))->image);
+	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
+												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	rows = sql_run(SQL_CLAIM_IMAGES, values, NULL, 0);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		bool		isnull;
+		int64		image = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
+		Datum		datum = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
+		bytea	   *bytes;
+
+		if (isnull)
+			continue;
+		bytes = DatumGetByteaPP(datum);
+		for (Call *call = call_of_image(calls, image, NULL); call != NULL;
+			 call = call_of_image(calls, image, call))
+		{
+			ImageJob   *job = calloc(1, sizeof(ImageJob));
+			size_t		size = VARSIZE_ANY_EXHDR(bytes);
+
+			if (job == NULL || (job->data = malloc(Max(size, 1))) == NULL)
+			{
+				free(job);
+				continue;		/* released below, as without bytes */
+			}
+			memcpy(job->data, VARDATA_ANY(bytes), size);
+			job->size = size;
+			job->user = call;
+			call->job = job;
+		}
+		if ((Pointer) bytes != DatumGetPointer(datum))
+			pfree(bytes);
+	}
+}
+
+/* Puts a claimed call on its way, or to its end if it cannot be asked. */
+static void
+start_call(Loop *loop, Call *call)
+{
+	const LlavaServer *options;
+
+	loop->held++;
+	loop->claimed++;
+	if (loop->limit > 0)
+		loop->limit--;
+	call->server = server_for_task(loop, call->task);
+	if (call->server == NULL)
+	{
+		/* the calls before it in this claim took its server's last place */
+		call->outcome.action = VLM_THROTTLE;
+		call->outcome.reason = "server_full";
+		dlist_push_tail(&loop->finished, &call->node);
+		return;
+	}
+	call->server->calls++;
+	if (call->job == NULL)
+	{
+		call->fault = "no_bytes";
+		dlist_push_tail(&loop->finished, &call->node);
+		return;
+	}
+	options = call->server->options;
+	call->server->unsent++;
+	config_image_fit(&call->job->fit);
+	call->job->fit.factor = options->pixel_factor;
+	call->job->fit.min_pixels = options->min_pixels;
+	call->job->fit.max_pixels = options->max_pixels;
+	image_pool_submit(loop->images, call->job);
+}
+
+/*
+ * How many to claim: enough beyond what is in flight that a slot never waits for
+ * a claim, and never more than max_requests or the caller's limit lets be sent.
+ */
+static int
+rows_wanted(Loop *loop)
+{
+	int			capacity = servers_capacity(loop);
+	int			ahead = Min(Max(capacity / 2, 1), CLAIM_BATCH);
+	int64		remaining = 0;
+	dlist_iter	iter;
+
+	/* wait until half of what is held ahead has been sent: claims in groups */
+	if (capacity == 0 || loop->held > capacity + ahead / 2)
+		return 0;
+	dlist_foreach(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		if (server_usable(loop, server))
+			remaining += server->probing ? 1 :
+				Min(server_remaining(server) - server->unsent, 1000000);
+	}
+	remaining = Min(remaining, capacity + ahead - loop->held);
+	if (loop->limit >= 0)
+		remaining = Min(remaining, loop->limit);
+	return (int) Max(0, Min(remaining, CLAIM_BATCH));
+}
+
+bool
+claim_is_due(Loop *loop)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return now >= loop->look_at || (now >= loop->claim_at && rows_wanted(loop) > 0);
+}
+
+/* What follows from how much the claim found. */
+static void
+plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, bool full_pass)
+{
+	Datum		values[1];
+
+	loop->claim_at = 0;
+	loop->queue_dry = false;
+	if (found_all)
+		return;
+	if (!full_pass && found_none && loop->held == 0)
+	{
+		/* before it rests: rows that were locked when the cursor passed them */
+		claim_reset_cursor(loop, DT_NOBEGIN);
+		return;
+	}
+	loop->queue_dry = full_pass && found_none;
+	loop->next_due = DT_NOEND;
+	values[0] = PointerGetDatum(tasks);
+	if (sql_run(SQL_NEXT_DUE, values, NULL, 0) > 0)
+	{
+		bool		isnull;
+
+		loop->next_due = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
+														   SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	loop->claim_at = loop->next_due;
+}
+
+/* Looks at servers and tasks, and claims what there is room for. */
+static void
+look_and_claim(Loop *loop, void *arg)
+{
+	List	  **calls = arg;
+	bool		full_pass;
+	int			wanted;
+	ArrayType  *tasks;
+
+	servers_load(loop);
+	load_tasks(loop);
+	tasks = claimable_tasks(loop);
+	wanted = rows_wanted(loop);
+	if (wanted > 0)
+	{
+		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
+		claim(loop, tasks, wanted, calls);
+		if (*calls != NIL)
+			read_bytes(*calls);
+		plan_next_claim(loop, tasks, list_length(*calls) == wanted, *calls == NIL, full_pass);
+	}
+	server_record_pauses(loop);
+}
+
+static void
+discard_calls(Loop *loop, List *calls)
+{
+	ListCell   *cell;
+
+	foreach(cell, calls)
+	{
+		loop->held++;			/* as call_free counts it down */
+		call_free(loop, lfirst(cell));
+	}
+}
+
+void
+claim_rows(Loop *loop)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	List	   *calls = NIL;
+	ListCell   *cell;
+	ErrorData  *error = NULL;
+
+	loop->look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
+	if (now >= loop->full_pass_at)
+	{
+		claim_reset_cursor(loop, DT_NOBEGIN);
+		loop->full_pass_at = TimestampTzPlusMilliseconds(now, FULL_PASS_MS);
+	}
+	if (!tx_begin(loop, "llava_zh: claiming images"))
+	{
+		loop->queue_dry = true;
+		return;
+	}
+	tx_set_locally("synchronous_commit", "local");
+	if (!tx_try(loop, look_and_claim, &calls, &error))
+	{
+		/* a lock or a full disk: what is in flight goes on, the claim waits */
+		ereport(LOG, (errmsg("llava_zh: claim postponed: %s", error->message)));
+		FreeErrorData(error);
+		discard_calls(loop, calls);
+		calls = NIL;
+		loop->servers_stale = true;
+		loop->claim_at = loop->look_at = TimestampTzPlusMilliseconds(now, 1000);
+	}
+	tx_commit(loop);
+	loop->looked = true;
+
+	/* only a committed claim is acted upon */
+	foreach(cell, calls)
+		start_call(loop, lfirst(cell));
+	list_free(calls);
+	loop->look_at = Min(loop->look_at, Max(servers_next_probe(loop), now + 100 * 1000));
+	if (servers_any_paused(loop))
+		loop->look_at = Min(loop->look_at, now + USECS_PER_SEC);
+}
+
+void
+claim_release_holder(Loop *loop)
+{
+	Datum		values[1];
+
+	if (!tx_begin(loop, "llava_zh: releasing leases"))
+		return;
+	values[0] = Int32GetDatum(loop->holder);
+	sql_run(SQL_RELEASE_HOLDER, values, NULL, 0);
+	tx_commit(loop);
+}
+
+void
+call_free(Loop *loop, Call *call)
+{
+	if (call->job != NULL)
+		image_job_free(call->job);
+	if (call->fault_detail != NULL)
+		pfree(call->fault_detail);
+	vlm_response_free(&call->response);
+	vlm_envelope_free(&call->envelope);
+	reply_result_free(&call->result);
+	taskset_release(call->set);
+	if (call->server != NULL)
+		call->server->calls--;
+	loop->held--;
+	pfree(call);
+}

@@ -1,0 +1,111 @@
+/*
+ * config.c
+ *	  The settings.  Each context is argued by what a hostile user could do with it:
+ *	  what steers the worker or bounds the server's memory is SIGHUP or SUSET, what
+ *	  only changes the caller's own result is USERSET.
+ */
+#include "postgres.h"
+
+#include "llava_zh.h"
+#include "utils/guc.h"
+
+char	   *llava_databases;
+int			llava_workers;
+int			llava_naptime;
+int			llava_max_attempts;
+int			llava_retry_delay;
+int			llava_retry_delay_max;
+int			llava_prepare_threads;
+int			llava_image_quality;
+int			llava_image_max_size;
+int			llava_image_max_pixels;
+int			llava_max_reply_size;
+char	   *llava_server;
+
+static void
+define_worker_settings(void)
+{
+	DefineCustomStringVariable("llava_zh.databases",
+							   "Databases that get background workers when llava_zh is preloaded.",
+							   "A comma-separated list.",
+							   &llava_databases, "", PGC_SIGHUP, GUC_LIST_INPUT,
+							   NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.workers",
+							"Background workers per database.",
+							NULL,
+							&llava_workers, 1, 1, 8, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.naptime",
+							"Longest time between two looks at the queue.",
+							"What is inserted wakes the worker at commit; this finds what was not.",
+							&llava_naptime, 10000, 100, 3600 * 1000, PGC_SIGHUP,
+							GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.max_attempts",
+							"Requests about one image and task before its row rests as failed.",
+							"Requests whose failure was not the image's do not count.",
+							&llava_max_attempts, 5, 1, 100, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.retry_delay",
+							"First pause before a row is asked again; doubles with each attempt.",
+							NULL,
+							&llava_retry_delay, 2000, 0, 3600 * 1000, PGC_SIGHUP,
+							GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.retry_delay_max",
+							"Longest pause before a row is asked again or a paused server is probed.",
+							NULL,
+							&llava_retry_delay_max, 300 * 1000, 10, 24 * 3600 * 1000, PGC_SIGHUP,
+							GUC_UNIT_MS, NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.prepare_threads",
+							"Threads of a worker that decode and fit pictures.",
+							"Takes effect when a worker starts.",
+							&llava_prepare_threads, 2, 1, 64, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+}
+
+static void
+define_limits(void)
+{
+	DefineCustomIntVariable("llava_zh.image_quality",
+							"JPEG quality of pictures that have to be encoded anew.",
+							NULL,
+							&llava_image_quality, 90, 1, 100, PGC_SIGHUP, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.image_max_size",
+							"Largest picture that is taken, in bytes of its file.",
+							NULL,
+							&llava_image_max_size, 32 * 1024, 1, 512 * 1024, PGC_SUSET,
+							GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.image_max_pixels",
+							"Largest picture that is taken, in thousands of pixels.",
+							NULL,
+							&llava_image_max_pixels, 150 * 1000, 1, 1000 * 1000, PGC_SUSET, 0,
+							NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.max_reply_size",
+							"Largest response body that is read.",
+							NULL,
+							&llava_max_reply_size, 1024, 16, 64 * 1024, PGC_SUSET,
+							GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomStringVariable("llava_zh.server",
+							   "The server llava_generate asks when none is named.",
+							   "Empty: the only one the caller may use.",
+							   &llava_server, "", PGC_USERSET, 0,
+							   NULL, NULL, NULL);
+}
+
+void
+config_define(void)
+{
+	define_worker_settings();
+	define_limits();
+	MarkGUCPrefixReserved("llava_zh");
+}
+
+void
+config_image_fit(ImageFit *fit)
+{
+	memset(fit, 0, sizeof(*fit));
+	fit->limits = image_default_limits;
+	fit->limits.max_bytes = (size_t) llava_image_max_size * 1024;
+	fit->limits.max_pixels = (int64_t) llava_image_max_pixels * 1000;
+	fit->quality = llava_image_quality;
+}

@@ -1,0 +1,230 @@
+/*
+ * dispatch.c
+ *	  Calls on their way: prepared pictures become requests, requests come back as
+ *	  responses and are judged.  No SQL here, and no waiting.
+ */
+#include "postgres.h"
+
+#include "loop.h"
+#include "utils/memutils.h"
+
+/* Tokens of prompt and chat template beyond the image's, for the forecast. */
+#define PROMPT_TOKENS 300
+
+/* The call's end without a request: a fault of the image found here. */
+static void
+image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
+{
+	call->server->unsent--;
+	call->fault = fault;
+	call->fault_detail = MemoryContextStrdup(loop->context, detail);
+	dlist_push_tail(&loop->finished, &call->node);
+}
+
+void
+dispatch_prepared(Loop *loop)
+{
+	ImageJob   *job;
+
+	while ((job = image_pool_next(loop->images)) != NULL)
+	{
+		Call	   *call = job->user;
+
+		if (job->status != IMAGE_OK)
+		{
+			image_fault(loop, call, image_status_name(job->status), job->error.message);
+			continue;
+		}
+		call->sent_width = job->prepared.width;
+		call->sent_height = job->prepared.height;
+		call->tokens = (int64) call->sent_width * call->sent_height /
+			(job->fit.factor * job->fit.factor) + PROMPT_TOKENS +
+			Max(call->task->sampling.max_tokens, 0) / 2;
+		dlist_push_tail(&loop->ready, &call->node);
+	}
+}
+
+/* Takes the bytes to send from the job, which is freed. */
+static void
+take_bytes(Call *call, VlmRequest *request)
+{
+	ImageJob   *job = call->job;
+
+	if (job->prepared.passed_through)
+	{
+		request->image = job->data;
+		request->image_size = job->size;
+		job->data = NULL;
+	}
+	else
+	{
+		request->image = job->prepared.data;
+		request->image_size = job->prepared.size;
+		job->prepared.data = NULL;
+	}
+	image_job_free(job);
+	call->job = NULL;
+}
+
+static void
+no_memory(Loop *loop, Call *call)
+{
+	call->outcome.action = VLM_RETRY;
+	call->outcome.reason = "no_memory";
+	call->outcome.counts = false;
+	dlist_push_tail(&loop->finished, &call->node);
+}
+
+static void
+send_call(Loop *loop, Call *call)
+{
+	const LlavaServer *options = call->server->options;
+	VlmSampling sampling = call->task->sampling;
+	VlmRequest	request;
+	char		id[32];
+	const char *message;
+
+	memset(&request, 0, sizeof(request));
+	sampling.seed = call->seed;
+	call->server->unsent--;
+	if (!vlm_body_build(&request.body, options->model, call->task->prompt, &sampling,
+						options->extra_body, &message))
+	{
+		no_memory(loop, call);
+		return;
+	}
+	snprintf(id, sizeof(id), INT64_FORMAT, call->id);
+	request.url = options->url;
+	request.api_key = call->server->key;
+	request.request_id = id;
+	request.connect_timeout_ms = options->connect_timeout;
+	request.request_timeout_ms = options->request_timeout;
+	request.max_reply_bytes = (size_t) llava_max_reply_size * 1024;
+	request.user = call;
+	take_bytes(call, &request);
+	if (!vlm_pool_submit(loop->pool, &request))
+	{
+		free(request.image);
+		vlm_body_free(&request.body);
+		no_memory(loop, call);
+		return;
+	}
+	call->sent = true;
+	call->server->unsettled_requests++;
+	vlm_pace_sent(&call->server->pace, call->tokens, GetCurrentTimestamp() / 1000);
+}
+
+/* A call whose server cannot be asked now goes back to the queue. */
+static void
+give_back(Loop *loop, Call *call, const char *reason)
+{
+	call->server->unsent--;
+	call->outcome.action = VLM_THROTTLE;
+	call->outcome.reason = reason;
+	dlist_push_tail(&loop->finished, &call->node);
+}
+
+/* Whether the lease lasts for the request; else it must be renewed first. */
+static bool
+lease_is_long_enough(const Call *call)
+{
+	return call->lease_until >=
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									call->server->options->request_timeout);
+}
+
+long
+dispatch_ready(Loop *loop)
+{
+	int64		wait = -1;
+	dlist_mutable_iter iter;
+
+	loop->renewal_needed = false;
+	dlist_foreach_modify(iter, &loop->ready)
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+		ServerState *server = call->server;
+		int64		server_wait;
+
+		if (server->gone || (server->pause_reason != NULL && !server->probing) ||
+			server_remaining(server) + server->unsettled_requests <= 0)
+		{
+			dlist_delete(&call->node);
+			give_back(loop, call, "server_paused");
+			continue;
+		}
+		if (server_remaining(server) <= 0 || (server->probing && server->pace.in_flight > 0))
+			continue;
+		server_wait = vlm_pace_wait(&server->pace, call->tokens, GetCurrentTimestamp() / 1000);
+		if (server_wait == 0 && !lease_is_long_enough(call))
+		{
+			loop->renewal_needed = true;
+			continue;
+		}
+		if (server_wait == 0)
+		{
+			dlist_delete(&call->node);
+			send_call(loop, call);
+		}
+		else if (server_wait > 0 && (wait < 0 || server_wait < wait))
+			wait = server_wait;
+	}
+	return (long) wait;
+}
+
+static ReplyFinish
+finish_of(const char *finish_reason)
+{
+	if (finish_reason == NULL || strcmp(finish_reason, "stop") == 0)
+		return REPLY_FINISH_STOP;
+	if (strcmp(finish_reason, "length") == 0)
+		return REPLY_FINISH_LENGTH;
+	return REPLY_FINISH_OTHER;
+}
+
+/* What a response says about its server. */
+static void
+judge_server(ServerState *server, const VlmOutcome *outcome)
+{
+	if (outcome->action == VLM_PAUSE)
+		server_pause(server, outcome->reason, outcome->detail, outcome->probe);
+	else if (outcome->action == VLM_RETRY || outcome->action == VLM_THROTTLE)
+		server_still_ill(server);
+	else
+		server_works(server);
+}
+
+static void
+judge(Call *call)
+{
+	VlmResponse *response = &call->response;
+	int64		usage = -1;
+
+	vlm_outcome(response, call->server->key, &call->outcome, &call->envelope);
+	if (call->outcome.action == VLM_DONE)
+	{
+		reply_parse(&call->task->rules, call->envelope.content, call->envelope.content_size,
+					finish_of(call->envelope.finish_reason), &call->result);
+		if (call->envelope.prompt_tokens >= 0 && call->envelope.completion_tokens >= 0)
+			usage = call->envelope.prompt_tokens + call->envelope.completion_tokens;
+	}
+	vlm_pace_ended(&call->server->pace, call->outcome.action, response->latency_ms,
+				   response->retry_after_ms, call->tokens, usage,
+				   GetCurrentTimestamp() / 1000);
+	judge_server(call->server, &call->outcome);
+}
+
+void
+dispatch_responses(Loop *loop)
+{
+	VlmResponse response;
+
+	while (vlm_pool_next(loop->pool, &response))
+	{
+		Call	   *call = response.user;
+
+		call->response = response;
+		judge(call);
+		dlist_push_tail(&loop->finished, &call->node);
+	}
+}

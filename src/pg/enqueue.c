@@ -1,0 +1,131 @@
+/*
+ * enqueue.c
+ *	  llava_enqueue and llava_retry: rows of the queue by a person's hand.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "rows.h"
+#include "task.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(llava_enqueue);
+PG_FUNCTION_INFO_V1(llava_retry);
+
+/* The name of the task that is named so; ERROR if there is none. */
+static Datum
+resolve_task(text *word)
+{
+	List	   *tasks = task_weights();
+	LlavaTask  *task = task_named(tasks, text_to_cstring(word));
+
+	if (task == NULL)
+		task_unknown(tasks, text_to_cstring(word));
+	return CStringGetTextDatum(task->name);
+}
+
+static void
+cannot_be_asked(int64 image, const char *why, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("image " INT64_FORMAT " cannot be asked about: %s", image, why),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+/* ERROR unless there is a picture under this id that can be asked about. */
+static void
+check_image(Datum id)
+{
+	int64		image = DatumGetInt64(id);
+	HeapTuple	row;
+	TupleDesc	desc;
+	Datum		value;
+	bool		isnull;
+
+	if (rows_run_as_owner(extension_relation("llava_image"), SQL_IMAGE_STATE, &id, NULL) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("image " INT64_FORMAT " does not exist", image),
+				 errhint("The images are the rows of llava_image.")));
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+
+	value = SPI_getbinval(row, desc, 1, &isnull);
+	if (!isnull)
+		cannot_be_asked(image, psprintf("it was rejected as %s", TextDatumGetCString(value)),
+						"llava_image.rejected_detail says why.");
+	value = SPI_getbinval(row, desc, 2, &isnull);
+	if (!isnull)
+		cannot_be_asked(image, psprintf("it is the same as image " INT64_FORMAT,
+										DatumGetInt64(value)),
+						psprintf("Name image " INT64_FORMAT " instead.", DatumGetInt64(value)));
+	if (DatumGetBool(SPI_getbinval(row, desc, 3, &isnull)))
+		cannot_be_asked(image, "its bytes were erased", NULL);
+}
+
+/* One past the variations the ledger knows, so that no seed is used again. */
+static int
+next_variation(Datum *image_and_task)
+{
+	Datum		newest;
+	bool		isnull;
+
+	rows_run_as_owner(extension_relation("llava_reply"), SQL_REPLY_VARIATION,
+					  image_and_task, NULL);
+	newest = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	return isnull ? 0 : DatumGetInt32(newest) + 1;
+}
+
+/* llava_enqueue(image, task, again): false if it waits, rests or is done already. */
+Datum
+llava_enqueue(PG_FUNCTION_ARGS)
+{
+	bool		again = PG_GETARG_BOOL(2);
+	bool		queued = false;
+	Datum		values[3];
+
+	values[0] = PG_GETARG_DATUM(0);
+	values[1] = resolve_task(PG_GETARG_TEXT_PP(1));
+
+	rows_spi_connect();
+	check_image(values[0]);
+	if (again ||
+		rows_run_as_owner(extension_relation("llava_conversation"),
+						  SQL_CONVERSATION_EXISTS, values, NULL) == 0)
+	{
+		values[2] = Int32GetDatum(next_variation(values));
+		queued = rows_run_as_owner(extension_relation("llava_pending"), SQL_ENQUEUE,
+								   values, NULL) > 0;
+	}
+	SPI_finish();
+
+	if (queued)
+		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
+	PG_RETURN_BOOL(queued);
+}
+
+/* llava_retry(image, task, reason): each NULL stands for all; how many rows. */
+Datum
+llava_retry(PG_FUNCTION_ARGS)
+{
+	Datum		values[3] = {0};
+	char		nulls[4] = "nnn";
+	uint64		rows;
+
+	for (int i = 0; i < lengthof(values); i++)
+	{
+		if (PG_ARGISNULL(i))
+			continue;
+		values[i] = i == 1 ? resolve_task(PG_GETARG_TEXT_PP(1)) : PG_GETARG_DATUM(i);
+		nulls[i] = ' ';
+	}
+	rows_spi_connect();
+	rows = rows_run_as_owner(extension_relation("llava_pending"), SQL_RETRY, values, nulls);
+	SPI_finish();
+
+	if (rows > 0)
+		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
+	PG_RETURN_INT64((int64) rows);
+}

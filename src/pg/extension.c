@@ -1,0 +1,113 @@
+/*
+ * extension.c
+ *	  Where the extension's objects are, and whether its tables can be trusted.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_extension.h"
+#include "catalog/pg_proc.h"
+#include "commands/extension.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/reltrigger.h"
+#include "utils/syscache.h"
+
+Oid
+extension_schema(void)
+{
+	Oid			extension = get_extension_oid("llava_zh", true);
+	Oid			schema = InvalidOid;
+	Relation	catalog;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (!OidIsValid(extension))
+		return InvalidOid;
+
+	/* get_extension_schema() is static before PostgreSQL 18 */
+	catalog = table_open(ExtensionRelationId, AccessShareLock);
+	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(extension));
+	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+	return schema;
+}
+
+Oid
+extension_schema_required(void)
+{
+	Oid			schema = extension_schema();
+
+	if (!OidIsValid(schema))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("extension \"llava_zh\" is not installed in this database"),
+				 errhint("CREATE EXTENSION llava_zh;")));
+	return schema;
+}
+
+Oid
+extension_relation(const char *name)
+{
+	Oid			schema = extension_schema_required();
+	Oid			relation = get_relname_relid(name, schema);
+
+	if (!OidIsValid(relation))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("extension \"llava_zh\" has no relation \"%s\"", name),
+				 errhint("ALTER EXTENSION llava_zh UPDATE;")));
+	return relation;
+}
+
+/* Whether code of this function's author may run as the table's owner. */
+static bool
+function_is_trusted(Oid function, Oid table_owner)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid			author;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	author = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+	return author == table_owner || superuser_arg(author);
+}
+
+void
+extension_check_triggers(Oid relation)
+{
+	Relation	rel = table_open(relation, AccessShareLock);
+	TriggerDesc *triggers = rel->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+	{
+		Trigger    *trigger = &triggers->triggers[i];
+
+		if (!trigger->tgisinternal &&
+			!function_is_trusted(trigger->tgfoid, rel->rd_rel->relowner))
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+					 errmsg("trigger \"%s\" on table \"%s\" would run a stranger's function",
+							trigger->tgname, RelationGetRelationName(rel)),
+					 errdetail("Its function belongs neither to a superuser nor to the table's owner."),
+					 errhint("DROP TRIGGER %s ON %s.%s;",
+							 quote_identifier(trigger->tgname),
+							 quote_identifier(get_namespace_name(RelationGetNamespace(rel))),
+							 quote_identifier(RelationGetRelationName(rel)))));
+	}
+	table_close(rel, AccessShareLock);
+}

@@ -1,0 +1,391 @@
+/*
+ * generate.c
+ *	  llava_generate: one image, one task, one conversation, in the caller's session.
+ *
+ * The worker's own way of preparing, asking and parsing, without the queue.  What
+ * is held outside of memory contexts hangs on one Asking, which is let go on
+ * every way out: a cancelled statement closes its connection at once, and the
+ * model stops working for nobody.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "common/pg_prng.h"
+#include "loop.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+
+/* How often one call may ask; the worker has patience, a session has a user. */
+#define TRIES 3
+
+/* Connections a session keeps to the servers it asks. */
+#define CONNECTIONS 4
+
+/* How much of a rejected reply is shown, in bytes. */
+#define EXCERPT 300
+
+/* One call of llava_generate. */
+typedef struct Asking
+{
+	const LlavaTask *task;
+	const LlavaServer *server;
+	char	   *key;			/* or NULL */
+	const uint8 *image;			/* the caller's bytes */
+	size_t		image_size;
+	int64		seed;
+	TimestampTz deadline;		/* of all tries together */
+	VlmPool    *pool;			/* NULL: nothing was sent */
+
+	/* malloc'd */
+	ImagePrepared prepared;
+	VlmResponse response;
+	VlmEnvelope envelope;
+	ReplyResult result;
+	bool		answered;		/* envelope and result are set */
+} Asking;
+
+PG_FUNCTION_INFO_V1(llava_generate);
+
+static void
+let_go(Asking *asking)
+{
+	if (asking->pool != NULL)
+		vlm_pool_cancel(asking->pool, asking);
+	image_prepared_free(&asking->prepared);
+	vlm_response_free(&asking->response);
+	vlm_envelope_free(&asking->envelope);
+	if (asking->answered)
+		reply_result_free(&asking->result);
+	if (asking->key != NULL)
+		explicit_bzero(asking->key, strlen(asking->key));
+}
+
+static void
+prepare(Asking *asking)
+{
+	ImageFit	fit;
+
+	config_image_fit(&fit);
+	fit.factor = asking->server->pixel_factor;
+	fit.min_pixels = asking->server->min_pixels;
+	fit.max_pixels = asking->server->max_pixels;
+	image_prepare_here(asking->image, asking->image_size, &fit, &asking->prepared);
+}
+
+/* Milliseconds left of the time that all tries together may take. */
+static int64
+time_left(const Asking *asking)
+{
+	return Max((asking->deadline - GetCurrentTimestamp()) / 1000, 0);
+}
+
+static void pg_attribute_noreturn()
+out_of_memory(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("out of memory"),
+			 errdetail("The request could not be made.")));
+}
+
+/* A copy of the bytes to send, which the pool will own. */
+static uint8 *
+copy_of_picture(const Asking *asking, size_t *size)
+{
+	const ImagePrepared *prepared = &asking->prepared;
+	const uint8 *bytes = prepared->passed_through ? asking->image : prepared->data;
+	uint8	   *copy;
+
+	*size = prepared->passed_through ? asking->image_size : prepared->size;
+	copy = malloc(*size);
+	if (copy == NULL)
+		out_of_memory();
+	memcpy(copy, bytes, *size);
+	return copy;
+}
+
+static void
+submit(Asking *asking)
+{
+	const LlavaServer *server = asking->server;
+	VlmSampling sampling = asking->task->sampling;
+	VlmRequest	request = {0};
+	const char *message = NULL;
+	char	   *id = psprintf("generate-%d-%016llx", MyProcPid,
+							  (unsigned long long) pg_prng_uint64(&pg_global_prng_state));
+	bool		submitted;
+
+	sampling.seed = asking->seed;
+	request.url = server->url;
+	request.api_key = asking->key;
+	request.request_id = id;
+	request.connect_timeout_ms = server->connect_timeout;
+	request.request_timeout_ms = (int) Max(time_left(asking), 1);
+	request.max_reply_bytes = (size_t) llava_max_reply_size * 1024;
+	request.user = asking;
+	request.image = copy_of_picture(asking, &request.image_size);
+	if (!vlm_body_build(&request.body, server->model, asking->task->prompt, &sampling,
+						server->extra_body, &message))
+	{
+		free(request.image);
+		out_of_memory();
+	}
+	submitted = vlm_pool_submit(asking->pool, &request);
+	if (!submitted)
+	{
+		free(request.image);
+		vlm_body_free(&request.body);
+		out_of_memory();
+	}
+}
+
+/* Sends the request and waits for its end. */
+static void
+ask(Asking *asking)
+{
+	submit(asking);
+	vlm_response_free(&asking->response);
+	memset(&asking->response, 0, sizeof(asking->response));
+	while (!vlm_pool_next(asking->pool, &asking->response))
+		transport_wait(-1, -1);
+}
+
+static void
+pause_before(int try, Asking *asking, int64 delay_ms)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms);
+	int64		left;
+
+	while ((left = until - GetCurrentTimestamp()) > 0)
+		transport_wait(-1, (long) (left / 1000 + 1));
+}
+
+/* Milliseconds to wait before asking again; -1: not again. */
+static int64
+delay_before_retry(const Asking *asking, const VlmOutcome *outcome, int try)
+{
+	int64		delay;
+
+	if ((outcome->action != VLM_RETRY && outcome->action != VLM_THROTTLE) || try >= TRIES)
+		return -1;
+	if (asking->response.retry_after_ms >= 0)
+		delay = asking->response.retry_after_ms;
+	else
+		delay = vlm_backoff_ms(try, llava_retry_delay, llava_retry_delay_max,
+							   pg_prng_uint64(&pg_global_prng_state));
+	return delay < time_left(asking) ? delay : -1;
+}
+
+/* SQLSTATE of a request that brought no answer. */
+static int
+outcome_code(const Asking *asking, const VlmOutcome *outcome)
+{
+	if (strcmp(outcome->reason, "key") == 0)
+		return ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+	if (strcmp(outcome->reason, "model") == 0)
+		return ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE;
+	if (outcome->action == VLM_IMAGE_FAULT || outcome->action == VLM_FILTERED)
+		return ERRCODE_DATA_EXCEPTION;
+	if (outcome->action == VLM_THROTTLE || strcmp(outcome->reason, "money") == 0)
+		return ERRCODE_INSUFFICIENT_RESOURCES;
+	if (asking->response.status == 0 && outcome->action == VLM_PAUSE)
+		return ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION;
+	if (asking->response.status == 0)
+		return ERRCODE_CONNECTION_FAILURE;
+	return ERRCODE_FDW_ERROR;
+}
+
+/* What the user can do about it, palloc'd; NULL: nothing comes to mind. */
+static char *
+outcome_hint(const Asking *asking, const VlmOutcome *outcome)
+{
+	const char *name = quote_identifier(asking->server->name);
+
+	switch (outcome_code(asking, outcome))
+	{
+		case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
+			return psprintf(asking->key == NULL ?
+							"CREATE USER MAPPING FOR CURRENT_USER SERVER %s OPTIONS (api_key '...');" :
+							"The key of the user mapping was refused: ALTER USER MAPPING FOR ... SERVER %s OPTIONS (SET api_key '...');",
+							name);
+		case ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE:
+			return psprintf("ALTER SERVER %s OPTIONS (SET model '...'); its models are listed at %s/models.",
+							name, asking->server->url);
+		case ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION:
+			return psprintf("Does the endpoint run, and is its url right? ALTER SERVER %s OPTIONS (SET url '...');",
+							name);
+		case ERRCODE_INSUFFICIENT_RESOURCES:
+			return psprintf("Try again later, or name another server.");
+		default:
+			return NULL;
+	}
+}
+
+static void pg_attribute_noreturn()
+refuse_outcome(const Asking *asking, const VlmOutcome *outcome)
+{
+	char	   *hint = outcome_hint(asking, outcome);
+
+	ereport(ERROR,
+			(errcode(outcome_code(asking, outcome)),
+			 errmsg("server \"%s\" gave no answer (%s)", asking->server->name,
+					outcome->reason),
+			 outcome->detail[0] != '\0' ?
+			 errdetail("%s", settle_clean_text(outcome->detail)) : 0,
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+/* Asks until there is an answer; ERROR if there will be none. */
+static void
+ask_until_answered(Asking *asking)
+{
+	for (int try = 1;; try++)
+	{
+		VlmOutcome	outcome;
+		int64		delay;
+
+		ask(asking);
+		vlm_outcome(&asking->response, asking->key, &outcome, &asking->envelope);
+		if (outcome.action == VLM_DONE)
+			return;
+		delay = delay_before_retry(asking, &outcome, try);
+		if (delay < 0)
+			refuse_outcome(asking, &outcome);
+		pause_before(try, asking, delay);
+	}
+}
+
+/* The start of a reply, for people: valid text that ends on a character. */
+static char *
+excerpt(const char *content, size_t size)
+{
+	char	   *start = pnstrdup(content, Min(size, EXCERPT));
+	char	   *clean;
+
+	if (size > EXCERPT)
+		start[pg_utf_clip(start, EXCERPT)] = '\0';
+	clean = settle_clean_text(start);
+	return size > EXCERPT ? psprintf("%s...", clean) : clean;
+}
+
+/* The conversation in the answer; ERROR if it is no sample. */
+static Datum
+conversation_of(Asking *asking)
+{
+	VlmEnvelope *envelope = &asking->envelope;
+	const char *reason;
+	const char *question = NULL;
+	int			rounds;
+
+	vlm_mask_key(envelope->content, envelope->content_size, asking->key);
+	reply_parse(&asking->task->rules, envelope->content, envelope->content_size,
+				conversation_finish(envelope->finish_reason), &asking->result);
+	asking->answered = true;
+	if (asking->result.reason == REPLY_NO_MEMORY)
+		out_of_memory();
+	reason = conversation_reason(envelope, &asking->result);
+	if (reason != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("the reply of server \"%s\" is no conversation (%s)",
+						asking->server->name, reason),
+				 errdetail("The reply begins: %s",
+						   excerpt(envelope->content, envelope->content_size)),
+				 errhint("Asked again, the model draws another reply.")));
+
+	/* the same picture gets the same question */
+	if (asking->task->kind == REPLY_DESCRIPTION)
+		question = task_question(asking->task,
+								 (int64) hash_bytes_extended(asking->image,
+															 (int) asking->image_size, 0));
+	return DirectFunctionCall1(jsonb_in,
+							   CStringGetDatum(conversation_json(&asking->result, question,
+																 &rounds)));
+}
+
+static Datum
+generate(Asking *asking)
+{
+	VlmPool    *pool;
+
+	prepare(asking);
+	pool = transport_pool(CONNECTIONS);
+	if (vlm_pool_in_flight(pool) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("llava_generate cannot be called while the queue is drained in the same session"),
+				 errhint("Queue the image with llava_enqueue instead.")));
+	asking->pool = pool;
+	asking->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												   asking->server->request_timeout);
+	ask_until_answered(asking);
+	return conversation_of(asking);
+}
+
+static char *
+argument_text(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+static void
+check_arguments(FunctionCallInfo fcinfo)
+{
+	static const char *const names[] = {"image", "task"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" of llava_generate is NULL", names[i]),
+					 i == 0 ?
+					 errhint("A row of llava_image whose same_as is set holds no bytes of its own.") :
+					 errhint("SELECT name, alias FROM llava_task;")));
+}
+
+static void
+check_not_paused(const LlavaServer *server)
+{
+	if (server->paused)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("server \"%s\" is paused", server->name),
+				 errhint("SELECT llava_resume(%s);", quote_literal_cstr(server->name))));
+}
+
+/*
+ * llava_generate(image bytea, task text, server text): the conversation.  Blocks
+ * for at most the server's request_timeout; writes no table.
+ */
+Datum
+llava_generate(PG_FUNCTION_ARGS)
+{
+	Asking		asking = {0};
+	char	   *server;
+	bytea	   *image;
+	Datum		conversation;
+
+	check_arguments(fcinfo);
+	asking.task = task_find(argument_text(fcinfo, 1));
+	server = argument_text(fcinfo, 2);
+	asking.server = server_for_caller(server != NULL ? server : asking.task->server);
+	check_not_paused(asking.server);
+	image = PG_GETARG_BYTEA_PP(0);
+	asking.image = (const uint8 *) VARDATA_ANY(image);
+	asking.image_size = VARSIZE_ANY_EXHDR(image);
+	asking.seed = (int64) (pg_prng_uint64(&pg_global_prng_state) & 0x7fffffff);
+
+	PG_TRY();
+	{
+		asking.key = server_key_for_caller(asking.server);
+		conversation = generate(&asking);
+	}
+	PG_FINALLY();
+	{
+		let_go(&asking);
+	}
+	PG_END_TRY();
+	PG_RETURN_DATUM(conversation);
+}

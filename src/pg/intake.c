@@ -1,0 +1,423 @@
+/*
+ * intake.c
+ *	  A picture arrives: BEFORE INSERT on llava_image.
+ *
+ * Headers and sha256 only; decoding is the worker's.  What is wrong with a
+ * picture lands in its row and never fails the statement, what is wrong with the
+ * row (no bytes, a path that leads out, an unknown task) is its writer's mistake
+ * and does.  The bytes are fetched once, and copied only into the row that is
+ * stored.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "rows.h"
+#include "task.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgrprotos.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+/* The columns intake reads or writes; the first WRITTEN of them it writes. */
+enum
+{
+	COLUMN_IMAGE,
+	COLUMN_TASK,
+	COLUMN_SHA256,
+	COLUMN_FORMAT,
+	COLUMN_WIDTH,
+	COLUMN_HEIGHT,
+	COLUMN_ORIENTATION,
+	COLUMN_BYTES,
+	COLUMN_REJECTED,
+	COLUMN_REJECTED_DETAIL,
+	COLUMN_SAME_AS,
+	COLUMN_RECEIVED_AT,
+	WRITTEN,
+	COLUMN_ID = WRITTEN,
+	COLUMN_PATH,
+	COLUMNS
+};
+
+static const char *const column_names[COLUMNS] = {
+	[COLUMN_IMAGE] = "image",
+	[COLUMN_TASK] = "task",
+	[COLUMN_SHA256] = "sha256",
+	[COLUMN_FORMAT] = "format",
+	[COLUMN_WIDTH] = "width",
+	[COLUMN_HEIGHT] = "height",
+	[COLUMN_ORIENTATION] = "orientation",
+	[COLUMN_BYTES] = "bytes",
+	[COLUMN_REJECTED] = "rejected",
+	[COLUMN_REJECTED_DETAIL] = "rejected_detail",
+	[COLUMN_SAME_AS] = "same_as",
+	[COLUMN_RECEIVED_AT] = "received_at",
+	[COLUMN_ID] = "id",
+	[COLUMN_PATH] = "path",
+};
+
+/* What holds for all rows of a statement. */
+typedef struct Intake
+{
+	List	   *tasks;			/* task_weights() */
+	Oid			image;
+	Oid			seen;
+	Oid			pending;
+	Oid			draw_seq;
+	ImageLimits limits;
+	int			columns[COLUMNS];
+} Intake;
+
+/* A row on its way in: all columns, those of WRITTEN to be stored. */
+typedef struct Arrival
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+} Arrival;
+
+PG_FUNCTION_INFO_V1(llava_intake);
+PG_FUNCTION_INFO_V1(llava_image_frozen);
+
+/* Looked up at the statement's first row: fn_extra is this trigger's and no other's. */
+static Intake *
+intake_of_statement(FunctionCallInfo fcinfo)
+{
+	FmgrInfo   *flinfo = fcinfo->flinfo;
+	Intake	   *intake = flinfo->fn_extra;
+	MemoryContext caller;
+	Relation	relation;
+	ImageFit	fit;
+
+	if (intake != NULL)
+		return intake;
+	relation = rows_trigger(fcinfo, "llava_image")->tg_relation;
+	caller = MemoryContextSwitchTo(flinfo->fn_mcxt);
+	intake = palloc0(sizeof(Intake));
+	intake->image = RelationGetRelid(relation);
+	intake->seen = extension_relation("llava_seen");
+	intake->pending = extension_relation("llava_pending");
+	intake->draw_seq = extension_relation("llava_draw_seq");
+	config_image_fit(&fit);
+	intake->limits = fit.limits;
+	for (int i = 0; i < COLUMNS; i++)
+	{
+		intake->columns[i] = SPI_fnumber(RelationGetDescr(relation), column_names[i]);
+		if (intake->columns[i] <= 0)
+			elog(ERROR, "table \"llava_image\" has no column \"%s\"", column_names[i]);
+	}
+	intake->tasks = task_weights();
+	MemoryContextSwitchTo(caller);
+	flinfo->fn_extra = intake;
+	return intake;
+}
+
+/* Only what the writer gave is kept: facts are found anew. */
+static void
+read_arrival(Arrival *arrival, const Intake *intake, HeapTuple tuple, TupleDesc desc)
+{
+	static const int given[] = {COLUMN_ID, COLUMN_IMAGE, COLUMN_PATH, COLUMN_TASK};
+
+	memset(arrival->nulls, true, sizeof(arrival->nulls));
+	memset(arrival->values, 0, sizeof(arrival->values));
+	for (int i = 0; i < lengthof(given); i++)
+		arrival->values[given[i]] = heap_getattr(tuple, intake->columns[given[i]], desc,
+												 &arrival->nulls[given[i]]);
+}
+
+static void
+set(Arrival *arrival, int column, Datum value)
+{
+	arrival->values[column] = value;
+	arrival->nulls[column] = false;
+}
+
+static void
+set_null(Arrival *arrival, int column)
+{
+	arrival->values[column] = (Datum) 0;
+	arrival->nulls[column] = true;
+}
+
+static bool
+has_parent_component(const char *path)
+{
+	for (const char *c = path; *c != '\0';)
+	{
+		size_t		size = strcspn(c, "/\\");
+
+		if (size == 2 && c[0] == '.' && c[1] == '.')
+			return true;
+		c += size;
+		c += strspn(c, "/\\");
+	}
+	return false;
+}
+
+/* Exports write files under this name: it must not lead out of their directory. */
+static void
+check_path(const char *path)
+{
+	const char *problem = path[0] == '\0' ? "is empty" :
+		path[0] == '/' || path[0] == '\\' ? "is absolute" :
+		has_parent_component(path) ? "leads upwards" : NULL;
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("path \"%s\" %s", path, problem),
+				 errhint("path is your name for the picture, relative to wherever exports will put it, "
+						 "such as 'shops/0001.jpg'. To read a file of the server, CALL llava_load(directory).")));
+}
+
+static void
+check_arrival(const Arrival *arrival)
+{
+	if (!arrival->nulls[COLUMN_PATH])
+		check_path(TextDatumGetCString(arrival->values[COLUMN_PATH]));
+	if (arrival->nulls[COLUMN_IMAGE])
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("a row of \"llava_image\" needs the bytes of its picture"),
+				 errhint("INSERT INTO llava_image (path, image) VALUES ('a.jpg', pg_read_binary_file('/data/a.jpg')), "
+						 "or CALL llava_load('/data'). Nothing is fetched from source_url.")));
+}
+
+static void
+reject(Arrival *arrival, ImageStatus status, const char *detail)
+{
+	if (status == IMAGE_NO_MEMORY)
+		ereport(ERROR,
+				(errcode(ERRCODE_OUT_OF_MEMORY),
+				 errmsg("out of memory"), errdetail("%s", detail)));
+	set(arrival, COLUMN_REJECTED, CStringGetTextDatum(image_status_name(status)));
+	set(arrival, COLUMN_REJECTED_DETAIL, CStringGetTextDatum(detail));
+}
+
+static void
+set_facts(Arrival *arrival, const ImageInfo *info)
+{
+	if (info->format == IMAGE_FORMAT_NONE)
+		return;
+	set(arrival, COLUMN_FORMAT, CStringGetTextDatum(image_format_name(info->format)));
+	if (info->width <= 0 || info->height <= 0)
+		return;
+	set(arrival, COLUMN_WIDTH, Int32GetDatum(info->width));
+	set(arrival, COLUMN_HEIGHT, Int32GetDatum(info->height));
+	set(arrival, COLUMN_ORIENTATION, Int16GetDatum(info->orientation));
+}
+
+/*
+ * Size, sha256, header facts, and whether the picture can be asked about.  A file
+ * over the size limit is not even fetched, and lands without its bytes.
+ */
+static bool
+find_facts(Arrival *arrival, const ImageLimits *limits)
+{
+	Size		size = toast_raw_datum_size(arrival->values[COLUMN_IMAGE]) - VARHDRSZ;
+	struct varlena *image;
+	const uint8_t *data;
+	ImageInfo	info;
+	ImageError	error;
+	ImageStatus status;
+
+	set(arrival, COLUMN_BYTES, Int64GetDatum((int64) size));
+	if (limits->max_bytes > 0 && size > limits->max_bytes)
+	{
+		reject(arrival, IMAGE_TOO_LARGE,
+			   psprintf("the file has %zu bytes, over llava_zh.image_max_size", size));
+		set_null(arrival, COLUMN_IMAGE);
+		return false;
+	}
+
+	image = PG_DETOAST_DATUM_PACKED(arrival->values[COLUMN_IMAGE]);
+	set(arrival, COLUMN_IMAGE, PointerGetDatum(image));
+	set(arrival, COLUMN_SHA256, DirectFunctionCall1(sha256_bytea, PointerGetDatum(image)));
+
+	memset(&info, 0, sizeof(info));
+	memset(&error, 0, sizeof(error));
+	data = (const uint8_t *) VARDATA_ANY(image);
+	status = image_info(data, size, &info, &error);
+	set_facts(arrival, &info);
+	if (status == IMAGE_OK)
+		status = image_check(&info, size, limits, &error);
+	if (status != IMAGE_OK)
+		reject(arrival, status, error.message);
+	return status == IMAGE_OK;
+}
+
+/* The task the writer named, by its name; NULL if none was. */
+static const char *
+given_task(Arrival *arrival, const Intake *intake)
+{
+	char	   *word;
+	LlavaTask  *task;
+
+	if (arrival->nulls[COLUMN_TASK])
+		return NULL;
+	word = TextDatumGetCString(arrival->values[COLUMN_TASK]);
+	task = task_named(intake->tasks, word);
+	if (task == NULL)
+		task_unknown(intake->tasks, word);
+	if (strcmp(word, task->name) != 0)
+		set(arrival, COLUMN_TASK, CStringGetTextDatum(task->name));
+	return task->name;
+}
+
+static const char *
+drawn_task(Arrival *arrival, const Intake *intake)
+{
+	const char *name = task_draw(intake->tasks, nextval_internal(intake->draw_seq, false));
+
+	if (name == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("no task has a weight, so none can be drawn for the picture"),
+				 errhint("Name one: INSERT INTO llava_image (path, image, task) ..., "
+						 "or give one a weight: INSERT INTO llava_task (name, weight) ...")));
+	set(arrival, COLUMN_TASK, CStringGetTextDatum(name));
+	return name;
+}
+
+/*
+ * Whether a row with this id is there: then this INSERT fails or, with ON
+ * CONFLICT, stores nothing, and must not queue or claim bytes for the other.
+ */
+static bool
+id_is_taken(const Intake *intake, Datum id)
+{
+	return rows_run_as_owner(intake->image, SQL_IMAGE_STATE, &id, NULL) > 0;
+}
+
+/* The first image with these bytes: this one, if nobody came before. */
+static int64
+first_with_bytes(const Intake *intake, Datum sha256, Datum id)
+{
+	Datum		values[2] = {sha256, id};
+
+	for (;;)
+	{
+		bool		isnull;
+
+		if (rows_run_as_owner(intake->seen, SQL_SEEN_ADD, values, NULL) > 0)
+			return DatumGetInt64(id);
+		if (rows_run_as_owner(intake->seen, SQL_SEEN_FIND, values, NULL) > 0)
+			return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
+											   1, &isnull));
+		/* it was deleted in between */
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static void
+queue(const Intake *intake, Datum id, const char *task)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+	Datum		values[3];
+
+	values[0] = id;
+	values[1] = CStringGetTextDatum(task);
+	values[2] = TimestampTzGetDatum(now);
+	rows_run_as_owner(intake->pending, SQL_PENDING_ADD, values, NULL);
+	shared_wake_at_commit(now);
+}
+
+/* A picture that can be asked about is queued, unless its bytes were here before. */
+static void
+accept(Arrival *arrival, const Intake *intake, const char *task)
+{
+	Datum		id = arrival->values[COLUMN_ID];
+	MemoryContext caller = CurrentMemoryContext;
+	int64		first;
+
+	rows_spi_connect();
+	if (!id_is_taken(intake, id))
+	{
+		first = first_with_bytes(intake, arrival->values[COLUMN_SHA256], id);
+		MemoryContextSwitchTo(caller);
+		if (first != DatumGetInt64(id))
+		{
+			set(arrival, COLUMN_SAME_AS, Int64GetDatum(first));
+			set_null(arrival, COLUMN_IMAGE);
+		}
+		else
+			queue(intake, id, task != NULL ? task : drawn_task(arrival, intake));
+	}
+	SPI_finish();
+}
+
+/* BEFORE INSERT on llava_image, FOR EACH ROW WHEN received_at IS NULL, SECURITY DEFINER. */
+Datum
+llava_intake(PG_FUNCTION_ARGS)
+{
+	Intake	   *intake = intake_of_statement(fcinfo);
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	HeapTuple	stored;
+	Datum		given;
+	Arrival		arrival;
+	const char *task;
+
+	read_arrival(&arrival, intake, trigger->tg_trigtuple, desc);
+	if (arrival.nulls[COLUMN_ID])	/* the table's own constraint says so */
+		return PointerGetDatum(trigger->tg_trigtuple);
+
+	given = arrival.values[COLUMN_IMAGE];
+	check_arrival(&arrival);
+	task = given_task(&arrival, intake);
+	if (find_facts(&arrival, &intake->limits))
+		accept(&arrival, intake, task);
+	set(&arrival, COLUMN_RECEIVED_AT,
+		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
+
+	stored = heap_modify_tuple_by_cols(trigger->tg_trigtuple, desc, WRITTEN, intake->columns,
+									   arrival.values, arrival.nulls);
+	if (!arrival.nulls[COLUMN_IMAGE] && arrival.values[COLUMN_IMAGE] != given)
+		pfree(DatumGetPointer(arrival.values[COLUMN_IMAGE]));
+	return PointerGetDatum(stored);
+}
+
+/* Whether the UPDATE leaves this column as it is. */
+static bool
+is_unchanged(TriggerData *trigger, const char *name)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	int			number = SPI_fnumber(desc, name);
+	Form_pg_attribute attribute = TupleDescAttr(desc, number - 1);
+	bool		old_null,
+				new_null;
+	Datum		before = heap_getattr(trigger->tg_trigtuple, number, desc, &old_null);
+	Datum		after = heap_getattr(trigger->tg_newtuple, number, desc, &new_null);
+
+	if (old_null || new_null)
+		return old_null == new_null;
+	return datumIsEqual(before, after, attribute->attbyval, attribute->attlen);
+}
+
+/* BEFORE UPDATE OF id, image, sha256 on llava_image, FOR EACH ROW. */
+Datum
+llava_image_frozen(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = rows_trigger(fcinfo, "llava_image");
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	const char *changed;
+	bool		erased;
+
+	(void) heap_getattr(trigger->tg_newtuple, SPI_fnumber(desc, "image"), desc, &erased);
+	changed = !is_unchanged(trigger, "id") ? "id" :
+		!is_unchanged(trigger, "sha256") ? "sha256" :
+		!erased && !is_unchanged(trigger, "image") ? "image" : NULL;
+	if (changed != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"%s\" of \"llava_image\" is never changed", changed),
+				 errdetail("Replies and samples refer to the picture as it was."),
+				 errhint("INSERT the other picture as a new row. image = NULL erases the bytes.")));
+	return PointerGetDatum(trigger->tg_newtuple);
+}

@@ -1,0 +1,212 @@
+/*
+ * launcher.c
+ *	  One process of the cluster, without a database, that keeps the workers of
+ *	  llava_zh.databases running.
+ *
+ * A worker that ends is started again: at once if it lived for a while, else
+ * after a pause that doubles, so that a database that does not exist costs a
+ * process every five minutes and no more.
+ */
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/procsignal.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "utils/varlena.h"
+#include "worker.h"
+
+#include "compat.h"
+
+#define FIRST_PAUSE_MS 1000
+#define LONGEST_PAUSE_MS (5 * 60 * 1000)
+
+/* A worker that lived this long did not fail to start. */
+#define HEALTHY_MS (30 * 1000)
+
+typedef struct Slot
+{
+	dlist_node	node;
+	WorkerTarget target;
+	BackgroundWorkerHandle *handle; /* NULL: not running */
+	TimestampTz started_at;
+	TimestampTz start_at;		/* not before */
+	int64		pause_ms;
+	bool		wanted;
+} Slot;
+
+static dlist_head slots = DLIST_STATIC_INIT(slots);
+
+void
+launcher_register(void)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = 1;
+	strlcpy(worker.bgw_library_name, "llava_zh", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "llava_launcher_main", sizeof(worker.bgw_function_name));
+	strlcpy(worker.bgw_name, "llava_zh launcher", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "llava_zh launcher", BGW_MAXLEN);
+	RegisterBackgroundWorker(&worker);
+}
+
+static Slot *
+find_slot(const char *database, int number)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &slots)
+	{
+		Slot	   *slot = dlist_container(Slot, node, iter.cur);
+
+		if (slot->target.slot == number && strcmp(slot->target.database, database) == 0)
+			return slot;
+	}
+	return NULL;
+}
+
+static void
+want_slot(const char *database, int number)
+{
+	Slot	   *slot = find_slot(database, number);
+
+	if (slot == NULL)
+	{
+		slot = MemoryContextAllocZero(TopMemoryContext, sizeof(Slot));
+		strlcpy(slot->target.database, database, sizeof(slot->target.database));
+		slot->target.slot = number;
+		slot->pause_ms = FIRST_PAUSE_MS;
+		dlist_push_tail(&slots, &slot->node);
+	}
+	slot->wanted = true;
+}
+
+/* Reads the settings into the list of slots. */
+static void
+read_settings(void)
+{
+	char	   *databases = pstrdup(llava_databases);
+	List	   *names;
+	ListCell   *cell;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &slots)
+		dlist_container(Slot, node, iter.cur)->wanted = false;
+	if (!SplitIdentifierString(databases, ',', &names))
+		ereport(LOG,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("llava_zh.databases is not a list of names: \"%s\"", llava_databases)));
+	else
+		foreach(cell, names)
+			for (int i = 0; i < llava_workers; i++)
+				want_slot(lfirst(cell), i);
+	list_free(names);
+	pfree(databases);
+}
+
+static void
+note_end(Slot *slot)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	pfree(slot->handle);
+	slot->handle = NULL;
+	if (now - slot->started_at >= HEALTHY_MS * INT64CONST(1000))
+		slot->pause_ms = FIRST_PAUSE_MS;
+	else
+		slot->pause_ms = Min(slot->pause_ms * 2, LONGEST_PAUSE_MS);
+	slot->start_at = TimestampTzPlusMilliseconds(now, slot->pause_ms);
+}
+
+static void
+start_slot(Slot *slot)
+{
+	BackgroundWorker worker;
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	worker_describe(&worker, slot->target.database, slot->target.slot);
+	slot->started_at = GetCurrentTimestamp();
+	if (!RegisterDynamicBackgroundWorker(&worker, &slot->handle))
+	{
+		slot->handle = NULL;
+		slot->start_at = TimestampTzPlusMilliseconds(slot->started_at, LONGEST_PAUSE_MS);
+		ereport(LOG,
+				(errmsg("llava_zh: no background worker slot is free for database \"%s\"",
+						slot->target.database),
+				 errhint("Raise max_worker_processes.")));
+	}
+	MemoryContextSwitchTo(old);
+}
+
+/* Starts and ends workers; returns ms until there is something to start. */
+static long
+tend_slots(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		wait = LONGEST_PAUSE_MS;
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &slots)
+	{
+		Slot	   *slot = dlist_container(Slot, node, iter.cur);
+		pid_t		pid;
+
+		if (slot->handle != NULL &&
+			GetBackgroundWorkerPid(slot->handle, &pid) == BGWH_STOPPED)
+			note_end(slot);
+		if (slot->handle != NULL)
+		{
+			if (!slot->wanted)
+				TerminateBackgroundWorker(slot->handle);
+			continue;
+		}
+		if (!slot->wanted)
+		{
+			dlist_delete(&slot->node);
+			pfree(slot);
+			continue;
+		}
+		if (now >= slot->start_at)
+			start_slot(slot);
+		else
+			wait = Min(wait, (long) ((slot->start_at - now) / 1000 + 1));
+	}
+	return wait;
+}
+
+void
+llava_launcher_main(Datum arg)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	/* the notices of started and ended workers */
+	pqsignal(SIGUSR1, procsignal_sigusr1_handler);
+	BackgroundWorkerUnblockSignals();
+
+	read_settings();
+	while (!ShutdownRequestPending)
+	{
+		long		wait = tend_slots();
+
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 wait, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+			read_settings();
+		}
+	}
+	proc_exit(0);
+}

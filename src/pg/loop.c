@@ -1,0 +1,167 @@
+/*
+ * loop.c
+ *	  One process draining the queue: a turn settles, prepares, sends and claims,
+ *	  and then waits for whichever of these has something to do again.
+ */
+#include "postgres.h"
+
+#include "loop.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+
+/* Leases of what is held are looked at this often. */
+#define RENEW_CHECK_MS (10 * 1000)
+
+/* The threads of whichever loop this process runs; joined before it ends. */
+static ImagePool *threads;
+static bool exit_registered;
+
+static void
+join_threads(int code, Datum arg)
+{
+	if (threads != NULL)
+		image_pool_free(threads);
+	threads = NULL;
+}
+
+Loop *
+loop_new(int holder, bool in_procedure)
+{
+	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "llava_zh loop",
+												  ALLOCSET_DEFAULT_SIZES);
+	Loop	   *loop = MemoryContextAllocZero(context, sizeof(Loop));
+
+	loop->context = context;
+	loop->holder = holder;
+	loop->in_procedure = in_procedure;
+	loop->limit = -1;
+	loop->servers_stale = true;
+	loop->cursor_visible_at = DT_NOBEGIN;
+	loop->cursor_task = MemoryContextStrdup(context, "");
+	loop->next_due = DT_NOEND;
+	dlist_init(&loop->servers);
+	dlist_init(&loop->ready);
+	dlist_init(&loop->finished);
+	loop->images = image_pool_new(llava_prepare_threads);
+	if (loop->images == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start %d threads to prepare pictures",
+						llava_prepare_threads)));
+	if (!exit_registered)
+		before_shmem_exit(join_threads, (Datum) 0);
+	exit_registered = true;
+	threads = loop->images;
+	loop->pool = transport_pool(1);
+	servers_watch();
+	return loop;
+}
+
+/* Requests in flight are given up; their rows keep their leases. */
+void
+loop_free(Loop *loop)
+{
+	dlist_mutable_iter iter;
+
+	vlm_pool_cancel(loop->pool, NULL);
+	join_threads(0, (Datum) 0);
+	dlist_foreach_modify(iter, &loop->ready)
+		call_free(loop, dlist_container(Call, node, iter.cur));
+	dlist_foreach_modify(iter, &loop->finished)
+		call_free(loop, dlist_container(Call, node, iter.cur));
+	MemoryContextDelete(loop->context);
+}
+
+static int
+sockets_needed(Loop *loop)
+{
+	int			sockets = 1;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers)
+		sockets += dlist_container(ServerState, node, iter.cur)->options->max_in_flight;
+	return sockets;
+}
+
+/* Milliseconds from now to a point in time, at least 0. */
+static long
+ms_until(TimestampTz at)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (at <= now)
+		return 0;
+	return (long) Min((at - now + 999) / 1000, 3600 * 1000);
+}
+
+static long
+time_to_wait(Loop *loop, long max_ms, long pace_ms)
+{
+	long		wait = Min(max_ms, ms_until(loop->look_at));
+	dlist_iter	iter;
+
+	if (claim_is_due(loop))
+		return 0;
+	if (pace_ms >= 0)
+		wait = Min(wait, pace_ms);
+	if (loop->claim_at > GetCurrentTimestamp())
+		wait = Min(wait, ms_until(loop->claim_at));
+	dlist_foreach(iter, &loop->finished)
+		wait = Min(wait, ms_until(Max(dlist_container(Call, node, iter.cur)->settle_at,
+									  loop->settle_after)));
+	if (loop->held > 0)
+		wait = Min(wait, RENEW_CHECK_MS);
+	return wait;
+}
+
+/* What other transactions queued behind the cursor. */
+static void
+take_queued(Loop *loop, bool woken)
+{
+	TimestampTz earliest = shared_take_queued();
+
+	if (earliest == DT_NOEND || (earliest == DT_NOBEGIN && !woken))
+		return;
+	claim_reset_cursor(loop, earliest);
+	loop->claim_at = 0;
+}
+
+void
+loop_turn(Loop *loop, long max_ms)
+{
+	long		pace_ms;
+	bool		woken;
+
+	/* a slot that was freed is filled before anything is written down */
+	dispatch_responses(loop);
+	dispatch_prepared(loop);
+	(void) dispatch_ready(loop);
+	if (!dlist_is_empty(&loop->finished) && GetCurrentTimestamp() >= loop->settle_after)
+		settle_finished(loop);
+
+	if (claim_is_due(loop))
+		claim_rows(loop);
+	transport_pool(sockets_needed(loop));
+
+	pace_ms = dispatch_ready(loop);
+	if (loop->renewal_needed || GetCurrentTimestamp() >= loop->renew_at)
+	{
+		if (loop->held > 0)
+			settle_renew_leases(loop);
+		loop->renew_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RENEW_CHECK_MS);
+		pace_ms = dispatch_ready(loop);
+	}
+
+	woken = transport_wait(image_pool_fd(loop->images), time_to_wait(loop, max_ms, pace_ms));
+	take_queued(loop, woken);
+	if (woken && servers_any_paused(loop))
+		loop->look_at = 0;
+}
+
+bool
+loop_idle(const Loop *loop)
+{
+	return loop->held == 0 && loop->queue_dry;
+}

@@ -1,0 +1,191 @@
+/*
+ * loop.h
+ *	  What the files of the draining loop share: tx.c, servers.c, claim.c,
+ *	  dispatch.c, settle.c, loop.c, worker.c.
+ *
+ * A claimed row is a Call.  It walks one way through the lists of the Loop:
+ * claimed -> (preparing, in the image pool) -> ready -> (sent, in the request
+ * pool) -> finished, and is freed when its settle has committed.
+ */
+#ifndef LLAVA_LOOP_H
+#define LLAVA_LOOP_H
+
+#include "lib/ilist.h"
+#include "llava_zh.h"
+
+/* One server as this process sees it. */
+typedef struct ServerState
+{
+	dlist_node	node;
+	Oid			oid;
+	MemoryContext context;		/* of options and key */
+	LlavaServer *options;
+	char	   *key;			/* or NULL */
+	VlmPace		pace;
+	int			calls;			/* that point here */
+	int			unsent;			/* claimed for it, not sent yet */
+	bool		gone;			/* dropped; forgotten when nothing is held */
+
+	/* llava_usage as last read, and what has been sent since */
+	int64		requests;
+	double		cost;
+	int64		unsettled_requests;
+
+	/* why it is not asked; NULL: it is */
+	const char *pause_reason;
+	char		pause_detail[320];
+	bool		pause_recorded; /* llava_usage knows */
+	int			pause_count;	/* in a row */
+	TimestampTz probe_at;		/* DT_NOEND: not by itself */
+	bool		probing;		/* one request may find out */
+} ServerState;
+
+/* Newest tasks of one look; shared by the calls that were claimed under them. */
+typedef struct TaskSet
+{
+	MemoryContext context;
+	List	   *tasks;
+	int			users;			/* calls, and the loop itself */
+} TaskSet;
+
+typedef struct Call
+{
+	dlist_node	node;
+	int64		image;
+	int64		id;				/* llava_pending.call */
+	int			attempts;		/* this one included */
+	int			variation;
+	TimestampTz lease_until;
+	TaskSet    *set;
+	LlavaTask  *task;
+	ServerState *server;
+	ImageJob   *job;			/* with the bytes, until they are sent */
+	int			sent_width;
+	int			sent_height;
+	int64		tokens;			/* forecast: image, prompt and reply */
+	int64		seed;
+	bool		sent;
+
+	/* how it ended: an image fault found here, or a response */
+	const char *fault;			/* static; NULL: see outcome */
+	char	   *fault_detail;	/* palloc'd in the loop's context */
+	VlmResponse response;
+	VlmOutcome	outcome;
+	VlmEnvelope envelope;
+	ReplyResult result;			/* with VLM_DONE */
+	TimestampTz settle_at;		/* not before, after a settle that failed */
+} Call;
+
+typedef struct Loop
+{
+	MemoryContext context;
+	int			holder;			/* worker slot, or minus the pid of a session */
+	bool		in_procedure;	/* transactions are the caller's CALL's */
+	Oid			schema;			/* of the extension at the last look */
+
+	/* what llava_drain was asked for; else NULL, -1 */
+	const char *only_task;
+	const char *only_server;
+	int64		limit;			/* calls still to be claimed; -1: no limit */
+
+	VlmPool    *pool;
+	ImagePool  *images;
+	dlist_head	servers;		/* ServerState */
+	TaskSet    *tasks;
+	bool		servers_stale;	/* the catalogue has changed */
+
+	dlist_head	ready;			/* Call: prepared, to be sent */
+	dlist_head	finished;		/* Call: to be settled */
+	int			held;			/* calls in all */
+	TimestampTz renew_at;		/* when leases are looked at next */
+	bool		renewal_needed; /* a ready call's lease is too short to be sent */
+
+	/* the claim cursor: rows up to and with this one were passed */
+	TimestampTz cursor_visible_at;
+	int64		cursor_image;
+	char	   *cursor_task;
+	List	   *claimable;		/* names of tasks the last claim looked for */
+	TimestampTz claim_at;		/* when there may be rows to claim */
+	TimestampTz look_at;		/* when servers and tasks are looked at anyway */
+	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
+	TimestampTz settle_after;	/* no settle before, after an error */
+	bool		looked;			/* servers and tasks were read at least once */
+	bool		queue_dry;		/* a full pass found nothing that is due now */
+	TimestampTz next_due;		/* of what waits in back-off; DT_NOEND: nothing */
+	uint64		claimed;		/* counters for llava_drain's report */
+	uint64		accepted;
+	uint64		failed;
+} Loop;
+
+/* ---- tx.c ---- */
+
+/*
+ * A transaction of the loop's: as the owner of llava_pending, with a safe
+ * search_path, SPI-connected, with a snapshot.  False, with nothing begun, if the
+ * extension is not here.
+ */
+extern bool tx_begin(Loop *loop, const char *activity);
+extern void tx_commit(Loop *loop);
+
+/* Changes a setting until the end of this transaction. */
+extern void tx_set_locally(const char *name, const char *value);
+
+/*
+ * Runs work in a subtransaction.  True if it succeeded; else it is rolled back
+ * and *error, palloc'd in the loop's context, says why.
+ */
+extern bool tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg,
+				   ErrorData **error);
+
+/* ---- servers.c ---- */
+
+extern void servers_watch(void);	/* once a process: note catalogue changes */
+extern bool servers_changed(void);	/* since the last call */
+extern void servers_load(Loop *loop);	/* in a transaction */
+extern bool server_usable(Loop *loop, ServerState *server);
+extern int64 server_remaining(const ServerState *server);	/* of max_requests; large: no limit */
+extern ServerState *server_for_task(Loop *loop, const LlavaTask *task);
+extern void server_pause(ServerState *server, const char *reason, const char *detail,
+						 bool probe);
+extern void server_works(ServerState *server);
+extern void server_still_ill(ServerState *server);
+extern void server_record_pauses(Loop *loop);	/* in a transaction */
+extern TimestampTz servers_next_probe(Loop *loop);
+extern bool servers_any_paused(Loop *loop);
+extern int	servers_capacity(Loop *loop);	/* requests that may be in flight */
+
+/* ---- claim.c ---- */
+
+extern bool claim_is_due(Loop *loop);
+extern void claim_rows(Loop *loop); /* a transaction of its own */
+extern void claim_release_holder(Loop *loop);	/* a transaction of its own */
+extern void claim_reset_cursor(Loop *loop, TimestampTz from);
+extern void call_free(Loop *loop, Call *call);
+extern void taskset_release(TaskSet *set);
+
+/* ---- dispatch.c ---- */
+
+extern void dispatch_prepared(Loop *loop);	/* image pool -> ready or finished */
+extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to try again */
+extern void dispatch_responses(Loop *loop); /* request pool -> finished */
+
+/* ---- settle.c ---- */
+
+extern void settle_finished(Loop *loop);	/* transactions of its own */
+extern void settle_renew_leases(Loop *loop);
+
+/* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
+extern char *settle_clean_text(const char *text);
+
+/* ---- loop.c ---- */
+
+extern Loop *loop_new(int holder, bool in_procedure);
+extern void loop_free(Loop *loop);
+
+/* One turn: settle, prepare, send, claim, then one wait of at most max_ms. */
+extern void loop_turn(Loop *loop, long max_ms);
+
+/* Nothing is held and nothing that is due now could be claimed. */
+extern bool loop_idle(const Loop *loop);
+
+#endif							/* LLAVA_LOOP_H */

@@ -1,0 +1,419 @@
+/*
+ * options.c
+ *	  The options of servers and user mappings: checked when they are written, read
+ *	  when a server is used.
+ *
+ * Checking needs neither network nor files, so that a dump can be restored
+ * anywhere.  Options of a server are world-readable, and messages go to logs: a
+ * url that may hold a secret is refused without being repeated, and a key is never
+ * repeated at all.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+#include <math.h>
+
+#include "access/reloptions.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_user_mapping.h"
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "options.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+typedef enum OptionKind
+{
+	OPTION_URL,
+	OPTION_TEXT,				/* not empty */
+	OPTION_BODY,				/* JSON for vlm_extra_body_check */
+	OPTION_BOOL,
+	OPTION_INT,
+	OPTION_BIGINT,
+	OPTION_NUMBER,				/* double */
+	OPTION_TIME					/* int, milliseconds */
+} OptionKind;
+
+typedef struct ServerOption
+{
+	const char *name;
+	OptionKind	kind;
+	size_t		offset;			/* in LlavaServer */
+	int64		min;			/* of what has a size */
+	int64		max;
+} ServerOption;
+
+static const ServerOption server_options[] = {
+	{"url", OPTION_URL, offsetof(LlavaServer, url), 0, 0},
+	{"model", OPTION_TEXT, offsetof(LlavaServer, model), 0, 0},
+	{"max_in_flight", OPTION_INT, offsetof(LlavaServer, max_in_flight), 1, 10000},
+	{"requests_per_minute", OPTION_INT, offsetof(LlavaServer, requests_per_minute), 0, 10000000},
+	{"tokens_per_minute", OPTION_BIGINT, offsetof(LlavaServer, tokens_per_minute),
+	0, INT64CONST(1000000000000)},
+	{"connect_timeout", OPTION_TIME, offsetof(LlavaServer, connect_timeout), 1, 3600 * 1000},
+	{"request_timeout", OPTION_TIME, offsetof(LlavaServer, request_timeout), 1, 24 * 3600 * 1000},
+	{"priority", OPTION_INT, offsetof(LlavaServer, priority), -1000000, 1000000},
+	{"paused", OPTION_BOOL, offsetof(LlavaServer, paused), 0, 0},
+	{"max_requests", OPTION_BIGINT, offsetof(LlavaServer, max_requests),
+	0, INT64CONST(1000000000000000)},
+	{"budget", OPTION_NUMBER, offsetof(LlavaServer, budget), 0, INT64CONST(1000000000000)},
+	{"input_price", OPTION_NUMBER, offsetof(LlavaServer, input_price),
+	0, INT64CONST(1000000000000)},
+	{"output_price", OPTION_NUMBER, offsetof(LlavaServer, output_price),
+	0, INT64CONST(1000000000000)},
+	{"extra_body", OPTION_BODY, offsetof(LlavaServer, extra_body), 0, 0},
+	{"pixel_factor", OPTION_INT, offsetof(LlavaServer, pixel_factor),
+	PIXEL_FACTOR_MIN, PIXEL_FACTOR_MAX},
+	{"min_pixels", OPTION_BIGINT, offsetof(LlavaServer, min_pixels), 1, PIXELS_MAX},
+	{"max_pixels", OPTION_BIGINT, offsetof(LlavaServer, max_pixels), 1, PIXELS_MAX},
+};
+
+PG_FUNCTION_INFO_V1(llava_fdw_validator);
+
+/* ERROR: the value of an option is refused; hint is palloc'd or static. */
+static void pg_attribute_noreturn()
+refuse_value(const char *option, const char *value, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+			 errmsg("invalid value for option \"%s\": \"%s\"", option, value),
+			 errhint("%s", hint)));
+}
+
+/* False if value is not a whole number. */
+static bool
+parse_whole(const char *value, int64 *number)
+{
+	char	   *end;
+	long long	parsed;
+
+	if (!isdigit((unsigned char) value[0]) && value[0] != '-')
+		return false;
+	errno = 0;
+	parsed = strtoll(value, &end, 10);
+	*number = parsed;
+	return errno == 0 && end != value && *end == '\0';
+}
+
+/* False if value is not a finite decimal number. */
+static bool
+parse_number(const char *value, double *number)
+{
+	char	   *end;
+
+	if (strspn(value, "0123456789.eE+-") != strlen(value))
+		return false;
+	errno = 0;
+	*number = strtod(value, &end);
+	return end != value && *end == '\0' && isfinite(*number);
+}
+
+static int64
+read_whole(const ServerOption *option, const char *value)
+{
+	int64		number;
+
+	if (!parse_whole(value, &number) || number < option->min || number > option->max)
+		refuse_value(option->name, value,
+					 psprintf("A whole number from " INT64_FORMAT " to " INT64_FORMAT ".",
+							  option->min, option->max));
+	return number;
+}
+
+static double
+read_number(const ServerOption *option, const char *value)
+{
+	double		number;
+
+	if (!parse_number(value, &number) || number < option->min || number > option->max)
+		refuse_value(option->name, value,
+					 psprintf("A number from " INT64_FORMAT " to " INT64_FORMAT ".",
+							  option->min, option->max));
+	return number;
+}
+
+/* Milliseconds; a number without a unit is seconds. */
+static int
+read_time(const ServerOption *option, const char *value)
+{
+	double		seconds;
+	const char *hint;
+	int			ms = -1;
+
+	if (parse_number(value, &seconds))
+		ms = seconds < 0 || seconds * 1000 > option->max ? -1 : (int) rint(seconds * 1000);
+	else if (!parse_int(value, &ms, GUC_UNIT_MS, &hint))
+		ms = -1;
+	if (ms < option->min || ms > option->max)
+		refuse_value(option->name, value,
+					 psprintf("A time from 1ms to " INT64_FORMAT "h, as in '300s', '5min' or '2.5', which is seconds; units are ms, s, min and h.",
+							  option->max / (3600 * 1000)));
+	return ms;
+}
+
+static char *
+read_text(const ServerOption *option, const char *value)
+{
+	const char *problem = NULL;
+
+	if (option->kind == OPTION_BODY)
+		problem = vlm_extra_body_check(value);
+	else if (value[0] == '\0')
+		problem = "It must not be empty.";
+	if (problem != NULL)
+		refuse_value(option->name, value, problem);
+	return pstrdup(value);
+}
+
+/* Puts one option into its member; ERROR if its value is refused. */
+static void
+read_option(const ServerOption *option, const char *value, LlavaServer *server)
+{
+	char	   *member = (char *) server + option->offset;
+
+	switch (option->kind)
+	{
+		case OPTION_URL:
+			*(char **) member = options_url(value);
+			break;
+		case OPTION_TEXT:
+		case OPTION_BODY:
+			*(char **) member = read_text(option, value);
+			break;
+		case OPTION_BOOL:
+			if (!parse_bool(value, (bool *) member))
+				refuse_value(option->name, value, "It is true or false.");
+			break;
+		case OPTION_INT:
+			*(int *) member = (int) read_whole(option, value);
+			break;
+		case OPTION_BIGINT:
+			*(int64 *) member = read_whole(option, value);
+			break;
+		case OPTION_NUMBER:
+			*(double *) member = read_number(option, value);
+			break;
+		case OPTION_TIME:
+			*(int *) member = read_time(option, value);
+			break;
+	}
+}
+
+static const ServerOption *
+find_option(const char *name)
+{
+	for (int i = 0; i < lengthof(server_options); i++)
+		if (strcmp(server_options[i].name, name) == 0)
+			return &server_options[i];
+	return NULL;
+}
+
+static void
+set_defaults(LlavaServer *server)
+{
+	memset(server, 0, sizeof(*server));
+	server->max_in_flight = 32;
+	server->connect_timeout = 10 * 1000;
+	server->request_timeout = 300 * 1000;
+	server->max_requests = -1;
+	server->budget = -1;
+	server->input_price = server->output_price = -1;
+	server->pixel_factor = 28;
+}
+
+/* Fills what hangs on other options. */
+static void
+set_dependent_defaults(LlavaServer *server)
+{
+	int64		unit = (int64) server->pixel_factor * server->pixel_factor;
+
+	if (server->min_pixels == 0)
+		server->min_pixels = 4 * unit;
+	if (server->max_pixels == 0)
+		server->max_pixels = 1280 * unit;
+	server->input_price = Max(server->input_price, 0);
+	server->output_price = Max(server->output_price, 0);
+}
+
+const char *
+options_pixels_problem(int factor, int64 min_pixels, int64 max_pixels)
+{
+	if (factor < PIXEL_FACTOR_MIN || factor > PIXEL_FACTOR_MAX)
+		return psprintf("pixel_factor (%d) is not in %d .. %d", factor,
+						PIXEL_FACTOR_MIN, PIXEL_FACTOR_MAX);
+	if (min_pixels < 1 || max_pixels > PIXELS_MAX)
+		return psprintf("min_pixels and max_pixels are not in 1 .. %d", PIXELS_MAX);
+	if (max_pixels < (int64) factor * factor)
+		return psprintf("max_pixels (" INT64_FORMAT ") is less than pixel_factor squared (%d)",
+						max_pixels, factor * factor);
+	if (min_pixels > max_pixels)
+		return psprintf("min_pixels (" INT64_FORMAT ") is more than max_pixels (" INT64_FORMAT ")",
+						min_pixels, max_pixels);
+	return NULL;
+}
+
+/* ERROR if options that are right each by itself do not go together. */
+static void
+check_together(LlavaServer *server)
+{
+	const char *problem;
+
+	if (server->url == NULL || server->model == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"%s\" is required for servers of the wrapper llava_zh",
+						server->url == NULL ? "url" : "model"),
+				 errhint("As in OPTIONS (url 'http://127.0.0.1:8000/v1', model 'Qwen/Qwen2.5-VL-32B-Instruct').")));
+	if (server->budget >= 0 && (server->input_price < 0 || server->output_price < 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
+				 errmsg("option \"budget\" needs the options \"input_price\" and \"output_price\""),
+				 errhint("They are prices per million tokens, in the budget's currency.")));
+	set_dependent_defaults(server);
+	problem = options_pixels_problem(server->pixel_factor, server->min_pixels,
+									 server->max_pixels);
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid pixel options: %s", problem),
+				 errhint("Defaults are 4 and 1280 times pixel_factor squared.")));
+}
+
+/* ERROR: no such option; valid is a list of those there are, or empty. */
+static void pg_attribute_noreturn()
+refuse_name(const char *name, const char *valid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
+			 errmsg("invalid option \"%s\"", name),
+			 valid[0] == '\0' ?
+			 errhint("There are no valid options in this context.") :
+			 errhint("Valid options in this context are: %s.", valid)));
+}
+
+static void
+check_server_options(List *options)
+{
+	LlavaServer server;
+	ListCell   *cell;
+
+	set_defaults(&server);
+	foreach(cell, options)
+	{
+		DefElem    *element = lfirst(cell);
+		const ServerOption *option = find_option(element->defname);
+
+		if (option == NULL)
+		{
+			StringInfoData names;
+
+			initStringInfo(&names);
+			for (int i = 0; i < lengthof(server_options); i++)
+				appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", server_options[i].name);
+			refuse_name(element->defname, names.data);
+		}
+		read_option(option, defGetString(element), &server);
+	}
+	check_together(&server);
+}
+
+const char *
+options_key_problem(const char *key)
+{
+	if (key[0] == '\0')
+		return "it is empty";
+	for (const char *c = key; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			return "it has control characters";
+	return NULL;
+}
+
+static void
+check_key_file(const char *path)
+{
+	if (!superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("option \"api_key_file\" may be set by superusers only"),
+				 errhint("It reads a file of the database server; use the option api_key.")));
+	if (!is_absolute_path(path))
+		refuse_value("api_key_file", path, "It is an absolute path on the database server.");
+}
+
+static void
+check_mapping_options(List *options)
+{
+	bool		key = false,
+				file = false;
+	ListCell   *cell;
+
+	foreach(cell, options)
+	{
+		DefElem    *element = lfirst(cell);
+
+		if (strcmp(element->defname, "api_key") == 0)
+		{
+			const char *problem = options_key_problem(defGetString(element));
+
+			key = true;
+			if (problem != NULL)
+				ereport(ERROR,
+						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+						 errmsg("invalid value for option \"api_key\": %s", problem),
+						 errhint("A key is one line of text. Where the endpoint wants none, leave the option out.")));
+		}
+		else if (strcmp(element->defname, "api_key_file") == 0)
+		{
+			file = true;
+			check_key_file(defGetString(element));
+		}
+		else
+			refuse_name(element->defname, "api_key, api_key_file");
+	}
+	if (key && file)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("options \"api_key\" and \"api_key_file\" exclude each other"),
+				 errhint("ALTER USER MAPPING ... OPTIONS (DROP api_key, ADD api_key_file '...')")));
+}
+
+/* llava_fdw_validator(options text[], catalog oid): ERROR if they are refused. */
+Datum
+llava_fdw_validator(PG_FUNCTION_ARGS)
+{
+	List	   *options = untransformRelOptions(PG_GETARG_DATUM(0));
+	Oid			catalog = PG_GETARG_OID(1);
+
+	if (catalog == ForeignServerRelationId)
+		check_server_options(options);
+	else if (catalog == UserMappingRelationId)
+		check_mapping_options(options);
+	else if (options != NIL)
+		refuse_name(((DefElem *) linitial(options))->defname, "");
+	PG_RETURN_VOID();
+}
+
+LlavaServer *
+server_load(Oid oid)
+{
+	ForeignServer *foreign = GetForeignServer(oid);
+	LlavaServer *server = palloc(sizeof(LlavaServer));
+	ListCell   *cell;
+
+	set_defaults(server);
+	server->oid = oid;
+	server->owner = foreign->owner;
+	server->name = pstrdup(foreign->servername);
+	foreach(cell, foreign->options)
+	{
+		DefElem    *element = lfirst(cell);
+		const ServerOption *option = find_option(element->defname);
+
+		if (option != NULL)
+			read_option(option, defGetString(element), server);
+	}
+	check_together(server);
+	return server;
+}

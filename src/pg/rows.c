@@ -1,0 +1,70 @@
+/*
+ * rows.c
+ *	  On whose table a trigger was fired, and with whose rights rows are written.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_class.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "rows.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+TriggerData *
+rows_trigger(FunctionCallInfo fcinfo, const char *table)
+{
+	TriggerData *trigger = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) ||
+		!TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		RelationGetRelid(trigger->tg_relation) != extension_relation(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("this function is the trigger of the extension's table \"%s\" and of no other",
+						table)));
+	return trigger;
+}
+
+static Oid
+table_owner(Oid table)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", table);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+uint64
+rows_run_as_owner(Oid table, SqlStatement statement, Datum *values, const char *nulls)
+{
+	Oid			user;
+	int			context;
+	uint64		processed;
+
+	extension_check_triggers(table);
+
+	/* an ERROR restores both: see AbortTransaction and AbortSubTransaction */
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(table_owner(table),
+						   context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	processed = sql_run(statement, values, nulls, 0);
+	SetUserIdAndSecContext(user, context);
+	return processed;
+}
+
+void
+rows_spi_connect(void)
+{
+	int			rc = SPI_connect();
+
+	if (rc != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect: %s", SPI_result_code_string(rc));
+}

@@ -1,0 +1,27 @@
+/*
+ * rows.h
+ *	  What the triggers and the functions that write the extension's rows share.
+ */
+#ifndef LLAVA_ROWS_H
+#define LLAVA_ROWS_H
+
+#include "commands/trigger.h"
+#include "llava_zh.h"
+
+/*
+ * The trigger call, if it is one, for each row, on the extension's own table of
+ * this name; else an ERROR: anybody could hang our function on a table of theirs.
+ */
+extern TriggerData *rows_trigger(FunctionCallInfo fcinfo, const char *table);
+
+/*
+ * sql_run as the owner of the table the statement writes or reads, with an ERROR
+ * if a stranger's trigger would run: nobody's code but the owner's runs, and
+ * only with the owner's rights, whoever called.
+ */
+extern uint64 rows_run_as_owner(Oid table, SqlStatement statement, Datum *values,
+								const char *nulls);
+
+extern void rows_spi_connect(void);
+
+#endif							/* LLAVA_ROWS_H */

@@ -1,0 +1,581 @@
+/*
+ * settle.c
+ *	  Ended calls leave the loop: ledger row, sample, queue row and usage in one
+ *	  short transaction, several calls at a time.
+ *
+ * Everything that changes the queue row is fenced by the call id: a row that was
+ * claimed again meanwhile is another call's, and what this one brought is kept in
+ * the ledger, marked late.  A settle that fails (a user's lock, a full disk) keeps
+ * its calls, renews their leases and is tried again; nothing is asked twice for it.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "loop.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+/* Calls of one transaction. */
+#define SETTLE_BATCH 64
+
+/* Pause after a settle that failed. */
+#define SETTLE_RETRY_MS 500
+
+/* A held call's lease is renewed when this little is left of it. */
+#define RENEW_BEFORE_MS (20 * 1000)
+
+/* One server's share of a batch. */
+typedef struct Tally
+{
+	ServerState *server;
+	int64		requests;
+	int64		replies;
+	int64		accepted;
+	int64		failed;
+	int64		throttled;
+	int64		prompt_tokens;
+	int64		completion_tokens;
+} Tally;
+
+typedef struct Batch
+{
+	Call	   *calls[SETTLE_BATCH];
+	int			n_calls;
+	Tally		tallies[SETTLE_BATCH];
+	int			n_tallies;
+	uint64		accepted;
+	uint64		failed;
+} Batch;
+
+char *
+settle_clean_text(const char *text)
+{
+	int			size = strlen(text);
+	char	   *clean = palloc(size + 1);
+	int			n = 0;
+
+	for (int i = 0; i < size;)
+	{
+		int			length = pg_utf_mblen((const unsigned char *) text + i);
+
+		if (i + length <= size &&
+			pg_utf8_islegal((const unsigned char *) text + i, length))
+		{
+			memcpy(clean + n, text + i, length);
+			n += length;
+			i += length;
+		}
+		else
+		{
+			clean[n++] = '?';
+			i++;
+		}
+	}
+	clean[n] = '\0';
+	return clean;
+}
+
+static Datum
+outside_text(const char *text, char *null)
+{
+	*null = text == NULL ? 'n' : ' ';
+	return text == NULL ? (Datum) 0 : CStringGetTextDatum(settle_clean_text(text));
+}
+
+static Datum
+known_number(int64 number, char *null)
+{
+	*null = number < 0 ? 'n' : ' ';
+	return Int64GetDatum(number);
+}
+
+static Datum
+interval_datum(int64 ms)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = ms * 1000;
+	return IntervalPGetDatum(interval);
+}
+
+static Tally *
+tally_of(Batch *batch, ServerState *server)
+{
+	for (int i = 0; i < batch->n_tallies; i++)
+		if (batch->tallies[i].server == server)
+			return &batch->tallies[i];
+	memset(&batch->tallies[batch->n_tallies], 0, sizeof(Tally));
+	batch->tallies[batch->n_tallies].server = server;
+	return &batch->tallies[batch->n_tallies++];
+}
+
+/* The first three arguments of every fenced statement. */
+static void
+fence_values(const Call *call, Datum *values)
+{
+	values[0] = Int64GetDatum(call->image);
+	values[1] = CStringGetTextDatum(call->task->name);
+	values[2] = Int64GetDatum(call->id);
+}
+
+/* The queue row rests with a reason.  False: it was another call's. */
+static bool
+settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detail)
+{
+	Datum		values[5];
+	char		nulls[6] = "     ";
+
+	fence_values(call, values);
+	values[3] = CStringGetTextDatum(reason);
+	values[4] = outside_text(detail, &nulls[4]);
+	if (sql_run(SQL_SETTLE_FAILED, values, nulls, 0) == 0)
+		return false;
+	batch->failed++;
+	if (call->server != NULL)
+		tally_of(batch, call->server)->failed++;
+	return true;
+}
+
+/* The queue row waits, to be asked the same again. */
+static bool
+settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
+{
+	Datum		values[6];
+	char		nulls[7] = "      ";
+
+	fence_values(call, values);
+	values[3] = interval_datum(delay_ms);
+	values[4] = BoolGetDatum(counts);
+	values[5] = outside_text(detail, &nulls[5]);
+	return sql_run(SQL_RELEASE, values, nulls, 0) > 0;
+}
+
+/* The queue row waits, to be asked differently. */
+static bool
+settle_as_again(Call *call, const char *detail)
+{
+	Datum		values[5];
+	char		nulls[6] = "     ";
+
+	fence_values(call, values);
+	values[3] = interval_datum(0);
+	values[4] = outside_text(detail, &nulls[4]);
+	return sql_run(SQL_SETTLE_AGAIN, values, nulls, 0) > 0;
+}
+
+static int64
+retry_delay(const Call *call)
+{
+	if (call->response.retry_after_ms > 0)
+		return Min(call->response.retry_after_ms, llava_retry_delay_max);
+	return vlm_backoff_ms(call->attempts, llava_retry_delay, llava_retry_delay_max,
+						  (uint64) call->seed * UINT64CONST(0x9E3779B97F4A7C15) + call->id);
+}
+
+/* What the request was made with, as JSON. */
+static char *
+parameters_json(const Call *call)
+{
+	const VlmSampling *sampling = &call->task->sampling;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"pixel_factor\":%d,\"min_pixels\":" INT64_FORMAT
+					 ",\"max_pixels\":" INT64_FORMAT,
+					 call->server->options->pixel_factor,
+					 call->server->options->min_pixels, call->server->options->max_pixels);
+	if (sampling->max_tokens > 0)
+		appendStringInfo(&json, ",\"max_tokens\":%d", sampling->max_tokens);
+	if (!isnan(sampling->temperature))
+		appendStringInfo(&json, ",\"temperature\":%g", sampling->temperature);
+	if (!isnan(sampling->top_p))
+		appendStringInfo(&json, ",\"top_p\":%g", sampling->top_p);
+	if (!isnan(sampling->repetition_penalty))
+		appendStringInfo(&json, ",\"repetition_penalty\":%g", sampling->repetition_penalty);
+	if (!isnan(sampling->presence_penalty))
+		appendStringInfo(&json, ",\"presence_penalty\":%g", sampling->presence_penalty);
+	if (call->server->options->extra_body != NULL)
+		appendStringInfo(&json, ",\"extra_body\":%s", call->server->options->extra_body);
+	appendStringInfoChar(&json, '}');
+	return json.data;
+}
+
+static Datum
+body_datum(Call *call)
+{
+	bytea	   *body = palloc(VARHDRSZ + call->response.body_size);
+
+	vlm_mask_key(call->response.body, call->response.body_size, call->server->key);
+	SET_VARSIZE(body, VARHDRSZ + call->response.body_size);
+	memcpy(VARDATA(body), call->response.body, call->response.body_size);
+	return PointerGetDatum(body);
+}
+
+/* The ledger row of a complete HTTP 200 body. */
+static void
+settle_reply(Call *call, bool late, const char *reason)
+{
+	const ReplyResult *result = &call->result;
+	const VlmEnvelope *envelope = &call->envelope;
+	bool		parsed = call->outcome.action == VLM_DONE;
+	Datum		v[23];
+	char		nulls[24];
+
+	memset(nulls, ' ', sizeof(nulls));
+	nulls[23] = '\0';
+	v[0] = Int64GetDatum(call->image);
+	v[1] = Int64GetDatum(call->id);
+	v[2] = CStringGetTextDatum(call->task->name);
+	v[3] = Int32GetDatum(call->task->version);
+	v[4] = CStringGetTextDatum(call->server->options->name);
+	v[5] = CStringGetTextDatum(call->server->options->model);
+	v[6] = outside_text(envelope->model, &nulls[6]);
+	v[7] = CStringGetTextDatum(parameters_json(call));
+	v[8] = Int32GetDatum(call->variation);
+	v[9] = Int64GetDatum(call->seed);
+	v[10] = Int32GetDatum(call->sent_width);
+	v[11] = Int32GetDatum(call->sent_height);
+	v[12] = body_datum(call);
+	v[13] = outside_text(envelope->finish_reason, &nulls[13]);
+	v[14] = known_number(parsed ? envelope->prompt_tokens : -1, &nulls[14]);
+	v[15] = known_number(parsed ? envelope->completion_tokens : -1, &nulls[15]);
+	v[16] = Int64GetDatum(call->response.latency_ms);
+	v[17] = BoolGetDatum(late);
+	v[18] = outside_text(reason, &nulls[18]);
+	v[19] = known_number(parsed && result->reason != REPLY_ACCEPTED ?
+						 (int64) result->offset : -1, &nulls[19]);
+	v[20] = conversation_flags(parsed ? result->flags : 0);
+	v[21] = outside_text(parsed ? conversation_measures(&result->measures) : NULL, &nulls[21]);
+	v[22] = Int32GetDatum(REPLY_PARSER_VERSION);
+	sql_run(SQL_SETTLE_REPLY, v, nulls, 0);
+}
+
+static void
+settle_sample(Call *call)
+{
+	Datum		v[7];
+	int			rounds;
+	const char *question = call->task->kind == REPLY_DESCRIPTION ?
+		task_question(call->task, call->image) : NULL;
+
+	v[0] = Int64GetDatum(call->image);
+	v[1] = CStringGetTextDatum(call->task->name);
+	v[2] = CStringGetTextDatum(conversation_json(&call->result, question, &rounds));
+	v[3] = Int32GetDatum(rounds);
+	v[4] = conversation_flags(call->result.flags);
+	v[5] = Int64GetDatum(call->id);
+	v[6] = Int32GetDatum(call->task->version);
+	sql_run(SQL_SETTLE_SAMPLE, v, NULL, 0);
+}
+
+/* A reply that parsed, or one that is to be asked for again. */
+static void
+settle_answer(Batch *batch, Call *call)
+{
+	const char *reason = NULL;
+	bool		mine;
+	Datum		values[3];
+	Tally	   *tally = tally_of(batch, call->server);
+
+	if (call->envelope.refused)
+		reason = "refusal";
+	else if (call->envelope.finish_reason != NULL &&
+			 strcmp(call->envelope.finish_reason, "content_filter") == 0)
+		reason = "content_filter";
+	else if (call->result.reason != REPLY_ACCEPTED)
+		reason = reply_reason_name(call->result.reason);
+
+	if (reason == NULL)
+	{
+		fence_values(call, values);
+		mine = sql_run(SQL_SETTLE_DONE, values, NULL, 0) > 0;
+		if (mine)
+		{
+			settle_sample(call);
+			tally->accepted++;
+			batch->accepted++;
+		}
+	}
+	else if (call->attempts >= llava_max_attempts)
+		mine = settle_as_failed(batch, call, reason, NULL);
+	else
+		mine = settle_as_again(call, reason);
+	settle_reply(call, !mine, reason);
+	tally->replies++;
+	tally->prompt_tokens += Max(call->envelope.prompt_tokens, 0);
+	tally->completion_tokens += Max(call->envelope.completion_tokens, 0);
+}
+
+/* A request that brought no answer. */
+static void
+settle_failure(Batch *batch, Call *call)
+{
+	const VlmOutcome *outcome = &call->outcome;
+	Tally	   *tally;
+	bool		mine;
+
+	if (!call->sent)
+	{
+		settle_as_released(call, 0, false, NULL);
+		return;
+	}
+	tally = tally_of(batch, call->server);
+	switch (outcome->action)
+	{
+		case VLM_IMAGE_FAULT:
+			mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
+			break;
+		case VLM_PAUSE:
+			mine = settle_as_released(call, 0, false, outcome->detail);
+			break;
+		case VLM_THROTTLE:
+			tally->throttled++;
+			mine = settle_as_released(call, retry_delay(call), false, outcome->detail);
+			break;
+		case VLM_FILTERED:
+			/* once more, on another server if there is one; then it is final */
+			if (call->attempts > 1)
+				mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
+			else
+				mine = settle_as_again(call, outcome->detail);
+			break;
+		default:
+			if (outcome->counts && call->attempts >= llava_max_attempts)
+				mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
+			else
+				mine = settle_as_released(call, retry_delay(call), outcome->counts,
+										  outcome->detail);
+	}
+	/* a whole 200 that is no completion was paid for all the same */
+	if (call->response.status == 200 && call->response.curl_code == 0 &&
+		call->response.body != NULL)
+	{
+		settle_reply(call, !mine, outcome->reason);
+		tally->replies++;
+	}
+}
+
+static void
+settle_call(Batch *batch, Call *call)
+{
+	if (call->sent)
+		tally_of(batch, call->server)->requests++;
+	if (call->fault != NULL)
+		settle_as_failed(batch, call, call->fault, call->fault_detail);
+	else if (call->sent && call->outcome.action == VLM_DONE)
+		settle_answer(batch, call);
+	else
+		settle_failure(batch, call);
+}
+
+static void
+settle_usage(Batch *batch)
+{
+	for (int i = 0; i < batch->n_tallies; i++)
+	{
+		Tally	   *t = &batch->tallies[i];
+		Datum		v[9];
+
+		if (t->requests == 0 && t->failed == 0)
+			continue;
+		v[0] = CStringGetTextDatum(t->server->options->name);
+		v[1] = Int64GetDatum(t->requests);
+		v[2] = Int64GetDatum(t->replies);
+		v[3] = Int64GetDatum(t->accepted);
+		v[4] = Int64GetDatum(t->failed);
+		v[5] = Int64GetDatum(t->throttled);
+		v[6] = Int64GetDatum(t->prompt_tokens);
+		v[7] = Int64GetDatum(t->completion_tokens);
+		v[8] = Float8GetDatum((t->prompt_tokens * t->server->options->input_price +
+							   t->completion_tokens * t->server->options->output_price) / 1e6);
+		sql_run(SQL_USAGE_ADD, v, NULL, 0);
+	}
+}
+
+/* The whole batch, inside a subtransaction. */
+static void
+settle_batch(Loop *loop, void *arg)
+{
+	Batch	   *batch = arg;
+
+	batch->n_tallies = 0;
+	batch->accepted = batch->failed = 0;
+	for (int i = 0; i < batch->n_calls; i++)
+		settle_call(batch, batch->calls[i]);
+	settle_usage(batch);
+	server_record_pauses(loop);
+}
+
+/* After the commit: what was settled is forgotten. */
+static void
+forget_batch(Loop *loop, Batch *batch)
+{
+	for (int i = 0; i < batch->n_tallies; i++)
+	{
+		Tally	   *t = &batch->tallies[i];
+
+		t->server->requests += t->requests;
+		t->server->unsettled_requests -= t->requests;
+		t->server->cost += (t->prompt_tokens * t->server->options->input_price +
+							t->completion_tokens * t->server->options->output_price) / 1e6;
+	}
+	for (int i = 0; i < batch->n_calls; i++)
+	{
+		dlist_delete(&batch->calls[i]->node);
+		call_free(loop, batch->calls[i]);
+	}
+	loop->accepted += batch->accepted;
+	loop->failed += batch->failed;
+	/* retries may be due at once */
+	loop->claim_at = 0;
+	loop->queue_dry = false;
+}
+
+static void
+keep_batch(Batch *batch, const ErrorData *error)
+{
+	TimestampTz later = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SETTLE_RETRY_MS);
+
+	for (int i = 0; i < batch->n_calls; i++)
+		batch->calls[i]->settle_at = later;
+	ereport(LOG,
+			(errmsg("llava_zh: settle of %d replies postponed: %s",
+					batch->n_calls, error->message)));
+}
+
+/* A batch that failed for a row's own sake is settled call by call. */
+static void
+settle_singly(Loop *loop, Batch *batch)
+{
+	for (int i = 0; i < batch->n_calls; i++)
+	{
+		Batch		single = {.n_calls = 1};
+		ErrorData  *error;
+
+		single.calls[0] = batch->calls[i];
+		if (!tx_begin(loop, "llava_zh: settling replies"))
+			return;
+		if (tx_try(loop, settle_batch, &single, &error))
+		{
+			tx_commit(loop);
+			forget_batch(loop, &single);
+		}
+		else
+		{
+			tx_commit(loop);
+			keep_batch(&single, error);
+			FreeErrorData(error);
+		}
+	}
+}
+
+/* The next batch that is due; 0 calls if there is none. */
+static void
+gather(Loop *loop, Batch *batch)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	dlist_iter	iter;
+
+	batch->n_calls = 0;
+	dlist_foreach(iter, &loop->finished)
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		if (call->settle_at <= now && batch->n_calls < SETTLE_BATCH)
+			batch->calls[batch->n_calls++] = call;
+	}
+}
+
+void
+settle_finished(Loop *loop)
+{
+	Batch		batch;
+	ErrorData  *error;
+
+	for (gather(loop, &batch); batch.n_calls > 0; gather(loop, &batch))
+	{
+		/* without the extension there is nowhere to settle */
+		if (!tx_begin(loop, "llava_zh: settling replies"))
+			return;
+		if (tx_try(loop, settle_batch, &batch, &error))
+		{
+			tx_commit(loop);
+			forget_batch(loop, &batch);
+			continue;
+		}
+		tx_commit(loop);
+		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || batch.n_calls == 1 ||
+			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
+			keep_batch(&batch, error);
+		else
+			settle_singly(loop, &batch);
+		FreeErrorData(error);
+	}
+}
+
+static bool
+renew_call(Call *call, int64 lease_ms)
+{
+	Datum		values[4];
+
+	fence_values(call, values);
+	values[3] = interval_datum(lease_ms);
+	call->lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease_ms);
+	return sql_run(SQL_RENEW, values, NULL, 0) > 0;
+}
+
+static void
+renew_list(Loop *loop, dlist_head *list, bool to_be_sent)
+{
+	dlist_mutable_iter iter;
+	TimestampTz now = GetCurrentTimestamp();
+
+	dlist_foreach_modify(iter, list)
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+		int64		timeout = call->server == NULL ? 0 : call->server->options->request_timeout;
+		int64		needed = to_be_sent ? timeout : RENEW_BEFORE_MS;
+
+		if (call->lease_until >= TimestampTzPlusMilliseconds(now, needed))
+			continue;
+		if (!renew_call(call, timeout + 3 * RENEW_BEFORE_MS) && to_be_sent)
+		{
+			/* another call's by now: the request is not made */
+			call->server->unsent--;
+			dlist_delete(&call->node);
+			call_free(loop, call);
+		}
+	}
+}
+
+static void
+renew_work(Loop *loop, void *arg)
+{
+	renew_list(loop, &loop->ready, true);
+	renew_list(loop, &loop->finished, false);
+}
+
+/*
+ * Leases of calls that wait for a slot, or for room to be settled, longer than
+ * they were given.
+ */
+void
+settle_renew_leases(Loop *loop)
+{
+	ErrorData  *error;
+
+	if (!tx_begin(loop, "llava_zh: renewing leases"))
+		return;
+	if (!tx_try(loop, renew_work, NULL, &error))
+	{
+		ereport(LOG, (errmsg("llava_zh: renewal of leases postponed: %s", error->message)));
+		FreeErrorData(error);
+	}
+	tx_commit(loop);
+}

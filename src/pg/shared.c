@@ -1,0 +1,191 @@
+/*
+ * shared.c
+ *	  What the processes of a cluster tell each other: "rows were queued".
+ *
+ * With preloading there is an entry a database in shared memory: the smallest
+ * visible_at that was committed since a worker last took it, which is how far
+ * back the workers' claim cursors must go.  Without preloading a commit sets
+ * the latch of every background worker of this database, and who wakes so must
+ * take it that anything may have come.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "compat.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+
+#define MAX_DATABASES 64
+
+typedef struct DatabaseEntry
+{
+	Oid			database;		/* InvalidOid: free */
+	uint64		queued;			/* goes up with every commit that queued rows */
+	TimestampTz earliest[8];	/* a ring of the newest commits' visible_at */
+} DatabaseEntry;
+
+typedef struct SharedState
+{
+	slock_t		mutex;
+	DatabaseEntry databases[MAX_DATABASES];
+} SharedState;
+
+static SharedState *shared;
+static shmem_request_hook_type previous_request_hook;
+static shmem_startup_hook_type previous_startup_hook;
+
+/* This transaction's rows, and what this process has taken so far. */
+static bool callback_registered;
+static bool wake_wanted;
+static TimestampTz wake_earliest;
+static uint64 taken;
+static bool taken_any;
+
+static void
+request_memory(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
+}
+
+static void
+start_up(void)
+{
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("llava_zh", sizeof(SharedState), &found);
+	if (!found)
+	{
+		memset(shared, 0, sizeof(SharedState));
+		SpinLockInit(&shared->mutex);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+shared_request(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = start_up;
+}
+
+bool
+shared_is_there(void)
+{
+	return shared != NULL;
+}
+
+/* This database's entry, made if need be; NULL when the table is full.  Mutex held. */
+static DatabaseEntry *
+my_entry(void)
+{
+	DatabaseEntry *vacant = NULL;
+
+	for (int i = 0; i < MAX_DATABASES; i++)
+	{
+		DatabaseEntry *entry = &shared->databases[i];
+
+		if (entry->database == MyDatabaseId)
+			return entry;
+		if (vacant == NULL && !OidIsValid(entry->database))
+			vacant = entry;
+	}
+	if (vacant != NULL)
+		vacant->database = MyDatabaseId;
+	return vacant;
+}
+
+/* The latches live in shared memory for ever: a stale one costs a spurious wake. */
+static void
+set_worker_latches(void)
+{
+	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++)
+	{
+		PGPROC	   *proc = &ProcGlobal->allProcs[i];
+
+		if (proc->pid != 0 && proc->databaseId == MyDatabaseId &&
+			compat_proc_is_worker(proc))
+			SetLatch(&proc->procLatch);
+	}
+}
+
+/* Neither throws nor allocates: the transaction is already committed. */
+static void
+publish(void)
+{
+	if (shared != NULL)
+	{
+		DatabaseEntry *entry;
+
+		SpinLockAcquire(&shared->mutex);
+		entry = my_entry();
+		if (entry != NULL)
+			entry->earliest[entry->queued++ % lengthof(entry->earliest)] = wake_earliest;
+		SpinLockRelease(&shared->mutex);
+	}
+	set_worker_latches();
+}
+
+static void
+transaction_ended(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			if (wake_wanted)
+				publish();
+			wake_wanted = false;
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			wake_wanted = false;
+			break;
+		default:
+			break;
+	}
+}
+
+void
+shared_wake_at_commit(TimestampTz visible_at)
+{
+	if (!callback_registered)
+		RegisterXactCallback(transaction_ended, NULL);
+	callback_registered = true;
+	if (!wake_wanted || visible_at < wake_earliest)
+		wake_earliest = visible_at;
+	wake_wanted = true;
+}
+
+TimestampTz
+shared_take_queued(void)
+{
+	TimestampTz earliest = DT_NOEND;
+	DatabaseEntry *entry;
+
+	if (shared == NULL)
+		return DT_NOBEGIN;
+	SpinLockAcquire(&shared->mutex);
+	entry = my_entry();
+	if (entry == NULL || !taken_any ||
+		entry->queued - taken > lengthof(entry->earliest))
+		earliest = DT_NOBEGIN;
+	else
+		for (; taken != entry->queued; taken++)
+			earliest = Min(earliest, entry->earliest[taken % lengthof(entry->earliest)]);
+	if (entry != NULL)
+		taken = entry->queued;
+	taken_any = true;
+	SpinLockRelease(&shared->mutex);
+	return earliest;
+}

@@ -1,0 +1,319 @@
+/*
+ * sql.c
+ *	  Every SQL text of the extension, and the saved plans.
+ *
+ * "@." stands for the extension's schema.  Every name is qualified and every
+ * operator is pg_catalog's as long as the search_path begins there; callers that
+ * run with a user's search_path use statements marked so and OPERATOR() forms.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "llava_zh.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+#define MAX_ARGUMENTS 24
+
+typedef struct Statement
+{
+	const char *text;
+	const char *types;			/* a letter an argument: see argument_type */
+} Statement;
+
+static const Statement statements[SQL_STATEMENTS] = {
+	/* Tasks */
+	[SQL_TASK_NEWEST] = {
+		"SELECT name, version, alias, prompt, kind, language, min_rounds, max_rounds, weight,"
+		"  server, questions, max_tokens, temperature, top_p, repetition_penalty,"
+		"  presence_penalty, min_question_chars, max_question_chars, min_answer_chars,"
+		"  min_letters, min_language_share, max_loop_share "
+		"FROM (SELECT DISTINCT ON (name) * FROM @.llava_task"
+		"      ORDER BY name, version DESC) AS newest "
+		"WHERE $1 IS NULL OR name OPERATOR(pg_catalog.=) $1 OR alias OPERATOR(pg_catalog.=) $1 "
+		"ORDER BY name OPERATOR(pg_catalog.=) $1 DESC, name COLLATE pg_catalog.\"C\"",
+	"t"},
+	[SQL_TASK_PREVIOUS] = {
+		"SELECT * FROM @.llava_task WHERE name OPERATOR(pg_catalog.=) $1"
+		" ORDER BY version DESC LIMIT 1",
+	"t"},
+	[SQL_TASK_WEIGHTS] = {
+		"SELECT name, weight, alias "
+		"FROM (SELECT DISTINCT ON (name) name, weight, alias FROM @.llava_task"
+		"      ORDER BY name, version DESC) AS newest "
+		"ORDER BY name COLLATE pg_catalog.\"C\"",
+	""},
+	[SQL_TASK_SHIP] = {
+		"INSERT INTO @.llava_task (name, version, alias, title, prompt, kind, language,"
+		"  min_rounds, max_rounds, weight, questions, max_tokens, temperature, top_p,"
+		"  repetition_penalty, min_question_chars, max_question_chars, min_answer_chars,"
+		"  min_letters, min_language_share, max_loop_share, shipped) "
+		"VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+		"  $17, $18, $19, $20, true)",
+	"ttttttiilTidddiiiidd"},
+	[SQL_COMPRESS_REPLY] = {
+		"ALTER TABLE @.llava_reply ALTER COLUMN body SET COMPRESSION lz4", ""},
+	[SQL_COMPRESS_CONVERSATION] = {
+		"ALTER TABLE @.llava_conversation ALTER COLUMN conversation SET COMPRESSION lz4", ""},
+
+	/* Intake */
+	[SQL_SEEN_ADD] = {
+		"INSERT INTO @.llava_seen (sha256, image) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+	"bl"},
+	[SQL_SEEN_FIND] = {
+		"SELECT image FROM @.llava_seen WHERE sha256 = $1", "b"},
+	[SQL_PENDING_ADD] = {
+		"INSERT INTO @.llava_pending (image, task, visible_at) VALUES ($1, $2, $3)"
+		" ON CONFLICT DO NOTHING",
+	"ltz"},
+	[SQL_IMAGE_STATE] = {
+		"SELECT rejected, same_as, image IS NULL FROM @.llava_image WHERE id = $1", "l"},
+	[SQL_CONVERSATION_EXISTS] = {
+		"SELECT 1 FROM @.llava_conversation WHERE image = $1 AND task = $2", "lt"},
+	[SQL_REPLY_VARIATION] = {
+		"SELECT pg_catalog.max(variation) FROM @.llava_reply WHERE image = $1 AND task = $2",
+	"lt"},
+	[SQL_ENQUEUE] = {
+		"INSERT INTO @.llava_pending (image, task, variation) VALUES ($1, $2, $3)"
+		" ON CONFLICT DO NOTHING",
+	"lti"},
+	[SQL_RETRY] = {
+		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0,"
+		"  variation = variation + 1, visible_at = pg_catalog.now() "
+		"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
+		"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)",
+	"ltt"},
+
+	/* Load: runs with the caller's search_path */
+	[SQL_LOAD_KNOWN] = {
+		"SELECT 1 FROM @.llava_image WHERE path OPERATOR(pg_catalog.=) $1", "t"},
+	[SQL_LOAD_ADD] = {
+		"INSERT INTO @.llava_image (path, image, task, licence) VALUES ($1, $2, $3, $4)"
+		" RETURNING rejected, rejected_detail, same_as",
+	"tbtt"},
+	[SQL_LOAD_REJECTED] = {
+		"INSERT INTO @.llava_image (path, licence, bytes, rejected, rejected_detail,"
+		"  received_at) VALUES ($1, $2, $3, $4, $5, pg_catalog.now())",
+	"ttltt"},
+
+	/* Queue: claim */
+	[SQL_CLAIM] = {
+		"WITH picked AS MATERIALIZED ("
+		"  SELECT p.image, p.task, p.visible_at FROM @.llava_pending p"
+		"  WHERE p.failure IS NULL AND p.visible_at <= pg_catalog.now()"
+		"    AND (p.visible_at, p.image, p.task) > ($1, $2, $3) AND p.task = ANY ($4)"
+		"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED) "
+		"UPDATE @.llava_pending p SET call = pg_catalog.nextval('@.llava_call_seq'),"
+		"  holder = $6, attempts = p.attempts + 1, visible_at = pg_catalog.now() + $7 "
+		"FROM picked WHERE p.image = picked.image AND p.task = picked.task "
+		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at",
+	"zltTliv"},
+	[SQL_CLAIM_IMAGES] = {
+		"SELECT i.id, i.image FROM @.llava_image i WHERE i.id = ANY ($1)", "L"},
+	[SQL_RENEW] = {
+		"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4"
+		" WHERE image = $1 AND task = $2 AND call = $3 AND holder IS NOT NULL",
+	"ltlv"},
+	[SQL_RELEASE] = {
+		"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4, holder = NULL,"
+		"  attempts = CASE WHEN $5 THEN attempts ELSE GREATEST(attempts - 1, 0) END,"
+		"  detail = coalesce($6, detail)"
+		" WHERE image = $1 AND task = $2 AND call = $3",
+	"ltlvBt"},
+	[SQL_RELEASE_HOLDER] = {
+		"UPDATE @.llava_pending SET visible_at = pg_catalog.now(), holder = NULL"
+		" WHERE failure IS NULL AND visible_at > pg_catalog.now() AND (holder = $1"
+		"  OR holder < 0 AND -holder NOT IN"
+		"   (SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pid IS NOT NULL))",
+	"i"},
+	[SQL_NEXT_DUE] = {
+		"SELECT visible_at FROM @.llava_pending"
+		" WHERE failure IS NULL AND visible_at > pg_catalog.now() AND holder IS NULL"
+		"  AND task = ANY ($1) ORDER BY visible_at LIMIT 1",
+	"T"},
+
+	/* Queue: settle */
+	[SQL_SETTLE_REPLY] = {
+		"INSERT INTO @.llava_reply (image, id, task, task_version, server, model,"
+		"  model_reported, parameters, variation, seed, sent_width, sent_height, body,"
+		"  finish_reason, prompt_tokens, completion_tokens, latency_ms, late, reason,"
+		"  reason_offset, flags, measures, parser_version) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12, $13,"
+		"  $14, $15, $16, $17, $18, $19, $20, $21, $22::pg_catalog.jsonb, $23)",
+	"lltitttjiliibtlllBtlTji"},
+	[SQL_SETTLE_DONE] = {
+		"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3", "ltl"},
+	[SQL_SETTLE_SAMPLE] = {
+		"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
+		"  task_version) VALUES ($1, $2, $3::pg_catalog.jsonb, $4, $5, $6, $7) "
+		"ON CONFLICT (image, task) DO UPDATE SET conversation = EXCLUDED.conversation,"
+		"  rounds = EXCLUDED.rounds, flags = EXCLUDED.flags, reply = EXCLUDED.reply,"
+		"  task_version = EXCLUDED.task_version, created_at = pg_catalog.now(),"
+		"  keep = NULL, note = NULL",
+	"ltjiTli"},
+	[SQL_SETTLE_AGAIN] = {
+		"UPDATE @.llava_pending SET variation = variation + 1, holder = NULL,"
+		"  visible_at = pg_catalog.now() + $4, detail = $5"
+		" WHERE image = $1 AND task = $2 AND call = $3",
+	"ltlvt"},
+	[SQL_SETTLE_FAILED] = {
+		"UPDATE @.llava_pending SET failure = $4, detail = $5, holder = NULL"
+		" WHERE image = $1 AND task = $2 AND call = $3",
+	"ltltt"},
+
+	/* Usage */
+	[SQL_USAGE_ADD] = {
+		"INSERT INTO @.llava_usage AS u (server, requests, replies, accepted, failed,"
+		"  throttled, prompt_tokens, completion_tokens, cost) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+		"ON CONFLICT (server) DO UPDATE SET requests = u.requests + EXCLUDED.requests,"
+		"  replies = u.replies + EXCLUDED.replies, accepted = u.accepted + EXCLUDED.accepted,"
+		"  failed = u.failed + EXCLUDED.failed, throttled = u.throttled + EXCLUDED.throttled,"
+		"  prompt_tokens = u.prompt_tokens + EXCLUDED.prompt_tokens,"
+		"  completion_tokens = u.completion_tokens + EXCLUDED.completion_tokens,"
+		"  cost = u.cost + EXCLUDED.cost",
+	"tllllllld"},
+	[SQL_USAGE_PAUSE] = {
+		"INSERT INTO @.llava_usage AS u (server, pause_reason, pause_detail, paused_at) "
+		"VALUES ($1, $2, $3, CASE WHEN $2 IS NULL THEN NULL ELSE pg_catalog.now() END) "
+		"ON CONFLICT (server) DO UPDATE SET pause_reason = EXCLUDED.pause_reason,"
+		"  pause_detail = EXCLUDED.pause_detail, paused_at = EXCLUDED.paused_at"
+		" WHERE u.pause_reason IS DISTINCT FROM EXCLUDED.pause_reason"
+		"  OR u.pause_detail IS DISTINCT FROM EXCLUDED.pause_detail",
+	"ttt"},
+	/* runs with the caller's search_path out of the way, as the table's owner */
+	[SQL_USAGE_RESUME] = {
+		"UPDATE @.llava_usage SET pause_reason = NULL, pause_detail = NULL, paused_at = NULL"
+		" WHERE server = $1 AND pause_reason IS NOT NULL",
+	"t"},
+	[SQL_USAGE_ALL] = {
+		"SELECT server, requests, cost::pg_catalog.float8, pause_reason FROM @.llava_usage", ""},
+
+	/* Export: runs with the caller's search_path and rights */
+	[SQL_EXPORT_LLAVA] = {
+		"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format,"
+		"  EXISTS (SELECT 1 FROM @.llava_conversation o"
+		"   WHERE o.image OPERATOR(pg_catalog.=) c.image"
+		"    AND o.task OPERATOR(pg_catalog.<>) c.task) "
+		"FROM @.llava_conversation c"
+		" LEFT JOIN @.llava_image i ON i.id OPERATOR(pg_catalog.=) c.image "
+		"WHERE c.keep IS NOT FALSE ORDER BY c.image, c.task COLLATE pg_catalog.\"C\"",
+	""},
+};
+
+static SPIPlanPtr plans[SQL_STATEMENTS];
+static Oid	plans_schema = InvalidOid;
+static char plans_schema_name[NAMEDATALEN];
+
+/* t text, i integer, l bigint, d double, B boolean, b bytea, z timestamptz, v interval,
+ * j JSON text, T text[], L bigint[] */
+static Oid
+argument_type(char letter)
+{
+	switch (letter)
+	{
+		case 't':
+		case 'j':
+			return TEXTOID;
+		case 'i':
+			return INT4OID;
+		case 'l':
+			return INT8OID;
+		case 'd':
+			return FLOAT8OID;
+		case 'B':
+			return BOOLOID;
+		case 'b':
+			return BYTEAOID;
+		case 'z':
+			return TIMESTAMPTZOID;
+		case 'v':
+			return INTERVALOID;
+		case 'T':
+			return TEXTARRAYOID;
+		case 'L':
+			return INT8ARRAYOID;
+	}
+	elog(ERROR, "unknown argument type letter %c", letter);
+	return InvalidOid;
+}
+
+/* Plans name the schema they were made for; another schema needs others. */
+static void
+forget_plans_of_another_schema(Oid schema)
+{
+	char	   *name = get_namespace_name(schema);
+
+	if (name == NULL)
+		elog(ERROR, "schema %u does not exist", schema);
+	if (schema == plans_schema && strcmp(name, plans_schema_name) == 0)
+		return;
+	for (int i = 0; i < SQL_STATEMENTS; i++)
+	{
+		if (plans[i] != NULL)
+			SPI_freeplan(plans[i]);
+		plans[i] = NULL;
+	}
+	plans_schema = schema;
+	strlcpy(plans_schema_name, name, NAMEDATALEN);
+}
+
+static char *
+statement_text(const Statement *statement)
+{
+	StringInfoData sql;
+	const char *schema = quote_identifier(plans_schema_name);
+	bool		in_literal = false;
+
+	initStringInfo(&sql);
+	for (const char *c = statement->text; *c != '\0'; c++)
+	{
+		if (*c == '\'')
+			in_literal = !in_literal;
+		if (c[0] != '@' || c[1] != '.')
+			appendStringInfoChar(&sql, *c);
+		else
+			for (const char *s = schema; *s != '\0'; s++)
+			{
+				appendStringInfoChar(&sql, *s);
+				if (*s == '\'' && in_literal)
+					appendStringInfoChar(&sql, *s);
+			}
+	}
+	return sql.data;
+}
+
+SPIPlanPtr
+sql_plan(SqlStatement statement)
+{
+	const Statement *s = &statements[statement];
+	Oid			types[MAX_ARGUMENTS];
+	int			n = strlen(s->types);
+	SPIPlanPtr	plan;
+
+	forget_plans_of_another_schema(extension_schema_required());
+	if (plans[statement] != NULL)
+		return plans[statement];
+
+	Assert(n <= MAX_ARGUMENTS);
+	for (int i = 0; i < n; i++)
+		types[i] = argument_type(s->types[i]);
+	plan = SPI_prepare(statement_text(s), n, types);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare of statement %d: %s", statement,
+			 SPI_result_code_string(SPI_result));
+	SPI_keepplan(plan);
+	plans[statement] = plan;
+	return plan;
+}
+
+uint64
+sql_run(SqlStatement statement, Datum *values, const char *nulls, long limit)
+{
+	int			rc = SPI_execute_plan(sql_plan(statement), values, nulls, false, limit);
+
+	if (rc < 0)
+		elog(ERROR, "statement %d: %s", statement, SPI_result_code_string(rc));
+	return SPI_processed;
+}

@@ -1,0 +1,135 @@
+/*
+ * transport.c
+ *	  The request pool inside a PostgreSQL process, and the only place where this
+ *	  extension sleeps.
+ *
+ * The pool shows one descriptor whatever number of sockets it has, so the wait is
+ * on {latch, postmaster, that descriptor} for ever and interrupts are served as
+ * anywhere else in PostgreSQL.
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+
+#include <sys/resource.h>
+
+/* Descriptors left to fd.c and everybody else when sockets are counted out. */
+#define DESCRIPTORS_FOR_OTHERS 128
+
+static VlmPool *pool;
+static int	pool_connections;
+static WaitEventSet *wait_set;
+static int	wait_set_extra_fd = -1;
+static int	reserved_fds;
+
+/* Raises the soft descriptor limit for this many sockets; the number there is room for. */
+static int
+sockets_allowed(int wanted)
+{
+	struct rlimit limit;
+	rlim_t		needed = (rlim_t) wanted + max_safe_fds + DESCRIPTORS_FOR_OTHERS;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return Min(wanted, 256);
+	if (limit.rlim_cur < needed && limit.rlim_cur != RLIM_INFINITY)
+	{
+		rlim_t		before = limit.rlim_cur;
+
+		limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? needed : Min(needed, limit.rlim_max);
+		if (limit.rlim_cur > before && setrlimit(RLIMIT_NOFILE, &limit) != 0)
+			limit.rlim_cur = before;
+	}
+	if (limit.rlim_cur >= needed || limit.rlim_cur == RLIM_INFINITY)
+		return wanted;
+	return Max(1, (int) limit.rlim_cur - max_safe_fds - DESCRIPTORS_FOR_OTHERS);
+}
+
+static void
+pool_exit(int code, Datum arg)
+{
+	/*
+	 * No vlm_pool_free here: the process ends and the kernel closes the sockets
+	 * at once, whereas an orderly close could wait for a peer.
+	 */
+	while (reserved_fds-- > 0)
+		ReleaseExternalFD();
+	pool = NULL;
+}
+
+VlmPool *
+transport_pool(int max_connections)
+{
+	int			allowed;
+
+	if (pool != NULL && max_connections <= pool_connections)
+		return pool;
+
+	allowed = sockets_allowed(max_connections);
+	if (allowed < max_connections)
+		ereport(WARNING,
+				(errmsg("the limit of open files leaves room for %d requests at once, not %d",
+						allowed, max_connections),
+				 errhint("Raise the hard limit of open files of the server (LimitNOFILE, ulimit -n).")));
+	if (pool == NULL)
+	{
+		pool = vlm_pool_new(allowed);
+		if (pool == NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("could not create the request pool")));
+		/* the pool's own descriptor; the sockets were counted out above */
+		ReserveExternalFD();
+		reserved_fds = 1;
+		before_shmem_exit(pool_exit, (Datum) 0);
+	}
+	else
+		vlm_pool_set_max_connections(pool, allowed);
+	pool_connections = max_connections;
+	return pool;
+}
+
+static void
+make_wait_set(int extra_fd)
+{
+	if (wait_set != NULL && wait_set_extra_fd == extra_fd)
+		return;
+	if (wait_set != NULL)
+		FreeWaitEventSet(wait_set);
+	wait_set = NULL;
+	wait_set = compat_wait_set(4);
+	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
+	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
+	AddWaitEventToSet(wait_set, WL_SOCKET_READABLE, vlm_pool_fd(pool), NULL, NULL);
+	if (extra_fd >= 0)
+		AddWaitEventToSet(wait_set, WL_SOCKET_READABLE, extra_fd, NULL, NULL);
+	wait_set_extra_fd = extra_fd;
+}
+
+bool
+transport_wait(int extra_fd, long timeout_ms)
+{
+	WaitEvent	events[4];
+	int			n;
+	bool		latched = false;
+	int64		pool_timeout = vlm_pool_prepare_wait(pool);
+
+	make_wait_set(extra_fd);
+	if (pool_timeout >= 0 && (timeout_ms < 0 || pool_timeout < timeout_ms))
+		timeout_ms = (long) pool_timeout;
+	n = WaitEventSetWait(wait_set, timeout_ms, events, lengthof(events),
+						 vlm_pool_in_flight(pool) > 0 ?
+						 compat_wait_event_http() : compat_wait_event_idle());
+	for (int i = 0; i < n; i++)
+		latched |= (events[i].events & WL_LATCH_SET) != 0;
+	if (latched)
+		ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+	vlm_pool_step(pool);
+	return latched;
+}

@@ -1,0 +1,161 @@
+/*
+ * tx.c
+ *	  The loop's short transactions.
+ *
+ * In a background worker they are begun and committed here; under CALL
+ * llava_drain they are the procedure's, ended by SPI_commit, which leaves the
+ * session without transaction id and snapshot until the next one.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "loop.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "catalog/pg_class.h"
+#include "access/htup_details.h"
+
+/* How long a settle or claim waits for a user's lock before other work goes on. */
+#define LOCK_TIMEOUT "200ms"
+
+static Oid	saved_user;
+static int	saved_context;
+
+static Oid
+relation_owner(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relation);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+void
+tx_set_locally(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/*
+ * The plans must be index lookups whatever the statistics say: the queue is empty
+ * at one time and has millions of rows at another.
+ */
+static void
+settle_environment(void)
+{
+	tx_set_locally("search_path", "pg_catalog, pg_temp");
+	tx_set_locally("lock_timeout", LOCK_TIMEOUT);
+	tx_set_locally("statement_timeout", "0");
+	tx_set_locally("enable_seqscan", "off");
+	tx_set_locally("enable_hashjoin", "off");
+	tx_set_locally("enable_mergejoin", "off");
+	tx_set_locally("enable_bitmapscan", "off");
+	tx_set_locally("jit", "off");
+}
+
+static void
+check_tables(void)
+{
+	static const char *const names[] = {
+		"llava_pending", "llava_reply", "llava_conversation", "llava_usage"
+	};
+
+	for (int i = 0; i < lengthof(names); i++)
+		extension_check_triggers(extension_relation(names[i]));
+}
+
+bool
+tx_begin(Loop *loop, const char *activity)
+{
+	if (!loop->in_procedure)
+	{
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+		pgstat_report_activity(STATE_RUNNING, activity);
+	}
+	PushActiveSnapshot(GetTransactionSnapshot());
+
+	loop->schema = extension_schema();
+	if (!OidIsValid(loop->schema))
+	{
+		PopActiveSnapshot();
+		if (!loop->in_procedure)
+		{
+			CommitTransactionCommand();
+			pgstat_report_activity(STATE_IDLE, NULL);
+		}
+		return false;
+	}
+
+	GetUserIdAndSecContext(&saved_user, &saved_context);
+	SetUserIdAndSecContext(relation_owner(extension_relation("llava_pending")),
+						   saved_context | SECURITY_RESTRICTED_OPERATION);
+	settle_environment();
+	check_tables();
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	return true;
+}
+
+void
+tx_commit(Loop *loop)
+{
+	SPI_finish();
+	SetUserIdAndSecContext(saved_user, saved_context);
+	PopActiveSnapshot();
+	if (loop->in_procedure)
+		SPI_commit();
+	else
+	{
+		CommitTransactionCommand();
+		pgstat_report_stat(false);
+		pgstat_report_activity(STATE_IDLE, NULL);
+	}
+}
+
+bool
+tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	*error = NULL;
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		work(loop, arg);
+		ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(loop->context);
+		*error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+
+	/* a cancel or a shutdown is not an error to be lived with */
+	if (!done && ((*error)->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+				  (*error)->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
+		ReThrowError(*error);
+	return done;
+}

@@ -1,0 +1,341 @@
+/*
+ * worker.c
+ *	  Who runs the loop: a background worker, or a session in CALL llava_drain.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "catalog/pg_type.h"
+#include "commands/dbcommands.h"
+#include "compat.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "foreign/foreign.h"
+#include "loop.h"
+#include "miscadmin.h"
+#include "nodes/parsenodes.h"
+#include "pgstat.h"
+#include "postmaster/bgworker.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/lock.h"
+#include "tcop/tcopprot.h"
+#include "utils/backend_status.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "worker.h"
+
+/* After an error that no one row is to blame for. */
+#define ERROR_PAUSE_MS 1000
+
+/* Class id of the advisory lock that orders the starts of workers: 'llav'. */
+#define START_LOCK 0x6c6c6176
+
+PG_FUNCTION_INFO_V1(llava_start);
+PG_FUNCTION_INFO_V1(llava_drain);
+
+/* ---- one process a slot ---- */
+
+static void
+slot_name(char *name, size_t size, int slot)
+{
+	snprintf(name, size, "llava_zh worker %d", slot);
+}
+
+/* Pid of the background worker that has taken a slot of this database; 0: none. */
+static int
+pid_of_slot(int slot)
+{
+	char		name[NAMEDATALEN];
+	int			backends;
+
+	slot_name(name, sizeof(name), slot);
+	pgstat_clear_backend_activity_snapshot();
+	backends = pgstat_fetch_stat_numbackends();
+	for (int i = 1; i <= backends; i++)
+	{
+		PgBackendStatus *status = compat_backend_status(i);
+
+		if (status != NULL && status->st_procpid != MyProcPid &&
+			status->st_backendType == B_BG_WORKER &&
+			status->st_databaseid == MyDatabaseId &&
+			strcmp(status->st_appname, name) == 0)
+			return status->st_procpid;
+	}
+	return 0;
+}
+
+/*
+ * Takes the slot by carrying its name, unless a process does already.  The lock
+ * is held for this moment only: it makes looking and taking one step.
+ */
+static bool
+take_slot(int slot)
+{
+	char		name[NAMEDATALEN];
+	LOCKTAG		tag;
+	bool		taken;
+
+	StartTransactionCommand();
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, START_LOCK, slot, 2);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	taken = pid_of_slot(slot) == 0;
+	if (taken)
+	{
+		slot_name(name, sizeof(name), slot);
+		SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
+	}
+	CommitTransactionCommand();
+	return taken;
+}
+
+/* ---- the background worker ---- */
+
+void
+worker_describe(BackgroundWorker *worker, const char *database, int slot)
+{
+	WorkerTarget target = {.slot = slot};
+
+	memset(worker, 0, sizeof(*worker));
+	strlcpy(target.database, database, sizeof(target.database));
+	memcpy(worker->bgw_extra, &target, sizeof(target));
+	worker->bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION |
+		COMPAT_BGWORKER_INTERRUPTIBLE;
+	worker->bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker->bgw_restart_time = BGW_NEVER_RESTART;
+	worker->bgw_notify_pid = MyProcPid;
+	strlcpy(worker->bgw_library_name, "llava_zh", sizeof(worker->bgw_library_name));
+	strlcpy(worker->bgw_function_name, "llava_worker_main", sizeof(worker->bgw_function_name));
+	snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh worker %d in %s", slot, database);
+	strlcpy(worker->bgw_type, "llava_zh worker", BGW_MAXLEN);
+}
+
+static bool
+extension_is_here(void)
+{
+	bool		here;
+
+	StartTransactionCommand();
+	here = OidIsValid(extension_schema());
+	CommitTransactionCommand();
+	return here;
+}
+
+/* Turns for ever.  An error ends a turn, not the requests in flight. */
+static void
+worker_loop(Loop *loop)
+{
+	sigjmp_buf	on_error;
+
+	if (sigsetjmp(on_error, 1) != 0)
+	{
+		error_context_stack = NULL;
+		HOLD_INTERRUPTS();
+		EmitErrorReport();
+		AbortCurrentTransaction();
+		MemoryContextSwitchTo(loop->context);
+		FlushErrorState();
+		RESUME_INTERRUPTS();
+		pgstat_report_activity(STATE_IDLE, NULL);
+		loop->look_at = loop->claim_at =
+			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ERROR_PAUSE_MS);
+		loop->settle_after = loop->look_at;
+	}
+	PG_exception_stack = &on_error;
+
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+			loop->look_at = 0;
+		}
+		loop_turn(loop, llava_naptime);
+	}
+}
+
+void
+llava_worker_main(Datum arg)
+{
+	WorkerTarget target;
+	Loop	   *loop;
+
+	memcpy(&target, MyBgworkerEntry->bgw_extra, sizeof(target));
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	pqsignal(SIGTERM, die);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(target.database, NULL, 0);
+	pgstat_report_activity(STATE_IDLE, NULL);
+
+	if (!take_slot(target.slot))
+		proc_exit(0);
+	ereport(LOG, (errmsg("llava_zh: worker %d of database \"%s\" started",
+						 target.slot, target.database)));
+
+	loop = loop_new(target.slot, false);
+	if (extension_is_here())
+		claim_release_holder(loop);
+	worker_loop(loop);
+}
+
+/*
+ * Starts a background worker for this database, or finds the one that runs.
+ * Returns its pid.
+ */
+Datum
+llava_start(PG_FUNCTION_ARGS)
+{
+	BackgroundWorker worker;
+	BackgroundWorkerHandle *handle;
+	pid_t		pid = pid_of_slot(0);
+
+	if (pid != 0)
+		PG_RETURN_INT32(pid);
+	worker_describe(&worker, get_database_name(MyDatabaseId), 0);
+	/* nobody else restarts it after a crash of the server */
+	worker.bgw_restart_time = 1;
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("no background worker slot is free"),
+				 errhint("Raise max_worker_processes.")));
+	if (WaitForBackgroundWorkerStartup(handle, &pid) != BGWH_STARTED)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("could not start a background worker"),
+				 errhint("The server's log may say why.")));
+	if (!shared_is_there())
+		ereport(NOTICE,
+				(errmsg("llava_zh is not preloaded: limits per server hold in each process for itself"),
+				 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));
+	PG_RETURN_INT32(pid);
+}
+
+/* ---- CALL llava_drain ---- */
+
+static int64
+interval_to_ms(const Interval *interval)
+{
+	return interval->time / 1000 +
+		((int64) interval->day + (int64) interval->month * DAYS_PER_MONTH) * SECS_PER_DAY * 1000;
+}
+
+/* The canonical name of a task, in memory that outlives the transactions. */
+static char *
+task_argument(Loop *loop, const char *name)
+{
+	char	   *found;
+
+	SPI_connect();
+	found = MemoryContextStrdup(loop->context, task_find(name)->name);
+	SPI_finish();
+	return found;
+}
+
+static void
+drain_arguments(FunctionCallInfo fcinfo, Loop *loop, TimestampTz *end)
+{
+	if (!PG_ARGISNULL(0))
+		loop->limit = PG_GETARG_INT64(0);
+	if (!PG_ARGISNULL(1))
+		loop->only_task = task_argument(loop, text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	if (!PG_ARGISNULL(2))
+	{
+		char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(2));
+
+		(void) GetForeignServerByName(name, false);
+		loop->only_server = MemoryContextStrdup(loop->context, name);
+	}
+	*end = PG_ARGISNULL(3) ? DT_NOEND :
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+									interval_to_ms(PG_GETARG_INTERVAL_P(3)));
+}
+
+/* Why a drain ended although rows wait, as a NOTICE; nothing if none do. */
+static void
+report_pauses(Loop *loop)
+{
+	dlist_iter	iter;
+
+	if (dlist_is_empty(&loop->servers))
+		ereport(NOTICE,
+				(errmsg("no server can be asked"),
+				 errhint("CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:8000/v1', model '...');")));
+	dlist_foreach(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		if (server->pause_reason != NULL)
+			ereport(NOTICE,
+					(errmsg("server \"%s\" is paused (%s): %s", server->options->name,
+							server->pause_reason, settle_clean_text(server->pause_detail))));
+	}
+}
+
+/* Nothing is left that this drain may or can ask about. */
+static bool
+drain_is_over(Loop *loop, TimestampTz end)
+{
+	if (loop->held > 0)
+		return false;
+	if (loop->limit == 0 || GetCurrentTimestamp() >= end)
+		return true;
+	if (!loop->looked)
+		return false;
+	return servers_capacity(loop) == 0 || (loop->queue_dry && loop->next_due == DT_NOEND);
+}
+
+static void
+drain(Loop *loop, TimestampTz end)
+{
+	claim_release_holder(loop);
+	while (!drain_is_over(loop, end))
+	{
+		if (GetCurrentTimestamp() >= end)
+			loop->limit = 0;	/* nothing new; what is in flight is waited for */
+		loop_turn(loop, 1000);
+	}
+	report_pauses(loop);
+	ereport(NOTICE,
+			(errmsg("llava_drain: " UINT64_FORMAT " samples, " UINT64_FORMAT " failed",
+					loop->accepted, loop->failed)));
+}
+
+/*
+ * The worker's loop in this session.  Between its transactions the session holds
+ * neither snapshot nor transaction id.
+ */
+Datum
+llava_drain(PG_FUNCTION_ARGS)
+{
+	Loop	   *volatile loop = NULL;
+	TimestampTz end;
+
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("llava_drain cannot run inside a transaction block"),
+				 errhint("It commits as it goes: CALL it on its own, not within BEGIN, a function or a DO block in one.")));
+	extension_schema_required();
+
+	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect_ext failed");
+	PG_TRY();
+	{
+		loop = loop_new(-MyProcPid, true);
+		drain_arguments(fcinfo, loop, &end);
+		drain(loop, end);
+	}
+	PG_FINALLY();
+	{
+		if (loop != NULL)
+			loop_free(loop);
+	}
+	PG_END_TRY();
+	SPI_finish();
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,157 @@
+/*
+ * reply.h
+ *	  A model's reply text to the turns of a conversation, or to the reason why not.
+ *
+ * Pure C: malloc, no PostgreSQL, no global state.  Text is UTF-8; what comes in
+ * may be any bytes.  Lengths called "chars" are Unicode code points.
+ */
+#ifndef LLAVA_REPLY_H
+#define LLAVA_REPLY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Goes up with every change that can change a verdict. */
+#define REPLY_PARSER_VERSION 1
+
+typedef enum ReplyKind
+{
+	REPLY_DIALOGUE,				/* several rounds, labelled turns */
+	REPLY_QUESTION_ANSWER,		/* one question, one answer */
+	REPLY_DESCRIPTION			/* one answer, no label needed */
+} ReplyKind;
+
+typedef enum ReplyFinish
+{
+	REPLY_FINISH_STOP,
+	REPLY_FINISH_LENGTH,		/* the server cut it off */
+	REPLY_FINISH_OTHER
+} ReplyFinish;
+
+/* Why a reply is no sample; names by reply_reason_name. */
+typedef enum ReplyReason
+{
+	REPLY_ACCEPTED,
+	REPLY_EMPTY,
+	REPLY_REFUSAL,
+	REPLY_IMAGE_NOT_SEEN,
+	REPLY_TEMPLATE_ECHO,
+	REPLY_PROMPT_ECHO,
+	REPLY_UNCLOSED_THINK,
+	REPLY_TRUNCATED,
+	REPLY_NO_USER_FIRST,
+	REPLY_EMPTY_TURN,
+	REPLY_ROLES_NOT_ALTERNATING,
+	REPLY_AMBIGUOUS_ROLE,
+	REPLY_NO_QUESTION,
+	REPLY_NO_ANSWER,
+	REPLY_NOT_COMPLEX,
+	REPLY_TOO_SHORT,
+	REPLY_TOO_LONG,				/* the reply is over REPLY_MAX_BYTES */
+	REPLY_TOO_FEW_ROUNDS,		/* under the task's min_rounds */
+	REPLY_DEGENERATE,
+	REPLY_LANGUAGE,
+	REPLY_SPECIAL_TOKEN,
+	REPLY_IMAGE_TOKEN_LEAK,
+	REPLY_TRANSPORT_ERROR,
+	REPLY_BAD_UTF8,
+	REPLY_UNPARSABLE,
+	REPLY_NO_MEMORY,
+	REPLY_REASONS				/* how many there are */
+} ReplyReason;
+
+/* Bits of ReplyResult.flags; names by reply_flag_name(bit number). */
+#define REPLY_THINK_REMOVED				(1u << 0)
+#define REPLY_PREAMBLE_DROPPED			(1u << 1)
+#define REPLY_CLOSING_TRIMMED			(1u << 2)
+#define REPLY_SALVAGED					(1u << 3)
+#define REPLY_MERGED_TURNS				(1u << 4)
+#define REPLY_LEADING_TURN_DROPPED		(1u << 5)
+#define REPLY_DANGLING_TURN_DROPPED		(1u << 6)
+#define REPLY_TRIMMED_ROUNDS			(1u << 7)
+#define REPLY_DUPLICATE_ROUND_DROPPED	(1u << 8)
+#define REPLY_REFUSED_ROUND_DROPPED		(1u << 9)
+#define REPLY_EXTRA_PAIRS				(1u << 10)
+#define REPLY_SHORT_DIALOGUE			(1u << 11)
+#define REPLY_ZH_HANT					(1u << 12)
+#define REPLY_PII						(1u << 13)
+#define REPLY_DANGLING_REFERENCE		(1u << 14)
+#define REPLY_META_LEAK					(1u << 15)
+#define REPLY_FLAGS						16
+
+/* A longer reply is refused unread; far above any max_tokens. */
+#define REPLY_MAX_BYTES (4u << 20)
+
+typedef enum ReplyLanguage
+{
+	REPLY_LANGUAGE_ANY,			/* no language check; lengths count letters */
+	REPLY_LANGUAGE_ZH,			/* share and lengths count Han */
+	REPLY_LANGUAGE_EN			/* share and lengths count Latin letters */
+} ReplyLanguage;
+
+/*
+ * One task's rules: data of its row, none of them built in.  A length of 0 means
+ * no floor.  "letters" are Han characters where language is zh.
+ */
+typedef struct ReplyRules
+{
+	ReplyKind	kind;
+	ReplyLanguage language;
+	int			min_rounds;
+	int			max_rounds;
+	int			min_question_chars;
+	int			max_question_chars;
+	int			min_answer_chars;	/* each answer of a dialogue */
+	int			min_letters;	/* all answers together */
+	double		min_language_share; /* of all letters: 0.3 */
+	double		max_loop_share; /* of the text in one repeated 10-gram: 0.2 */
+	const char *const *prompts; /* NULL-ended: texts whose echo is no answer */
+} ReplyRules;
+
+/* Fills *rules with replies.md's thresholds for a Chinese task of this kind. */
+extern void reply_rules_default(ReplyRules *rules, ReplyKind kind);
+
+typedef struct ReplyTurn
+{
+	bool		human;
+	char	   *text;			/* malloc, terminated, never empty */
+	size_t		length;			/* bytes */
+} ReplyTurn;
+
+/* What the checks measured, whatever the verdict. */
+typedef struct ReplyMeasures
+{
+	int			chars;			/* of the normalised reply */
+	int			letters;
+	int			han;			/* in the answers */
+	double		language_share;
+	double		loop_share;		/* largest share of one repeated 10-gram */
+	int			tail_bigrams;	/* distinct ones in the last 200 chars; -1: shorter */
+	int			quoted_han;		/* Han inside quotation marks in the answers */
+} ReplyMeasures;
+
+typedef struct ReplyResult
+{
+	ReplyReason reason;
+	size_t		offset;			/* byte of the reply the reason points at */
+	uint32_t	flags;
+	ReplyTurn  *turns;			/* malloc; NULL unless accepted */
+	int			n_turns;
+	ReplyMeasures measures;
+} ReplyResult;
+
+/*
+ * Parses and checks one reply.  Linear time, no recursion on the input, memory
+ * bounded by a small multiple of length.  Always fills *result, which the caller
+ * frees with reply_result_free.  The turns of an accepted dialogue or
+ * question-answer alternate human, gpt; a description has the one gpt turn.
+ */
+extern void reply_parse(const ReplyRules *rules, const char *reply, size_t length,
+						ReplyFinish finish, ReplyResult *result);
+extern void reply_result_free(ReplyResult *result);
+
+extern const char *reply_reason_name(ReplyReason reason);	/* NULL if accepted */
+extern const char *reply_flag_name(int bit);
+
+#endif							/* LLAVA_REPLY_H */

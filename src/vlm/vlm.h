@@ -1,0 +1,224 @@
+/*
+ * vlm.h
+ *	  Asking a vision-language model over the chat-completions API: bodies out,
+ *	  envelopes in, hundreds of requests in flight behind one descriptor.
+ *
+ * Pure C over libcurl and jansson: malloc, no PostgreSQL.  No callback throws; no
+ * function blocks.  Times are milliseconds; points in time come from the
+ * caller's or CLOCK_MONOTONIC, as said.
+ */
+#ifndef LLAVA_VLM_H
+#define LLAVA_VLM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- body.c: the request body ---- */
+
+/* Sampling; a NaN or a negative integer is not sent. */
+typedef struct VlmSampling
+{
+	int			max_tokens;
+	double		temperature;
+	double		top_p;
+	double		repetition_penalty;
+	double		presence_penalty;
+	int64_t		seed;
+} VlmSampling;
+
+/*
+ * The JSON before and after the image's base64.  The image stands before the
+ * prompt, as in every official Qwen example; "stream" is false.
+ */
+typedef struct VlmBody
+{
+	char	   *head;			/* ends right behind "base64," */
+	size_t		head_size;
+	char	   *tail;
+	size_t		tail_size;
+} VlmBody;
+
+/*
+ * extra_body: a JSON object merged in, or NULL.  False: no memory, or extra_body
+ * is not what vlm_extra_body_check accepts; *message (static or in buf) says.
+ */
+extern bool vlm_body_build(VlmBody *body, const char *model, const char *prompt,
+						   const VlmSampling *sampling, const char *extra_body,
+						   const char **message);
+extern void vlm_body_free(VlmBody *body);
+
+/*
+ * NULL if text is a JSON object that sets none of model, messages, stream, n,
+ * seed; else a message (static).
+ */
+extern const char *vlm_extra_body_check(const char *text);
+
+/* ---- pool.c: the transport ---- */
+
+typedef struct VlmPool VlmPool;
+
+typedef struct VlmRequest
+{
+	const char *url;			/* base URL, as http://host:8000/v1; copied */
+	const char *api_key;		/* or NULL; copied, never in any message */
+	const char *request_id;		/* X-Request-Id; copied */
+	VlmBody		body;			/* owned by the pool from here on */
+	uint8_t    *image;			/* malloc; owned by the pool from here on */
+	size_t		image_size;
+	int			connect_timeout_ms;
+	int			request_timeout_ms; /* counts from submit */
+	size_t		max_reply_bytes;
+	void	   *user;			/* the owner's */
+} VlmRequest;
+
+/* What the wire said. */
+typedef struct VlmResponse
+{
+	int			status;			/* HTTP; 0 if there was no whole response */
+	int			curl_code;		/* CURLcode; 0 if there was one */
+	char		error[256];		/* libcurl's words, no key in them */
+	char	   *body;			/* malloc, NUL-ended; NULL if none */
+	size_t		body_size;
+	bool		too_large;		/* the body went over max_reply_bytes */
+	bool		sent;			/* the whole request was handed to the network */
+	int64_t		retry_after_ms; /* -1: not said; seconds and dates alike */
+	int64_t		latency_ms;		/* from submit to the end */
+	void	   *user;
+} VlmResponse;
+
+/*
+ * max_connections: sockets the pool may hold open.  NULL if a descriptor or
+ * memory cannot be had.  Must not be made in a process that forks afterwards.
+ * No signal is delivered to a thread that libcurl starts.
+ */
+extern VlmPool *vlm_pool_new(int max_connections);
+extern void vlm_pool_set_max_connections(VlmPool *pool, int max_connections);
+
+/*
+ * For the caller's wait: the descriptor is readable, or the timeout (ms; -1:
+ * none) over, when vlm_pool_step has work.  vlm_pool_prepare_wait must be called
+ * before each wait: interest in sockets is settled there, once per wait.
+ */
+extern int	vlm_pool_fd(const VlmPool *pool);
+extern int64_t vlm_pool_prepare_wait(VlmPool *pool);
+extern void vlm_pool_step(VlmPool *pool);
+
+/* False: no memory; the request is still the caller's. */
+extern bool vlm_pool_submit(VlmPool *pool, VlmRequest *request);
+extern int	vlm_pool_in_flight(const VlmPool *pool);
+extern size_t vlm_pool_bytes(const VlmPool *pool);	/* held for requests and replies */
+
+/* A finished request; false if there is none.  The caller frees the response. */
+extern bool vlm_pool_next(VlmPool *pool, VlmResponse *response);
+extern void vlm_response_free(VlmResponse *response);
+
+/*
+ * Ends every request with this user pointer (all: NULL) without a response.  The
+ * request's memory is freed, user is not touched.
+ */
+extern void vlm_pool_cancel(VlmPool *pool, const void *user);
+extern void vlm_pool_free(VlmPool *pool);
+
+/* ---- envelope.c: the response body ---- */
+
+typedef struct VlmEnvelope
+{
+	char	   *content;		/* malloc, NUL-ended; may hold NULs: content_size */
+	size_t		content_size;
+	char	   *finish_reason;	/* malloc, or NULL */
+	char	   *model;			/* as the server named it, or NULL */
+	char	   *response_id;	/* or NULL */
+	int64_t		prompt_tokens;	/* -1: not said */
+	int64_t		completion_tokens;
+	bool		has_reasoning;	/* reasoning_content or reasoning was filled */
+	bool		refused;		/* message.refusal was set: content holds it */
+} VlmEnvelope;
+
+/*
+ * True if this is a chat completion with a text (which may be empty).  Else
+ * *message (static) says what is not: no JSON, error object, empty choices,
+ * content null ...
+ */
+extern bool vlm_envelope_parse(const char *body, size_t size, VlmEnvelope *envelope,
+							   const char **message);
+extern void vlm_envelope_free(VlmEnvelope *envelope);
+
+/* ---- outcome.c: what is to be done about a response ---- */
+
+typedef enum VlmAction
+{
+	VLM_DONE,					/* 200 and an envelope */
+	VLM_RETRY,					/* the same request again, later */
+	VLM_THROTTLE,				/* 429 or 503 for load: later, and fewer at once */
+	VLM_IMAGE_FAULT,			/* final: this image cannot be asked about */
+	VLM_FILTERED,				/* final on this server: content filter */
+	VLM_PAUSE					/* the server cannot be used now: key, money,
+								 * model, refused, DNS, TLS */
+} VlmAction;
+
+typedef struct VlmOutcome
+{
+	VlmAction	action;
+	const char *reason;			/* static, stable: 'http_500', 'key', 'refused' */
+	bool		counts;			/* may be the image's fault: the attempt counts */
+	bool		probe;			/* PAUSE: trying again by itself can help */
+	char		detail[320];	/* one line for people: status and the server's
+								 * words, clipped on a character, no key */
+} VlmOutcome;
+
+/*
+ * Classes of field.md 2.5: both error shapes, codes and texts of vLLM,
+ * llama.cpp, SGLang and DashScope.  api_key (may be NULL) is masked wherever it
+ * stands in the words.  envelope is filled (to be freed) only with VLM_DONE.
+ */
+extern void vlm_outcome(const VlmResponse *response, const char *api_key,
+						VlmOutcome *outcome, VlmEnvelope *envelope);
+
+/* Overwrites every occurrence of the key in text with '*'; key may be NULL. */
+extern void vlm_mask_key(char *text, size_t size, const char *api_key);
+
+/* ---- pace.c: how many at once, how many a minute ---- */
+
+/*
+ * One server's limits, plain data that may lie in shared memory under the
+ * owner's lock.  Slow start to max_in_flight, halved on throttling at most once a
+ * latency, one more a window's worth of successes; requests and tokens per
+ * minute as leaky buckets without a burst of more than a second's worth (or one).
+ */
+typedef struct VlmPace
+{
+	int			max_in_flight;
+	int			requests_per_minute;	/* 0: none */
+	int64_t		tokens_per_minute;	/* 0: none */
+	double		window;			/* allowed in flight now */
+	double		threshold;		/* slow start ends here */
+	int			in_flight;
+	int64_t		not_before_ms;	/* Retry-After */
+	int64_t		halved_ms;		/* when last */
+	double		request_credit;
+	double		token_credit;
+	int64_t		credit_ms;		/* when the credits were last filled */
+} VlmPace;
+
+extern void vlm_pace_init(VlmPace *pace, int64_t now_ms);
+extern void vlm_pace_limits(VlmPace *pace, int max_in_flight,
+							int requests_per_minute, int64_t tokens_per_minute);
+
+/*
+ * 0: send now; else milliseconds until it is worth asking again (-1: when a
+ * request in flight ends).  tokens: the forecast for this request.
+ */
+extern int64_t vlm_pace_wait(VlmPace *pace, int64_t tokens, int64_t now_ms);
+extern void vlm_pace_sent(VlmPace *pace, int64_t tokens, int64_t now_ms);
+
+/* actual_tokens: usage's total, or -1 to keep the forecast. */
+extern void vlm_pace_ended(VlmPace *pace, VlmAction action, int64_t latency_ms,
+						   int64_t retry_after_ms, int64_t forecast_tokens,
+						   int64_t actual_tokens, int64_t now_ms);
+
+/* Back-off with full jitter before attempt number (1 ...), bounded by max_ms. */
+extern int64_t vlm_backoff_ms(int attempt, int64_t base_ms, int64_t max_ms,
+							  uint64_t random);
+
+#endif							/* LLAVA_VLM_H */

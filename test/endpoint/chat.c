@@ -1,0 +1,292 @@
+/*
+ * chat.c
+ *	  One chat-completions request, from its arrival until its reply is out.
+ */
+#include "chat.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "errors.h"
+#include "journal.h"
+#include "settings.h"
+
+static Chat *line_first;
+static Chat *line_last;
+static Chat *held;
+
+static void chat_start(Chat *chat);
+
+static void
+chat_free(Chat *chat)
+{
+	buffer_free(&chat->body);
+	reply_free(&chat->reply);
+	free(chat);
+}
+
+/* Whoever waits gets a slot, as far as there are; called when a batch is over. */
+void
+chat_fill_slots(void)
+{
+	while (line_first && (settings.slots == 0 || stats.slots_taken < settings.slots))
+	{
+		Chat	   *chat = line_first;
+
+		line_first = chat->next;
+		chat->next = NULL;
+		chat->in_line = false;
+		stats.in_line--;
+		chat_start(chat);
+	}
+}
+
+static void
+unlink_chat(Chat **list, const Chat *chat)
+{
+	for (; *list; list = &(*list)->next)
+		if (*list == chat)
+		{
+			*list = chat->next;
+			return;
+		}
+}
+
+/* The end of it, whatever it was; frees it unless a thread still has it. */
+static void
+chat_done(Chat *chat, bool sent)
+{
+	if (chat->in_line)
+	{
+		unlink_chat(&line_first, chat);
+		for (line_last = line_first; line_last && line_last->next; line_last = line_last->next)
+			;
+		stats.in_line--;
+	}
+	if (chat->held)
+	{
+		unlink_chat(&held, chat);
+		stats.held--;
+	}
+	stats.in_flight--;
+	stats.done++;
+	stats.unsent += !sent;
+	if (!chat->answered)
+		stats_count_fault(&chat->fault);
+	journal_chat("done", chat, sent);
+	if (chat->has_slot)
+		stats.slots_taken--;
+	chat->connection = NULL;
+	if (!chat->working)
+		chat_free(chat);
+}
+
+/* The latency is over: out with the reply. */
+static void
+chat_answer(Chat *chat)
+{
+	Connection *connection = chat->connection;
+	Reply		reply;
+
+	chat->answered = true;
+	stats.answered++;
+	stats.status[chat->reply.status]++;
+	stats_count_fault(&chat->fault);
+	if (chat->reply.status == 200 && chat->fault.group == FAULT_NONE)
+		stats.ok++;
+	journal_chat("answered", chat, false);
+
+	/* The connection gets the bytes, the chat keeps the status for the journal. */
+	reply = chat->reply;
+	memset(&chat->reply.bytes, 0, sizeof(chat->reply.bytes));
+	connection_send(connection, &reply);
+}
+
+static void
+chat_due(void *owner)
+{
+	chat_answer(owner);
+}
+
+static int64_t
+chat_latency(const Chat *chat)
+{
+	int			spread = settings.latency_max - settings.latency_min;
+	double		drawn = mix_fraction(settings.seed * 31 + (uint64_t) chat->ordinal);
+
+	if (chat->fault.group == FAULT_WIRE && chat->fault.index == WIRE_SLOW)
+		return (int64_t) (chat->fault.argument >= 0 ? chat->fault.argument : 5000) * 1000;
+	return ((int64_t) settings.latency_min * 1000) + (int64_t) (drawn * spread * 1000);
+}
+
+/* The reply is ready: now, later, or never? */
+static void
+chat_ready(Chat *chat)
+{
+	int64_t		due = chat->started + chat_latency(chat);
+
+	if (chat->fault.group == FAULT_WIRE && chat->fault.index == WIRE_HANG)
+		return;
+	if (chat->fault.group == FAULT_WIRE && chat->fault.index == WIRE_HOLD)
+	{
+		chat->held = true;
+		chat->next = held;
+		held = chat;
+		stats.held++;
+		return;
+	}
+	if (chat->reply.status >= 300 || due <= loop_now())
+	{
+		chat_answer(chat);
+		return;
+	}
+	chat->connection->timer.fire = chat_due;
+	chat->connection->timer.owner = chat;
+	loop_arm(&chat->connection->timer, due);
+}
+
+static void
+compose_run(Job *job)
+{
+	chat_compose((Chat *) job);
+}
+
+static void
+compose_done(Job *job)
+{
+	Chat	   *chat = (Chat *) job;
+
+	chat->working = false;
+	if (chat->connection == NULL)
+		chat_free(chat);
+	else
+		chat_ready(chat);
+}
+
+/* It has its slot, or needs none. */
+static void
+chat_start(Chat *chat)
+{
+	chat->has_slot = true;
+	stats.slots_taken++;
+	if (stats.slots_taken > stats.max_slots_taken)
+		stats.max_slots_taken = stats.slots_taken;
+	chat->started = loop_now();
+	if (settings.count_only)
+	{
+		if (chat->fault.group == FAULT_STATUS)
+			error_reply(&chat->reply, &chat->fault, chat->flat, NULL);
+		else
+			canned_reply(&chat->reply, &chat->fault);
+		chat_ready(chat);
+		return;
+	}
+	chat->working = true;
+	chat->job.run = compose_run;
+	chat->job.done = compose_done;
+	work_submit(&chat->job);
+}
+
+static void
+choose_fault(Chat *chat, const Fault *fault)
+{
+	chat->fault = *fault;
+	if (fault->group != FAULT_NONE ||
+		fault_plan_find(&settings.plan, chat->ordinal - settings.plan_from, &chat->fault))
+		return;
+	chat->fault_once = settings.fault_once;
+	fault_mix_draw(&settings.mix, settings.seed, chat->ordinal, &chat->fault);
+}
+
+static bool
+key_is_wrong(const HttpHead *head)
+{
+	return settings.api_key[0] &&
+		(strncmp(head->authorization, "Bearer ", 7) != 0 || strcmp(head->authorization + 7, settings.api_key) != 0);
+}
+
+static Chat *
+chat_new(Connection *connection)
+{
+	Chat	   *chat = must_alloc(sizeof(Chat));
+
+	chat->connection = connection;
+	connection->user = chat;
+	chat->ordinal = ++stats.requests;
+	chat->connection_number = connection->number;
+	chat->on_connection = connection->requests;
+	memcpy(chat->request_id, connection->head.request_id, sizeof(chat->request_id));
+	chat->authorization = connection->head.authorization[0] != '\0';
+	chat->body_bytes = connection->body_size;
+	chat->body = connection->body;
+	memset(&connection->body, 0, sizeof(connection->body));
+	chat->flat = settings.flat;
+	chat->seed = settings.seed;
+	chat->request_seed = -1;
+	memcpy(chat->wanted_model, settings.model, sizeof(chat->wanted_model));
+	stats.body_bytes += chat->body_bytes;
+	stats.in_flight++;
+	if (stats.in_flight > stats.max_in_flight)
+		stats.max_in_flight = stats.in_flight;
+	return chat;
+}
+
+void
+chat_arrived(Connection *connection, const Fault *fault)
+{
+	Chat	   *chat = chat_new(connection);
+
+	choose_fault(chat, fault);
+	journal_chat("arrived", chat, false);
+	if (key_is_wrong(&connection->head))
+	{
+		chat->fault.group = FAULT_NONE;
+		error_reply_named(&chat->reply, ERROR_KEY, chat->flat, NULL);
+		chat_answer(chat);
+	}
+	else if (line_first == NULL && (settings.slots == 0 || stats.slots_taken < settings.slots))
+		chat_start(chat);
+	else if (settings.reject)
+	{
+		chat->fault.group = FAULT_NONE;
+		error_reply_named(&chat->reply, settings.reject == 503 ? "503" : "429", chat->flat, NULL);
+		chat_answer(chat);
+	}
+	else
+	{
+		chat->in_line = true;
+		stats.in_line++;
+		if (line_first)
+			line_last->next = chat;
+		else
+			line_first = chat;
+		line_last = chat;
+	}
+}
+
+void
+chat_sent(Connection *connection)
+{
+	chat_done(connection->user, !connection->reply.cut && connection->reply.end != END_RESET);
+}
+
+void
+chat_gone(Connection *connection)
+{
+	chat_done(connection->user, false);
+}
+
+void
+chat_release_held(void)
+{
+	while (held)
+	{
+		Chat	   *chat = held;
+
+		held = chat->next;
+		chat->next = NULL;
+		chat->held = false;
+		stats.held--;
+		chat_answer(chat);
+	}
+}

@@ -1,0 +1,48 @@
+/*
+ * settings.h
+ *	  How the endpoint behaves: from the command line, changed by POST /control.
+ */
+#ifndef ENDPOINT_SETTINGS_H
+#define ENDPOINT_SETTINGS_H
+
+#include <stdint.h>
+
+#include "fault.h"
+
+typedef struct Settings
+{
+	/* fixed at start */
+	int			port;
+	int			threads;
+	bool		until_eof;
+	bool		count_only;
+	size_t		reply_bytes;
+	const char *journal;
+
+	/* changed at run time, by the loop's thread only */
+	int			latency_min;	/* ms */
+	int			latency_max;
+	int			slots;			/* 0: any number */
+	int			reject;			/* the status beyond slots; 0: wait for one */
+	FaultMix	mix;
+	FaultPlan	plan;
+	int64_t		plan_from;		/* the ordinal that the plan calls 0 */
+	bool		fault_once;
+	bool		flat;			/* error shape */
+	uint64_t	seed;
+	char		api_key[512];	/* "": any, or none */
+	char		model[256];		/* "": any */
+} Settings;
+
+extern Settings settings;
+
+/* Ends the program with a message where the arguments are wrong. */
+extern void settings_from_arguments(int argc, char **argv);
+
+/*
+ * One setting that may change at run time, by its long option's name.  False:
+ * message says why not; nothing has changed.
+ */
+extern bool settings_change(const char *name, const char *value, Buffer *message);
+
+#endif							/* ENDPOINT_SETTINGS_H */

@@ -1,0 +1,101 @@
+# A server with llava_zh, a database with the extension, pictures to insert, and
+# ways to wait for what the worker does without sleeping for a guess.
+package LlavaZh::Cluster;
+
+use strict;
+use warnings;
+use Compress::Zlib qw(compress crc32);
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Time::HiRes qw(usleep);
+
+our @ISA = qw(PostgreSQL::Test::Cluster);
+
+# new(name, preload => 1, databases => 'postgres', conf => '...')
+sub new
+{
+	my ($class, $name, %options) = @_;
+	my $self = PostgreSQL::Test::Cluster->new($name);
+	bless $self, $class;
+	$self->init(extra => [ '--encoding=UTF8', '--locale=C.UTF-8' ]);
+	$self->append_conf('postgresql.conf',
+		"llava_zh.naptime = '1s'\nllava_zh.retry_delay = '20ms'\nllava_zh.retry_delay_max = '1s'\n")
+	  if $options{preload} // 1;
+	if ($options{preload} // 1)
+	{
+		my $databases = $options{databases} // 'postgres';
+		$self->append_conf('postgresql.conf',
+			"shared_preload_libraries = 'llava_zh'\nllava_zh.databases = '$databases'\n");
+	}
+	$self->append_conf('postgresql.conf', $options{conf} // '');
+	$self->start;
+	$self->safe_psql('postgres', 'CREATE EXTENSION llava_zh');
+	return $self;
+}
+
+# A picture like no other: size x size pixels, coloured by its number.
+sub png
+{
+	my ($number, $size) = @_;
+	$size //= 56;
+	my $pixel = pack('CCC', $number * 37 % 256, $number * 101 % 256, $number * 13 % 256);
+	my $row = "\0" . ($pixel x $size);
+	my $mark = "\0" . pack('N', $number) . substr($row, 5);
+	my $chunk = sub {
+		my ($type, $data) = @_;
+		return pack('N', length $data) . $type . $data . pack('N', crc32($type . $data));
+	};
+	return
+		"\x89PNG\r\n\x1a\n"
+	  . $chunk->('IHDR', pack('NNCCCCC', $size, $size, 8, 2, 0, 0, 0))
+	  . $chunk->('IDAT', compress($row x ($size - 1) . $mark))
+	  . $chunk->('IEND', '');
+}
+
+# insert_pictures(from, to, task): SQL for pictures from..to, path picN.png
+sub pictures_sql
+{
+	my ($from, $to, $task) = @_;
+	my $t = defined $task ? "'$task'" : 'NULL';
+	return 'INSERT INTO llava_image (path, image, task) VALUES '
+	  . join(', ', map { "('pic$_.png', decode('" . unpack('H*', png($_)) . "', 'hex'), $t)" }
+		  $from .. $to)
+	  . ';';
+}
+
+sub insert_pictures
+{
+	my ($self, $from, $to, $task) = @_;
+	$self->safe_psql('postgres', pictures_sql($from, $to, $task));
+	return;
+}
+
+# create_server(name, endpoint url, extra options)
+sub create_server
+{
+	my ($self, $name, $url, $options) = @_;
+	$options = $options ? ", $options" : '';
+	$self->safe_psql('postgres',
+		"CREATE SERVER $name FOREIGN DATA WRAPPER llava_zh OPTIONS (url '$url', model 'test'$options)");
+	return;
+}
+
+# Waits until nothing waits or is in flight any more.
+sub wait_drained
+{
+	my ($self) = @_;
+	return $self->poll_query_until('postgres',
+		'SELECT count(*) = 0 FROM llava_pending WHERE failure IS NULL');
+}
+
+sub worker_pid
+{
+	my ($self) = @_;
+	$self->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'llava_zh worker' AND application_name LIKE 'llava_zh worker%'"
+	) or die 'no worker';
+	return $self->safe_psql('postgres',
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'llava_zh worker'");
+}
+
+1;

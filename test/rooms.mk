@@ -1,0 +1,86 @@
+# What is checked of the pure rooms (src/image, src/vlm, src/reply) without a
+# server, and what is checked of all sources without running them.
+
+STRICT = -std=gnu99 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+	-Wdeclaration-after-statement -Werror
+SANITIZE = -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
+B = build
+
+$(B)/unit/%.o: src/%.c $(wildcard src/*/*.h)
+	@mkdir -p $(@D)
+	gcc $(STRICT) $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) -c $< -o $@
+
+$(B)/test_%: test/unit/test_%.c $(PURE_SOURCES:src/%.c=$(B)/unit/%.o)
+	@mkdir -p $(@D)
+	gcc $(STRICT) -Wno-declaration-after-statement $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) $^ -o $@ -lcmocka $(LIBRARY_LIBS)
+
+## unitcheck: unit tests of the pure rooms under ASan and UBSan
+unitcheck: $(patsubst test/unit/%.c,$(B)/%,$(wildcard test/unit/test_*.c))
+	@set -e; for t in $^; do echo "# $$t"; $$t; done
+
+## tsancheck: the request pool and the preparing threads under ThreadSanitizer
+tsancheck: $(wildcard test/unit/test_*pool*.c)
+	@mkdir -p $(B)/tsan
+	@set -e; for t in $^; do n=$(B)/tsan/$$(basename $$t .c); \
+		gcc -std=gnu99 -g -O1 -fsanitize=thread -Isrc $(LIBRARY_CFLAGS) $$t $(PURE_SOURCES) \
+			-o $$n -lcmocka $(LIBRARY_LIBS); echo "# $$n"; $$n; done
+
+## fuzz: each fuzz target for T seconds (FUZZ=name: only that one)
+T = 60
+FUZZ = *
+fuzz:
+	@mkdir -p $(B)/fuzz
+	@set -e; for f in test/fuzz/fuzz_$(FUZZ).c; do n=$$(basename $$f .c); \
+		clang -std=gnu99 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc $(LIBRARY_CFLAGS) \
+			$$f $(PURE_SOURCES) -o $(B)/fuzz/$$n $(LIBRARY_LIBS); \
+		mkdir -p $(B)/fuzz/$$n.corpus; echo "# $$n, $(T) s"; \
+		$(B)/fuzz/$$n -max_total_time=$(T) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
+			-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/$$n.corpus >$(B)/fuzz/$$n.log 2>&1 || \
+			{ tail -n 40 $(B)/fuzz/$$n.log; exit 1; }; tail -n 1 $(B)/fuzz/$$n.log; done
+
+## endpoint: the simulated chat-completions endpoint, build/llava_endpoint
+endpoint: $(B)/llava_endpoint
+$(B)/llava_endpoint: $(wildcard test/endpoint/*.c test/endpoint/*.h)
+	@mkdir -p $(@D)
+	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
+
+## purity: the pure rooms know neither PostgreSQL nor each other
+purity:
+	@set -e; mkdir -p $(B)/pure; for room in image vlm reply; do \
+		for f in src/$$room/*.c; do o=$(B)/pure/$$room-$$(basename $$f .c).o; \
+			gcc $(STRICT) -Isrc/$$room $(LIBRARY_CFLAGS) -c $$f -o $$o; done; \
+		if grep -lE '#include "(\.\./|image/|vlm/|reply/|pg/|llava_zh)|postgres\.h|palloc|ereport' src/$$room/*.[ch]; \
+			then echo "src/$$room reaches out of its room"; exit 1; fi; \
+		if nm -u $(B)/pure/$$room-*.o | grep -E ' (palloc|pfree|errstart|SPI_|MemoryContext)'; \
+			then echo "src/$$room needs PostgreSQL"; exit 1; fi; done; echo "# pure: image, vlm, reply"
+
+PG_INCLUDES = -isystem $(shell $(PG_CONFIG) --includedir-server)
+
+## lint: cppcheck and clang-tidy
+lint:
+	cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c99 --enable=warning,portability \
+		--suppress=missingIncludeSystem --suppress=unknownMacro --suppress=nullPointerRedundantCheck \
+		--library=gnu -Isrc $(PURE_SOURCES) test/endpoint
+	clang-tidy --quiet --warnings-as-errors='*' $(PURE_SOURCES) -- -std=gnu99 -Isrc $(LIBRARY_CFLAGS) 2>/dev/null
+	clang-tidy --quiet --warnings-as-errors='*' $(PG_SOURCES) -- -std=gnu99 -Isrc $(PG_INCLUDES) $(LIBRARY_CFLAGS) 2>/dev/null
+
+# PostgreSQL's own flags (src/tools/pgindent)
+INDENT = pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l79 -lp \
+	-lpl -nip -npro -sac -tpg -ts4 -U.typedefs
+INDENTED = $(wildcard src/*.[ch] src/*/*.[ch])
+
+## indent: format the sources of src
+indent:
+	@for f in $(INDENTED); do $(INDENT) <$$f >$$f.indented && \
+		{ cmp -s $$f $$f.indented && rm $$f.indented || mv $$f.indented $$f; }; done
+
+## indent-check: fail where the formatter would change something
+indent-check:
+	@fail=0; for f in $(INDENTED); do $(INDENT) <$$f | diff -u $$f - || fail=1; done; exit $$fail
+
+## typedefs: .typedefs anew, from the debug information of the built objects
+typedefs: all
+	objdump --dwarf=info $(OBJS) | grep -A 3 DW_TAG_typedef | sed -n 's/.*DW_AT_name.*: //p' | \
+		sort -u >.typedefs
+
+.PHONY: unitcheck tsancheck fuzz endpoint purity lint indent indent-check typedefs

@@ -1,0 +1,67 @@
+# SIGKILL in mid-drain: every image ends with exactly one conversation, and what
+# was asked twice is known by its call id.
+use strict;
+use warnings;
+use lib 'test/perl';
+use LlavaZh::Cluster;
+use LlavaZh::Endpoint;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $endpoint = LlavaZh::Endpoint->new(args => [ '--latency', '300' ]);
+my $node = LlavaZh::Cluster->new('kill');
+$node->create_server('sim', $endpoint->url, "max_in_flight '8'");
+$node->insert_pictures(1, 40);
+
+my %killed;
+for my $round (1 .. 2)
+{
+	my $pid = $node->worker_pid;
+	$endpoint->wait_in_flight(8);
+	kill 'KILL', $pid;
+	$killed{$pid} = 1;
+	# the server restarts itself; wait for the next worker
+	$node->poll_query_until('postgres',
+		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'llava_zh worker' AND pid <> $pid"
+	) or die 'the worker did not come back';
+}
+ok($node->wait_drained, 'the worker comes back and finishes');
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT image) FROM llava_conversation'),
+	'40|40', 'one conversation each, none twice');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_pending'), '0', 'nothing is left');
+
+my %asked;
+$asked{ $_->{request_id} }++ for $endpoint->requests;
+is_deeply([ grep { $asked{$_} > 1 } keys %asked ], [], 'no call id reached the endpoint twice');
+cmp_ok(scalar(keys %asked), '>', 40, 'some images were asked about twice');
+my ($drawn, $ledger) = split /\|/,
+  $node->safe_psql('postgres',
+	'SELECT (SELECT last_value FROM llava_call_seq), (SELECT count(*) FROM llava_reply)');
+is($ledger, 40, 'the ledger has the replies that arrived');
+cmp_ok($drawn, '>=', scalar(keys %asked), 'every id the endpoint saw was drawn here');
+is(scalar(grep { $_ > $drawn } keys %asked), 0, 'and none is unknown');
+
+# SIGTERM: the launcher starts another
+my $pid = $node->worker_pid;
+$node->insert_pictures(41, 50);
+$endpoint->wait_in_flight(8);
+kill 'TERM', $pid;
+ok($node->wait_drained, 'a terminated worker is replaced');
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT image) FROM llava_conversation'),
+	'50|50', 'again without a loss');
+
+# fast shutdown with requests in flight
+$endpoint->control({ latency => 30000 });
+$node->insert_pictures(51, 60);
+$endpoint->wait_in_flight(8);
+my $before = time;
+$node->stop('fast');
+cmp_ok(time - $before, '<=', 3, 'fast shutdown does not wait for replies');
+$endpoint->control({ latency => 10 });
+$node->start;
+ok($node->wait_drained, 'after a restart the rest is asked again');
+is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT image) FROM llava_conversation'),
+	'60|60', 'and stored once');
+$node->stop('fast');
+$endpoint->stop;
+done_testing();
