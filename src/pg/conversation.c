@@ -151,7 +151,7 @@ llava_parse_reply(PG_FUNCTION_ARGS)
 	text	   *reply = PG_GETARG_TEXT_PP(1);
 	char	   *finish_reason = text_to_cstring(PG_GETARG_TEXT_PP(2));
 	ReplyResult result;
-	Datum		row;
+	volatile Datum row;
 
 	reply_parse(&task->rules, VARDATA_ANY(reply), VARSIZE_ANY_EXHDR(reply),
 				conversation_finish(finish_reason), &result);

@@ -153,7 +153,7 @@ ask(Asking *asking)
 }
 
 static void
-pause_before(int try, Asking *asking, int64 delay_ms)
+wait_for(int64 delay_ms)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms);
 	int64		left;
@@ -178,63 +178,79 @@ delay_before_retry(const Asking *asking, const VlmOutcome *outcome, int try)
 	return delay < time_left(asking) ? delay : -1;
 }
 
-/* SQLSTATE of a request that brought no answer. */
-static int
-outcome_code(const Asking *asking, const VlmOutcome *outcome)
+/* What a user is told about outcomes whose reason says enough. */
+typedef struct Remedy
 {
+	const char *reason;
+	int			code;
+	const char *hint;			/* or NULL */
+} Remedy;
+
+static const Remedy remedies[] = {
+	{"model", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
+	"ALTER SERVER ... OPTIONS (SET model '...'): one that the endpoint has and that takes pictures."},
+	{"not_found", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
+	"ALTER SERVER ... OPTIONS (SET url '...'): most endpoints' url ends in /v1."},
+	{"redirect", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
+	"ALTER SERVER ... OPTIONS (SET url '...'): redirects are not followed."},
+	{"url", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, "ALTER SERVER ... OPTIONS (SET url '...');"},
+	{"dns", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	"Is the host in the server's url right?"},
+	{"refused", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	"Does the endpoint run, and is the server's url right?"},
+	{"connect_timeout", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	"Is the server's url right? The option connect_timeout says how long is waited."},
+	{"tls", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	"The endpoint needs a certificate that the database server's system trusts."},
+	{"timeout", ERRCODE_CONNECTION_FAILURE,
+	"The server option request_timeout says how long is waited."},
+	{"reply_too_large", ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+	"The limit is the setting llava_zh.max_reply_size."},
+	{"no_memory", ERRCODE_OUT_OF_MEMORY, NULL},
+	{"money", ERRCODE_INSUFFICIENT_RESOURCES, "The account at the endpoint needs money or quota."},
+};
+
+/* SQLSTATE and hint of a request that brought no answer. */
+static Remedy
+remedy_for(const Asking *asking, const VlmOutcome *outcome)
+{
+	Remedy		remedy = {outcome->reason, ERRCODE_FDW_ERROR, NULL};
+
+	for (int i = 0; i < lengthof(remedies); i++)
+		if (strcmp(remedies[i].reason, outcome->reason) == 0)
+			return remedies[i];
 	if (strcmp(outcome->reason, "key") == 0)
-		return ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
-	if (strcmp(outcome->reason, "model") == 0)
-		return ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE;
-	if (outcome->action == VLM_IMAGE_FAULT || outcome->action == VLM_FILTERED)
-		return ERRCODE_DATA_EXCEPTION;
-	if (outcome->action == VLM_THROTTLE || strcmp(outcome->reason, "money") == 0)
-		return ERRCODE_INSUFFICIENT_RESOURCES;
-	if (asking->response.status == 0 && outcome->action == VLM_PAUSE)
-		return ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION;
-	if (asking->response.status == 0)
-		return ERRCODE_CONNECTION_FAILURE;
-	return ERRCODE_FDW_ERROR;
-}
-
-/* What the user can do about it, palloc'd; NULL: nothing comes to mind. */
-static char *
-outcome_hint(const Asking *asking, const VlmOutcome *outcome)
-{
-	const char *name = quote_identifier(asking->server->name);
-
-	switch (outcome_code(asking, outcome))
 	{
-		case ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION:
-			return psprintf(asking->key == NULL ?
-							"CREATE USER MAPPING FOR CURRENT_USER SERVER %s OPTIONS (api_key '...');" :
-							"The key of the user mapping was refused: ALTER USER MAPPING FOR ... SERVER %s OPTIONS (SET api_key '...');",
-							name);
-		case ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE:
-			return psprintf("ALTER SERVER %s OPTIONS (SET model '...'); its models are listed at %s/models.",
-							name, asking->server->url);
-		case ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION:
-			return psprintf("Does the endpoint run, and is its url right? ALTER SERVER %s OPTIONS (SET url '...');",
-							name);
-		case ERRCODE_INSUFFICIENT_RESOURCES:
-			return psprintf("Try again later, or name another server.");
-		default:
-			return NULL;
+		remedy.code = ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+		remedy.hint = asking->key == NULL ?
+			psprintf("CREATE USER MAPPING FOR CURRENT_USER SERVER %s OPTIONS (api_key '...');",
+					 quote_identifier(asking->server->name)) :
+			"The key of the user mapping was refused: ALTER USER MAPPING ... OPTIONS (SET api_key '...');";
 	}
+	else if (outcome->action == VLM_IMAGE_FAULT || outcome->action == VLM_FILTERED)
+		remedy.code = ERRCODE_DATA_EXCEPTION;
+	else if (outcome->action == VLM_THROTTLE)
+	{
+		remedy.code = ERRCODE_INSUFFICIENT_RESOURCES;
+		remedy.hint = "Try again later, or name another server.";
+	}
+	else if (asking->response.status == 0)
+		remedy.code = ERRCODE_CONNECTION_FAILURE;
+	return remedy;
 }
 
 static void pg_attribute_noreturn()
 refuse_outcome(const Asking *asking, const VlmOutcome *outcome)
 {
-	char	   *hint = outcome_hint(asking, outcome);
+	Remedy		remedy = remedy_for(asking, outcome);
 
 	ereport(ERROR,
-			(errcode(outcome_code(asking, outcome)),
+			(errcode(remedy.code),
 			 errmsg("server \"%s\" gave no answer (%s)", asking->server->name,
 					outcome->reason),
 			 outcome->detail[0] != '\0' ?
 			 errdetail("%s", settle_clean_text(outcome->detail)) : 0,
-			 hint != NULL ? errhint("%s", hint) : 0));
+			 remedy.hint != NULL ? errhint("%s", remedy.hint) : 0));
 }
 
 /* Asks until there is an answer; ERROR if there will be none. */
@@ -253,7 +269,7 @@ ask_until_answered(Asking *asking)
 		delay = delay_before_retry(asking, &outcome, try);
 		if (delay < 0)
 			refuse_outcome(asking, &outcome);
-		pause_before(try, asking, delay);
+		wait_for(delay);
 	}
 }
 
@@ -265,7 +281,7 @@ excerpt(const char *content, size_t size)
 	char	   *clean;
 
 	if (size > EXCERPT)
-		start[pg_utf_clip(start, EXCERPT)] = '\0';
+		start[pg_encoding_mbcliplen(PG_UTF8, start, strlen(start), EXCERPT)] = '\0';
 	clean = settle_clean_text(start);
 	return size > EXCERPT ? psprintf("%s...", clean) : clean;
 }
@@ -365,7 +381,7 @@ llava_generate(PG_FUNCTION_ARGS)
 	Asking		asking = {0};
 	char	   *server;
 	bytea	   *image;
-	Datum		conversation;
+	volatile Datum conversation;
 
 	check_arguments(fcinfo);
 	asking.task = task_find(argument_text(fcinfo, 1));

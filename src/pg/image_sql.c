@@ -163,7 +163,7 @@ Datum
 llava_prepare_image(PG_FUNCTION_ARGS)
 {
 	bytea	   *image = PG_GETARG_BYTEA_PP(0);
-	bytea	   *bytes;
+	bytea	   *volatile bytes;
 	ImagePrepared prepared = {0};
 	ImageFit	fit;
 	const char *problem;

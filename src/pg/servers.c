@@ -237,7 +237,7 @@ int64
 server_remaining(const ServerState *server)
 {
 	if (server->options->max_requests < 0)
-		return PG_INT64_MAX;
+		return PG_INT64_MAX / 2;	/* room for sums */
 	return server->options->max_requests - server->requests - server->unsettled_requests;
 }
 

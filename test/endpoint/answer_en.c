@@ -89,8 +89,8 @@ static void
 say_caption(Turn *turn, const Facts *facts)
 {
 	buffer_printf(&turn->answer, "The best place for a title is %s: that is where the picture is calmest, so the letters "
-				  "do not fight with details. As the picture is %s overall, %s letters are the easiest to read. ",
-				  places[facts->calmest], facts->light >= 128 ? "light" : "dark", facts->light >= 128 ? "dark" : "light");
+				  "do not fight with details. As the mean brightness is %s the middle, %s letters are the easiest to read.",
+				  places[facts->calmest], facts->light >= 128 ? "above" : "below", facts->light >= 128 ? "dark" : "light");
 }
 
 static void
@@ -130,7 +130,7 @@ make_reasoning(Answer *answer, const Facts *facts, Dice *dice)
 	answer->rounds = 1;
 	buffer_text(&turn->question, PICK(dice, questions));
 	say_caption(turn, facts);
-	buffer_text(&turn->answer, "Here is the reasoning step by step.\n\n1. ");
+	buffer_text(&turn->answer, " Here is the reasoning step by step.\n\n1. ");
 	say_size(&turn->answer, facts);
 	buffer_text(&turn->answer, " ");
 	say_colours(&turn->answer, facts);

@@ -216,8 +216,8 @@ round_caption(Turn *turn, const Facts *facts, Dice *dice)
 	buffer_text(&turn->question, PICK(dice, questions));
 	buffer_printf(&turn->answer,
 				  "建议放在%s。\n\n第一，那里的起伏最少，加上的内容不会和原有细节打架；"
-				  "第二，画面整体%s，所以用%s的笔画更容易看清；第三，要和边缘留出一点距离，避免裁切时被切掉。",
-				  places[facts->calmest], facts->light >= 128 ? "偏亮" : "偏暗",
+				  "第二，画面的平均亮度在中间值%s，所以用%s的笔画更容易看清；第三，要和边缘留出一点距离，避免裁切时被切掉。",
+				  places[facts->calmest], facts->light >= 128 ? "以上" : "以下",
 				  facts->light >= 128 ? "深色" : "浅色");
 }
 

@@ -80,7 +80,7 @@ journal_chat(const char *event, const Chat *chat, bool sent)
 
 	if (journal_fd < 0)
 		return;
-	buffer_printf(&line, "{\"event\":\"%s\",\"n\":%lld,\"ms\":%.3f,\"id\":", event, (long long) chat->ordinal,
+	buffer_printf(&line, "{\"event\":\"%s\",\"n\":%lld,\"ms\":%.3f,\"request_id\":", event, (long long) chat->ordinal,
 				  (double) (loop_now() - started) / 1000);
 	buffer_json(&line, chat->request_id);
 	buffer_printf(&line, ",\"connection\":%lld,\"on_connection\":%lld,\"authorization\":%s,\"body_bytes\":%lld",

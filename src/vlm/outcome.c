@@ -1,0 +1,302 @@
+/*
+ * outcome.c
+ *	  What is to be done about a response: retry, throttle, give up on the image, or
+ *	  pause the server.
+ *
+ * The words are those of vLLM (both error shapes), llama.cpp, SGLang and
+ * DashScope's compatible mode.  Where a status means several things the server's
+ * code, type and message decide.
+ */
+#include "vlm.h"
+
+#include <ctype.h>
+#include <curl/curl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the server said, in one lower-case string: code, type, message. */
+typedef struct Words
+{
+	char		all[1024];
+	char		message[256];
+} Words;
+
+void
+vlm_mask_key(char *text, size_t size, const char *api_key)
+{
+	size_t		length = api_key == NULL ? 0 : strlen(api_key);
+
+	if (text == NULL || length == 0)
+		return;
+	for (size_t i = 0; i + length <= size; i++)
+		if (text[i] == api_key[0] && memcmp(text + i, api_key, length) == 0)
+			memset(text + i, '*', length);
+}
+
+/* Appends, clipped on a character, control characters as blanks. */
+static void
+append_clipped(char *out, size_t room, const char *text)
+{
+	size_t		at = strlen(out);
+	size_t		end;
+
+	for (; *text != '\0' && at + 1 < room; text++)
+		out[at++] = (unsigned char) *text < 0x20 ? ' ' : *text;
+	end = at;
+	if (*text != '\0')
+	{
+		/* step back over a character that did not fit */
+		while (end > 0 && ((unsigned char) out[end - 1] & 0xc0) == 0x80)
+			end--;
+		if (end > 0 && (unsigned char) out[end - 1] >= 0xc0)
+			end--;
+		else
+			end = at;
+	}
+	out[end] = '\0';
+}
+
+static void
+add_word(Words *words, const json_t *value)
+{
+	char		number[32];
+
+	if (json_is_integer(value))
+	{
+		snprintf(number, sizeof(number), "%lld", (long long) json_integer_value(value));
+		append_clipped(words->all, sizeof(words->all), number);
+	}
+	else if (json_is_string(value))
+		append_clipped(words->all, sizeof(words->all), json_string_value(value));
+	append_clipped(words->all, sizeof(words->all), " ");
+}
+
+/* Nested {"error": {...}}, {"error": "text"}, or flat {"message": ..., "code": ...}. */
+static void
+read_words(const VlmResponse *response, Words *words)
+{
+	json_t	   *root = response->body == NULL ? NULL :
+		json_loadb(response->body, response->body_size, JSON_ALLOW_NUL, NULL);
+	json_t	   *error = json_object_get(root, "error");
+	json_t	   *object = json_is_object(error) ? error : root;
+	json_t	   *message = json_is_string(error) ? error : json_object_get(object, "message");
+
+	memset(words, 0, sizeof(*words));
+	if (!json_is_string(message))
+		message = json_object_get(root, "detail");
+	add_word(words, json_object_get(object, "code"));
+	add_word(words, json_object_get(object, "type"));
+	add_word(words, message);
+	if (json_is_string(message))
+		append_clipped(words->message, sizeof(words->message), json_string_value(message));
+	else if (response->body != NULL && root == NULL)
+		append_clipped(words->message, sizeof(words->message), response->body);
+	json_decref(root);
+	for (char *c = words->all; *c != '\0'; c++)
+		*c = (char) tolower((unsigned char) *c);
+}
+
+static bool
+says(const Words *words, const char *const *phrases)
+{
+	for (; *phrases != NULL; phrases++)
+		if (strstr(words->all, *phrases) != NULL)
+			return true;
+	return false;
+}
+
+static const char *const money[] = {
+	"arrearage", "freetieronly", "free tier", "overdue", "notpurchased", "not purchased",
+	"credit balance", "insufficient balance", "insufficient_balance", "billing",
+	"exceeded your current quota", NULL
+};
+static const char *const filtered[] = {
+	"datainspectionfailed", "data_inspection_failed", "content_filter", "content filter",
+	"inappropriate content", "content_policy", NULL
+};
+static const char *const context[] = {
+	"context_length", "context length", "exceed_context", "maximum model length",
+	"context size", "too many tokens", "longer than the maximum", NULL
+};
+static const char *const no_vision[] = {
+	"mmproj", "image input is not supported", "not a multimodal model",
+	"does not support image", "at most 0 image", NULL
+};
+static const char *const image_words[] = {
+	"image", "data-uri", "base64", "picture", "multimodal", NULL
+};
+static const char *const model_words[] = {
+	"model_not_found", "model not found", "does not exist", "no such model", "model", NULL
+};
+
+static void
+set(VlmOutcome *outcome, VlmAction action, const char *reason, bool counts, bool probe)
+{
+	outcome->action = action;
+	outcome->reason = reason;
+	outcome->counts = counts;
+	outcome->probe = probe;
+}
+
+/* No whole response. */
+static void
+judge_transport(const VlmResponse *response, VlmOutcome *outcome)
+{
+	switch (response->curl_code)
+	{
+		case CURLE_COULDNT_RESOLVE_HOST:
+		case CURLE_COULDNT_RESOLVE_PROXY:
+			set(outcome, VLM_PAUSE, "dns", false, true);
+			return;
+		case CURLE_COULDNT_CONNECT:
+			set(outcome, VLM_PAUSE, "refused", false, true);
+			return;
+		case CURLE_PEER_FAILED_VERIFICATION:
+		case CURLE_SSL_CONNECT_ERROR:
+		case CURLE_SSL_CERTPROBLEM:
+		case CURLE_SSL_CACERT_BADFILE:
+		case CURLE_SSL_ISSUER_ERROR:
+			set(outcome, VLM_PAUSE, "tls", false, true);
+			return;
+		case CURLE_UNSUPPORTED_PROTOCOL:
+		case CURLE_URL_MALFORMAT:
+			set(outcome, VLM_PAUSE, "url", false, false);
+			return;
+		case CURLE_OPERATION_TIMEDOUT:
+			if (!response->sent)
+				set(outcome, VLM_PAUSE, "connect_timeout", false, true);
+			else
+				set(outcome, VLM_RETRY, "timeout", true, false);
+			return;
+		case CURLE_WRITE_ERROR:
+			if (response->too_large)
+				set(outcome, VLM_RETRY, "reply_too_large", true, false);
+			else
+				set(outcome, VLM_RETRY, "no_memory", false, false);
+			return;
+		case CURLE_OUT_OF_MEMORY:
+			set(outcome, VLM_RETRY, "no_memory", false, false);
+			return;
+		case CURLE_PARTIAL_FILE:
+			set(outcome, VLM_RETRY, "partial_body", true, false);
+			return;
+		default:
+			set(outcome, VLM_RETRY, "connection_lost", true, false);
+	}
+}
+
+static void
+judge_bad_request(const Words *words, VlmOutcome *outcome)
+{
+	if (says(words, money))
+		set(outcome, VLM_PAUSE, "money", false, true);
+	else if (says(words, filtered))
+		set(outcome, VLM_FILTERED, "content_filter", true, false);
+	else if (says(words, no_vision))
+		set(outcome, VLM_PAUSE, "model", false, true);
+	else if (says(words, context))
+		set(outcome, VLM_IMAGE_FAULT, "context", true, false);
+	else if (says(words, image_words))
+		set(outcome, VLM_IMAGE_FAULT, "bad_image", true, false);
+	else
+		set(outcome, VLM_IMAGE_FAULT, "bad_request", true, false);
+}
+
+/* A status of the server's own trouble. */
+static void
+judge_server_error(int status, const Words *words, VlmOutcome *outcome)
+{
+	if (says(words, no_vision))
+		set(outcome, VLM_PAUSE, "model", false, true);
+	else if (status == 500)
+		set(outcome, VLM_RETRY, "http_500", true, false);
+	else if (status == 503)
+		set(outcome, VLM_THROTTLE, "http_503", false, false);
+	else if (status == 502 || status == 504)
+		set(outcome, VLM_RETRY, status == 502 ? "http_502" : "http_504", false, false);
+	else
+		set(outcome, VLM_RETRY, "http_5xx", true, false);
+}
+
+static void
+judge_status(int status, const Words *words, VlmOutcome *outcome)
+{
+	if (status == 429)
+		set(outcome, says(words, money) ? VLM_PAUSE : VLM_THROTTLE,
+			says(words, money) ? "money" : "throttled", false, true);
+	else if (status == 402)
+		set(outcome, VLM_PAUSE, "money", false, true);
+	else if (status == 401 || status == 403)
+		set(outcome, VLM_PAUSE, says(words, money) ? "money" : "key", false, true);
+	else if (status == 404)
+		set(outcome, VLM_PAUSE, says(words, model_words) ? "model" : "not_found", false, true);
+	else if (status == 405)
+		set(outcome, VLM_PAUSE, "not_found", false, true);
+	else if (status == 408 || status == 409 || status == 425)
+		set(outcome, VLM_RETRY, "http_408", true, false);
+	else if (status == 413)
+		set(outcome, VLM_IMAGE_FAULT, "too_large", true, false);
+	else if (status >= 400 && status < 500)
+		judge_bad_request(words, outcome);
+	else if (status >= 500)
+		judge_server_error(status, words, outcome);
+	else if (status >= 300 && status < 400)
+		set(outcome, VLM_PAUSE, "redirect", false, true);
+	else
+		set(outcome, VLM_RETRY, "http_status", true, false);
+}
+
+/* 200 and an error object: the error decides, if it is one we know. */
+static void
+judge_error_body(const Words *words, VlmOutcome *outcome)
+{
+	if (says(words, money))
+		set(outcome, VLM_PAUSE, "money", false, true);
+	else if (says(words, filtered))
+		set(outcome, VLM_FILTERED, "content_filter", true, false);
+	else
+		set(outcome, VLM_RETRY, "no_completion", true, false);
+}
+
+void
+vlm_outcome(const VlmResponse *response, const char *api_key, VlmOutcome *outcome,
+			VlmEnvelope *envelope)
+{
+	const char *message = NULL;
+	Words		words;
+	char		prefix[32];
+
+	memset(outcome, 0, sizeof(*outcome));
+	memset(envelope, 0, sizeof(*envelope));
+	if (response->curl_code != 0)
+	{
+		judge_transport(response, outcome);
+		append_clipped(outcome->detail, sizeof(outcome->detail),
+					   response->too_large ? "the reply is over the size limit" : response->error);
+	}
+	else if (response->status == 200 &&
+			 vlm_envelope_parse(response->body, response->body_size, envelope, &message))
+	{
+		set(outcome, VLM_DONE, NULL, true, false);
+		return;
+	}
+	else
+	{
+		read_words(response, &words);
+		if (response->status == 200)
+			judge_error_body(&words, outcome);
+		else
+			judge_status(response->status, &words, outcome);
+		snprintf(prefix, sizeof(prefix), "HTTP %d: ", response->status);
+		append_clipped(outcome->detail, sizeof(outcome->detail), prefix);
+		if (message != NULL)
+		{
+			append_clipped(outcome->detail, sizeof(outcome->detail), message);
+			append_clipped(outcome->detail, sizeof(outcome->detail), ": ");
+		}
+		append_clipped(outcome->detail, sizeof(outcome->detail), words.message);
+	}
+	vlm_mask_key(outcome->detail, strlen(outcome->detail), api_key);
+}

@@ -1,0 +1,270 @@
+/*
+ * request.c
+ *	  One request: the options of its handle, its body, its reply.
+ */
+#include "request.h"
+
+#include "base64.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH "/chat/completions"
+#define UPLOAD_BUFFER (64L * 1024)
+
+/* libcurl asks for the next n bytes of head, base64 of the image, tail. */
+static size_t
+on_read(char *buffer, size_t size, size_t n, void *arg)
+{
+	Request    *request = arg;
+	size_t		image_end = request->body.head_size + request->encoded_size;
+	size_t		wanted = size * n;
+	size_t		done = 0;
+
+	while (done < wanted && request->position < request->body_size)
+	{
+		size_t		at = request->position;
+		size_t		left = wanted - done;
+		size_t		piece;
+
+		if (at < request->body.head_size)
+		{
+			piece = request->body.head_size - at;
+			piece = piece < left ? piece : left;
+			memcpy(buffer + done, request->body.head + at, piece);
+		}
+		else if (at < image_end)
+		{
+			piece = image_end - at;
+			piece = piece < left ? piece : left;
+			base64_slice(request->image, request->image_size, at - request->body.head_size,
+						 piece, buffer + done);
+		}
+		else
+		{
+			piece = request->body_size - at;
+			piece = piece < left ? piece : left;
+			memcpy(buffer + done, request->body.tail + (at - image_end), piece);
+		}
+		done += piece;
+		request->position += piece;
+	}
+	/* everything was handed over: the picture is not needed any more */
+	if (request->position == request->body_size)
+	{
+		free(request->image);
+		request->image = NULL;
+	}
+	return done;
+}
+
+/* Appends to the reply; a short count makes libcurl end the transfer. */
+static size_t
+on_write(char *data, size_t size, size_t n, void *arg)
+{
+	Request    *request = arg;
+	VlmResponse *response = &request->response;
+	size_t		bytes = size * n;
+
+	if (bytes > request->max_reply_bytes - response->body_size)
+	{
+		response->too_large = true;
+		return 0;
+	}
+	if (response->body_size + bytes + 1 > request->room)
+	{
+		size_t		room = (response->body_size + bytes + 1) * 2;
+		char	   *grown = realloc(response->body, room);
+
+		if (grown == NULL)
+			return 0;
+		response->body = grown;
+		request->room = room;
+	}
+	memcpy(response->body + response->body_size, data, bytes);
+	response->body_size += bytes;
+	response->body[response->body_size] = '\0';
+	return bytes;
+}
+
+Request *
+request_new(void)
+{
+	Request    *request = calloc(1, sizeof(Request));
+
+	if (request == NULL)
+		return NULL;
+	request->easy = curl_easy_init();
+	if (request->easy == NULL)
+	{
+		free(request);
+		return NULL;
+	}
+	return request;
+}
+
+static void
+free_headers(Request *request)
+{
+	/* one of them is the key */
+	for (struct curl_slist *header = request->headers; header != NULL; header = header->next)
+		explicit_bzero(header->data, strlen(header->data));
+	curl_slist_free_all(request->headers);
+	request->headers = NULL;
+}
+
+void
+request_clear(Request *request)
+{
+	CURL	   *easy = request->easy;
+
+	curl_easy_reset(easy);
+	free_headers(request);
+	vlm_body_free(&request->body);
+	free(request->url);
+	free(request->image);
+	vlm_response_free(&request->response);
+	memset(request, 0, sizeof(*request));
+	request->easy = easy;
+}
+
+void
+request_free(Request *request)
+{
+	request_clear(request);
+	curl_easy_cleanup(request->easy);
+	free(request);
+}
+
+static bool
+is_printable(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char) *text < 0x20 || *text == 0x7f)
+			return false;
+	return true;
+}
+
+static bool
+add_header(Request *request, const char *name, const char *value)
+{
+	size_t		size = strlen(name) + strlen(value) + 1;
+	char	   *line;
+	struct curl_slist *longer;
+
+	if (!is_printable(value) || (line = malloc(size)) == NULL)
+		return false;
+	snprintf(line, size, "%s%s", name, value);
+	longer = curl_slist_append(request->headers, line);
+	explicit_bzero(line, size);
+	free(line);
+	if (longer == NULL)
+		return false;
+	request->headers = longer;
+	return true;
+}
+
+static bool
+set_headers(Request *request, const VlmRequest *wanted)
+{
+	return add_header(request, "Content-Type: ", "application/json") &&
+		add_header(request, "X-Request-Id: ", wanted->request_id) &&
+		(wanted->api_key == NULL ||
+		 add_header(request, "Authorization: Bearer ", wanted->api_key)) &&
+		add_header(request, "Expect:", "");
+}
+
+static bool
+set_url(Request *request, const char *base)
+{
+	size_t		length = strlen(base);
+	size_t		room;
+
+	while (length > 0 && base[length - 1] == '/')
+		length--;
+	room = length + sizeof(PATH);
+	request->url = malloc(room);
+	if (request->url == NULL)
+		return false;
+	snprintf(request->url, room, "%.*s" PATH, (int) length, base);
+	return true;
+}
+
+#define SET(option, value) (curl_easy_setopt(request->easy, option, value) == CURLE_OK)
+
+/* What holds for every request. */
+static bool
+set_policy(Request *request)
+{
+	return SET(CURLOPT_NOSIGNAL, 1L) &&
+		SET(CURLOPT_QUICK_EXIT, 1L) &&
+		SET(CURLOPT_PROTOCOLS_STR, "http,https") &&
+		SET(CURLOPT_FOLLOWLOCATION, 0L) &&
+		SET(CURLOPT_PROXY, "") &&
+		SET(CURLOPT_HTTP_VERSION, (long) CURL_HTTP_VERSION_1_1) &&
+		SET(CURLOPT_ACCEPT_ENCODING, "") &&
+		SET(CURLOPT_TCP_KEEPALIVE, 1L) &&
+		SET(CURLOPT_UPLOAD_BUFFERSIZE, UPLOAD_BUFFER) &&
+		SET(CURLOPT_USERAGENT, "llava_zh");
+}
+
+static bool
+set_transfer(Request *request, const VlmRequest *wanted)
+{
+	return SET(CURLOPT_URL, request->url) &&
+		SET(CURLOPT_POST, 1L) &&
+		SET(CURLOPT_POSTFIELDS, NULL) &&
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_size) &&
+		SET(CURLOPT_READFUNCTION, on_read) &&
+		SET(CURLOPT_READDATA, request) &&
+		SET(CURLOPT_WRITEFUNCTION, on_write) &&
+		SET(CURLOPT_WRITEDATA, request) &&
+		SET(CURLOPT_HTTPHEADER, request->headers) &&
+		SET(CURLOPT_ERRORBUFFER, request->error) &&
+		SET(CURLOPT_PRIVATE, request) &&
+		SET(CURLOPT_CONNECTTIMEOUT_MS, (long) wanted->connect_timeout_ms) &&
+		SET(CURLOPT_TIMEOUT_MS, (long) wanted->request_timeout_ms);
+}
+
+bool
+request_set_up(Request *request, VlmRequest *wanted, int64_t now_ms)
+{
+	request->body = wanted->body;
+	request->image = wanted->image;
+	request->image_size = wanted->image_size;
+	request->encoded_size = base64_length(wanted->image_size);
+	request->body_size = wanted->body.head_size + request->encoded_size + wanted->body.tail_size;
+	request->max_reply_bytes = wanted->max_reply_bytes;
+	request->counted = request->image_size + request->body.head_size + request->body.tail_size;
+	request->submitted_ms = now_ms;
+	request->user = wanted->user;
+	return set_url(request, wanted->url) && set_headers(request, wanted) &&
+		set_policy(request) && set_transfer(request, wanted);
+}
+
+void
+request_finish(Request *request, CURLcode code, int64_t now_ms)
+{
+	VlmResponse *response = &request->response;
+	long		status = 0;
+	curl_off_t	retry_after = 0;
+
+	response->curl_code = (int) code;
+	response->user = request->user;
+	response->latency_ms = now_ms - request->submitted_ms;
+	response->sent = request->position == request->body_size;
+	response->retry_after_ms = -1;
+	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (code == CURLE_OK)
+		response->status = (int) status;
+	if (curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK &&
+		retry_after > 0)
+		response->retry_after_ms = (retry_after > 86400 ? 86400 : (int64_t) retry_after) * 1000;
+	snprintf(response->error, sizeof(response->error), "%s",
+			 code == CURLE_OK ? "" : request->error[0] != '\0' ? request->error :
+			 curl_easy_strerror(code));
+	/* an empty body is a body too */
+	if (code == CURLE_OK && response->body == NULL)
+		response->body = calloc(1, 1);
+}

@@ -1,0 +1,51 @@
+/*
+ * request.h
+ *	  One request of the pool: its easy handle, what it sends, what comes back.
+ */
+#ifndef LLAVA_VLM_REQUEST_H
+#define LLAVA_VLM_REQUEST_H
+
+#include "vlm.h"
+
+#include <curl/curl.h>
+
+typedef struct Request
+{
+	struct Request *next;
+	struct Request *previous;
+	CURL	   *easy;
+	struct curl_slist *headers;
+	char	   *url;
+	VlmBody		body;
+	uint8_t    *image;
+	size_t		image_size;
+	size_t		encoded_size;	/* of the image's base64 */
+	size_t		body_size;		/* of the whole request body */
+	size_t		position;		/* of it, already read by libcurl */
+	size_t		max_reply_bytes;
+	size_t		room;			/* of response.body */
+	size_t		counted;		/* in the pool's bytes */
+	int64_t		submitted_ms;
+	char		error[CURL_ERROR_SIZE];
+	void	   *user;
+	VlmResponse response;
+} Request;
+
+/* NULL: no memory. */
+extern Request *request_new(void);
+extern void request_free(Request *request);
+
+/*
+ * Takes over wanted's body and image and sets the handle up.  False: no memory,
+ * or a key or id with a control character in it; body and image are then still
+ * to be treated as the caller's.
+ */
+extern bool request_set_up(Request *request, VlmRequest *wanted, int64_t now_ms);
+
+/* Fills request->response from the handle. */
+extern void request_finish(Request *request, CURLcode code, int64_t now_ms);
+
+/* Frees all it holds, key first overwritten; the handle can be used again. */
+extern void request_clear(Request *request);
+
+#endif							/* LLAVA_VLM_REQUEST_H */
