@@ -5,6 +5,7 @@ package LlavaZh::Cluster;
 use strict;
 use warnings;
 use Compress::Zlib qw(compress crc32);
+use IPC::Run;
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Time::HiRes qw(usleep);
@@ -27,6 +28,7 @@ sub new
 		$self->append_conf('postgresql.conf',
 			"shared_preload_libraries = 'llava_zh'\nllava_zh.databases = '$databases'\n");
 	}
+	$self->append_conf('postgresql.conf', "restart_after_crash = on\nlog_statement = none\n");
 	$self->append_conf('postgresql.conf', $options{conf} // '');
 	$self->start;
 	$self->safe_psql('postgres', 'CREATE EXTENSION llava_zh');
@@ -80,22 +82,40 @@ sub create_server
 	return;
 }
 
+# Waits until the query gives this answer, through crashes and restarts of the
+# server.  False after three minutes.
+sub wait_query
+{
+	my ($self, $query, $expected, $database) = @_;
+	$expected //= 't';
+	for my $try (1 .. 1800)
+	{
+		my ($out, $err) = ('', '');
+		my @psql = ('psql', '-XAtq', '-d', $self->connstr($database // 'postgres'), '-c', $query);
+		IPC::Run::run(\@psql, '<', \undef, '>', \$out, '2>', \$err);
+		chomp $out;
+		return $out if $out =~ /^(?:$expected)$/;
+		usleep(100_000);
+	}
+	return;
+}
+
 # Waits until nothing waits or is in flight any more.
 sub wait_drained
 {
-	my ($self) = @_;
-	return $self->poll_query_until('postgres',
-		'SELECT count(*) = 0 FROM llava_pending WHERE failure IS NULL');
+	my ($self, $database) = @_;
+	return $self->wait_query('SELECT count(*) = 0 FROM llava_pending WHERE failure IS NULL',
+		't', $database);
 }
 
+# The pid of the worker that is not this one.
 sub worker_pid
 {
-	my ($self) = @_;
-	$self->poll_query_until('postgres',
-		"SELECT count(*) = 1 FROM pg_stat_activity WHERE backend_type = 'llava_zh worker' AND application_name LIKE 'llava_zh worker%'"
-	) or die 'no worker';
-	return $self->safe_psql('postgres',
-		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'llava_zh worker'");
+	my ($self, $not) = @_;
+	$not //= 0;
+	return $self->wait_query(
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'llava_zh worker' AND application_name LIKE 'llava_zh worker%' AND pid <> $not",
+		'\d+') // die 'no worker';
 }
 
 1;
