@@ -432,6 +432,16 @@ CREATE FUNCTION @extschema@.llava_export(format text DEFAULT 'llava') RETURNS SE
 COMMENT ON FUNCTION @extschema@.llava_export(text) IS
 	'the accepted samples, one JSON line each, as trainers read them';
 
+-- COPY with format jsonl calls these; they are for everyone who may use the schema.
+CREATE FUNCTION @extschema@.llava_jsonl_line(row_of_query record) RETURNS text
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_jsonl_line(record) IS
+	'a row as COPY TO with format jsonl writes it';
+CREATE FUNCTION @extschema@.llava_jsonl_check(line text) RETURNS boolean
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_jsonl_check(text) IS
+	'true if the text is JSON, else an error: COPY FROM with format jsonl into a text column';
+
 -- Nothing that spends money, reads files or steers the worker is for everyone.
 REVOKE ALL ON FUNCTION @extschema@.llava_generate(bytea, text, text) FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.llava_load(text, text, text, integer) FROM PUBLIC;

@@ -109,6 +109,7 @@ ALTER SERVER plain OPTIONS (ADD min_pixels '1003520');
 ALTER SERVER plain OPTIONS (DROP min_pixels);
 
 -- extra_body: what the extension sets itself is not to be set
+ALTER SERVER plain OPTIONS (ADD extra_body '{"n": 2}');
 \set VERBOSITY sqlstate
 ALTER SERVER plain OPTIONS (ADD extra_body '');
 ALTER SERVER plain OPTIONS (ADD extra_body '[1]');

@@ -23,6 +23,11 @@
 #include "storage/waiteventset.h"
 #endif
 
+/* In front of a prototype; pg_attribute_noreturn() is gone since 18. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* A wait set that lives as long as the process. */
 static inline WaitEventSet *
 compat_wait_set(int events)

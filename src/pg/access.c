@@ -37,6 +37,9 @@
 #define CREATE_SERVER_HINT \
 	"CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:8000/v1', model 'Qwen/Qwen2.5-VL-32B-Instruct');"
 
+pg_noreturn static void refuse_to_send(const LlavaServer *server, const char *what,
+									   const char *hint);
+
 List *
 server_oids(void)
 {
@@ -77,8 +80,10 @@ usable_servers(void)
 	ListCell   *cell;
 
 	foreach(cell, server_oids())
+	{
 		if (caller_may_use(lfirst_oid(cell)))
 			usable = lappend_oid(usable, lfirst_oid(cell));
+	}
 	return usable;
 }
 
@@ -192,7 +197,7 @@ mapping_options(Oid server, Oid user, List **options)
 }
 
 /* ERROR: the server's owner could make this key its own. */
-static void pg_attribute_noreturn()
+static void
 refuse_to_send(const LlavaServer *server, const char *what, const char *hint)
 {
 	ereport(ERROR,
@@ -205,7 +210,8 @@ refuse_to_send(const LlavaServer *server, const char *what, const char *hint)
 
 /*
  * Reads at most size bytes of a plain file, without following a link at its end
- * or waiting for a pipe's writer.  Returns how many, or -1 with errno set.
+ * or waiting for a pipe's writer.  Returns how many, or -1 with errno set, which
+ * is 0 for what is no plain file.
  */
 static int
 read_plain_file(const char *path, char *buffer, int size)
@@ -213,7 +219,7 @@ read_plain_file(const char *path, char *buffer, int size)
 	int			fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | PG_BINARY);
 	struct stat status;
 	int			total = 0;
-	int			n = 0;
+	int			n = 1;
 	int			failure = 0;
 
 	if (fd < 0)
@@ -221,13 +227,13 @@ read_plain_file(const char *path, char *buffer, int size)
 	if (fstat(fd, &status) != 0)
 		failure = errno;
 	else if (!S_ISREG(status.st_mode))
-		failure = EINVAL;
-	while (failure == 0 && total < size &&
-		   (n = read(fd, buffer + total, size - total)) != 0)
+		total = -1;
+	while (failure == 0 && total >= 0 && total < size && n != 0)
 	{
+		n = read(fd, buffer + total, size - total);
 		if (n > 0)
 			total += n;
-		else if (errno != EINTR)
+		else if (n < 0 && errno != EINTR)
 			failure = errno;
 	}
 	CloseTransientFile(fd);
@@ -241,18 +247,20 @@ read_key_file(const LlavaServer *server, const char *path)
 {
 	char	   *key = palloc(KEY_FILE_MAX + 2);
 	int			size = read_plain_file(path, key, KEY_FILE_MAX + 1);
+	bool		too_long = size > KEY_FILE_MAX;
 	const char *problem;
 
-	if (size < 0)
+	if (size < 0 && errno != 0)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not read the key file of server \"%s\": %m", server->name),
 				 errdetail_log("The file is \"%s\".", path),
-				 errhint("It is a regular file, not a link, that the database server's OS user may read.")));
+				 errhint("It is a plain file, not a link, that the database server's OS user may read.")));
 	while (size > 0 && (key[size - 1] == '\n' || key[size - 1] == '\r'))
 		size--;
-	key[size] = '\0';
-	problem = size > KEY_FILE_MAX ? "it has more than 4096 bytes" :
+	key[Max(size, 0)] = '\0';
+	problem = size < 0 ? "it is not a plain file" :
+		too_long ? "it has more than 4096 bytes" :
 		strlen(key) != size ? "it has control characters" : options_key_problem(key);
 	if (problem != NULL)
 	{

@@ -11,6 +11,7 @@
 
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
+#include "compat.h"
 #include "loop.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -45,6 +46,9 @@ typedef struct Asking
 	ReplyResult result;
 	bool		answered;		/* envelope and result are set */
 } Asking;
+
+pg_noreturn static void out_of_memory(void);
+pg_noreturn static void refuse_outcome(const Asking *asking, const VlmOutcome *outcome);
 
 PG_FUNCTION_INFO_V1(llava_generate);
 
@@ -81,7 +85,7 @@ time_left(const Asking *asking)
 	return Max((asking->deadline - GetCurrentTimestamp()) / 1000, 0);
 }
 
-static void pg_attribute_noreturn()
+static void
 out_of_memory(void)
 {
 	ereport(ERROR,
@@ -239,7 +243,7 @@ remedy_for(const Asking *asking, const VlmOutcome *outcome)
 	return remedy;
 }
 
-static void pg_attribute_noreturn()
+static void
 refuse_outcome(const Asking *asking, const VlmOutcome *outcome)
 {
 	Remedy		remedy = remedy_for(asking, outcome);

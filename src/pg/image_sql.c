@@ -5,10 +5,13 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "compat.h"
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "options.h"
 #include "utils/builtins.h"
+
+pg_noreturn static void refuse_image(ImageStatus status, const char *message);
 
 PG_FUNCTION_INFO_V1(llava_image_info);
 PG_FUNCTION_INFO_V1(llava_prepare_image);
@@ -29,7 +32,7 @@ enum
 };
 
 /* ERROR: the picture cannot be used, and why. */
-static void pg_attribute_noreturn()
+static void
 refuse_image(ImageStatus status, const char *message)
 {
 	int			code = ERRCODE_INVALID_BINARY_REPRESENTATION;

@@ -5,8 +5,9 @@
  *
  * Checking needs neither network nor files, so that a dump can be restored
  * anywhere.  Options of a server are world-readable, and messages go to logs: a
- * url that may hold a secret is refused without being repeated, and a key is never
- * repeated at all.
+ * url that may hold a secret is refused without being repeated, a key is never
+ * repeated at all, and statements that may hold either are not logged with the
+ * ERROR.
  */
 #include "postgres.h"
 
@@ -17,6 +18,7 @@
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
+#include "compat.h"
 #include "foreign/foreign.h"
 #include "llava_zh.h"
 #include "miscadmin.h"
@@ -70,10 +72,14 @@ static const ServerOption server_options[] = {
 	{"max_pixels", OPTION_BIGINT, offsetof(LlavaServer, max_pixels), 1, PIXELS_MAX},
 };
 
+pg_noreturn static void refuse_value(const char *option, const char *value,
+									 const char *hint);
+pg_noreturn static void refuse_name(const char *name, const char *valid);
+
 PG_FUNCTION_INFO_V1(llava_fdw_validator);
 
 /* ERROR: the value of an option is refused; hint is palloc'd or static. */
-static void pg_attribute_noreturn()
+static void
 refuse_value(const char *option, const char *value, const char *hint)
 {
 	ereport(ERROR,
@@ -161,9 +167,9 @@ read_text(const ServerOption *option, const char *value)
 	if (option->kind == OPTION_BODY)
 		problem = vlm_extra_body_check(value);
 	else if (value[0] == '\0')
-		problem = "It must not be empty.";
+		problem = "must not be empty";
 	if (problem != NULL)
-		refuse_value(option->name, value, problem);
+		refuse_value(option->name, value, psprintf("It %s.", problem));
 	return pstrdup(value);
 }
 
@@ -171,7 +177,7 @@ read_text(const ServerOption *option, const char *value)
 static void
 read_option(const ServerOption *option, const char *value, LlavaServer *server)
 {
-	char	   *member = (char *) server + option->offset;
+	void	   *member = (char *) server + option->offset;
 
 	switch (option->kind)
 	{
@@ -282,12 +288,13 @@ check_together(LlavaServer *server)
 }
 
 /* ERROR: no such option; valid is a list of those there are, or empty. */
-static void pg_attribute_noreturn()
+static void
 refuse_name(const char *name, const char *valid)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			 errmsg("invalid option \"%s\"", name),
+			 errhidestmt(true),
 			 valid[0] == '\0' ?
 			 errhint("There are no valid options in this context.") :
 			 errhint("Valid options in this context are: %s.", valid)));
@@ -362,6 +369,7 @@ check_mapping_options(List *options)
 				ereport(ERROR,
 						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 						 errmsg("invalid value for option \"api_key\": %s", problem),
+						 errhidestmt(true),
 						 errhint("A key is one line of text. Where the endpoint wants none, leave the option out.")));
 		}
 		else if (strcmp(element->defname, "api_key_file") == 0)
@@ -376,6 +384,7 @@ check_mapping_options(List *options)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("options \"api_key\" and \"api_key_file\" exclude each other"),
+				 errhidestmt(true),
 				 errhint("ALTER USER MAPPING ... OPTIONS (DROP api_key, ADD api_key_file '...')")));
 }
 

@@ -23,8 +23,10 @@ has_option_paused(Oid server)
 	ListCell   *cell;
 
 	foreach(cell, GetForeignServer(server)->options)
+	{
 		if (strcmp(((DefElem *) lfirst(cell))->defname, "paused") == 0)
 			return true;
+	}
 	return false;
 }
 

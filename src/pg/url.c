@@ -12,6 +12,9 @@
 
 #define COMPLETIONS_PATH "/chat/completions"
 
+#define HOST_CHARACTERS \
+	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_"
+
 /* What is wrong with the port that follows a host; NULL: nothing. */
 static const char *
 port_problem(const char *port, size_t length)
@@ -35,8 +38,6 @@ port_problem(const char *port, size_t length)
 static const char *
 authority_problem(const char *authority, size_t length)
 {
-	static const char name_chars[] = "abcdefghijklmnopqrstuvwxyz"
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
 	size_t		host;
 
 	if (memchr(authority, '@', length) != NULL)
@@ -50,7 +51,7 @@ authority_problem(const char *authority, size_t length)
 	}
 	else
 	{
-		host = strspn(authority, name_chars);
+		host = strspn(authority, HOST_CHARACTERS);
 		if (host == 0)
 			return "it names no host";
 		if (host < length && authority[host] != ':')
@@ -109,6 +110,7 @@ options_url(const char *url)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("invalid value for option \"url\": %s", problem),
+				 errhidestmt(true),
 				 strpbrk(url, "@?#") == NULL ? errdetail("The url is \"%s\".", url) : 0,
 				 errhint("As in url 'http://127.0.0.1:8000/v1': the path %s is added to it; keys belong into a user mapping.",
 						 COMPLETIONS_PATH)));

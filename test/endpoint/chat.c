@@ -52,7 +52,7 @@ unlink_chat(Chat **list, const Chat *chat)
 		}
 }
 
-/* The end of it, whatever it was; frees it unless a thread still has it. */
+/* The end of it, whatever it was. */
 static void
 chat_done(Chat *chat, bool sent)
 {
@@ -76,9 +76,7 @@ chat_done(Chat *chat, bool sent)
 	journal_chat("done", chat, sent);
 	if (chat->has_slot)
 		stats.slots_taken--;
-	chat->connection = NULL;
-	if (!chat->working)
-		chat_free(chat);
+	chat_free(chat);
 }
 
 /* The latency is over: out with the reply. */
@@ -96,7 +94,7 @@ chat_answer(Chat *chat)
 		stats.ok++;
 	journal_chat("answered", chat, false);
 
-	/* The connection gets the bytes, the chat keeps the status for the journal. */
+	/* The bytes go to the connection, the status stays for the journal. */
 	reply = chat->reply;
 	memset(&chat->reply.bytes, 0, sizeof(chat->reply.bytes));
 	connection_send(connection, &reply);
@@ -158,7 +156,7 @@ compose_done(Job *job)
 
 	chat->working = false;
 	if (chat->connection == NULL)
-		chat_free(chat);
+		chat_done(chat, false);
 	else
 		chat_ready(chat);
 }
@@ -273,7 +271,12 @@ chat_sent(Connection *connection)
 void
 chat_gone(Connection *connection)
 {
-	chat_done(connection->user, false);
+	Chat	   *chat = connection->user;
+
+	/* A thread may have it still; it is over when that hands it back. */
+	chat->connection = NULL;
+	if (!chat->working)
+		chat_done(chat, false);
 }
 
 void

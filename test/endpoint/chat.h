@@ -38,7 +38,7 @@ typedef struct Chat
 	bool		answered;
 	Buffer		body;
 	Fault		fault;
-	bool		fault_once;		/* drop the fault if the image was asked about before */
+	bool		fault_once;		/* no fault if the image is known */
 	bool		flat;
 	uint64_t	seed;
 	char		wanted_model[256];

@@ -111,11 +111,10 @@ connections_sweep(void)
 static void
 connection_lost(Connection *connection)
 {
-	bool		serving = connection->state == CONNECTION_SERVING ||
-		connection->state == CONNECTION_SENDING;
+	ConnectionState state = connection->state;
 
 	connection_close(connection, false);
-	if (serving)
+	if (state == CONNECTION_SERVING || state == CONNECTION_SENDING)
 		serve_gone(connection);
 }
 
@@ -260,11 +259,11 @@ take_bytes(Connection *connection, const char *data, size_t size)
 static void
 read_some(Connection *connection)
 {
-	bool		drop = !keep_bodies && connection->in_body && !connection->head.chunked &&
-		connection->head.content_length >= 65536;
+	bool		drop = !keep_bodies && connection->in_body;
 	size_t		room = PIECE;
 	ssize_t		size;
 
+	drop = drop && !connection->head.chunked && connection->head.content_length >= 65536;
 	if (drop)
 		room = connection->body_left < PIECE ? (size_t) connection->body_left : PIECE;
 	size = recv(connection->watch.fd, piece, room, drop ? MSG_TRUNC : 0);

@@ -29,13 +29,13 @@ typedef struct Connection
 	struct Connection *next;
 	struct Connection *before;
 	Watch		watch;
-	Timer		timer;			/* while serving the server's, while sending the pace's */
+	Timer		timer;			/* the server's; while sending the pace's */
 	int64_t		number;			/* from 1, in order of arrival */
 	int64_t		requests;		/* whole ones, this one included */
 	ConnectionState state;
 	uint32_t	events;			/* waited for */
 
-	Buffer		input;			/* of a head that is not whole, or of the next request */
+	Buffer		input;			/* a head's beginning, or the next request */
 	bool		in_body;
 	HttpHead	head;
 	int64_t		body_left;

@@ -49,11 +49,11 @@ sha_block(uint32_t state[8], const unsigned char *block)
 	memcpy(v, state, sizeof(v));
 	for (i = 0; i < 64; i++)
 	{
-		uint32_t	t1 = v[7] + (rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25)) +
-			((v[4] & v[5]) ^ (~v[4] & v[6])) + sha_words[i] + w[i];
-		uint32_t	t2 = (rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22)) +
-			((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]));
+		uint32_t	t1 = v[7] + (rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25));
+		uint32_t	t2 = rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22);
 
+		t1 += ((v[4] & v[5]) ^ (~v[4] & v[6])) + sha_words[i] + w[i];
+		t2 += (v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2]);
 		memmove(v + 1, v, 7 * sizeof(v[0]));
 		v[4] += t1;
 		v[0] = t1 + t2;

@@ -109,8 +109,8 @@ extern bool fault_plan_parse(const char *text, FaultPlan *plan, Buffer *message)
 extern bool fault_plan_find(const FaultPlan *plan, int64_t ordinal, Fault *fault);
 extern bool fault_mix_draw(const FaultMix *mix, uint64_t seed, int64_t ordinal, Fault *fault);
 
-/* errors.c, noise.c: the names of their groups. */
-extern const FaultName *error_fault_name(int index);	/* NULL behind the last one */
+/* errors.c, noise.c: the names of their groups; NULL behind the last one. */
+extern const FaultName *error_fault_name(int index);
 extern const FaultName *noise_fault_name(int index);
 
 #endif							/* ENDPOINT_FAULT_H */

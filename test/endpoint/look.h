@@ -30,8 +30,10 @@
  *    the order of the enum below.
  *
  * Every reply states it in the fixed words 主色调是“红色” (the main colour is
- * "red").  Where the second name has nearly as many pixels, resizing and JPEG may
- * swap the two; a check should then take either.
+ * "red").  It is said of the image as it was sent.  A check of the picture before
+ * it was resized and compressed should also take the second name where it has
+ * nearly as many pixels, and a neighbouring name where a large plain area lies
+ * within a few units of the border between two.
  */
 #ifndef ENDPOINT_LOOK_H
 #define ENDPOINT_LOOK_H

@@ -36,7 +36,9 @@ listener_ready(void *owner, uint32_t events)
 	(void) events;
 	for (;;)
 	{
-		int			fd = accept4(listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		struct sockaddr_in peer;
+		socklen_t	size = sizeof(peer);
+		int			fd = accept4(listener.fd, (struct sockaddr *) &peer, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0)
 			connection_accept(fd);

@@ -69,20 +69,14 @@ work_thread(void *unused)
 	return NULL;
 }
 
-/* Hands back what is finished. */
 static void
-work_ready(void *owner, uint32_t events)
+hand_back(JobList *list)
 {
-	uint64_t	count;
 	Job		   *job;
 
-	(void) owner;
-	(void) events;
-	if (read(watch.fd, &count, sizeof(count)) < 0)
-		return;
 	pthread_mutex_lock(&lock);
-	job = finished.first;
-	finished.first = NULL;
+	job = list->first;
+	list->first = NULL;
 	pthread_mutex_unlock(&lock);
 	while (job)
 	{
@@ -91,6 +85,17 @@ work_ready(void *owner, uint32_t events)
 		job->done(job);
 		job = next;
 	}
+}
+
+static void
+work_ready(void *owner, uint32_t events)
+{
+	uint64_t	count;
+
+	(void) owner;
+	(void) events;
+	if (read(watch.fd, &count, sizeof(count)) > 0)
+		hand_back(&finished);
 }
 
 void
@@ -126,4 +131,6 @@ work_close(void)
 	pthread_mutex_unlock(&lock);
 	for (i = 0; i < threads; i++)
 		pthread_join(thread[i], NULL);
+	hand_back(&finished);
+	hand_back(&waiting);
 }

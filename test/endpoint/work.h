@@ -15,7 +15,7 @@ typedef struct Job
 extern void work_open(int threads);
 extern void work_submit(Job *job);
 
-/* Waits until no job is running; those waiting are not begun. */
+/* Waits until no job is running; all are handed back, some without having run. */
 extern void work_close(void);
 
 #endif							/* ENDPOINT_WORK_H */

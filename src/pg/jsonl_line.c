@@ -1,0 +1,221 @@
+/*
+ * jsonl_line.c
+ *	  One row as one line of JSON, and whether a text is one: the functions that
+ *	  COPY with format jsonl calls.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "catalog/pg_type.h"
+#include "executor/executor.h"
+#include "llava_zh.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/json.h"
+#include "utils/jsonb.h"
+#include "utils/lsyscache.h"
+#include "utils/typcache.h"
+
+PG_FUNCTION_INFO_V1(llava_jsonl_line);
+PG_FUNCTION_INFO_V1(llava_jsonl_check);
+
+/* What is known of the rows of one call site. */
+typedef struct LineColumn
+{
+	Oid			row_type;
+	int32		row_typmod;
+	AttrNumber	number;			/* of the only column; 0: there are more, or none */
+	Oid			type;			/* of it, if JSON or text; else InvalidOid */
+	NameData	name;
+} LineColumn;
+
+/* Looks for the one column of type jsonb, json or text. */
+static void
+inspect_row(LineColumn *column, Oid row_type, int32 row_typmod)
+{
+	TupleDesc	desc = lookup_rowtype_tupdesc(row_type, row_typmod);
+	int			columns = 0;
+
+	memset(column, 0, sizeof(*column));
+	column->row_type = row_type;
+	column->row_typmod = row_typmod;
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(desc, i);
+
+		if (attribute->attisdropped)
+			continue;
+		columns++;
+		column->number = attribute->attnum;
+		column->name = attribute->attname;
+		column->type = getBaseType(attribute->atttypid);
+	}
+	if (columns != 1 || (column->type != JSONBOID && column->type != JSONOID &&
+						 column->type != TEXTOID))
+	{
+		column->number = 0;
+		column->type = InvalidOid;
+	}
+	ReleaseTupleDesc(desc);
+}
+
+static LineColumn *
+line_column(FmgrInfo *flinfo, HeapTupleHeader row)
+{
+	LineColumn *column = flinfo->fn_extra;
+	Oid			row_type = HeapTupleHeaderGetTypeId(row);
+	int32		row_typmod = HeapTupleHeaderGetTypMod(row);
+
+	if (column == NULL)
+	{
+		column = MemoryContextAllocZero(flinfo->fn_mcxt, sizeof(LineColumn));
+		flinfo->fn_extra = column;
+	}
+	if (column->row_type != row_type || column->row_typmod != row_typmod)
+		inspect_row(column, row_type, row_typmod);
+	return column;
+}
+
+static bool
+is_white(char c)
+{
+	return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
+
+/* Valid JSON on one line: white space outside strings becomes one space. */
+static text *
+fold_white_space(const text *json)
+{
+	const char *from = VARDATA_ANY(json);
+	const char *end = from + VARSIZE_ANY_EXHDR(json);
+	text	   *folded = palloc(VARHDRSZ + (end - from));
+	char	   *start = VARDATA(folded);
+	char	   *to = start;
+	bool		in_string = false;
+
+	for (; from < end; from++)
+	{
+		if (in_string && *from == '\\' && from + 1 < end)
+			*to++ = *from++;
+		else if (*from == '"')
+			in_string = !in_string;
+		else if (!in_string && is_white(*from))
+		{
+			if (to > start && to[-1] != ' ')
+				*to++ = ' ';
+			continue;
+		}
+		*to++ = *from;
+	}
+	if (to > start && to[-1] == ' ')
+		to--;
+	SET_VARSIZE(folded, VARHDRSZ + (to - start));
+	return folded;
+}
+
+static text *
+jsonb_line(Jsonb *jsonb)
+{
+	StringInfoData line;
+
+	initStringInfo(&line);
+	appendStringInfoSpaces(&line, VARHDRSZ);
+	JsonbToCString(&line, &jsonb->root, VARSIZE(jsonb));
+	SET_VARSIZE(line.data, line.len);
+	return (text *) line.data;
+}
+
+/* ERROR unless it is valid JSON. */
+static void
+check_json(const text *json)
+{
+	(void) DirectFunctionCall1(json_in, CStringGetDatum(text_to_cstring(json)));
+}
+
+/* Error context: whose text is no JSON. */
+static void
+explain_text(void *arg)
+{
+	if (geterrcode() == ERRCODE_INVALID_TEXT_REPRESENTATION)
+		errhint("A text column is written as it is, so it must hold JSON; "
+				"to_jsonb(%s) makes a JSON string of any text.",
+				quote_identifier((const char *) arg));
+	errcontext("column \"%s\"", (const char *) arg);
+}
+
+/* A text as it is, if that is one line of JSON. */
+static text *
+text_line(text *value, char *column)
+{
+	ErrorContextCallback explain = {error_context_stack, explain_text, column};
+	const char *bytes = VARDATA_ANY(value);
+	int			length = VARSIZE_ANY_EXHDR(value);
+
+	for (int i = 0; i < length; i++)
+		if ((unsigned char) bytes[i] < ' ' && bytes[i] != '\t')
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+					 errmsg("text column \"%s\" is no line of JSON: byte %d is the control character 0x%02x",
+							column, i + 1, (unsigned char) bytes[i]),
+					 errhint("Cast JSON to jsonb or json; to_jsonb(%s) makes a JSON string of any text.",
+							 quote_identifier(column))));
+	error_context_stack = &explain;
+	check_json(value);
+	error_context_stack = explain.previous;
+	return value;
+}
+
+static text *
+column_line(LineColumn *column, HeapTupleHeader row)
+{
+	bool		is_null;
+	Datum		value = GetAttributeByNum(row, column->number, &is_null);
+
+	if (is_null)
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("column \"%s\" is null, which is no line of JSON",
+						NameStr(column->name)),
+				 errhint("Leave such rows out with WHERE.")));
+	switch (column->type)
+	{
+		case JSONBOID:
+			return jsonb_line(DatumGetJsonbP(value));
+		case JSONOID:
+			return fold_white_space(DatumGetTextPP(value));
+		default:
+			return text_line(DatumGetTextPP(value), NameStr(column->name));
+	}
+}
+
+/*
+ * llava_jsonl_line(record): the row as one line of JSON.  Its only column if that
+ * is jsonb, json or text holding JSON; else row_to_json.  NULL is an ERROR.
+ */
+Datum
+llava_jsonl_line(PG_FUNCTION_ARGS)
+{
+	HeapTupleHeader row;
+	LineColumn *column;
+
+	if (PG_ARGISNULL(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("a null row is no line of JSON")));
+	row = PG_GETARG_HEAPTUPLEHEADER(0);
+	column = line_column(fcinfo->flinfo, row);
+	if (column->number != 0)
+		PG_RETURN_TEXT_P(column_line(column, row));
+	/* json columns inside keep their white space there */
+	PG_RETURN_TEXT_P(fold_white_space(DatumGetTextPP(DirectFunctionCall1(row_to_json,
+																		 PG_GETARG_DATUM(0)))));
+}
+
+/* llava_jsonl_check(text): true, or the ERROR that it is not JSON. */
+Datum
+llava_jsonl_check(PG_FUNCTION_ARGS)
+{
+	if (!PG_ARGISNULL(0))
+		check_json(PG_GETARG_TEXT_PP(0));
+	PG_RETURN_BOOL(true);
+}

@@ -1,0 +1,109 @@
+/*
+ * parts.h
+ *	  What the files of src/reply share: the normalised reply, turns being made.
+ */
+#ifndef LLAVA_REPLY_PARTS_H
+#define LLAVA_REPLY_PARTS_H
+
+#include "reply.h"
+#include "text.h"
+
+/* A turn whose text is a span of the working text, or malloc'd (JSON, merged). */
+typedef struct Part
+{
+	bool		human;
+	Span		text;
+	char	   *owned;			/* or NULL */
+} Part;
+
+typedef struct Parts
+{
+	Part	   *items;
+	int			n;
+	int			room;
+	bool		cut;			/* the text ended inside the last one */
+	bool		no_memory;
+} Parts;
+
+extern void parts_add(Parts *parts, bool human, Span text, char *owned);
+extern void parts_remove(Parts *parts, int first, int count);
+extern void parts_free(Parts *parts);
+
+/* ---- label.c ---- */
+
+typedef struct Label
+{
+	bool		human;
+	bool		latin;
+	bool		bold;
+	bool		bracket;
+	bool		heading;
+	bool		colon;
+	bool		bullet;
+	bool		number;
+	bool		indent;
+	const char *end;			/* behind label and blanks */
+} Label;
+
+/* The label at the start of this line, of dialogue or of reasoning. */
+extern bool label_parse(Span line, ReplyKind set, Label *label);
+
+/* What the first labels fixed. */
+typedef struct Signature
+{
+	bool		known;
+	Label		common;
+	bool		role_known[2];
+	Label		role[2];
+} Signature;
+
+/* Whether a later label shares the signature; the first of a role completes it. */
+extern bool signature_takes(Signature *signature, const Label *label);
+
+extern bool line_is_rule(Span line);	/* --- or a round header, alone */
+extern bool line_is_fence(Span line);
+
+/* Text behind a description's own label at the very start. */
+extern Span label_skip_description(Span text);
+
+/* ---- turns.c ---- */
+
+/* Splits text at its labels; *preamble is what stands before the first. */
+extern void turns_split(Span text, ReplyKind set, Parts *parts, Span *preamble);
+
+/* The repairs of replies.md section 2; REPLY_ACCEPTED or why not. */
+extern ReplyReason turns_repair(const ReplyRules *rules, ReplyFinish finish, Parts *parts,
+								uint32_t *flags);
+
+/* ---- json.c ---- */
+
+typedef struct JsonReply
+{
+	Parts		parts;
+	bool		cut;			/* the document ends early */
+	bool		error_object;	/* a provider's error, no turns */
+	bool		lone_surrogate;
+} JsonReply;
+
+/* Where a JSON document begins in text, behind at most a preamble; NULL: none. */
+extern const char *json_start(Span text);
+extern void json_read(Span text, JsonReply *reply);
+
+/* ---- checks.c ---- */
+
+extern bool check_is_refusal(Span answer);
+extern ReplyReason check_notice(Span text);	/* REFUSAL, IMAGE_NOT_SEEN or ACCEPTED */
+extern bool check_is_addressed(Span question);
+extern bool check_prompt_echo(Span text, const char *const *prompts);
+extern bool check_only_describes(Span question);
+extern Span check_trim_closing(Span text, bool *trimmed);
+
+/* Loops in these spans taken together; fills loop_share and tail_bigrams. */
+extern bool check_degenerate(const Span *spans, int n, double max_share,
+							 ReplyMeasures *measures, bool *no_memory);
+
+/* Language, lengths, content flags of finished turns. */
+extern ReplyReason check_content(const ReplyRules *rules, const Parts *parts,
+								 ReplyMeasures *measures, uint32_t *flags);
+
+#endif							/* LLAVA_REPLY_PARTS_H */

@@ -1,0 +1,67 @@
+/*
+ * text.h
+ *	  UTF-8, character classes, and spans of text.
+ */
+#ifndef LLAVA_REPLY_TEXT_H
+#define LLAVA_REPLY_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+/* Bytes of somebody else's memory. */
+typedef struct Span
+{
+	const char *p;
+	size_t		n;
+} Span;
+
+/*
+ * The character at p (before end) and its length in bytes.  Invalid bytes, overlong
+ * forms and surrogates give 0xFFFD and length 1.
+ */
+extern uint32_t text_decode(const char *p, const char *end, int *length);
+
+/* Appends a character to out (room for 4 bytes); its length. */
+extern int	text_encode(uint32_t c, char *out);
+
+extern bool text_is_han(uint32_t c);
+extern bool text_is_kana_or_hangul(uint32_t c);
+extern bool text_is_latin(uint32_t c);
+extern bool text_is_letter(uint32_t c);
+
+/* Full-width ASCII to ASCII, letters to lower case. */
+extern uint32_t text_fold(uint32_t c);
+
+/* Blank: space, tab, U+3000; with newlines: these and \n. */
+extern const char *text_skip_blanks(const char *p, const char *end);
+extern Span text_trim(Span span);	/* blanks and newlines at both ends */
+extern Span text_line(const char *p, const char *end);	/* up to, without, \n */
+
+extern size_t text_chars(Span span);
+
+static inline Span
+text_span(const char *p, const char *end)
+{
+	Span		span = {p, (size_t) (end - p)};
+
+	return span;
+}
+
+static inline bool
+text_starts(Span span, const char *prefix)
+{
+	size_t		n = strlen(prefix);
+
+	return span.n >= n && memcmp(span.p, prefix, n) == 0;
+}
+
+/* Where needle stands in span, or NULL. */
+extern const char *text_find(Span span, const char *needle);
+
+/* Whether any of a NULL-ended list stands in span, or begins it (letters folded). */
+extern bool text_has_any(Span span, const char *const *needles);
+extern bool text_starts_any(Span span, const char *const *prefixes);
+
+#endif							/* LLAVA_REPLY_TEXT_H */
