@@ -115,6 +115,32 @@ is_blank(const char *text, int length)
 	return true;
 }
 
+/* As jsonb writes strings; escape_json() takes each byte by itself, this whole runs. */
+static void
+append_escaped(StringInfo line, const char *text, int length)
+{
+	static const char escapes[' '] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+	const char *end = text + length;
+
+	while (text < end)
+	{
+		const char *run = text;
+
+		while (text < end && (unsigned char) *text >= ' ' && *text != '"' && *text != '\\')
+			text++;
+		appendBinaryStringInfo(line, run, text - run);
+		if (text == end)
+			break;
+		if ((unsigned char) *text >= ' ')
+			appendStringInfo(line, "\\%c", *text);
+		else if (escapes[(unsigned char) *text] != '\0')
+			appendStringInfo(line, "\\%c", escapes[(unsigned char) *text]);
+		else
+			appendStringInfo(line, "\\u%04x", (unsigned char) *text);
+		text++;
+	}
+}
+
 /* A string of a turn; false if it is not there or is something else. */
 static bool
 turn_string(JsonbContainer *turn, const char *key, JsonbValue *value)
@@ -130,7 +156,6 @@ append_turn(StringInfo line, JsonbContainer *turn, int i)
 	const char *role = i % 2 == 0 ? "human" : "gpt";
 	JsonbValue	from;
 	JsonbValue	value;
-	StringInfoData text;
 	ExportFault fault;
 
 	if (!JsonContainerIsObject(turn) || JsonContainerSize(turn) != 2 ||
@@ -144,14 +169,10 @@ append_turn(StringInfo line, JsonbContainer *turn, int i)
 	if (fault != FAULT_NONE)
 		return fault;
 
-	initStringInfo(&text);
-	if (i == 0)
-		appendStringInfoString(&text, "<image>\n");
-	appendBinaryStringInfo(&text, value.val.string.val, value.val.string.len);
-	appendStringInfo(line, "%s{\"from\": \"%s\", \"value\": ", i == 0 ? "" : ", ", role);
-	escape_json(line, text.data);
-	appendStringInfoChar(line, '}');
-	pfree(text.data);
+	appendStringInfo(line, "%s{\"from\": \"%s\", \"value\": \"%s", i == 0 ? "" : ", ", role,
+					 i == 0 ? "<image>\\n" : "");
+	append_escaped(line, value.val.string.val, value.val.string.len);
+	appendStringInfoString(line, "\"}");
 	return FAULT_NONE;
 }
 

@@ -2,7 +2,9 @@
  * text.c
  *	  UTF-8, character classes, and spans of text.
  */
-#define _GNU_SOURCE
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE				/* memmem */
+#endif
 #include "text.h"
 
 uint32_t
