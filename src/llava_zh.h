@@ -38,8 +38,10 @@ extern void config_image_fit(ImageFit *fit);
 
 /* InvalidOid if the extension is not installed here. */
 extern Oid	extension_schema(void);
+
 /* Same, with an ERROR that says CREATE EXTENSION. */
 extern Oid	extension_schema_required(void);
+
 /* OID of one of the extension's own tables. */
 extern Oid	extension_relation(const char *name);
 
@@ -96,6 +98,7 @@ typedef enum SqlStatement
  * anything else than success.
  */
 extern uint64 sql_run(SqlStatement statement, Datum *values, const char *nulls, long limit);
+
 /* The saved plan itself, for SPI_cursor_open. */
 extern struct _SPI_plan *sql_plan(SqlStatement statement);
 
@@ -166,12 +169,16 @@ typedef struct LlavaTask
 
 /* Newest version by name or alias, palloc'd; ERROR with the names as HINT. */
 extern LlavaTask *task_find(const char *name);
+
 /* Newest versions of all tasks, in the current context. */
 extern List *task_list(void);
+
 /* The task of a draw; NULL if no task has a weight. */
 extern const char *task_draw(List *tasks, int64 n);
+
 /* Seed of a request: a hash of image, task and variation, in [0, 2^31). */
 extern int64 task_seed(int64 image, const char *task, int variation);
+
 /* The human turn of a description: deterministic per image. */
 extern const char *task_question(const LlavaTask *task, int64 image);
 

@@ -83,6 +83,6 @@ indent-check:
 ## typedefs: .typedefs anew, from the debug information of the built objects
 typedefs: all
 	objdump --dwarf=info $(OBJS) | grep -A 3 DW_TAG_typedef | sed -n 's/.*DW_AT_name.*: //p' | \
-		sort -u >.typedefs
+		sort -u | grep -vx text >.typedefs
 
 .PHONY: unitcheck tsancheck fuzz endpoint purity lint indent indent-check typedefs

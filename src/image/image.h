@@ -56,8 +56,8 @@ typedef struct ImageInfo
 	bool		progressive;	/* JPEG */
 	bool		animated;		/* more than one frame */
 	bool		complete;		/* the end of the picture is there */
-	double		present;		/* share of the bytes that is there, 0 to 1, an
-								 * estimate where complete is false */
+	double		present;		/* share of the bytes that is there, 0 to 1,
+								 * an estimate where complete is false */
 } ImageInfo;
 
 /* What is refused; 0 means no limit. */
@@ -164,7 +164,8 @@ extern int	image_pool_fd(ImagePool *pool);
 /* Takes the job until image_pool_next gives it back; never blocks on work. */
 extern void image_pool_submit(ImagePool *pool, ImageJob *job);
 extern ImageJob *image_pool_next(ImagePool *pool);
-extern int	image_pool_pending(const ImagePool *pool);	/* submitted, not given back */
+extern int	image_pool_pending(const ImagePool *pool);	/* submitted, not given
+														 * back */
 
 /* Stops the work within 10 ms, joins the threads, frees jobs not given back. */
 extern void image_pool_free(ImagePool *pool);

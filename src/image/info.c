@@ -196,7 +196,7 @@ jpeg_info(Bytes b, ImageInfo *info, ImageError *error)
 /* ---- PNG ---- */
 
 static ImageStatus
-png_info(Bytes b, ImageInfo *info, ImageError *error)
+png_info	(Bytes b, ImageInfo *info, ImageError *error)
 {
 	static const int channels[] = {1, 0, 3, 3, 2, 0, 4};
 	size_t		at = 8;
@@ -370,7 +370,7 @@ image_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 	else if (starts_with(b, "\x89PNG\r\n\x1a\n", 8))
 	{
 		info->format = IMAGE_FORMAT_PNG;
-		status = png_info(b, info, error);
+		status = png_info (b, info, error);
 	}
 	else if (starts_with(b, "RIFF", 4) && size >= 12 && memcmp(data + 8, "WEBP", 4) == 0)
 	{

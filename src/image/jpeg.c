@@ -121,12 +121,12 @@ read_rows(struct jpeg_decompress_struct *cinfo, Errors *errors, Pixels *pixels, 
 {
 	bool		cmyk = cinfo->out_color_space == JCS_CMYK;
 	JSAMPARRAY	line = cmyk ? cinfo->mem->alloc_sarray((j_common_ptr) cinfo, JPOOL_IMAGE,
-														cinfo->output_width * 4, 1) : NULL;
+													   cinfo->output_width * 4, 1) : NULL;
 
 	while (cinfo->output_scanline < cinfo->output_height)
 	{
 		uint8_t    *row = pixels->rgb + (size_t) cinfo->output_scanline *
-			(size_t) pixels->width * 3;
+		(size_t) pixels->width * 3;
 
 		if (cinfo->output_scanline % 16 == 0 && image_stopped(errors->fit))
 		{
@@ -211,7 +211,11 @@ jpeg_present(const uint8_t *data, size_t size)
 	cinfo.progress = &progress;
 	jpeg_mem_src(&cinfo, data, (unsigned long) size);
 	jpeg_read_header(&cinfo, TRUE);
-	/* rows of a progressive one say nothing, and a large one costs too much here */
+
+	/*
+	 * rows of a progressive one say nothing, and a large one costs too much
+	 * here
+	 */
 	if (!cinfo.progressive_mode &&
 		(int64_t) cinfo.image_width * cinfo.image_height <= 100 * 1000 * 1000)
 	{

@@ -81,7 +81,10 @@ run(void *arg)
 	ImagePool  *pool = arg;
 	ImageJob   *job;
 
-	/* a thread's own niceness (Linux); without it the work is only less polite */
+	/*
+	 * a thread's own niceness (Linux); without it the work is only less
+	 * polite
+	 */
 	(void) setpriority(PRIO_PROCESS, (id_t) syscall(SYS_gettid), NICENESS);
 	while ((job = next_job(pool)) != NULL)
 	{
@@ -111,7 +114,7 @@ start_threads(ImagePool *pool, int threads)
 	return pool->n_threads == threads;
 }
 
-ImagePool *
+ImagePool  *
 image_pool_new(int threads)
 {
 	ImagePool  *pool = calloc(1, sizeof(ImagePool));
@@ -149,7 +152,7 @@ image_pool_submit(ImagePool *pool, ImageJob *job)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
-ImageJob *
+ImageJob   *
 image_pool_next(ImagePool *pool)
 {
 	ImageJob   *job;

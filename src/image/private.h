@@ -17,7 +17,7 @@ typedef struct Pixels
 
 /* Fills the error and returns its status. */
 extern ImageStatus image_fail(ImageError *error, ImageStatus status, const char *format,...)
-__attribute__((format(printf, 3, 4)));
+			__attribute__((format(printf, 3, 4)));
 
 /* Share of a JPEG's rows that can be decoded; for files without an end marker. */
 extern double jpeg_present(const uint8_t *data, size_t size);
@@ -39,6 +39,7 @@ extern ImageStatus jpeg_encode(const Pixels *pixels, const ImageFit *fit,
 /* Area-weighted downscaling (box), bilinear where a side grows. */
 extern ImageStatus pixels_resize(const Pixels *from, Pixels *to, const ImageFit *fit,
 								 ImageError *error);
+
 /* Turned as EXIF orientation says; from is freed. */
 extern ImageStatus pixels_orient(Pixels *pixels, int orientation, ImageError *error);
 

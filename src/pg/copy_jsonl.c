@@ -207,8 +207,8 @@ table_query(const CopyStmt *statement)
 
 	foreach(cell, copied_columns(rel, statement->attlist))
 		select->targetList =
-			lappend(select->targetList,
-					result_target(NULL, (Node *) column_reference(list_make1(lfirst(cell)))));
+		lappend(select->targetList,
+				result_target(NULL, (Node *) column_reference(list_make1(lfirst(cell)))));
 	from->inh = rel->rd_rel->relkind != RELKIND_RELATION;
 	select->fromClause = list_make1(from);
 	table_close(rel, NoLock);

@@ -119,7 +119,7 @@ is_blank(const char *text, int length)
 static void
 append_escaped(StringInfo line, const char *text, int length)
 {
-	static const char escapes[' '] = {['\b'] = 'b', ['\f'] = 'f', ['\n'] = 'n', ['\r'] = 'r', ['\t'] = 't'};
+	static const char escapes[' '] = {['\b'] = 'b',['\f'] = 'f',['\n'] = 'n',['\r'] = 'r',['\t'] = 't'};
 	const char *end = text + length;
 
 	while (text < end)

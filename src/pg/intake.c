@@ -165,8 +165,8 @@ static void
 check_path(const char *path)
 {
 	const char *problem = path[0] == '\0' ? "is empty" :
-		path[0] == '/' || path[0] == '\\' ? "is absolute" :
-		has_parent_component(path) ? "leads upwards" : NULL;
+	path[0] == '/' || path[0] == '\\' ? "is absolute" :
+	has_parent_component(path) ? "leads upwards" : NULL;
 
 	if (problem != NULL)
 		ereport(ERROR,

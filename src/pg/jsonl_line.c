@@ -24,7 +24,8 @@ typedef struct LineColumn
 {
 	Oid			row_type;
 	int32		row_typmod;
-	AttrNumber	number;			/* of the only column; 0: there are more, or none */
+	AttrNumber	number;			/* of the only column; 0: there are more, or
+								 * none */
 	Oid			type;			/* of it, if JSON or text; else InvalidOid */
 	NameData	name;
 } LineColumn;
@@ -84,7 +85,7 @@ is_white(char c)
 
 /* Valid JSON on one line: white space outside strings becomes one space. */
 static text *
-fold_white_space(const text *json)
+fold_white_space(const text * json)
 {
 	const char *from = VARDATA_ANY(json);
 	const char *end = from + VARSIZE_ANY_EXHDR(json);
@@ -127,7 +128,7 @@ jsonb_line(Jsonb *jsonb)
 
 /* ERROR unless it is valid JSON. */
 static void
-check_json(const text *json)
+check_json(const text * json)
 {
 	(void) DirectFunctionCall1(json_in, CStringGetDatum(text_to_cstring(json)));
 }
@@ -145,12 +146,15 @@ explain_text(void *arg)
 
 /* A text as it is, if that is one line of JSON. */
 static text *
-text_line(text *value, char *column)
+text_line(text * value, char *column)
 {
 	ErrorContextCallback explain = {error_context_stack, explain_text, column};
 	size_t		length = VARSIZE_ANY_EXHDR(value);
 
-	/* white space that JSON allows and a line does not; the rest is check_json's */
+	/*
+	 * white space that JSON allows and a line does not; the rest is
+	 * check_json's
+	 */
 	if (memchr(VARDATA_ANY(value), '\n', length) != NULL ||
 		memchr(VARDATA_ANY(value), '\r', length) != NULL)
 		ereport(ERROR,

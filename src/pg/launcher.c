@@ -108,7 +108,7 @@ read_settings(void)
 	else
 		foreach(cell, names)
 			for (int i = 0; i < llava_workers; i++)
-				want_slot(lfirst(cell), i);
+			want_slot(lfirst(cell), i);
 	list_free(names);
 	pfree(databases);
 }

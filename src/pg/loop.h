@@ -98,7 +98,8 @@ typedef struct Loop
 	dlist_head	finished;		/* Call: to be settled */
 	int			held;			/* calls in all */
 	TimestampTz renew_at;		/* when leases are looked at next */
-	bool		renewal_needed; /* a ready call's lease is too short to be sent */
+	bool		renewal_needed; /* a ready call's lease is too short to be
+								 * sent */
 
 	/* the claim cursor: rows up to and with this one were passed */
 	TimestampTz cursor_visible_at;
@@ -111,7 +112,8 @@ typedef struct Loop
 	TimestampTz settle_after;	/* no settle before, after an error */
 	bool		looked;			/* servers and tasks were read at least once */
 	bool		queue_dry;		/* a full pass found nothing that is due now */
-	TimestampTz next_due;		/* of what waits in back-off; DT_NOEND: nothing */
+	TimestampTz next_due;		/* of what waits in back-off; DT_NOEND:
+								 * nothing */
 	uint64		claimed;		/* counters for llava_drain's report */
 	uint64		accepted;
 	uint64		failed;
@@ -143,7 +145,8 @@ extern void servers_watch(void);	/* once a process: note catalogue changes */
 extern bool servers_changed(void);	/* since the last call */
 extern void servers_load(Loop *loop);	/* in a transaction */
 extern bool server_usable(Loop *loop, ServerState *server);
-extern int64 server_remaining(const ServerState *server);	/* of max_requests; large: no limit */
+extern int64 server_remaining(const ServerState *server);	/* of max_requests;
+															 * large: no limit */
 extern ServerState *server_for_task(Loop *loop, const LlavaTask *task);
 extern void server_pause(ServerState *server, const char *reason, const char *detail,
 						 bool probe);
@@ -166,7 +169,8 @@ extern void taskset_release(TaskSet *set);
 /* ---- dispatch.c ---- */
 
 extern void dispatch_prepared(Loop *loop);	/* image pool -> ready or finished */
-extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to try again */
+extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to
+										 * try again */
 extern void dispatch_responses(Loop *loop); /* request pool -> finished */
 
 /* ---- settle.c ---- */

@@ -324,7 +324,7 @@ server_pause(ServerState *server, const char *reason, const char *detail, bool p
 {
 	int64		delay = PROBE_DELAY_MS;
 	bool		news = server->pause_reason == NULL ||
-		strcmp(server->pause_reason, reason) != 0;
+	strcmp(server->pause_reason, reason) != 0;
 
 	/* the requests in flight that fail for the same reason are one failure */
 	if (!news && !server->probing)

@@ -53,7 +53,7 @@ typedef struct Batch
 	uint64		failed;
 } Batch;
 
-char *
+char	   *
 settle_clean_text(const char *text)
 {
 	int			size = strlen(text);
@@ -262,7 +262,7 @@ settle_sample(Call *call)
 	Datum		v[7];
 	int			rounds;
 	const char *question = call->task->kind == REPLY_DESCRIPTION ?
-		task_question(call->task, call->image) : NULL;
+	task_question(call->task, call->image) : NULL;
 
 	v[0] = Int64GetDatum(call->image);
 	v[1] = CStringGetTextDatum(call->task->name);

@@ -20,77 +20,77 @@
 #include "utils/builtins.h"
 
 static const char zh_conversation[] =
-	"设计一个你和一个询问这张照片的人之间的对话。答案应该是视觉AI助手看到图像并回"
-	"答问题的语气。\n"
-	"你需要提出不同的问题并给出相应的答案。问题可以包括询问图像视觉内容的问题,包"
-	"括对象类型、对象计数、对象动作、对象位置、对象之间的相对位置等。必须是有明确"
-	"答案的问题,即\n"
-	"(1) 人们可以在图像中明确看到问题所问的内容,并且可以自信地回答;\n"
-	"(2) 人们可以从图像中肯定地确定它不在图像中。\n"
-	"问题还可以包括与图像中的内容相关的复杂问题,例如,询问图像中对象的背景知识,要"
-	"求讨论图像中发生的事件等。同样,不要问不确定的细节。\n"
-	"在回答复杂问题时要提供详细的答案。例如,给出详细的例子或推理步骤,使内容更具说"
-	"服力和组织性。如有必要,您可以包含多个段落。最多不超过5轮对话。\n"
-	"以 用户:...\\n\\n助手:...\\n\\n用户:...\\n\\n助手:...\\n\\n 的格式返回。";
+"设计一个你和一个询问这张照片的人之间的对话。答案应该是视觉AI助手看到图像并回"
+"答问题的语气。\n"
+"你需要提出不同的问题并给出相应的答案。问题可以包括询问图像视觉内容的问题,包"
+"括对象类型、对象计数、对象动作、对象位置、对象之间的相对位置等。必须是有明确"
+"答案的问题,即\n"
+"(1) 人们可以在图像中明确看到问题所问的内容,并且可以自信地回答;\n"
+"(2) 人们可以从图像中肯定地确定它不在图像中。\n"
+"问题还可以包括与图像中的内容相关的复杂问题,例如,询问图像中对象的背景知识,要"
+"求讨论图像中发生的事件等。同样,不要问不确定的细节。\n"
+"在回答复杂问题时要提供详细的答案。例如,给出详细的例子或推理步骤,使内容更具说"
+"服力和组织性。如有必要,您可以包含多个段落。最多不超过5轮对话。\n"
+"以 用户:...\\n\\n助手:...\\n\\n用户:...\\n\\n助手:...\\n\\n 的格式返回。";
 
 static const char zh_complex_reasoning[] =
-	"设计一个关于这张照片的问题,并提供详细的答案。必须是除了描述场景以外的复杂问"
-	"题。\n"
-	"要回答这些问题,首先需要理解视觉内容,然后根据背景知识进行推理,来解释事情为什"
-	"么会这样发生,或者为用户的请求提供指导和帮助。你可以通过不在问题中包含视觉内"
-	"容的细节来使问题具有挑战性,这样回答问题时必须先根据视觉内容进行推理。\n"
-	"以 问题:...\\n\\n回答:...\\n\\n 的格式返回。";
+"设计一个关于这张照片的问题,并提供详细的答案。必须是除了描述场景以外的复杂问"
+"题。\n"
+"要回答这些问题,首先需要理解视觉内容,然后根据背景知识进行推理,来解释事情为什"
+"么会这样发生,或者为用户的请求提供指导和帮助。你可以通过不在问题中包含视觉内"
+"容的细节来使问题具有挑战性,这样回答问题时必须先根据视觉内容进行推理。\n"
+"以 问题:...\\n\\n回答:...\\n\\n 的格式返回。";
 
 static const char zh_detail[] =
-	"详细描述这张照片的场景。包括对象计数、对象位置、对象之间的相对位置等详细信息"
-	"。\n"
-	"当图片中存在文字时,需要将文字提取出来进行描述。描述应尽可能全面,尽量覆盖所有"
-	"对象。";
+"详细描述这张照片的场景。包括对象计数、对象位置、对象之间的相对位置等详细信息"
+"。\n"
+"当图片中存在文字时,需要将文字提取出来进行描述。描述应尽可能全面,尽量覆盖所有"
+"对象。";
 
 static const char en_conversation[] =
-	"Design a conversation between you and a person asking about this photo. The "
-	"response should be in the tone of a visual AI assistant viewing the image "
-	"and answering questions.\n"
-	"You need to propose diverse questions and provide corresponding answers. "
-	"Questions can include those about the visual content of the image, such as "
-	"object types, object counts, object actions, object locations, relative "
-	"positions between objects, etc. Questions must have definite answers, i.e.,\n"
-	"(1) The content asked in the question can be clearly seen in the image and "
-	"answered with confidence;\n"
-	"(2) People can definitely determine from the image that the content is not "
-	"present in the image.\n"
-	"Questions can also include complex questions related to the content in the "
-	"image, such as asking for background knowledge of objects in the image, "
-	"requesting discussions about events occurring in the image, etc. Similarly, "
-	"do not ask for uncertain details.\n"
-	"Provide detailed answers when responding to complex questions. For example, "
-	"give detailed examples or reasoning steps to make the content more "
-	"persuasive and well-organized. Multiple paragraphs are allowed if "
-	"necessary. The conversation must not exceed 5 rounds.\n"
-	"Return in the format: User: ...\n"
-	"Assistant: ...\n"
-	"User: ...\n"
-	"Assistant: ...";
+"Design a conversation between you and a person asking about this photo. The "
+"response should be in the tone of a visual AI assistant viewing the image "
+"and answering questions.\n"
+"You need to propose diverse questions and provide corresponding answers. "
+"Questions can include those about the visual content of the image, such as "
+"object types, object counts, object actions, object locations, relative "
+"positions between objects, etc. Questions must have definite answers, i.e.,\n"
+"(1) The content asked in the question can be clearly seen in the image and "
+"answered with confidence;\n"
+"(2) People can definitely determine from the image that the content is not "
+"present in the image.\n"
+"Questions can also include complex questions related to the content in the "
+"image, such as asking for background knowledge of objects in the image, "
+"requesting discussions about events occurring in the image, etc. Similarly, "
+"do not ask for uncertain details.\n"
+"Provide detailed answers when responding to complex questions. For example, "
+"give detailed examples or reasoning steps to make the content more "
+"persuasive and well-organized. Multiple paragraphs are allowed if "
+"necessary. The conversation must not exceed 5 rounds.\n"
+"Return in the format: User: ...\n"
+"Assistant: ...\n"
+"User: ...\n"
+"Assistant: ...";
 
 static const char en_complex_reasoning[] =
-	"Design a question about this photo and provide a detailed answer. The "
-	"question must be a complex one other than describing the scene.\n"
-	"To answer these questions, you first need to understand the visual content, "
-	"then perform reasoning based on background knowledge to explain why things "
-	"happen this way, or provide guidance and assistance for the user's request. "
-	"You can make the question challenging by not including details of the "
-	"visual content in the question, so that answering the question requires "
-	"first reasoning based on the visual content.\n"
-	"Return in the format: Question: ...\n"
-	"Answer: ...";
+"Design a question about this photo and provide a detailed answer. The "
+"question must be a complex one other than describing the scene.\n"
+"To answer these questions, you first need to understand the visual content, "
+"then perform reasoning based on background knowledge to explain why things "
+"happen this way, or provide guidance and assistance for the user's request. "
+"You can make the question challenging by not including details of the "
+"visual content in the question, so that answering the question requires "
+"first reasoning based on the visual content.\n"
+"Return in the format: Question: ...\n"
+"Answer: ...";
 
 static const char en_detail[] =
-	"Describe the scene in this photo in detail. Include detailed information "
-	"such as object counts, object locations, relative positions between "
-	"objects, etc.\n"
-	"If there is text in the image, extract and describe the text. The "
-	"description should be as comprehensive as possible, covering all objects in "
-	"the image.";
+"Describe the scene in this photo in detail. Include detailed information "
+"such as object counts, object locations, relative positions between "
+"objects, etc.\n"
+"If there is text in the image, extract and describe the text. The "
+"description should be as comprehensive as possible, covering all objects in "
+"the image.";
 
 /* Human turns for descriptions; each can be asked about any picture. */
 static const char *const questions_zh[] = {

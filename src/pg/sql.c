@@ -53,24 +53,24 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  $17, $18, $19, $20, true)",
 	"ttttttiilTidddiiiidd"},
 	[SQL_COMPRESS_REPLY] = {
-		"ALTER TABLE @.llava_reply ALTER COLUMN body SET COMPRESSION lz4", ""},
+	"ALTER TABLE @.llava_reply ALTER COLUMN body SET COMPRESSION lz4", ""},
 	[SQL_COMPRESS_CONVERSATION] = {
-		"ALTER TABLE @.llava_conversation ALTER COLUMN conversation SET COMPRESSION lz4", ""},
+	"ALTER TABLE @.llava_conversation ALTER COLUMN conversation SET COMPRESSION lz4", ""},
 
 	/* Intake */
 	[SQL_SEEN_ADD] = {
 		"INSERT INTO @.llava_seen (sha256, image) VALUES ($1, $2) ON CONFLICT DO NOTHING",
 	"bl"},
 	[SQL_SEEN_FIND] = {
-		"SELECT image FROM @.llava_seen WHERE sha256 = $1", "b"},
+	"SELECT image FROM @.llava_seen WHERE sha256 = $1", "b"},
 	[SQL_PENDING_ADD] = {
 		"INSERT INTO @.llava_pending (image, task, visible_at) VALUES ($1, $2, $3)"
 		" ON CONFLICT DO NOTHING",
 	"ltz"},
 	[SQL_IMAGE_STATE] = {
-		"SELECT rejected, same_as, image IS NULL FROM @.llava_image WHERE id = $1", "l"},
+	"SELECT rejected, same_as, image IS NULL FROM @.llava_image WHERE id = $1", "l"},
 	[SQL_CONVERSATION_EXISTS] = {
-		"SELECT 1 FROM @.llava_conversation WHERE image = $1 AND task = $2", "lt"},
+	"SELECT 1 FROM @.llava_conversation WHERE image = $1 AND task = $2", "lt"},
 	[SQL_REPLY_VARIATION] = {
 		"SELECT pg_catalog.max(variation) FROM @.llava_reply WHERE image = $1 AND task = $2",
 	"lt"},
@@ -87,7 +87,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 
 	/* Load: runs with the caller's search_path */
 	[SQL_LOAD_KNOWN] = {
-		"SELECT 1 FROM @.llava_image WHERE path OPERATOR(pg_catalog.=) $1", "t"},
+	"SELECT 1 FROM @.llava_image WHERE path OPERATOR(pg_catalog.=) $1", "t"},
 	[SQL_LOAD_ADD] = {
 		"INSERT INTO @.llava_image (path, image, task, licence) VALUES ($1, $2, $3, $4)"
 		" RETURNING rejected, rejected_detail, same_as",
@@ -110,7 +110,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at",
 	"zltTliv"},
 	[SQL_CLAIM_IMAGES] = {
-		"SELECT i.id, i.image FROM @.llava_image i WHERE i.id = ANY ($1)", "L"},
+	"SELECT i.id, i.image FROM @.llava_image i WHERE i.id = ANY ($1)", "L"},
 	[SQL_RENEW] = {
 		"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4"
 		" WHERE image = $1 AND task = $2 AND call = $3 AND holder IS NOT NULL",
@@ -143,7 +143,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  $14, $15, $16, $17, $18, $19, $20, $21, $22::pg_catalog.jsonb, $23)",
 	"lltitttjiliibtlllBtlTji"},
 	[SQL_SETTLE_DONE] = {
-		"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3", "ltl"},
+	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3", "ltl"},
 	[SQL_SETTLE_SAMPLE] = {
 		"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
 		"  task_version) VALUES ($1, $2, $3::pg_catalog.jsonb, $4, $5, $6, $7) "
@@ -188,7 +188,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 		" WHERE server = $1 AND pause_reason IS NOT NULL",
 	"t"},
 	[SQL_USAGE_ALL] = {
-		"SELECT server, requests, cost::pg_catalog.float8, pause_reason FROM @.llava_usage", ""},
+	"SELECT server, requests, cost::pg_catalog.float8, pause_reason FROM @.llava_usage", ""},
 
 	/* Export: runs with the caller's search_path and rights */
 	[SQL_EXPORT_LLAVA] = {

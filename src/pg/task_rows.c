@@ -177,7 +177,7 @@ static bool
 inherit(TaskRow *row, const TaskRow *base)
 {
 	bool		other_kind = says_otherwise(row, base, "kind") ||
-		says_otherwise(row, base, "language");
+	says_otherwise(row, base, "language");
 
 	for (int i = 0; i < row->desc->natts; i++)
 	{
@@ -235,7 +235,7 @@ static void
 require_kind_and_prompt(const TaskRow *row, const char *name)
 {
 	const char *missing = is_null(row, "kind") ? "kind" :
-		is_null(row, "prompt") ? "prompt" : NULL;
+	is_null(row, "prompt") ? "prompt" : NULL;
 
 	if (missing != NULL)
 		ereport(ERROR,
@@ -344,7 +344,8 @@ llava_task_insert(PG_FUNCTION_ARGS)
 	TaskRow    *row = take_apart(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation));
 	const char *name = text_column(row, "name");
 
-	if (name == NULL || name[0] == '\0')	/* the table's own constraints say so */
+	if (name == NULL || name[0] == '\0')	/* the table's own constraints say
+											 * so */
 		return PointerGetDatum(trigger->tg_trigtuple);
 
 	if (is_null(row, "version"))

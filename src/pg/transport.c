@@ -54,15 +54,15 @@ static void
 pool_exit(int code, Datum arg)
 {
 	/*
-	 * No vlm_pool_free here: the process ends and the kernel closes the sockets
-	 * at once, whereas an orderly close could wait for a peer.
+	 * No vlm_pool_free here: the process ends and the kernel closes the
+	 * sockets at once, whereas an orderly close could wait for a peer.
 	 */
 	while (reserved_fds-- > 0)
 		ReleaseExternalFD();
 	pool = NULL;
 }
 
-VlmPool *
+VlmPool    *
 transport_pool(int max_connections)
 {
 	int			allowed;

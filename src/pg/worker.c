@@ -295,7 +295,8 @@ drain(Loop *loop, TimestampTz end)
 	while (!drain_is_over(loop, end))
 	{
 		if (GetCurrentTimestamp() >= end)
-			loop->limit = 0;	/* nothing new; what is in flight is waited for */
+			loop->limit = 0;	/* nothing new; what is in flight is waited
+								 * for */
 		loop_turn(loop, 1000);
 	}
 	report_pauses(loop);

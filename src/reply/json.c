@@ -80,7 +80,7 @@ hex4(const char *p, const char *end, uint32_t *value)
 	{
 		char		c = p[i];
 		int			digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-			c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+		c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 
 		if (digit < 0)
 			return false;

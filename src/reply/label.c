@@ -184,7 +184,11 @@ label_parse(Span line, ReplyKind set, Label *label)
 	const Word *word;
 
 	memset(label, 0, sizeof(*label));
-	/* an ideographic space, or a single blank, is how people begin a paragraph */
+
+	/*
+	 * an ideographic space, or a single blank, is how people begin a
+	 * paragraph
+	 */
 	label->indent = p - line.p >= 2 && (*line.p == ' ' || *line.p == '\t');
 	p = skip_decoration(p, end, label);
 	if (text_starts(text_span(p, end), "**"))

@@ -92,7 +92,8 @@ extern void json_read(Span text, JsonReply *reply);
 /* ---- checks.c ---- */
 
 extern bool check_is_refusal(Span answer);
-extern ReplyReason check_notice(Span text);	/* REFUSAL, IMAGE_NOT_SEEN or ACCEPTED */
+extern ReplyReason check_notice(Span text); /* REFUSAL, IMAGE_NOT_SEEN or
+											 * ACCEPTED */
 extern bool check_is_addressed(Span question);
 extern bool check_prompt_echo(Span text, const char *const *prompts);
 extern bool check_only_describes(Span question);

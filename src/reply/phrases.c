@@ -186,7 +186,11 @@ check_trim_closing(Span text, bool *trimmed)
 		Span		last;
 
 		text = text_trim(text);
-		/* the last blank line; its paragraph is short, or nothing is to be done */
+
+		/*
+		 * the last blank line; its paragraph is short, or nothing is to be
+		 * done
+		 */
 		for (const char *p = text.p + text.n; p - 1 > text.p &&
 			 text.p + text.n - p < CLOSING_CHARS * 4; p--)
 			if (p[-1] == '\n')

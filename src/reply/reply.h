@@ -127,7 +127,8 @@ typedef struct ReplyMeasures
 	int			han;			/* in the answers */
 	double		language_share;
 	double		loop_share;		/* largest share of one repeated 10-gram */
-	int			tail_bigrams;	/* distinct ones in the last 200 chars; -1: shorter */
+	int			tail_bigrams;	/* distinct ones in the last 200 chars; -1:
+								 * shorter */
 	int			quoted_han;		/* Han inside quotation marks in the answers */
 } ReplyMeasures;
 

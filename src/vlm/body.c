@@ -65,7 +65,10 @@ set_integer(json_t *body, const char *name, int64_t value)
 static json_t *
 build(const char *model, const char *prompt, const VlmSampling *sampling)
 {
-	/* not json_object(): inside a PostgreSQL server that name is the server's own */
+	/*
+	 * not json_object(): inside a PostgreSQL server that name is the server's
+	 * own
+	 */
 	json_t	   *body = json_pack("{}");
 
 	if (body == NULL ||

@@ -78,7 +78,7 @@ static void
 read_words(const VlmResponse *response, Words *words)
 {
 	json_t	   *root = response->body == NULL ? NULL :
-		json_loadb(response->body, response->body_size, JSON_ALLOW_NUL, NULL);
+	json_loadb(response->body, response->body_size, JSON_ALLOW_NUL, NULL);
 	json_t	   *error = json_object_get(root, "error");
 	json_t	   *object = json_is_object(error) ? error : root;
 	json_t	   *message = json_is_string(error) ? error : json_object_get(object, "message");

@@ -157,7 +157,7 @@ on_timer(CURLM *multi, long timeout_ms, void *arg)
 
 /* ---- the pool ---- */
 
-VlmPool *
+VlmPool    *
 vlm_pool_new(int max_connections)
 {
 	VlmPool    *pool;
@@ -284,8 +284,8 @@ vlm_pool_step(VlmPool *pool)
 	for (int i = 0; i < n; i++)
 	{
 		int			what = ((events[i].events & EPOLLIN) ? CURL_CSELECT_IN : 0) |
-			((events[i].events & EPOLLOUT) ? CURL_CSELECT_OUT : 0) |
-			((events[i].events & (EPOLLERR | EPOLLHUP)) ? CURL_CSELECT_ERR : 0);
+		((events[i].events & EPOLLOUT) ? CURL_CSELECT_OUT : 0) |
+		((events[i].events & (EPOLLERR | EPOLLHUP)) ? CURL_CSELECT_ERR : 0);
 
 		curl_multi_socket_action(pool->multi, events[i].data.fd, what, &running);
 	}

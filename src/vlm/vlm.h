@@ -107,7 +107,8 @@ extern void vlm_pool_step(VlmPool *pool);
 /* False: no memory; the request is still the caller's. */
 extern bool vlm_pool_submit(VlmPool *pool, VlmRequest *request);
 extern int	vlm_pool_in_flight(const VlmPool *pool);
-extern size_t vlm_pool_bytes(const VlmPool *pool);	/* held for requests and replies */
+extern size_t vlm_pool_bytes(const VlmPool *pool);	/* held for requests and
+													 * replies */
 
 /* A finished request; false if there is none.  The caller frees the response. */
 extern bool vlm_pool_next(VlmPool *pool, VlmResponse *response);
@@ -124,7 +125,8 @@ extern void vlm_pool_free(VlmPool *pool);
 
 typedef struct VlmEnvelope
 {
-	char	   *content;		/* malloc, NUL-ended; may hold NULs: content_size */
+	char	   *content;		/* malloc, NUL-ended; may hold NULs:
+								 * content_size */
 	size_t		content_size;
 	char	   *finish_reason;	/* malloc, or NULL */
 	char	   *model;			/* as the server named it, or NULL */
@@ -150,7 +152,8 @@ typedef enum VlmAction
 {
 	VLM_DONE,					/* 200 and an envelope */
 	VLM_RETRY,					/* the same request again, later */
-	VLM_THROTTLE,				/* 429 or 503 for load: later, and fewer at once */
+	VLM_THROTTLE,				/* 429 or 503 for load: later, and fewer at
+								 * once */
 	VLM_IMAGE_FAULT,			/* final: this image cannot be asked about */
 	VLM_FILTERED,				/* final on this server: content filter */
 	VLM_PAUSE					/* the server cannot be used now: key, money,
@@ -160,11 +163,14 @@ typedef enum VlmAction
 typedef struct VlmOutcome
 {
 	VlmAction	action;
-	const char *reason;			/* static, stable: 'http_500', 'key', 'refused' */
-	bool		counts;			/* may be the image's fault: the attempt counts */
+	const char *reason;			/* static, stable: 'http_500', 'key',
+								 * 'refused' */
+	bool		counts;			/* may be the image's fault: the attempt
+								 * counts */
 	bool		probe;			/* PAUSE: trying again by itself can help */
-	char		detail[320];	/* one line for people: status and the server's
-								 * words, clipped on a character, no key */
+	char		detail[320];	/* one line for people: status and the
+								 * server's words, clipped on a character, no
+								 * key */
 } VlmOutcome;
 
 /*
