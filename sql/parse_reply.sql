@@ -6,10 +6,11 @@ RESET client_min_messages;
 \set VERBOSITY default
 \set SHOW_CONTEXT never
 \x on
+\pset format unaligned
 
 CREATE TEMP TABLE reply (name text, text text);
 INSERT INTO reply VALUES
-	('dialogue', E'用户：图片中的橱柜是什么颜色的？\n\n助手：图片中的橱柜是白色的，沿着墙壁整齐地排列着，看起来非常干净。\n\n用户：台面上放着哪些东西？\n\n助手：台面上放着一台银色的咖啡机和几只透明的玻璃杯，旁边没有其他杂物。\n\n用户：窗边有植物吗？\n\n助手：有的，窗边摆着一盆绿色的植物，叶子茂密，阳光正好照在上面，显得很有生机。'),
+	('dialogue', E'用户：图片中的橱柜是什么颜色的？\n\n助手：图片中的橱柜是白色的，沿着墙壁整齐地排列着，门板上装着细长的金属拉手，看起来非常干净，也很有现代感。\n\n用户：台面上放着哪些东西？\n\n助手：台面上放着一台银色的咖啡机和几只透明的玻璃杯，旁边没有其他杂物，可见主人平时很注意收拾，用完的东西都会放回原处。\n\n用户：窗边有植物吗？\n\n助手：有的，窗边摆着一盆绿色的植物，叶子茂密，阳光正好照在上面，显得很有生机。'),
 	('reasoning', E'问题：从画面推断，主人的生活习惯可能是怎样的，为什么？\n\n回答：从图片中可以看到，橱柜和台面都十分整洁，咖啡机旁边放着刚洗好的杯子，说明主人有良好的收纳习惯，并且很可能刚刚准备过早餐。窗边的植物生长茂盛，说明这里光照充足，也有人定期浇水照料。结合墙上时钟显示的上午时间，可以推断这是一个普通工作日的早晨，主人可能在用完早餐之后已经出门。因此这间厨房既实用又充满生活气息。'),
 	('description', '这张图片展示了一个宽敞明亮的现代厨房，白色的橱柜沿着墙壁整齐排列，台面上放着一台银色的咖啡机和几只玻璃杯。窗边摆着一盆绿色的植物，阳光从窗户照进来，在浅色的木地板上留下柔和的影子。右侧的墙上挂着一只圆形的时钟，时间指向上午十点左右，整个空间显得安静而温馨。');
 
@@ -31,6 +32,10 @@ SELECT jsonb_array_length(p.conversation) AS turns, p.reason, p.flags
 FROM reply r, llava_parse_reply('日常对话', left(r.text, -20), 'length') p WHERE r.name = 'dialogue';
 SELECT p.* FROM reply r, llava_parse_reply('描述图片', left(r.text, -20), 'length') p
 WHERE r.name = 'description';
+
+-- what else a server may say of the end is left to the text
+SELECT p.conversation IS NOT NULL AS accepted, p.reason
+FROM reply r, llava_parse_reply('描述图片', r.text, 'stop_sequence') p WHERE r.name = 'description';
 
 -- refusals, nothing, noise
 SELECT p.* FROM llava_parse_reply('描述图片', '') p;

@@ -165,7 +165,11 @@ resize_with(const Pixels *from, Pixels *to, const Taps *across, const Taps *down
 	ImageStatus status = IMAGE_OK;
 
 	if (narrow == NULL || sums == NULL)
-		status = image_fail(error, IMAGE_NO_MEMORY, "no memory to resize");
+	{
+		free(narrow);
+		free(sums);
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory to resize");
+	}
 	for (int y = 0; status == IMAGE_OK && y < from->height; y++)
 	{
 		if (y % 32 == 0 && image_stopped(fit))

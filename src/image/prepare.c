@@ -64,10 +64,10 @@ int64_t
 image_tokens(const ImageInfo *info, const ImageFit *fit)
 {
 	ImageError	error;
-	int			width;
-	int			height;
-	int			w;
-	int			h;
+	int			width = 0;
+	int			height = 0;
+	int			w = 0;
+	int			h = 0;
 
 	upright_sides(info, &width, &height);
 	if (image_smart_resize(height, width, fit->factor, fit->min_pixels, fit->max_pixels,
@@ -142,10 +142,10 @@ image_prepare(const uint8_t *data, size_t size, const ImageFit *fit, ImagePrepar
 	ImageInfo  *info = &prepared->source;
 	Pixels		pixels = {0};
 	ImageStatus status;
-	int			width;
-	int			height;
-	int			w;
-	int			h;
+	int			width = 0;
+	int			height = 0;
+	int			w = 0;
+	int			h = 0;
 
 	memset(prepared, 0, sizeof(*prepared));
 	memset(error, 0, sizeof(*error));

@@ -11,6 +11,8 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "llava_zh.h"
@@ -23,7 +25,7 @@ PG_FUNCTION_INFO_V1(llava_export);
 
 #define FETCH_ROWS 32
 
-/* A longer '<|...|>' is no special token of any model. */
+/* A longer '<|name|>' is no special token of any model. */
 #define SPECIAL_TOKEN_MAX 64
 
 /* Columns of SQL_EXPORT_LLAVA */
@@ -72,6 +74,19 @@ typedef struct Export
 
 /* ---- one sample ---- */
 
+/* Whether '<|name|>' begins here. */
+static bool
+is_special_token(const char *at, const char *end)
+{
+	const char *c = at + 2;
+
+	if (end - at < 5 || at[1] != '|')
+		return false;
+	while (c < end && c - at < SPECIAL_TOKEN_MAX && (isalnum((unsigned char) *c) || *c == '_'))
+		c++;
+	return c > at + 2 && end - c >= 2 && c[0] == '|' && c[1] == '>';
+}
+
 /* What of a turn's text a trainer's template would take for something else. */
 static ExportFault
 token_fault(const char *text, int length)
@@ -85,11 +100,9 @@ token_fault(const char *text, int length)
 		for (int i = 0; i < lengthof(media); i++)
 			if (end - at >= strlen(media[i]) && memcmp(at, media[i], strlen(media[i])) == 0)
 				return FAULT_MEDIA_TOKEN;
+		if (is_special_token(at, end))
+			return FAULT_SPECIAL_TOKEN;
 		at++;
-		if (at < end && *at == '|')
-			for (const char *c = at + 1; c < end && c - at <= SPECIAL_TOKEN_MAX && *c != '\n'; c++)
-				if (c[0] == '>' && c[-1] == '|' && c - at > 2)
-					return FAULT_SPECIAL_TOKEN;
 	}
 	return FAULT_NONE;
 }

@@ -544,7 +544,8 @@ renew_list(Loop *loop, dlist_head *list, bool to_be_sent)
 
 		if (call->lease_until >= TimestampTzPlusMilliseconds(now, needed))
 			continue;
-		if (!renew_call(call, timeout + 3 * RENEW_BEFORE_MS) && to_be_sent)
+		if (!renew_call(call, timeout + 3 * RENEW_BEFORE_MS) && to_be_sent &&
+			call->server != NULL)
 		{
 			/* another call's by now: the request is not made */
 			call->server->unsent--;

@@ -252,12 +252,13 @@ static const char *
 skip_round(const char *p, const char *end)
 {
 	static const char *const numerals = "一二三四五六七八九十两0123456789";
-	const char *number;
+	const char *number = match_word(p, end, "round");
 
-	if (match_word(p, end, "round") != NULL)
+	if (number != NULL)
 	{
-		p = text_skip_blanks(match_word(p, end, "round"), end);
-		return skip_digits(p, end) > p ? skip_digits(p, end) : NULL;
+		number = text_skip_blanks(number, end);
+		p = skip_digits(number, end);
+		return p > number ? p : NULL;
 	}
 	if (!text_starts(text_span(p, end), "第"))
 		return NULL;

@@ -327,7 +327,7 @@ strip_quotes(Work *work)
 	const char *end = work->text.p + work->text.n;
 	char	   *start = work->buffer + (work->text.p - work->buffer);
 	char	   *out = start;
-	Span		line = work->text;
+	Span		line;
 	Label		label;
 	bool		quoted = false;
 

@@ -54,7 +54,7 @@ text_starts(Span span, const char *prefix)
 {
 	size_t		n = strlen(prefix);
 
-	return span.n >= n && memcmp(span.p, prefix, n) == 0;
+	return span.p != NULL && span.n >= n && memcmp(span.p, prefix, n) == 0;
 }
 
 /* Where needle stands in span, or NULL. */

@@ -47,7 +47,7 @@ class Sheet:
         self.pen = ImageDraw.Draw(self.image)
 
     def done(self):
-        return self.image.resize((self.width, self.height), Image.Resampling.LANCZOS)
+        return self.image.reduce(FINE)
 
     def box(self, x, y, width, height, fill=None, radius=0, outline=None, line=1):
         self.pen.rounded_rectangle(

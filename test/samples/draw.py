@@ -44,7 +44,7 @@ def encoded(image, kind, **options):
     return stream.getvalue()
 
 
-def jpeg(image, quality=80, **options):
+def jpeg(image, quality=75, **options):
     return encoded(image, "JPEG", quality=quality, optimize=True, **options)
 
 
@@ -74,7 +74,7 @@ def webp_lossless(image):
 
 def pictures():
     """Each picture's name and bytes."""
-    menu = png(paper.menu())
+    menu = png_palette(paper.menu())
     notice = street.notice()
     cut = jpeg(notice)
     return {
@@ -87,12 +87,12 @@ def pictures():
         "chat.png": png(screen.chat()),
         "product-long.jpg": jpeg(screen.product()),
         "calligraphy.jpg": jpeg(paper.calligraphy()),
-        "train-ticket.jpg": jpeg(paper.train_ticket(), 85),
+        "train-ticket.jpg": jpeg(paper.train_ticket(), 80),
         "road-sign.png": png(street.road_sign()),
         "book-cover.jpg": jpeg(paper.book_cover()),
         "weather.webp": webp_lossless(screen.weather()),
         "receipt.jpg": jpeg(paper.receipt()),
-        "blackboard.jpg": jpeg(street.blackboard(), 75),
+        "blackboard.jpg": jpeg(street.blackboard(), 70),
         "map.webp": webp(street.lake_map()),
         # four that no model is to be asked about
         "menu-again.png": menu,

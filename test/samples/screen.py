@@ -13,10 +13,12 @@ def poster():
     sheet.fade(0, 0, 800, 1200, (84, 26, 130), (150, 62, 196))
     dice = random.Random(20)
     for _ in range(90):
-        sheet.disc(dice.uniform(0, 800), dice.uniform(0, 760), dice.uniform(0.8, 2.4), pale)
-    sheet.disc(540, 360, 190, (246, 196, 120))
-    sheet.disc(540, 360, 178, (255, 226, 150))
-    for x, y, radius in ((480, 300, 26), (590, 410, 38), (560, 270, 15), (470, 430, 18)):
+        x, y = dice.uniform(0, 800), dice.uniform(0, 760)
+        if not 90 < x < 390 or y < 90:  # not between the words
+            sheet.disc(x, y, dice.uniform(0.8, 2.4), pale)
+    sheet.disc(588, 340, 170, (246, 196, 120))
+    sheet.disc(588, 340, 159, (255, 226, 150))
+    for x, y, radius in ((530, 290, 24), (636, 386, 34), (612, 262, 14), (520, 404, 17)):
         sheet.disc(x, y, radius, (250, 212, 132))
     hills = ((760, (112, 40, 160)), (850, (90, 28, 134)), (950, (66, 18, 104)))
     for i, (y, fill) in enumerate(hills):
@@ -194,13 +196,13 @@ def heading(sheet, y, words, below):
 
 def product_top(sheet):
     sheet.fade(0, 0, 750, 1000, (244, 158, 182), (250, 190, 206))
-    for x, y, size in ((80, 90, 26), (668, 150, 34), (120, 420, 18), (650, 520, 22), (70, 760, 30), (690, 840, 20)):
+    for x, y, size in ((80, 90, 26), (694, 62, 30), (120, 420, 18), (650, 520, 22), (70, 760, 30), (690, 840, 20)):
         blossom(sheet, x, y, size)
     sheet.text(375, 150, "桃花乌龙茶", 96, WINE, "mm", True, True, 8)
     sheet.text(375, 244, "一口春天，花香入喉", 40, WINE, "mm", gap=8)
     tin(sheet, 375, 320, 1.15)
     sheet.box(205, 894, 340, 72, WINE, 36)
-    sheet.text(375, 930, "新品尝鲜价 ￥59", 36, (255, 226, 150), "mm", True)
+    sheet.text(375, 930, "新品尝鲜价 ¥59", 36, (255, 226, 150), "mm", True)
 
 
 def product_reasons(sheet):
@@ -224,17 +226,17 @@ def product_reasons(sheet):
 def product_facts(sheet):
     heading(sheet, 2030, "产品参数", "放心每一片")
     facts = (
-        ("品　　名", "桃花乌龙茶（花茶）"),
-        ("配　　料", "乌龙茶、桃花"),
-        ("净 含 量", "100 克（5 克 × 20 包）"),
-        ("产　　地", "云溪镇高山茶园"),
-        ("保 质 期", "18 个月"),
-        ("贮　　存", "阴凉干燥，密封避光"),
+        ("品名", "桃花乌龙茶（花茶）"),
+        ("配料", "乌龙茶、桃花"),
+        ("净含量", "100 克（5 克 × 20 包）"),
+        ("产地", "云溪镇高山茶园"),
+        ("保质期", "18 个月"),
+        ("贮存", "阴凉干燥，密封避光"),
     )
     for i, (name, value) in enumerate(facts):
         y = 2160 + i * 84
         sheet.box(60, y, 630, 76, PALE_ROSE if i % 2 else (250, 192, 208), 10)
-        sheet.text(90, y + 38, name, 30, WINE, "lm", True)
+        sheet.text(90, y + 38, name, 30, WINE, "lm", True, gap=(114 - 30 * len(name)) / (len(name) - 1))
         sheet.text(260, y + 38, value, 30, WINE, "lm")
 
 

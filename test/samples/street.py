@@ -3,7 +3,7 @@
 import math
 import random
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 from brush import FINE, Sheet, grain
 
@@ -11,13 +11,14 @@ GOLD = (250, 206, 92)
 
 
 def lantern(sheet, x, y, character):
-    sheet.line([(x, y - 60), (x, y - 40)], (70, 30, 20), 3)
-    sheet.oval(x - 44, y - 40, 88, 84, (206, 26, 30))
-    sheet.oval(x - 26, y - 40, 52, 84, (226, 52, 44))
+    sheet.line([(x, y - 90), (x, y - 40)], (60, 24, 18), 4)
+    sheet.shadow(x - 40, y - 30, 92, 84, 42, 8, 120)
+    sheet.oval(x - 48, y - 42, 96, 88, (216, 22, 26))
+    sheet.oval(x - 28, y - 42, 56, 88, (236, 50, 42))
     sheet.box(x - 22, y - 45, 44, 9, GOLD, 3)
     sheet.box(x - 22, y + 40, 44, 9, GOLD, 3)
     for i in range(-2, 3):
-        sheet.line([(x + i * 7, y + 49), (x + i * 8, y + 82)], GOLD, 2.5)
+        sheet.line([(x + i * 7, y + 49), (x + i * 8, y + 88)], GOLD, 2.5)
     sheet.text(x, y + 1, character, 38, GOLD, "mm", True, True)
 
 
@@ -33,14 +34,14 @@ def shop_sign():
     sheet = Sheet(1200, 800, (126, 44, 36))
     bricks(sheet, (160, 52, 42), (126, 44, 36), 1)
     # the shop: two windows with warm light, a door
-    sheet.box(60, 410, 1080, 390, (72, 34, 24))
-    for x in (84, 776):
-        sheet.fade(x, 436, 340, 260, (255, 220, 140), (250, 176, 84))
+    sheet.box(130, 410, 940, 390, (72, 34, 24))
+    for x in (154, 776):
+        sheet.fade(x, 436, 270, 260, (255, 220, 140), (250, 176, 84))
         for i in range(1, 4):
-            sheet.line([(x + i * 85, 436), (x + i * 85, 696)], (92, 44, 28), 6)
-        sheet.line([(x, 520), (x + 340, 520)], (92, 44, 28), 6)
-        sheet.box(x, 708, 340, 92, (128, 40, 32))
-        sheet.text(x + 170, 754, "现拉现煮" if x < 500 else "汤鲜面劲", 44, GOLD, "mm", True, gap=14)
+            sheet.line([(x + i * 67.5, 436), (x + i * 67.5, 696)], (92, 44, 28), 6)
+        sheet.line([(x, 520), (x + 270, 520)], (92, 44, 28), 6)
+        sheet.box(x, 708, 270, 92, (128, 40, 32))
+        sheet.text(x + 135, 754, "现拉现煮" if x < 500 else "汤鲜面劲", 44, GOLD, "mm", True, gap=12)
     sheet.box(448, 436, 304, 364, (148, 30, 28))
     sheet.line([(600, 436), (600, 800)], (90, 20, 20), 4)
     for x, words in ((524, "八方来客"), (676, "一碗知味")):
@@ -55,9 +56,9 @@ def shop_sign():
     sheet.text(600, 196, "老街坊牛肉面", 146, (120, 10, 14), "mm", True, True, 14)
     sheet.text(596, 191, "老街坊牛肉面", 146, GOLD, "mm", True, True, 14)
     sheet.text(600, 298, "始于一九八六 · 手工拉面 · 每日现熬", 30, (255, 232, 180), "mm", gap=4)
-    for x, character in ((128, "福"), (1072, "旺")):
-        lantern(sheet, x, 456, character)
-    return grain(sheet.done(), 1, 5)
+    for x, character in ((65, "福"), (1135, "旺")):
+        lantern(sheet, x, 500, character)
+    return sheet.done()
 
 
 def bus_timetable():
@@ -81,7 +82,7 @@ def bus_timetable():
         sheet.disc(x, 214, 19 if here else 14, red if here else (255, 255, 255), red if here else blue, 5)
         sheet.column(x, 246, stop, 30, red if here else ink, 38, here)
     sheet.text(64, 452, "发车时刻", 36, blue, "lm", True)
-    sheet.text(1216, 452, "单位：分    灰色为末班", 24, (112, 122, 136), "rm")
+    sheet.text(1216, 452, "数字为每时的分钟", 24, (112, 122, 136), "rm")
     rows = (
         ("时段", "工作日", "周末及节假日"),
         ("06时", "00  15  30  45", "00  20  40"),
@@ -107,9 +108,16 @@ def bus_timetable():
     return sheet.done()
 
 
+def lay(sheet, image, x, y, turn):
+    """A leaf, turned a little, its middle at x and y."""
+    leaf = ImageOps.expand(image.convert("RGBA"), 4, (0, 0, 0, 0))
+    leaf = leaf.rotate(turn, Image.Resampling.BICUBIC, expand=True)
+    at = (round(x * FINE - leaf.width / 2), round(y * FINE - leaf.height / 2))
+    sheet.image.paste(leaf, at, leaf)
+
+
 def notice():
     ink, red = (42, 34, 20), (204, 24, 24)
-    wall = grain(Sheet(900, 1200, (150, 152, 156)).done(), 2, 14, 3)
     page = Sheet(760, 1050, (250, 226, 76))
     page.box(26, 26, 708, 998, None, 0, red, 5)
     page.box(36, 36, 688, 978, None, 0, red, 1.5)
@@ -132,17 +140,15 @@ def notice():
     page.lines(80, 668, body, 38, ink, 58)
     page.text(676, 884, "云溪花园物业服务中心", 34, ink, "rm", True)
     page.text(676, 938, "2025年11月25日", 34, ink, "rm")
-    page.stamp(520, 896, 92, "云溪花园物业服务中心", "通知专用章", (214, 40, 40))
-    leaf = page.done().convert("RGBA").rotate(-1.2, Image.Resampling.BICUBIC, expand=True)
-    shade = Sheet(900, 1200, (0, 0, 0))
-    shade.image = wall.resize((900 * FINE, 1200 * FINE))
-    shade.shadow(80, 92, 760, 1050, 0, 12, 130)
-    picture = shade.done()
-    picture.paste(leaf, ((900 - leaf.width) // 2, (1200 - leaf.height) // 2), leaf)
-    for x, y, turn in ((90, 66, 42), (722, 78, -42), (70, 1068, -42), (706, 1078, 42)):
-        tape = Image.new("RGBA", (110, 40), (236, 230, 206, 190)).rotate(turn, Image.Resampling.BICUBIC, True)
-        picture.paste(tape, (x, y), tape)
-    return grain(picture, 3, 4)
+    page.stamp(200, 922, 82, "云溪花园物业服务中心", "通知专用章", (214, 40, 40))
+    wall = Sheet(900, 1200, (152, 154, 158))
+    wall.image = grain(wall.image, 2, 4, 6)
+    wall.shadow(80, 92, 760, 1050, 0, 12, 130)
+    lay(wall, page.image, 450, 600, -1.2)
+    for x, y, turn in ((146, 118, 42), (776, 130, -42), (126, 1120, -42), (760, 1130, 42)):
+        tape = Image.new("RGBA", (110 * FINE, 40 * FINE), (236, 230, 206, 190))
+        lay(wall, tape, x, y, turn)
+    return wall.done()
 
 
 def road_sign():
@@ -208,13 +214,13 @@ def blackboard():
         chalk.text(272, 632, "生字", 50, 255, "mm", True)
         for i, (sound, character) in enumerate((("chuáng", "床"), ("yí", "疑"), ("shuāng", "霜"), ("xiāng", "乡"))):
             x, y = 172 + i % 2 * 200, 720 + i // 2 * 190
-            chalk.text(x, y, sound, 36, 255, "mm")
+            chalk.text(x, y - 8, sound, 36, 255, "mm")
             chalk.box(x - 56, y + 26, 112, 112, None, 0, 255, 3)
             chalk.text(x, y + 80, character, 84, 255, "mm", False, True)
 
-    sheet.rough(4, (246, 246, 240), white, 70, 3)
-    sheet.rough(5, (252, 222, 120), yellow, 70, 3)
-    sheet.rough(6, (248, 176, 186), pink, 70, 3)
+    sheet.rough(4, (246, 246, 240), white, 48, 3)
+    sheet.rough(5, (252, 222, 120), yellow, 48, 3)
+    sheet.rough(6, (255, 190, 200), pink, 48, 3)
     return sheet.done()
 
 
@@ -232,14 +238,14 @@ def shore(x, y, radius, seed, squeeze=1.0):
 
 def lake_map():
     ink, water, path = (40, 66, 70), (126, 208, 210), (252, 250, 240)
-    sheet = Sheet(960, 900, (214, 232, 172))
+    sheet = Sheet(960, 900, (202, 230, 166))
     for x, y, radius, seed in ((120, 250, 90, 1), (860, 300, 100, 2), (840, 780, 120, 3), (90, 800, 110, 4)):
-        sheet.area(shore(x, y, radius, seed), (176, 212, 132))
+        sheet.area(shore(x, y, radius, seed), (168, 210, 126))
     lake = shore(480, 486, 392, 9, 0.86)
     sheet.line(lake + lake[:2], path, 26)
     sheet.line(lake + lake[:2], (236, 206, 130), 4)
     sheet.area(shore(480, 486, 374, 9, 0.86), water)
-    for x, y in ((300, 380), (560, 300), (660, 560), (330, 620), (520, 700)):
+    for x, y in ((300, 380), (560, 300), (720, 530), (290, 600), (520, 700)):
         for i in range(3):
             sheet.arc(x + i * 26, y, 13, 200, 340, (92, 182, 190), 3)
     for x, y, radius, seed in ((430, 470, 62, 5), (620, 430, 40, 6)):
@@ -253,7 +259,7 @@ def lake_map():
         (800, 300, "桃花林", (206, 70, 130)),
         (796, 720, "云溪古寺", (150, 90, 40)),
         (176, 740, "游客中心", (30, 104, 190)),
-        (400, 812, "南门", (60, 120, 60)),
+        (400, 800, "南门", (60, 120, 60)),
     )
     for x, y, name, fill in places:
         wide = sheet.length(name, 25, True) + 26
@@ -262,7 +268,7 @@ def lake_map():
         sheet.disc(x, y - 30, 7, (255, 255, 255))
         sheet.box(x - wide / 2, y + 6, wide, 38, (255, 255, 255), 9, (190, 200, 190), 1)
         sheet.text(x, y + 25, name, 25, ink, "mm", True)
-    sheet.text(540, 590, "云 溪 湖", 58, (34, 124, 138), "mm", True, True)
+    sheet.text(580, 604, "云 溪 湖", 58, (34, 124, 138), "mm", True, True)
     sheet.box(0, 0, 960, 96, (20, 122, 128))
     sheet.text(40, 48, "云溪湖景区导览图", 48, (255, 255, 255), "lm", True, gap=4)
     sheet.disc(890, 48, 34, (255, 255, 255))

@@ -1,0 +1,256 @@
+-- COPY ... WITH (FORMAT jsonl)
+SET client_min_messages = error;
+DROP EXTENSION IF EXISTS llava_zh CASCADE;
+CREATE EXTENSION llava_zh;
+RESET client_min_messages;
+
+CREATE TABLE doc (doc jsonb);
+INSERT INTO doc VALUES
+	('{"a": "line\nnew, \"quoted\", back\\slash, tab\t, \u0001\u001f\u007f, \u2028"}'),
+	('{"a": "𠀀 😀 <b>&amp;</b> 한"}'),
+	('"\\."'), ('""'), ('"\\N"'), ('null'), ('[]'), ('1');
+
+-- one jsonb column as it is; core's text and csv are something else
+COPY doc TO STDOUT (FORMAT jsonl);
+COPY (SELECT doc FROM doc LIMIT 1) TO STDOUT;
+COPY (SELECT doc FROM doc LIMIT 1) TO STDOUT (FORMAT csv);
+
+-- one json column on one line, its strings untouched
+COPY (SELECT E'{"a" :\n\t[1,   2 ],\r\n "b\\"  c\\\\" : "  x  "}\n'::json) TO STDOUT (FORMAT jsonl);
+COPY (SELECT E' "  "  '::json AS j UNION ALL SELECT E'\n[\n]\n') TO STDOUT (FORMAT jsonl);
+
+-- one text column as it is, if it is a line of JSON
+COPY (SELECT E'{"a":1 ,\t"b":"\\u0000"}'::text) TO STDOUT (FORMAT jsonl);
+COPY (SELECT '{"a":'::text AS cut) TO STDOUT (FORMAT jsonl);
+COPY (SELECT E'[1,\n2]'::text AS two_lines) TO STDOUT (FORMAT jsonl);
+COPY (SELECT E'[1,\r2]'::text AS two_lines) TO STDOUT (FORMAT jsonl);
+COPY (SELECT ''::text AS "Empty") TO STDOUT (FORMAT jsonl);
+\set VERBOSITY terse
+COPY (SELECT 'not JSON'::text) TO STDOUT (FORMAT jsonl);
+COPY (SELECT E'"\x01"'::text) TO STDOUT (FORMAT jsonl);
+COPY (SELECT '1 2'::text) TO STDOUT (FORMAT jsonl);
+\set VERBOSITY default
+
+-- a domain is its base type
+CREATE DOMAIN document AS jsonb;
+COPY (SELECT '{"b": 1}'::document) TO STDOUT (FORMAT jsonl);
+
+-- anything else is a row
+COPY (SELECT 1 AS n, 'x"y' AS t, NULL AS u, E'[\n1 ]'::json AS j, ARRAY[1, 2] AS a, doc FROM doc LIMIT 1)
+	TO STDOUT (FORMAT jsonl);
+COPY (SELECT 'v'::varchar) TO STDOUT (FORMAT jsonl);
+COPY (SELECT NULL::integer AS n) TO STDOUT (FORMAT jsonl);
+COPY (SELECT) TO STDOUT (FORMAT jsonl);
+COPY (SELECT 1 WHERE false) TO STDOUT (FORMAT jsonl);
+
+-- NULL is no document
+COPY (SELECT NULL::jsonb AS nothing) TO STDOUT (FORMAT jsonl);
+COPY (SELECT NULL::json AS nothing) TO STDOUT (FORMAT jsonl);
+COPY (SELECT NULL::text AS nothing) TO STDOUT (FORMAT jsonl);
+SELECT llava_jsonl_line(NULL);
+
+-- tables: columns, generated ones left out as core does, children left out
+CREATE TABLE wide (n integer, doc jsonb, g integer GENERATED ALWAYS AS (1) STORED, dropped text);
+ALTER TABLE wide DROP COLUMN dropped;
+INSERT INTO wide VALUES (1, '{"a": 1}'), (2, NULL);
+CREATE TABLE child () INHERITS (wide);
+INSERT INTO child VALUES (3, '[]');
+COPY wide TO STDOUT (FORMAT jsonl);
+COPY wide (doc, n) TO STDOUT (FORMAT jsonl);
+COPY wide (n) TO STDOUT (FORMAT jsonl);
+COPY child (doc) TO STDOUT (FORMAT jsonl);
+COPY wide (n, n) TO STDOUT (FORMAT jsonl);
+COPY wide (wide) TO STDOUT (FORMAT jsonl);
+COPY wide (ctid) TO STDOUT (FORMAT jsonl);
+COPY wide (dropped) TO STDOUT (FORMAT jsonl);
+COPY nowhere TO STDOUT (FORMAT jsonl);
+CREATE TABLE part (doc jsonb) PARTITION BY RANGE ((doc ->> 'k'));
+CREATE TABLE part_default PARTITION OF part DEFAULT;
+INSERT INTO part VALUES ('{"k": "1"}');
+COPY part TO STDOUT (FORMAT jsonl);
+
+-- queries of every kind
+COPY (VALUES ('1'::jsonb), ('"2"')) TO STDOUT (FORMAT jsonl);
+COPY (TABLE part) TO STDOUT (FORMAT jsonl);
+COPY (WITH RECURSIVE r (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3)
+	SELECT n FROM r UNION ALL SELECT 9 ORDER BY n DESC) TO STDOUT (FORMAT jsonl);
+COPY (WITH gone AS (DELETE FROM child RETURNING doc) SELECT doc FROM gone) TO STDOUT (FORMAT jsonl);
+COPY (WITH s AS (SELECT 7 AS n) INSERT INTO child SELECT n, '[7]' FROM s RETURNING doc) TO STDOUT (FORMAT jsonl);
+COPY (UPDATE child SET doc = '[8]' RETURNING doc) TO STDOUT (FORMAT jsonl);
+COPY (DELETE FROM child RETURNING *) TO STDOUT (FORMAT jsonl);
+COPY (DELETE FROM child) TO STDOUT (FORMAT jsonl);
+COPY (SELECT 1 INTO elsewhere) TO STDOUT (FORMAT jsonl);
+COPY (SELECT nothing FROM wide) TO STDOUT (FORMAT jsonl);
+COPY (SELECT llava_jsonl_row.* FROM wide AS llava_jsonl_row ORDER BY n) TO STDOUT (FORMAT jsonl);
+
+-- the statement of a cached plan is not touched
+CREATE FUNCTION copies() RETURNS void LANGUAGE plpgsql AS
+	$$BEGIN FOR i IN 1..3 LOOP COPY doc TO PROGRAM 'cat > /dev/null' (FORMAT jsonl); END LOOP; END$$;
+SELECT copies();
+SELECT copies();
+
+-- options
+COPY doc TO STDOUT (FORMAT jsonl, ENCODING 'sql_ascii');
+COPY part TO STDOUT (ENCODING 'utf-8', FORMAT jsonl);
+COPY part TO STDOUT (FORMAT 'jsonl');
+COPY part TO STDOUT (FORMAT jsonl, HEADER);
+COPY part TO STDOUT (FORMAT jsonl, QUOTE '"');
+COPY part TO STDOUT (FORMAT jsonl, NULL '');
+COPY part TO STDOUT (FORMAT jsonl, FREEZE);
+COPY part TO STDOUT (FORMAT jsonl, FORMAT csv);
+COPY part TO STDOUT (FORMAT jsonl, ENCODING 'UTF8', ENCODING 'UTF8');
+COPY part FROM '/dev/null' (FORMAT jsonl, HEADER false);
+COPY part FROM '/dev/null' (FORMAT jsonl, DELIMITER ',');
+
+-- other formats are as they were
+COPY wide TO STDOUT;
+COPY wide TO STDOUT (FORMAT csv, HEADER);
+COPY wide TO STDOUT (FORMAT jsonlines);
+COPY wide TO STDOUT (FORMAT);
+
+-- client_encoding has no part in it
+SET client_encoding = 'LATIN1';
+COPY (SELECT '"\u00e9 \u5b57"'::jsonb) TO STDOUT (FORMAT jsonl);
+CREATE TABLE utf8 (doc jsonb);
+COPY utf8 FROM STDIN (FORMAT jsonl);
+"é 字"
+\.
+RESET client_encoding;
+SELECT doc, length(doc ->> 0) FROM utf8;
+
+-- COPY FROM: one column of type jsonb, json or text
+CREATE TABLE lines (n serial, b jsonb, j json, t text, v varchar, d document);
+COPY lines (b) FROM STDIN (FORMAT jsonl);
+{"b":1,"a":"x\ny\\z\"\t"}
+"\\N"
+"\\."
+ null 
+1.50
+[1, 2,  "<br>"]
+\.
+COPY lines (j) FROM STDIN (FORMAT jsonl);
+{"b":1,"a":"x\ny\\z\"\t"}
+\.
+COPY lines (t) FROM STDIN (FORMAT jsonl, ENCODING 'UTF8');
+{"b":1 , "a":"x\ny\\z\"\t𠀀"}
+\.
+COPY lines (d) FROM STDIN (FORMAT jsonl) WHERE d <> '2';
+1
+2
+3
+\.
+COPY lines (t) FROM STDIN (FORMAT jsonl) WHERE t <> '5' OR t IS NULL;
+4
+5
+\.
+SELECT * FROM lines ORDER BY n;
+
+-- what is no document is an error with its line
+COPY lines (b) FROM STDIN (FORMAT jsonl);
+1
+
+3
+\.
+COPY lines (t) FROM STDIN (FORMAT jsonl);
+1
+
+3
+\.
+COPY lines (b) FROM STDIN (FORMAT jsonl);
+{"a": 1}
+{"a": 1
+\.
+\set VERBOSITY terse
+COPY lines (t) FROM STDIN (FORMAT jsonl);
+not JSON
+\.
+COPY lines (b) FROM STDIN (FORMAT jsonl);
+1,2
+\.
+COPY lines (j) FROM STDIN (FORMAT jsonl);
+\N
+\.
+\set VERBOSITY default
+SELECT count(*) FROM lines;
+
+-- what cannot be filled
+COPY lines FROM '/dev/null' (FORMAT jsonl);
+COPY lines (n) FROM '/dev/null' (FORMAT jsonl);
+COPY lines (v) FROM '/dev/null' (FORMAT jsonl);
+COPY lines (b, j) FROM '/dev/null' (FORMAT jsonl);
+COPY lines (nothing) FROM '/dev/null' (FORMAT jsonl);
+COPY nowhere FROM '/dev/null' (FORMAT jsonl);
+COPY part FROM STDIN (FORMAT jsonl);
+{"k": "2"}
+\.
+COPY part TO STDOUT (FORMAT jsonl);
+BEGIN;
+TRUNCATE doc;
+COPY doc FROM STDIN (FORMAT jsonl, FREEZE);
+"frozen"
+\.
+COPY doc TO STDOUT (FORMAT jsonl);
+ROLLBACK;
+
+-- rights are core's
+CREATE ROLE regress_llava_copy;
+SET ROLE regress_llava_copy;
+COPY wide TO STDOUT (FORMAT jsonl);
+COPY wide (doc) TO STDOUT (FORMAT jsonl);
+COPY (SELECT n FROM wide) TO STDOUT (FORMAT jsonl);
+COPY lines (b) FROM STDIN (FORMAT jsonl);
+\.
+\set VERBOSITY sqlstate
+COPY (SELECT 1) TO '/dev/null' (FORMAT jsonl);
+COPY (SELECT 1) TO PROGRAM 'cat' (FORMAT jsonl);
+COPY lines (b) FROM '/dev/null' (FORMAT jsonl);
+COPY lines (b) FROM PROGRAM 'echo 1' (FORMAT jsonl);
+\set VERBOSITY default
+RESET ROLE;
+GRANT SELECT (n, doc) ON wide TO regress_llava_copy;
+SET ROLE regress_llava_copy;
+COPY wide TO STDOUT (FORMAT jsonl);
+COPY (SELECT * FROM wide) TO STDOUT (FORMAT jsonl);
+RESET ROLE;
+GRANT SELECT ON wide TO regress_llava_copy;
+ALTER TABLE wide ENABLE ROW LEVEL SECURITY;
+CREATE POLICY first_only ON wide USING (n = 1);
+SET ROLE regress_llava_copy;
+COPY wide TO STDOUT (FORMAT jsonl);
+SET row_security = off;
+COPY wide TO STDOUT (FORMAT jsonl);
+RESET row_security;
+BEGIN READ ONLY;
+COPY wide TO STDOUT (FORMAT jsonl);
+COMMIT;
+RESET ROLE;
+BEGIN READ ONLY;
+COPY lines (b) FROM '/dev/null' (FORMAT jsonl);
+ROLLBACK;
+
+-- a hostile search_path, and the extension in a schema of its own
+SET client_min_messages = error;
+DROP EXTENSION llava_zh CASCADE;
+CREATE SCHEMA "Llava Zh";
+CREATE EXTENSION llava_zh SCHEMA "Llava Zh";
+RESET client_min_messages;
+CREATE SCHEMA hostile;
+CREATE FUNCTION hostile.llava_jsonl_line(record) RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE 'stolen'; END$$;
+CREATE FUNCTION hostile.row_to_json(record) RETURNS json LANGUAGE plpgsql AS $$BEGIN RAISE 'stolen'; END$$;
+SET search_path = hostile, public, pg_catalog;
+COPY wide TO STDOUT (FORMAT jsonl);
+RESET search_path;
+
+-- without the extension the format is core's to refuse
+SET client_min_messages = error;
+DROP EXTENSION llava_zh CASCADE;
+RESET client_min_messages;
+COPY wide TO STDOUT (FORMAT jsonl);
+
+SET client_min_messages = error;
+DROP SCHEMA "Llava Zh", hostile CASCADE;
+DROP FUNCTION copies();
+DROP TABLE doc, wide, child, part, lines, utf8;
+DROP DOMAIN document;
+DROP ROLE regress_llava_copy;
+CREATE EXTENSION llava_zh;
