@@ -7,7 +7,7 @@ the one in test/endpoint/look.h. The endpoint saw the picture resized and compre
 so where a change of a few units in each pixel would give another colour the most
 pixels, that colour is right too, and is counted as close.
 
-Without --jsonl: lists each picture's colours. Exit status 1 if something stated is
+Without a file of samples: lists each picture's colours. Exit status 1 if something stated is
 wrong or cannot be compared, or if there is nothing to compare.
 """
 
@@ -134,8 +134,10 @@ def stated_colour(sample):
         if turn["from"] == "gpt":
             found.update(match.group(1) or match.group(2).lower() for match in STATED.finditer(turn["value"]))
     names = {NAMES.get(name, name) for name in found}
-    if len(names) != 1:
-        raise ValueError("states no main colour" if not names else "states several: " + "、".join(sorted(names)))
+    if not names:
+        raise ValueError("states no main colour")
+    if len(names) > 1:
+        raise ValueError("states several: " + "、".join(sorted(names)))
     return names.pop()
 
 
@@ -176,7 +178,7 @@ def list_all(folder):
     for path in sorted(folder.iterdir()):
         try:
             measured = Measured(path)
-        except (OSError, IsADirectoryError):
+        except OSError:
             continue
         listed += 1
         print("%-20s %s" % (path.name, ", ".join(measured.shares())))
@@ -185,12 +187,14 @@ def list_all(folder):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("images", type=pathlib.Path, metavar="DIR", help="the folder of the original pictures")
-    parser.add_argument("--jsonl", type=pathlib.Path, metavar="FILE", help="LLaVA samples to compare with")
+    parser.add_argument("file", type=pathlib.Path, nargs="?", help="LLaVA JSONL, a sample a line")
+    parser.add_argument(
+        "--images", type=pathlib.Path, metavar="DIR", required=True, help="where the original pictures are"
+    )
     arguments = parser.parse_args()
-    if arguments.jsonl is None:
+    if arguments.file is None:
         sys.exit(not list_all(arguments.images))
-    lines = [line for line in arguments.jsonl.read_bytes().split(b"\n") if line.strip()]
+    lines = [line for line in arguments.file.read_bytes().split(b"\n") if line.strip()]
     sys.exit(not compare_all(lines, arguments.images))
 
 

@@ -101,8 +101,8 @@ def check_line(raw, folder, seen):
     check_turns(sample["conversations"])
     check_image(sample["image"], folder)
     for key in ("id", "image"):
-        before = seen[key].setdefault(sample[key], len(seen[key]))
-        expect(before == len(seen[key]) - 1, "%s %s occurred before" % (key, sample[key]))
+        expect(sample[key] not in seen[key], "%s %s occurred before" % (key, sample[key]))
+        seen[key].add(sample[key])
 
 
 def check_file(data, folder):
@@ -110,7 +110,7 @@ def check_file(data, folder):
     lines = data.split(b"\n")
     unfinished = lines.pop()
     faults = []
-    seen = {"id": {}, "image": {}}
+    seen = {"id": set(), "image": set()}
     if unfinished:
         lines.append(unfinished)
     for number, raw in enumerate(lines, 1):

@@ -16,6 +16,7 @@
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "llava_zh.h"
+#include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/jsonb.h"
@@ -89,11 +90,11 @@ is_special_token(const char *at, const char *end)
 
 /* What of a turn's text a trainer's template would take for something else. */
 static ExportFault
-token_fault(const char *text, int length)
+token_fault(const char *bytes, int length)
 {
 	static const char *const media[] = {"<image>", "<video>", "<audio>"};
-	const char *end = text + length;
-	const char *at = text;
+	const char *end = bytes + length;
+	const char *at = bytes;
 
 	while ((at = memchr(at, '<', end - at)) != NULL)
 	{
@@ -107,50 +108,56 @@ token_fault(const char *text, int length)
 	return FAULT_NONE;
 }
 
-/* No-break, zero-width and ideographic space, byte order mark. */
+/* Nothing but white space and characters that do not show. */
 static bool
-is_blank(const char *text, int length)
+is_blank(const char *bytes, int length)
 {
-	static const char *const spaces[] = {"\xc2\xa0", "\xe2\x80\x8b", "\xe3\x80\x80", "\xef\xbb\xbf"};
-	int			at = 0;
-
-	while (at < length)
+	static const struct
 	{
-		int			width = (unsigned char) text[at] <= ' ' ? 1 : 0;
+		pg_wchar	first;
+		pg_wchar	last;
+	}			blanks[] =
+	{
+		{0, ' '}, {0x7f, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200f}, {0x2028, 0x202f},
+		{0x205f, 0x2064}, {0x3000, 0x3000}, {0xfeff, 0xfeff}
+	};
 
-		for (int i = 0; width == 0 && i < lengthof(spaces); i++)
-			if (strncmp(text + at, spaces[i], Min(strlen(spaces[i]), length - at)) == 0)
-				width = strlen(spaces[i]);
-		if (width == 0)
+	for (int at = 0; at < length; at += pg_utf_mblen((const unsigned char *) bytes + at))
+	{
+		pg_wchar	c = utf8_to_unicode((const unsigned char *) bytes + at);
+		bool		blank = false;
+
+		for (int i = 0; i < lengthof(blanks); i++)
+			blank |= c >= blanks[i].first && c <= blanks[i].last;
+		if (!blank)
 			return false;
-		at += width;
 	}
 	return true;
 }
 
 /* As jsonb writes strings; escape_json() takes each byte by itself, this whole runs. */
 static void
-append_escaped(StringInfo line, const char *text, int length)
+append_escaped(StringInfo line, const char *bytes, int length)
 {
 	static const char escapes[' '] = {['\b'] = 'b',['\f'] = 'f',['\n'] = 'n',['\r'] = 'r',['\t'] = 't'};
-	const char *end = text + length;
+	const char *end = bytes + length;
 
-	while (text < end)
+	while (bytes < end)
 	{
-		const char *run = text;
+		const char *run = bytes;
 
-		while (text < end && (unsigned char) *text >= ' ' && *text != '"' && *text != '\\')
-			text++;
-		appendBinaryStringInfo(line, run, text - run);
-		if (text == end)
+		while (bytes < end && (unsigned char) *bytes >= ' ' && *bytes != '"' && *bytes != '\\')
+			bytes++;
+		appendBinaryStringInfo(line, run, bytes - run);
+		if (bytes == end)
 			break;
-		if ((unsigned char) *text >= ' ')
-			appendStringInfo(line, "\\%c", *text);
-		else if (escapes[(unsigned char) *text] != '\0')
-			appendStringInfo(line, "\\%c", escapes[(unsigned char) *text]);
+		if ((unsigned char) *bytes >= ' ')
+			appendStringInfo(line, "\\%c", *bytes);
+		else if (escapes[(unsigned char) *bytes] != '\0')
+			appendStringInfo(line, "\\%c", escapes[(unsigned char) *bytes]);
 		else
-			appendStringInfo(line, "\\u%04x", (unsigned char) *text);
-		text++;
+			appendStringInfo(line, "\\u%04x", (unsigned char) *bytes);
+		bytes++;
 	}
 }
 

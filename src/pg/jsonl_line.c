@@ -85,7 +85,7 @@ is_white(char c)
 
 /* Valid JSON on one line: white space outside strings becomes one space. */
 static text *
-fold_white_space(const text * json)
+fold_white_space(const text *json)
 {
 	const char *from = VARDATA_ANY(json);
 	const char *end = from + VARSIZE_ANY_EXHDR(json);
@@ -128,7 +128,7 @@ jsonb_line(Jsonb *jsonb)
 
 /* ERROR unless it is valid JSON. */
 static void
-check_json(const text * json)
+check_json(const text *json)
 {
 	(void) DirectFunctionCall1(json_in, CStringGetDatum(text_to_cstring(json)));
 }
@@ -146,7 +146,7 @@ explain_text(void *arg)
 
 /* A text as it is, if that is one line of JSON. */
 static text *
-text_line(text * value, char *column)
+text_line(text *value, char *column)
 {
 	ErrorContextCallback explain = {error_context_stack, explain_text, column};
 	size_t		length = VARSIZE_ANY_EXHDR(value);

@@ -2,7 +2,7 @@
 
 import random
 
-from PIL import Image, ImageChops, ImageFilter
+from PIL import ImageChops, ImageFilter
 
 from brush import FINE, Sheet, grain, noise
 
@@ -129,8 +129,10 @@ def book_cover():
     sheet.line([(35, 0), (35, 600)], (70, 38, 18), 2)
     # hills and a moon, printed in darker and lighter browns
     sheet.disc(150, 354, 34, (206, 158, 100))
-    sheet.area([(36, 540), (36, 446), (110, 392), (176, 452), (262, 372), (346, 446), (420, 408), (420, 540)], (98, 56, 28))
-    sheet.area([(36, 540), (36, 500), (140, 442), (224, 508), (318, 450), (420, 512), (420, 540)], (82, 45, 22))
+    far = [(36, 446), (110, 392), (176, 452), (262, 372), (346, 446), (420, 408)]
+    close = [(36, 500), (140, 442), (224, 508), (318, 450), (420, 512)]
+    for ridge, fill in ((far, (98, 56, 28)), (close, (82, 45, 22))):
+        sheet.area([(36, 540)] + ridge + [(420, 540)], fill)
     sheet.box(268, 48, 92, 298, cream, 3)
     sheet.box(275, 55, 78, 284, None, 1, (118, 70, 38), 2)
     sheet.column(314, 66, "山中杂记", 56, (60, 32, 16), 65, True, True)

@@ -131,7 +131,8 @@ def sky(sheet, x, y, size, kind):
     if kind == "雨":
         cloud(sheet, x, y - size * 0.2, size * 0.9, (216, 228, 242))
         for dx in (-0.4, 0, 0.4):
-            sheet.line([(x + dx * size, y + 0.36 * size), (x + (dx - 0.14) * size, y + 0.7 * size)], (150, 214, 255), 3)
+            top, end = (x + dx * size, y + 0.36 * size), (x + (dx - 0.14) * size, y + 0.7 * size)
+            sheet.line([top, end], (150, 214, 255), 3)
 
 
 def weather():
@@ -154,7 +155,13 @@ def weather():
         sky(sheet, x, 424, 22, kind)
         sheet.text(x + 3, 474, "%d°" % degrees, 22, WHITE, "mm", True)
     sheet.box(20, 516, 410, 262, (28, 82, 170), 16)
-    days = (("今天", "多云", 9, 19), ("周三", "雨", 8, 14), ("周四", "雨", 7, 12), ("周五", "晴", 5, 15), ("周六", "晴", 6, 18))
+    days = (
+        ("今天", "多云", 9, 19),
+        ("周三", "雨", 8, 14),
+        ("周四", "雨", 7, 12),
+        ("周五", "晴", 5, 15),
+        ("周六", "晴", 6, 18),
+    )
     for i, (day, kind, low, high) in enumerate(days):
         y = 548 + i * 50
         sheet.text(44, y, day, 21, WHITE, "lm", True)
@@ -196,7 +203,8 @@ def heading(sheet, y, words, below):
 
 def product_top(sheet):
     sheet.fade(0, 0, 750, 1000, (244, 158, 182), (250, 190, 206))
-    for x, y, size in ((80, 90, 26), (694, 62, 30), (120, 420, 18), (650, 520, 22), (70, 760, 30), (690, 840, 20)):
+    blossoms = ((80, 90, 26), (694, 62, 30), (120, 420, 18), (650, 520, 22), (70, 760, 30), (690, 840, 20))
+    for x, y, size in blossoms:
         blossom(sheet, x, y, size)
     sheet.text(375, 150, "桃花乌龙茶", 96, WINE, "mm", True, True, 8)
     sheet.text(375, 244, "一口春天，花香入喉", 40, WINE, "mm", gap=8)

@@ -212,7 +212,8 @@ def blackboard():
 
     def pink(chalk):
         chalk.text(272, 632, "生字", 50, 255, "mm", True)
-        for i, (sound, character) in enumerate((("chuáng", "床"), ("yí", "疑"), ("shuāng", "霜"), ("xiāng", "乡"))):
+        sounds = (("chuáng", "床"), ("yí", "疑"), ("shuāng", "霜"), ("xiāng", "乡"))
+        for i, (sound, character) in enumerate(sounds):
             x, y = 172 + i % 2 * 200, 720 + i // 2 * 190
             chalk.text(x, y - 8, sound, 36, 255, "mm")
             chalk.box(x - 56, y + 26, 112, 112, None, 0, 255, 3)
@@ -241,10 +242,10 @@ def lake_map():
     sheet = Sheet(960, 900, (202, 230, 166))
     for x, y, radius, seed in ((120, 250, 90, 1), (860, 300, 100, 2), (840, 780, 120, 3), (90, 800, 110, 4)):
         sheet.area(shore(x, y, radius, seed), (168, 210, 126))
-    lake = shore(480, 486, 392, 9, 0.86)
+    lake = shore(480, 476, 396, 9, 0.89)
     sheet.line(lake + lake[:2], path, 26)
     sheet.line(lake + lake[:2], (236, 206, 130), 4)
-    sheet.area(shore(480, 486, 374, 9, 0.86), water)
+    sheet.area(shore(480, 476, 384, 9, 0.89), water)
     for x, y in ((300, 380), (560, 300), (720, 530), (290, 600), (520, 700)):
         for i in range(3):
             sheet.arc(x + i * 26, y, 13, 200, 340, (92, 182, 190), 3)
