@@ -246,6 +246,7 @@ SET client_min_messages = error;
 DROP EXTENSION llava_zh CASCADE;
 RESET client_min_messages;
 COPY wide TO STDOUT (FORMAT jsonl);
+SELECT copies();
 
 SET client_min_messages = error;
 DROP SCHEMA "Llava Zh", hostile CASCADE;

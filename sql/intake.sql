@@ -29,9 +29,9 @@ SELECT i.path, i.sha256 = sha256(p.bytes) AS digest, i.image = p.bytes AS stored
 FROM llava_image i JOIN picture p ON i.path = 'first/' || p.name ORDER BY id;
 
 -- queued: what can be asked about, once, under the task that was drawn
-SELECT p.image, p.task = i.task AS task, p.task = llava_draw_task(row_number() OVER (ORDER BY image) - 1) AS drawn,
+SELECT p.image, p.task = i.task AS task, p.task = llava_draw_task(row_number() OVER (ORDER BY p.image) - 1) AS drawn,
        p.call, p.holder, p.attempts, p.variation, p.failure
-FROM llava_pending p JOIN llava_image i ON i.id = p.image ORDER BY image;
+FROM llava_pending p JOIN llava_image i ON i.id = p.image ORDER BY p.image;
 SELECT s.image FROM llava_seen s JOIN llava_image i ON i.id = s.image AND i.sha256 = s.sha256 ORDER BY 1;
 -- draws were taken only for those
 SELECT last_value, is_called FROM llava_draw_seq;

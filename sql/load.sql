@@ -8,13 +8,12 @@ RESET client_min_messages;
 COPY (SELECT) TO PROGRAM 'mkdir -p llava_zh_load/b/deep llava_zh_load/empty';
 \set a '\'\\x89504e470d0a1a0a0000000d4948445200000040000000300800000000842023c3000000264944415478daedcc311100000800a18f6e7443b87910806a4e120804028140201008045f8305cf39d04c6a5176770000000049454e44ae426082\''
 \set b '\'\\x89504e470d0a1a0a0000000d4948445200000040000000300800000000842023c3000000274944415478daedcc411100000803a0d9dce80be1cf830024b327110804028140201008045f8302f980d07c9caa39190000000049454e44ae426082\''
-SELECT lo_export(lo_from_bytea(770001, :a), 'llava_zh_load/z.png') AS z,
-       lo_export(lo_from_bytea(770002, :b), 'llava_zh_load/b/deep/街景.png') AS deep,
-       lo_export(lo_from_bytea(770003, :a), 'llava_zh_load/b/same.png') AS same,
-       lo_export(lo_from_bytea(770004, 'not a picture'), 'llava_zh_load/a.txt') AS text,
-       lo_export(lo_from_bytea(770005, ''), 'llava_zh_load/b/empty.png') AS empty,
-       lo_export(lo_from_bytea(770006, decode(repeat('00', 3000), 'hex')), 'llava_zh_load/large.png') AS large;
-SELECT count(lo_unlink(id)) FROM generate_series(770001, 770006) AS id;
+SELECT count(lo_from_bytea(id, bytes)) AS made FROM (VALUES
+	(770001, :a), (770002, :b), (770003, :a), (770004, 'not a picture'::bytea), (770005, ''),
+	(770006, decode(repeat('00', 3000), 'hex')), (770007, 'not a picture either')) AS file (id, bytes);
+SELECT sum(lo_export(id::oid, 'llava_zh_load/' || path)) AS written FROM (VALUES
+	(770001, 'z.png'), (770002, 'b/deep/街景.png'), (770003, 'b/same.png'), (770004, 'a.txt'),
+	(770005, 'b/empty.png'), (770006, 'large.png')) AS file (id, path);
 COPY (SELECT) TO PROGRAM 'cd llava_zh_load && ln -s ../PG_VERSION link.png && ln -s ../base linked && mkfifo pipe.png';
 SELECT current_setting('data_directory') || '/llava_zh_load' AS directory \gset
 
@@ -28,7 +27,8 @@ SELECT path FROM llava_pending p JOIN llava_image i ON i.id = p.image ORDER BY 1
 
 -- again: everything is known; a new file is found
 CALL llava_load(:'directory' || '//');
-SELECT lo_export(lo_from_bytea(770007, 'not a picture either'), 'llava_zh_load/b/new.txt') AS new, lo_unlink(770007);
+SELECT lo_export(770007, 'llava_zh_load/b/new.txt') AS new;
+SELECT count(lo_unlink(id::oid)) FROM generate_series(770001, 770007) AS id;
 CALL llava_load(:'directory');
 
 -- commits as it goes: what was read before an error stays
@@ -60,8 +60,10 @@ CALL llava_load(:'directory', task => 'describe');
 BEGIN;
 CALL llava_load(:'directory');
 ROLLBACK;
+\set VERBOSITY terse
 DO $$ BEGIN EXECUTE format('CALL llava_load(%L)', current_setting('data_directory') || '/llava_zh_load/empty'); END $$;
 
+\set VERBOSITY default
 -- pg_read_server_files, and INSERT as anywhere
 CREATE ROLE regress_llava_loader;
 GRANT EXECUTE ON PROCEDURE llava_load TO regress_llava_loader;
@@ -71,7 +73,9 @@ RESET ROLE;
 GRANT pg_read_server_files TO regress_llava_loader;
 DELETE FROM llava_image;
 SET ROLE regress_llava_loader;
+SET client_min_messages = error;
 CALL llava_load(:'directory' || '/b');
+RESET client_min_messages;
 RESET ROLE;
 GRANT INSERT, SELECT ON llava_image TO regress_llava_loader;
 SET ROLE regress_llava_loader;

@@ -31,12 +31,12 @@ FROM llava_task, unnest(questions) AS q GROUP BY name ORDER BY name COLLATE "C";
 SELECT start, task, count(*)
 FROM unnest(ARRAY[0, 123456, -300000, 9000000000000]) AS start,
      LATERAL (SELECT llava_draw_task(n) AS task FROM generate_series(start, start + 641867) AS n) AS draws
-GROUP BY 1, 2 ORDER BY 1, 2 COLLATE "C";
+GROUP BY start, task ORDER BY start, task COLLATE "C";
 
 -- and no shorter run strays from its share by a dozen
-SELECT max(abs(a - k * 194646 / 641868.0)) < 12 AS reasoning,
-       max(abs(b - k * 199791 / 641868.0)) < 12 AS description,
-       max(abs(k - a - b - k * 247431 / 641868.0)) < 12 AS conversation
+SELECT max(abs(a - k * 194646.0 / 641868)) < 12 AS reasoning,
+       max(abs(b - k * 199791.0 / 641868)) < 12 AS description,
+       max(abs(k - a - b - k * 247431.0 / 641868)) < 12 AS conversation
 FROM (SELECT n - 777776 AS k,
              count(*) FILTER (WHERE task = '复杂推理') OVER run AS a,
              count(*) FILTER (WHERE task = '描述图片') OVER run AS b
@@ -101,8 +101,10 @@ INSERT INTO llava_task (name, kind, prompt, alias) VALUES ('新任务', 'descrip
 INSERT INTO llava_task (name, kind, prompt, alias) VALUES ('新任务', 'description', '写。', '日常对话');
 INSERT INTO llava_task (name, kind, prompt) VALUES ('detail', 'description', '写。');
 INSERT INTO llava_task (name, weight) VALUES ('描述图片', 1000000000001);
+\set VERBOSITY terse
 INSERT INTO llava_task (name, max_rounds) VALUES ('日常对话', 0);
 INSERT INTO llava_task (name, prompt) VALUES (NULL, '写。');
+\set VERBOSITY default
 UPDATE llava_task SET weight = 5 WHERE name = '描述图片';
 UPDATE llava_task SET prompt = '很长的一段话，长到提示里放不下，所以后面的部分会被省略号代替。', weight = 1 WHERE name = '日常对话';
 UPDATE llava_task SET shipped = shipped WHERE name = 'detail_en';

@@ -20,6 +20,7 @@
 #include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "storage/fd.h"
+#include "task.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -369,6 +370,19 @@ load_new(FunctionCallInfo fcinfo)
 	return load;
 }
 
+/* A task that is not there is said before the first file is read, not after. */
+static void
+check_task(const Load *load)
+{
+	List	   *tasks;
+
+	if (load->task == NULL)
+		return;
+	tasks = task_weights();
+	if (task_named(tasks, text_to_cstring(load->task)) == NULL)
+		task_unknown(tasks, text_to_cstring(load->task));
+}
+
 static void
 report(const Load *load)
 {
@@ -392,6 +406,7 @@ llava_load(PG_FUNCTION_ARGS)
 
 	check_call(fcinfo);
 	load = load_new(fcinfo);
+	check_task(load);
 	rc = SPI_connect_ext(SPI_OPT_NONATOMIC);
 	if (rc != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext: %s", SPI_result_code_string(rc));
