@@ -66,20 +66,20 @@ lint:
 		--warnings-as-errors='*' FILE -- -std=gnu99 -Isrc $(PG_INCLUDES) $(LIBRARY_CFLAGS) 2>/dev/null
 
 # PostgreSQL's own flags (src/tools/pgindent)
-# Its lexer takes the byte 0x80 for one of its own marks, and Chinese text is full
+# text is a type in src/pg and a name elsewhere.  Its lexer takes the byte 0x80 for one of its own marks, and Chinese text is full
 # of it: 0xFF, which UTF-8 never has, stands in.
-INDENT = tr '\200' '\377' | pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l79 -lp \
-	-lpl -nip -npro -sac -tpg -ts4 -U.typedefs | tr '\377' '\200'
+INDENT = tr '\200' '\377' <$$f | pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l79 -lp \
+	-lpl -nip -npro -sac -tpg -ts4 -U.typedefs $$(case $$f in src/pg/*) echo -Ttext;; esac) | tr '\377' '\200'
 INDENTED = $(wildcard src/*.[ch] src/*/*.[ch])
 
 ## indent: format the sources of src
 indent:
-	@for f in $(INDENTED); do cat $$f | $(INDENT) >$$f.indented && \
+	@for f in $(INDENTED); do $(INDENT) >$$f.indented && \
 		{ cmp -s $$f $$f.indented && rm $$f.indented || mv $$f.indented $$f; }; done
 
 ## indent-check: fail where the formatter would change something
 indent-check:
-	@fail=0; for f in $(INDENTED); do cat $$f | $(INDENT) | diff -u $$f - || fail=1; done; exit $$fail
+	@fail=0; for f in $(INDENTED); do $(INDENT) | diff -u $$f - || fail=1; done; exit $$fail
 
 ## typedefs: .typedefs anew, from the debug information of the built objects
 typedefs: all

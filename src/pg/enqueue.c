@@ -15,7 +15,7 @@ PG_FUNCTION_INFO_V1(llava_retry);
 
 /* The name of the task that is named so; ERROR if there is none. */
 static Datum
-resolve_task(text * word)
+resolve_task(text *word)
 {
 	List	   *tasks = task_weights();
 	LlavaTask  *task = task_named(tasks, text_to_cstring(word));

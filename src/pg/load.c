@@ -314,7 +314,7 @@ check_call(FunctionCallInfo fcinfo)
 
 /* The directory of the call, checked, as it stands before each file's path. */
 static char *
-directory_argument(text * argument)
+directory_argument(text *argument)
 {
 	char	   *directory = text_to_cstring(argument);
 	struct stat facts;

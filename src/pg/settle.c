@@ -62,12 +62,12 @@ settle_clean_text(const char *text)
 
 	for (int i = 0; i < size;)
 	{
-		int			length = pg_utf_mblen((const unsigned char *) text + i);
+		int			length = pg_utf_mblen((const unsigned char *) text +i);
 
 		if (i + length <= size &&
-			pg_utf8_islegal((const unsigned char *) text + i, length))
+			pg_utf8_islegal((const unsigned char *) text +i, length))
 		{
-			memcpy(clean + n, text + i, length);
+			memcpy(clean + n, text +i, length);
 			n += length;
 			i += length;
 		}
