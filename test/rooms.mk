@@ -69,7 +69,8 @@ lint:
 # text is a type in src/pg and a name elsewhere.  Its lexer takes the byte 0x80 for one of its own marks, and Chinese text is full
 # of it: 0xFF, which UTF-8 never has, stands in.
 INDENT = tr '\200' '\377' <$$f | pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l79 -lp \
-	-lpl -nip -npro -sac -tpg -ts4 -U.typedefs $$(case $$f in src/pg/*) echo -Ttext;; esac) | tr '\377' '\200'
+	-lpl -nip -npro -sac -tpg -ts4 -U.typedefs $$(case $$f in src/pg/*) echo -Ttext;; esac) | tr '\377' '\200' | \
+	sed -E 's/^([A-Za-z][A-Za-z0-9_ ]*[A-Za-z0-9_])[[:space:]]+\*$$/\1 */'
 INDENTED = $(wildcard src/*.[ch] src/*/*.[ch])
 
 ## indent: format the sources of src

@@ -114,7 +114,7 @@ start_threads(ImagePool *pool, int threads)
 	return pool->n_threads == threads;
 }
 
-ImagePool  *
+ImagePool *
 image_pool_new(int threads)
 {
 	ImagePool  *pool = calloc(1, sizeof(ImagePool));
@@ -152,7 +152,7 @@ image_pool_submit(ImagePool *pool, ImageJob *job)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
-ImageJob   *
+ImageJob *
 image_pool_next(ImagePool *pool)
 {
 	ImageJob   *job;

@@ -40,7 +40,7 @@
 pg_noreturn static void refuse_to_send(const LlavaServer *server, const char *what,
 									   const char *hint);
 
-List	   *
+List *
 server_oids(void)
 {
 	Oid			wrapper = get_foreign_data_wrapper_oid("llava_zh", true);
@@ -307,13 +307,13 @@ key_for(const LlavaServer *server, Oid user)
 	return NULL;
 }
 
-char	   *
+char *
 server_key_for_worker(const LlavaServer *server)
 {
 	return key_for(server, server->owner);
 }
 
-char	   *
+char *
 server_key_for_caller(const LlavaServer *server)
 {
 	return key_for(server, GetUserId());

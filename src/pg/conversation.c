@@ -26,7 +26,7 @@ append_turn(StringInfo json, bool human, const char *text)
 	appendStringInfoChar(json, '}');
 }
 
-char	   *
+char *
 conversation_json(const ReplyResult *result, const char *question, int *rounds)
 {
 	StringInfoData json;
@@ -68,7 +68,7 @@ append_share(StringInfo json, const char *name, double share)
 		appendStringInfo(json, ", \"%s\": null", name);
 }
 
-char	   *
+char *
 conversation_measures(const ReplyMeasures *measures)
 {
 	StringInfoData json;

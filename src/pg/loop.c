@@ -26,7 +26,7 @@ join_threads(int code, Datum arg)
 	threads = NULL;
 }
 
-Loop	   *
+Loop *
 loop_new(int holder, bool in_procedure)
 {
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "llava_zh loop",

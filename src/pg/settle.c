@@ -53,21 +53,21 @@ typedef struct Batch
 	uint64		failed;
 } Batch;
 
-char	   *
-settle_clean_text(const char *text)
+char *
+settle_clean_text(const char *words)
 {
-	int			size = strlen(text);
+	int			size = strlen(words);
 	char	   *clean = palloc(size + 1);
 	int			n = 0;
 
 	for (int i = 0; i < size;)
 	{
-		int			length = pg_utf_mblen((const unsigned char *) text +i);
+		int			length = pg_utf_mblen((const unsigned char *) words + i);
 
 		if (i + length <= size &&
-			pg_utf8_islegal((const unsigned char *) text +i, length))
+			pg_utf8_islegal((const unsigned char *) words + i, length))
 		{
-			memcpy(clean + n, text +i, length);
+			memcpy(clean + n, words + i, length);
 			n += length;
 			i += length;
 		}

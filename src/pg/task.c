@@ -211,7 +211,7 @@ share_prompts(List *tasks)
 	prompts[n] = NULL;
 }
 
-List	   *
+List *
 task_list(void)
 {
 	MemoryContext caller = CurrentMemoryContext;
@@ -228,7 +228,7 @@ task_list(void)
 	return tasks;
 }
 
-List	   *
+List *
 task_weights(void)
 {
 	MemoryContext caller = CurrentMemoryContext;
@@ -252,7 +252,7 @@ task_weights(void)
 	return tasks;
 }
 
-LlavaTask  *
+LlavaTask *
 task_named(List *tasks, const char *name)
 {
 	LlavaTask  *by_alias = NULL;
@@ -297,7 +297,7 @@ task_unknown(List *tasks, const char *name)
 			 errhint("Tasks are %s.", names.data)));
 }
 
-LlavaTask  *
+LlavaTask *
 task_find(const char *name)
 {
 	List	   *tasks = task_list();

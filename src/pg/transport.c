@@ -62,7 +62,7 @@ pool_exit(int code, Datum arg)
 	pool = NULL;
 }
 
-VlmPool    *
+VlmPool *
 transport_pool(int max_connections)
 {
 	int			allowed;

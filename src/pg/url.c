@@ -101,7 +101,7 @@ url_problem(const char *url)
 	return NULL;
 }
 
-char	   *
+char *
 options_url(const char *url)
 {
 	const char *problem = url_problem(url);

@@ -157,7 +157,7 @@ on_timer(CURLM *multi, long timeout_ms, void *arg)
 
 /* ---- the pool ---- */
 
-VlmPool    *
+VlmPool *
 vlm_pool_new(int max_connections)
 {
 	VlmPool    *pool;

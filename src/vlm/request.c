@@ -88,7 +88,7 @@ on_write(char *data, size_t size, size_t n, void *arg)
 	return bytes;
 }
 
-Request    *
+Request *
 request_new(void)
 {
 	Request    *request = calloc(1, sizeof(Request));
