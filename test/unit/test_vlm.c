@@ -1,0 +1,407 @@
+/*
+ * test_vlm.c
+ *	  Bodies, envelopes, outcomes and pacing: everything of src/vlm but the wire.
+ */
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <curl/curl.h>
+#include <jansson.h>
+
+#include "vlm/base64.h"
+#include "vlm/vlm.h"
+
+/* ---- base64 ---- */
+
+static void
+base64_is_rfc_4648(void **state)
+{
+	static const char *const vectors[][2] = {
+		{"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="},
+		{"fooba", "Zm9vYmE="}, {"foobar", "Zm9vYmFy"}
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(vectors) / sizeof(vectors[0]); i++)
+	{
+		size_t		size = strlen(vectors[i][0]);
+		char		out[16] = {0};
+
+		assert_int_equal(base64_length(size), strlen(vectors[i][1]));
+		base64_slice((const uint8_t *) vectors[i][0], size, 0, base64_length(size), out);
+		assert_string_equal(out, vectors[i][1]);
+	}
+}
+
+static void
+base64_may_be_cut_anywhere(void **state)
+{
+	uint8_t		data[1001];
+	char		whole[1400];
+	char		pieces[1400];
+	uint32_t	random = 7;
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t) (i * 89 + 3);
+	for (size_t size = 999; size <= 1001; size++)
+	{
+		size_t		length = base64_length(size);
+
+		base64_slice(data, size, 0, length, whole);
+		for (int round = 0; round < 200; round++)
+		{
+			for (size_t at = 0; at < length;)
+			{
+				size_t		n = 1 + (random = random * 1664525 + 1013904223) % 97;
+
+				n = n < length - at ? n : length - at;
+				base64_slice(data, size, at, n, pieces + at);
+				at += n;
+			}
+			assert_memory_equal(whole, pieces, length);
+		}
+	}
+}
+
+/* ---- bodies ---- */
+
+static const VlmSampling sampling = {
+	.max_tokens = 2048,.temperature = 0.7,.top_p = 0.8,.repetition_penalty = 1.05,
+	.presence_penalty = NAN,.seed = 12345
+};
+
+static json_t *
+body_json(const VlmBody *body)
+{
+	char	   *text = malloc(body->head_size + body->tail_size + 5);
+	json_t	   *json;
+
+	assert_non_null(text);
+	sprintf(text, "%sQUJD%s", body->head, body->tail);
+	json = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	assert_non_null(json);
+	free(text);
+	return json;
+}
+
+static void
+body_says_what_was_asked(void **state)
+{
+	const char *prompt = "描述 \"图片\"。\n第二行\\ </s>";
+	VlmBody		body;
+	const char *message;
+	json_t	   *json;
+	json_t	   *content;
+
+	(void) state;
+	assert_true(vlm_body_build(&body, "Qwen/模型", prompt, &sampling, NULL, &message));
+	json = body_json(&body);
+	assert_string_equal(json_string_value(json_object_get(json, "model")), "Qwen/模型");
+	assert_true(json_is_false(json_object_get(json, "stream")));
+	assert_int_equal(json_integer_value(json_object_get(json, "seed")), 12345);
+	assert_int_equal(json_integer_value(json_object_get(json, "max_tokens")), 2048);
+	assert_true(json_real_value(json_object_get(json, "temperature")) == 0.7);
+	assert_null(json_object_get(json, "presence_penalty"));
+	assert_non_null(strstr(body.tail, "\"temperature\":0.7,"));
+	content = json_object_get(json_array_get(json_object_get(json, "messages"), 0), "content");
+	/* the image stands before the text */
+	assert_string_equal(json_string_value(json_object_get(json_object_get(json_array_get(content, 0),
+																		  "image_url"), "url")),
+						"data:image/jpeg;base64,QUJD");
+	assert_string_equal(json_string_value(json_object_get(json_array_get(content, 1), "text")), prompt);
+	json_decref(json);
+	vlm_body_free(&body);
+}
+
+static void
+extra_body_is_merged_or_refused(void **state)
+{
+	VlmBody		body;
+	const char *message;
+	json_t	   *json;
+
+	(void) state;
+	assert_true(vlm_body_build(&body, "m", "p", &sampling,
+							   "{\"temperature\": 0, \"enable_thinking\": false}", &message));
+	json = body_json(&body);
+	assert_true(json_is_false(json_object_get(json, "enable_thinking")));
+	assert_int_equal(json_integer_value(json_object_get(json, "temperature")), 0);
+	json_decref(json);
+	vlm_body_free(&body);
+	assert_null(vlm_extra_body_check("{}"));
+	assert_non_null(vlm_extra_body_check("[]"));
+	assert_non_null(vlm_extra_body_check("{"));
+	assert_non_null(vlm_extra_body_check("{\"model\": 1}"));
+	assert_non_null(vlm_extra_body_check("{\"messages\": []}"));
+	assert_non_null(vlm_extra_body_check("{\"stream\": true}"));
+	assert_non_null(vlm_extra_body_check("{\"n\": 2}"));
+	assert_non_null(vlm_extra_body_check("{\"seed\": 2}"));
+	assert_false(vlm_body_build(&body, "m", "p", &sampling, "{\"n\": 2}", &message));
+}
+
+/* ---- envelopes ---- */
+
+static bool
+parses(const char *text, VlmEnvelope *envelope)
+{
+	const char *message;
+	bool		ok = vlm_envelope_parse(text, strlen(text), envelope, &message);
+
+	assert_true(ok == (message == NULL));
+	return ok;
+}
+
+static void
+envelopes_are_taken_apart(void **state)
+{
+	VlmEnvelope e;
+
+	(void) state;
+	assert_true(parses("{\"id\":\"x\",\"model\":\"tiny\",\"choices\":[{\"finish_reason\":\"length\","
+					   "\"message\":{\"role\":\"assistant\",\"content\":\"好\\u0000了\"}}],"
+					   "\"usage\":{\"prompt_tokens\":59,\"completion_tokens\":64}}", &e));
+	assert_int_equal(e.content_size, 7);
+	assert_memory_equal(e.content, "好\0了", 7);
+	assert_string_equal(e.finish_reason, "length");
+	assert_string_equal(e.model, "tiny");
+	assert_int_equal(e.prompt_tokens, 59);
+	vlm_envelope_free(&e);
+	assert_true(parses("{\"choices\":[{\"message\":{\"content\":[{\"type\":\"text\",\"text\":\"a\"},"
+					   "{\"type\":\"text\",\"text\":\"b\"}]}}]}", &e));
+	assert_string_equal(e.content, "ab");
+	assert_int_equal(e.prompt_tokens, -1);
+	vlm_envelope_free(&e);
+	assert_true(parses("{\"choices\":[{\"message\":{\"content\":null,\"reasoning_content\":\"hm\"}}]}", &e));
+	assert_true(e.has_reasoning);
+	assert_int_equal(e.content_size, 0);
+	vlm_envelope_free(&e);
+	assert_true(parses("{\"choices\":[{\"message\":{\"content\":null,\"refusal\":\"no\"}}]}", &e));
+	assert_true(e.refused);
+	vlm_envelope_free(&e);
+	assert_false(parses("{\"choices\":[]}", &e));
+	assert_false(parses("{}", &e));
+	assert_false(parses("{\"choices\":[{\"message\":{\"content\":null}}]}", &e));
+	assert_false(parses("{\"error\":{\"message\":\"x\"},\"choices\":[{\"message\":{\"content\":\"a\"}}]}", &e));
+	assert_false(parses("<html>", &e));
+	assert_false(parses("", &e));
+	assert_false(parses("{\"choices\":[{\"message\":{\"content\":\"\xff\"}}]}", &e));
+}
+
+/* ---- outcomes ---- */
+
+typedef struct Case
+{
+	int			status;
+	const char *body;
+	VlmAction	action;
+	const char *reason;
+	bool		counts;
+} Case;
+
+static const Case cases[] = {
+	{400, "{\"error\":{\"code\":400,\"message\":\"Failed to load image or audio file\",\"type\":\"invalid_request_error\"}}",
+	VLM_IMAGE_FAULT, "bad_image", true},
+	{400, "{\"object\":\"error\",\"message\":\"The image length and width do not meet the model restrictions\",\"code\":400}",
+	VLM_IMAGE_FAULT, "bad_image", true},
+	{400, "{\"error\":{\"message\":\"request (6045 tokens) exceeds the available context size\",\"type\":\"exceed_context_size_error\"}}",
+	VLM_IMAGE_FAULT, "context", true},
+	{400, "{\"object\":\"error\",\"message\":\"This model's maximum context length is 4096 tokens\"}",
+	VLM_IMAGE_FAULT, "context", true},
+	{400, "{\"error\":{\"code\":\"data_inspection_failed\",\"message\":\"Input data may contain inappropriate content.\"}}",
+	VLM_FILTERED, "content_filter", true},
+	{400, "{\"error\":{\"code\":\"Arrearage\",\"message\":\"Access denied\"}}", VLM_PAUSE, "money", false},
+	{401, "{\"error\":{\"message\":\"Invalid API Key\"}}", VLM_PAUSE, "key", false},
+	{403, "{\"error\":{\"code\":\"AllocationQuota.FreeTierOnly\",\"message\":\"x\"}}", VLM_PAUSE, "money", false},
+	{404, "{\"error\":{\"code\":\"model_not_found\",\"message\":\"The model does not exist\"}}", VLM_PAUSE, "model", false},
+	{404, "{\"error\":{\"message\":\"File Not Found\",\"type\":\"not_found_error\"}}", VLM_PAUSE, "not_found", false},
+	{413, "", VLM_IMAGE_FAULT, "too_large", true},
+	{429, "{\"error\":{\"code\":\"Throttling.RateQuota\",\"message\":\"Requests rate limit exceeded\"}}",
+	VLM_THROTTLE, "throttled", false},
+	{429, "{\"error\":{\"code\":\"PrepaidBillOverdue\",\"message\":\"x\"}}", VLM_PAUSE, "money", false},
+	{500, "{\"error\":{\"message\":\"boom\"}}", VLM_RETRY, "http_500", true},
+	{500, "{\"error\":{\"message\":\"image input is not supported - hint: you may need to provide the mmproj\"}}",
+	VLM_PAUSE, "model", false},
+	{502, "<html>Bad Gateway</html>", VLM_RETRY, "http_502", false},
+	{503, "{\"error\":{\"message\":\"Loading model\",\"type\":\"unavailable_error\"}}", VLM_THROTTLE, "http_503", false},
+	{302, "", VLM_PAUSE, "redirect", false},
+	{200, "<html>", VLM_RETRY, "no_completion", true},
+	{200, "{\"error\":{\"code\":\"Arrearage\"}}", VLM_PAUSE, "money", false},
+	{200, "{\"choices\":[{\"message\":{\"content\":\"x\"}}]}", VLM_DONE, NULL, true}
+};
+
+static void
+outcomes_are_classed(void **state)
+{
+	(void) state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+	{
+		VlmResponse response = {.status = cases[i].status,.retry_after_ms = -1};
+		VlmOutcome	outcome;
+		VlmEnvelope envelope;
+
+		response.body = strdup(cases[i].body);
+		response.body_size = strlen(cases[i].body);
+		vlm_outcome(&response, NULL, &outcome, &envelope);
+		assert_int_equal(outcome.action, cases[i].action);
+		if (cases[i].reason != NULL)
+			assert_string_equal(outcome.reason, cases[i].reason);
+		assert_int_equal(outcome.counts, cases[i].counts);
+		vlm_envelope_free(&envelope);
+		vlm_response_free(&response);
+	}
+}
+
+static void
+failures_of_the_wire_are_classed(void **state)
+{
+	static const struct
+	{
+		int			code;
+		bool		sent;
+		VlmAction	action;
+		const char *reason;
+		bool		counts;
+	}			wire[] = {
+		{CURLE_COULDNT_CONNECT, false, VLM_PAUSE, "refused", false},
+		{CURLE_COULDNT_RESOLVE_HOST, false, VLM_PAUSE, "dns", false},
+		{CURLE_PEER_FAILED_VERIFICATION, false, VLM_PAUSE, "tls", false},
+		{CURLE_OPERATION_TIMEDOUT, false, VLM_PAUSE, "connect_timeout", false},
+		{CURLE_OPERATION_TIMEDOUT, true, VLM_RETRY, "timeout", true},
+		{CURLE_RECV_ERROR, true, VLM_RETRY, "connection_lost", true},
+		{CURLE_SEND_FAIL_REWIND, false, VLM_RETRY, "connection_lost", true},
+		{CURLE_PARTIAL_FILE, true, VLM_RETRY, "partial_body", true},
+		{CURLE_OUT_OF_MEMORY, false, VLM_RETRY, "no_memory", false}
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(wire) / sizeof(wire[0]); i++)
+	{
+		VlmResponse response = {.curl_code = wire[i].code,.sent = wire[i].sent};
+		VlmOutcome	outcome;
+		VlmEnvelope envelope;
+
+		vlm_outcome(&response, NULL, &outcome, &envelope);
+		assert_int_equal(outcome.action, wire[i].action);
+		assert_string_equal(outcome.reason, wire[i].reason);
+		assert_int_equal(outcome.counts, wire[i].counts);
+	}
+}
+
+static void
+key_is_masked_and_words_are_clipped(void **state)
+{
+	VlmResponse response = {.status = 401};
+	VlmOutcome	outcome;
+	VlmEnvelope envelope;
+	json_t	   *json;
+	char		body[2000] = "{\"error\":{\"message\":\"Incorrect key sk-abc123 provided ";
+
+	(void) state;
+	for (int i = 0; i < 300; i++)
+		strcat(body, "密");
+	strcat(body, "\"}}");
+	response.body = strdup(body);
+	response.body_size = strlen(body);
+	vlm_outcome(&response, "sk-abc123", &outcome, &envelope);
+	assert_null(strstr(outcome.detail, "sk-abc123"));
+	assert_non_null(strstr(outcome.detail, "*********"));
+	/* whole characters only */
+	json = json_string(outcome.detail);
+	assert_non_null(json);
+	json_decref(json);
+	vlm_response_free(&response);
+}
+
+/* ---- pacing ---- */
+
+static void
+window_grows_and_halves(void **state)
+{
+	VlmPace		pace;
+	int64_t		now = 1000;
+
+	(void) state;
+	vlm_pace_init(&pace, now);
+	vlm_pace_limits(&pace, 64, 0, 0);
+	for (int i = 0; i < 200; i++, now += 10)
+	{
+		while (vlm_pace_wait(&pace, 0, now) == 0)
+			vlm_pace_sent(&pace, 0, now);
+		assert_true(pace.in_flight <= 64);
+		vlm_pace_ended(&pace, VLM_DONE, 500, -1, 0, -1, now);
+	}
+	assert_true(pace.window == 64);
+	/* a storm at one moment is one halving */
+	for (int i = 0; i < 30; i++)
+		vlm_pace_ended(&pace, VLM_THROTTLE, 5, -1, 0, -1, now);
+	assert_true(pace.window == 32);
+	now += 2000;
+	vlm_pace_ended(&pace, VLM_THROTTLE, 5, 3000, 0, -1, now);
+	assert_true(pace.window == 16);
+	assert_int_equal(vlm_pace_wait(&pace, 0, now), 3000);
+	/* additive from there */
+	for (int i = 0; i < 16; i++)
+		vlm_pace_ended(&pace, VLM_DONE, 500, -1, 0, -1, now);
+	assert_true(pace.window > 16.5 && pace.window < 17.5);
+}
+
+static int
+sent_in_minutes(VlmPace *pace, int minutes, int64_t tokens)
+{
+	int			sent = 0;
+
+	for (int64_t now = 0; now < (int64_t) minutes * 60000; now += 10)
+		while (vlm_pace_wait(pace, tokens, now) == 0)
+		{
+			vlm_pace_sent(pace, tokens, now);
+			vlm_pace_ended(pace, VLM_DONE, 0, -1, tokens, -1, now);
+			sent++;
+		}
+	return sent;
+}
+
+static void
+minutes_are_kept(void **state)
+{
+	VlmPace		pace;
+
+	(void) state;
+	vlm_pace_init(&pace, 0);
+	vlm_pace_limits(&pace, 100, 60, 0);
+	assert_in_range(sent_in_minutes(&pace, 5, 0), 295, 301);
+	vlm_pace_init(&pace, 0);
+	vlm_pace_limits(&pace, 100, 0, 600000);
+	assert_in_range(sent_in_minutes(&pace, 2, 1500), 790, 810);
+	for (uint64_t r = 0; r < 100; r++)
+	{
+		assert_in_range(vlm_backoff_ms(1, 2000, 300000, r * 7919), 1000, 2000);
+		assert_in_range(vlm_backoff_ms(30, 2000, 300000, r * 7919), 150000, 300000);
+	}
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(base64_is_rfc_4648),
+		cmocka_unit_test(base64_may_be_cut_anywhere),
+		cmocka_unit_test(body_says_what_was_asked),
+		cmocka_unit_test(extra_body_is_merged_or_refused),
+		cmocka_unit_test(envelopes_are_taken_apart),
+		cmocka_unit_test(outcomes_are_classed),
+		cmocka_unit_test(failures_of_the_wire_are_classed),
+		cmocka_unit_test(key_is_masked_and_words_are_clipped),
+		cmocka_unit_test(window_grows_and_halves),
+		cmocka_unit_test(minutes_are_kept),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
