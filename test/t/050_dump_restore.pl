@@ -45,14 +45,14 @@ sub contents
 my $before = contents('postgres');
 my $asked = $endpoint->stats->{requests};
 my $dump = $node->backup_dir . '/dump.sql';
-mkdir $node->backup_dir;
-$node->command_ok([ 'pg_dump', '-f', $dump, $node->connstr('postgres') ], 'pg_dump');
+mkdir $node->backup_dir unless -d $node->backup_dir;
+command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('postgres') ], 'pg_dump');
 $node->safe_psql('postgres', 'CREATE DATABASE restored');
-$node->command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr('restored') ], 'restore');
+command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'restore');
 
 is(contents('restored'), $before, 'every row is the same');
 is($endpoint->stats->{requests}, $asked, 'nothing was asked');
-is($node->safe_psql('restored', 'SELECT (SELECT last_value FROM llava_call_seq) = (SELECT max(id) FROM llava_reply) OR (SELECT last_value FROM llava_call_seq) >= (SELECT max(id) FROM llava_reply)'),
+is($node->safe_psql('restored', 'SELECT (SELECT last_value FROM llava_call_seq) >= (SELECT max(id) FROM llava_reply)'),
 	't', 'call ids go on where they were');
 
 # it goes on: the waiting ones are asked, with the edited prompt, under new ids
