@@ -4,146 +4,219 @@
  */
 #include "private.h"
 
-#include <gif_lib.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct Source
+#include <gif_lib.h>
+
+typedef struct GifReader
 {
-	const uint8_t *data;
+	ImageSource source;			/* first: what the caller holds */
+	GifFileType *gif;
+	const uint8_t *data;		/* what is not yet read */
 	size_t		left;
-} Source;
+	int			transparent;	/* -1: none */
+	uint8_t    *line;			/* colour numbers of a row */
+	uint8_t    *whole;			/* those of an interlaced frame */
+	int			y;
+} GifReader;
 
 static int
 on_read(GifFileType *gif, GifByteType *out, int n)
 {
-	Source	   *source = gif->UserData;
-	size_t		take = (size_t) n < source->left ? (size_t) n : source->left;
+	GifReader  *reader = gif->UserData;
+	size_t		take = (size_t) n < reader->left ? (size_t) n : reader->left;
 
-	memcpy(out, source->data, take);
-	source->data += take;
-	source->left -= take;
+	memcpy(out, reader->data, take);
+	reader->data += take;
+	reader->left -= take;
 	return (int) take;
 }
 
-static void
-put_line(Pixels *pixels, const GifFileType *gif, const GifByteType *line, int y, int transparent)
+/* One row of the frame, as its data has it next. */
+static ImageStatus
+read_line(GifReader *reader, uint8_t *line, ImageError *error)
 {
-	const ColorMapObject *map = gif->Image.ColorMap != NULL ? gif->Image.ColorMap : gif->SColorMap;
-	int			top = gif->Image.Top + y;
+	GifFileType *gif = reader->gif;
 
-	if (top < 0 || top >= pixels->height || map == NULL)
-		return;
-	for (int i = 0; i < gif->Image.Width; i++)
+	if (DGifGetLine(gif, line, gif->Image.Width) == GIF_OK)
+		return IMAGE_OK;
+	if (gif->Error == D_GIF_ERR_NOT_ENOUGH_MEM)
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a GIF");
+	if (gif->Error == D_GIF_ERR_EOF_TOO_SOON || gif->Error == D_GIF_ERR_READ_FAILED)
+		return image_fail(error, IMAGE_TRUNCATED, "GIF ends in its first frame");
+	return image_fail(error, IMAGE_BROKEN, "GIF is broken in its first frame");
+}
+
+static void
+paint(const GifReader *reader, const uint8_t *line, uint8_t *row)
+{
+	const GifImageDesc *frame = &reader->gif->Image;
+	const ColorMapObject *map = frame->ColorMap != NULL ? frame->ColorMap :
+	reader->gif->SColorMap;
+
+	row += (size_t) frame->Left * 3;
+	for (int x = 0; x < frame->Width; x++, row += 3)
 	{
-		int			x = gif->Image.Left + i;
-		uint8_t    *rgb;
+		static const GifColorType black = {0, 0, 0};
+		const GifColorType *colour = line[x] < map->ColorCount ? &map->Colors[line[x]] : &black;
 
-		if (x < 0 || x >= pixels->width || line[i] == transparent || line[i] >= map->ColorCount)
+		if (line[x] == reader->transparent)
 			continue;
-		rgb = pixels->rgb + ((size_t) top * (size_t) pixels->width + (size_t) x) * 3;
-		rgb[0] = map->Colors[line[i]].Red;
-		rgb[1] = map->Colors[line[i]].Green;
-		rgb[2] = map->Colors[line[i]].Blue;
+		row[0] = colour->Red;
+		row[1] = colour->Green;
+		row[2] = colour->Blue;
 	}
 }
 
-/* The row that the n-th line of the data is, interlaced or not (GIF89a, appendix E). */
-static int
-row_of(int n, int height, bool interlaced)
+static ImageStatus
+read_row(ImageSource *source, uint8_t *row, ImageError *error)
+{
+	GifReader  *reader = (GifReader *) source;
+	const GifImageDesc *frame = &reader->gif->Image;
+	int			y = reader->y++ - frame->Top;
+	const uint8_t *line = reader->line;
+	ImageStatus status;
+
+	memset(row, 255, (size_t) source->width * 3);
+	if (y < 0 || y >= frame->Height)
+		return IMAGE_OK;
+	if (reader->whole != NULL)
+		line = reader->whole + (size_t) y * (size_t) frame->Width;
+	else
+	{
+		status = read_line(reader, reader->line, error);
+		if (status != IMAGE_OK)
+			return status;
+	}
+	paint(reader, line, row);
+	return IMAGE_OK;
+}
+
+static void
+close_reader(ImageSource *source)
+{
+	GifReader  *reader = (GifReader *) source;
+	int			code;
+
+	if (reader->gif != NULL)
+		(void) DGifCloseFile(reader->gif, &code);
+	free(reader->line);
+	free(reader->whole);
+	free(reader);
+}
+
+/* Passes over an extension; one of them names the transparent colour. */
+static bool
+read_extension(GifReader *reader)
+{
+	GifByteType *block = NULL;
+	int			code;
+
+	if (DGifGetExtension(reader->gif, &code, &block) != GIF_OK)
+		return false;
+	if (code == GRAPHICS_EXT_FUNC_CODE && block != NULL && block[0] >= 4)
+		reader->transparent = block[1] & 1 ? block[4] : -1;
+	while (block != NULL)
+		if (DGifGetExtensionNext(reader->gif, &block) != GIF_OK)
+			return false;
+	return true;
+}
+
+/* Stops behind the first frame's header. */
+static ImageStatus
+find_frame(GifReader *reader, ImageError *error)
+{
+	GifRecordType type;
+
+	while (DGifGetRecordType(reader->gif, &type) == GIF_OK)
+	{
+		if (type == EXTENSION_RECORD_TYPE && read_extension(reader))
+			continue;
+		if (type != IMAGE_DESC_RECORD_TYPE || DGifGetImageDesc(reader->gif) != GIF_OK)
+			break;
+		if (reader->gif->Image.ColorMap == NULL && reader->gif->SColorMap == NULL)
+			return image_fail(error, IMAGE_BROKEN, "GIF has no colours");
+		return IMAGE_OK;
+	}
+	return image_fail(error, reader->left == 0 ? IMAGE_TRUNCATED : IMAGE_BROKEN,
+					  "GIF has no whole frame header");
+}
+
+/* Rows come as 0, 8 ..., then 4, 12 ..., 2, 6 ..., 1, 3 ... (appendix E). */
+static ImageStatus
+read_passes(GifReader *reader, const ImageFit *fit, ImageError *error)
 {
 	static const int first[] = {0, 4, 2, 1};
 	static const int step[] = {8, 8, 4, 2};
+	const GifImageDesc *frame = &reader->gif->Image;
 
-	if (!interlaced)
-		return n;
-	for (int pass = 0; pass < 4; pass++)
-	{
-		int			rows = (height - first[pass] + step[pass] - 1) / step[pass];
-
-		if (rows < 0)
-			rows = 0;
-		if (n < rows)
-			return first[pass] + n * step[pass];
-		n -= rows;
-	}
-	return height - 1;
-}
-
-static ImageStatus
-read_frame(GifFileType *gif, int transparent, const ImageFit *fit, Pixels *pixels,
-		   ImageError *error)
-{
-	ImageStatus status = IMAGE_OK;
-	GifByteType *line;
-
-	if (DGifGetImageDesc(gif) != GIF_OK || gif->Image.Width <= 0)
-		return image_fail(error, IMAGE_BROKEN, "GIF has no valid frame");
-	line = malloc((size_t) gif->Image.Width);
-	if (line == NULL || !pixels_new(pixels, gif->SWidth, gif->SHeight))
-	{
-		free(line);
+	reader->whole = malloc((size_t) frame->Width * (size_t) frame->Height);
+	if (reader->whole == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a GIF");
-	}
-	memset(pixels->rgb, 255, (size_t) pixels->width * (size_t) pixels->height * 3);
-	for (int n = 0; n < gif->Image.Height && status == IMAGE_OK; n++)
-	{
-		if (n % 16 == 0 && image_stopped(fit))
-			status = image_fail(error, IMAGE_STOPPED, "stopped");
-		else if (DGifGetLine(gif, line, gif->Image.Width) != GIF_OK)
-			status = image_fail(error, IMAGE_TRUNCATED, "GIF ends in its first frame");
-		else
-			put_line(pixels, gif, line, row_of(n, gif->Image.Height, gif->Image.Interlace),
-					 transparent);
-	}
-	free(line);
-	return status;
+	for (int pass = 0; pass < 4; pass++)
+		for (int y = first[pass]; y < frame->Height; y += step[pass])
+		{
+			ImageStatus status;
+
+			if (image_stopped(fit))
+				return image_fail(error, IMAGE_STOPPED, "stopped");
+			status = read_line(reader, reader->whole + (size_t) y * (size_t) frame->Width,
+							   error);
+			if (status != IMAGE_OK)
+				return status;
+		}
+	return IMAGE_OK;
 }
 
-/* Records up to the first frame; its graphics control names the transparent colour. */
 static ImageStatus
-find_frame(GifFileType *gif, const ImageFit *fit, Pixels *pixels, ImageError *error)
+start_reader(GifReader *reader, const ImageInfo *info, const ImageFit *fit, ImageError *error)
 {
-	int			transparent = -1;
-	GifRecordType type;
+	const GifImageDesc *frame;
+	ImageStatus status;
+	int			code = 0;
 
-	while (DGifGetRecordType(gif, &type) == GIF_OK && type != TERMINATE_RECORD_TYPE)
-	{
-		GifByteType *extension = NULL;
-		int			code;
-
-		if (type == IMAGE_DESC_RECORD_TYPE)
-			return read_frame(gif, transparent, fit, pixels, error);
-		if (type != EXTENSION_RECORD_TYPE || DGifGetExtension(gif, &code, &extension) != GIF_OK)
-			break;
-		if (code == GRAPHICS_EXT_FUNC_CODE && extension != NULL && extension[0] >= 4 &&
-			(extension[1] & 1) != 0)
-			transparent = extension[4];
-		while (extension != NULL)
-			if (DGifGetExtensionNext(gif, &extension) != GIF_OK)
-				break;
-	}
-	return image_fail(error, IMAGE_BROKEN, "GIF has no frame");
+	reader->gif = DGifOpen(reader, on_read, &code);
+	if (reader->gif == NULL)
+		return image_fail(error, code == D_GIF_ERR_NOT_ENOUGH_MEM ? IMAGE_NO_MEMORY :
+						  IMAGE_BROKEN, "GIF has no valid header");
+	status = find_frame(reader, error);
+	if (status != IMAGE_OK)
+		return status;
+	frame = &reader->gif->Image;
+	/* what was held against the limits must be what is decoded */
+	if (frame->Width < 1 || frame->Height < 1 || frame->Left < 0 || frame->Top < 0 ||
+		frame->Left + frame->Width > info->width || frame->Top + frame->Height > info->height)
+		return image_fail(error, IMAGE_BROKEN, "GIF contradicts itself about its sides");
+	reader->source.width = info->width;
+	reader->source.height = info->height;
+	reader->source.channels = 3;
+	reader->line = malloc((size_t) frame->Width);
+	if (reader->line == NULL)
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a GIF");
+	return frame->Interlace ? read_passes(reader, fit, error) : IMAGE_OK;
 }
 
 ImageStatus
-gif_decode(const uint8_t *data, size_t size, const ImageFit *fit, Pixels *pixels,
-		   ImageError *error)
+image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info, const ImageFit *fit,
+			   ImageSource **source, ImageError *error)
 {
-	Source		source = {data, size};
-	int			code = 0;
-	GifFileType *gif = DGifOpen(&source, on_read, &code);
+	GifReader  *reader = calloc(1, sizeof(GifReader));
 	ImageStatus status;
 
-	memset(pixels, 0, sizeof(*pixels));
-	if (gif == NULL)
-		return image_fail(error, IMAGE_BROKEN, "GIF has no valid header");
-	status = find_frame(gif, fit, pixels, error);
-	DGifCloseFile(gif, &code);
+	if (reader == NULL)
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a GIF");
+	reader->source.read = read_row;
+	reader->source.close = close_reader;
+	reader->data = data;
+	reader->left = size;
+	reader->transparent = -1;
+	status = start_reader(reader, info, fit, error);
 	if (status != IMAGE_OK)
 	{
-		free(pixels->rgb);
-		pixels->rgb = NULL;
+		close_reader(&reader->source);
+		return status;
 	}
-	return status;
+	*source = &reader->source;
+	return IMAGE_OK;
 }

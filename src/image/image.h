@@ -56,8 +56,11 @@ typedef struct ImageInfo
 	bool		progressive;	/* JPEG */
 	bool		animated;		/* more than one frame */
 	bool		complete;		/* the end of the picture is there */
-	double		present;		/* share of the bytes that is there, 0 to 1,
-								 * an estimate where complete is false */
+	double		present;		/* share of the picture that is there, 0 to 1:
+								 * 1 where complete, else an estimate, or -1
+								 * where none can be made */
+	int			scans;			/* of a JPEG that has to be kept whole
+								 * (progressive or in several scans); else 1 */
 } ImageInfo;
 
 /* What is refused; 0 means no limit. */
@@ -103,13 +106,14 @@ extern const char *image_status_name(ImageStatus status);	/* 'truncated' ... */
 extern const ImageLimits image_default_limits;
 
 /*
- * Facts from the header; no pixel is decoded.  IMAGE_OK also for a picture that
- * is not complete (see info->complete); the error is set for all else.
+ * Facts from the header; no pixel of a complete picture is decoded.  IMAGE_OK also
+ * for a picture that is not complete (see info->complete); the error is set for all
+ * else.
  */
 extern ImageStatus image_info(const uint8_t *data, size_t size,
 							  ImageInfo *info, ImageError *error);
 
-/* Holds facts against limits: completeness, bytes, sides, pixels, ratio. */
+/* Holds facts against limits: bytes, sides, pixels, ratio, scans, completeness. */
 extern ImageStatus image_check(const ImageInfo *info, size_t size,
 							   const ImageLimits *limits, ImageError *error);
 
@@ -126,10 +130,12 @@ extern ImageStatus image_smart_resize(int height, int width, int factor,
 extern int64_t image_tokens(const ImageInfo *info, const ImageFit *fit);
 
 /*
- * Decodes, turns upright, fits and encodes.  An upright baseline RGB or grey
- * JPEG whose sides are already what smart_resize keeps within max_pixels
- * (no downscaling needed) passes through untouched.  On success the caller frees
- * prepared->data with image_prepared_free; on failure nothing is to be freed.
+ * Decodes, turns upright, fits and encodes.  What smart_resize would shrink comes
+ * out at its sides; what it would not keeps its own, as the model's own resampling
+ * is then the only one.  An upright baseline colour or grey JPEG that need not
+ * shrink passes through untouched, unless it is larger than its raw pixels.  On
+ * success the caller frees prepared->data with image_prepared_free; on failure
+ * nothing is to be freed.
  */
 extern ImageStatus image_prepare(const uint8_t *data, size_t size,
 								 const ImageFit *fit, ImagePrepared *prepared,

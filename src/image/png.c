@@ -1,30 +1,42 @@
 /*
  * png.c
- *	  PNG through libpng: every colour type to RGB, alpha on white.
+ *	  PNG through libpng: every colour type to 8 bits, alpha on white.
+ *
+ * libpng reports errors by not returning; as in jpeg.c, no jump leaves this file.
  */
 #include "private.h"
 
-#include <png.h>
-#include <setjmp.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct Source
+#include <png.h>
+#include <setjmp.h>
+
+typedef struct PngReader
 {
-	const uint8_t *data;
+	ImageSource source;			/* first: what the caller holds */
+	png_structp png;
+	png_infop	info;
+	const uint8_t *data;		/* what is not yet read */
 	size_t		left;
-	const ImageFit *fit;
-	bool		ended;
-	bool		stopped;
-	char		message[120];
-} Source;
+	const ImageFit *fit;		/* NULL while rows are only counted */
+	bool		alpha;
+	uint8_t    *row;			/* with alpha, before it is flattened */
+	uint8_t    *whole;			/* an interlaced picture comes in passes */
+	size_t		row_bytes;
+	int			y;
+	ImageError	error;			/* why the jump was made */
+} PngReader;
+
+/* ---- what libpng calls ---- */
 
 static void
 on_error(png_structp png, png_const_charp message)
 {
-	Source	   *source = png_get_error_ptr(png);
+	PngReader  *reader = png_get_error_ptr(png);
 
-	strncpy(source->message, message, sizeof(source->message) - 1);
+	if (reader->error.status == IMAGE_OK)
+		image_fail(&reader->error, IMAGE_BROKEN, "PNG is broken: %.100s", message);
 	png_longjmp(png, 1);
 }
 
@@ -36,101 +48,197 @@ on_warning(png_structp png, png_const_charp message)
 }
 
 static void
-on_read(png_structp png, png_bytep out, png_size_t n)
+on_read(png_structp png, png_bytep out, size_t n)
 {
-	Source	   *source = png_get_io_ptr(png);
+	PngReader  *reader = png_get_io_ptr(png);
 
-	if (n > source->left)
+	if (n > reader->left)
 	{
-		source->ended = true;
-		png_error(png, "the file ends early");
+		int			percent = reader->source.height > 0 && reader->whole == NULL ?
+		(int) ((int64_t) reader->y * 100 / reader->source.height) : 0;
+
+		image_fail(&reader->error, IMAGE_TRUNCATED, "PNG ends at %d %%", percent);
+		png_error(png, "end");
 	}
-	memcpy(out, source->data, n);
-	source->data += n;
-	source->left -= n;
+	memcpy(out, reader->data, n);
+	reader->data += n;
+	reader->left -= n;
 }
 
-static void
-on_row(png_structp png, png_uint_32 row, int pass)
-{
-	Source	   *source = png_get_io_ptr(png);
+/* ---- reading ---- */
 
-	(void) pass;
-	if (row % 16 == 0 && image_stopped(source->fit))
-	{
-		source->stopped = true;
-		png_error(png, "stopped");
-	}
+static ImageStatus
+failure(const PngReader *reader, ImageError *error)
+{
+	if (error != NULL)
+		*error = reader->error;
+	return reader->error.status;
 }
 
-/* Whatever it is becomes 8-bit RGB on white. */
-static void
-set_transforms(png_structp png, png_infop info)
+/* The next row as it comes out of libpng. */
+static ImageStatus
+read_raw(PngReader *reader, uint8_t *row)
 {
-	png_color_16 white = {.red = 255,.green = 255,.blue = 255,.gray = 255};
-
-	png_set_expand(png);
-	png_set_scale_16(png);
-	png_set_gray_to_rgb(png);
-	if ((png_get_color_type(png, info) & PNG_COLOR_MASK_ALPHA) != 0 ||
-		png_get_valid(png, info, PNG_INFO_tRNS) != 0)
-		png_set_background(png, &white, PNG_BACKGROUND_GAMMA_SCREEN, 0, 1.0);
-	(void) png_set_interlace_handling(png);
-	png_read_update_info(png, info);
+	if (setjmp(png_jmpbuf(reader->png)) != 0)
+		return reader->error.status;
+	png_read_row(reader->png, row, NULL);
+	return IMAGE_OK;
 }
 
 static ImageStatus
-failure(const Source *source, ImageError *error)
+read_row(ImageSource *source, uint8_t *row, ImageError *error)
 {
-	if (source->stopped)
-		return image_fail(error, IMAGE_STOPPED, "stopped");
-	if (source->ended)
-		return image_fail(error, IMAGE_TRUNCATED, "PNG ends before its last row");
-	return image_fail(error, IMAGE_BROKEN, "PNG: %s", source->message);
+	PngReader  *reader = (PngReader *) source;
+	uint8_t    *raw = reader->alpha ? reader->row : row;
+
+	if (reader->whole != NULL)
+	{
+		raw = reader->whole + (size_t) reader->y * reader->row_bytes;
+		if (!reader->alpha)
+			memcpy(row, raw, reader->row_bytes);
+	}
+	else if (read_raw(reader, raw) != IMAGE_OK)
+		return failure(reader, error);
+	if (reader->alpha)
+		image_flatten(raw, row, (size_t) source->width, source->channels);
+	reader->y++;
+	return IMAGE_OK;
+}
+
+static void
+close_reader(ImageSource *source)
+{
+	PngReader  *reader = (PngReader *) source;
+
+	png_destroy_read_struct(&reader->png, &reader->info, NULL);
+	free(reader->row);
+	free(reader->whole);
+	free(reader);
+}
+
+/* Text, profiles and unknown chunks are passed over: they may inflate to anything. */
+static void
+ignore_ancillary(png_structp png)
+{
+	static const png_byte names[] =
+	"cHRM\0gAMA\0iCCP\0sBIT\0sRGB\0bKGD\0hIST\0pHYs\0sPLT\0tIME\0iTXt\0tEXt\0zTXt\0"
+	"eXIf\0oFFs\0pCAL\0sCAL";
+
+	png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, NULL, 0);
+	png_set_keep_unknown_chunks(png, PNG_HANDLE_CHUNK_NEVER, names, sizeof(names) / 5);
+}
+
+/* Header and transforms; all that may fail in libpng's way before the first row. */
+static ImageStatus
+start_reader(PngReader *reader)
+{
+	png_structp png = reader->png;
+	int			type;
+
+	if (setjmp(png_jmpbuf(png)) != 0)
+		return reader->error.status;
+	png_set_read_fn(png, reader, on_read);
+	png_set_user_limits(png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);
+	ignore_ancillary(png);
+	png_read_info(png, reader->info);
+	png_set_expand(png);
+	png_set_scale_16(png);
+	(void) png_set_interlace_handling(png);
+	png_read_update_info(png, reader->info);
+	type = png_get_color_type(png, reader->info);
+	reader->alpha = (type & PNG_COLOR_MASK_ALPHA) != 0;
+	reader->row_bytes = png_get_rowbytes(png, reader->info);
+	reader->source.width = (int) png_get_image_width(png, reader->info);
+	reader->source.height = (int) png_get_image_height(png, reader->info);
+	reader->source.channels = (type & PNG_COLOR_MASK_COLOR) != 0 ? 3 : 1;
+	return IMAGE_OK;
+}
+
+/* Every pass over every row of an interlaced picture. */
+static ImageStatus
+read_passes(PngReader *reader)
+{
+	reader->whole = calloc((size_t) reader->source.height, reader->row_bytes);
+	if (reader->whole == NULL)
+		return image_fail(&reader->error, IMAGE_NO_MEMORY, "no memory for a PNG");
+	for (int pass = 0; pass < 7; pass++)
+		for (int y = 0; y < reader->source.height; y++)
+		{
+			if (reader->fit != NULL && image_stopped(reader->fit))
+				return image_fail(&reader->error, IMAGE_STOPPED, "stopped");
+			if (read_raw(reader, reader->whole + (size_t) y * reader->row_bytes) != IMAGE_OK)
+				return reader->error.status;
+		}
+	return IMAGE_OK;
+}
+
+static ImageStatus
+start_rows(PngReader *reader)
+{
+	if (reader->alpha)
+	{
+		reader->row = malloc(reader->row_bytes);
+		if (reader->row == NULL)
+			return image_fail(&reader->error, IMAGE_NO_MEMORY, "no memory for a PNG");
+	}
+	if (png_get_interlace_type(reader->png, reader->info) != PNG_INTERLACE_NONE)
+		return read_passes(reader);
+	return IMAGE_OK;
 }
 
 ImageStatus
-png_decode(const uint8_t *data, size_t size, const ImageFit *fit, Pixels *pixels,
-		   ImageError *error)
+image_png_open(const uint8_t *data, size_t size, const ImageFit *fit, ImageSource **source,
+			   ImageError *error)
 {
-	Source		source = {.data = data,.left = size,.fit = fit};
-	png_structp png;
-	png_infop	info = NULL;
-	png_bytep  *volatile rows = NULL;
+	PngReader  *reader = calloc(1, sizeof(PngReader));
+	ImageStatus status;
 
-	memset(pixels, 0, sizeof(*pixels));
-	png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &source, on_error, on_warning);
-	if (png != NULL)
-		info = png_create_info_struct(png);
-	if (info == NULL)
-	{
-		png_destroy_read_struct(&png, NULL, NULL);
+	if (reader == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a PNG");
-	}
-	if (setjmp(png_jmpbuf(png)) != 0)
+	reader->source.read = read_row;
+	reader->source.close = close_reader;
+	reader->data = data;
+	reader->left = size;
+	reader->fit = fit;
+	reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, on_error, on_warning);
+	if (reader->png != NULL)
+		reader->info = png_create_info_struct(reader->png);
+	if (reader->info == NULL)
+		status = image_fail(&reader->error, IMAGE_NO_MEMORY, "no memory for a PNG");
+	else
 	{
-		png_destroy_read_struct(&png, &info, NULL);
-		free(rows);
-		free(pixels->rgb);
-		pixels->rgb = NULL;
-		return failure(&source, error);
+		status = start_reader(reader);
+		if (status == IMAGE_OK)
+			status = start_rows(reader);
 	}
-	/* text and profiles may inflate to anything: their memory is bounded */
-	png_set_user_limits(png, 1u << 20, 1u << 20);
-	png_set_chunk_malloc_max(png, 8u << 20);
-	png_set_read_fn(png, &source, on_read);
-	png_set_read_status_fn(png, on_row);
-	png_read_info(png, info);
-	set_transforms(png, info);
-	if (!pixels_new(pixels, (int) png_get_image_width(png, info),
-					(int) png_get_image_height(png, info)) ||
-		png_get_rowbytes(png, info) != (size_t) pixels->width * 3 ||
-		(rows = malloc(sizeof(png_bytep) * (size_t) pixels->height)) == NULL)
-		png_error(png, "no memory");
-	for (int y = 0; y < pixels->height; y++)
-		rows[y] = pixels->rgb + (size_t) y * (size_t) pixels->width * 3;
-	png_read_image(png, rows);
-	png_destroy_read_struct(&png, &info, NULL);
-	free(rows);
+	if (status != IMAGE_OK)
+	{
+		(void) failure(reader, error);
+		close_reader(&reader->source);
+		return status;
+	}
+	*source = &reader->source;
 	return IMAGE_OK;
+}
+
+/* Not of an interlaced picture, whose rows come seven times, nor of a giant. */
+double
+image_png_present(const uint8_t *data, size_t size, const ImageInfo *info)
+{
+	ImageSource *source = NULL;
+	uint8_t    *row;
+	int			y = 0;
+
+	if (data[28] != 0 || info->height == 0 || info->width > image_default_limits.max_side ||
+		(int64_t) info->width * info->height > image_default_limits.max_pixels)
+		return -1;
+	if (image_png_open(data, size, NULL, &source, NULL) != IMAGE_OK ||
+		source == NULL)
+		return -1;
+	row = malloc((size_t) source->width * (size_t) source->channels);
+	while (row != NULL && y < source->height && source->read(source, row, NULL) == IMAGE_OK)
+		y++;
+	free(row);
+	source->close(source);
+	return (double) y / info->height > 0.99 ? 0.99 : (double) y / info->height;
 }

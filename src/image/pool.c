@@ -11,12 +11,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define NICENESS 5
+#define NICENESS 10
 
 struct ImagePool
 {
@@ -67,12 +68,12 @@ give_job(ImagePool *pool, ImageJob *job)
 	uint64_t	one = 1;
 
 	pthread_mutex_lock(&pool->mutex);
+	/* the counter is 0 or 1, and fails only on a bad descriptor */
+	if (pool->done == NULL && write(pool->event, &one, sizeof(one)) < 0)
+		one = 0;
 	*pool->done_tail = job;
 	pool->done_tail = &job->next;
 	pthread_mutex_unlock(&pool->mutex);
-	/* a counter cannot be full: a write fails only on a bad descriptor */
-	if (write(pool->event, &one, sizeof(one)) < 0)
-		return;
 }
 
 static void *
@@ -144,6 +145,7 @@ void
 image_pool_submit(ImagePool *pool, ImageJob *job)
 {
 	job->next = NULL;
+	memset(&job->prepared, 0, sizeof(job->prepared));
 	pool->pending++;
 	pthread_mutex_lock(&pool->mutex);
 	*pool->waiting_tail = job;
@@ -163,13 +165,15 @@ image_pool_next(ImagePool *pool)
 	if (job != NULL)
 	{
 		pool->done = job->next;
-		if (pool->done == NULL)
-			pool->done_tail = &pool->done;
 		job->next = NULL;
+		if (pool->done == NULL)
+		{
+			pool->done_tail = &pool->done;
+			/* nothing left: not readable until the next job is done */
+			if (read(pool->event, &count, sizeof(count)) < 0)
+				count = 0;
+		}
 	}
-	/* what comes after this look makes the descriptor readable again */
-	else if (read(pool->event, &count, sizeof(count)) < 0)
-		count = 0;
 	pthread_mutex_unlock(&pool->mutex);
 	if (job != NULL)
 		pool->pending--;

@@ -1,138 +1,165 @@
 /*
  * prepare.c
- *	  The way of one picture: check, fit, decode, turn upright, resize, encode.
+ *	  The way of one picture: check, fit, decode, shrink, turn upright, encode.
+ *
+ * Rows flow from the source through the resizer to the writer.  Only a picture that
+ * has to be turned is gathered in between, already shrunk.
  */
 #include "private.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Python's round(x / factor) * factor, for the positive. */
-static int
-round_by(double side, int factor)
-{
-	return (int) nearbyint(side / factor) * factor;
-}
+/* Bytes that a passed picture may have beyond its raw pixels: profiles and the like. */
+#define PASS_EXTRA (64 * 1024)
 
-ImageStatus
-image_smart_resize(int height, int width, int factor, int64_t min_pixels, int64_t max_pixels,
-				   int *fitted_height, int *fitted_width, ImageError *error)
+/* One preparation. */
+typedef struct Way
 {
-	int			longer = height > width ? height : width;
-	int			shorter = height > width ? width : height;
-	int			h;
-	int			w;
-	double		beta;
+	const ImageFit *fit;
+	ImageSource *source;
+	int			orientation;
+	int			width;			/* of the rows behind the resizer, as stored */
+	int			height;
+	JpegWriter *writer;
+	uint8_t    *stored;			/* those rows, where they have to be turned */
+	int			rows;			/* of them that came */
+} Way;
 
-	if (shorter <= 0 || (double) longer / shorter > 200)
-		return image_fail(error, IMAGE_RATIO, "%d x %d pixels, sides over 200 : 1", width, height);
-	h = round_by(height, factor);
-	w = round_by(width, factor);
-	h = h < factor ? factor : h;
-	w = w < factor ? factor : w;
-	if ((int64_t) h * w > max_pixels)
-	{
-		beta = sqrt((double) height * width / (double) max_pixels);
-		h = (int) floor(height / beta / factor) * factor;
-		w = (int) floor(width / beta / factor) * factor;
-		h = h < factor ? factor : h;
-		w = w < factor ? factor : w;
-	}
-	else if ((int64_t) h * w < min_pixels)
-	{
-		beta = sqrt((double) min_pixels / ((double) height * width));
-		h = (int) ceil(height * beta / factor) * factor;
-		w = (int) ceil(width * beta / factor) * factor;
-	}
-	*fitted_height = h;
-	*fitted_width = w;
+/* Takes a row that has its final size. */
+static ImageStatus
+take_row(void *arg, const uint8_t *row, ImageError *error)
+{
+	Way		   *way = arg;
+	size_t		bytes = (size_t) way->width * (size_t) way->source->channels;
+
+	if (way->stored == NULL)
+		return image_jpeg_write(way->writer, row, error);
+	memcpy(way->stored + (size_t) way->rows++ * bytes, row, bytes);
 	return IMAGE_OK;
 }
 
-/* The sides a person would see, after orientation. */
-static void
-upright_sides(const ImageInfo *info, int *width, int *height)
+/* Reads all rows of the source and sends them on, through the resizer if there is one. */
+static ImageStatus
+send_rows(Way *way, Resizer *resizer, ImageError *error)
 {
-	bool		swapped = info->orientation >= 5;
+	ImageSource *source = way->source;
+	uint8_t    *row = malloc((size_t) source->width * (size_t) source->channels);
+	ImageStatus status = IMAGE_OK;
 
-	*width = swapped ? info->height : info->width;
-	*height = swapped ? info->width : info->height;
-}
-
-int64_t
-image_tokens(const ImageInfo *info, const ImageFit *fit)
-{
-	ImageError	error;
-	int			width = 0;
-	int			height = 0;
-	int			w = 0;
-	int			h = 0;
-
-	upright_sides(info, &width, &height);
-	if (image_smart_resize(height, width, fit->factor, fit->min_pixels, fit->max_pixels,
-						   &h, &w, &error) != IMAGE_OK)
-		return 0;
-	return (int64_t) (h / fit->factor) * (w / fit->factor) + 2;
-}
-
-/*
- * The model's own processor rounds the sides the same way again, so a picture that
- * need not shrink is sent as it is.
- */
-static bool
-may_pass(const ImageInfo *info, const ImageFit *fit, int width, int height)
-{
-	int64_t		pixels = (int64_t) info->width * info->height;
-
-	(void) width;
-	(void) height;
-	return info->format == IMAGE_FORMAT_JPEG && !info->progressive && info->orientation == 1 &&
-		(info->channels == 1 || info->channels == 3) && info->bits == 8 && info->complete &&
-		pixels <= fit->max_pixels && pixels >= fit->min_pixels;
+	if (row == NULL)
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a row");
+	for (int y = 0; y < source->height && status == IMAGE_OK; y++)
+	{
+		if (image_stopped(way->fit))
+			status = image_fail(error, IMAGE_STOPPED, "stopped");
+		else
+			status = source->read(source, row, error);
+		if (status == IMAGE_OK)
+			status = resizer != NULL ? image_resizer_push(resizer, row, error) :
+				take_row(way, row, error);
+	}
+	free(row);
+	return status;
 }
 
 static ImageStatus
-decode(const uint8_t *data, size_t size, const ImageInfo *info, int width, int height,
-	   const ImageFit *fit, Pixels *pixels, ImageError *error)
+shrink_rows(Way *way, ImageError *error)
 {
-	bool		swapped = info->orientation >= 5;
+	ImageSource *source = way->source;
+	Resizer    *resizer;
+	ImageStatus status;
 
+	if (source->width == way->width && source->height == way->height)
+		return send_rows(way, NULL, error);
+	resizer = image_resizer_new(source->width, source->height, way->width, way->height,
+								source->channels, take_row, way);
+	if (resizer == NULL)
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory to resize");
+	status = send_rows(way, resizer, error);
+	image_resizer_free(resizer);
+	return status;
+}
+
+/* Writes what was gathered, turned. */
+static ImageStatus
+turn_rows(Way *way, int upright_width, int upright_height, ImageError *error)
+{
+	int			channels = way->source->channels;
+	uint8_t    *row = malloc((size_t) upright_width * (size_t) channels);
+	ImageStatus status = IMAGE_OK;
+
+	if (row == NULL)
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a row");
+	for (int y = 0; y < upright_height && status == IMAGE_OK; y++)
+	{
+		if (image_stopped(way->fit))
+			status = image_fail(error, IMAGE_STOPPED, "stopped");
+		else
+		{
+			image_turn_row(way->stored, way->width, way->height, channels, way->orientation,
+						   y, row);
+			status = image_jpeg_write(way->writer, row, error);
+		}
+	}
+	free(row);
+	return status;
+}
+
+static ImageStatus
+open_source(const uint8_t *data, size_t size, const ImageInfo *info, Way *way,
+			ImageError *error)
+{
 	switch (info->format)
 	{
 		case IMAGE_FORMAT_JPEG:
-			return jpeg_decode(data, size, swapped ? height : width, swapped ? width : height,
-							   fit, pixels, error);
+			return image_jpeg_open(data, size, way->width, way->height, way->fit,
+								   &way->source, error);
 		case IMAGE_FORMAT_PNG:
-			return png_decode(data, size, fit, pixels, error);
+			return image_png_open(data, size, way->fit, &way->source, error);
 		case IMAGE_FORMAT_WEBP:
-			return webp_decode(data, size, fit, pixels, error);
+			return image_webp_open(data, size, way->width, way->height, way->fit,
+								   &way->source, error);
 		case IMAGE_FORMAT_GIF:
-			return gif_decode(data, size, fit, pixels, error);
+			return image_gif_open(data, size, info, way->fit, &way->source, error);
 		case IMAGE_FORMAT_NONE:
 			break;
 	}
-	return image_fail(error, IMAGE_UNKNOWN, "not a picture in any known format");
+	return image_fail(error, IMAGE_UNKNOWN, "not a picture");
 }
 
-/* Shrinks to the target while still as stored, then turns: fewer pixels to turn. */
+/* From the open source to the bytes of a JPEG. */
 static ImageStatus
-fit_pixels(Pixels *pixels, const ImageInfo *info, int width, int height, const ImageFit *fit,
-		   ImageError *error)
+convert(Way *way, ImagePrepared *prepared, ImageError *error)
 {
-	bool		swapped = info->orientation >= 5;
-	Pixels		resized = {.width = swapped ? height : width,.height = swapped ? width : height};
 	ImageStatus status;
 
-	if (resized.width != pixels->width || resized.height != pixels->height)
+	status = image_jpeg_writer_new(prepared->width, prepared->height, way->source->channels,
+								   way->source->ycc, way->fit, &way->writer, error);
+	if (status != IMAGE_OK)
+		return status;
+	if (way->orientation > 1)
 	{
-		status = pixels_resize(pixels, &resized, fit, error);
-		if (status != IMAGE_OK)
-			return status;
-		free(pixels->rgb);
-		*pixels = resized;
+		way->stored = malloc((size_t) way->width * (size_t) way->height *
+							 (size_t) way->source->channels);
+		if (way->stored == NULL)
+			return image_fail(error, IMAGE_NO_MEMORY, "no memory to turn the picture");
 	}
-	return pixels_orient(pixels, info->orientation, error);
+	status = shrink_rows(way, error);
+	if (status == IMAGE_OK && way->stored != NULL)
+		status = turn_rows(way, prepared->width, prepared->height, error);
+	if (status == IMAGE_OK)
+		status = image_jpeg_finish(way->writer, &prepared->data, &prepared->size, error);
+	return status;
+}
+
+static bool
+may_pass(const ImageInfo *info, size_t size)
+{
+	int64_t		raw = (int64_t) info->width * info->height * info->channels;
+
+	return info->format == IMAGE_FORMAT_JPEG && !info->progressive && info->orientation == 1 &&
+		info->channels <= 3 && (int64_t) size <= raw + PASS_EXTRA;
 }
 
 ImageStatus
@@ -140,40 +167,36 @@ image_prepare(const uint8_t *data, size_t size, const ImageFit *fit, ImagePrepar
 			  ImageError *error)
 {
 	ImageInfo  *info = &prepared->source;
-	Pixels		pixels = {0};
+	Way			way = {.fit = fit};
 	ImageStatus status;
-	int			width = 0;
-	int			height = 0;
-	int			w = 0;
-	int			h = 0;
+	bool		shrinks;
 
 	memset(prepared, 0, sizeof(*prepared));
-	memset(error, 0, sizeof(*error));
 	status = image_info(data, size, info, error);
 	if (status == IMAGE_OK)
 		status = image_check(info, size, &fit->limits, error);
+	if (status == IMAGE_OK)
+		status = image_fit_sides(info, fit, &shrinks, &prepared->width, &prepared->height,
+								 error);
 	if (status != IMAGE_OK)
 		return status;
-	upright_sides(info, &width, &height);
-	status = image_smart_resize(height, width, fit->factor, fit->min_pixels, fit->max_pixels,
-								&h, &w, error);
-	if (status != IMAGE_OK)
-		return status;
-	if (may_pass(info, fit, w, h))
+	if (!shrinks && may_pass(info, size))
 	{
 		prepared->passed_through = true;
-		prepared->width = width;
-		prepared->height = height;
+		prepared->size = size;
 		return IMAGE_OK;
 	}
-	status = decode(data, size, info, w, h, fit, &pixels, error);
-	if (status == IMAGE_OK)
-		status = fit_pixels(&pixels, info, w, h, fit, error);
-	if (status == IMAGE_OK)
-		status = jpeg_encode(&pixels, fit, &prepared->data, &prepared->size, error);
-	free(pixels.rgb);
-	prepared->width = w;
-	prepared->height = h;
+	way.orientation = info->orientation;
+	way.width = info->orientation < 5 ? prepared->width : prepared->height;
+	way.height = info->orientation < 5 ? prepared->height : prepared->width;
+	status = open_source(data, size, info, &way, error);
+	if (status == IMAGE_OK && way.source != NULL)
+	{
+		status = convert(&way, prepared, error);
+		way.source->close(way.source);
+	}
+	image_jpeg_writer_free(way.writer);
+	free(way.stored);
 	return status;
 }
 

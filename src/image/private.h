@@ -7,44 +7,148 @@
 
 #include "image.h"
 
-/* Rows of RGB, 8 bits, upright or not; malloc. */
-typedef struct Pixels
-{
-	uint8_t    *rgb;
-	int			width;
-	int			height;
-} Pixels;
+/* ---- bytes of a header, in either order ---- */
 
-/* Fills the error and returns its status. */
+static inline unsigned
+be16(const uint8_t *p)
+{
+	return (unsigned) p[0] << 8 | p[1];
+}
+
+static inline uint32_t
+be32(const uint8_t *p)
+{
+	return (uint32_t) p[0] << 24 | (uint32_t) p[1] << 16 | (uint32_t) p[2] << 8 | p[3];
+}
+
+static inline unsigned
+le16(const uint8_t *p)
+{
+	return (unsigned) p[1] << 8 | p[0];
+}
+
+static inline unsigned
+le24(const uint8_t *p)
+{
+	return (unsigned) p[2] << 16 | (unsigned) p[1] << 8 | p[0];
+}
+
+static inline uint32_t
+le32(const uint8_t *p)
+{
+	return (uint32_t) p[3] << 24 | (uint32_t) p[2] << 16 | (uint32_t) p[1] << 8 | p[0];
+}
+
+/* Fills the error, if there is one, and returns the status. */
 extern ImageStatus image_fail(ImageError *error, ImageStatus status, const char *format,...)
 			__attribute__((format(printf, 3, 4)));
 
-/* Share of a JPEG's rows that can be decoded; for files without an end marker. */
-extern double jpeg_present(const uint8_t *data, size_t size);
+/* ---- header facts ---- */
 
-/* Decoders.  jpeg_decode decodes at the smallest scale of 1, 2, 4, 8 eighths that
- * covers width x height (as stored).  Alpha is flattened on white. */
-extern ImageStatus jpeg_decode(const uint8_t *data, size_t size, int width, int height,
-							   const ImageFit *fit, Pixels *pixels, ImageError *error);
-extern ImageStatus png_decode(const uint8_t *data, size_t size, const ImageFit *fit,
-							  Pixels *pixels, ImageError *error);
-extern ImageStatus webp_decode(const uint8_t *data, size_t size, const ImageFit *fit,
-							   Pixels *pixels, ImageError *error);
-extern ImageStatus gif_decode(const uint8_t *data, size_t size, const ImageFit *fit,
-							  Pixels *pixels, ImageError *error);
+/* 'JPEG' ..., as messages say it. */
+extern const char *image_format_title(ImageFormat format);
 
-extern ImageStatus jpeg_encode(const Pixels *pixels, const ImageFit *fit,
-							   uint8_t **data, size_t *size, ImageError *error);
+/* Orientation out of a TIFF structure, or 1. */
+extern int	image_exif_orientation(const uint8_t *tiff, size_t size);
 
-/* Area-weighted downscaling (box), bilinear where a side grows. */
-extern ImageStatus pixels_resize(const Pixels *from, Pixels *to, const ImageFit *fit,
-								 ImageError *error);
+/* Says what the bytes are where they are none of the formats taken. */
+extern ImageStatus image_name_foreign(const uint8_t *data, size_t size, ImageError *error);
 
-/* Turned as EXIF orientation says; from is freed. */
-extern ImageStatus pixels_orient(Pixels *pixels, int orientation, ImageError *error);
+extern ImageStatus image_jpeg_info(const uint8_t *data, size_t size, ImageInfo *info,
+								   ImageError *error);
 
-/* malloc'd room for width x height; false: no memory. */
-extern bool pixels_new(Pixels *pixels, int width, int height);
+/* Where the first frame of a WebP is: its own data and its place on the canvas. */
+typedef struct WebpFrame
+{
+	const uint8_t *data;
+	size_t		size;
+	int			left;
+	int			top;
+	int			width;
+	int			height;
+} WebpFrame;
+
+extern ImageStatus image_webp_info(const uint8_t *data, size_t size, ImageInfo *info,
+								   WebpFrame *frame, ImageError *error);
+
+/* Share of the rows that can be decoded before the data ends; -1: not to be said. */
+extern double image_jpeg_present(const uint8_t *data, size_t size);
+extern double image_png_present(const uint8_t *data, size_t size, const ImageInfo *info);
+
+/* ---- rows ---- */
+
+/*
+ * A picture that is read by rows, from the top as stored, in 8 bits a channel and
+ * with alpha already flattened on white.
+ */
+typedef struct ImageSource
+{
+	int			width;			/* of the rows: perhaps scaled down */
+	int			height;
+	int			channels;		/* 1: grey; 3: RGB, or YCbCr where ycc */
+	bool		ycc;
+	ImageStatus (*read) (struct ImageSource *source, uint8_t *row, ImageError *error);
+	void		(*close) (struct ImageSource *source);
+} ImageSource;
+
+/*
+ * Each opens a source; on success the caller closes it.  A decoder may scale down,
+ * but not below min_width x min_height.
+ */
+extern ImageStatus image_jpeg_open(const uint8_t *data, size_t size, int min_width,
+								   int min_height, const ImageFit *fit,
+								   ImageSource **source, ImageError *error);
+extern ImageStatus image_png_open(const uint8_t *data, size_t size, const ImageFit *fit,
+								  ImageSource **source, ImageError *error);
+extern ImageStatus image_webp_open(const uint8_t *data, size_t size, int min_width,
+								   int min_height, const ImageFit *fit,
+								   ImageSource **source, ImageError *error);
+extern ImageStatus image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info,
+								  const ImageFit *fit, ImageSource **source,
+								  ImageError *error);
+
+/* Pixels of colour and alpha to what they look like on white, in place or not. */
+extern void image_flatten(const uint8_t *from, uint8_t *to, size_t pixels, int colours);
+
+/* ---- the JPEG that is made ---- */
+
+typedef struct JpegWriter JpegWriter;
+
+extern ImageStatus image_jpeg_writer_new(int width, int height, int channels, bool ycc,
+										 const ImageFit *fit, JpegWriter **writer,
+										 ImageError *error);
+extern ImageStatus image_jpeg_write(JpegWriter *writer, const uint8_t *row, ImageError *error);
+
+/* The caller owns the data. */
+extern ImageStatus image_jpeg_finish(JpegWriter *writer, uint8_t **data, size_t *size,
+									 ImageError *error);
+extern void image_jpeg_writer_free(JpegWriter *writer);
+
+/* ---- shrinking ---- */
+
+typedef struct Resizer Resizer;
+
+/* Takes the rows that come out, from the top. */
+typedef ImageStatus (*RowSink) (void *arg, const uint8_t *row, ImageError *error);
+
+/* NULL: no memory.  Rows pushed are width samples of channels; they are not kept. */
+extern Resizer *image_resizer_new(int width, int height, int to_width, int to_height,
+								  int channels, RowSink sink, void *sink_arg);
+extern ImageStatus image_resizer_push(Resizer *resizer, const uint8_t *row, ImageError *error);
+extern void image_resizer_free(Resizer *resizer);
+
+/* ---- fitting ---- */
+
+/* The sides as they are looked at, orientation applied. */
+extern void image_upright_sides(const ImageInfo *info, int *width, int *height);
+
+/* Whether the model would shrink the picture, and to what; upright sides. */
+extern ImageStatus image_fit_sides(const ImageInfo *info, const ImageFit *fit, bool *shrinks,
+								   int *width, int *height, ImageError *error);
+
+/* Row y of the upright picture out of the picture as stored. */
+extern void image_turn_row(const uint8_t *stored, int width, int height, int channels,
+						   int orientation, int y, uint8_t *row);
 
 static inline bool
 image_stopped(const ImageFit *fit)

@@ -1,92 +1,176 @@
 /*
  * webp.c
- *	  WebP through libwebp, in pieces so that it can be stopped.
+ *	  WebP through libwebp: the first frame on white.
+ *
+ * The data is given in pieces, so that the work can be stopped between them, and a
+ * picture that will shrink to less than half is scaled while it is decoded.
  */
 #include "private.h"
 
 #include <stdlib.h>
 #include <string.h>
+
 #include <webp/decode.h>
 
-#define PIECE (64u * 1024)
+/* About as many pixels as are decoded in 2 ms. */
+#define PIECE_PIXELS 100000
 
-/* Alpha on white, RGBA to RGB, in place. */
-static void
-flatten(uint8_t *rgba, size_t n)
+typedef struct WebpReader
 {
-	uint8_t    *rgb = rgba;
+	ImageSource source;			/* first: what the caller holds */
+	WebPDecoderConfig config;	/* its output buffer holds RGB or RGBA */
+	WebpFrame	frame;			/* its place among the source's rows */
+	int			y;
+} WebpReader;
 
-	for (size_t i = 0; i < n; i++, rgba += 4, rgb += 3)
+static ImageStatus
+read_row(ImageSource *source, uint8_t *row, ImageError *error)
+{
+	WebpReader *reader = (WebpReader *) source;
+	const WebPRGBABuffer *buffer = &reader->config.output.u.RGBA;
+	const WebpFrame *frame = &reader->frame;
+	int			y = reader->y++ - frame->top;
+	bool		whole = frame->left == 0 && frame->width == source->width;
+
+	(void) error;
+	if (!whole || y < 0 || y >= frame->height)
+		memset(row, 255, (size_t) source->width * 3);
+	if (y < 0 || y >= frame->height)
+		return IMAGE_OK;
+	row += (size_t) frame->left * 3;
+	if (reader->config.output.colorspace == MODE_RGBA)
+		image_flatten(buffer->rgba + (size_t) y * (size_t) buffer->stride, row,
+					  (size_t) frame->width, 3);
+	else
+		memcpy(row, buffer->rgba + (size_t) y * (size_t) buffer->stride,
+			   (size_t) frame->width * 3);
+	return IMAGE_OK;
+}
+
+static void
+close_reader(ImageSource *source)
+{
+	WebpReader *reader = (WebpReader *) source;
+
+	WebPFreeDecBuffer(&reader->config.output);
+	free(reader);
+}
+
+static ImageStatus
+status_of(VP8StatusCode code, ImageError *error)
+{
+	switch (code)
 	{
-		unsigned	a = rgba[3];
-		uint8_t		flat[3];
-
-		for (int c = 0; c < 3; c++)
-			flat[c] = (uint8_t) ((rgba[c] * a + 255 * (255 - a) + 127) / 255);
-		memcpy(rgb, flat, 3);
+		case VP8_STATUS_OK:
+			return IMAGE_OK;
+		case VP8_STATUS_SUSPENDED:
+		case VP8_STATUS_NOT_ENOUGH_DATA:
+			return image_fail(error, IMAGE_TRUNCATED, "WebP ends early");
+		case VP8_STATUS_OUT_OF_MEMORY:
+			return image_fail(error, IMAGE_NO_MEMORY, "no memory for a WebP");
+		case VP8_STATUS_UNSUPPORTED_FEATURE:
+			return image_fail(error, IMAGE_UNSUPPORTED, "WebP has an unsupported feature");
+		default:
+			return image_fail(error, IMAGE_BROKEN, "WebP is broken");
 	}
 }
 
-/* The decoder wants the same buffer again, longer by a piece. */
 static ImageStatus
-feed(WebPIDecoder *decoder, const uint8_t *data, size_t size, const ImageFit *fit,
-	 ImageError *error)
+decode(WebpReader *reader, const ImageFit *fit, ImageError *error)
 {
+	const WebpFrame *frame = &reader->frame;
+	size_t		pieces = (size_t) frame->width * (size_t) frame->height / PIECE_PIXELS + 1;
+	size_t		piece = frame->size / pieces + 1;
+	WebPIDecoder *decoder = WebPIDecode(NULL, 0, &reader->config);
 	VP8StatusCode code = VP8_STATUS_SUSPENDED;
 
-	for (size_t have = 0; have < size && code == VP8_STATUS_SUSPENDED;)
-	{
-		have = size - have < PIECE ? size : have + PIECE;
-		if (image_stopped(fit))
-			return image_fail(error, IMAGE_STOPPED, "stopped");
-		code = WebPIUpdate(decoder, data, have);
-	}
-	if (code == VP8_STATUS_OK)
-		return IMAGE_OK;
-	if (code == VP8_STATUS_SUSPENDED || code == VP8_STATUS_NOT_ENOUGH_DATA)
-		return image_fail(error, IMAGE_TRUNCATED, "WebP ends early");
-	if (code == VP8_STATUS_OUT_OF_MEMORY)
+	if (decoder == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a WebP");
-	return image_fail(error, IMAGE_BROKEN, "WebP: decoder status %d", (int) code);
+	for (size_t have = 0; have < frame->size && code == VP8_STATUS_SUSPENDED;)
+	{
+		have = frame->size - have < piece ? frame->size : have + piece;
+		if (image_stopped(fit))
+		{
+			WebPIDelete(decoder);
+			return image_fail(error, IMAGE_STOPPED, "stopped");
+		}
+		code = WebPIUpdate(decoder, frame->data, have);
+	}
+	WebPIDelete(decoder);
+	return status_of(code, error);
+}
+
+/* Sides to decode at: twice the target where that is fewer pixels by far. */
+static void
+choose_scale(WebpReader *reader, int min_width, int min_height)
+{
+	WebpFrame  *frame = &reader->frame;
+	WebPDecoderOptions *options = &reader->config.options;
+
+	if (frame->width != reader->source.width || frame->height != reader->source.height ||
+		frame->width / 3 < min_width || frame->height / 3 < min_height)
+		return;
+	options->use_scaling = 1;
+	options->scaled_width = min_width * 2;
+	options->scaled_height = min_height * 2;
+}
+
+/* From the container's facts to a decoded frame. */
+static ImageStatus
+start_reader(WebpReader *reader, const uint8_t *data, size_t size, int min_width,
+			 int min_height, const ImageFit *fit, ImageError *error)
+{
+	WebpFrame  *frame = &reader->frame;
+	WebPBitstreamFeatures *features = &reader->config.input;
+	ImageInfo	info = {0};
+	ImageStatus status = image_webp_info(data, size, &info, frame, error);
+
+	if (status != IMAGE_OK)
+		return status;
+	if (!WebPInitDecoderConfig(&reader->config))
+		return image_fail(error, IMAGE_UNSUPPORTED, "libwebp is of another version");
+	status = status_of(WebPGetFeatures(frame->data, frame->size, features), error);
+	if (status != IMAGE_OK)
+		return status;
+	reader->source.width = info.width;
+	reader->source.height = info.height;
+	reader->source.channels = 3;
+	/* what was held against the limits must be what is decoded */
+	if (frame->data != data ? features->width != frame->width ||
+		features->height != frame->height || frame->left + frame->width > info.width ||
+		frame->top + frame->height > info.height :
+		features->width != info.width || features->height != info.height)
+		return image_fail(error, IMAGE_BROKEN, "WebP contradicts itself about its sides");
+	frame->width = features->width;
+	frame->height = features->height;
+	choose_scale(reader, min_width, min_height);
+	reader->config.output.colorspace = features->has_alpha ? MODE_RGBA : MODE_RGB;
+	status = decode(reader, fit, error);
+	if (status == IMAGE_OK && reader->config.options.use_scaling)
+	{
+		reader->source.width = frame->width = reader->config.output.width;
+		reader->source.height = frame->height = reader->config.output.height;
+	}
+	return status;
 }
 
 ImageStatus
-webp_decode(const uint8_t *data, size_t size, const ImageFit *fit, Pixels *pixels,
-			ImageError *error)
+image_webp_open(const uint8_t *data, size_t size, int min_width, int min_height,
+				const ImageFit *fit, ImageSource **source, ImageError *error)
 {
-	WebPDecoderConfig config;
-	WebPIDecoder *decoder;
+	WebpReader *reader = calloc(1, sizeof(WebpReader));
 	ImageStatus status;
-	size_t		n;
 
-	memset(pixels, 0, sizeof(*pixels));
-	if (!WebPInitDecoderConfig(&config) ||
-		WebPGetFeatures(data, size, &config.input) != VP8_STATUS_OK)
-		return image_fail(error, IMAGE_BROKEN, "WebP has no valid header");
-	if (config.input.has_animation)
-		return image_fail(error, IMAGE_UNSUPPORTED, "animated WebP is not supported");
-	n = (size_t) config.input.width * (size_t) config.input.height;
-	pixels->width = config.input.width;
-	pixels->height = config.input.height;
-	pixels->rgb = malloc(n * 4);
-	if (pixels->rgb == NULL)
+	if (reader == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a WebP");
-	config.output.colorspace = MODE_RGBA;
-	config.output.is_external_memory = 1;
-	config.output.u.RGBA.rgba = pixels->rgb;
-	config.output.u.RGBA.stride = pixels->width * 4;
-	config.output.u.RGBA.size = n * 4;
-	decoder = WebPIDecode(NULL, 0, &config);
-	status = decoder == NULL ? image_fail(error, IMAGE_NO_MEMORY, "no memory for a WebP") :
-		feed(decoder, data, size, fit, error);
-	if (decoder != NULL)
-		WebPIDelete(decoder);
-	if (status == IMAGE_OK)
+	reader->source.read = read_row;
+	reader->source.close = close_reader;
+	status = start_reader(reader, data, size, min_width, min_height, fit, error);
+	if (status != IMAGE_OK)
 	{
-		flatten(pixels->rgb, n);
-		return IMAGE_OK;
+		close_reader(&reader->source);
+		return status;
 	}
-	free(pixels->rgb);
-	pixels->rgb = NULL;
-	return status;
+	*source = &reader->source;
+	return IMAGE_OK;
 }

@@ -1,31 +1,47 @@
 /*
  * fuzz_image.c
- *	  Any bytes through info, check and prepare: a status, in bounded memory.
+ *	  Arbitrary bytes as a picture: facts, limits, preparation.
+ *
+ * The first byte chooses what is asked of it.
  */
-#include <stdint.h>
-#include <stdlib.h>
-
 #include "image/image.h"
 
-int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+#include <stdlib.h>
+
+extern int	LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	ImageFit	fit = {.factor = 28,.min_pixels = 3136,.max_pixels = 200000,.quality = 80};
+	ImageFit	fit = {.factor = 28,.min_pixels = 3136,.quality = 75};
+	ImageInfo	info;
 	ImagePrepared prepared;
 	ImageError	error;
+	ImageStatus status;
+	bool		refused;
 
-	fit.limits = image_default_limits;
-	fit.limits.max_pixels = 1000000;
-	if (image_prepare(data, size, &fit, &prepared, &error) == IMAGE_OK)
+	if (size < 1)
+		return 0;
+	fit.max_pixels = data[0] & 1 ? 28 * 28 * 4 : 1 << 20;
+	fit.full_chroma = data[0] & 2;
+	/* limits small enough for many runs a second */
+	fit.limits = (ImageLimits) {.max_bytes = 1 << 20,.min_side = data[0] & 4 ? 10 : 0,
+		.max_side = 4096,.max_pixels = 1 << 20,.max_ratio = 200,.max_scans = 20};
+	data++;
+	size--;
+	refused = image_info(data, size, &info, &error) != IMAGE_OK ||
+		image_check(&info, size, &fit.limits, &error) != IMAGE_OK;
+	(void) image_tokens(&info, &fit);
+	status = image_prepare(data, size, &fit, &prepared, &error);
+	if (refused && status == IMAGE_OK)
+		abort();
+	if (status == IMAGE_OK)
 	{
-		if (prepared.width <= 0 || prepared.height <= 0 ||
-			(!prepared.passed_through && (prepared.data == NULL || prepared.size == 0)))
+		if (prepared.passed_through ? prepared.data != NULL : prepared.size == 0)
 			abort();
 		image_prepared_free(&prepared);
 	}
-	else if (error.message[0] == '\0')
+	else if (error.status != status || error.message[0] == '\0')
 		abort();
 	return 0;
 }

@@ -1,0 +1,50 @@
+/*
+ * exif.c
+ *	  Which way up: the orientation in a TIFF structure (EXIF 2.32, 4.6.4 A).
+ */
+#include "private.h"
+
+#include <string.h>
+
+#define TAG_ORIENTATION	0x0112
+#define TYPE_SHORT		3
+
+static unsigned
+read16(const uint8_t *p, bool little)
+{
+	return little ? le16(p) : be16(p);
+}
+
+static uint32_t
+read32(const uint8_t *p, bool little)
+{
+	return little ? le32(p) : be32(p);
+}
+
+int
+image_exif_orientation(const uint8_t *tiff, size_t size)
+{
+	bool		little;
+	size_t		at;
+	unsigned	entries;
+
+	if (size < 14 || (memcmp(tiff, "II", 2) != 0 && memcmp(tiff, "MM", 2) != 0))
+		return 1;
+	little = tiff[0] == 'I';
+	at = read32(tiff + 4, little);
+	if (read16(tiff + 2, little) != 42 || at > size - 2)
+		return 1;
+	entries = read16(tiff + at, little);
+	at += 2;
+	for (unsigned i = 0; i < entries && size - at >= 12; i++, at += 12)
+	{
+		const uint8_t *entry = tiff + at;
+		unsigned	value;
+
+		if (read16(entry, little) != TAG_ORIENTATION || read16(entry + 2, little) != TYPE_SHORT)
+			continue;
+		value = read16(entry + 8, little);
+		return value >= 1 && value <= 8 ? (int) value : 1;
+	}
+	return 1;
+}

@@ -1,0 +1,201 @@
+/*
+ * info_jpeg.c
+ *	  What the markers of a JPEG say (ITU T.81, annex B).
+ */
+#include "private.h"
+
+#include <string.h>
+
+#define SOF0	0xC0			/* baseline */
+#define SOF1	0xC1			/* extended sequential, Huffman */
+#define SOF2	0xC2			/* progressive, Huffman */
+#define DHT		0xC4
+#define JPG		0xC8
+#define DAC		0xCC
+#define RST0	0xD0
+#define SOI		0xD8
+#define EOI		0xD9
+#define SOS		0xDA
+#define APP1	0xE1
+#define TEM		0x01
+
+/* A place in the file between two markers. */
+typedef struct Walk
+{
+	const uint8_t *data;
+	size_t		size;
+	size_t		at;
+} Walk;
+
+static bool
+has_length(unsigned marker)
+{
+	return marker != TEM && marker != 0 && !(marker >= RST0 && marker <= EOI);
+}
+
+/*
+ * Steps over the next marker, whatever lies before it; 0: the file ends first.  at is
+ * then behind the marker's two bytes.
+ */
+static unsigned
+next_marker(Walk *walk)
+{
+	while (walk->at + 1 < walk->size)
+	{
+		const uint8_t *p = memchr(walk->data + walk->at, 0xFF, walk->size - walk->at - 1);
+
+		if (p == NULL)
+			break;
+		walk->at = (size_t) (p - walk->data) + 1;
+		if (*++p != 0xFF && *p != 0)
+		{
+			walk->at++;
+			return *p;
+		}
+	}
+	walk->at = walk->size;
+	return 0;
+}
+
+/* The body of the segment that begins here, and at behind it; NULL: it ends early. */
+static const uint8_t *
+next_segment(Walk *walk, size_t *length)
+{
+	const uint8_t *body = walk->data + walk->at + 2;
+
+	if (walk->size - walk->at < 2)
+		return NULL;
+	*length = be16(walk->data + walk->at);
+	if (*length < 2 || *length > walk->size - walk->at)
+		return NULL;
+	walk->at += *length;
+	*length -= 2;
+	return body;
+}
+
+static ImageStatus
+read_frame(unsigned marker, const uint8_t *body, size_t length, ImageInfo *info,
+		   ImageError *error)
+{
+	if (info->width != 0)
+		return image_fail(error, IMAGE_BROKEN, "JPEG has two frames");
+	if (marker > SOF2)
+		return image_fail(error, IMAGE_UNSUPPORTED, marker > JPG ?
+						  "arithmetic-coded JPEG is not supported" :
+						  "lossless or hierarchical JPEG is not supported");
+	if (length < 6)
+		return image_fail(error, IMAGE_BROKEN, "JPEG has a frame header of %zu bytes", length);
+	info->bits = body[0];
+	info->height = (int) be16(body + 1);
+	info->width = (int) be16(body + 3);
+	info->channels = body[5];
+	info->progressive = marker == SOF2;
+	if (info->bits != 8)
+		return image_fail(error, IMAGE_UNSUPPORTED, "JPEG of %d bits is not supported",
+						  info->bits);
+	if (info->channels != 1 && info->channels != 3 && info->channels != 4)
+		return image_fail(error, IMAGE_UNSUPPORTED, "JPEG of %d channels is not supported",
+						  info->channels);
+	if (info->width == 0 || info->height == 0)
+		return image_fail(error, IMAGE_BROKEN, "JPEG of %d x %d pixels", info->width,
+						  info->height);
+	return IMAGE_OK;
+}
+
+/*
+ * One scan holds all: the end marker is looked for from the end of the file.  No
+ * entropy-coded data contains it, so junk behind it does not matter.
+ */
+static bool
+ends_properly(const Walk *walk)
+{
+	for (size_t at = walk->size; at >= walk->at + 2; at--)
+		if (walk->data[at - 2] == 0xFF && walk->data[at - 1] == EOI)
+			return true;
+	return false;
+}
+
+/* Several scans: they are counted by walking from marker to marker. */
+static void
+count_scans(Walk *walk, ImageInfo *info)
+{
+	unsigned	marker;
+
+	while ((marker = next_marker(walk)) != 0)
+	{
+		size_t		length;
+
+		if (marker == EOI)
+		{
+			info->complete = true;
+			return;
+		}
+		if (marker == SOS)
+			info->scans++;
+		if (has_length(marker) && next_segment(walk, &length) == NULL)
+			return;
+	}
+}
+
+static bool
+is_frame(unsigned marker)
+{
+	return marker >= SOF0 && marker <= 0xCF && marker != DHT && marker != JPG && marker != DAC;
+}
+
+/* The first scan header: from here on there is only data. */
+static ImageStatus
+read_scan(Walk *walk, const uint8_t *body, size_t length, ImageInfo *info, ImageError *error)
+{
+	if (info->width == 0)
+		return image_fail(error, IMAGE_BROKEN, "JPEG has a scan before its frame");
+	info->scans = 1;
+	if (info->progressive || length == 0 || body[0] < info->channels)
+	{
+		count_scans(walk, info);
+		return IMAGE_OK;
+	}
+	info->complete = ends_properly(walk);
+	if (!info->complete)
+		info->present = image_jpeg_present(walk->data, walk->size);
+	return IMAGE_OK;
+}
+
+ImageStatus
+image_jpeg_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
+{
+	Walk		walk = {data, size, 2};
+	unsigned	marker;
+	bool		oriented = false;
+
+	while ((marker = next_marker(&walk)) != 0)
+	{
+		const uint8_t *body;
+		size_t		length;
+		ImageStatus status;
+
+		if (marker == EOI)
+			return image_fail(error, IMAGE_BROKEN, "JPEG has no picture");
+		if (!has_length(marker))
+			continue;
+		body = next_segment(&walk, &length);
+		if (body == NULL)
+			break;
+		if (is_frame(marker))
+		{
+			status = read_frame(marker, body, length, info, error);
+			if (status != IMAGE_OK)
+				return status;
+		}
+		else if (marker == APP1 && !oriented && length > 6 && memcmp(body, "Exif\0", 5) == 0)
+		{
+			info->orientation = image_exif_orientation(body + 6, length - 6);
+			oriented = true;
+		}
+		else if (marker == SOS)
+			return read_scan(&walk, body, length, info, error);
+	}
+	if (info->width > 0)
+		return IMAGE_OK;		/* not complete: no scan at all */
+	return image_fail(error, IMAGE_TRUNCATED, "JPEG ends in its header");
+}
