@@ -113,7 +113,7 @@ describe(const ImageInfo *info, Datum *values, bool *nulls)
 
 /*
  * llava_image_info(image bytea): what the header says, and in the column problem
- * why the picture could not be asked about under the default limits.
+ * why the picture could not be asked about under the settings.
  */
 Datum
 llava_image_info(PG_FUNCTION_ARGS)
@@ -124,6 +124,7 @@ llava_image_info(PG_FUNCTION_ARGS)
 	TupleDesc	desc;
 	Datum		values[INFO_COLUMNS] = {0};
 	bool		nulls[INFO_COLUMNS];
+	ImageFit	fit;
 	ImageInfo	info;
 	ImageError	error;
 	ImageStatus status;
@@ -135,7 +136,8 @@ llava_image_info(PG_FUNCTION_ARGS)
 	if (status == IMAGE_OK)
 	{
 		describe(&info, values, nulls);
-		status = image_check(&info, size, &image_default_limits, &error);
+		config_image_fit(&fit);
+		status = image_check(&info, size, &fit.limits, &error);
 	}
 	if (status != IMAGE_OK)
 	{

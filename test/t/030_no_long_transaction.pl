@@ -23,7 +23,7 @@ is($node->safe_psql('postgres', "SELECT count(*) FROM pg_locks WHERE pid = $pid 
 	'0', 'no lock is held');
 my $before = time;
 $node->safe_psql('postgres', 'DROP DATABASE other');
-cmp_ok(time - $before, '<', 2, 'DROP DATABASE of another database is not held up');
+cmp_ok(time - $before, '<', 1, 'DROP DATABASE of another database is not held up');
 $before = time;
 $node->safe_psql('postgres', 'DROP EXTENSION llava_zh CASCADE');
 cmp_ok(time - $before, '<', 2, 'nor is DROP EXTENSION');

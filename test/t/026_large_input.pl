@@ -1,0 +1,44 @@
+# A picture of 200 MB is refused at once, wherever it comes in, and what comes
+# beside it goes on.
+use strict;
+use warnings;
+use lib 'test/perl';
+use LlavaZh::Cluster;
+use LlavaZh::Endpoint;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $endpoint = LlavaZh::Endpoint->new;
+my $node = LlavaZh::Cluster->new('large');
+$node->create_server('sim', $endpoint->url);
+# a real header, and more after it than anybody wants
+my $large = "decode('" . unpack('H*', LlavaZh::Cluster::png(1)) . "', 'hex') || repeat('x', 200 * 1024 * 1024)::bytea";
+
+is($node->safe_psql('postgres', LlavaZh::Cluster::pictures_sql(2, 3) .
+		"INSERT INTO llava_image (path, image) VALUES ('large.png', $large) RETURNING rejected, bytes, task"),
+	'too_large|' . (200 * 1024 * 1024 + length LlavaZh::Cluster::png(1)) . '|', 'INSERT takes it as rejected');
+ok($node->wait_drained, 'the pictures beside it are asked about');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_conversation'), '2', 'and become samples');
+
+my $asked = $endpoint->stats->{requests};
+my (undef, undef, $stderr) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT llava_generate($large, '描述图片')");
+like($stderr, qr/ERROR:  (22|54)\w{3}: .*209715/s, 'llava_generate refuses it, with its size');
+like($stderr, qr/HINT:.*image_max_size/s, 'and says which setting it is');
+is($node->safe_psql('postgres', "SELECT problem ~ '209715' FROM llava_image_info($large)"), 't', 'llava_image_info says so too');
+is($endpoint->stats->{requests}, $asked, 'nothing was asked');
+
+my $folder = $node->basedir . '/pictures';
+mkdir $folder;
+PostgreSQL::Test::Utils::append_to_file("$folder/a.png", LlavaZh::Cluster::png(9));
+open my $file, '>', "$folder/large-file.png" or die;
+print $file LlavaZh::Cluster::png(1);
+truncate $file, 200 * 1024 * 1024 or die;
+close $file;
+my ($code) = $node->psql('postgres', "CALL llava_load('$folder')");
+is($code, 0, 'llava_load goes on after it');
+is($node->safe_psql('postgres', "SELECT string_agg(path || ' ' || COALESCE(rejected, 'ok'), ', ' ORDER BY path) FROM llava_image WHERE path IN ('a.png', 'large-file.png')"),
+	'a.png ok, large-file.png too_large', 'and records it');
+
+$node->stop('fast');
+$endpoint->stop;
+done_testing();
