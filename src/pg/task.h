@@ -6,6 +6,7 @@
 #ifndef LLAVA_TASK_H
 #define LLAVA_TASK_H
 
+#include "compat.h"
 #include "llava_zh.h"
 
 /* So that the weights of any number of tasks add up in 64 bits. */
@@ -30,7 +31,7 @@ extern List *task_weights(void);
 extern LlavaTask *task_named(List *tasks, const char *name);
 
 /* ERROR: no such task, with the tasks there are as HINT. */
-extern void task_unknown(List *tasks, const char *name) pg_attribute_noreturn();
+pg_noreturn extern void task_unknown(List *tasks, const char *name);
 
 /* ---- shipped.c ---- */
 
