@@ -330,7 +330,7 @@ queue(const Intake *intake, Datum id, const char *task)
 
 /* A picture that can be asked about is queued, unless its bytes were here before. */
 static void
-accept(Arrival *arrival, const Intake *intake, const char *task)
+accept_image(Arrival *arrival, const Intake *intake, const char *task)
 {
 	Datum		id = arrival->values[COLUMN_ID];
 	MemoryContext caller = CurrentMemoryContext;
@@ -372,7 +372,7 @@ llava_intake(PG_FUNCTION_ARGS)
 	check_arrival(&arrival);
 	task = given_task(&arrival, intake);
 	if (find_facts(&arrival, &intake->limits))
-		accept(&arrival, intake, task);
+		accept_image(&arrival, intake, task);
 	set(&arrival, COLUMN_RECEIVED_AT,
 		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 
