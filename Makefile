@@ -11,7 +11,7 @@ LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES))
 LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARIES)) -lgif -lm -lpthread
 
 PG_CPPFLAGS = -I$(srcdir)/src $(LIBRARY_CFLAGS)
-PG_CFLAGS = -std=gnu99 $(if $(WERROR),-Wextra -Wno-unused-parameter -Wno-sign-compare -Werror) \
+PG_CFLAGS = $(if $(WERROR),-Wextra -Wno-unused-parameter -Wno-sign-compare -Werror) \
 	$(if $(DEBUG),-O0 -g3 -DUSE_ASSERT_CHECKING)
 SHLIB_LINK = $(LIBRARY_LIBS)
 

@@ -198,8 +198,6 @@ SET ROLE regress_llava_copy;
 COPY wide TO STDOUT (FORMAT jsonl);
 COPY wide (doc) TO STDOUT (FORMAT jsonl);
 COPY (SELECT n FROM wide) TO STDOUT (FORMAT jsonl);
-COPY lines (b) FROM STDIN (FORMAT jsonl);
-\.
 \set VERBOSITY sqlstate
 COPY (SELECT 1) TO '/dev/null' (FORMAT jsonl);
 COPY (SELECT 1) TO PROGRAM 'cat' (FORMAT jsonl);

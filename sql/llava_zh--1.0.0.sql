@@ -299,6 +299,15 @@ CREATE VIEW @extschema@.llava_progress AS
 COMMENT ON VIEW @extschema@.llava_progress IS
 	'one row a task: what waits, is in flight, is done, has failed';
 
+CREATE FUNCTION @extschema@.llava_server_counters(OUT server oid, OUT in_flight integer,
+	OUT allowed integer, OUT answers bigint, OUT throttled bigint, OUT timeouts bigint,
+	OUT disconnects bigint, OUT server_errors bigint, OUT others bigint, OUT latency_p50 float8,
+	OUT latency_p95 float8, OUT answers_per_minute float8, OUT tokens_per_minute float8)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
+	AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_server_counters() IS
+	'what all processes counted of each server since the start, where llava_zh is preloaded';
+
 CREATE VIEW @extschema@.llava_stat_server AS
 	SELECT s.srvname AS server,
 		CASE WHEN u.pause_reason IS NULL THEN 'active' ELSE 'paused' END AS state,
@@ -308,10 +317,14 @@ CREATE VIEW @extschema@.llava_stat_server AS
 		coalesce(u.throttled, 0) AS throttled,
 		coalesce(u.prompt_tokens, 0) AS prompt_tokens,
 		coalesce(u.completion_tokens, 0) AS completion_tokens,
-		coalesce(u.cost, 0) AS cost
+		coalesce(u.cost, 0) AS cost,
+		c.in_flight, c.allowed, c.answers, c.throttled AS throttled_since, c.timeouts,
+		c.disconnects, c.server_errors, c.others,
+		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
-	LEFT JOIN @extschema@.llava_usage u ON u.server = s.srvname;
+	LEFT JOIN @extschema@.llava_usage u ON u.server = s.srvname
+	LEFT JOIN @extschema@.llava_server_counters() c ON c.server = s.oid;
 COMMENT ON VIEW @extschema@.llava_stat_server IS
 	'one row a server: whether it is asked, why not, and what it was asked and has cost';
 

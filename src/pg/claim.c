@@ -308,26 +308,17 @@ start_call(Loop *loop, Call *call)
 static int
 rows_wanted(Loop *loop)
 {
-	int			capacity = servers_capacity(loop);
-	int			ahead = Min(Max(capacity / 2, 1), CLAIM_BATCH);
-	int64		remaining = 0;
-	dlist_iter	iter;
+	int64		left;
+	int64		capacity = servers_capacity(loop, &left);
+	int64		ahead = Min(Max(capacity / 2, 1), CLAIM_BATCH);
 
 	/* wait until half of what is held ahead has been sent: claims in groups */
-	if (capacity == 0 || loop->held > capacity + ahead / 2)
+	if (left <= 0 || loop->held > capacity + ahead / 2)
 		return 0;
-	dlist_foreach(iter, &loop->servers)
-	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
-		if (server_usable(loop, server))
-			remaining += server->probing ? 1 :
-				Min(server_remaining(server) - server->unsent, 1000000);
-	}
-	remaining = Min(remaining, capacity + ahead - loop->held);
+	left = Min(left, capacity + ahead - loop->held);
 	if (loop->limit >= 0)
-		remaining = Min(remaining, loop->limit);
-	return (int) Max(0, Min(remaining, CLAIM_BATCH));
+		left = Min(left, loop->limit);
+	return (int) Max(0, Min(left, CLAIM_BATCH));
 }
 
 bool
@@ -469,7 +460,11 @@ call_free(Loop *loop, Call *call)
 	reply_result_free(&call->result);
 	taskset_release(call->set);
 	if (call->server != NULL)
+	{
 		call->server->calls--;
+		if (call->sent)
+			limits_settled(call->server->limits, call->cost);
+	}
 	loop->held--;
 	pfree(call);
 }

@@ -21,6 +21,13 @@ image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
 	dlist_push_tail(&loop->finished, &call->node);
 }
 
+int64
+dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit, const LlavaTask *task)
+{
+	return image_tokens(&prepared->source, fit) + PROMPT_TOKENS +
+		Max(task->sampling.max_tokens, 0) / 2;
+}
+
 void
 dispatch_prepared(Loop *loop)
 {
@@ -37,9 +44,7 @@ dispatch_prepared(Loop *loop)
 		}
 		call->sent_width = job->prepared.width;
 		call->sent_height = job->prepared.height;
-		call->tokens = (int64) call->sent_width * call->sent_height /
-			(job->fit.factor * job->fit.factor) + PROMPT_TOKENS +
-			Max(call->task->sampling.max_tokens, 0) / 2;
+		call->tokens = dispatch_forecast(&job->prepared, &job->fit, call->task);
 		dlist_push_tail(&loop->ready, &call->node);
 	}
 }
@@ -66,9 +71,11 @@ take_bytes(Call *call, VlmRequest *request)
 	call->job = NULL;
 }
 
+/* The call that holds a slot cannot be sent after all. */
 static void
 no_memory(Loop *loop, Call *call)
 {
+	limits_given_up(call->server->limits, false);
 	call->outcome.action = VLM_RETRY;
 	call->outcome.reason = "no_memory";
 	call->outcome.counts = false;
@@ -110,8 +117,8 @@ send_call(Loop *loop, Call *call)
 		return;
 	}
 	call->sent = true;
-	call->server->unsettled_requests++;
-	vlm_pace_sent(&call->server->pace, call->tokens, GetCurrentTimestamp() / 1000);
+	call->server->in_flight++;
+	dlist_push_tail(&loop->sent, &call->node);
 }
 
 /* A call whose server cannot be asked now goes back to the queue. */
@@ -133,6 +140,30 @@ lease_is_long_enough(const Call *call)
 									call->server->options->request_timeout);
 }
 
+static void
+begin_turn(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers)
+		dlist_container(ServerState, node, iter.cur)->full = false;
+}
+
+/* What this process has no call for, others may have. */
+static void
+offer_slots(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		if (!server->full)
+			limits_offer(server->limits);
+	}
+}
+
 long
 dispatch_ready(Loop *loop)
 {
@@ -140,46 +171,44 @@ dispatch_ready(Loop *loop)
 	dlist_mutable_iter iter;
 
 	loop->renewal_needed = false;
+	begin_turn(loop);
 	dlist_foreach_modify(iter, &loop->ready)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 		ServerState *server = call->server;
 		int64		server_wait;
 
-		if (server->gone || (server->pause_reason != NULL && !server->probing) ||
-			server_remaining(server) + server->unsettled_requests <= 0)
-		{
-			dlist_delete(&call->node);
-			give_back(loop, call, "server_paused");
+		if (server->full)
 			continue;
+		switch (server_chance(server))
+		{
+			case SERVER_CLOSED:
+				dlist_delete(&call->node);
+				give_back(loop, call, "server_paused");
+				continue;
+			case SERVER_PROBED:
+				server->full = true;
+				continue;
+			default:
+				break;
 		}
-		if (server_remaining(server) <= 0 || (server->probing && server->pace.in_flight > 0))
-			continue;
-		server_wait = vlm_pace_wait(&server->pace, call->tokens, GetCurrentTimestamp() / 1000);
-		if (server_wait == 0 && !lease_is_long_enough(call))
-		{
+		if (!lease_is_long_enough(call))
 			loop->renewal_needed = true;
-			continue;
-		}
-		if (server_wait == 0)
+		else if (limits_take(server->limits, call->tokens, false, &server_wait))
 		{
 			dlist_delete(&call->node);
 			send_call(loop, call);
 		}
-		else if (server_wait > 0 && (wait < 0 || server_wait < wait))
-			wait = server_wait;
+		else
+		{
+			/* first come, first served: those behind it wait too */
+			server->full = true;
+			if (server_wait > 0 && (wait < 0 || server_wait < wait))
+				wait = server_wait;
+		}
 	}
+	offer_slots(loop);
 	return (long) wait;
-}
-
-static ReplyFinish
-finish_of(const char *finish_reason)
-{
-	if (finish_reason == NULL || strcmp(finish_reason, "stop") == 0)
-		return REPLY_FINISH_STOP;
-	if (strcmp(finish_reason, "length") == 0)
-		return REPLY_FINISH_LENGTH;
-	return REPLY_FINISH_OTHER;
 }
 
 /* What a response says about its server. */
@@ -198,19 +227,19 @@ static void
 judge(Call *call)
 {
 	VlmResponse *response = &call->response;
-	int64		usage = -1;
+	VlmEnvelope *envelope = &call->envelope;
+	bool		done;
 
-	vlm_outcome(response, call->server->key, &call->outcome, &call->envelope);
-	if (call->outcome.action == VLM_DONE)
-	{
-		reply_parse(&call->task->rules, call->envelope.content, call->envelope.content_size,
-					finish_of(call->envelope.finish_reason), &call->result);
-		if (call->envelope.prompt_tokens >= 0 && call->envelope.completion_tokens >= 0)
-			usage = call->envelope.prompt_tokens + call->envelope.completion_tokens;
-	}
-	vlm_pace_ended(&call->server->pace, call->outcome.action, response->latency_ms,
-				   response->retry_after_ms, call->tokens, usage,
-				   GetCurrentTimestamp() / 1000);
+	vlm_outcome(response, call->server->key, &call->outcome, envelope);
+	done = call->outcome.action == VLM_DONE;
+	if (done)
+		reply_parse(&call->task->rules, envelope->content, envelope->content_size,
+					conversation_finish(envelope->finish_reason), &call->result);
+	call->server->in_flight--;
+	call->cost = limits_ended(call->server->limits, &call->outcome, response->latency_ms,
+							  response->retry_after_ms, call->tokens,
+							  done ? envelope->prompt_tokens : -1,
+							  done ? envelope->completion_tokens : -1);
 	judge_server(call->server, &call->outcome);
 }
 
@@ -224,6 +253,7 @@ dispatch_responses(Loop *loop)
 		Call	   *call = response.user;
 
 		call->response = response;
+		dlist_delete(&call->node);
 		judge(call);
 		dlist_push_tail(&loop->finished, &call->node);
 	}

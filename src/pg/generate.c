@@ -36,6 +36,9 @@ typedef struct Asking
 	const uint8 *image;			/* the caller's bytes */
 	size_t		image_size;
 	int64		seed;
+	int64		tokens;			/* forecast */
+	Limits	   *limits;			/* NULL: not reached yet */
+	bool		slot;			/* one of theirs is held */
 	TimestampTz deadline;		/* of all tries together */
 	VlmPool    *pool;			/* NULL: nothing was sent */
 
@@ -57,6 +60,10 @@ let_go(Asking *asking)
 {
 	if (asking->pool != NULL)
 		vlm_pool_cancel(asking->pool, asking);
+	if (asking->slot)
+		limits_given_up(asking->limits, true);
+	if (asking->limits != NULL)
+		limits_not_urgent(asking->limits);
 	image_prepared_free(&asking->prepared);
 	vlm_response_free(&asking->response);
 	vlm_envelope_free(&asking->envelope);
@@ -76,6 +83,7 @@ prepare(Asking *asking)
 	fit.min_pixels = asking->server->min_pixels;
 	fit.max_pixels = asking->server->max_pixels;
 	image_prepare_here(asking->image, asking->image_size, &fit, &asking->prepared);
+	asking->tokens = dispatch_forecast(&asking->prepared, &fit, asking->task);
 }
 
 /* Milliseconds left of the time that all tries together may take. */
@@ -145,15 +153,69 @@ submit(Asking *asking)
 	}
 }
 
-/* Sends the request and waits for its end. */
+/* The limits that a person set hold for sessions too. */
 static void
-ask(Asking *asking)
+check_limits(const Asking *asking)
 {
+	const char *option = limits_remaining(asking->limits) <= 0 ? "max_requests" : "budget";
+
+	if (limits_remaining(asking->limits) > 0 && !limits_over_budget(asking->limits))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("the %s of server \"%s\" is used up", option, asking->server->name),
+			 errhint("ALTER SERVER %s OPTIONS (SET %s '...');",
+					 quote_identifier(asking->server->name), option)));
+}
+
+/* Waits for one of the server's slots, before any worker that wants one. */
+static void
+take_slot(Asking *asking)
+{
+	int64		wait;
+
+	for (;;)
+	{
+		check_limits(asking);
+		asking->slot = limits_take(asking->limits, asking->tokens, true, &wait);
+		if (asking->slot)
+			return;
+		if (time_left(asking) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("server \"%s\" had no room for a request in time",
+							asking->server->name),
+					 errhint("The server options max_in_flight, requests_per_minute and tokens_per_minute are its limits, request_timeout says how long is waited.")));
+		transport_wait(-1, (long) (wait < 0 ? time_left(asking) : Min(wait, time_left(asking))));
+	}
+}
+
+/* Sends the request, waits for its end, and gives the slot back. */
+static void
+ask(Asking *asking, VlmOutcome *outcome)
+{
+	VlmResponse *response = &asking->response;
+	VlmEnvelope *envelope = &asking->envelope;
+	bool		done;
+	double		cost;
+
+	take_slot(asking);
 	submit(asking);
-	vlm_response_free(&asking->response);
-	memset(&asking->response, 0, sizeof(asking->response));
-	while (!vlm_pool_next(asking->pool, &asking->response))
+	vlm_response_free(response);
+	memset(response, 0, sizeof(*response));
+	while (!vlm_pool_next(asking->pool, response))
 		transport_wait(-1, -1);
+
+	vlm_outcome(response, asking->key, outcome, envelope);
+	done = outcome->action == VLM_DONE;
+	asking->slot = false;
+	cost = limits_ended(asking->limits, outcome, response->latency_ms,
+						response->retry_after_ms, asking->tokens,
+						done ? envelope->prompt_tokens : -1,
+						done ? envelope->completion_tokens : -1);
+	/* no table is written */
+	limits_settled(asking->limits, cost);
+	limits_offer(asking->limits);
 }
 
 static void
@@ -266,8 +328,7 @@ ask_until_answered(Asking *asking)
 		VlmOutcome	outcome;
 		int64		delay;
 
-		ask(asking);
-		vlm_outcome(&asking->response, asking->key, &outcome, &asking->envelope);
+		ask(asking, &outcome);
 		if (outcome.action == VLM_DONE)
 			return;
 		delay = delay_before_retry(asking, &outcome, try);
@@ -338,6 +399,8 @@ generate(Asking *asking)
 				 errmsg("llava_generate cannot be called while the queue is drained in the same session"),
 				 errhint("Queue the image with llava_enqueue instead.")));
 	asking->pool = pool;
+	asking->limits = limits_attach(asking->server->oid);
+	limits_set_options(asking->limits, asking->server);
 	asking->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												   asking->server->request_timeout);
 	ask_until_answered(asking);

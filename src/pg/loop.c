@@ -43,6 +43,7 @@ loop_new(int holder, bool in_procedure)
 	loop->next_due = DT_NOEND;
 	dlist_init(&loop->servers);
 	dlist_init(&loop->ready);
+	dlist_init(&loop->sent);
 	dlist_init(&loop->finished);
 	loop->images = image_pool_new(llava_prepare_threads);
 	if (loop->images == NULL)
@@ -67,6 +68,14 @@ loop_free(Loop *loop)
 
 	vlm_pool_cancel(loop->pool, NULL);
 	join_threads(0, (Datum) 0);
+	dlist_foreach_modify(iter, &loop->sent)
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		limits_given_up(call->server->limits, true);
+		call->sent = false;
+		call_free(loop, call);
+	}
 	dlist_foreach_modify(iter, &loop->ready)
 		call_free(loop, dlist_container(Call, node, iter.cur));
 	dlist_foreach_modify(iter, &loop->finished)

@@ -4,13 +4,14 @@
  *	  dispatch.c, settle.c, loop.c, worker.c.
  *
  * A claimed row is a Call.  It walks one way through the lists of the Loop:
- * claimed -> (preparing, in the image pool) -> ready -> (sent, in the request
- * pool) -> finished, and is freed when its settle has committed.
+ * claimed -> (preparing, in the image pool) -> ready -> sent -> finished, and is
+ * freed when its settle has committed.
  */
 #ifndef LLAVA_LOOP_H
 #define LLAVA_LOOP_H
 
 #include "lib/ilist.h"
+#include "limits.h"
 #include "llava_zh.h"
 
 /* One server as this process sees it. */
@@ -21,23 +22,12 @@ typedef struct ServerState
 	MemoryContext context;		/* of options and key */
 	LlavaServer *options;
 	char	   *key;			/* or NULL */
-	VlmPace		pace;
+	Limits	   *limits;			/* with all other processes */
 	int			calls;			/* that point here */
 	int			unsent;			/* claimed for it, not sent yet */
+	int			in_flight;
+	bool		full;			/* no slot, as found in this turn */
 	bool		gone;			/* dropped; forgotten when nothing is held */
-
-	/* llava_usage as last read, and what has been sent since */
-	int64		requests;
-	double		cost;
-	int64		unsettled_requests;
-
-	/* why it is not asked; NULL: it is */
-	const char *pause_reason;
-	char		pause_detail[320];
-	bool		pause_recorded; /* llava_usage knows */
-	int			pause_count;	/* in a row */
-	TimestampTz probe_at;		/* DT_NOEND: not by itself */
-	bool		probing;		/* one request may find out */
 } ServerState;
 
 /* Newest tasks of one look; shared by the calls that were claimed under them. */
@@ -65,6 +55,7 @@ typedef struct Call
 	int64		tokens;			/* forecast: image, prompt and reply */
 	int64		seed;
 	bool		sent;
+	double		cost;			/* of its answer */
 
 	/* how it ended: an image fault found here, or a response */
 	const char *fault;			/* static; NULL: see outcome */
@@ -95,6 +86,7 @@ typedef struct Loop
 	bool		servers_stale;	/* the catalogue has changed */
 
 	dlist_head	ready;			/* Call: prepared, to be sent */
+	dlist_head	sent;			/* Call: in flight */
 	dlist_head	finished;		/* Call: to be settled */
 	int			held;			/* calls in all */
 	TimestampTz renew_at;		/* when leases are looked at next */
@@ -144,18 +136,33 @@ extern bool tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg,
 extern void servers_watch(void);	/* once a process: note catalogue changes */
 extern bool servers_changed(void);	/* since the last call */
 extern void servers_load(Loop *loop);	/* in a transaction */
-extern bool server_usable(Loop *loop, ServerState *server);
-extern int64 server_remaining(const ServerState *server);	/* of max_requests;
-															 * large: no limit */
+
+/* Whether a call that was claimed for the server may be sent. */
+typedef enum ServerChance
+{
+	SERVER_OPEN,
+	SERVER_TO_PROBE,			/* paused; one request may find out */
+	SERVER_PROBED,				/* paused; ours is finding out */
+	SERVER_CLOSED
+} ServerChance;
+
+extern ServerChance server_chance(ServerState *server);
 extern ServerState *server_for_task(Loop *loop, const LlavaTask *task);
 extern void server_pause(ServerState *server, const char *reason, const char *detail,
 						 bool probe);
 extern void server_works(ServerState *server);
-extern void server_still_ill(ServerState *server);
+extern void server_still_ill(ServerState *server);	/* a probe failed in
+													 * passing */
 extern void server_record_pauses(Loop *loop);	/* in a transaction */
 extern TimestampTz servers_next_probe(Loop *loop);
 extern bool servers_any_paused(Loop *loop);
-extern int	servers_capacity(Loop *loop);	/* requests that may be in flight */
+extern bool servers_any_usable(Loop *loop);
+
+/*
+ * Requests that this process has or could have in flight; *left: how many more
+ * max_requests lets be sent.
+ */
+extern int64 servers_capacity(Loop *loop, int64 *left);
 
 /* ---- claim.c ---- */
 
@@ -172,6 +179,10 @@ extern void dispatch_prepared(Loop *loop);	/* image pool -> ready or finished */
 extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to
 										 * try again */
 extern void dispatch_responses(Loop *loop); /* request pool -> finished */
+
+/* Tokens that a request about the picture is expected to cost. */
+extern int64 dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
+							   const LlavaTask *task);
 
 /* ---- settle.c ---- */
 

@@ -1,6 +1,6 @@
 /*
  * servers.c
- *	  The servers as a draining process sees them: options, pace, why one is paused.
+ *	  The servers as a draining process sees them: options, keys, why one is paused.
  *
  * Only servers owned by the loop's own role or by a superuser are used.  Options
  * are read anew when the catalogue says they changed, and that forgives a pause:
@@ -18,9 +18,6 @@
 #include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
-
-/* First pause before a server is probed; doubles up to llava_zh.retry_delay_max. */
-#define PROBE_DELAY_MS 1000
 
 static bool catalogue_changed = true;
 static bool watching;
@@ -51,12 +48,6 @@ servers_changed(void)
 	return changed;
 }
 
-static int64
-now_ms(void)
-{
-	return GetCurrentTimestamp() / 1000;
-}
-
 static ServerState *
 find_server(Loop *loop, Oid oid)
 {
@@ -80,20 +71,9 @@ add_server(Loop *loop, Oid oid)
 	server->oid = oid;
 	server->context = AllocSetContextCreate(loop->context, "llava_zh server",
 											ALLOCSET_SMALL_SIZES);
-	vlm_pace_init(&server->pace, now_ms());
+	server->limits = limits_attach(oid);
 	dlist_push_tail(&loop->servers, &server->node);
 	return server;
-}
-
-static void
-forget_pause(ServerState *server)
-{
-	if (server->pause_reason != NULL)
-		server->pause_recorded = false;
-	server->pause_reason = NULL;
-	server->pause_detail[0] = '\0';
-	server->pause_count = 0;
-	server->probing = false;
 }
 
 typedef struct KeyArgument
@@ -124,10 +104,8 @@ load_server(Loop *loop, ServerState *server)
 	old = MemoryContextSwitchTo(server->context);
 	server->options = server_load(server->oid);
 	MemoryContextSwitchTo(old);
-	vlm_pace_limits(&server->pace, server->options->max_in_flight,
-					server->options->requests_per_minute,
-					server->options->tokens_per_minute);
-	forget_pause(server);
+	limits_set_options(server->limits, server->options);
+	limits_resume(server->limits);
 
 	argument.options = server->options;
 	if (tx_try(loop, load_key, &argument, &error))
@@ -152,7 +130,29 @@ server_is_trusted(Oid owner)
 	return owner == GetUserId() || superuser_arg(owner);
 }
 
-/* llava_usage: what max_requests and budget are held against, and user's resumes. */
+/*
+ * One server's row of llava_usage, zeros without one.  What it says of a pause is
+ * what was recorded, or the user's word: llava_resume takes it away.  Processes
+ * that share the pause are told by llava_resume itself.
+ */
+static void
+take_usage(ServerState *server, int64 requests, double cost, bool paused)
+{
+	Pause		pause;
+
+	limits_set_recorded(server->limits, requests, cost);
+	limits_pause_now(server->limits, &pause);
+	if (pause.reason[0] == '\0' && paused)
+		limits_set_pause_recorded(server->limits, false);
+	else if (pause.reason[0] != '\0' && pause.recorded && !paused &&
+			 !limits_are_shared(server->limits))
+	{
+		limits_resume(server->limits);
+		limits_set_pause_recorded(server->limits, true);
+	}
+}
+
+/* llava_usage: what max_requests and budget are held against. */
 static void
 load_usage(Loop *loop)
 {
@@ -162,31 +162,23 @@ load_usage(Loop *loop)
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
-		bool		recorded = false;
+		int64		requests = 0;
+		double		cost = 0;
+		bool		paused = false;
 
-		server->requests = 0;
-		server->cost = 0;
 		for (uint64 i = 0; i < n; i++)
 		{
 			HeapTuple	row = SPI_tuptable->vals[i];
 			TupleDesc	desc = SPI_tuptable->tupdesc;
 			bool		isnull;
-			char	   *name = SPI_getvalue(row, desc, 1);
 
-			if (strcmp(name, server->options->name) != 0)
+			if (strcmp(SPI_getvalue(row, desc, 1), server->options->name) != 0)
 				continue;
-			server->requests = DatumGetInt64(SPI_getbinval(row, desc, 2, &isnull));
-			server->cost = DatumGetFloat8(SPI_getbinval(row, desc, 3, &isnull));
-			recorded = SPI_getvalue(row, desc, 4) != NULL;
+			requests = DatumGetInt64(SPI_getbinval(row, desc, 2, &isnull));
+			cost = DatumGetFloat8(SPI_getbinval(row, desc, 3, &isnull));
+			paused = SPI_getvalue(row, desc, 4) != NULL;
 		}
-		/* llava_resume cleared what we had written there */
-		if (server->pause_reason != NULL && server->pause_recorded && !recorded)
-		{
-			forget_pause(server);
-			server->pause_recorded = true;
-		}
-		else if (server->pause_reason == NULL && recorded)
-			server->pause_recorded = false;
+		take_usage(server, requests, cost, paused);
 	}
 }
 
@@ -233,68 +225,90 @@ servers_load(Loop *loop)
 	load_usage(loop);
 }
 
-int64
-server_remaining(const ServerState *server)
+/* Why a person's limits forbid to ask; NULL: they do not. */
+static const char *
+limit_reached(const ServerState *server)
 {
-	if (server->options->max_requests < 0)
-		return PG_INT64_MAX / 2;	/* room for sums */
-	return server->options->max_requests - server->requests - server->unsettled_requests;
+	if (server->options->paused)
+		return "paused";
+	if (limits_remaining(server->limits) <= 0 && limits_unsettled(server->limits) == 0)
+		return "max_requests";
+	if (limits_over_budget(server->limits))
+		return "budget";
+	return NULL;
 }
 
-static bool
-over_budget(const ServerState *server)
+static const char *
+limit_detail(const ServerState *server, const char *reason)
 {
-	return server->options->budget >= 0 && server->cost >= server->options->budget;
+	const char *name = quote_identifier(server->options->name);
+
+	if (strcmp(reason, "max_requests") == 0)
+		return psprintf("%lld requests were made; ALTER SERVER %s OPTIONS (SET max_requests '...') to go on",
+						(long long) server->options->max_requests, name);
+	if (strcmp(reason, "budget") == 0)
+		return psprintf("the budget is used up; ALTER SERVER %s OPTIONS (SET budget '...') to go on",
+						name);
+	return "by the server option paused";
 }
 
 /* The limits that a person set are pauses too, found and lifted at every look. */
 static void
 check_limits(ServerState *server)
 {
-	const char *reason = NULL;
+	const char *reason = limit_reached(server);
+	Pause		pause;
 
-	if (server->options->paused)
-		reason = "paused";
-	else if (server_remaining(server) <= 0 && server->unsettled_requests == 0)
-		reason = "max_requests";
-	else if (over_budget(server))
-		reason = "budget";
-
-	if (reason != NULL && server->pause_reason == NULL)
-		server_pause(server, reason,
-					 strcmp(reason, "max_requests") == 0 ?
-					 psprintf("%lld requests were made; ALTER SERVER %s OPTIONS (SET max_requests '...') to go on",
-							  (long long) server->requests, quote_identifier(server->options->name)) :
-					 strcmp(reason, "budget") == 0 ? "the option budget is used up" :
-					 "by the server option paused", false);
-	else if (reason == NULL && server->pause_reason != NULL &&
-			 (strcmp(server->pause_reason, "max_requests") == 0 ||
-			  strcmp(server->pause_reason, "budget") == 0 ||
-			  strcmp(server->pause_reason, "paused") == 0))
-		forget_pause(server);
+	limits_pause_now(server->limits, &pause);
+	if (reason != NULL && pause.reason[0] == '\0')
+		server_pause(server, reason, limit_detail(server, reason), false);
+	else if (reason == NULL && (strcmp(pause.reason, "max_requests") == 0 ||
+								strcmp(pause.reason, "budget") == 0 ||
+								strcmp(pause.reason, "paused") == 0))
+		limits_resume(server->limits);
 }
 
-bool
-server_usable(Loop *loop, ServerState *server)
+ServerChance
+server_chance(ServerState *server)
 {
-	if (server->gone ||
-		(loop->only_server != NULL && strcmp(loop->only_server, server->options->name) != 0))
-		return false;
-	check_limits(server);
-	if (server->pause_reason == NULL)
-		return server_remaining(server) > 0;
-	if (server->probe_at == DT_NOEND || GetCurrentTimestamp() < server->probe_at)
-		return false;
-	/* one request may find out whether it works again */
-	server->probing = true;
-	return server->pace.in_flight + server->unsent == 0 && server_remaining(server) > 0;
+	Pause		pause;
+
+	if (server->gone || limits_remaining(server->limits) <= 0 ||
+		limits_over_budget(server->limits))
+		return SERVER_CLOSED;
+	limits_pause_now(server->limits, &pause);
+	if (pause.reason[0] == '\0')
+		return SERVER_OPEN;
+	if (pause.prober == MyProcPid)
+		return SERVER_PROBED;
+	return pause.prober == 0 && GetCurrentTimestamp() >= pause.probe_at ?
+		SERVER_TO_PROBE : SERVER_CLOSED;
+}
+
+/* Requests that could be claimed for it: one if it is to be probed. */
+static int
+claimable(Loop *loop, ServerState *server)
+{
+	if (loop->only_server != NULL && strcmp(loop->only_server, server->options->name) != 0)
+		return -1;
+	if (!server->gone)
+		check_limits(server);
+	switch (server_chance(server))
+	{
+		case SERVER_OPEN:
+			return limits_room(server->limits);
+		case SERVER_TO_PROBE:
+			return server->in_flight + server->unsent == 0 ? 1 : -1;
+		default:
+			return -1;
+	}
 }
 
 /* The share of its window that is taken. */
 static double
 load_of(const ServerState *server)
 {
-	return (server->pace.in_flight + server->unsent) / Max(server->pace.window, 1.0);
+	return limits_load(server->limits, server->unsent);
 }
 
 ServerState *
@@ -309,7 +323,7 @@ server_for_task(Loop *loop, const LlavaTask *task)
 
 		if (task->server != NULL && strcmp(task->server, server->options->name) != 0)
 			continue;
-		if (!server_usable(loop, server))
+		if (claimable(loop, server) < 0)
 			continue;
 		if (best == NULL || server->options->priority < best->options->priority ||
 			(server->options->priority == best->options->priority &&
@@ -322,49 +336,31 @@ server_for_task(Loop *loop, const LlavaTask *task)
 void
 server_pause(ServerState *server, const char *reason, const char *detail, bool probe)
 {
-	int64		delay = PROBE_DELAY_MS;
-	bool		news = server->pause_reason == NULL ||
-	strcmp(server->pause_reason, reason) != 0;
-
-	/* the requests in flight that fail for the same reason are one failure */
-	if (!news && !server->probing)
-		return;
-	for (int i = 0; i < server->pause_count && delay < llava_retry_delay_max; i++)
-		delay *= 2;
-	server->pause_count++;
-	server->pause_reason = reason;
-	if (detail != server->pause_detail)
-		strlcpy(server->pause_detail, detail, sizeof(server->pause_detail));
-	server->probe_at = probe ?
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(delay, llava_retry_delay_max)) :
-		DT_NOEND;
-	server->probing = false;
-	if (news)
-	{
-		server->pause_recorded = false;
+	if (limits_pause(server->limits, reason, detail, probe))
 		ereport(LOG,
 				(errmsg("llava_zh: server \"%s\" paused (%s): %s",
 						server->options->name, reason, detail)));
-	}
 }
 
 void
 server_works(ServerState *server)
 {
-	if (server->pause_reason == NULL)
-		return;
-	ereport(LOG,
-			(errmsg("llava_zh: server \"%s\" resumed", server->options->name)));
-	forget_pause(server);
+	Pause		pause;
+
+	limits_pause_now(server->limits, &pause);
+	if (pause.reason[0] != '\0' && limits_resume(server->limits))
+		ereport(LOG,
+				(errmsg("llava_zh: server \"%s\" resumed", server->options->name)));
 }
 
-/* A probe that failed in passing: the pause goes on. */
 void
 server_still_ill(ServerState *server)
 {
-	if (server->pause_reason == NULL || !server->probing)
-		return;
-	server_pause(server, server->pause_reason, server->pause_detail, true);
+	Pause		pause;
+
+	limits_pause_now(server->limits, &pause);
+	if (pause.prober == MyProcPid)
+		server_pause(server, pause.reason, pause.detail, true);
 }
 
 void
@@ -375,22 +371,24 @@ server_record_pauses(Loop *loop)
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
+		Pause		pause;
 		Datum		values[3];
 		char		nulls[4] = "   ";
 
-		if (server->pause_recorded || server->gone)
+		limits_pause_now(server->limits, &pause);
+		if (pause.recorded || server->gone)
 			continue;
 		values[0] = CStringGetTextDatum(server->options->name);
 		values[1] = values[2] = (Datum) 0;
-		if (server->pause_reason == NULL)
+		if (pause.reason[0] == '\0')
 			nulls[1] = nulls[2] = 'n';
 		else
 		{
-			values[1] = CStringGetTextDatum(server->pause_reason);
-			values[2] = CStringGetTextDatum(settle_clean_text(server->pause_detail));
+			values[1] = CStringGetTextDatum(pause.reason);
+			values[2] = CStringGetTextDatum(settle_clean_text(pause.detail));
 		}
 		sql_run(SQL_USAGE_PAUSE, values, nulls, 0);
-		server->pause_recorded = true;
+		limits_set_pause_recorded(server->limits, true);
 	}
 }
 
@@ -403,9 +401,11 @@ servers_next_probe(Loop *loop)
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
+		Pause		pause;
 
-		if (server->pause_reason != NULL && !server->gone && server->pace.in_flight == 0)
-			next = Min(next, server->probe_at);
+		limits_pause_now(server->limits, &pause);
+		if (pause.reason[0] != '\0' && !server->gone && server->in_flight == 0)
+			next = Min(next, pause.probe_at);
 	}
 	return next;
 }
@@ -417,24 +417,46 @@ servers_any_paused(Loop *loop)
 
 	dlist_foreach(iter, &loop->servers)
 	{
-		if (dlist_container(ServerState, node, iter.cur)->pause_reason != NULL)
+		Pause		pause;
+
+		limits_pause_now(dlist_container(ServerState, node, iter.cur)->limits, &pause);
+		if (pause.reason[0] != '\0')
 			return true;
 	}
 	return dlist_is_empty(&loop->servers);
 }
 
-int
-servers_capacity(Loop *loop)
+bool
+servers_any_usable(Loop *loop)
 {
-	int64		capacity = 0;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &loop->servers)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
-		if (server_usable(loop, server))
-			capacity += server->probing ? 1 : server->options->max_in_flight;
+		if (claimable(loop, dlist_container(ServerState, node, iter.cur)) >= 0)
+			return true;
 	}
-	return (int) Min(capacity, 1000000);
+	return false;
+}
+
+int64
+servers_capacity(Loop *loop, int64 *left)
+{
+	int64		capacity = 0;
+	dlist_iter	iter;
+
+	*left = 0;
+	dlist_foreach(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+		int			room = claimable(loop, server);
+
+		if (room < 0)
+			continue;
+		capacity += room;
+		*left += server_chance(server) == SERVER_TO_PROBE ? 1 :
+			limits_remaining(server->limits) - server->unsent;
+		*left = Min(*left, PG_INT32_MAX);
+	}
+	return Min(capacity, PG_INT32_MAX);
 }

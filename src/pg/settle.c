@@ -41,6 +41,7 @@ typedef struct Tally
 	int64		throttled;
 	int64		prompt_tokens;
 	int64		completion_tokens;
+	double		cost;
 } Tally;
 
 typedef struct Batch
@@ -278,18 +279,10 @@ settle_sample(Call *call)
 static void
 settle_answer(Batch *batch, Call *call)
 {
-	const char *reason = NULL;
+	const char *reason = conversation_reason(&call->envelope, &call->result);
 	bool		mine;
 	Datum		values[3];
 	Tally	   *tally = tally_of(batch, call->server);
-
-	if (call->envelope.refused)
-		reason = "refusal";
-	else if (call->envelope.finish_reason != NULL &&
-			 strcmp(call->envelope.finish_reason, "content_filter") == 0)
-		reason = "content_filter";
-	else if (call->result.reason != REPLY_ACCEPTED)
-		reason = reply_reason_name(call->result.reason);
 
 	if (reason == NULL)
 	{
@@ -310,6 +303,7 @@ settle_answer(Batch *batch, Call *call)
 	tally->replies++;
 	tally->prompt_tokens += Max(call->envelope.prompt_tokens, 0);
 	tally->completion_tokens += Max(call->envelope.completion_tokens, 0);
+	tally->cost += call->cost;
 }
 
 /* A request that brought no answer. */
@@ -392,8 +386,7 @@ settle_usage(Batch *batch)
 		v[5] = Int64GetDatum(t->throttled);
 		v[6] = Int64GetDatum(t->prompt_tokens);
 		v[7] = Int64GetDatum(t->completion_tokens);
-		v[8] = Float8GetDatum((t->prompt_tokens * t->server->options->input_price +
-							   t->completion_tokens * t->server->options->output_price) / 1e6);
+		v[8] = Float8GetDatum(t->cost);
 		sql_run(SQL_USAGE_ADD, v, NULL, 0);
 	}
 }
@@ -416,15 +409,6 @@ settle_batch(Loop *loop, void *arg)
 static void
 forget_batch(Loop *loop, Batch *batch)
 {
-	for (int i = 0; i < batch->n_tallies; i++)
-	{
-		Tally	   *t = &batch->tallies[i];
-
-		t->server->requests += t->requests;
-		t->server->unsettled_requests -= t->requests;
-		t->server->cost += (t->prompt_tokens * t->server->options->input_price +
-							t->completion_tokens * t->server->options->output_price) / 1e6;
-	}
 	for (int i = 0; i < batch->n_calls; i++)
 	{
 		dlist_delete(&batch->calls[i]->node);

@@ -12,7 +12,7 @@
 
 #include "access/xact.h"
 #include "compat.h"
-#include "llava_zh.h"
+#include "limits.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
@@ -51,7 +51,8 @@ request_memory(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedState)));
+	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(limits_memory())));
+	RequestNamedLWLockTranche("llava_zh", 1);
 }
 
 static void
@@ -68,6 +69,7 @@ start_up(void)
 		memset(shared, 0, sizeof(SharedState));
 		SpinLockInit(&shared->mutex);
 	}
+	limits_start_up(ShmemInitStruct("llava_zh limits", limits_memory(), &found), found);
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -267,11 +267,13 @@ report_pauses(Loop *loop)
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
+		Pause		pause;
 
-		if (server->pause_reason != NULL)
+		limits_pause_now(server->limits, &pause);
+		if (pause.reason[0] != '\0')
 			ereport(NOTICE,
 					(errmsg("server \"%s\" is paused (%s): %s", server->options->name,
-							server->pause_reason, settle_clean_text(server->pause_detail))));
+							pause.reason, settle_clean_text(pause.detail))));
 	}
 }
 
@@ -285,7 +287,7 @@ drain_is_over(Loop *loop, TimestampTz end)
 		return true;
 	if (!loop->looked)
 		return false;
-	return servers_capacity(loop) == 0 || (loop->queue_dry && loop->next_due == DT_NOEND);
+	return !servers_any_usable(loop) || (loop->queue_dry && loop->next_due == DT_NOEND);
 }
 
 static void

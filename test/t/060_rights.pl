@@ -40,6 +40,7 @@ refused('ordinary', "INSERT INTO llava_image (path, image) VALUES ('x', 'x')", $
 refused('ordinary', "SELECT * FROM llava_image", $denied, 'SELECT on the images');
 refused('ordinary', "SELECT * FROM llava_conversation", $denied, 'SELECT on the samples');
 refused('ordinary', "SELECT llava_export()", $denied, 'llava_export');
+refused('ordinary', "COPY llava_conversation (note) FROM STDIN (FORMAT jsonl)", $denied, 'COPY FROM');
 refused('ordinary', "SELECT llava_start()", $denied, 'llava_start');
 refused('ordinary', "CALL llava_drain()", $denied, 'llava_drain');
 refused('ordinary', "CALL llava_load('/tmp')", $denied, 'llava_load');

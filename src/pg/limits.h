@@ -1,0 +1,136 @@
+/*
+ * limits.h
+ *	  What one server may be asked by all processes of the cluster together, why it
+ *	  is not asked, and what came of asking.
+ *
+ * With preloading the Limits of a server lie in shared memory, keyed by database
+ * and server; without, each process has its own.  A slot is held from sending to
+ * the response; a process that exits gives back those it holds.
+ */
+#ifndef LLAVA_LIMITS_H
+#define LLAVA_LIMITS_H
+
+#include "llava_zh.h"
+
+typedef struct Limits Limits;
+
+/* Why a server is not asked.  reason is empty where it is. */
+typedef struct Pause
+{
+	char		reason[24];
+	char		detail[320];
+	int			count;			/* pauses in a row, for the back-off of probes */
+	TimestampTz probe_at;		/* DT_NOEND: not by itself */
+	int			prober;			/* pid whose request may find out now; 0:
+								 * nobody's */
+	bool		recorded;		/* llava_usage says so too */
+} Pause;
+
+/* Rates are means over about this long; what came so long ago weighs 1/e. */
+#define LIMITS_RATE_MS 60000.0
+
+/* Latencies are counted in quarters of powers of two from 1 ms to 17 minutes. */
+#define LATENCY_BUCKETS 80
+
+/* What came of asking, since the server's start. */
+typedef struct ServerCounters
+{
+	int64		answers;		/* bodies with a completion */
+	int64		throttled;
+	int64		timeouts;
+	int64		disconnects;	/* refused, reset, partial, DNS, TLS */
+	int64		server_errors;
+	int64		others;
+	int64		prompt_tokens;
+	int64		completion_tokens;
+	double		answers_rate;	/* in LIMITS_RATE_MS, as of rated_at */
+	double		tokens_rate;	/* completion tokens, likewise */
+	TimestampTz rated_at;
+	uint32		latency[LATENCY_BUCKETS];
+}			ServerCounters;
+
+typedef struct LimitsFacts
+{
+	Oid			server;
+	int			in_flight;
+	int			allowed;		/* in flight, now */
+	ServerCounters counters;
+}			LimitsFacts;
+
+/* ---- for shared.c ---- */
+
+extern Size limits_memory(void);
+extern void limits_start_up(void *memory, bool found);
+
+/* ---- one server ---- */
+
+/* Never NULL; stays valid as long as the process. */
+extern Limits *limits_attach(Oid server);
+
+/* Whether other processes see it too. */
+extern bool limits_are_shared(const Limits *limits);
+
+/* The options as they are now. */
+extern void limits_set_options(Limits *limits, const LlavaServer *options);
+
+/* llava_usage as it was just read: requests and cost of all time. */
+extern void limits_set_recorded(Limits *limits, int64 requests, double cost);
+
+/* Requests that max_requests leaves; large where there is no limit. */
+extern int64 limits_remaining(Limits *limits);
+extern bool limits_over_budget(Limits *limits);
+
+/* Requests of any process that are not in llava_usage yet. */
+extern int64 limits_unsettled(Limits *limits);
+
+/* Requests that this process has or could have in flight. */
+extern int	limits_room(Limits *limits);
+
+/* Share of the window that is taken if so many more are sent. */
+extern double limits_load(Limits *limits, int more);
+
+/*
+ * Takes a slot, and a paused server's right to be probed.  Else false, with the
+ * milliseconds until it helps to try again, or -1: until the latch is set.  Who
+ * is urgent (a session with a user) comes before who is not, until
+ * limits_not_urgent.
+ */
+extern bool limits_take(Limits *limits, int64 tokens, bool urgent, int64 *wait_ms);
+extern void limits_not_urgent(Limits *limits);
+
+/*
+ * The slot's request ended.  Tokens are -1 where the server did not say.  Returns
+ * what they cost.
+ */
+extern double limits_ended(Limits *limits, const VlmOutcome *outcome, int64 latency_ms,
+						   int64 retry_after_ms, int64 forecast, int64 prompt_tokens,
+						   int64 completion_tokens);
+
+/* The slot's request was given up, after it was sent or before. */
+extern void limits_given_up(Limits *limits, bool sent);
+
+/* A request that ended is in llava_usage now, or never will be. */
+extern void limits_settled(Limits *limits, double cost);
+
+/* Wakes who waits for a slot, if there is one. */
+extern void limits_offer(Limits *limits);
+
+/* The next server of this database that is shared; *position starts at 0. */
+extern bool limits_next(int *position, LimitsFacts * facts);
+
+/* ---- pauses ---- */
+
+extern void limits_pause_now(Limits *limits, Pause *pause);
+
+/*
+ * Pauses the server.  False where it is paused for that reason already and the
+ * request was not this process's probe: failures of requests that were in flight
+ * together are one.
+ */
+extern bool limits_pause(Limits *limits, const char *reason, const char *detail, bool probe);
+
+/* Lifts a pause; false if there was none. */
+extern bool limits_resume(Limits *limits);
+extern void limits_set_pause_recorded(Limits *limits, bool recorded);
+
+#endif							/* LLAVA_LIMITS_H */

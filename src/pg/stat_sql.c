@@ -1,0 +1,88 @@
+/*
+ * stat_sql.c
+ *	  What the processes counted of their servers, for the views.
+ */
+#include "postgres.h"
+
+#include "funcapi.h"
+#include "limits.h"
+
+#include <math.h>
+
+#define COUNTER_COLUMNS 13
+
+PG_FUNCTION_INFO_V1(llava_server_counters);
+
+/*
+ * Milliseconds under which this share of the latencies lies, to the width of a
+ * bucket (a fifth).  Negative: there were none.
+ */
+static double
+latency_quantile(const ServerCounters * counters, double share)
+{
+	double		total = 0;
+	double		seen = 0;
+
+	for (int i = 0; i < LATENCY_BUCKETS; i++)
+		total += counters->latency[i];
+	if (total == 0)
+		return -1;
+	for (int i = 0; i < LATENCY_BUCKETS; i++)
+	{
+		seen += counters->latency[i];
+		if (seen >= share * total)
+			return exp2((i + 1) / 4.0);
+	}
+	return exp2(LATENCY_BUCKETS / 4.0);
+}
+
+/* A mean that forgets, as it is now, per minute. */
+static double
+rate_now(const ServerCounters * counters, double rate)
+{
+	double		age_ms = (double) (GetCurrentTimestamp() - counters->rated_at) / 1000.0;
+
+	return rate * exp(-age_ms / LIMITS_RATE_MS) * 60000.0 / LIMITS_RATE_MS;
+}
+
+static void
+put_row(ReturnSetInfo *result, const LimitsFacts * facts)
+{
+	const		ServerCounters *counters = &facts->counters;
+	double		median = latency_quantile(counters, 0.5);
+	double		high = latency_quantile(counters, 0.95);
+	Datum		values[COUNTER_COLUMNS];
+	bool		nulls[COUNTER_COLUMNS] = {false};
+
+	values[0] = ObjectIdGetDatum(facts->server);
+	values[1] = Int32GetDatum(facts->in_flight);
+	values[2] = Int32GetDatum(facts->allowed);
+	values[3] = Int64GetDatum(counters->answers);
+	values[4] = Int64GetDatum(counters->throttled);
+	values[5] = Int64GetDatum(counters->timeouts);
+	values[6] = Int64GetDatum(counters->disconnects);
+	values[7] = Int64GetDatum(counters->server_errors);
+	values[8] = Int64GetDatum(counters->others);
+	values[9] = Float8GetDatum(median);
+	values[10] = Float8GetDatum(high);
+	nulls[9] = nulls[10] = median < 0;
+	values[11] = Float8GetDatum(rate_now(counters, counters->answers_rate));
+	values[12] = Float8GetDatum(rate_now(counters, counters->tokens_rate));
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/*
+ * llava_server_counters(): a row for each server of this database that was used
+ * since the start of the server, where llava_zh is preloaded; else none.
+ */
+Datum
+llava_server_counters(PG_FUNCTION_ARGS)
+{
+	LimitsFacts facts;
+	int			position = 0;
+
+	InitMaterializedSRF(fcinfo, 0);
+	while (limits_next(&position, &facts))
+		put_row((ReturnSetInfo *) fcinfo->resultinfo, &facts);
+	return (Datum) 0;
+}
