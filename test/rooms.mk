@@ -44,6 +44,14 @@ $(B)/llava_endpoint: $(wildcard test/endpoint/*.c test/endpoint/*.h)
 	@mkdir -p $(@D)
 	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
 
+$(B)/bare_client: test/bench/bare_client.c
+	@mkdir -p $(@D)
+	gcc -O2 $(STRICT) -Wno-declaration-after-statement $< -o $@ $(shell pkg-config --cflags --libs libcurl)
+
+## bench: llava_zh beside an asyncio client and bare libcurl (test/bench/run --help)
+bench:
+	test/bench/run $(BENCH)
+
 ## purity: the pure rooms know neither PostgreSQL nor each other
 purity:
 	@set -e; mkdir -p $(B)/pure; for room in image vlm reply; do \
@@ -87,4 +95,4 @@ typedefs: all
 	objdump --dwarf=info $(OBJS) | grep -A 3 DW_TAG_typedef | sed -n 's/.*DW_AT_name.*: //p' | \
 		sort -u | grep -vx text >.typedefs
 
-.PHONY: unitcheck tsancheck fuzz endpoint purity lint indent indent-check typedefs
+.PHONY: unitcheck tsancheck fuzz endpoint bench purity lint indent indent-check typedefs

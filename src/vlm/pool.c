@@ -237,7 +237,6 @@ unlink_request(VlmPool *pool, Request *request)
 		request->next->previous = request->previous;
 	request->next = request->previous = NULL;
 	pool->in_flight--;
-	pool->bytes -= request->counted;
 }
 
 /* The handle goes back to the spares; its buffers are gone or given away. */
@@ -313,7 +312,7 @@ vlm_pool_submit(VlmPool *pool, VlmRequest *wanted)
 		return false;
 	request->next = NULL;
 	block_signals(&before);
-	ok = request_set_up(request, wanted, now_ms()) &&
+	ok = request_set_up(request, wanted, &pool->bytes, now_ms()) &&
 		curl_multi_add_handle(pool->multi, request->easy) == CURLM_OK;
 	restore_signals(&before);
 	if (!ok)
@@ -329,7 +328,6 @@ vlm_pool_submit(VlmPool *pool, VlmRequest *wanted)
 		request->next->previous = request;
 	pool->requests = request;
 	pool->in_flight++;
-	pool->bytes += request->counted;
 	return true;
 }
 

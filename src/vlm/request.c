@@ -13,6 +13,14 @@
 #define PATH "/chat/completions"
 #define UPLOAD_BUFFER (64L * 1024)
 
+/* So many bytes are held more, or less. */
+static void
+count(Request *request, size_t more, size_t less)
+{
+	request->counted += more - less;
+	*request->held += more - less;
+}
+
 /* libcurl asks for the next n bytes of head, base64 of the image, tail. */
 static size_t
 on_read(char *buffer, size_t size, size_t n, void *arg)
@@ -51,10 +59,11 @@ on_read(char *buffer, size_t size, size_t n, void *arg)
 		request->position += piece;
 	}
 	/* everything was handed over: the picture is not needed any more */
-	if (request->position == request->body_size)
+	if (request->position == request->body_size && request->image != NULL)
 	{
 		free(request->image);
 		request->image = NULL;
+		count(request, 0, request->image_size);
 	}
 	return done;
 }
@@ -80,6 +89,7 @@ on_write(char *data, size_t size, size_t n, void *arg)
 		if (grown == NULL)
 			return 0;
 		response->body = grown;
+		count(request, room, request->room);
 		request->room = room;
 	}
 	memcpy(response->body + response->body_size, data, bytes);
@@ -120,6 +130,8 @@ request_clear(Request *request)
 	CURL	   *easy = request->easy;
 
 	curl_easy_reset(easy);
+	if (request->held != NULL)
+		*request->held -= request->counted;
 	free_headers(request);
 	vlm_body_free(&request->body);
 	free(request->url);
@@ -228,7 +240,7 @@ set_transfer(Request *request, const VlmRequest *wanted)
 }
 
 bool
-request_set_up(Request *request, VlmRequest *wanted, int64_t now_ms)
+request_set_up(Request *request, VlmRequest *wanted, size_t *held, int64_t now_ms)
 {
 	request->body = wanted->body;
 	request->image = wanted->image;
@@ -236,7 +248,8 @@ request_set_up(Request *request, VlmRequest *wanted, int64_t now_ms)
 	request->encoded_size = base64_length(wanted->image_size);
 	request->body_size = wanted->body.head_size + request->encoded_size + wanted->body.tail_size;
 	request->max_reply_bytes = wanted->max_reply_bytes;
-	request->counted = request->image_size + request->body.head_size + request->body.tail_size;
+	request->held = held;
+	count(request, request->image_size + request->body.head_size + request->body.tail_size, 0);
 	request->submitted_ms = now_ms;
 	request->user = wanted->user;
 	return set_url(request, wanted->url) && set_headers(request, wanted) &&

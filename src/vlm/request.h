@@ -24,7 +24,8 @@ typedef struct Request
 	size_t		position;		/* of it, already read by libcurl */
 	size_t		max_reply_bytes;
 	size_t		room;			/* of response.body */
-	size_t		counted;		/* in the pool's bytes */
+	size_t	   *held;			/* the pool's bytes */
+	size_t		counted;		/* of them, this request's */
 	int64_t		submitted_ms;
 	char		error[CURL_ERROR_SIZE];
 	void	   *user;
@@ -38,9 +39,11 @@ extern void request_free(Request *request);
 /*
  * Takes over wanted's body and image and sets the handle up.  False: no memory,
  * or a key or id with a control character in it; body and image are then still
- * to be treated as the caller's.
+ * to be treated as the caller's.  *held grows and shrinks with what the request
+ * holds, until request_clear.
  */
-extern bool request_set_up(Request *request, VlmRequest *wanted, int64_t now_ms);
+extern bool request_set_up(Request *request, VlmRequest *wanted, size_t *held,
+						   int64_t now_ms);
 
 /* Fills request->response from the handle. */
 extern void request_finish(Request *request, CURLcode code, int64_t now_ms);

@@ -107,8 +107,9 @@ extern void vlm_pool_step(VlmPool *pool);
 /* False: no memory; the request is still the caller's. */
 extern bool vlm_pool_submit(VlmPool *pool, VlmRequest *request);
 extern int	vlm_pool_in_flight(const VlmPool *pool);
-extern size_t vlm_pool_bytes(const VlmPool *pool);	/* held for requests and
-													 * replies */
+
+/* Held for requests and for replies not yet given out. */
+extern size_t vlm_pool_bytes(const VlmPool *pool);
 
 /* A finished request; false if there is none.  The caller frees the response. */
 extern bool vlm_pool_next(VlmPool *pool, VlmResponse *response);

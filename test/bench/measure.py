@@ -1,0 +1,208 @@
+"""measure.py PARTY --latency MS ...: one party against the endpoint, as one JSON line.
+
+PARTY is llava (one background worker of the running server), asyncio or bare.  The
+rate is the endpoint's own count of answers over the time measured, which begins when
+the slots are full; CPU and memory are those of the same time, out of /proc.
+"""
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.request
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def sql(text):
+    return subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1", "-c", text], check=True,
+                          stdout=subprocess.PIPE, text=True).stdout.strip()
+
+
+def stat_fields(pid):
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()
+
+
+def cpu_of(pid, with_children=False):
+    """Seconds; with those of children that have ended."""
+    try:
+        fields = stat_fields(pid)
+    except FileNotFoundError:
+        return 0.0
+    return sum(map(int, fields[11:15 if with_children else 13])) / TICKS
+
+
+def children_of(pid):
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdigit():
+            try:
+                if stat_fields(name)[1] == str(pid):
+                    found.append(int(name))
+            except (FileNotFoundError, ProcessLookupError):
+                pass
+    return found
+
+
+def cluster_cpu(postmaster):
+    return cpu_of(postmaster, True) + sum(map(cpu_of, children_of(postmaster)))
+
+
+def memory_of(pid):
+    """Private and resident MB of a process."""
+    private = resident = 0
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
+            for line in file:
+                words = line.split()
+                if words[0] in ("Private_Clean:", "Private_Dirty:"):
+                    private += int(words[1])
+                elif words[0] == "Rss:":
+                    resident += int(words[1])
+    except (FileNotFoundError, ProcessLookupError):
+        pass
+    return private / 1000, resident / 1000
+
+
+class Endpoint:
+    def __init__(self, arguments):
+        command = [os.environ["LLAVA_ENDPOINT"], "--count-only", "--reply-bytes", "1024", "--until-eof",
+                   "--latency", arguments.latency, "--slots", str(arguments.slots), "--seed", "7"]
+        if arguments.journal:
+            command += ["--journal", arguments.journal]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.base = "http://127.0.0.1:" + self.process.stdout.readline().strip().rpartition(":")[2]
+        self.url = self.base + "/v1"
+
+    def stats(self):
+        with urllib.request.urlopen(self.base + "/control/stats", timeout=20) as reply:
+            return json.load(reply)
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait()
+
+
+class Llava:
+    """One background worker of the server."""
+    def __init__(self, arguments, endpoint):
+        sql("DROP SERVER IF EXISTS endpoint CASCADE")
+        sql("CREATE SERVER endpoint FOREIGN DATA WRAPPER llava_zh OPTIONS"
+            f" (url '{endpoint.url}', model 'm', max_in_flight '{arguments.in_flight}', request_timeout '120s')")
+        self.pid = int(sql("SELECT llava_start()"))
+
+    def alive(self):
+        return os.path.exists(f"/proc/{self.pid}")
+
+    def own_cpu(self):
+        return 0.0              # a child of the postmaster
+
+    def close(self):
+        sql("DROP SERVER endpoint CASCADE")
+
+    def check(self):
+        """Replies, those not accepted, and samples."""
+        return sql("SELECT count(*) || ' ' || count(reason) || ' ' || (SELECT count(*) FROM llava_conversation)"
+                   " FROM llava_reply")
+
+
+class Program:
+    """A client program of its own."""
+    def __init__(self, command):
+        self.process = subprocess.Popen(command)
+        self.pid = self.process.pid
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def own_cpu(self):
+        return cpu_of(self.pid)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Asyncio(Program):
+    def __init__(self, arguments, endpoint):
+        super().__init__([sys.executable, os.path.join(HERE, "asyncio_client.py"), endpoint.url, str(arguments.in_flight)])
+
+    def check(self):
+        return sql("SELECT count(*) || ' ' || count(reason) || ' ' || (SELECT count(*) FROM client.conversation)"
+                   " FROM client.reply")
+
+
+class Bare(Program):
+    def __init__(self, arguments, endpoint):
+        super().__init__([os.environ["BARE_CLIENT"], endpoint.url + "/chat/completions", str(arguments.in_flight),
+                          str(arguments.image_bytes)])
+
+    def check(self):
+        return ""
+
+
+PARTIES = {"llava": Llava, "asyncio": Asyncio, "bare": Bare}
+
+
+def snapshot(party, endpoint, postmaster):
+    answered = endpoint.stats()["answered"]
+    return {"time": time.monotonic(), "answered": answered, "own": party.own_cpu(), "cluster": cluster_cpu(postmaster)}
+
+
+def run(arguments):
+    postmaster = int(open(os.environ["POSTMASTER_PID"], encoding="utf-8").readline())
+    highest = int(arguments.latency.rpartition("-")[2]) / 1000
+    endpoint = Endpoint(arguments)
+    party = PARTIES[arguments.party](arguments, endpoint)
+    begun = time.monotonic()
+    first = last = None
+    private = resident = 0.0
+    # slots are full after a latency; the first replies come in bursts
+    settled = max(1.0, 2 * highest + 1)
+    while party.alive():
+        now = snapshot(party, endpoint, postmaster)
+        if first is None and now["time"] - begun >= settled and now["answered"] > 0:
+            first = now
+        if first is not None and now["answered"] <= arguments.requests * 0.95:
+            last = now
+        memory = memory_of(party.pid)
+        private, resident = max(private, memory[0]), max(resident, memory[1])
+        if first is not None and (now["time"] - first["time"] >= arguments.seconds or
+                                  now["answered"] > arguments.requests * 0.95):
+            break
+        if now["time"] - begun > arguments.seconds + 120:
+            break
+        time.sleep(0.1)
+    party.close()
+    endpoint.close()
+    checked = party.check()
+    if first is None or last is None or last["time"] <= first["time"]:
+        sys.exit(f"measure.py: {arguments.party}: nothing was measured ({checked})")
+    seconds = last["time"] - first["time"]
+    answered = last["answered"] - first["answered"]
+    cpu = {name: (last[name] - first[name]) / answered * 1000 for name in ("own", "cluster")}
+    print(json.dumps({
+        "scenario": arguments.scenario, "party": arguments.party, "seconds": round(seconds, 2), "answered": answered,
+        "rate": answered / seconds, "ideal": arguments.ideal, "cpu": cpu["own"] + (cpu["cluster"] if arguments.party != "bare" else 0),
+        "cpu_own": cpu["own"], "private_mb": private, "resident_mb": resident, "checked": checked}))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("party", choices=PARTIES)
+    parser.add_argument("--scenario", default="")
+    parser.add_argument("--latency", default="0")
+    parser.add_argument("--slots", type=int, default=0)
+    parser.add_argument("--in-flight", type=int, default=16)
+    parser.add_argument("--image-bytes", type=int, default=200000)
+    parser.add_argument("--requests", type=int, default=10 ** 9, help="rows in the queue")
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--ideal", type=float, default=0)
+    parser.add_argument("--journal")
+    run(parser.parse_args())
+
+
+main()
