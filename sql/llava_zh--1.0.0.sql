@@ -120,6 +120,7 @@ CREATE TABLE @extschema@.llava_pending (
 	holder integer,
 	attempts integer NOT NULL DEFAULT 0,
 	variation integer NOT NULL DEFAULT 0,
+	interruptions integer NOT NULL DEFAULT 0,
 	failure text,
 	detail text,
 	PRIMARY KEY (image, task)
@@ -134,6 +135,16 @@ COMMENT ON COLUMN @extschema@.llava_pending.call IS
 	'id of the newest call: X-Request-Id, fence of the settle, id of the ledger row';
 COMMENT ON COLUMN @extschema@.llava_pending.holder IS
 	'the worker slot (or minus the pid of a draining session) that holds the lease; NULL: nobody';
+
+CREATE TABLE @extschema@.llava_interrupted (
+	image bigint,
+	call bigint,
+	task text NOT NULL,
+	noticed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	PRIMARY KEY (image, call)
+);
+COMMENT ON TABLE @extschema@.llava_interrupted IS
+	'calls whose worker ended before their settle: what may have been paid for without a reply in the ledger';
 
 CREATE TABLE @extschema@.llava_reply (
 	image bigint,
@@ -208,6 +219,7 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_image', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_image_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_seen', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_pending', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_interrupted', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_reply', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_conversation', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_usage', '');
@@ -282,6 +294,7 @@ CREATE VIEW @extschema@.llava_progress AS
 		coalesce(p.failed, 0) AS failed,
 		coalesce(r.replies, 0) AS replies,
 		coalesce(r.rejected, 0) AS rejected,
+		coalesce(x.interrupted, 0) AS interrupted,
 		t.weight
 	FROM (SELECT DISTINCT ON (name) name AS task, weight
 		FROM @extschema@.llava_task ORDER BY name, version DESC) t
@@ -294,6 +307,8 @@ CREATE VIEW @extschema@.llava_progress AS
 		FROM @extschema@.llava_conversation GROUP BY task) c ON c.task = t.task
 	LEFT JOIN (SELECT task, pg_catalog.count(*) AS replies, pg_catalog.count(reason) AS rejected
 		FROM @extschema@.llava_reply GROUP BY task) r ON r.task = t.task
+	LEFT JOIN (SELECT task, pg_catalog.count(*) AS interrupted
+		FROM @extschema@.llava_interrupted GROUP BY task) x ON x.task = t.task
 	WHERE t.weight > 0 OR p.task IS NOT NULL OR c.task IS NOT NULL OR r.task IS NOT NULL
 	ORDER BY t.weight DESC, t.task;
 COMMENT ON VIEW @extschema@.llava_progress IS

@@ -23,6 +23,9 @@
 /* Rows of one claim, and calls that may be held beyond those in flight. */
 #define CLAIM_BATCH 64
 
+/* A picture that was in the air each time a worker died may be why it did. */
+#define MAX_INTERRUPTIONS 10
+
 /* A lease outlives the request by this; calls that wait longer are renewed. */
 #define LEASE_MARGIN_MS (60 * 1000)
 
@@ -439,11 +442,12 @@ claim_rows(Loop *loop)
 void
 claim_release_holder(Loop *loop)
 {
-	Datum		values[1];
+	Datum		values[2];
 
 	if (!tx_begin(loop, "llava_zh: releasing leases"))
 		return;
 	values[0] = Int32GetDatum(loop->holder);
+	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
 	sql_run(SQL_RELEASE_HOLDER, values, NULL, 0);
 	tx_commit(loop);
 }

@@ -79,7 +79,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 		" ON CONFLICT DO NOTHING",
 	"lti"},
 	[SQL_RETRY] = {
-		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0,"
+		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
 		"  variation = variation + 1, visible_at = pg_catalog.now() "
 		"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
 		"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)",
@@ -100,12 +100,18 @@ static const Statement statements[SQL_STATEMENTS] = {
 	/* Queue: claim */
 	[SQL_CLAIM] = {
 		"WITH picked AS MATERIALIZED ("
-		"  SELECT p.image, p.task, p.visible_at FROM @.llava_pending p"
+		"  SELECT p.image, p.task, p.visible_at, p.call, p.holder FROM @.llava_pending p"
 		"  WHERE p.failure IS NULL AND p.visible_at <= pg_catalog.now()"
 		"    AND (p.visible_at, p.image, p.task) > ($1, $2, $3) AND p.task = ANY ($4)"
-		"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED) "
+		"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED), "
+		/* leases that ran out: whoever held them never came back */
+		"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
+		"  SELECT image, call, task FROM picked WHERE holder IS NOT NULL"
+		"  ON CONFLICT DO NOTHING) "
 		"UPDATE @.llava_pending p SET call = pg_catalog.nextval('@.llava_call_seq'),"
-		"  holder = $6, attempts = p.attempts + 1, visible_at = pg_catalog.now() + $7 "
+		"  holder = $6, visible_at = pg_catalog.now() + $7,"
+		"  attempts = p.attempts + (picked.holder IS NULL)::integer,"
+		"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer "
 		"FROM picked WHERE p.image = picked.image AND p.task = picked.task "
 		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at",
 	"zltTliv"},
@@ -122,11 +128,17 @@ static const Statement statements[SQL_STATEMENTS] = {
 		" WHERE image = $1 AND task = $2 AND call = $3",
 	"ltlvBt"},
 	[SQL_RELEASE_HOLDER] = {
-		"UPDATE @.llava_pending SET visible_at = pg_catalog.now(), holder = NULL"
-		" WHERE failure IS NULL AND visible_at > pg_catalog.now() AND (holder = $1"
-		"  OR holder < 0 AND -holder NOT IN"
-		"   (SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pid IS NOT NULL))",
-	"i"},
+		"WITH released AS ("
+		"  UPDATE @.llava_pending SET visible_at = pg_catalog.now(), holder = NULL,"
+		"    attempts = GREATEST(attempts - 1, 0), interruptions = interruptions + 1,"
+		"    failure = CASE WHEN interruptions + 1 >= $2 THEN 'interrupted' END"
+		"  WHERE failure IS NULL AND visible_at > pg_catalog.now() AND (holder = $1"
+		"    OR holder < 0 AND -holder NOT IN"
+		"     (SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pid IS NOT NULL))"
+		"  RETURNING image, call, task) "
+		"INSERT INTO @.llava_interrupted (image, call, task)"
+		" SELECT image, call, task FROM released ON CONFLICT DO NOTHING",
+	"ii"},
 	[SQL_NEXT_DUE] = {
 		"SELECT visible_at FROM @.llava_pending"
 		" WHERE failure IS NULL AND visible_at > pg_catalog.now() AND holder IS NULL"

@@ -70,7 +70,7 @@ static void
 check_tables(void)
 {
 	static const char *const names[] = {
-		"llava_pending", "llava_reply", "llava_conversation", "llava_usage"
+		"llava_pending", "llava_interrupted", "llava_reply", "llava_conversation", "llava_usage"
 	};
 
 	for (int i = 0; i < lengthof(names); i++)
