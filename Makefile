@@ -35,10 +35,15 @@ include $(PGXS)
 # pgxs compiles headers' users only when the source changes
 $(OBJS): $(wildcard src/*.h src/*/*.h)
 
+## soak: 200 rounds of killing workers and servers (SOAK=n)
+SOAK = 200
+soak:
+	LLAVA_SOAK=$(SOAK) $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/100_soak.pl
+
 ## help: this list
 help:
 	@sed -n 's/^## /make /p' $(firstword $(MAKEFILE_LIST))
 
 include test/rooms.mk
 
-.PHONY: help
+.PHONY: help soak

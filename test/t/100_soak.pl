@@ -46,6 +46,7 @@ sub start_again
 	for (1 .. 1800)
 	{
 		return if $node->start(fail_ok => 1);
+		undef $node->{_pid};
 		usleep(100_000);
 	}
 	die 'the server does not start again';
