@@ -1,0 +1,80 @@
+# Several servers: the least loaded of the best priority is asked, the next ones when
+# it cannot be, and a sick one holds nobody up.
+use strict;
+use warnings;
+use lib 'test/perl';
+use LlavaZh::Cluster;
+use LlavaZh::Endpoint;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my %endpoint = map { $_ => LlavaZh::Endpoint->new(latency => 20) } qw(a b spare own);
+my $node = LlavaZh::Cluster->new('servers', conf => "llava_zh.retry_delay_max = '200ms'\n");
+my $next = 1;
+
+sub requests { return $endpoint{ $_[0] }->stats->{requests}; }
+
+sub drain
+{
+	my ($n, $what, $task) = @_;
+	$node->insert_pictures($next, $next + $n - 1, $task);
+	$next += $n;
+	ok($node->wait_drained, $what);
+	return;
+}
+
+$node->create_server('a', $endpoint{a}->url, "max_in_flight '4'");
+$node->create_server('b', $endpoint{b}->url, "max_in_flight '4'");
+$node->create_server('spare', $endpoint{spare}->url, "max_in_flight '4', priority '1'");
+drain(40, 'three servers');
+cmp_ok(requests('a'), '>=', 10, 'equals share the work');
+cmp_ok(requests('b'), '>=', 10, 'both of them');
+is(requests('spare'), 0, 'a lower priority has none while they can be asked');
+is($node->safe_psql('postgres', 'SELECT string_agg(DISTINCT server, \',\') FROM llava_reply'), 'a,b', 'the ledger says who answered');
+
+# one that hangs keeps its own requests and nobody else's
+$endpoint{a}->control(faults => 'hang=1');
+$node->safe_psql('postgres', "ALTER SERVER a OPTIONS (ADD request_timeout '60s')");
+$node->insert_pictures($next, $next + 39);
+$next += 40;
+ok($node->wait_query('SELECT count(*) <= 4 FROM llava_pending', 't'), 'while one server hangs the other goes on');
+is($node->safe_psql('postgres', "SELECT in_flight FROM llava_stat_server WHERE server = 'a'"),
+	$node->safe_psql('postgres', 'SELECT count(*) FROM llava_pending'), 'only what the sick one holds waits');
+$endpoint{a}->stop;
+ok($node->wait_drained, 'when it goes down, the others take that over');
+
+# down: paused for its reason, probed, back by itself
+ok($node->wait_query("SELECT pause_reason FROM llava_stat_server WHERE server = 'a'", 'refused'), 'a server that is down is paused');
+drain(10, 'the rest go on');
+$endpoint{a}->start;
+$endpoint{a}->control(faults => '');
+my $before = requests('a');
+ok($node->wait_query(
+		"INSERT INTO llava_image (path, image) SELECT 'again' || n, decode('"
+		  . unpack('H*', LlavaZh::Cluster::png(9999)) . "', 'hex') || convert_to(n::text, 'UTF8') FROM (SELECT count(*) FROM llava_image) AS i (n) "
+		  . "RETURNING (SELECT state = 'active' FROM llava_stat_server WHERE server = 'a')", 't'),
+	'and resumes by itself when it is back');
+ok($node->wait_drained, 'then');
+
+# all of the best priority down: the spare one
+$endpoint{$_}->stop for qw(a b);
+drain(20, 'failover');
+cmp_ok(requests('spare'), '>=', 20, 'to the next priority');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_pending WHERE failure IS NOT NULL'), '0', 'nothing failed');
+is($node->safe_psql('postgres', "SELECT count(*) FROM llava_stat_server WHERE pause_reason = 'refused'"), '2', 'both are known to be down');
+
+# a task's own server
+$node->create_server('own', $endpoint{own}->url, "max_in_flight '4', priority '5'");
+$node->safe_psql('postgres', "INSERT INTO llava_task (name, server) VALUES ('描述图片', 'own')");
+$before = requests('spare');
+drain(5, 'a task with a server of its own', '描述图片');
+is(requests('own') . ' ' . (requests('spare') - $before), '5 0', 'is asked there and nowhere else');
+$endpoint{own}->stop;
+$node->insert_pictures($next, $next, '描述图片');
+$node->insert_pictures($next + 1, $next + 4, '日常对话');
+ok($node->wait_query("SELECT string_agg(task, ',') FROM llava_pending", '描述图片'), 'it waits for that server, and holds up no other task');
+is($node->safe_psql('postgres', 'SELECT attempts - (holder IS NOT NULL)::int FROM llava_pending'), '0', 'with no attempt burnt');
+
+$node->stop('fast');
+$endpoint{spare}->stop;
+done_testing();
