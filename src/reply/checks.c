@@ -4,6 +4,8 @@
  */
 #include "parts.h"
 
+#include <pthread.h>
+
 typedef struct Counts
 {
 	size_t		letters;
@@ -25,23 +27,48 @@ static const char simplified_only[] =
 "电飞饭饮馆马驶骑验鱼鸟鲜凤丽麦黄齐龙声职联听脑脸旧艺节叶万药苏号处虫术卫补装里制复觉览观规视亲页顶顺须预领头题颜愿风红约级纸细终结给统经维网线练总绩织续罗义习"
 "优亿价仓传伤仅侨儿内两凶冻减划则刚创动务胜劳势劝区协单压参双变吗员园圆图团执场坏块报备够梦伙夺奋妇妈孙宁实审宽宝专将寻导层属岛带币帮几广库厅弹强归径从复征应态庆忧戏战户抛换挥择击据扩摆摄敌数断荣构样桥机档检权欢岁历残杀气决没况浅测温满渔汉洁济湿湾热灯营炉争爷状独奖环产画异疗发盗监盘众困码确础礼种称积稳穷竞笔范筑简类粮";
 
-static bool
-stands_in(const char *p, int length, const char *set, size_t size)
+/* Bit sets over U+4E00 to U+9FFF, made of the tables once. */
+#define FIRST_HAN 0x4E00
+#define HAN_BYTES ((0x9FFF - FIRST_HAN) / 8 + 1)
+
+static unsigned char traditional_set[HAN_BYTES];
+static unsigned char simplified_set[HAN_BYTES];
+static pthread_once_t sets_once = PTHREAD_ONCE_INIT;
+
+static void
+make_set(unsigned char *set, const char *table)
 {
-	/* the tables hold three-byte characters only */
-	if (length != 3)
-		return false;
-	for (size_t i = 0; i + 3 <= size; i += 3)
-		if (memcmp(set + i, p, 3) == 0)
-			return true;
-	return false;
+	const char *end = table + strlen(table);
+	int			length;
+
+	for (const char *p = table; p < end; p += length)
+	{
+		uint32_t	at = text_decode(p, end, &length) - FIRST_HAN;
+
+		set[at / 8] |= (unsigned char) (1 << at % 8);
+	}
+}
+
+static void
+make_sets(void)
+{
+	make_set(traditional_set, traditional_only);
+	make_set(simplified_set, simplified_only);
+}
+
+static bool
+stands_in(uint32_t c, const unsigned char *set)
+{
+	uint32_t	at = c - FIRST_HAN;
+
+	return at / 8 < HAN_BYTES && (set[at / 8] >> at % 8 & 1) != 0;
 }
 
 /* Characters of the tables are looked up for the first so many of a text. */
 #define SCRIPT_SAMPLE 400
 
 static void
-count_char(Counts *counts, uint32_t c, const char *p, int length)
+count_char(Counts *counts, uint32_t c)
 {
 	if (!text_is_letter(c))
 		return;
@@ -54,10 +81,9 @@ count_char(Counts *counts, uint32_t c, const char *p, int length)
 	{
 		if (counts->han++ >= SCRIPT_SAMPLE)
 			return;
-		if (stands_in(p, length, simplified_only, sizeof(simplified_only) - 1))
-			counts->simplified +=
-				!stands_in(p, length, traditional_only, sizeof(traditional_only) - 1);
-		else if (stands_in(p, length, traditional_only, sizeof(traditional_only) - 1))
+		if (stands_in(c, simplified_set))
+			counts->simplified += !stands_in(c, traditional_set);
+		else if (stands_in(c, traditional_set))
 			counts->traditional++;
 	}
 }
@@ -69,6 +95,7 @@ count_text(Counts *counts, Span text)
 	int			length;
 	int			quotes = 0;
 
+	pthread_once(&sets_once, make_sets);
 	for (const char *p = text.p; p < end; p += length)
 	{
 		uint32_t	c = text_decode(p, end, &length);
@@ -79,7 +106,7 @@ count_text(Counts *counts, Span text)
 			quotes = c == '\n' ? 0 : quotes - 1;
 		else if (quotes > 0 && text_is_han(c))
 			counts->quoted_han++;
-		count_char(counts, c, p, length);
+		count_char(counts, c);
 	}
 }
 

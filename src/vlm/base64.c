@@ -1,11 +1,15 @@
 /*
  * base64.c
- *	  RFC 4648 base64, two characters at a time from a table of 4096 pairs.
+ *	  RFC 4648 base64: sixteen characters at a time where the processor can shuffle
+ *	  bytes (SSSE3), else two at a time from a table of 4096 pairs.
  */
 #include "base64.h"
 
 #include <pthread.h>
 #include <string.h>
+#ifdef __x86_64__
+#include <tmmintrin.h>
+#endif
 
 static const char alphabet[] =
 "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -49,11 +53,58 @@ encode_group(const uint8_t *data, size_t size, size_t group, char out[4])
 		out[2] = '=';
 }
 
+#ifdef __x86_64__
+/*
+ * Four groups at a time, as many as can be done without reading beyond the data;
+ * says how many.  W. Mula, D. Lemire, "Faster Base64 Encoding and Decoding Using
+ * AVX2 Instructions" (2018), section 3.
+ */
+__attribute__((target("ssse3")))
+static size_t
+encode_groups_ssse3(const uint8_t *data, size_t groups, char *out)
+{
+	/* bytes b a c b of each group: two 16-bit words with all four indices */
+	const __m128i spread = _mm_setr_epi8(1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10);
+
+	/* from index to character, by the index's range */
+	const __m128i offsets = _mm_setr_epi8('a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+										  '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52,
+										  '0' - 52, '+' - 62, '/' - 63, 'A', 0, 0);
+	size_t		done = 0;
+
+	/* 16 bytes are read, 12 used */
+	for (; groups - done >= 6; done += 4)
+	{
+		__m128i		in = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *) (data + done * 3)), spread);
+		__m128i		high = _mm_mulhi_epu16(_mm_and_si128(in, _mm_set1_epi32(0x0fc0fc00)),
+										   _mm_set1_epi32(0x04000040));
+		__m128i		low = _mm_mullo_epi16(_mm_and_si128(in, _mm_set1_epi32(0x003f03f0)),
+										  _mm_set1_epi32(0x01000010));
+		__m128i		indices = _mm_or_si128(high, low);
+		__m128i		range = _mm_subs_epu8(indices, _mm_set1_epi8(51));
+		__m128i		capital = _mm_cmpgt_epi8(_mm_set1_epi8(26), indices);
+
+		range = _mm_or_si128(range, _mm_and_si128(capital, _mm_set1_epi8(13)));
+		_mm_storeu_si128((__m128i *) (out + done * 4),
+						 _mm_add_epi8(_mm_shuffle_epi8(offsets, range), indices));
+	}
+	return done;
+}
+#endif
+
 /* Whole groups of three bytes each. */
 static void
 encode_groups(const uint8_t *data, size_t groups, char *out)
 {
-	for (size_t i = 0; i < groups; i++)
+	size_t		done = 0;
+
+#ifdef __x86_64__
+	if (__builtin_cpu_supports("ssse3") && groups >= 6)
+		done = encode_groups_ssse3(data, groups, out);
+#endif
+	data += done * 3;
+	out += done * 4;
+	for (size_t i = done; i < groups; i++)
 	{
 		uint32_t	bits = (uint32_t) data[0] << 16 | (uint32_t) data[1] << 8 | data[2];
 

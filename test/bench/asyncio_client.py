@@ -18,7 +18,7 @@ BATCH = 64
 
 CLAIM = """
 WITH c AS MATERIALIZED (
-    SELECT image, task FROM client.pending WHERE visible_at <= now()
+    SELECT image, task FROM client.pending WHERE failure IS NULL AND visible_at <= now()
     ORDER BY visible_at, image, task LIMIT $1 FOR UPDATE SKIP LOCKED
 ), u AS (
     UPDATE client.pending p SET visible_at = now() + interval '5 minutes', attempts = attempts + 1,
@@ -32,13 +32,19 @@ SELECT u.image, u.task, u.call, i.image AS bytes FROM u JOIN llava_image i ON i.
 REPLY = """
 INSERT INTO client.reply (image, id, task, task_version, server, model, model_reported, parameters, variation, seed,
     body, finish_reason, prompt_tokens, completion_tokens, latency_ms)
-VALUES ($1, $2, $3, 1, 'endpoint', 'm', $4, $5, 0, $2, $6, $7, $8, $9, $10)
+SELECT image, id, task, 1, 'endpoint', 'm', model, $10::jsonb, 0, id, body, finish, prompt, completion, latency
+FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::bytea[], $6::text[], $7::bigint[], $8::bigint[],
+    $9::bigint[]) AS r (image, id, task, model, body, finish, prompt, completion, latency)
 """
 SAMPLE = """
 INSERT INTO client.conversation (image, task, conversation, rounds, reply, task_version)
-VALUES ($1, $2, $3, $4, $5, 1)
+SELECT image, task, conversation::jsonb, rounds, id, 1
+FROM unnest($1::bigint[], $2::text[], $3::text[], $4::int[], $5::bigint[]) AS r (image, task, conversation, rounds, id)
 """
-DONE = "DELETE FROM client.pending WHERE image = $1 AND task = $2 AND call = $3"
+DONE = """
+DELETE FROM client.pending p USING unnest($1::bigint[], $2::text[], $3::bigint[]) AS r (image, task, id)
+WHERE p.image = r.image AND p.task = r.task AND p.call = r.id
+"""
 
 PARAMETERS = {"max_tokens": 2048, "temperature": 0.7, "top_p": 0.8, "repetition_penalty": 1.05}
 
@@ -51,7 +57,7 @@ class Client:
         self.session = session
         self.bodies = {task: self.halves(prompt) for task, prompt in prompts.items()}
         self.claimed = asyncio.Queue(BATCH)
-        self.ended = asyncio.Queue()
+        self.ended = asyncio.Queue(4 * BATCH)
 
     @staticmethod
     def halves(prompt):
@@ -86,8 +92,8 @@ class Client:
                 print("failed:", error, file=sys.stderr)
                 continue
             if status == 200:
-                self.ended.put_nowait((row["image"], row["task"], row["call"], reply,
-                                       int((time.monotonic() - begun) * 1000)))
+                await self.ended.put((row["image"], row["task"], row["call"], reply,
+                                      int((time.monotonic() - begun) * 1000)))
 
     @staticmethod
     def turns(text):
@@ -106,7 +112,7 @@ class Client:
         usage = envelope.get("usage") or {}
         rounds = self.turns(choice["message"]["content"])
         conversation = [{"from": who, "value": text} for pair in rounds for who, text in zip(("human", "gpt"), pair)]
-        return ((image, call, task, envelope["model"], json.dumps(PARAMETERS), body, choice["finish_reason"],
+        return ((image, call, task, envelope["model"], body, choice["finish_reason"],
                  usage.get("prompt_tokens"), usage.get("completion_tokens"), latency),
                 (image, task, json.dumps(conversation, ensure_ascii=False), len(rounds), call),
                 (image, task, call))
@@ -114,24 +120,25 @@ class Client:
     async def settle(self):
         while True:
             batch = [await self.ended.get()]
-            await asyncio.sleep(0.01)
-            while len(batch) < BATCH and not self.ended.empty():
+            if self.ended.qsize() < BATCH:
+                await asyncio.sleep(0.01)
+            while len(batch) < 4 * BATCH and not self.ended.empty():
                 batch.append(self.ended.get_nowait())
             over = None in batch
             rows = [self.rows_of(ended) for ended in batch if ended is not None]
             if rows:
-                replies, samples, done = zip(*rows)
+                replies, samples, done = (list(zip(*part)) for part in zip(*rows))
                 async with self.pool.acquire() as db, db.transaction():
-                    await db.executemany(REPLY, replies)
-                    await db.executemany(SAMPLE, samples)
-                    await db.executemany(DONE, done)
+                    await db.execute(REPLY, *replies, json.dumps(PARAMETERS))
+                    await db.execute(SAMPLE, *samples)
+                    await db.execute(DONE, *done)
             if over:
                 return
 
     async def run(self):
         settler = asyncio.create_task(self.settle())
         await asyncio.gather(self.claim(), *(self.ask() for _ in range(self.in_flight)))
-        self.ended.put_nowait(None)
+        await self.ended.put(None)
         await settler
 
 

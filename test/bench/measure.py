@@ -52,19 +52,20 @@ def cluster_cpu(postmaster):
 
 
 def memory_of(pid):
-    """Private and resident MB of a process."""
-    private = resident = 0
+    """MB that are the process's own (anonymous), and MB resident.
+
+    Not Private_* of smaps: that counts shared buffers that nobody else has touched.
+    """
+    found = {"RssAnon:": 0, "VmRSS:": 0}
     try:
-        with open(f"/proc/{pid}/smaps_rollup", encoding="utf-8") as file:
+        with open(f"/proc/{pid}/status", encoding="utf-8") as file:
             for line in file:
                 words = line.split()
-                if words[0] in ("Private_Clean:", "Private_Dirty:"):
-                    private += int(words[1])
-                elif words[0] == "Rss:":
-                    resident += int(words[1])
+                if words and words[0] in found:
+                    found[words[0]] = int(words[1])
     except (FileNotFoundError, ProcessLookupError):
         pass
-    return private / 1000, resident / 1000
+    return found["RssAnon:"] / 1000, found["VmRSS:"] / 1000
 
 
 class Endpoint:
@@ -89,7 +90,7 @@ class Endpoint:
 class Llava:
     """One background worker of the server."""
     def __init__(self, arguments, endpoint):
-        sql("DROP SERVER IF EXISTS endpoint CASCADE")
+        sql("SET client_min_messages = warning; DROP SERVER IF EXISTS endpoint CASCADE")
         sql("CREATE SERVER endpoint FOREIGN DATA WRAPPER llava_zh OPTIONS"
             f" (url '{endpoint.url}', model 'm', max_in_flight '{arguments.in_flight}', request_timeout '120s')")
         self.pid = int(sql("SELECT llava_start()"))
@@ -147,9 +148,25 @@ class Bare(Program):
 PARTIES = {"llava": Llava, "asyncio": Asyncio, "bare": Bare}
 
 
+def refill_ms(path, in_flight):
+    """How long slots stood empty once all were full: a reply to the next request, half and 99 % of them, and the longest."""
+    times = {"arrived": [], "answered": []}
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            event = json.loads(line)
+            if event["event"] in times:
+                times[event["event"]].append(event["ms"])
+    arrived, answered = sorted(times["arrived"]), sorted(times["answered"])
+    full = 0                    # the first answer when all slots were taken
+    while full < len(answered) and not (full + in_flight <= len(arrived) and arrived[full + in_flight - 1] <= answered[full]):
+        full += 1
+    gaps = sorted(next_one - answer for answer, next_one in zip(answered[full:], arrived[full + in_flight:]))
+    return [round(gaps[int(len(gaps) * share)], 1) for share in (0.5, 0.99)] + [round(gaps[-1], 1)] if gaps else None
+
+
 def snapshot(party, endpoint, postmaster):
-    answered = endpoint.stats()["answered"]
-    return {"time": time.monotonic(), "answered": answered, "own": party.own_cpu(), "cluster": cluster_cpu(postmaster)}
+    stats = endpoint.stats()
+    return {"time": time.monotonic(), "answered": stats["answered"], "in_flight": stats["in_flight"], "own": party.own_cpu(), "cluster": cluster_cpu(postmaster)}
 
 
 def run(arguments):
@@ -160,11 +177,13 @@ def run(arguments):
     begun = time.monotonic()
     first = last = None
     private = resident = 0.0
-    # slots are full after a latency; the first replies come in bursts
-    settled = max(1.0, 2 * highest + 1)
+    full = None
     while party.alive():
         now = snapshot(party, endpoint, postmaster)
-        if first is None and now["time"] - begun >= settled and now["answered"] > 0:
+        # slots are full, and then a latency has passed; without latency they never look full
+        if full is None and (highest == 0 or now["in_flight"] >= 0.97 * arguments.in_flight):
+            full = now["time"]
+        if first is None and full is not None and now["time"] - full >= highest + 1:
             first = now
         if first is not None and now["answered"] <= arguments.requests * 0.95:
             last = now
@@ -173,7 +192,7 @@ def run(arguments):
         if first is not None and (now["time"] - first["time"] >= arguments.seconds or
                                   now["answered"] > arguments.requests * 0.95):
             break
-        if now["time"] - begun > arguments.seconds + 120:
+        if now["time"] - begun > arguments.seconds + 400:
             break
         time.sleep(0.1)
     party.close()
@@ -187,7 +206,8 @@ def run(arguments):
     print(json.dumps({
         "scenario": arguments.scenario, "party": arguments.party, "seconds": round(seconds, 2), "answered": answered,
         "rate": answered / seconds, "ideal": arguments.ideal, "cpu": cpu["own"] + (cpu["cluster"] if arguments.party != "bare" else 0),
-        "cpu_own": cpu["own"], "private_mb": private, "resident_mb": resident, "checked": checked}))
+        "cpu_own": cpu["own"], "private_mb": private, "resident_mb": resident, "checked": checked,
+        "refill_ms": refill_ms(arguments.journal, arguments.in_flight) if arguments.journal else None}))
 
 
 def main():

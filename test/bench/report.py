@@ -18,6 +18,10 @@ for row in rows:
     share = f"{100 * row['rate'] / row['ideal']:.1f} %" if row["ideal"] else ""
     print(f"  {NAMES[row['party']]:28}{row['rate']:11.1f}{share:>10}{row['cpu']:12.3f}{row['private_mb']:12.1f}"
           f"{row['resident_mb']:13.1f}   {row['checked']}")
+for row in rows:
+    if row["refill_ms"]:
+        print(f"  {NAMES[row['party']]}: a slot empty for {row['refill_ms'][0]} ms (median), {row['refill_ms'][1]} ms (99 %),"
+              f" {row['refill_ms'][2]} ms (longest)")
 by_party = {row["party"]: row for row in rows}
 if "llava" in by_party and "asyncio" in by_party:
     ours, theirs = by_party["llava"], by_party["asyncio"]

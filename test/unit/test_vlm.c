@@ -71,6 +71,44 @@ base64_may_be_cut_anywhere(void **state)
 	}
 }
 
+/* RFC 4648 by the letter, a character at a time. */
+static char
+plain_character(const uint8_t *data, size_t size, size_t at)
+{
+	static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	int			index = 0;
+
+	if (at * 6 >= size * 8)
+		return '=';
+	for (size_t bit = at * 6; bit < at * 6 + 6; bit++)
+		index = index * 2 + (bit < size * 8 ? data[bit / 8] >> (7 - bit % 8) & 1 : 0);
+	return alphabet[index];
+}
+
+static void
+base64_is_right_at_every_length(void **state)
+{
+	uint32_t	random = 3;
+
+	(void) state;
+	for (size_t size = 0; size <= 300; size++)
+	{
+		/* exactly so large, for the sanitizer to see a read beyond */
+		uint8_t    *data = malloc(size + (size == 0));
+		char	   *out = malloc(base64_length(size) + (size == 0));
+
+		assert_non_null(data);
+		assert_non_null(out);
+		for (size_t i = 0; i < size; i++)
+			data[i] = (uint8_t) ((random = random * 1664525 + 1013904223) >> 24);
+		base64_slice(data, size, 0, base64_length(size), out);
+		for (size_t i = 0; i < base64_length(size); i++)
+			assert_int_equal(out[i], plain_character(data, size, i));
+		free(data);
+		free(out);
+	}
+}
+
 /* ---- bodies ---- */
 
 static const VlmSampling sampling = {
@@ -393,6 +431,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(base64_is_rfc_4648),
 		cmocka_unit_test(base64_may_be_cut_anywhere),
+		cmocka_unit_test(base64_is_right_at_every_length),
 		cmocka_unit_test(body_says_what_was_asked),
 		cmocka_unit_test(extra_body_is_merged_or_refused),
 		cmocka_unit_test(envelopes_are_taken_apart),
