@@ -370,6 +370,7 @@ look_and_claim(Loop *loop, void *arg)
 	int			wanted;
 	ArrayType  *tasks;
 
+	tx_check_queue();
 	servers_load(loop);
 	load_tasks(loop);
 	tasks = claimable_tasks(loop);
@@ -439,16 +440,30 @@ claim_rows(Loop *loop)
 		loop->look_at = Min(loop->look_at, now + USECS_PER_SEC);
 }
 
-void
-claim_release_holder(Loop *loop)
+static void
+release_holder(Loop *loop, void *arg)
 {
 	Datum		values[2];
 
-	if (!tx_begin(loop, "llava_zh: releasing leases"))
-		return;
+	tx_check_queue();
 	values[0] = Int32GetDatum(loop->holder);
 	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
 	sql_run(SQL_RELEASE_HOLDER, values, NULL, 0);
+}
+
+void
+claim_release_holder(Loop *loop)
+{
+	ErrorData  *error;
+
+	if (!tx_begin(loop, "llava_zh: releasing leases"))
+		return;
+	if (!tx_try(loop, release_holder, NULL, &error))
+	{
+		/* they run out by themselves */
+		ereport(LOG, (errmsg("llava_zh: leases not released: %s", error->message)));
+		FreeErrorData(error);
+	}
 	tx_commit(loop);
 }
 

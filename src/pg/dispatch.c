@@ -140,6 +140,37 @@ lease_is_long_enough(const Call *call)
 									call->server->options->request_timeout);
 }
 
+static bool
+same_fit(const LlavaServer *a, const LlavaServer *b)
+{
+	return a->pixel_factor == b->pixel_factor && a->min_pixels == b->min_pixels &&
+		a->max_pixels == b->max_pixels;
+}
+
+/*
+ * The call's server has no slot: another one that is as good and has takes it over,
+ * so that a server that hangs holds up only what it was sent.
+ */
+static bool
+move_call(Loop *loop, Call *call)
+{
+	ServerState *from = call->server;
+	ServerState *to;
+
+	if (dlist_head_node(&loop->servers) == dlist_tail_node(&loop->servers))
+		return false;
+	to = server_for_task(loop, call->task);
+	if (to == NULL || to == from || to->full || limits_load(to->limits, 1) > 1 ||
+		!same_fit(from->options, to->options))
+		return false;
+	from->unsent--;
+	from->calls--;
+	to->unsent++;
+	to->calls++;
+	call->server = to;
+	return true;
+}
+
 static void
 begin_turn(Loop *loop)
 {
@@ -164,6 +195,38 @@ offer_slots(Loop *loop)
 	}
 }
 
+/* Whether the call has left the list; *wait as dispatch_ready's. */
+static bool
+try_to_send(Loop *loop, Call *call, int64 *wait)
+{
+	ServerState *server = call->server;
+
+	switch (server_chance(server))
+	{
+		case SERVER_CLOSED:
+			dlist_delete(&call->node);
+			give_back(loop, call, "server_paused");
+			return true;
+		case SERVER_PROBED:
+			server->full = true;
+			return false;
+		default:
+			break;
+	}
+	if (!lease_is_long_enough(call))
+	{
+		loop->renewal_needed = true;
+		return false;
+	}
+	/* first come, first served: those behind it wait too */
+	server->full = !limits_take(server->limits, call->tokens, false, wait);
+	if (server->full)
+		return false;
+	dlist_delete(&call->node);
+	send_call(loop, call);
+	return true;
+}
+
 long
 dispatch_ready(Loop *loop)
 {
@@ -175,37 +238,14 @@ dispatch_ready(Loop *loop)
 	dlist_foreach_modify(iter, &loop->ready)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
-		ServerState *server = call->server;
-		int64		server_wait;
+		int64		server_wait = -1;
 
-		if (server->full)
+		if (!call->server->full && try_to_send(loop, call, &server_wait))
 			continue;
-		switch (server_chance(server))
-		{
-			case SERVER_CLOSED:
-				dlist_delete(&call->node);
-				give_back(loop, call, "server_paused");
-				continue;
-			case SERVER_PROBED:
-				server->full = true;
-				continue;
-			default:
-				break;
-		}
-		if (!lease_is_long_enough(call))
-			loop->renewal_needed = true;
-		else if (limits_take(server->limits, call->tokens, false, &server_wait))
-		{
-			dlist_delete(&call->node);
-			send_call(loop, call);
-		}
-		else
-		{
-			/* first come, first served: those behind it wait too */
-			server->full = true;
-			if (server_wait > 0 && (wait < 0 || server_wait < wait))
-				wait = server_wait;
-		}
+		if (server_wait > 0 && (wait < 0 || server_wait < wait))
+			wait = server_wait;
+		if (call->server->full && move_call(loop, call))
+			(void) try_to_send(loop, call, &server_wait);
 	}
 	offer_slots(loop);
 	return (long) wait;

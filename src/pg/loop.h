@@ -121,6 +121,13 @@ typedef struct Loop
 extern bool tx_begin(Loop *loop, const char *activity);
 extern void tx_commit(Loop *loop);
 
+/*
+ * ERROR unless what runs when these tables are written may be trusted.  They
+ * lock the tables, so they belong inside tx_try.
+ */
+extern void tx_check_queue(void);
+extern void tx_check_ledger(void);
+
 /* Changes a setting until the end of this transaction. */
 extern void tx_set_locally(const char *name, const char *value);
 

@@ -397,6 +397,8 @@ settle_batch(Loop *loop, void *arg)
 {
 	Batch	   *batch = arg;
 
+	tx_check_queue();
+	tx_check_ledger();
 	batch->n_tallies = 0;
 	batch->accepted = batch->failed = 0;
 	for (int i = 0; i < batch->n_calls; i++)
@@ -542,6 +544,7 @@ renew_list(Loop *loop, dlist_head *list, bool to_be_sent)
 static void
 renew_work(Loop *loop, void *arg)
 {
+	tx_check_queue();
 	renew_list(loop, &loop->ready, true);
 	renew_list(loop, &loop->finished, false);
 }

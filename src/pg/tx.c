@@ -24,7 +24,7 @@
 #include "access/htup_details.h"
 
 /* How long a settle or claim waits for a user's lock before other work goes on. */
-#define LOCK_TIMEOUT "200ms"
+#define LOCK_TIMEOUT "20ms"
 
 static Oid	saved_user;
 static int	saved_context;
@@ -66,15 +66,19 @@ settle_environment(void)
 	tx_set_locally("jit", "off");
 }
 
-static void
-check_tables(void)
+void
+tx_check_queue(void)
 {
-	static const char *const names[] = {
-		"llava_pending", "llava_interrupted", "llava_reply", "llava_conversation", "llava_usage"
-	};
+	extension_check_triggers(extension_relation("llava_pending"));
+	extension_check_triggers(extension_relation("llava_interrupted"));
+	extension_check_triggers(extension_relation("llava_usage"));
+}
 
-	for (int i = 0; i < lengthof(names); i++)
-		extension_check_triggers(extension_relation(names[i]));
+void
+tx_check_ledger(void)
+{
+	extension_check_triggers(extension_relation("llava_reply"));
+	extension_check_triggers(extension_relation("llava_conversation"));
 }
 
 bool
@@ -104,7 +108,6 @@ tx_begin(Loop *loop, const char *activity)
 	SetUserIdAndSecContext(relation_owner(extension_relation("llava_pending")),
 						   saved_context | SECURITY_RESTRICTED_OPERATION);
 	settle_environment();
-	check_tables();
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	return true;
