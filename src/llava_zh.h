@@ -23,6 +23,7 @@ extern int	llava_max_attempts;
 extern int	llava_retry_delay;	/* ms */
 extern int	llava_retry_delay_max;	/* ms */
 extern int	llava_prepare_threads;
+extern int	llava_prepare_memory;	/* kB */
 extern int	llava_image_quality;
 extern int	llava_image_max_size;	/* kB */
 extern int	llava_image_max_pixels; /* thousands of pixels */

@@ -222,12 +222,40 @@ call_of_image(List *calls, int64 image, Call *after)
 	return NULL;
 }
 
-/* Copies each claimed image's bytes to memory that the threads may have. */
+/* What llava_zh.prepare_memory leaves for pictures. */
+static int64
+bytes_left(Loop *loop)
+{
+	return (int64) llava_prepare_memory * 1024 - loop->bytes -
+		(int64) vlm_pool_bytes(loop->pool);
+}
+
+/* The picture in memory that the threads may have; false: there is none. */
+static bool
+copy_picture(Loop *loop, Call *call, const bytea *bytes)
+{
+	size_t		size = VARSIZE_ANY_EXHDR(bytes);
+	ImageJob   *job = calloc(1, sizeof(ImageJob));
+
+	if (job == NULL || (job->data = malloc(Max(size, 1))) == NULL)
+	{
+		free(job);
+		return false;
+	}
+	memcpy(job->data, VARDATA_ANY(bytes), size);
+	job->size = size;
+	job->user = call;
+	call->job = job;
+	call_set_bytes(loop, call, (int64) size);
+	return true;
+}
+
+/* Reads the claimed images' bytes, as many as there is room for. */
 static void
-read_bytes(List *calls)
+read_bytes(Loop *loop, List *calls)
 {
 	Datum	   *ids = palloc(sizeof(Datum) * list_length(calls));
-	Datum		values[1];
+	Datum		values[2];
 	ListCell   *cell;
 	int			n = 0;
 	uint64		rows;
@@ -236,35 +264,26 @@ read_bytes(List *calls)
 		ids[n++] = Int64GetDatum(((Call *) lfirst(cell))->image);
 	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
 												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = Int64GetDatum(Max(bytes_left(loop), 1));
 	rows = sql_run(SQL_CLAIM_IMAGES, values, NULL, 0);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		bool		isnull;
+		bool		fits_null;
 		int64		image = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
 		Datum		datum = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
-		bytea	   *bytes;
+		bool		fits = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &fits_null));
+		bytea	   *bytes = isnull ? NULL : DatumGetByteaPP(datum);
 
-		if (isnull)
-			continue;
-		bytes = DatumGetByteaPP(datum);
 		for (Call *call = call_of_image(calls, image, NULL); call != NULL;
 			 call = call_of_image(calls, image, call))
 		{
-			ImageJob   *job = calloc(1, sizeof(ImageJob));
-			size_t		size = VARSIZE_ANY_EXHDR(bytes);
-
-			if (job == NULL || (job->data = malloc(Max(size, 1))) == NULL)
-			{
-				free(job);
-				continue;		/* released below, as without bytes */
-			}
-			memcpy(job->data, VARDATA_ANY(bytes), size);
-			job->size = size;
-			job->user = call;
-			call->job = job;
+			call->no_room = !fits;
+			if (bytes != NULL)
+				call->no_room |= !copy_picture(loop, call, bytes);
 		}
-		if ((Pointer) bytes != DatumGetPointer(datum))
+		if (bytes != NULL && (Pointer) bytes != DatumGetPointer(datum))
 			pfree(bytes);
 	}
 }
@@ -279,12 +298,12 @@ start_call(Loop *loop, Call *call)
 	loop->claimed++;
 	if (loop->limit > 0)
 		loop->limit--;
-	call->server = server_for_task(loop, call->task);
+	call->server = call->no_room ? NULL : server_for_task(loop, call->task);
 	if (call->server == NULL)
 	{
-		/* the calls before it in this claim took its server's last place */
+		/* the calls before it in this claim took the memory or the last place */
 		call->outcome.action = VLM_THROTTLE;
-		call->outcome.reason = "server_full";
+		call->outcome.reason = call->no_room ? "no_room" : "server_full";
 		dlist_push_tail(&loop->finished, &call->node);
 		return;
 	}
@@ -313,12 +332,14 @@ rows_wanted(Loop *loop)
 {
 	int64		left;
 	int64		capacity = servers_capacity(loop, &left);
-	int64		ahead = Min(Max(capacity / 2, 1), CLAIM_BATCH);
+	int64		most = 2 * Max(capacity, 1);	/* a window in flight, one
+												 * ahead */
 
-	/* wait until half of what is held ahead has been sent: claims in groups */
-	if (left <= 0 || loop->held > capacity + ahead / 2)
+	/* claims in groups, and no more pictures than memory is set for */
+	if (left <= 0 || loop->held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)) ||
+		(loop->held > 0 && bytes_left(loop) <= 0))
 		return 0;
-	left = Min(left, capacity + ahead - loop->held);
+	left = Min(left, most - loop->held);
 	if (loop->limit >= 0)
 		left = Min(left, loop->limit);
 	return (int) Max(0, Min(left, CLAIM_BATCH));
@@ -380,7 +401,7 @@ look_and_claim(Loop *loop, void *arg)
 		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
 		claim(loop, tasks, wanted, calls);
 		if (*calls != NIL)
-			read_bytes(*calls);
+			read_bytes(loop, *calls);
 		plan_next_claim(loop, tasks, list_length(*calls) == wanted, *calls == NIL, full_pass);
 	}
 	server_record_pauses(loop);
@@ -468,8 +489,16 @@ claim_release_holder(Loop *loop)
 }
 
 void
+call_set_bytes(Loop *loop, Call *call, int64 bytes)
+{
+	loop->bytes += bytes - call->bytes;
+	call->bytes = bytes;
+}
+
+void
 call_free(Loop *loop, Call *call)
 {
+	call_set_bytes(loop, call, 0);
 	if (call->job != NULL)
 		image_job_free(call->job);
 	if (call->fault_detail != NULL)

@@ -9,6 +9,8 @@
 #include "llava_zh.h"
 #include "utils/guc.h"
 
+#include <limits.h>
+
 char	   *llava_databases;
 int			llava_workers;
 int			llava_naptime;
@@ -17,6 +19,7 @@ int			llava_retry_delay;
 int			llava_retry_delay_max;
 int			llava_prepare_threads;
 int			llava_image_quality;
+int			llava_prepare_memory;
 int			llava_image_max_size;
 int			llava_image_max_pixels;
 int			llava_max_reply_size;
@@ -60,6 +63,11 @@ define_worker_settings(void)
 							"Takes effect when a worker starts.",
 							&llava_prepare_threads, 2, 1, 64, PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.prepare_memory",
+							"Memory of a worker for pictures that are claimed and not yet sent.",
+							"One picture is always taken, however large.",
+							&llava_prepare_memory, 48 * 1024, 1024, MAX_KILOBYTES, PGC_SIGHUP,
+							GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
 static void

@@ -28,6 +28,19 @@ dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit, const Llav
 		Max(task->sampling.max_tokens, 0) / 2;
 }
 
+/* A picture that was made anew is all that is kept. */
+static void
+forget_original(Loop *loop, Call *call)
+{
+	ImageJob   *job = call->job;
+
+	if (job->prepared.passed_through)
+		return;
+	free(job->data);
+	job->data = NULL;
+	call_set_bytes(loop, call, (int64) job->prepared.size);
+}
+
 void
 dispatch_prepared(Loop *loop)
 {
@@ -42,6 +55,7 @@ dispatch_prepared(Loop *loop)
 			image_fault(loop, call, image_status_name(job->status), job->error.message);
 			continue;
 		}
+		forget_original(loop, call);
 		call->sent_width = job->prepared.width;
 		call->sent_height = job->prepared.height;
 		call->tokens = dispatch_forecast(&job->prepared, &job->fit, call->task);
@@ -109,6 +123,7 @@ send_call(Loop *loop, Call *call)
 	request.max_reply_bytes = (size_t) llava_max_reply_size * 1024;
 	request.user = call;
 	take_bytes(call, &request);
+	call_set_bytes(loop, call, 0);
 	if (!vlm_pool_submit(loop->pool, &request))
 	{
 		free(request.image);

@@ -15,13 +15,24 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
+#include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
 #include "utils/syscache.h"
 
-Oid
-extension_schema(void)
+/* Looked up again after any relation has changed: the extension comes and goes with its. */
+static Oid	known_schema;
+static bool schema_is_known;
+
+static void
+forget_schema(Datum arg, Oid relation)
+{
+	schema_is_known = false;
+}
+
+static Oid
+find_schema(void)
 {
 	Oid			extension = get_extension_oid("llava_zh", true);
 	Oid			schema = InvalidOid;
@@ -44,6 +55,22 @@ extension_schema(void)
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
 	return schema;
+}
+
+Oid
+extension_schema(void)
+{
+	static bool watching;
+
+	if (!watching)
+		CacheRegisterRelcacheCallback(forget_schema, (Datum) 0);
+	watching = true;
+	if (!schema_is_known)
+	{
+		schema_is_known = true;
+		known_schema = find_schema();
+	}
+	return known_schema;
 }
 
 Oid

@@ -325,6 +325,12 @@ limits_unsettled(Limits *limits)
 	return unsettled;
 }
 
+static int
+allowed(const Limits *limits)
+{
+	return (int) Min(limits->pace.window, limits->pace.max_in_flight);
+}
+
 int
 limits_room(Limits *limits)
 {
@@ -332,7 +338,7 @@ limits_room(Limits *limits)
 	int			room;
 
 	lock();
-	room = limits->pace.max_in_flight - limits->pace.in_flight + mine->in_flight;
+	room = allowed(limits) - limits->pace.in_flight + mine->in_flight;
 	unlock();
 	return Max(room, 0);
 }
@@ -626,7 +632,7 @@ limits_next(int *position, LimitsFacts * facts)
 			continue;
 		facts->server = limits->server;
 		facts->in_flight = limits->pace.in_flight;
-		facts->allowed = (int) Min(limits->pace.window, limits->pace.max_in_flight);
+		facts->allowed = allowed(limits);
 		facts->counters = limits->counters;
 		found = true;
 	}

@@ -83,7 +83,7 @@ extern bool limits_over_budget(Limits *limits);
 /* Requests of any process that are not in llava_usage yet. */
 extern int64 limits_unsettled(Limits *limits);
 
-/* Requests that this process has or could have in flight. */
+/* Requests that this process has or could have in flight now. */
 extern int	limits_room(Limits *limits);
 
 /* Share of the window that is taken if so many more are sent. */

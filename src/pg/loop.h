@@ -54,6 +54,8 @@ typedef struct Call
 	int			sent_height;
 	int64		tokens;			/* forecast: image, prompt and reply */
 	int64		seed;
+	int64		bytes;			/* counted in the loop's */
+	bool		no_room;		/* the picture did not fit into memory now */
 	bool		sent;
 	double		cost;			/* of its answer */
 
@@ -89,6 +91,7 @@ typedef struct Loop
 	dlist_head	sent;			/* Call: in flight */
 	dlist_head	finished;		/* Call: to be settled */
 	int			held;			/* calls in all */
+	int64		bytes;			/* of pictures, before they are sent */
 	TimestampTz renew_at;		/* when leases are looked at next */
 	bool		renewal_needed; /* a ready call's lease is too short to be
 								 * sent */
@@ -127,6 +130,9 @@ extern void tx_commit(Loop *loop);
  */
 extern void tx_check_queue(void);
 extern void tx_check_ledger(void);
+
+/* The settings that the loop's statements need: for this process, or this transaction. */
+extern void tx_environment(bool for_good);
 
 /* Changes a setting until the end of this transaction. */
 extern void tx_set_locally(const char *name, const char *value);
@@ -178,6 +184,7 @@ extern void claim_rows(Loop *loop); /* a transaction of its own */
 extern void claim_release_holder(Loop *loop);	/* a transaction of its own */
 extern void claim_reset_cursor(Loop *loop, TimestampTz from);
 extern void call_free(Loop *loop, Call *call);
+extern void call_set_bytes(Loop *loop, Call *call, int64 bytes);
 extern void taskset_release(TaskSet *set);
 
 /* ---- dispatch.c ---- */
@@ -193,7 +200,8 @@ extern int64 dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fi
 
 /* ---- settle.c ---- */
 
-extern void settle_finished(Loop *loop);	/* transactions of its own */
+extern void settle_finished(Loop *loop);	/* one batch, transactions of its
+											 * own */
 extern void settle_renew_leases(Loop *loop);
 
 /* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */

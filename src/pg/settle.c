@@ -484,25 +484,23 @@ settle_finished(Loop *loop)
 	Batch		batch;
 	ErrorData  *error;
 
-	for (gather(loop, &batch); batch.n_calls > 0; gather(loop, &batch))
+	gather(loop, &batch);
+	/* without the extension there is nowhere to settle */
+	if (batch.n_calls == 0 || !tx_begin(loop, "llava_zh: settling replies"))
+		return;
+	if (tx_try(loop, settle_batch, &batch, &error))
 	{
-		/* without the extension there is nowhere to settle */
-		if (!tx_begin(loop, "llava_zh: settling replies"))
-			return;
-		if (tx_try(loop, settle_batch, &batch, &error))
-		{
-			tx_commit(loop);
-			forget_batch(loop, &batch);
-			continue;
-		}
 		tx_commit(loop);
-		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || batch.n_calls == 1 ||
-			ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
-			keep_batch(&batch, error);
-		else
-			settle_singly(loop, &batch);
-		FreeErrorData(error);
+		forget_batch(loop, &batch);
+		return;
 	}
+	tx_commit(loop);
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || batch.n_calls == 1 ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
+		keep_batch(&batch, error);
+	else
+		settle_singly(loop, &batch);
+	FreeErrorData(error);
 }
 
 static bool

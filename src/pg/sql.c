@@ -116,7 +116,13 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at",
 	"zltTliv"},
 	[SQL_CLAIM_IMAGES] = {
-	"SELECT i.id, i.image FROM @.llava_image i WHERE i.id = ANY ($1)", "L"},
+		/* in order of id, as many as fit into $2 bytes, and one in any case */
+		"SELECT s.id, CASE WHEN s.before < $2 THEN"
+		"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.before < $2 FROM ("
+		"  SELECT i.id, coalesce(pg_catalog.sum(pg_catalog.octet_length(i.image)) OVER"
+		"    (ORDER BY i.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before"
+		"  FROM @.llava_image i WHERE i.id = ANY ($1)) s",
+	"Ll"},
 	[SQL_RENEW] = {
 		"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4"
 		" WHERE image = $1 AND task = $2 AND call = $3 AND holder IS NOT NULL",
@@ -311,7 +317,8 @@ sql_plan(SqlStatement statement)
 	Assert(n <= MAX_ARGUMENTS);
 	for (int i = 0; i < n; i++)
 		types[i] = argument_type(s->types[i]);
-	plan = SPI_prepare(statement_text(s), n, types);
+	/* planned once: every statement is a lookup by key, whatever the values */
+	plan = SPI_prepare_cursor(statement_text(s), n, types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare of statement %d: %s", statement,
 			 SPI_result_code_string(SPI_result));

@@ -50,20 +50,38 @@ tx_set_locally(const char *name, const char *value)
 }
 
 /*
- * The plans must be index lookups whatever the statistics say: the queue is empty
- * at one time and has millions of rows at another.
+ * What the loop's statements run under.  The plans must be index lookups whatever
+ * the statistics say: the queue is empty at one time and has millions of rows at
+ * another.
  */
-static void
-settle_environment(void)
+static const struct
 {
-	tx_set_locally("search_path", "pg_catalog, pg_temp");
-	tx_set_locally("lock_timeout", LOCK_TIMEOUT);
-	tx_set_locally("statement_timeout", "0");
-	tx_set_locally("enable_seqscan", "off");
-	tx_set_locally("enable_hashjoin", "off");
-	tx_set_locally("enable_mergejoin", "off");
-	tx_set_locally("enable_bitmapscan", "off");
-	tx_set_locally("jit", "off");
+	const char *name;
+	const char *value;
+}			environment[] =
+
+{
+	{"search_path", "pg_catalog, pg_temp"},
+	{"lock_timeout", LOCK_TIMEOUT},
+	{"statement_timeout", "0"},
+	{"idle_in_transaction_session_timeout", "0"},
+	{"enable_seqscan", "off"},
+	{"enable_hashjoin", "off"},
+	{"enable_mergejoin", "off"},
+	{"enable_bitmapscan", "off"},
+	{"jit", "off"},
+};
+
+void
+tx_environment(bool for_good)
+{
+	for (int i = 0; i < lengthof(environment); i++)
+	{
+		if (for_good)
+			SetConfigOption(environment[i].name, environment[i].value, PGC_SUSET, PGC_S_SESSION);
+		else
+			tx_set_locally(environment[i].name, environment[i].value);
+	}
 }
 
 void
@@ -107,7 +125,8 @@ tx_begin(Loop *loop, const char *activity)
 	GetUserIdAndSecContext(&saved_user, &saved_context);
 	SetUserIdAndSecContext(relation_owner(extension_relation("llava_pending")),
 						   saved_context | SECURITY_RESTRICTED_OPERATION);
-	settle_environment();
+	if (loop->in_procedure)
+		tx_environment(false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
 	return true;

@@ -175,6 +175,7 @@ llava_worker_main(Datum arg)
 	ereport(LOG, (errmsg("llava_zh: worker %d of database \"%s\" started",
 						 target.slot, target.database)));
 
+	tx_environment(true);
 	loop = loop_new(target.slot, false);
 	if (extension_is_here())
 		claim_release_holder(loop);

@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-#define FIRST_WINDOW 4.0
+#define FIRST_WINDOW 32.0
 #define HALVE_AGAIN_MS 1000
 
 void

@@ -21,8 +21,8 @@ sub server
 
 # in flight: as many as allowed, of both workers together
 $node->insert_pictures(1, 40);
-$endpoint->wait_for(in_flight => 4);
-ok($node->wait_query('SELECT in_flight FROM llava_stat_server', '4'), 'slow start, counted together');
+$endpoint->wait_for(in_flight => 6);
+ok($node->wait_query('SELECT in_flight FROM llava_stat_server', '6'), 'in flight, counted together');
 $endpoint->control(release => 1, faults => '', latency => 20);
 ok($node->wait_drained, 'two workers drain one queue');
 cmp_ok($endpoint->stats->{max_in_flight}, '<=', 6, 'never more in flight than max_in_flight');
