@@ -127,6 +127,10 @@ CREATE TABLE @extschema@.llava_pending (
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX llava_pending_visible ON @extschema@.llava_pending (visible_at, image, task)
 	WHERE failure IS NULL;
+-- what llava_progress counts: few rows each, whatever waits
+CREATE INDEX llava_pending_held ON @extschema@.llava_pending (task) WHERE holder IS NOT NULL;
+CREATE INDEX llava_pending_failed ON @extschema@.llava_pending (task, failure)
+	WHERE failure IS NOT NULL;
 COMMENT ON TABLE @extschema@.llava_pending IS
 	'the queue; a row leaves when its sample is settled, or rests with a failure';
 COMMENT ON COLUMN @extschema@.llava_pending.visible_at IS
@@ -173,6 +177,8 @@ CREATE TABLE @extschema@.llava_reply (
 	parser_version integer,
 	PRIMARY KEY (image, id)
 );
+-- counts by verdict without a look at the bodies
+CREATE INDEX llava_reply_verdict ON @extschema@.llava_reply (task, reason);
 COMMENT ON TABLE @extschema@.llava_reply IS
 	'the ledger: every HTTP 200 body that arrived whole, and the parser''s verdict on it';
 
@@ -189,6 +195,9 @@ CREATE TABLE @extschema@.llava_conversation (
 	note text,
 	PRIMARY KEY (image, task)
 );
+CREATE INDEX llava_conversation_task ON @extschema@.llava_conversation (task);
+CREATE INDEX llava_conversation_created ON @extschema@.llava_conversation
+	USING brin (created_at) WITH (pages_per_range = 16, autosummarize = on);
 COMMENT ON TABLE @extschema@.llava_conversation IS
 	'the accepted samples: [{"from": "human", "value": ...}, {"from": "gpt", ...}, ...] without <image>';
 COMMENT ON COLUMN @extschema@.llava_conversation.keep IS
@@ -287,32 +296,57 @@ COMMENT ON VIEW @extschema@.llava_status IS
 	'one row an image and task: where it stands, and why';
 
 CREATE VIEW @extschema@.llava_progress AS
-	SELECT t.task,
-		coalesce(p.waiting, 0) AS waiting,
-		coalesce(p.in_flight, 0) AS in_flight,
-		coalesce(c.done, 0) AS done,
-		coalesce(p.failed, 0) AS failed,
-		coalesce(r.replies, 0) AS replies,
-		coalesce(r.rejected, 0) AS rejected,
-		coalesce(x.interrupted, 0) AS interrupted,
-		t.weight
-	FROM (SELECT DISTINCT ON (name) name AS task, weight
-		FROM @extschema@.llava_task ORDER BY name, version DESC) t
-	LEFT JOIN (SELECT task,
-			pg_catalog.count(*) FILTER (WHERE failure IS NULL AND holder IS NULL) AS waiting,
-			pg_catalog.count(*) FILTER (WHERE failure IS NULL AND holder IS NOT NULL) AS in_flight,
-			pg_catalog.count(*) FILTER (WHERE failure IS NOT NULL) AS failed
-		FROM @extschema@.llava_pending GROUP BY task) p ON p.task = t.task
-	LEFT JOIN (SELECT task, pg_catalog.count(*) AS done
-		FROM @extschema@.llava_conversation GROUP BY task) c ON c.task = t.task
-	LEFT JOIN (SELECT task, pg_catalog.count(*) AS replies, pg_catalog.count(reason) AS rejected
-		FROM @extschema@.llava_reply GROUP BY task) r ON r.task = t.task
-	LEFT JOIN (SELECT task, pg_catalog.count(*) AS interrupted
-		FROM @extschema@.llava_interrupted GROUP BY task) x ON x.task = t.task
-	WHERE t.weight > 0 OR p.task IS NOT NULL OR c.task IS NOT NULL OR r.task IS NOT NULL
-	ORDER BY t.weight DESC, t.task;
+	WITH task AS (
+		SELECT DISTINCT ON (name) name AS task, weight
+		FROM @extschema@.llava_task ORDER BY name, version DESC),
+	queued AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @extschema@.llava_pending WHERE failure IS NULL GROUP BY task),
+	held AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @extschema@.llava_pending WHERE holder IS NOT NULL GROUP BY task),
+	failed AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @extschema@.llava_pending WHERE failure IS NOT NULL GROUP BY task),
+	done AS (
+		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation GROUP BY task),
+	fresh AS (
+		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation
+		WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task),
+	reply AS (
+		SELECT task, pg_catalog.count(*) AS n, pg_catalog.count(reason) AS rejected
+		FROM @extschema@.llava_reply GROUP BY task),
+	interrupted AS (
+		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_interrupted GROUP BY task),
+	counted AS (
+		SELECT task, weight,
+			coalesce(queued.n, 0) - coalesce(held.n, 0) AS waiting,
+			coalesce(held.n, 0) AS in_flight,
+			coalesce(done.n, 0) AS done,
+			coalesce(failed.n, 0) AS failed,
+			coalesce(reply.n, 0) AS replies,
+			coalesce(reply.rejected, 0) AS rejected,
+			coalesce(interrupted.n, 0) AS interrupted,
+			coalesce(fresh.n, 0) AS per_minute
+		FROM task
+		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN failed USING (task)
+		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
+		LEFT JOIN interrupted USING (task))
+	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
+		CASE WHEN per_minute > 0 THEN
+			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
+		END AS eta,
+		-- samples that it lacks beside the task that is furthest ahead of its share
+		CASE WHEN weight > 0 THEN
+			pg_catalog.ceil(weight * pg_catalog.max(done::numeric / nullif(weight, 0)) OVER ())::bigint
+			- done
+		END AS shortfall,
+		weight
+	FROM counted
+	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
+	ORDER BY weight DESC, task;
 COMMENT ON VIEW @extschema@.llava_progress IS
-	'one row a task: what waits, is in flight, is done, has failed';
+	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix';
 
 CREATE FUNCTION @extschema@.llava_server_counters(OUT server oid, OUT in_flight integer,
 	OUT allowed integer, OUT answers bigint, OUT throttled bigint, OUT timeouts bigint,

@@ -24,6 +24,9 @@ is($node->safe_psql('postgres', 'SELECT requests, replies, accepted, failed FROM
 is($node->safe_psql('postgres',
 		"SELECT count(*) FROM llava_reply WHERE reason IS NULL AND prompt_tokens > 0 AND NOT late"),
 	'30', 'the ledger has every reply');
+is($node->safe_psql('postgres',
+		'SELECT sum(done), sum(waiting + in_flight + failed + rejected + interrupted), sum(per_minute), min(shortfall), count(eta) FROM llava_progress'),
+	'30|0|30|0|3', 'llava_progress adds up');
 
 my %asked;
 $asked{ $_->{request_id} }++ for $endpoint->requests;
