@@ -342,7 +342,7 @@ say_turns(Reply *reply)
 		reply->human[reply->n++] = false;
 		turn->n = 0;
 		turn->p[0] = '\0';
-		say_answer(reply, turn, (rounds == 1 ? 6 : rounds == 2 ? 4 : 2) + (int) below(4));
+		say_answer(reply, turn, (rounds == 1 ? 5 : rounds == 2 ? 3 : rounds == 3 ? 2 : 1) + (int) below(3));
 	}
 }
 
