@@ -10,12 +10,14 @@
 #define GRAM 10
 #define MIN_OCCURRENCES 4
 #define TAIL 200
+#define TAIL_SLOTS 512
 #define MIN_TAIL_BIGRAMS 12
 
+/* 16 bytes, for there are two to four of them to a character. */
 typedef struct Gram
 {
-	uint64_t	hash;			/* 0: free */
-	uint32_t	count;
+	uint32_t	tag;			/* high half of the hash */
+	uint32_t	count;			/* 0: free */
 	uint32_t	last;			/* position of the newest occurrence */
 	uint32_t	covered;
 } Gram;
@@ -42,15 +44,33 @@ collect(const Span *spans, int n, uint32_t *chars)
 	return size;
 }
 
-static uint64_t
-hash_of(const uint32_t *chars)
-{
-	uint64_t	hash = UINT64_C(0xcbf29ce484222325);
+#define HASH_BASE UINT64_C(0x9E3779B97F4A7C15)
 
-	for (int i = 0; i < GRAM; i++)
-		hash = (hash ^ chars[i]) * UINT64_C(0x100000001b3);
-	hash ^= hash >> 32;
-	return hash == 0 ? 1 : hash;
+/* The polynomial of the GRAM characters that end with this one, from the one before. */
+static uint64_t
+roll(uint64_t polynomial, uint64_t base_to_gram, uint32_t in, uint32_t out)
+{
+	return polynomial * HASH_BASE + in - out * base_to_gram;
+}
+
+/* Its low bits depend on the characters' low bits only. */
+static uint64_t
+mixed(uint64_t hash)
+{
+	hash = (hash ^ hash >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
+	return hash ^ hash >> 27;
+}
+
+static Gram *
+find_gram(Gram *grams, size_t mask, uint64_t hash)
+{
+	uint32_t	tag = (uint32_t) (hash >> 32);
+	size_t		slot = hash & mask;
+
+	while (grams[slot].count != 0 && grams[slot].tag != tag)
+		slot = (slot + 1) & mask;
+	grams[slot].tag = tag;
+	return &grams[slot];
 }
 
 /* Characters covered by the most covering 10-gram that occurs often enough. */
@@ -59,7 +79,10 @@ most_covered(const uint32_t *chars, size_t size, bool *no_memory)
 {
 	size_t		slots = 64;
 	size_t		most = 0;
+	uint64_t	polynomial = 0;
+	uint64_t	base_to_gram = 1;
 	Gram	   *grams;
+	Gram	   *gram;
 
 	while (slots < size * 2)
 		slots *= 2;
@@ -69,21 +92,17 @@ most_covered(const uint32_t *chars, size_t size, bool *no_memory)
 		*no_memory = true;
 		return 0;
 	}
-	for (size_t i = 0; i + GRAM <= size; i++)
+	for (int i = 0; i < GRAM; i++)
+		base_to_gram *= HASH_BASE;
+	for (size_t i = 0; i < size; i++)
 	{
-		uint64_t	hash = hash_of(chars + i);
-		size_t		slot = hash & (slots - 1);
-		Gram	   *gram;
-		uint32_t	fresh;
-
-		while (grams[slot].hash != 0 && grams[slot].hash != hash)
-			slot = (slot + 1) & (slots - 1);
-		gram = &grams[slot];
-		fresh = gram->count > 0 && i - gram->last < GRAM ? (uint32_t) (i - gram->last) : GRAM;
-		gram->hash = hash;
+		polynomial = roll(polynomial, base_to_gram, chars[i], i < GRAM ? 0 : chars[i - GRAM]);
+		if (i + 1 < GRAM)
+			continue;
+		gram = find_gram(grams, slots - 1, mixed(polynomial));
+		gram->covered += gram->count > 0 && i - gram->last < GRAM ? (uint32_t) (i - gram->last) : GRAM;
 		gram->count++;
 		gram->last = (uint32_t) i;
-		gram->covered += fresh;
 		if (gram->count >= MIN_OCCURRENCES && gram->covered > most)
 			most = gram->covered;
 	}
@@ -94,20 +113,21 @@ most_covered(const uint32_t *chars, size_t size, bool *no_memory)
 static int
 tail_bigrams(const uint32_t *chars, size_t size)
 {
-	uint64_t	seen[TAIL];
+	uint64_t	seen[TAIL_SLOTS] = {0};
 	int			n = 0;
 
 	if (size < TAIL)
 		return -1;
 	for (size_t i = size - TAIL; i + 1 < size; i++)
 	{
+		/* never 0: blanks and NUL were not collected */
 		uint64_t	pair = (uint64_t) chars[i] << 32 | chars[i + 1];
-		int			j = 0;
+		size_t		slot = (chars[i] * 31 + chars[i + 1]) % TAIL_SLOTS;
 
-		while (j < n && seen[j] != pair)
-			j++;
-		if (j == n)
-			seen[n++] = pair;
+		while (seen[slot] != 0 && seen[slot] != pair)
+			slot = (slot + 1) % TAIL_SLOTS;
+		n += seen[slot] == 0;
+		seen[slot] = pair;
 	}
 	return n;
 }

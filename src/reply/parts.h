@@ -28,6 +28,7 @@ typedef struct Parts
 extern void parts_add(Parts *parts, bool human, Span text, char *owned);
 extern void parts_remove(Parts *parts, int first, int count);
 extern void parts_free(Parts *parts);
+extern bool parts_have_both(const Parts *parts);	/* some of each side */
 
 /* ---- label.c ---- */
 

@@ -114,17 +114,34 @@ normalise(Work *work, const char *reply, size_t size)
 	return REPLY_ACCEPTED;
 }
 
+/* The line behind its '>', if it has one. */
+static Span
+without_quote(Span line)
+{
+	const char *end = line.p + line.n;
+
+	return text_starts(line, ">") ? text_span(text_skip_blanks(line.p + 1, end), end) : line;
+}
+
+/* Whether the line has a label that this kind of task accepts. */
+static bool
+has_own_label(Span line, ReplyKind kind)
+{
+	Label		label;
+
+	return (kind == REPLY_QUESTION_ANSWER && label_parse(line, REPLY_QUESTION_ANSWER, &label)) ||
+		label_parse(line, REPLY_DIALOGUE, &label);
+}
+
 static bool
 begins_with_label(Span text, ReplyKind kind)
 {
-	Label		label;
 	Span		line = text_line(text.p, text.p + text.n);
 
 	/* here a line may end in backslash-n */
 	if (text_find(line, "\\n") != NULL)
 		line.n = (size_t) (text_find(line, "\\n") - line.p);
-	return (kind == REPLY_QUESTION_ANSWER && label_parse(line, REPLY_QUESTION_ANSWER, &label)) ||
-		label_parse(line, REPLY_DIALOGUE, &label);
+	return has_own_label(without_quote(line), kind);
 }
 
 /* Whether backslash-n separates turns: a label or the end follows one. */
@@ -174,7 +191,13 @@ remove_think(Work *work)
 {
 	Span		text = text_trim(work->text);
 	const char *close = text_find(text, "</think>");
+	Span		inner = text;
 
+	/* line breaks may be written as backslash-n */
+	while (text_starts(inner, "\\n"))
+		inner = text_trim(text_span(inner.p + 2, inner.p + inner.n));
+	if (text_starts(inner, "<think>"))
+		text = inner;
 	if (!text_starts(text, "<think>"))
 	{
 		/* some templates leave the opening to the prompt */
@@ -328,7 +351,6 @@ strip_quotes(Work *work)
 	char	   *start = work->buffer + (work->text.p - work->buffer);
 	char	   *out = start;
 	Span		line;
-	Label		label;
 	bool		quoted = false;
 
 	for (const char *p = work->text.p; p < end && !quoted; p = line.p + line.n + 1)
@@ -336,10 +358,8 @@ strip_quotes(Work *work)
 		Span		inner;
 
 		line = text_line(p, end);
-		inner = line;
-		if (text_starts(line, ">"))
-			inner = text_span(text_skip_blanks(line.p + 1, line.p + line.n), line.p + line.n);
-		if (!label_parse(inner, work->rules->kind, &label))
+		inner = without_quote(line);
+		if (!has_own_label(inner, work->rules->kind))
 			continue;
 		if (inner.p == line.p)
 			return;
@@ -444,6 +464,30 @@ trim_last_turn(Work *work)
 		work->result->flags |= REPLY_CLOSING_TRIMMED;
 }
 
+/*
+ * A reasoning reply may come in dialogue labels.  Some words (Q, A and their like)
+ * are of both sets, so finding one says nothing: both sides must be there.
+ */
+static void
+split_turns(Work *work, Span *preamble)
+{
+	Parts		other = {0};
+	Span		before;
+
+	turns_split(work->text, work->rules->kind, &work->parts, preamble);
+	if (work->rules->kind != REPLY_QUESTION_ANSWER || parts_have_both(&work->parts))
+		return;
+	turns_split(work->text, REPLY_DIALOGUE, &other, &before);
+	if (work->parts.n == 0 || parts_have_both(&other))
+	{
+		parts_free(&work->parts);
+		work->parts = other;
+		*preamble = before;
+	}
+	else
+		parts_free(&other);
+}
+
 static ReplyReason
 parse_labels(Work *work)
 {
@@ -453,9 +497,7 @@ parse_labels(Work *work)
 
 	work->text = unwrap_fence(work->text, &before);
 	strip_quotes(work);
-	turns_split(work->text, work->rules->kind, &work->parts, &preamble);
-	if (work->parts.n == 0 && work->rules->kind == REPLY_QUESTION_ANSWER)
-		turns_split(work->text, REPLY_DIALOGUE, &work->parts, &preamble);
+	split_turns(work, &preamble);
 	if (work->parts.n == 0)
 	{
 		reason = degenerate(work, &work->text, 1);

@@ -55,6 +55,17 @@ parts_free(Parts *parts)
 	memset(parts, 0, sizeof(*parts));
 }
 
+bool
+parts_have_both(const Parts *parts)
+{
+	bool		human = false;
+	bool		gpt = false;
+
+	for (int i = 0; i < parts->n; i++)
+		*(parts->items[i].human ? &human : &gpt) = true;
+	return human && gpt;
+}
+
 /* ---- splitting ---- */
 
 /* Without the rules and round headers at its end. */
