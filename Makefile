@@ -40,10 +40,14 @@ SOAK = 200
 soak:
 	LLAVA_SOAK=$(SOAK) $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/100_soak.pl
 
+## rehearsal: the published dataset's size and mix, with tiny pictures
+rehearsal:
+	LLAVA_REHEARSAL=641868 $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/150_rehearsal.pl PROVE_FLAGS="$(PROVE_FLAGS) -v"
+
 ## help: this list
 help:
 	@sed -n 's/^## /make /p' $(firstword $(MAKEFILE_LIST))
 
 include test/rooms.mk
 
-.PHONY: help soak
+.PHONY: help soak rehearsal
