@@ -83,12 +83,12 @@ sub create_server
 }
 
 # Waits until the query gives this answer, through crashes and restarts of the
-# server.  False after three minutes.
+# server.  False after a minute.
 sub wait_query
 {
 	my ($self, $query, $expected, $database) = @_;
 	$expected //= 't';
-	for my $try (1 .. 1800)
+	for my $try (1 .. 600)
 	{
 		my ($out, $err) = ('', '');
 		my @psql = ('psql', '-XAtq', '-d', $self->connstr($database // 'postgres'), '-c', $query);
@@ -114,7 +114,7 @@ sub worker_pid
 	my ($self, $not) = @_;
 	$not //= 0;
 	return $self->wait_query(
-		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'llava_zh worker' AND application_name LIKE 'llava_zh worker%' AND pid <> $not",
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'llava_zh worker' AND application_name LIKE 'llava_zh worker%' AND datname = current_database() AND pid <> $not",
 		'\d+') // die 'no worker';
 }
 
