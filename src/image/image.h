@@ -21,9 +21,11 @@ typedef enum ImageStatus
 	IMAGE_UNSUPPORTED,			/* a known format that is not taken */
 	IMAGE_TRUNCATED,			/* the file ends too early */
 	IMAGE_BROKEN,				/* the file contradicts itself */
-	IMAGE_TOO_LARGE,			/* bytes, sides, pixels or scans over a limit */
+	IMAGE_TOO_LARGE,			/* bytes, sides, pixels, scans or memory over a
+								 * limit */
 	IMAGE_TOO_SMALL,			/* a side under the model's minimum */
 	IMAGE_RATIO,				/* one side too many times the other */
+	IMAGE_TOO_SLOW,				/* decoding takes over the limit of time */
 	IMAGE_NO_MEMORY,
 	IMAGE_STOPPED				/* the caller's stop callback said so */
 } ImageStatus;
@@ -56,14 +58,16 @@ typedef struct ImageInfo
 	bool		progressive;	/* JPEG */
 	bool		animated;		/* more than one frame */
 	bool		complete;		/* the end of the picture is there */
-	double		present;		/* share of the picture that is there, 0 to 1:
-								 * 1 where complete, else an estimate, or -1
-								 * where none can be made */
+	int			rows;			/* that are there, as stored: height where
+								 * complete, else what can be decoded, or -1
+								 * where that cannot be said */
 	int			scans;			/* of a JPEG that has to be kept whole
 								 * (progressive or in several scans); else 1 */
+	int64_t		memory;			/* bytes the decoder keeps of a picture that
+								 * does not come row by row; else 0 */
 } ImageInfo;
 
-/* What is refused; 0 means no limit. */
+/* What is refused; 0 means no limit, for max_ms too. */
 typedef struct ImageLimits
 {
 	size_t		max_bytes;
@@ -72,6 +76,11 @@ typedef struct ImageLimits
 	int64_t		max_pixels;
 	int			max_ratio;		/* longer side / shorter side */
 	int			max_scans;		/* of a progressive JPEG */
+	int64_t		max_memory;		/* ImageInfo's */
+	int			max_ms;			/* CPU time of one preparation */
+	bool		take_cut;		/* a file that ends early is taken where at
+								 * least 90 % of its rows are there, and cut
+								 * to those */
 } ImageLimits;
 
 /* How a picture is fitted to a model; see image_smart_resize. */

@@ -21,7 +21,7 @@ typedef struct JpegCalls
 {
 	struct jpeg_error_mgr manager;
 	jmp_buf		back;
-	const ImageFit *fit;		/* NULL while rows are only counted */
+	ImageWork  *work;			/* NULL while rows are only counted */
 	ImageError	error;			/* why the jump was made */
 } JpegCalls;
 
@@ -111,24 +111,25 @@ static void
 on_progress(j_common_ptr cinfo)
 {
 	JpegCalls  *calls = cinfo->client_data;
-	const ImageFit *fit = calls->fit;
 	int			scan = ((j_decompress_ptr) cinfo)->input_scan_number;
+	int			max_scans;
 
-	if (fit == NULL)
+	if (calls->work == NULL)
 		return;
-	if (fit->limits.max_scans > 0 && scan > fit->limits.max_scans)
-		jump_back(calls, IMAGE_TOO_LARGE, "JPEG of over %d scans", fit->limits.max_scans);
-	if (image_stopped(fit))
-		jump_back(calls, IMAGE_STOPPED, "stopped");
+	max_scans = calls->work->fit->limits.max_scans;
+	if (max_scans > 0 && scan > max_scans)
+		jump_back(calls, IMAGE_TOO_LARGE, "JPEG of over %d scans", max_scans);
+	if (image_poll(calls->work, &calls->error) != IMAGE_OK)
+		longjmp(calls->back, 1);
 }
 
 static struct jpeg_error_mgr *
-set_up_calls(JpegCalls *calls, const ImageFit *fit)
+set_up_calls(JpegCalls *calls, ImageWork *work)
 {
 	jpeg_std_error(&calls->manager);
 	calls->manager.error_exit = on_error;
 	calls->manager.emit_message = on_message;
-	calls->fit = fit;
+	calls->work = work;
 	return &calls->manager;
 }
 
@@ -254,14 +255,14 @@ start_reader(JpegReader *reader, const uint8_t *data, size_t size, int min_width
 
 ImageStatus
 image_jpeg_open(const uint8_t *data, size_t size, int min_width, int min_height,
-				const ImageFit *fit, ImageSource **source, ImageError *error)
+				ImageWork *work, ImageSource **source, ImageError *error)
 {
 	JpegReader *reader = calloc(1, sizeof(JpegReader));
 	ImageStatus status;
 
 	if (reader == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a JPEG");
-	reader->cinfo.err = set_up_calls(&reader->calls, fit);
+	reader->cinfo.err = set_up_calls(&reader->calls, work);
 	reader->cinfo.client_data = &reader->calls;
 	reader->source.read = read_row;
 	reader->source.close = close_reader;
@@ -274,37 +275,6 @@ image_jpeg_open(const uint8_t *data, size_t size, int min_width, int min_height,
 	}
 	*source = &reader->source;
 	return IMAGE_OK;
-}
-
-/*
- * Only for a picture in one scan: rows of several say nothing about the data, and
- * they would be gathered in memory before any limit was looked at.
- */
-double
-image_jpeg_present(const uint8_t *data, size_t size)
-{
-	ImageSource *source = NULL;
-	JpegReader *reader;
-	uint8_t    *row;
-	double		present = -1;
-
-	if (image_jpeg_open(data, size, 1, 1, NULL, &source, NULL) != IMAGE_OK ||
-		source == NULL)
-		return -1;
-	reader = (JpegReader *) source;
-	row = malloc((size_t) source->width * (size_t) source->channels);
-	if (row != NULL)
-	{
-		while (reader->cinfo.output_scanline < reader->cinfo.output_height)
-			if (source->read(source, row, NULL) != IMAGE_OK)
-				break;
-		/* all rows and no end marker: only the last bytes are missing */
-		present = (double) reader->cinfo.output_scanline / reader->cinfo.output_height;
-		present = present > 0.99 ? 0.99 : present;
-	}
-	free(row);
-	source->close(source);
-	return present;
 }
 
 /* ---- writing ---- */
@@ -370,7 +340,7 @@ create_writer(JpegWriter *writer)
 }
 
 ImageStatus
-image_jpeg_writer_new(int width, int height, int channels, bool ycc, const ImageFit *fit,
+image_jpeg_writer_new(int width, int height, int channels, bool ycc, ImageWork *work,
 					  JpegWriter **result, ImageError *error)
 {
 	JpegWriter *writer = calloc(1, sizeof(JpegWriter));
@@ -378,7 +348,7 @@ image_jpeg_writer_new(int width, int height, int channels, bool ycc, const Image
 
 	if (writer == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a JPEG");
-	writer->cinfo.err = set_up_calls(&writer->calls, fit);
+	writer->cinfo.err = set_up_calls(&writer->calls, work);
 	writer->cinfo.client_data = &writer->calls;
 	writer->destination.init_destination = init_destination;
 	writer->destination.empty_output_buffer = grow_destination;
@@ -389,7 +359,7 @@ image_jpeg_writer_new(int width, int height, int channels, bool ycc, const Image
 		writer->cinfo.dest = &writer->destination;
 		writer->cinfo.image_width = (JDIMENSION) width;
 		writer->cinfo.image_height = (JDIMENSION) height;
-		status = start_writer(writer, channels, ycc, fit);
+		status = start_writer(writer, channels, ycc, work->fit);
 	}
 	if (status != IMAGE_OK)
 	{

@@ -16,9 +16,9 @@
 /* One preparation. */
 typedef struct Way
 {
-	const ImageFit *fit;
+	ImageWork	work;
 	ImageSource *source;
-	int			orientation;
+	const ImageInfo *info;
 	int			width;			/* of the rows behind the resizer, as stored */
 	int			height;
 	JpegWriter *writer;
@@ -51,9 +51,8 @@ send_rows(Way *way, Resizer *resizer, ImageError *error)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a row");
 	for (int y = 0; y < source->height && status == IMAGE_OK; y++)
 	{
-		if (image_stopped(way->fit))
-			status = image_fail(error, IMAGE_STOPPED, "stopped");
-		else
+		status = image_poll(&way->work, error);
+		if (status == IMAGE_OK)
 			status = source->read(source, row, error);
 		if (status == IMAGE_OK)
 			status = resizer != NULL ? image_resizer_push(resizer, row, error) :
@@ -93,39 +92,14 @@ turn_rows(Way *way, int upright_width, int upright_height, ImageError *error)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a row");
 	for (int y = 0; y < upright_height && status == IMAGE_OK; y++)
 	{
-		if (image_stopped(way->fit))
-			status = image_fail(error, IMAGE_STOPPED, "stopped");
-		else
-		{
-			image_turn_row(way->stored, way->width, way->height, channels, way->orientation,
-						   y, row);
+		image_turn_row(way->stored, way->width, way->height, channels, way->info->orientation,
+					   y, row);
+		status = image_poll(&way->work, error);
+		if (status == IMAGE_OK)
 			status = image_jpeg_write(way->writer, row, error);
-		}
 	}
 	free(row);
 	return status;
-}
-
-static ImageStatus
-open_source(const uint8_t *data, size_t size, const ImageInfo *info, Way *way,
-			ImageError *error)
-{
-	switch (info->format)
-	{
-		case IMAGE_FORMAT_JPEG:
-			return image_jpeg_open(data, size, way->width, way->height, way->fit,
-								   &way->source, error);
-		case IMAGE_FORMAT_PNG:
-			return image_png_open(data, size, way->fit, &way->source, error);
-		case IMAGE_FORMAT_WEBP:
-			return image_webp_open(data, size, way->width, way->height, way->fit,
-								   &way->source, error);
-		case IMAGE_FORMAT_GIF:
-			return image_gif_open(data, size, info, way->fit, &way->source, error);
-		case IMAGE_FORMAT_NONE:
-			break;
-	}
-	return image_fail(error, IMAGE_UNKNOWN, "not a picture");
 }
 
 /* From the open source to the bytes of a JPEG. */
@@ -135,10 +109,10 @@ convert(Way *way, ImagePrepared *prepared, ImageError *error)
 	ImageStatus status;
 
 	status = image_jpeg_writer_new(prepared->width, prepared->height, way->source->channels,
-								   way->source->ycc, way->fit, &way->writer, error);
+								   way->source->ycc, &way->work, &way->writer, error);
 	if (status != IMAGE_OK)
 		return status;
-	if (way->orientation > 1)
+	if (way->info->orientation > 1)
 	{
 		way->stored = malloc((size_t) way->width * (size_t) way->height *
 							 (size_t) way->source->channels);
@@ -158,46 +132,78 @@ may_pass(const ImageInfo *info, size_t size)
 {
 	int64_t		raw = (int64_t) info->width * info->height * info->channels;
 
-	return info->format == IMAGE_FORMAT_JPEG && !info->progressive && info->orientation == 1 &&
-		info->channels <= 3 && (int64_t) size <= raw + PASS_EXTRA;
+	return info->format == IMAGE_FORMAT_JPEG && !info->progressive && info->complete &&
+		info->orientation == 1 && info->channels <= 3 && (int64_t) size <= raw + PASS_EXTRA;
+}
+
+/*
+ * The picture that is made, of one that ends early only the rows that are there: grey
+ * where something is missing must not be asked about.
+ */
+static ImageInfo
+cut_to_rows(const ImageInfo *info)
+{
+	ImageInfo	cut = *info;
+
+	cut.height = info->rows;
+	return cut;
+}
+
+/* From the bytes to those of a JPEG; the sides to come out are in *prepared. */
+static ImageStatus
+remake(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, ImageError *error)
+{
+	const ImageInfo *info = &prepared->source;
+	bool		turned = info->orientation >= 5;
+	ImageStatus status;
+
+	way->width = turned ? prepared->height : prepared->width;
+	way->height = turned ? prepared->width : prepared->height;
+	/* at full scale it is certain which rows are there */
+	if (info->complete)
+		status = image_source_open(data, size, info, way->width, way->height, &way->work,
+								   &way->source, error);
+	else
+		status = image_source_open(data, size, info, info->width, info->height, &way->work,
+								   &way->source, error);
+	if (status != IMAGE_OK || way->source == NULL)
+		return status;
+	if (!info->complete)
+		way->source->height = way->info->height;
+	status = convert(way, prepared, error);
+	way->source->close(way->source);
+	image_jpeg_writer_free(way->writer);
+	free(way->stored);
+	return status;
 }
 
 ImageStatus
 image_prepare(const uint8_t *data, size_t size, const ImageFit *fit, ImagePrepared *prepared,
 			  ImageError *error)
 {
-	ImageInfo  *info = &prepared->source;
-	Way			way = {.fit = fit};
+	ImageInfo	shown;
+	Way			way = {.info = &shown};
 	ImageStatus status;
 	bool		shrinks;
 
 	memset(prepared, 0, sizeof(*prepared));
-	status = image_info(data, size, info, error);
+	image_work_begin(&way.work, fit);
+	status = image_info(data, size, &prepared->source, error);
 	if (status == IMAGE_OK)
-		status = image_check(info, size, &fit->limits, error);
-	if (status == IMAGE_OK)
-		status = image_fit_sides(info, fit, &shrinks, &prepared->width, &prepared->height,
-								 error);
+		status = image_check(&prepared->source, size, &fit->limits, error);
 	if (status != IMAGE_OK)
 		return status;
-	if (!shrinks && may_pass(info, size))
+	shown = cut_to_rows(&prepared->source);
+	status = image_fit_sides(&shown, fit, &shrinks, &prepared->width, &prepared->height, error);
+	if (status != IMAGE_OK)
+		return status;
+	if (!shrinks && may_pass(&shown, size))
 	{
 		prepared->passed_through = true;
 		prepared->size = size;
 		return IMAGE_OK;
 	}
-	way.orientation = info->orientation;
-	way.width = info->orientation < 5 ? prepared->width : prepared->height;
-	way.height = info->orientation < 5 ? prepared->height : prepared->width;
-	status = open_source(data, size, info, &way, error);
-	if (status == IMAGE_OK && way.source != NULL)
-	{
-		status = convert(&way, prepared, error);
-		way.source->close(way.source);
-	}
-	image_jpeg_writer_free(way.writer);
-	free(way.stored);
-	return status;
+	return remake(data, size, &way, prepared, error);
 }
 
 void

@@ -71,9 +71,22 @@ typedef struct WebpFrame
 extern ImageStatus image_webp_info(const uint8_t *data, size_t size, ImageInfo *info,
 								   WebpFrame *frame, ImageError *error);
 
-/* Share of the rows that can be decoded before the data ends; -1: not to be said. */
-extern double image_jpeg_present(const uint8_t *data, size_t size);
-extern double image_png_present(const uint8_t *data, size_t size, const ImageInfo *info);
+/* ---- a preparation under way ---- */
+
+typedef struct ImageWork
+{
+	const ImageFit *fit;
+	int64_t		until;			/* CPU time of this thread in ns; 0: no limit */
+	unsigned	polls;
+} ImageWork;
+
+extern void image_work_begin(ImageWork *work, const ImageFit *fit);
+
+/*
+ * Whether to go on; IMAGE_STOPPED or IMAGE_TOO_SLOW if not.  Called for each row or
+ * so.  work may be NULL: rows are only counted.
+ */
+extern ImageStatus image_poll(ImageWork *work, ImageError *error);
 
 /* ---- rows ---- */
 
@@ -96,16 +109,27 @@ typedef struct ImageSource
  * but not below min_width x min_height.
  */
 extern ImageStatus image_jpeg_open(const uint8_t *data, size_t size, int min_width,
-								   int min_height, const ImageFit *fit,
+								   int min_height, ImageWork *work,
 								   ImageSource **source, ImageError *error);
-extern ImageStatus image_png_open(const uint8_t *data, size_t size, const ImageFit *fit,
+extern ImageStatus image_png_open(const uint8_t *data, size_t size, ImageWork *work,
 								  ImageSource **source, ImageError *error);
 extern ImageStatus image_webp_open(const uint8_t *data, size_t size, int min_width,
-								   int min_height, const ImageFit *fit,
+								   int min_height, ImageWork *work,
 								   ImageSource **source, ImageError *error);
 extern ImageStatus image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info,
-								  const ImageFit *fit, ImageSource **source,
+								  ImageWork *work, ImageSource **source,
 								  ImageError *error);
+
+/* By the format. */
+extern ImageStatus image_source_open(const uint8_t *data, size_t size, const ImageInfo *info,
+									 int min_width, int min_height, ImageWork *work,
+									 ImageSource **source, ImageError *error);
+
+/*
+ * How many rows of a picture that ends early can be decoded, at whatever scale; -1
+ * where that cannot be said without keeping all of it, or of a giant.
+ */
+extern int	image_rows_there(const uint8_t *data, size_t size, const ImageInfo *info);
 
 /* Pixels of colour and alpha to what they look like on white, in place or not. */
 extern void image_flatten(const uint8_t *from, uint8_t *to, size_t pixels, int colours);
@@ -115,7 +139,7 @@ extern void image_flatten(const uint8_t *from, uint8_t *to, size_t pixels, int c
 typedef struct JpegWriter JpegWriter;
 
 extern ImageStatus image_jpeg_writer_new(int width, int height, int channels, bool ycc,
-										 const ImageFit *fit, JpegWriter **writer,
+										 ImageWork *work, JpegWriter **writer,
 										 ImageError *error);
 extern ImageStatus image_jpeg_write(JpegWriter *writer, const uint8_t *row, ImageError *error);
 
@@ -149,11 +173,5 @@ extern ImageStatus image_fit_sides(const ImageInfo *info, const ImageFit *fit, b
 /* Row y of the upright picture out of the picture as stored. */
 extern void image_turn_row(const uint8_t *stored, int width, int height, int channels,
 						   int orientation, int y, uint8_t *row);
-
-static inline bool
-image_stopped(const ImageFit *fit)
-{
-	return fit->stop != NULL && fit->stop(fit->stop_arg);
-}
 
 #endif							/* LLAVA_IMAGE_PRIVATE_H */
