@@ -88,7 +88,12 @@ CREATE TABLE @extschema@.llava_image (
 	format text,
 	width integer,
 	height integer,
+	channels smallint,
+	bits smallint,
 	orientation smallint,
+	progressive boolean,
+	animated boolean,
+	complete boolean,
 	bytes bigint,
 	rejected text,
 	rejected_detail text,
@@ -100,6 +105,10 @@ ALTER TABLE @extschema@.llava_image ALTER COLUMN image SET STORAGE EXTERNAL;
 CREATE INDEX llava_image_path ON @extschema@.llava_image (path);
 COMMENT ON TABLE @extschema@.llava_image IS
 	'the pictures; INSERT (path, image), the rest is filled. A row with received_at set is a restore and taken as it is';
+COMMENT ON COLUMN @extschema@.llava_image.width IS
+	'as stored; orientations 5 to 8 (EXIF) are looked at with the sides swapped';
+COMMENT ON COLUMN @extschema@.llava_image.complete IS
+	'false: the file ends early; taken only with llava_zh.image_take_cut, and cut to the rows that are there';
 COMMENT ON COLUMN @extschema@.llava_image.rejected IS
 	'why the picture cannot be asked about; NULL if it can';
 COMMENT ON COLUMN @extschema@.llava_image.same_as IS
@@ -480,7 +489,7 @@ CREATE FUNCTION @extschema@.llava_prepare_image(image bytea, pixel_factor intege
 												min_pixels bigint DEFAULT 3136,
 												max_pixels bigint DEFAULT 1003520,
 												quality integer DEFAULT 90)
-	RETURNS bytea LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE COST 10000 AS 'MODULE_PATHNAME';
+	RETURNS bytea LANGUAGE c STRICT STABLE PARALLEL SAFE COST 10000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.llava_prepare_image(bytea, integer, bigint, bigint, integer) IS
 	'the JPEG that would be sent for this picture';
 

@@ -27,6 +27,10 @@ extern int	llava_prepare_memory;	/* kB */
 extern int	llava_image_quality;
 extern int	llava_image_max_size;	/* kB */
 extern int	llava_image_max_pixels; /* thousands of pixels */
+extern int	llava_image_max_memory; /* kB */
+extern int	llava_image_max_time;	/* ms */
+extern bool llava_image_full_chroma;
+extern bool llava_image_take_cut;
 extern int	llava_max_reply_size;	/* kB */
 extern char *llava_server;		/* USERSET: the server of llava_generate */
 

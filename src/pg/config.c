@@ -22,6 +22,10 @@ int			llava_image_quality;
 int			llava_prepare_memory;
 int			llava_image_max_size;
 int			llava_image_max_pixels;
+int			llava_image_max_memory;
+int			llava_image_max_time;
+bool		llava_image_full_chroma;
+bool		llava_image_take_cut;
 int			llava_max_reply_size;
 char	   *llava_server;
 
@@ -71,13 +75,23 @@ define_worker_settings(void)
 }
 
 static void
-define_limits(void)
+define_image_settings(void)
 {
 	DefineCustomIntVariable("llava_zh.image_quality",
 							"JPEG quality of pictures that have to be encoded anew.",
 							NULL,
 							&llava_image_quality, 90, 1, 100, PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
+	DefineCustomBoolVariable("llava_zh.image_full_chroma",
+							 "Encode pictures anew with colours at full resolution (4:4:4).",
+							 "Off: at half of it (4:2:0), as most JPEGs are.",
+							 &llava_image_full_chroma, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("llava_zh.image_take_cut",
+							 "Take pictures whose file ends early, if 90 % of their rows are there.",
+							 "They are cut to those rows; llava_image.complete is false.",
+							 &llava_image_take_cut, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 	DefineCustomIntVariable("llava_zh.image_max_size",
 							"Largest picture that is taken, in bytes of its file.",
 							NULL,
@@ -88,6 +102,21 @@ define_limits(void)
 							NULL,
 							&llava_image_max_pixels, 150 * 1000, 1, 1000 * 1000, PGC_SUSET, 0,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.image_max_memory",
+							"Most memory a picture may take that cannot be decoded row by row.",
+							"Progressive JPEG, interlaced PNG and GIF, WebP.",
+							&llava_image_max_memory, 128 * 1024, 1, 2000 * 1024, PGC_SUSET,
+							GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.image_max_time",
+							"Most CPU time that preparing one picture may take.",
+							NULL,
+							&llava_image_max_time, 10 * 1000, 10, 600 * 1000, PGC_SUSET,
+							GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+static void
+define_other_settings(void)
+{
 	DefineCustomIntVariable("llava_zh.max_reply_size",
 							"Largest response body that is read.",
 							NULL,
@@ -104,7 +133,8 @@ void
 config_define(void)
 {
 	define_worker_settings();
-	define_limits();
+	define_image_settings();
+	define_other_settings();
 	MarkGUCPrefixReserved("llava_zh");
 }
 
@@ -115,5 +145,9 @@ config_image_fit(ImageFit *fit)
 	fit->limits = image_default_limits;
 	fit->limits.max_bytes = (size_t) llava_image_max_size * 1024;
 	fit->limits.max_pixels = (int64_t) llava_image_max_pixels * 1000;
+	fit->limits.max_memory = (int64_t) llava_image_max_memory * 1024;
+	fit->limits.max_ms = llava_image_max_time;
+	fit->limits.take_cut = llava_image_take_cut;
 	fit->quality = llava_image_quality;
+	fit->full_chroma = llava_image_full_chroma;
 }

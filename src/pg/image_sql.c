@@ -45,7 +45,11 @@ refuse_image(ImageStatus status, const char *message)
 			break;
 		case IMAGE_TOO_LARGE:
 			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-			hint = "Limits are the settings llava_zh.image_max_size and llava_zh.image_max_pixels.";
+			hint = "Limits are the settings llava_zh.image_max_size, image_max_pixels and image_max_memory.";
+			break;
+		case IMAGE_TOO_SLOW:
+			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+			hint = "The limit is the setting llava_zh.image_max_time.";
 			break;
 		case IMAGE_TOO_SMALL:
 		case IMAGE_RATIO:

@@ -34,7 +34,12 @@ enum
 	COLUMN_FORMAT,
 	COLUMN_WIDTH,
 	COLUMN_HEIGHT,
+	COLUMN_CHANNELS,
+	COLUMN_BITS,
 	COLUMN_ORIENTATION,
+	COLUMN_PROGRESSIVE,
+	COLUMN_ANIMATED,
+	COLUMN_COMPLETE,
 	COLUMN_BYTES,
 	COLUMN_REJECTED,
 	COLUMN_REJECTED_DETAIL,
@@ -53,7 +58,12 @@ static const char *const column_names[COLUMNS] = {
 	[COLUMN_FORMAT] = "format",
 	[COLUMN_WIDTH] = "width",
 	[COLUMN_HEIGHT] = "height",
+	[COLUMN_CHANNELS] = "channels",
+	[COLUMN_BITS] = "bits",
 	[COLUMN_ORIENTATION] = "orientation",
+	[COLUMN_PROGRESSIVE] = "progressive",
+	[COLUMN_ANIMATED] = "animated",
+	[COLUMN_COMPLETE] = "complete",
 	[COLUMN_BYTES] = "bytes",
 	[COLUMN_REJECTED] = "rejected",
 	[COLUMN_REJECTED_DETAIL] = "rejected_detail",
@@ -210,7 +220,12 @@ set_facts(Arrival *arrival, const ImageInfo *info)
 		return;
 	set(arrival, COLUMN_WIDTH, Int32GetDatum(info->width));
 	set(arrival, COLUMN_HEIGHT, Int32GetDatum(info->height));
+	set(arrival, COLUMN_CHANNELS, Int16GetDatum(info->channels));
+	set(arrival, COLUMN_BITS, Int16GetDatum(info->bits));
 	set(arrival, COLUMN_ORIENTATION, Int16GetDatum(info->orientation));
+	set(arrival, COLUMN_PROGRESSIVE, BoolGetDatum(info->progressive));
+	set(arrival, COLUMN_ANIMATED, BoolGetDatum(info->animated));
+	set(arrival, COLUMN_COMPLETE, BoolGetDatum(info->complete));
 }
 
 /*
