@@ -103,6 +103,9 @@ CREATE TABLE @extschema@.llava_image (
 );
 ALTER TABLE @extschema@.llava_image ALTER COLUMN image SET STORAGE EXTERNAL;
 CREATE INDEX llava_image_path ON @extschema@.llava_image (path);
+-- what llava_forget follows from a picture to its copies
+CREATE INDEX llava_image_same_as ON @extschema@.llava_image (same_as) WHERE same_as IS NOT NULL;
+CREATE INDEX llava_image_rejected ON @extschema@.llava_image (sha256) WHERE rejected IS NOT NULL;
 COMMENT ON TABLE @extschema@.llava_image IS
 	'the pictures; INSERT (path, image), the rest is filled. A row with received_at set is a restore and taken as it is';
 COMMENT ON COLUMN @extschema@.llava_image.width IS
@@ -116,10 +119,14 @@ COMMENT ON COLUMN @extschema@.llava_image.same_as IS
 
 CREATE TABLE @extschema@.llava_seen (
 	sha256 bytea PRIMARY KEY,
-	image bigint NOT NULL
+	image bigint NOT NULL,
+	forgotten_at timestamptz,
+	forgotten_reason text
 );
 COMMENT ON TABLE @extschema@.llava_seen IS
 	'which image had these bytes first; outlives the image as a tombstone';
+COMMENT ON COLUMN @extschema@.llava_seen.forgotten_at IS
+	'when llava_forget erased the picture: these bytes are refused from then on';
 
 CREATE TABLE @extschema@.llava_pending (
 	image bigint,
@@ -451,6 +458,13 @@ CREATE FUNCTION @extschema@.llava_retry(image bigint DEFAULT NULL, task text DEF
 	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.llava_retry(bigint, text, text) IS
 	'queues failed rows again, all or by image, task, reason; returns how many';
+
+CREATE FUNCTION @extschema@.llava_forget(image bigint, reason text) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_forget(bigint, text) IS
+	'takedown: erases a picture, its copies and every word about them, keeps their cost and a tombstone; returns how many rows of llava_image went';
+REVOKE ALL ON FUNCTION @extschema@.llava_forget(bigint, text) FROM PUBLIC;
 
 CREATE FUNCTION @extschema@.llava_pause(server text) RETURNS void
 	LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';

@@ -310,24 +310,77 @@ id_is_taken(const Intake *intake, Datum id)
 	return rows_run_as_owner(intake->image, SQL_IMAGE_STATE, &id, NULL) > 0;
 }
 
+/*
+ * The first image that had these bytes, false if none had; *forgotten, in this
+ * context, says when and why it was taken down, or is NULL.
+ */
+static bool
+find_seen(const Intake *intake, Datum sha256, int64 *first, MemoryContext context,
+		  char **forgotten)
+{
+	HeapTuple	row;
+	TupleDesc	desc;
+	Datum		words;
+	bool		isnull;
+
+	*forgotten = NULL;
+	if (rows_run_as_owner(intake->seen, SQL_SEEN_FIND, &sha256, NULL) == 0)
+		return false;
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	*first = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+	words = SPI_getbinval(row, desc, 2, &isnull);
+	if (!isnull)
+		*forgotten = MemoryContextStrdup(context, TextDatumGetCString(words));
+	return true;
+}
+
 /* The first image with these bytes: this one, if nobody came before. */
 static int64
-first_with_bytes(const Intake *intake, Datum sha256, Datum id)
+first_with_bytes(const Intake *intake, Datum sha256, Datum id, MemoryContext context,
+				 char **forgotten)
 {
 	Datum		values[2] = {sha256, id};
+	int64		first;
 
+	*forgotten = NULL;
 	for (;;)
 	{
-		bool		isnull;
-
 		if (rows_run_as_owner(intake->seen, SQL_SEEN_ADD, values, NULL) > 0)
 			return DatumGetInt64(id);
-		if (rows_run_as_owner(intake->seen, SQL_SEEN_FIND, values, NULL) > 0)
-			return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-											   1, &isnull));
+		if (find_seen(intake, sha256, &first, context, forgotten))
+			return first;
 		/* it was deleted in between */
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/* These bytes were taken down: what came is a row that says so, and nothing of them. */
+static void
+refuse_forgotten(Arrival *arrival, const char *forgotten)
+{
+	set_null(arrival, COLUMN_IMAGE);
+	for (int i = COLUMN_FORMAT; i <= COLUMN_BYTES; i++)
+		set_null(arrival, i);
+	set(arrival, COLUMN_REJECTED, CStringGetTextDatum("forgotten"));
+	set(arrival, COLUMN_REJECTED_DETAIL, CStringGetTextDatum(forgotten));
+}
+
+/* A picture that cannot be asked about; its bytes may be known all the same. */
+static void
+keep_rejected(Arrival *arrival, const Intake *intake)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int64		first;
+	char	   *forgotten = NULL;
+
+	if (arrival->nulls[COLUMN_SHA256])
+		return;
+	rows_spi_connect();
+	(void) find_seen(intake, arrival->values[COLUMN_SHA256], &first, caller, &forgotten);
+	SPI_finish();
+	if (forgotten != NULL)
+		refuse_forgotten(arrival, forgotten);
 }
 
 static void
@@ -350,13 +403,16 @@ accept_image(Arrival *arrival, const Intake *intake, const char *task)
 	Datum		id = arrival->values[COLUMN_ID];
 	MemoryContext caller = CurrentMemoryContext;
 	int64		first;
+	char	   *forgotten;
 
 	rows_spi_connect();
 	if (!id_is_taken(intake, id))
 	{
-		first = first_with_bytes(intake, arrival->values[COLUMN_SHA256], id);
+		first = first_with_bytes(intake, arrival->values[COLUMN_SHA256], id, caller, &forgotten);
 		MemoryContextSwitchTo(caller);
-		if (first != DatumGetInt64(id))
+		if (forgotten != NULL)
+			refuse_forgotten(arrival, forgotten);
+		else if (first != DatumGetInt64(id))
 		{
 			set(arrival, COLUMN_SAME_AS, Int64GetDatum(first));
 			set_null(arrival, COLUMN_IMAGE);
@@ -388,6 +444,8 @@ llava_intake(PG_FUNCTION_ARGS)
 	task = given_task(&arrival, intake);
 	if (find_facts(&arrival, &intake->limits))
 		accept_image(&arrival, intake, task);
+	else
+		keep_rejected(&arrival, intake);
 	set(&arrival, COLUMN_RECEIVED_AT,
 		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 

@@ -62,13 +62,18 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"INSERT INTO @.llava_seen (sha256, image) VALUES ($1, $2) ON CONFLICT DO NOTHING",
 	"bl"},
 	[SQL_SEEN_FIND] = {
-	"SELECT image FROM @.llava_seen WHERE sha256 = $1", "b"},
+		"SELECT image, 'taken down on ' || pg_catalog.to_char(forgotten_at, 'YYYY-MM-DD') || ': '"
+		"  || forgotten_reason FROM @.llava_seen WHERE sha256 = $1",
+	"b"},
 	[SQL_PENDING_ADD] = {
 		"INSERT INTO @.llava_pending (image, task, visible_at) VALUES ($1, $2, $3)"
 		" ON CONFLICT DO NOTHING",
 	"ltz"},
 	[SQL_IMAGE_STATE] = {
-	"SELECT rejected, same_as, image IS NULL FROM @.llava_image WHERE id = $1", "l"},
+		/* locked against llava_forget until what follows from it is committed */
+		"SELECT rejected, same_as, image IS NULL FROM @.llava_image WHERE id = $1"
+		" FOR KEY SHARE",
+	"l"},
 	[SQL_CONVERSATION_EXISTS] = {
 	"SELECT 1 FROM @.llava_conversation WHERE image = $1 AND task = $2", "lt"},
 	[SQL_REPLY_VARIATION] = {
@@ -84,6 +89,42 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
 		"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)",
 	"ltt"},
+
+	/* Takedown */
+	[SQL_FORGET_FAMILY] = {
+		"WITH RECURSIVE family (id) AS (SELECT $1 UNION"
+		"  SELECT n.id FROM family f JOIN @.llava_image i ON i.id = f.id, LATERAL ("
+		"    SELECT i.same_as"
+		"    UNION ALL SELECT c.id FROM @.llava_image c WHERE c.same_as = i.id"
+		"    UNION ALL SELECT r.id FROM @.llava_image r"
+		"      WHERE r.sha256 = i.sha256 AND r.rejected IS NOT NULL"
+		"    UNION ALL SELECT s.image FROM @.llava_seen s WHERE s.sha256 = i.sha256) n (id)"
+		"  WHERE n.id IS NOT NULL) "
+		"SELECT f.id, i.sha256 FROM family f LEFT JOIN @.llava_image i ON i.id = f.id",
+	"l"},
+	[SQL_FORGET_IMAGE] = {
+	"DELETE FROM @.llava_image WHERE id = ANY ($1)", "L"},
+	[SQL_FORGET_SEEN] = {
+		"INSERT INTO @.llava_seen AS s (sha256, image, forgotten_at, forgotten_reason) "
+		"VALUES ($1, $2, pg_catalog.now(), $3) "
+		"ON CONFLICT (sha256) DO UPDATE SET forgotten_at = EXCLUDED.forgotten_at,"
+		"  forgotten_reason = EXCLUDED.forgotten_reason WHERE s.forgotten_at IS NULL",
+	"blt"},
+	[SQL_FORGET_SEEN_IMAGE] = {
+		"UPDATE @.llava_seen SET forgotten_at = pg_catalog.now(), forgotten_reason = $2"
+		" WHERE image = $1 AND forgotten_at IS NULL",
+	"lt"},
+	[SQL_FORGET_PENDING] = {
+	"DELETE FROM @.llava_pending WHERE image = ANY ($1)", "L"},
+	[SQL_FORGET_INTERRUPTED] = {
+	"DELETE FROM @.llava_interrupted WHERE image = ANY ($1)", "L"},
+	[SQL_FORGET_REPLY] = {
+		/* what it cost stays */
+		"UPDATE @.llava_reply SET body = '', measures = NULL, reason_offset = NULL"
+		" WHERE image = ANY ($1)",
+	"L"},
+	[SQL_FORGET_CONVERSATION] = {
+	"DELETE FROM @.llava_conversation WHERE image = ANY ($1)", "L"},
 
 	/* Load: runs with the caller's search_path */
 	[SQL_LOAD_KNOWN] = {
@@ -157,8 +198,12 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  model_reported, parameters, variation, seed, sent_width, sent_height, body,"
 		"  finish_reason, prompt_tokens, completion_tokens, latency_ms, late, reason,"
 		"  reason_offset, flags, measures, parser_version) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12, $13,"
-		"  $14, $15, $16, $17, $18, $19, $20, $21, $22::pg_catalog.jsonb, $23)",
+		"SELECT $1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12,"
+		"  CASE WHEN f THEN '' ELSE $13 END, $14, $15, $16, $17, $18, $19,"
+		"  CASE WHEN NOT f THEN $20 END, $21,"
+		"  CASE WHEN NOT f THEN $22 END::pg_catalog.jsonb, $23 "
+		/* a late reply about a picture that is gone: only what it cost */
+		"FROM (SELECT $18 AND NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (f)",
 	"lltitttjiliibtlllBtlTji"},
 	[SQL_SETTLE_DONE] = {
 	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3", "ltl"},
