@@ -97,7 +97,9 @@ INSERT INTO llava_image (path, image) VALUES ('a/../../x', 'x');
 INSERT INTO llava_image (path, image) VALUES ('..', 'x');
 INSERT INTO llava_image (path, image) VALUES ('a\..\x', 'x');
 INSERT INTO llava_image (path, image) VALUES ('', 'x');
+\set VERBOSITY terse
 INSERT INTO llava_image (id, image) VALUES (NULL, 'x');
+\set VERBOSITY default
 BEGIN;
 INSERT INTO llava_image (path, image) VALUES ('..a/b..c/...', 'x') RETURNING path, rejected;
 INSERT INTO llava_task (name, weight) SELECT name, 0 FROM llava_task WHERE weight > 0;

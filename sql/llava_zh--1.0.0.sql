@@ -52,12 +52,20 @@ CREATE TABLE @extschema@.llava_task (
 	min_letters integer NOT NULL,
 	min_language_share double precision NOT NULL,
 	max_loop_share double precision NOT NULL,
+	long_images text NOT NULL CHECK (long_images OPERATOR(pg_catalog.=) ANY (ARRAY['shrink', 'raise', 'park'])),
+	long_ratio double precision NOT NULL CHECK (long_ratio OPERATOR(pg_catalog.>=) 1),
+	long_max_pixels bigint CHECK (long_max_pixels OPERATOR(pg_catalog.>=) 1),
 	shipped boolean NOT NULL DEFAULT false,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	PRIMARY KEY (name, version)
 );
 COMMENT ON TABLE @extschema@.llava_task IS
 	'what is asked and how replies are judged; a change is an INSERT: version is filled, columns left NULL inherit';
+
+COMMENT ON COLUMN @extschema@.llava_task.long_images IS
+	'what becomes of pictures over long_ratio that would have to be shrunk: shrink, raise (up to long_max_pixels) or park';
+COMMENT ON COLUMN @extschema@.llava_task.long_max_pixels IS
+	'NULL: 16384 times the server''s pixel_factor squared';
 
 CREATE FUNCTION @extschema@.llava_task_insert() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -98,6 +106,7 @@ CREATE TABLE @extschema@.llava_image (
 	rejected text,
 	rejected_detail text,
 	same_as bigint,
+	long_images text CHECK (long_images OPERATOR(pg_catalog.=) ANY (ARRAY['shrink', 'raise', 'park'])),
 	meta jsonb,
 	received_at timestamptz
 );
@@ -114,6 +123,8 @@ COMMENT ON COLUMN @extschema@.llava_image.complete IS
 	'false: the file ends early; taken only with llava_zh.image_take_cut, and cut to the rows that are there';
 COMMENT ON COLUMN @extschema@.llava_image.rejected IS
 	'why the picture cannot be asked about; NULL if it can';
+COMMENT ON COLUMN @extschema@.llava_image.long_images IS
+	'what becomes of this picture if it is long (see llava_task); NULL: as the task says. Changed, it releases what was parked';
 COMMENT ON COLUMN @extschema@.llava_image.same_as IS
 	'the first image with these bytes; this row then holds none';
 
@@ -137,6 +148,7 @@ CREATE TABLE @extschema@.llava_pending (
 	attempts integer NOT NULL DEFAULT 0,
 	variation integer NOT NULL DEFAULT 0,
 	interruptions integer NOT NULL DEFAULT 0,
+	released boolean NOT NULL DEFAULT false,
 	failure text,
 	detail text,
 	PRIMARY KEY (image, task)
@@ -153,6 +165,8 @@ COMMENT ON COLUMN @extschema@.llava_pending.visible_at IS
 	'queue order, back-off and lease in one: not claimed before';
 COMMENT ON COLUMN @extschema@.llava_pending.call IS
 	'id of the newest call: X-Request-Id, fence of the settle, id of the ledger row';
+COMMENT ON COLUMN @extschema@.llava_pending.released IS
+	'it was parked as a long picture and llava_retry released it: it is not parked again';
 COMMENT ON COLUMN @extschema@.llava_pending.holder IS
 	'the worker slot (or minus the pid of a draining session) that holds the lease; NULL: nobody';
 
@@ -179,10 +193,14 @@ CREATE TABLE @extschema@.llava_reply (
 	seed bigint,
 	sent_width integer,
 	sent_height integer,
+	sent_pixels bigint GENERATED ALWAYS AS (sent_width::pg_catalog.int8 OPERATOR(pg_catalog.*) sent_height) STORED,
+	long_images text,
+	image_tokens bigint,
 	body bytea NOT NULL,
 	finish_reason text,
 	prompt_tokens bigint,
 	completion_tokens bigint,
+	text_tokens bigint GENERATED ALWAYS AS (prompt_tokens OPERATOR(pg_catalog.-) image_tokens) STORED,
 	latency_ms bigint,
 	received_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	late boolean NOT NULL DEFAULT false,
@@ -197,6 +215,13 @@ CREATE TABLE @extschema@.llava_reply (
 CREATE INDEX llava_reply_verdict ON @extschema@.llava_reply (task, reason);
 COMMENT ON TABLE @extschema@.llava_reply IS
 	'the ledger: every HTTP 200 body that arrived whole, and the parser''s verdict on it';
+
+COMMENT ON COLUMN @extschema@.llava_reply.long_images IS
+	'shrink or raise, where the picture was long; raise: the answer may quote what fewer pixels would hide';
+COMMENT ON COLUMN @extschema@.llava_reply.image_tokens IS
+	'of the picture that was sent, by the model''s rule (smart_resize) and the server''s pixel options';
+COMMENT ON COLUMN @extschema@.llava_reply.text_tokens IS
+	'prompt_tokens less image_tokens: of one task version the same for every picture, unless the server fits them by another rule';
 
 CREATE TABLE @extschema@.llava_conversation (
 	image bigint,
@@ -274,6 +299,14 @@ CREATE FUNCTION @extschema@.llava_image_frozen() RETURNS trigger
 REVOKE ALL ON FUNCTION @extschema@.llava_image_frozen() FROM PUBLIC;
 CREATE TRIGGER llava_image_frozen BEFORE UPDATE OF id, image, sha256 ON @extschema@.llava_image
 	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_image_frozen();
+
+CREATE FUNCTION @extschema@.llava_image_released() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_image_released() FROM PUBLIC;
+CREATE TRIGGER llava_image_released BEFORE UPDATE OF long_images ON @extschema@.llava_image
+	FOR EACH ROW WHEN (NEW.long_images IS DISTINCT FROM OLD.long_images)
+	EXECUTE FUNCTION @extschema@.llava_image_released();
 
 -- The shipped tasks.
 CREATE FUNCTION @extschema@.llava_ship_tasks() RETURNS void
@@ -400,6 +433,9 @@ CREATE VIEW @extschema@.llava_stat_task AS
 		pg_catalog.count(r.reason) AS rejected,
 		pg_catalog.avg(r.prompt_tokens) AS prompt_tokens,
 		pg_catalog.avg(r.completion_tokens) AS completion_tokens,
+		pg_catalog.avg(r.image_tokens) AS image_tokens,
+		pg_catalog.min(r.text_tokens) AS min_text_tokens,
+		pg_catalog.max(r.text_tokens) AS max_text_tokens,
 		pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_ms) AS median_latency_ms
 	FROM @extschema@.llava_reply r GROUP BY r.task, r.task_version, r.server;
 COMMENT ON VIEW @extschema@.llava_stat_task IS
@@ -506,6 +542,14 @@ CREATE FUNCTION @extschema@.llava_prepare_image(image bytea, pixel_factor intege
 	RETURNS bytea LANGUAGE c STRICT STABLE PARALLEL SAFE COST 10000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.llava_prepare_image(bytea, integer, bigint, bigint, integer) IS
 	'the JPEG that would be sent for this picture';
+
+CREATE FUNCTION @extschema@.llava_image_tokens(width integer, height integer,
+											   pixel_factor integer DEFAULT 28,
+											   min_pixels bigint DEFAULT 3136,
+											   max_pixels bigint DEFAULT 1003520)
+	RETURNS bigint LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_image_tokens(integer, integer, integer, bigint, bigint) IS
+	'the tokens a model of Qwen''s line takes for a picture of these sides';
 
 CREATE FUNCTION @extschema@.llava_draw_task(n bigint) RETURNS text
 	LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';

@@ -75,6 +75,7 @@ typedef enum SqlStatement
 	SQL_CONVERSATION_EXISTS,
 	SQL_REPLY_VARIATION,
 	SQL_RETRY,
+	SQL_UNPARK,
 	SQL_FORGET_FAMILY,
 	SQL_FORGET_IMAGE,
 	SQL_FORGET_SEEN,
@@ -164,6 +165,15 @@ extern char *server_key_for_caller(const LlavaServer *server);
 
 /* ---- task.c ---- */
 
+/* What becomes of a picture so long that its text would be shrunk away. */
+typedef enum LongImages
+{
+	LONG_AS_TASK,				/* a row's: says nothing */
+	LONG_SHRINK,
+	LONG_RAISE,
+	LONG_PARK
+} LongImages;
+
 typedef struct LlavaTask
 {
 	char	   *name;
@@ -176,6 +186,9 @@ typedef struct LlavaTask
 	char	   *server;			/* or NULL */
 	int			n_questions;
 	char	  **questions;
+	LongImages	long_images;
+	double		long_ratio;		/* pictures over it that must shrink are long */
+	int64		long_max_pixels;	/* of LONG_RAISE; 0: the model's own limit */
 	VlmSampling sampling;		/* seed unset */
 	ReplyRules	rules;			/* rules.prompts set up */
 } LlavaTask;
@@ -194,6 +207,19 @@ extern int64 task_seed(int64 image, const char *task, int variation);
 
 /* The human turn of a description: deterministic per image. */
 extern const char *task_question(const LlavaTask *task, int64 image);
+
+/* ---- long_images.c ---- */
+
+/* NULL is LONG_AS_TASK, 'shrink' ... the others; and back, static, NULL for LONG_AS_TASK. */
+extern LongImages long_images_of(const char *word);
+extern const char *long_images_name(LongImages policy);
+
+/*
+ * Applies the task's policy, or the row's own, to a fit that has the server's
+ * limits.  What was done: LONG_AS_TASK where the picture is not long.
+ */
+extern LongImages long_images_fit(const LlavaTask *task, LongImages of_row,
+								  const ImageInfo *info, ImageFit *fit);
 
 /* ---- conversation.c: turns to jsonb ---- */
 

@@ -135,6 +135,12 @@ extern ImageStatus image_smart_resize(int height, int width, int factor,
 									  int *fitted_height, int *fitted_width,
 									  ImageError *error);
 
+/*
+ * Whether a picture is long, and its text at risk: its longer side is more than
+ * ratio times the shorter, and it would have to be shrunk.
+ */
+extern bool image_is_long(const ImageInfo *info, const ImageFit *fit, double ratio);
+
 /* Image tokens of a picture with these facts: (h / factor) * (w / factor) + 2. */
 extern int64_t image_tokens(const ImageInfo *info, const ImageFit *fit);
 

@@ -192,6 +192,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 		call->id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
 		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
 		call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
+		call->released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
 		call->lease_until = lease_until;
 		call->seed = task_seed(call->image, name, call->variation);
 		call->set = loop->tasks;
@@ -250,6 +251,20 @@ copy_picture(Loop *loop, Call *call, const bytea *bytes)
 	return true;
 }
 
+/* What the picture's row says of it. */
+static void
+read_facts(Call *call, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		width = SPI_getbinval(row, desc, 4, &isnull);
+	Datum		height;
+
+	call->facts.width = isnull ? 0 : DatumGetInt32(width);
+	height = SPI_getbinval(row, desc, 5, &isnull);
+	call->facts.height = isnull ? 0 : DatumGetInt32(height);
+	call->long_policy = long_images_of(SPI_getvalue(row, desc, 6));
+}
+
 /* Reads the claimed images' bytes, as many as there is room for. */
 static void
 read_bytes(Loop *loop, List *calls)
@@ -280,6 +295,7 @@ read_bytes(Loop *loop, List *calls)
 			 call = call_of_image(calls, image, call))
 		{
 			call->no_room = !fits;
+			read_facts(call, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 			if (bytes != NULL)
 				call->no_room |= !copy_picture(loop, call, bytes);
 		}
@@ -288,12 +304,37 @@ read_bytes(Loop *loop, List *calls)
 	}
 }
 
+/* How the picture is to be fitted; false: it is parked. */
+static bool
+choose_fit(Loop *loop, Call *call)
+{
+	const LlavaServer *options = call->server->options;
+	ImageFit   *fit = &call->job->fit;
+	LongImages	of_row = call->long_policy;
+
+	config_image_fit(fit);
+	fit->factor = options->pixel_factor;
+	fit->min_pixels = options->min_pixels;
+	fit->max_pixels = options->max_pixels;
+	if (call->released && (of_row == LONG_PARK ||
+						   (of_row == LONG_AS_TASK && call->task->long_images == LONG_PARK)))
+		of_row = LONG_SHRINK;
+	call->long_done = long_images_fit(call->task, of_row, &call->facts, fit);
+	call->max_pixels = fit->max_pixels;
+	if (call->long_done != LONG_PARK)
+		return true;
+	call->fault = "long_image";
+	call->fault_detail = MemoryContextAlloc(loop->context, 128);
+	snprintf(call->fault_detail, 128,
+			 "%d x %d pixels are over the ratio %g, and more than " INT64_FORMAT " pixels",
+			 call->facts.width, call->facts.height, call->task->long_ratio, fit->max_pixels);
+	return false;
+}
+
 /* Puts a claimed call on its way, or to its end if it cannot be asked. */
 static void
 start_call(Loop *loop, Call *call)
 {
-	const LlavaServer *options;
-
 	loop->held++;
 	loop->claimed++;
 	if (loop->limit > 0)
@@ -314,12 +355,12 @@ start_call(Loop *loop, Call *call)
 		dlist_push_tail(&loop->finished, &call->node);
 		return;
 	}
-	options = call->server->options;
+	if (!choose_fit(loop, call))
+	{
+		dlist_push_tail(&loop->finished, &call->node);
+		return;
+	}
 	call->server->unsent++;
-	config_image_fit(&call->job->fit);
-	call->job->fit.factor = options->pixel_factor;
-	call->job->fit.min_pixels = options->min_pixels;
-	call->job->fit.max_pixels = options->max_pixels;
 	image_pool_submit(loop->images, call->job);
 }
 

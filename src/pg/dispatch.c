@@ -58,6 +58,7 @@ dispatch_prepared(Loop *loop)
 		forget_original(loop, call);
 		call->sent_width = job->prepared.width;
 		call->sent_height = job->prepared.height;
+		call->image_tokens = image_tokens(&job->prepared.source, &job->fit);
 		call->tokens = dispatch_forecast(&job->prepared, &job->fit, call->task);
 		dlist_push_tail(&loop->ready, &call->node);
 	}

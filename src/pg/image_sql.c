@@ -15,6 +15,7 @@ pg_noreturn static void refuse_image(ImageStatus status, const char *message);
 
 PG_FUNCTION_INFO_V1(llava_image_info);
 PG_FUNCTION_INFO_V1(llava_prepare_image);
+PG_FUNCTION_INFO_V1(llava_image_tokens);
 
 enum
 {
@@ -203,4 +204,37 @@ llava_prepare_image(PG_FUNCTION_ARGS)
 	}
 	PG_END_TRY();
 	PG_RETURN_BYTEA_P(bytes);
+}
+
+/*
+ * llava_image_tokens(width integer, height integer, pixel_factor integer, min_pixels
+ * bigint, max_pixels bigint): with the two markers around them.
+ */
+Datum
+llava_image_tokens(PG_FUNCTION_ARGS)
+{
+	ImageFit	fit = {0};
+	ImageInfo	info = {0};
+	int			width;
+	int			height;
+	ImageError	error;
+	ImageStatus status;
+	const char *problem;
+
+	info.width = PG_GETARG_INT32(0);
+	info.height = PG_GETARG_INT32(1);
+	fit.factor = PG_GETARG_INT32(2);
+	fit.min_pixels = PG_GETARG_INT64(3);
+	fit.max_pixels = PG_GETARG_INT64(4);
+	problem = options_pixels_problem(fit.factor, fit.min_pixels, fit.max_pixels);
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid arguments: %s", problem),
+				 errhint("Defaults are those of Qwen2.5-VL: 28, 4 * 28^2, 1280 * 28^2.")));
+	status = image_smart_resize(info.height, info.width, fit.factor, fit.min_pixels,
+								fit.max_pixels, &height, &width, &error);
+	if (status != IMAGE_OK)
+		refuse_image(status, error.message);
+	PG_RETURN_INT64(image_tokens(&info, &fit));
 }

@@ -49,9 +49,15 @@ typedef struct Call
 	TaskSet    *set;
 	LlavaTask  *task;
 	ServerState *server;
+	ImageInfo	facts;			/* sides, as the row has them; 0: unknown */
+	LongImages	long_policy;	/* the row's own */
+	bool		released;		/* not to be parked again */
+	LongImages	long_done;		/* LONG_AS_TASK: the picture is not long */
 	ImageJob   *job;			/* with the bytes, until they are sent */
 	int			sent_width;
 	int			sent_height;
+	int64		max_pixels;		/* that it was fitted to */
+	int64		image_tokens;	/* forecast */
 	int64		tokens;			/* forecast: image, prompt and reply */
 	int64		seed;
 	int64		bytes;			/* counted in the loop's */

@@ -14,7 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#define MAX_ARGUMENTS 24
+#define MAX_ARGUMENTS 25
 
 typedef struct Statement
 {
@@ -28,7 +28,8 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"SELECT name, version, alias, prompt, kind, language, min_rounds, max_rounds, weight,"
 		"  server, questions, max_tokens, temperature, top_p, repetition_penalty,"
 		"  presence_penalty, min_question_chars, max_question_chars, min_answer_chars,"
-		"  min_letters, min_language_share, max_loop_share "
+		"  min_letters, min_language_share, max_loop_share, long_images, long_ratio,"
+		"  long_max_pixels "
 		"FROM (SELECT DISTINCT ON (name) * FROM @.llava_task"
 		"      ORDER BY name, version DESC) AS newest "
 		"WHERE $1 IS NULL OR name OPERATOR(pg_catalog.=) $1 OR alias OPERATOR(pg_catalog.=) $1 "
@@ -85,10 +86,16 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"lti"},
 	[SQL_RETRY] = {
 		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
-		"  variation = variation + 1, visible_at = pg_catalog.now() "
+		"  variation = variation + 1, visible_at = pg_catalog.now(),"
+		"  released = released OR failure = 'long_image' "
 		"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
 		"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)",
 	"ltt"},
+	[SQL_UNPARK] = {
+		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
+		"  released = false, visible_at = pg_catalog.now() "
+		"WHERE image = $1 AND failure = 'long_image'",
+	"l"},
 
 	/* Takedown */
 	[SQL_FORGET_FAMILY] = {
@@ -154,13 +161,15 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  attempts = p.attempts + (picked.holder IS NULL)::integer,"
 		"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer "
 		"FROM picked WHERE p.image = picked.image AND p.task = picked.task "
-		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at",
+		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
+		"  p.released",
 	"zltTliv"},
 	[SQL_CLAIM_IMAGES] = {
 		/* in order of id, as many as fit into $2 bytes, and one in any case */
 		"SELECT s.id, CASE WHEN s.before < $2 THEN"
-		"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.before < $2 FROM ("
-		"  SELECT i.id, coalesce(pg_catalog.sum(pg_catalog.octet_length(i.image)) OVER"
+		"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.before < $2,"
+		"  s.width, s.height, s.long_images FROM ("
+		"  SELECT i.id, i.width, i.height, i.long_images, coalesce(pg_catalog.sum(pg_catalog.octet_length(i.image)) OVER"
 		"    (ORDER BY i.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before"
 		"  FROM @.llava_image i WHERE i.id = ANY ($1)) s",
 	"Ll"},
@@ -197,14 +206,14 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"INSERT INTO @.llava_reply (image, id, task, task_version, server, model,"
 		"  model_reported, parameters, variation, seed, sent_width, sent_height, body,"
 		"  finish_reason, prompt_tokens, completion_tokens, latency_ms, late, reason,"
-		"  reason_offset, flags, measures, parser_version) "
+		"  reason_offset, flags, measures, parser_version, long_images, image_tokens) "
 		"SELECT $1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12,"
 		"  CASE WHEN f THEN '' ELSE $13 END, $14, $15, $16, $17, $18, $19,"
 		"  CASE WHEN NOT f THEN $20 END, $21,"
-		"  CASE WHEN NOT f THEN $22 END::pg_catalog.jsonb, $23 "
+		"  CASE WHEN NOT f THEN $22 END::pg_catalog.jsonb, $23, $24, $25 "
 		/* a late reply about a picture that is gone: only what it cost */
 		"FROM (SELECT $18 AND NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (f)",
-	"lltitttjiliibtlllBtlTji"},
+	"lltitttjiliibtlllBtlTjitl"},
 	[SQL_SETTLE_DONE] = {
 	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3", "ltl"},
 	[SQL_SETTLE_SAMPLE] = {

@@ -35,11 +35,13 @@ sub new
 	return $self;
 }
 
-# A picture like no other: size x size pixels, coloured by its number.
+# A picture like no other: size x height pixels, coloured by its number; square where
+# no height is given.
 sub png
 {
-	my ($number, $size) = @_;
+	my ($number, $size, $height) = @_;
 	$size //= 56;
+	$height //= $size;
 	my $pixel = pack('CCC', $number * 37 % 256, $number * 101 % 256, $number * 13 % 256);
 	my $row = "\0" . ($pixel x $size);
 	my $mark = "\0" . pack('N', $number) . substr($row, 5);
@@ -49,8 +51,8 @@ sub png
 	};
 	return
 		"\x89PNG\r\n\x1a\n"
-	  . $chunk->('IHDR', pack('NNCCCCC', $size, $size, 8, 2, 0, 0, 0))
-	  . $chunk->('IDAT', compress($row x ($size - 1) . $mark))
+	  . $chunk->('IHDR', pack('NNCCCCC', $size, $height, 8, 2, 0, 0, 0))
+	  . $chunk->('IDAT', compress($row x ($height - 1) . $mark))
 	  . $chunk->('IEND', '');
 }
 
