@@ -6,7 +6,7 @@ PURE_SOURCES = $(wildcard src/image/*.c src/vlm/*.c src/reply/*.c)
 PG_SOURCES = $(wildcard src/*.c src/pg/*.c)
 OBJS = $(PURE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
 
-LIBRARIES = libcurl jansson libjpeg libpng libwebp
+LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES))
 LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARIES)) -lgif -lm -lpthread
 

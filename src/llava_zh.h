@@ -32,6 +32,7 @@ extern int	llava_image_max_time;	/* ms */
 extern bool llava_image_full_chroma;
 extern bool llava_image_take_cut;
 extern int	llava_max_reply_size;	/* kB */
+extern char *llava_image_directory; /* empty: no pictures in files */
 extern char *llava_server;		/* USERSET: the server of llava_generate */
 
 extern void config_define(void);

@@ -46,7 +46,8 @@ image_status_name(ImageStatus status)
 {
 	static const char *const names[] = {
 		"ok", "empty", "not_an_image", "unsupported", "truncated", "broken", "too_large",
-		"too_small", "ratio", "too_slow", "no_memory", "stopped"
+		"too_small", "ratio", "too_slow", "no_directory", "no_file", "file_changed", "no_memory",
+		"stopped"
 	};
 
 	return names[status];

@@ -26,6 +26,9 @@ typedef enum ImageStatus
 	IMAGE_TOO_SMALL,			/* a side under the model's minimum */
 	IMAGE_RATIO,				/* one side too many times the other */
 	IMAGE_TOO_SLOW,				/* decoding takes over the limit of time */
+	IMAGE_NO_DIRECTORY,			/* the directory of pictures cannot be opened */
+	IMAGE_NO_FILE,				/* missing, unreadable, or not below it */
+	IMAGE_CHANGED,				/* the file is not the one it was */
 	IMAGE_NO_MEMORY,
 	IMAGE_STOPPED				/* the caller's stop callback said so */
 } ImageStatus;
@@ -158,6 +161,39 @@ extern ImageStatus image_prepare(const uint8_t *data, size_t size,
 extern void image_prepared_free(ImagePrepared *prepared);
 
 /*
+ * Pictures in files.  path is relative to directory; no link below directory is
+ * followed.
+ */
+#define IMAGE_SHA256_SIZE 32
+
+/* A file whose size and sha256 are known. */
+typedef struct ImageFile
+{
+	char	   *directory;
+	char	   *path;
+	size_t		size;
+	uint8_t		sha256[IMAGE_SHA256_SIZE];
+} ImageFile;
+
+extern void image_sha256(const uint8_t *data, size_t size, uint8_t digest[IMAGE_SHA256_SIZE]);
+
+/*
+ * The file's bytes, malloc'd; NULL on failure.  *size is the file's also where that is
+ * over the limit (0: none).
+ */
+extern ImageStatus image_file_read(const char *directory, const char *path, size_t max_bytes,
+								   uint8_t **data, size_t *size, ImageError *error);
+
+/* The file->size bytes of the file as it was known; IMAGE_CHANGED if it is another. */
+extern ImageStatus image_file_read_known(const ImageFile *file, uint8_t **data,
+										 ImageError *error);
+
+/* malloc; NULL: no memory. */
+extern ImageFile *image_file_new(const char *directory, const char *path, size_t size,
+								 const uint8_t sha256[IMAGE_SHA256_SIZE]);
+extern void image_file_free(ImageFile *file);
+
+/*
  * Preparation ahead of need: threads (lower priority, all signals blocked) that
  * run image_prepare.  One thread owns the pool and calls all of these; only the
  * work itself runs elsewhere.
@@ -168,6 +204,7 @@ typedef struct ImageJob
 {
 	uint8_t    *data;			/* malloc, owned by the job */
 	size_t		size;
+	ImageFile  *file;			/* where data is to be read from; or NULL */
 	ImageFit	fit;			/* its stop callback is the pool's own */
 	ImageStatus status;			/* results, once image_pool_next gave the job */
 	ImagePrepared prepared;

@@ -251,6 +251,34 @@ copy_picture(Loop *loop, Call *call, const bytea *bytes)
 	return true;
 }
 
+/* The picture in its file, which a thread will read; false: there is no memory. */
+static bool
+note_file(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	char	   *path = SPI_getvalue(row, desc, 7);
+	Datum		sha256 = SPI_getbinval(row, desc, 8, &isnull);
+	bytea	   *known = isnull ? NULL : DatumGetByteaPP(sha256);
+	Datum		bytes = SPI_getbinval(row, desc, 9, &isnull);
+	ImageJob   *job;
+
+	/* a row that was made by hand without them: as one without bytes */
+	if (isnull || known == NULL || VARSIZE_ANY_EXHDR(known) != IMAGE_SHA256_SIZE)
+		return true;
+	job = calloc(1, sizeof(ImageJob));
+	if (job == NULL ||
+		(job->file = image_file_new(llava_image_directory, path, (size_t) DatumGetInt64(bytes),
+									(const uint8 *) VARDATA_ANY(known))) == NULL)
+	{
+		free(job);
+		return false;
+	}
+	job->user = call;
+	call->job = job;
+	call_set_bytes(loop, call, DatumGetInt64(bytes));
+	return true;
+}
+
 /* What the picture's row says of it. */
 static void
 read_facts(Call *call, HeapTuple row, TupleDesc desc)
@@ -286,17 +314,22 @@ read_bytes(Loop *loop, List *calls)
 		HeapTuple	row = SPI_tuptable->vals[i];
 		bool		isnull;
 		bool		fits_null;
+		bool		file_null;
 		int64		image = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
 		Datum		datum = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
 		bool		fits = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &fits_null));
 		bytea	   *bytes = isnull ? NULL : DatumGetByteaPP(datum);
 
+		(void) SPI_getbinval(row, SPI_tuptable->tupdesc, 7, &file_null);
 		for (Call *call = call_of_image(calls, image, NULL); call != NULL;
 			 call = call_of_image(calls, image, call))
 		{
 			call->no_room = !fits;
 			read_facts(call, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
-			if (bytes != NULL)
+			if (fits && !file_null)
+				call->no_room |= !note_file(loop, call, SPI_tuptable->vals[i],
+											SPI_tuptable->tupdesc);
+			else if (bytes != NULL)
 				call->no_room |= !copy_picture(loop, call, bytes);
 		}
 		if (bytes != NULL && (Pointer) bytes != DatumGetPointer(datum))
@@ -376,6 +409,8 @@ rows_wanted(Loop *loop)
 	int64		most = 2 * Max(capacity, 1);	/* a window in flight, one
 												 * ahead */
 
+	if (GetCurrentTimestamp() < loop->files_away_until)
+		return 0;
 	/* claims in groups, and no more pictures than memory is set for */
 	if (left <= 0 || loop->held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)) ||
 		(loop->held > 0 && bytes_left(loop) <= 0))

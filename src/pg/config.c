@@ -27,6 +27,7 @@ int			llava_image_max_time;
 bool		llava_image_full_chroma;
 bool		llava_image_take_cut;
 int			llava_max_reply_size;
+char	   *llava_image_directory;
 char	   *llava_server;
 
 static void
@@ -74,9 +75,24 @@ define_worker_settings(void)
 							GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
+static bool
+check_directory(char **value, void **extra, GucSource source)
+{
+	if ((*value)[0] == '\0' || is_absolute_path(*value))
+		return true;
+	GUC_check_errdetail("\"%s\" is not an absolute path.", *value);
+	GUC_check_errhint("As '/data/images', a directory of the database server.");
+	return false;
+}
+
 static void
 define_image_settings(void)
 {
+	DefineCustomStringVariable("llava_zh.image_directory",
+							   "Directory of the server below which pictures may stay in files.",
+							   "Whoever may INSERT into llava_image can have any picture below it asked about.",
+							   &llava_image_directory, "", PGC_SUSET, GUC_SUPERUSER_ONLY,
+							   check_directory, NULL, NULL);
 	DefineCustomIntVariable("llava_zh.image_quality",
 							"JPEG quality of pictures that have to be encoded anew.",
 							NULL,

@@ -29,6 +29,7 @@
 enum
 {
 	COLUMN_IMAGE,
+	COLUMN_IN_FILE,
 	COLUMN_TASK,
 	COLUMN_SHA256,
 	COLUMN_FORMAT,
@@ -53,6 +54,7 @@ enum
 
 static const char *const column_names[COLUMNS] = {
 	[COLUMN_IMAGE] = "image",
+	[COLUMN_IN_FILE] = "in_file",
 	[COLUMN_TASK] = "task",
 	[COLUMN_SHA256] = "sha256",
 	[COLUMN_FORMAT] = "format",
@@ -191,12 +193,15 @@ check_arrival(const Arrival *arrival)
 {
 	if (!arrival->nulls[COLUMN_PATH])
 		check_path(TextDatumGetCString(arrival->values[COLUMN_PATH]));
-	if (arrival->nulls[COLUMN_IMAGE])
+	if (!arrival->nulls[COLUMN_IMAGE])
+		return;
+	if (arrival->nulls[COLUMN_PATH] || llava_image_directory[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("a row of \"llava_image\" needs the bytes of its picture"),
 				 errhint("INSERT INTO llava_image (path, image) VALUES ('a.jpg', pg_read_binary_file('/data/a.jpg')), "
-						 "or CALL llava_load('/data'). Nothing is fetched from source_url.")));
+						 "or CALL llava_load('/data'). With the setting llava_zh.image_directory a path below it is enough. "
+						 "Nothing is fetched from source_url.")));
 }
 
 static void
@@ -228,6 +233,56 @@ set_facts(Arrival *arrival, const ImageInfo *info)
 	set(arrival, COLUMN_COMPLETE, BoolGetDatum(info->complete));
 }
 
+/* Whether the picture can be asked about, by its header and the limits. */
+static ImageStatus
+inspect(const uint8_t *data, size_t size, const ImageLimits *limits, ImageInfo *info,
+		ImageError *error)
+{
+	ImageStatus status = image_info(data, size, info, error);
+
+	return status == IMAGE_OK ? image_check(info, size, limits, error) : status;
+}
+
+/* As find_facts, for a picture that stays in the file its path names. */
+static bool
+find_facts_in_file(Arrival *arrival, const ImageLimits *limits)
+{
+	const char *path = TextDatumGetCString(arrival->values[COLUMN_PATH]);
+	uint8_t		digest[IMAGE_SHA256_SIZE];
+	uint8_t    *data;
+	size_t		size;
+	ImageInfo	info = {0};
+	ImageError	error = {0};
+	ImageStatus status = image_file_read(llava_image_directory, path, limits->max_bytes, &data,
+										 &size, &error);
+	bool		was_read = status == IMAGE_OK;
+
+	/* nothing throws while data is ours */
+	if (was_read)
+	{
+		image_sha256(data, size, digest);
+		status = inspect(data, size, limits, &info, &error);
+		free(data);
+	}
+	if (status == IMAGE_NO_DIRECTORY)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("%s", error.message),
+				 errhint("The directory is the setting llava_zh.image_directory.")));
+	if (was_read || status == IMAGE_TOO_LARGE)
+		set(arrival, COLUMN_BYTES, Int64GetDatum((int64) size));
+	if (was_read)
+	{
+		set(arrival, COLUMN_IN_FILE, BoolGetDatum(true));
+		set(arrival, COLUMN_SHA256,
+			PointerGetDatum(rows_bytea(digest, sizeof(digest))));
+		set_facts(arrival, &info);
+	}
+	if (status != IMAGE_OK)
+		reject(arrival, status, error.message);
+	return status == IMAGE_OK;
+}
+
 /*
  * Size, sha256, header facts, and whether the picture can be asked about.  A file
  * over the size limit is not even fetched, and lands without its bytes.
@@ -235,13 +290,16 @@ set_facts(Arrival *arrival, const ImageInfo *info)
 static bool
 find_facts(Arrival *arrival, const ImageLimits *limits)
 {
-	Size		size = toast_raw_datum_size(arrival->values[COLUMN_IMAGE]) - VARHDRSZ;
+	Size		size;
 	struct varlena *image;
-	const uint8_t *data;
-	ImageInfo	info;
-	ImageError	error;
+	ImageInfo	info = {0};
+	ImageError	error = {0};
 	ImageStatus status;
 
+	set(arrival, COLUMN_IN_FILE, BoolGetDatum(false));
+	if (arrival->nulls[COLUMN_IMAGE])
+		return find_facts_in_file(arrival, limits);
+	size = toast_raw_datum_size(arrival->values[COLUMN_IMAGE]) - VARHDRSZ;
 	set(arrival, COLUMN_BYTES, Int64GetDatum((int64) size));
 	if (limits->max_bytes > 0 && size > limits->max_bytes)
 	{
@@ -255,13 +313,8 @@ find_facts(Arrival *arrival, const ImageLimits *limits)
 	set(arrival, COLUMN_IMAGE, PointerGetDatum(image));
 	set(arrival, COLUMN_SHA256, DirectFunctionCall1(sha256_bytea, PointerGetDatum(image)));
 
-	memset(&info, 0, sizeof(info));
-	memset(&error, 0, sizeof(error));
-	data = (const uint8_t *) VARDATA_ANY(image);
-	status = image_info(data, size, &info, &error);
+	status = inspect((const uint8_t *) VARDATA_ANY(image), size, limits, &info, &error);
 	set_facts(arrival, &info);
-	if (status == IMAGE_OK)
-		status = image_check(&info, size, limits, &error);
 	if (status != IMAGE_OK)
 		reject(arrival, status, error.message);
 	return status == IMAGE_OK;
@@ -360,6 +413,7 @@ static void
 refuse_forgotten(Arrival *arrival, const char *forgotten)
 {
 	set_null(arrival, COLUMN_IMAGE);
+	set(arrival, COLUMN_IN_FILE, BoolGetDatum(false));
 	for (int i = COLUMN_FORMAT; i <= COLUMN_BYTES; i++)
 		set_null(arrival, i);
 	set(arrival, COLUMN_REJECTED, CStringGetTextDatum("forgotten"));
@@ -416,6 +470,7 @@ accept_image(Arrival *arrival, const Intake *intake, const char *task)
 		{
 			set(arrival, COLUMN_SAME_AS, Int64GetDatum(first));
 			set_null(arrival, COLUMN_IMAGE);
+			set(arrival, COLUMN_IN_FILE, BoolGetDatum(false));
 		}
 		else
 			queue(intake, id, task != NULL ? task : drawn_task(arrival, intake));

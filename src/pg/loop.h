@@ -63,6 +63,7 @@ typedef struct Call
 	int64		bytes;			/* counted in the loop's */
 	bool		no_room;		/* the picture did not fit into memory now */
 	bool		sent;
+	int			wait_ms;		/* before it is claimed again, where not sent */
 	double		cost;			/* of its answer */
 
 	/* how it ended: an image fault found here, or a response */
@@ -109,6 +110,8 @@ typedef struct Loop
 	List	   *claimable;		/* names of tasks the last claim looked for */
 	TimestampTz claim_at;		/* when there may be rows to claim */
 	TimestampTz look_at;		/* when servers and tasks are looked at anyway */
+	TimestampTz files_away_until;	/* the directory of pictures cannot be
+									 * opened: nothing is claimed */
 	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
 	TimestampTz settle_after;	/* no settle before, after an error */
 	bool		looked;			/* servers and tasks were read at least once */

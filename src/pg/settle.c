@@ -318,7 +318,8 @@ settle_failure(Batch *batch, Call *call)
 
 	if (!call->sent)
 	{
-		settle_as_released(call, 0, false, NULL);
+		settle_as_released(call, call->wait_ms, false,
+						   call->wait_ms > 0 ? outcome->detail : NULL);
 		return;
 	}
 	tally = tally_of(batch, call->server);

@@ -72,7 +72,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"ltz"},
 	[SQL_IMAGE_STATE] = {
 		/* locked against llava_forget until what follows from it is committed */
-		"SELECT rejected, same_as, image IS NULL FROM @.llava_image WHERE id = $1"
+		"SELECT rejected, same_as, image IS NULL AND NOT in_file FROM @.llava_image WHERE id = $1"
 		" FOR KEY SHARE",
 	"l"},
 	[SQL_CONVERSATION_EXISTS] = {
@@ -168,8 +168,11 @@ static const Statement statements[SQL_STATEMENTS] = {
 		/* in order of id, as many as fit into $2 bytes, and one in any case */
 		"SELECT s.id, CASE WHEN s.before < $2 THEN"
 		"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.before < $2,"
-		"  s.width, s.height, s.long_images FROM ("
-		"  SELECT i.id, i.width, i.height, i.long_images, coalesce(pg_catalog.sum(pg_catalog.octet_length(i.image)) OVER"
+		"  s.width, s.height, s.long_images, s.path, s.sha256, s.bytes FROM ("
+		"  SELECT i.id, i.width, i.height, i.long_images,"
+		"    CASE WHEN i.in_file THEN i.path END AS path, i.sha256, i.bytes,"
+		"    coalesce(pg_catalog.sum(CASE WHEN i.in_file THEN i.bytes"
+		"      ELSE pg_catalog.octet_length(i.image) END) OVER"
 		"    (ORDER BY i.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before"
 		"  FROM @.llava_image i WHERE i.id = ANY ($1)) s",
 	"Ll"},
