@@ -109,7 +109,7 @@ open_below(const char *directory, const char *path, Opened *opened, ImageError *
 		walk(top, walked, &opened->fd, error);
 	free(walked);
 	close(top);
-	if (status != IMAGE_OK)
+	if (opened->fd < 0)
 		return status;
 	if (fstat(opened->fd, &facts) == 0 && S_ISREG(facts.st_mode))
 	{
@@ -162,7 +162,7 @@ ImageStatus
 image_file_read(const char *directory, const char *path, size_t max_bytes, uint8_t **data,
 				size_t *size, ImageError *error)
 {
-	Opened		opened;
+	Opened		opened = {-1, 0};
 	ImageStatus status = open_below(directory, path, &opened, error);
 
 	*data = NULL;
@@ -184,7 +184,7 @@ image_file_read_known(const ImageFile *file, uint8_t **data, ImageError *error)
 {
 	uint8_t		digest[IMAGE_SHA256_SIZE];
 	size_t		size = file->size;
-	Opened		opened;
+	Opened		opened = {-1, 0};
 	ImageStatus status = open_below(file->directory, file->path, &opened, error);
 
 	*data = NULL;

@@ -1,6 +1,6 @@
 /*
  * claim.c
- *	  Rows of the queue become calls: claim, read the bytes, hand them to the
+ *	  Rows of the queue become calls, and their pictures (pictures.c) go to the
  *	  preparing threads.
  *
  * A claim scans (visible_at, image, task) beyond the cursor, so that entries of
@@ -205,150 +205,13 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 	}
 }
 
-static Call *
-call_of_image(List *calls, int64 image, Call *after)
-{
-	ListCell   *cell;
-	bool		passed = after == NULL;
-
-	foreach(cell, calls)
-	{
-		Call	   *call = lfirst(cell);
-
-		if (passed && call->image == image)
-			return call;
-		if (call == after)
-			passed = true;
-	}
-	return NULL;
-}
-
-/* What llava_zh.prepare_memory leaves for pictures. */
-static int64
-bytes_left(Loop *loop)
-{
-	return (int64) llava_prepare_memory * 1024 - loop->bytes -
-		(int64) vlm_pool_bytes(loop->pool);
-}
-
-/* The picture in memory that the threads may have; false: there is none. */
+/* The task's policy, or the row's own, on a long picture; false: it is parked. */
 static bool
-copy_picture(Loop *loop, Call *call, const bytea *bytes)
+fit_if_long(Loop *loop, Call *call)
 {
-	size_t		size = VARSIZE_ANY_EXHDR(bytes);
-	ImageJob   *job = calloc(1, sizeof(ImageJob));
-
-	if (job == NULL || (job->data = malloc(Max(size, 1))) == NULL)
-	{
-		free(job);
-		return false;
-	}
-	memcpy(job->data, VARDATA_ANY(bytes), size);
-	job->size = size;
-	job->user = call;
-	call->job = job;
-	call_set_bytes(loop, call, (int64) size);
-	return true;
-}
-
-/* The picture in its file, which a thread will read; false: there is no memory. */
-static bool
-note_file(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
-{
-	bool		isnull;
-	char	   *path = SPI_getvalue(row, desc, 7);
-	Datum		sha256 = SPI_getbinval(row, desc, 8, &isnull);
-	bytea	   *known = isnull ? NULL : DatumGetByteaPP(sha256);
-	Datum		bytes = SPI_getbinval(row, desc, 9, &isnull);
-	ImageJob   *job;
-
-	/* a row that was made by hand without them: as one without bytes */
-	if (isnull || known == NULL || VARSIZE_ANY_EXHDR(known) != IMAGE_SHA256_SIZE)
-		return true;
-	job = calloc(1, sizeof(ImageJob));
-	if (job == NULL ||
-		(job->file = image_file_new(llava_image_directory, path, (size_t) DatumGetInt64(bytes),
-									(const uint8 *) VARDATA_ANY(known))) == NULL)
-	{
-		free(job);
-		return false;
-	}
-	job->user = call;
-	call->job = job;
-	call_set_bytes(loop, call, DatumGetInt64(bytes));
-	return true;
-}
-
-/* What the picture's row says of it. */
-static void
-read_facts(Call *call, HeapTuple row, TupleDesc desc)
-{
-	bool		isnull;
-	Datum		width = SPI_getbinval(row, desc, 4, &isnull);
-	Datum		height;
-
-	call->facts.width = isnull ? 0 : DatumGetInt32(width);
-	height = SPI_getbinval(row, desc, 5, &isnull);
-	call->facts.height = isnull ? 0 : DatumGetInt32(height);
-	call->long_policy = long_images_of(SPI_getvalue(row, desc, 6));
-}
-
-/* Reads the claimed images' bytes, as many as there is room for. */
-static void
-read_bytes(Loop *loop, List *calls)
-{
-	Datum	   *ids = palloc(sizeof(Datum) * list_length(calls));
-	Datum		values[2];
-	ListCell   *cell;
-	int			n = 0;
-	uint64		rows;
-
-	foreach(cell, calls)
-		ids[n++] = Int64GetDatum(((Call *) lfirst(cell))->image);
-	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
-												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	values[1] = Int64GetDatum(Max(bytes_left(loop), 1));
-	rows = sql_run(SQL_CLAIM_IMAGES, values, NULL, 0);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		bool		isnull;
-		bool		fits_null;
-		bool		file_null;
-		int64		image = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
-		Datum		datum = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
-		bool		fits = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &fits_null));
-		bytea	   *bytes = isnull ? NULL : DatumGetByteaPP(datum);
-
-		(void) SPI_getbinval(row, SPI_tuptable->tupdesc, 7, &file_null);
-		for (Call *call = call_of_image(calls, image, NULL); call != NULL;
-			 call = call_of_image(calls, image, call))
-		{
-			call->no_room = !fits;
-			read_facts(call, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
-			if (fits && !file_null)
-				call->no_room |= !note_file(loop, call, SPI_tuptable->vals[i],
-											SPI_tuptable->tupdesc);
-			else if (bytes != NULL)
-				call->no_room |= !copy_picture(loop, call, bytes);
-		}
-		if (bytes != NULL && (Pointer) bytes != DatumGetPointer(datum))
-			pfree(bytes);
-	}
-}
-
-/* How the picture is to be fitted; false: it is parked. */
-static bool
-choose_fit(Loop *loop, Call *call)
-{
-	const LlavaServer *options = call->server->options;
 	ImageFit   *fit = &call->job->fit;
 	LongImages	of_row = call->long_policy;
 
-	config_image_fit(fit);
-	fit->factor = options->pixel_factor;
-	fit->min_pixels = options->min_pixels;
-	fit->max_pixels = options->max_pixels;
 	if (call->released && (of_row == LONG_PARK ||
 						   (of_row == LONG_AS_TASK && call->task->long_images == LONG_PARK)))
 		of_row = LONG_SHRINK;
@@ -368,6 +231,8 @@ choose_fit(Loop *loop, Call *call)
 static void
 start_call(Loop *loop, Call *call)
 {
+	const LlavaServer *options;
+
 	loop->held++;
 	loop->claimed++;
 	if (loop->limit > 0)
@@ -388,13 +253,19 @@ start_call(Loop *loop, Call *call)
 		dlist_push_tail(&loop->finished, &call->node);
 		return;
 	}
-	if (!choose_fit(loop, call))
-	{
-		dlist_push_tail(&loop->finished, &call->node);
-		return;
-	}
+	options = call->server->options;
 	call->server->unsent++;
-	image_pool_submit(loop->images, call->job);
+	config_image_fit(&call->job->fit);
+	call->job->fit.factor = options->pixel_factor;
+	call->job->fit.min_pixels = options->min_pixels;
+	call->job->fit.max_pixels = options->max_pixels;
+	if (fit_if_long(loop, call))
+		image_pool_submit(loop->images, call->job);
+	else
+	{
+		call->server->unsent--;
+		dlist_push_tail(&loop->finished, &call->node);
+	}
 }
 
 /*
@@ -413,7 +284,7 @@ rows_wanted(Loop *loop)
 		return 0;
 	/* claims in groups, and no more pictures than memory is set for */
 	if (left <= 0 || loop->held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)) ||
-		(loop->held > 0 && bytes_left(loop) <= 0))
+		(loop->held > 0 && pictures_room(loop) <= 0))
 		return 0;
 	left = Min(left, most - loop->held);
 	if (loop->limit >= 0)
@@ -477,7 +348,7 @@ look_and_claim(Loop *loop, void *arg)
 		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
 		claim(loop, tasks, wanted, calls);
 		if (*calls != NIL)
-			read_bytes(loop, *calls);
+			pictures_read(loop, *calls);
 		plan_next_claim(loop, tasks, list_length(*calls) == wanted, *calls == NIL, full_pass);
 	}
 	server_record_pauses(loop);

@@ -20,7 +20,6 @@
 #include "rows.h"
 #include "task.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -95,7 +94,6 @@ typedef struct Arrival
 } Arrival;
 
 PG_FUNCTION_INFO_V1(llava_intake);
-PG_FUNCTION_INFO_V1(llava_image_frozen);
 
 /* Looked up at the statement's first row: fn_extra is this trigger's and no other's. */
 static Intake *
@@ -509,43 +507,4 @@ llava_intake(PG_FUNCTION_ARGS)
 	if (!arrival.nulls[COLUMN_IMAGE] && arrival.values[COLUMN_IMAGE] != given)
 		pfree(DatumGetPointer(arrival.values[COLUMN_IMAGE]));
 	return PointerGetDatum(stored);
-}
-
-/* Whether the UPDATE leaves this column as it is. */
-static bool
-is_unchanged(TriggerData *trigger, const char *name)
-{
-	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
-	int			number = SPI_fnumber(desc, name);
-	Form_pg_attribute attribute = TupleDescAttr(desc, number - 1);
-	bool		old_null,
-				new_null;
-	Datum		before = heap_getattr(trigger->tg_trigtuple, number, desc, &old_null);
-	Datum		after = heap_getattr(trigger->tg_newtuple, number, desc, &new_null);
-
-	if (old_null || new_null)
-		return old_null == new_null;
-	return datumIsEqual(before, after, attribute->attbyval, attribute->attlen);
-}
-
-/* BEFORE UPDATE OF id, image, sha256 on llava_image, FOR EACH ROW. */
-Datum
-llava_image_frozen(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = rows_trigger(fcinfo, "llava_image");
-	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
-	const char *changed;
-	bool		erased;
-
-	(void) heap_getattr(trigger->tg_newtuple, SPI_fnumber(desc, "image"), desc, &erased);
-	changed = !is_unchanged(trigger, "id") ? "id" :
-		!is_unchanged(trigger, "sha256") ? "sha256" :
-		!erased && !is_unchanged(trigger, "image") ? "image" : NULL;
-	if (changed != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("column \"%s\" of \"llava_image\" is never changed", changed),
-				 errdetail("Replies and samples refer to the picture as it was."),
-				 errhint("INSERT the other picture as a new row. image = NULL erases the bytes.")));
-	return PointerGetDatum(trigger->tg_newtuple);
 }

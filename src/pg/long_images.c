@@ -8,15 +8,10 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "access/xact.h"
-#include "executor/spi.h"
-#include "rows.h"
+#include "llava_zh.h"
 
 /* The limit of the model's own processor, in units of factor x factor pixels. */
 #define MODEL_MAX_UNITS 16384
-
-PG_FUNCTION_INFO_V1(llava_image_released);
 
 static const char *const policy_names[] = {
 	[LONG_SHRINK] = "shrink",
@@ -54,23 +49,4 @@ long_images_fit(const LlavaTask *task, LongImages of_row, const ImageInfo *info,
 		fit->max_pixels = Max(fit->max_pixels, most);
 	}
 	return policy;
-}
-
-/* BEFORE UPDATE OF long_images on llava_image, SECURITY DEFINER: what was parked waits again. */
-Datum
-llava_image_released(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = rows_trigger(fcinfo, "llava_image");
-	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
-	Datum		image;
-	bool		isnull;
-	uint64		rows;
-
-	image = heap_getattr(trigger->tg_newtuple, SPI_fnumber(desc, "id"), desc, &isnull);
-	rows_spi_connect();
-	rows = rows_run_as_owner(extension_relation("llava_pending"), SQL_UNPARK, &image, NULL);
-	SPI_finish();
-	if (rows > 0)
-		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
-	return PointerGetDatum(trigger->tg_newtuple);
 }

@@ -196,6 +196,14 @@ extern void call_free(Loop *loop, Call *call);
 extern void call_set_bytes(Loop *loop, Call *call, int64 bytes);
 extern void taskset_release(TaskSet *set);
 
+/* ---- pictures.c ---- */
+
+/* Bytes that llava_zh.prepare_memory leaves for pictures. */
+extern int64 pictures_room(Loop *loop);
+
+/* Gives each call its picture's job and facts; in the claim's transaction. */
+extern void pictures_read(Loop *loop, List *calls);
+
 /* ---- dispatch.c ---- */
 
 extern void dispatch_prepared(Loop *loop);	/* image pool -> ready or finished */
