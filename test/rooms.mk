@@ -48,6 +48,10 @@ $(B)/bare_client: test/bench/bare_client.c
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement $< -o $@ $(shell pkg-config --cflags --libs libcurl)
 
+$(B)/image_hash: test/bench/image_hash.c $(wildcard src/image/*.c src/image/*.h)
+	@mkdir -p $(@D)
+	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
+
 ## bench: llava_zh beside an asyncio client and bare libcurl (test/bench/run --help)
 bench:
 	test/bench/run $(BENCH)

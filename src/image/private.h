@@ -161,6 +161,18 @@ extern Resizer *image_resizer_new(int width, int height, int to_width, int to_he
 extern ImageStatus image_resizer_push(Resizer *resizer, const uint8_t *row, ImageError *error);
 extern void image_resizer_free(Resizer *resizer);
 
+/* ---- what it looks like ---- */
+
+typedef struct Hasher Hasher;
+
+/* NULL: no memory.  Rows pushed are as stored, of one or three channels. */
+extern Hasher *image_hasher_new(int width, int height, int channels, bool ycc);
+extern void image_hasher_push(Hasher *hasher, const uint8_t *row);
+
+/* After the last row; the hash is the upright picture's. */
+extern void image_hasher_finish(const Hasher *hasher, int orientation, ImageHash *hash);
+extern void image_hasher_free(Hasher *hasher);
+
 /* ---- fitting ---- */
 
 /* The sides as they are looked at, orientation applied. */
