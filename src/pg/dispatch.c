@@ -59,7 +59,7 @@ dispatch_prepared(Loop *loop)
 		call->sent_width = job->prepared.width;
 		call->sent_height = job->prepared.height;
 		call->tokens = dispatch_forecast(&job->prepared, &job->fit, call->task);
-		dlist_push_tail(&loop->ready, &call->node);
+		dlist_push_tail(job->prepared.hash.known ? &loop->hashed : &loop->ready, &call->node);
 	}
 }
 
