@@ -108,6 +108,7 @@ CREATE TABLE @extschema@.llava_image (
 	rejected_detail text,
 	same_as bigint,
 	long_images text CHECK (long_images OPERATOR(pg_catalog.=) ANY (ARRAY['shrink', 'raise', 'park'])),
+	same_distance smallint,
 	meta jsonb,
 	received_at timestamptz
 );
@@ -129,7 +130,9 @@ COMMENT ON COLUMN @extschema@.llava_image.rejected IS
 COMMENT ON COLUMN @extschema@.llava_image.long_images IS
 	'what becomes of this picture if it is long (see llava_task); NULL: as the task says. Changed, it releases what was parked';
 COMMENT ON COLUMN @extschema@.llava_image.same_as IS
-	'the first image with these bytes; this row then holds none';
+	'the first image with these bytes, this row then holds none; or, with same_distance, the one it looks like';
+COMMENT ON COLUMN @extschema@.llava_image.same_distance IS
+	'bits of 256 in which its hash differs from that of same_as; NULL: the same bytes';
 
 CREATE TABLE @extschema@.llava_seen (
 	sha256 bytea PRIMARY KEY,
@@ -141,6 +144,21 @@ COMMENT ON TABLE @extschema@.llava_seen IS
 	'which image had these bytes first; outlives the image as a tombstone';
 COMMENT ON COLUMN @extschema@.llava_seen.forgotten_at IS
 	'when llava_forget erased the picture: these bytes are refused from then on';
+
+CREATE TABLE @extschema@.llava_hash (
+	image bigint PRIMARY KEY REFERENCES @extschema@.llava_image ON DELETE CASCADE,
+	coarse bigint NOT NULL,
+	fine bytea NOT NULL,
+	colours bytea NOT NULL,
+	copy boolean NOT NULL DEFAULT false
+);
+-- hashes at most 7 bits apart are at most 1 apart in one of these
+CREATE INDEX llava_hash_0 ON @extschema@.llava_hash ((coarse & 65535::bigint)) WHERE NOT copy;
+CREATE INDEX llava_hash_1 ON @extschema@.llava_hash (((coarse >> 16) & 65535::bigint)) WHERE NOT copy;
+CREATE INDEX llava_hash_2 ON @extschema@.llava_hash (((coarse >> 32) & 65535::bigint)) WHERE NOT copy;
+CREATE INDEX llava_hash_3 ON @extschema@.llava_hash (((coarse >> 48) & 65535::bigint)) WHERE NOT copy;
+COMMENT ON TABLE @extschema@.llava_hash IS
+	'what each prepared picture looks like; a copy''s hash is nobody''s candidate';
 
 CREATE TABLE @extschema@.llava_pending (
 	image bigint,
@@ -271,6 +289,7 @@ SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_task', 'WHERE NOT 
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_image', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_image_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_seen', '');
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_hash', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_pending', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_interrupted', '');
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_reply', '');
@@ -324,7 +343,8 @@ DROP FUNCTION @extschema@.llava_ship_tasks();
 CREATE VIEW @extschema@.llava_status AS
 	SELECT i.id AS image, i.path,
 		coalesce(q.task, i.task) AS task,
-		CASE WHEN q.failure IS NOT NULL THEN 'failed'
+		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
+			WHEN q.failure IS NOT NULL THEN 'failed'
 			WHEN q.holder IS NOT NULL THEN 'in flight'
 			WHEN q.waits THEN 'waiting'
 			WHEN q.done THEN 'done'
@@ -359,7 +379,8 @@ CREATE VIEW @extschema@.llava_progress AS
 		FROM @extschema@.llava_pending WHERE holder IS NOT NULL GROUP BY task),
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
-		FROM @extschema@.llava_pending WHERE failure IS NOT NULL GROUP BY task),
+		FROM @extschema@.llava_pending WHERE failure IS NOT NULL AND failure <> 'near_duplicate'
+		GROUP BY task),
 	done AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation GROUP BY task),
 	fresh AS (
@@ -462,11 +483,12 @@ CREATE VIEW @extschema@.llava_stat_rounds AS
 COMMENT ON VIEW @extschema@.llava_stat_rounds IS 'how many rounds the samples have';
 
 CREATE VIEW @extschema@.llava_duplicate AS
-	SELECT i.id AS image, i.path, i.same_as, o.path AS same_as_path
+	SELECT i.id AS image, i.path, i.same_as, o.path AS same_as_path, i.same_distance AS distance
 	FROM @extschema@.llava_image i
 	LEFT JOIN @extschema@.llava_image o ON o.id = i.same_as
 	WHERE i.same_as IS NOT NULL;
-COMMENT ON VIEW @extschema@.llava_duplicate IS 'pictures that are another one''s bytes';
+COMMENT ON VIEW @extschema@.llava_duplicate IS
+	'pictures that are another one''s bytes (distance NULL), or look like it';
 
 --
 -- Functions
@@ -554,6 +576,21 @@ CREATE FUNCTION @extschema@.llava_image_tokens(width integer, height integer,
 	RETURNS bigint LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.llava_image_tokens(integer, integer, integer, bigint, bigint) IS
 	'the tokens a model of Qwen''s line takes for a picture of these sides';
+
+CREATE FUNCTION @extschema@.llava_hash_distance(a bytea, b bytea) RETURNS integer
+	LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+CREATE FUNCTION @extschema@.llava_hash_distance(a bigint, b bigint) RETURNS integer
+	LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'llava_coarse_distance';
+COMMENT ON FUNCTION @extschema@.llava_hash_distance(bytea, bytea) IS
+	'bits in which two fine hashes differ; copies at most 20 of 256';
+COMMENT ON FUNCTION @extschema@.llava_hash_distance(bigint, bigint) IS
+	'bits in which two coarse hashes differ; copies at most 7 of 64';
+
+CREATE FUNCTION @extschema@.llava_image_hash(image bytea, OUT coarse bigint, OUT fine bytea,
+											 OUT colours bytea)
+	RETURNS record LANGUAGE c STRICT STABLE PARALLEL SAFE COST 10000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_image_hash(bytea) IS
+	'what a picture looks like, as in llava_hash; NULLs if it is blank';
 
 CREATE FUNCTION @extschema@.llava_draw_task(n bigint) RETURNS text
 	LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';

@@ -31,6 +31,7 @@ extern int	llava_image_max_memory; /* kB */
 extern int	llava_image_max_time;	/* ms */
 extern bool llava_image_full_chroma;
 extern bool llava_image_take_cut;
+extern bool llava_near_duplicates;
 extern int	llava_max_reply_size;	/* kB */
 extern char *llava_image_directory; /* empty: no pictures in files */
 extern char *llava_server;		/* USERSET: the server of llava_generate */
@@ -85,6 +86,14 @@ typedef enum SqlStatement
 	SQL_FORGET_INTERRUPTED,
 	SQL_FORGET_REPLY,
 	SQL_FORGET_CONVERSATION,
+	SQL_HASH_STATE,
+	SQL_HASH_NEAR,
+	SQL_HASH_ADD,
+	SQL_HASH_MARK,
+	SQL_HASH_PARK,
+	SQL_HASH_PARKED,
+	SQL_HASH_UNMARK,
+	SQL_HASH_RELEASE,
 	SQL_LOAD_KNOWN,
 	SQL_LOAD_ADD,
 	SQL_LOAD_REJECTED,
@@ -244,6 +253,11 @@ extern const char *conversation_reason(const VlmEnvelope *envelope, const ReplyR
  */
 extern void image_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
 							   ImagePrepared *prepared);
+
+/* ---- duplicates.c ---- */
+
+/* For llava_retry: the copies among what it is about to queue are asked about. */
+extern void duplicates_release(Datum *values, const char *nulls);
 
 /* ---- transport.c: the request pool in a PostgreSQL process ---- */
 

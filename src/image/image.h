@@ -21,8 +21,8 @@ typedef enum ImageStatus
 	IMAGE_UNSUPPORTED,			/* a known format that is not taken */
 	IMAGE_TRUNCATED,			/* the file ends too early */
 	IMAGE_BROKEN,				/* the file contradicts itself */
-	IMAGE_TOO_LARGE,			/* bytes, sides, pixels, scans or memory over a
-								 * limit */
+	IMAGE_TOO_LARGE,			/* bytes, sides, pixels, scans or memory over
+								 * a limit */
 	IMAGE_TOO_SMALL,			/* a side under the model's minimum */
 	IMAGE_RATIO,				/* one side too many times the other */
 	IMAGE_TOO_SLOW,				/* decoding takes over the limit of time */
@@ -86,6 +86,28 @@ typedef struct ImageLimits
 								 * to those */
 } ImageLimits;
 
+/*
+ * What a picture looks like, whatever its size, format and compression: see hash.c.
+ * Copies differ by few bits.
+ */
+#define IMAGE_FINE_WORDS	4
+#define IMAGE_COLOURS		8
+
+typedef struct ImageHash
+{
+	bool		known;			/* false: all of nearly one level, nothing to
+								 * tell it by */
+	uint64_t	coarse;			/* 8 x 8 frequencies: finds candidates */
+	uint64_t	fine[IMAGE_FINE_WORDS]; /* 16 x 16: decides */
+	uint8_t		colours[IMAGE_COLOURS]; /* mean Cb, Cr of each quarter, row by
+										 * row */
+} ImageHash;
+
+/* Copies are at most this far from each other, in bits and in levels; measured. */
+#define IMAGE_SAME_COARSE	7
+#define IMAGE_SAME_FINE		20
+#define IMAGE_SAME_COLOUR	10
+
 /* How a picture is fitted to a model; see image_smart_resize. */
 typedef struct ImageFit
 {
@@ -94,6 +116,7 @@ typedef struct ImageFit
 	int64_t		max_pixels;
 	int			quality;		/* of the JPEG that is made, 1 to 100 */
 	bool		full_chroma;	/* 4:4:4 rather than 4:2:0 */
+	bool		hash;			/* ImagePrepared.hash is wanted */
 	ImageLimits limits;
 	/* polled at least every 10 ms of work; true ends it.  May be NULL. */
 	bool		(*stop) (void *arg);
@@ -108,6 +131,7 @@ typedef struct ImagePrepared
 	int			width;
 	int			height;
 	bool		passed_through; /* the input's own bytes are to be sent */
+	ImageHash	hash;			/* of the upright picture, where asked for */
 	ImageInfo	source;
 } ImagePrepared;
 
@@ -159,6 +183,10 @@ extern ImageStatus image_prepare(const uint8_t *data, size_t size,
 								 const ImageFit *fit, ImagePrepared *prepared,
 								 ImageError *error);
 extern void image_prepared_free(ImagePrepared *prepared);
+
+/* Bits in which two differ, 0 to 256, and whether they are the same picture's. */
+extern int	image_hash_distance(const ImageHash *a, const ImageHash *b);
+extern bool image_hash_same(const ImageHash *a, const ImageHash *b);
 
 /*
  * Pictures in files.  path is relative to directory; no link below directory is

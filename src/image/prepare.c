@@ -13,6 +13,9 @@
 /* Bytes that a passed picture may have beyond its raw pixels: profiles and the like. */
 #define PASS_EXTRA (64 * 1024)
 
+/* A picture that is only hashed is decoded to at least these sides. */
+#define HASHED_SIDE 128
+
 /* One preparation. */
 typedef struct Way
 {
@@ -21,7 +24,8 @@ typedef struct Way
 	const ImageInfo *info;
 	int			width;			/* of the rows behind the resizer, as stored */
 	int			height;
-	JpegWriter *writer;
+	JpegWriter *writer;			/* NULL: the rows are only looked at */
+	Hasher	   *hasher;			/* where a hash is wanted */
 	uint8_t    *stored;			/* those rows, where they have to be turned */
 	int			rows;			/* of them that came */
 } Way;
@@ -33,6 +37,10 @@ take_row(void *arg, const uint8_t *row, ImageError *error)
 	Way		   *way = arg;
 	size_t		bytes = (size_t) way->width * (size_t) way->source->channels;
 
+	if (way->hasher != NULL)
+		image_hasher_push(way->hasher, row);
+	if (way->writer == NULL)
+		return IMAGE_OK;
 	if (way->stored == NULL)
 		return image_jpeg_write(way->writer, row, error);
 	memcpy(way->stored + (size_t) way->rows++ * bytes, row, bytes);
@@ -72,7 +80,9 @@ shrink_rows(Way *way, ImageError *error)
 	if (source->width == way->width && source->height == way->height)
 		return send_rows(way, NULL, error);
 	resizer = image_resizer_new(source->width, source->height, way->width, way->height,
-								source->channels, take_row, way);
+								(double) source->width / way->width,
+								(double) source->height / way->height, source->channels,
+								true, take_row, way);
 	if (resizer == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory to resize");
 	status = send_rows(way, resizer, error);
@@ -102,24 +112,44 @@ turn_rows(Way *way, int upright_width, int upright_height, ImageError *error)
 	return status;
 }
 
+static ImageStatus
+begin_hash(Way *way, ImageError *error)
+{
+	if (!way->work.fit->hash)
+		return IMAGE_OK;
+	way->hasher = image_hasher_new(way->width, way->height, way->source->channels,
+								   way->source->ycc);
+	if (way->hasher == NULL)
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a hash");
+	return IMAGE_OK;
+}
+
+static ImageStatus
+begin_writing(Way *way, const ImagePrepared *prepared, ImageError *error)
+{
+	ImageStatus status = image_jpeg_writer_new(prepared->width, prepared->height,
+											   way->source->channels, way->source->ycc,
+											   &way->work, &way->writer, error);
+
+	if (status != IMAGE_OK || way->info->orientation == 1)
+		return status;
+	way->stored = malloc((size_t) way->width * (size_t) way->height *
+						 (size_t) way->source->channels);
+	if (way->stored == NULL)
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory to turn the picture");
+	return IMAGE_OK;
+}
+
 /* From the open source to the bytes of a JPEG. */
 static ImageStatus
 convert(Way *way, ImagePrepared *prepared, ImageError *error)
 {
-	ImageStatus status;
+	ImageStatus status = begin_hash(way, error);
 
-	status = image_jpeg_writer_new(prepared->width, prepared->height, way->source->channels,
-								   way->source->ycc, &way->work, &way->writer, error);
-	if (status != IMAGE_OK)
-		return status;
-	if (way->info->orientation > 1)
-	{
-		way->stored = malloc((size_t) way->width * (size_t) way->height *
-							 (size_t) way->source->channels);
-		if (way->stored == NULL)
-			return image_fail(error, IMAGE_NO_MEMORY, "no memory to turn the picture");
-	}
-	status = shrink_rows(way, error);
+	if (status == IMAGE_OK)
+		status = begin_writing(way, prepared, error);
+	if (status == IMAGE_OK)
+		status = shrink_rows(way, error);
 	if (status == IMAGE_OK && way->stored != NULL)
 		status = turn_rows(way, prepared->width, prepared->height, error);
 	if (status == IMAGE_OK)
@@ -149,6 +179,32 @@ cut_to_rows(const ImageInfo *info)
 	return cut;
 }
 
+/* Closes what was opened, with the hash where one was wanted. */
+static void
+end_way(Way *way, ImagePrepared *prepared)
+{
+	if (way->hasher != NULL)
+		image_hasher_finish(way->hasher, way->info->orientation, &prepared->hash);
+	image_hasher_free(way->hasher);
+	if (way->source != NULL)
+		way->source->close(way->source);
+	image_jpeg_writer_free(way->writer);
+	free(way->stored);
+}
+
+/*
+ * A mirrored picture's halved chroma lies otherwise where a side is odd, and of one
+ * that ends early single rows are counted.
+ */
+static bool
+suits_planes(const ImageInfo *info, const Way *way)
+{
+	bool		even = (way->width | way->height) % 2 == 0;
+
+	return info->format == IMAGE_FORMAT_JPEG && info->channels == PLANES && info->complete &&
+		(info->orientation == 1 || even || way->work.fit->full_chroma);
+}
+
 /* From the bytes to those of a JPEG; the sides to come out are in *prepared. */
 static ImageStatus
 remake(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, ImageError *error)
@@ -159,6 +215,15 @@ remake(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, Imag
 
 	way->width = turned ? prepared->height : prepared->width;
 	way->height = turned ? prepared->width : prepared->height;
+	if (suits_planes(info, way))
+	{
+		bool		done;
+
+		status = image_planes_prepare(data, size, way->width, way->height, info->orientation,
+									  &way->work, prepared, &done, error);
+		if (done)
+			return status;
+	}
 	/* at full scale it is certain which rows are there */
 	if (info->complete)
 		status = image_source_open(data, size, info, way->width, way->height, &way->work,
@@ -166,14 +231,39 @@ remake(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, Imag
 	else
 		status = image_source_open(data, size, info, info->width, info->height, &way->work,
 								   &way->source, error);
-	if (status != IMAGE_OK || way->source == NULL)
-		return status;
-	if (!info->complete)
+	if (status == IMAGE_OK && !info->complete)
 		way->source->height = way->info->height;
-	status = convert(way, prepared, error);
-	way->source->close(way->source);
-	image_jpeg_writer_free(way->writer);
-	free(way->stored);
+	if (status == IMAGE_OK)
+		status = convert(way, prepared, error);
+	end_way(way, prepared);
+	return status;
+}
+
+/*
+ * The bytes go as they are; where a hash is wanted they are decoded for it, as small
+ * as it needs, which also finds what is damaged.
+ */
+static ImageStatus
+pass(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, ImageError *error)
+{
+	ImageStatus status = IMAGE_OK;
+
+	if (way->work.fit->hash)
+	{
+		status = image_source_open(data, size, way->info, HASHED_SIDE, HASHED_SIDE, &way->work,
+								   &way->source, error);
+		if (status == IMAGE_OK)
+		{
+			way->width = way->source->width;
+			way->height = way->source->height;
+			status = begin_hash(way, error);
+		}
+		if (status == IMAGE_OK)
+			status = send_rows(way, NULL, error);
+		end_way(way, prepared);
+	}
+	prepared->passed_through = status == IMAGE_OK;
+	prepared->size = size;
 	return status;
 }
 
@@ -198,11 +288,7 @@ image_prepare(const uint8_t *data, size_t size, const ImageFit *fit, ImagePrepar
 	if (status != IMAGE_OK)
 		return status;
 	if (!shrinks && may_pass(&shown, size))
-	{
-		prepared->passed_through = true;
-		prepared->size = size;
-		return IMAGE_OK;
-	}
+		return pass(data, size, &way, prepared, error);
 	return remake(data, size, &way, prepared, error);
 }
 

@@ -256,6 +256,7 @@ start_call(Loop *loop, Call *call)
 	options = call->server->options;
 	call->server->unsent++;
 	config_image_fit(&call->job->fit);
+	call->job->fit.hash = llava_near_duplicates;
 	call->job->fit.factor = options->pixel_factor;
 	call->job->fit.min_pixels = options->min_pixels;
 	call->job->fit.max_pixels = options->max_pixels;

@@ -26,6 +26,7 @@ int			llava_image_max_memory;
 int			llava_image_max_time;
 bool		llava_image_full_chroma;
 bool		llava_image_take_cut;
+bool		llava_near_duplicates;
 int			llava_max_reply_size;
 char	   *llava_image_directory;
 char	   *llava_server;
@@ -107,6 +108,11 @@ define_image_settings(void)
 							 "Take pictures whose file ends early, if 90 % of their rows are there.",
 							 "They are cut to those rows; llava_image.complete is false.",
 							 &llava_image_take_cut, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("llava_zh.near_duplicates",
+							 "Park pictures that look like one that was asked about before.",
+							 "llava_image.same_as says which; llava_retry(image) asks all the same.",
+							 &llava_near_duplicates, true, PGC_SUSET, 0,
 							 NULL, NULL, NULL);
 	DefineCustomIntVariable("llava_zh.image_max_size",
 							"Largest picture that is taken, in bytes of its file.",

@@ -84,7 +84,7 @@ dispatch_prepared(Loop *loop)
 		call->sent_height = job->prepared.height;
 		call->image_tokens = image_tokens(&job->prepared.source, &job->fit);
 		call->tokens = dispatch_forecast(&job->prepared, &job->fit, call->task);
-		dlist_push_tail(&loop->ready, &call->node);
+		dlist_push_tail(job->prepared.hash.known ? &loop->hashed : &loop->ready, &call->node);
 	}
 }
 

@@ -42,6 +42,7 @@ loop_new(int holder, bool in_procedure)
 	loop->cursor_task = MemoryContextStrdup(context, "");
 	loop->next_due = DT_NOEND;
 	dlist_init(&loop->servers);
+	dlist_init(&loop->hashed);
 	dlist_init(&loop->ready);
 	dlist_init(&loop->sent);
 	dlist_init(&loop->finished);
@@ -76,6 +77,8 @@ loop_free(Loop *loop)
 		call->sent = false;
 		call_free(loop, call);
 	}
+	dlist_foreach_modify(iter, &loop->hashed)
+		call_free(loop, dlist_container(Call, node, iter.cur));
 	dlist_foreach_modify(iter, &loop->ready)
 		call_free(loop, dlist_container(Call, node, iter.cur));
 	dlist_foreach_modify(iter, &loop->finished)
@@ -120,6 +123,8 @@ time_to_wait(Loop *loop, long max_ms, long pace_ms)
 	dlist_foreach(iter, &loop->finished)
 		wait = Min(wait, ms_until(Max(dlist_container(Call, node, iter.cur)->settle_at,
 									  loop->settle_after)));
+	if (!dlist_is_empty(&loop->hashed))
+		wait = Min(wait, ms_until(loop->look_hashed_at));
 	if (loop->held > 0)
 		wait = Min(wait, RENEW_CHECK_MS);
 	return wait;
@@ -147,6 +152,11 @@ loop_turn(Loop *loop, long max_ms)
 	dispatch_responses(loop);
 	dispatch_prepared(loop);
 	(void) dispatch_ready(loop);
+	if (!dlist_is_empty(&loop->hashed))
+	{
+		duplicates_park(loop);
+		(void) dispatch_ready(loop);
+	}
 	if (!dlist_is_empty(&loop->finished) && GetCurrentTimestamp() >= loop->settle_after)
 		settle_finished(loop);
 

@@ -1,11 +1,11 @@
 /*
  * loop.h
  *	  What the files of the draining loop share: tx.c, servers.c, claim.c,
- *	  dispatch.c, settle.c, loop.c, worker.c.
+ *	  dispatch.c, duplicates.c, settle.c, loop.c, worker.c.
  *
  * A claimed row is a Call.  It walks one way through the lists of the Loop:
- * claimed -> (preparing, in the image pool) -> ready -> sent -> finished, and is
- * freed when its settle has committed.
+ * claimed -> (preparing, in the image pool) -> hashed -> ready -> sent -> finished,
+ * and is freed when its settle has committed; or parked from hashed, as a copy.
  */
 #ifndef LLAVA_LOOP_H
 #define LLAVA_LOOP_H
@@ -94,11 +94,13 @@ typedef struct Loop
 	TaskSet    *tasks;
 	bool		servers_stale;	/* the catalogue has changed */
 
+	dlist_head	hashed;			/* Call: prepared, to be held against others */
 	dlist_head	ready;			/* Call: prepared, to be sent */
 	dlist_head	sent;			/* Call: in flight */
 	dlist_head	finished;		/* Call: to be settled */
 	int			held;			/* calls in all */
 	int64		bytes;			/* of pictures, before they are sent */
+	TimestampTz look_hashed_at; /* no look for copies before, after an error */
 	TimestampTz renew_at;		/* when leases are looked at next */
 	bool		renewal_needed; /* a ready call's lease is too short to be
 								 * sent */
@@ -206,7 +208,8 @@ extern void pictures_read(Loop *loop, List *calls);
 
 /* ---- dispatch.c ---- */
 
-extern void dispatch_prepared(Loop *loop);	/* image pool -> ready or finished */
+extern void dispatch_prepared(Loop *loop);	/* image pool -> hashed, ready or
+											 * finished */
 extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to
 										 * try again */
 extern void dispatch_responses(Loop *loop); /* request pool -> finished */
@@ -214,6 +217,11 @@ extern void dispatch_responses(Loop *loop); /* request pool -> finished */
 /* Tokens that a request about the picture is expected to cost. */
 extern int64 dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
 							   const LlavaTask *task);
+
+/* ---- duplicates.c ---- */
+
+extern void duplicates_park(Loop *loop);	/* hashed -> ready, or parked; a
+											 * transaction of its own */
 
 /* ---- settle.c ---- */
 

@@ -546,6 +546,7 @@ static void
 renew_work(Loop *loop, void *arg)
 {
 	tx_check_queue();
+	renew_list(loop, &loop->hashed, true);
 	renew_list(loop, &loop->ready, true);
 	renew_list(loop, &loop->finished, false);
 }

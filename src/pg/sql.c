@@ -89,7 +89,9 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  variation = variation + 1, visible_at = pg_catalog.now(),"
 		"  released = released OR failure = 'long_image' "
 		"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
-		"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)",
+		"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
+		/* what is parked as a copy costs money only where it is named */
+		"  AND (failure <> 'near_duplicate' OR $1 IS NOT NULL OR $3 IS NOT NULL)",
 	"ltt"},
 	[SQL_UNPARK] = {
 		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
@@ -132,6 +134,45 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"L"},
 	[SQL_FORGET_CONVERSATION] = {
 	"DELETE FROM @.llava_conversation WHERE image = ANY ($1)", "L"},
+
+	/* Copies */
+	[SQL_HASH_STATE] = {
+		"SELECT h.copy, i.same_as, i.same_distance FROM @.llava_image i"
+		" LEFT JOIN @.llava_hash h ON h.image = i.id WHERE i.id = $1",
+	"l"},
+	[SQL_HASH_NEAR] = {
+		"SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
+		"  AND (coarse & 65535::bigint) = ANY ($3) AND @.llava_hash_distance(coarse, $1) <= $2 "
+		"UNION ALL SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
+		"  AND ((coarse >> 16) & 65535::bigint) = ANY ($4) AND @.llava_hash_distance(coarse, $1) <= $2 "
+		"UNION ALL SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
+		"  AND ((coarse >> 32) & 65535::bigint) = ANY ($5) AND @.llava_hash_distance(coarse, $1) <= $2 "
+		"UNION ALL SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
+		"  AND ((coarse >> 48) & 65535::bigint) = ANY ($6) AND @.llava_hash_distance(coarse, $1) <= $2 ",
+	"liLLLL"},
+	[SQL_HASH_ADD] = {
+		"INSERT INTO @.llava_hash (image, coarse, fine, colours, copy)"
+		" VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+	"llbbB"},
+	[SQL_HASH_MARK] = {
+	"UPDATE @.llava_image SET same_as = $2, same_distance = $3 WHERE id = $1", "lli"},
+	[SQL_HASH_PARK] = {
+		"UPDATE @.llava_pending SET failure = 'near_duplicate', detail = $4, holder = NULL,"
+		"  attempts = GREATEST(attempts - 1, 0)"
+		" WHERE image = $1 AND task = $2 AND call = $3",
+	"ltlt"},
+	[SQL_HASH_PARKED] = {
+		"SELECT pg_catalog.array_agg(image) FROM @.llava_pending"
+		" WHERE failure = 'near_duplicate' AND ($1 IS NULL OR image = $1)"
+		"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
+		"  AND ($1 IS NOT NULL OR $3 IS NOT NULL)",
+	"ltt"},
+	[SQL_HASH_UNMARK] = {
+		"UPDATE @.llava_image SET same_as = NULL, same_distance = NULL"
+		" WHERE id = ANY ($1) AND same_distance IS NOT NULL",
+	"L"},
+	[SQL_HASH_RELEASE] = {
+	"UPDATE @.llava_hash SET copy = false WHERE image = ANY ($1) AND copy", "L"},
 
 	/* Load: runs with the caller's search_path */
 	[SQL_LOAD_KNOWN] = {

@@ -45,14 +45,28 @@ sub png
 	my $pixel = pack('CCC', $number * 37 % 256, $number * 101 % 256, $number * 13 % 256);
 	my $row = "\0" . ($pixel x $size);
 	my $mark = "\0" . pack('N', $number) . substr($row, 5);
+	return png_of_rows($size, 2, $row x ($height - 1) . $mark);
+}
+
+# A grey picture of rows of samples.
+sub grey_png
+{
+	my (@rows) = @_;
+	return png_of_rows(length $rows[0], 0, join '', map { "\0$_" } @rows);
+}
+
+sub png_of_rows
+{
+	my ($width, $colour_type, $rows) = @_;
+	my $height = length($rows) / (1 + $width * ($colour_type == 2 ? 3 : 1));
 	my $chunk = sub {
 		my ($type, $data) = @_;
 		return pack('N', length $data) . $type . $data . pack('N', crc32($type . $data));
 	};
 	return
 		"\x89PNG\r\n\x1a\n"
-	  . $chunk->('IHDR', pack('NNCCCCC', $size, $height, 8, 2, 0, 0, 0))
-	  . $chunk->('IDAT', compress($row x ($height - 1) . $mark))
+	  . $chunk->('IHDR', pack('NNCCCCC', $width, $height, 8, $colour_type, 0, 0, 0))
+	  . $chunk->('IDAT', compress($rows))
 	  . $chunk->('IEND', '');
 }
 
