@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $endpoint = LlavaZh::Endpoint->new;
-my $node = LlavaZh::Cluster->new('forget', databases => 'postgres, restored');
+my $node = LlavaZh::Cluster->new('forget', databases => 'postgres, restored', conf => "llava_zh.near_duplicates = off\n");
 $node->create_server('sim', $endpoint->url, "max_in_flight '4', input_price '1', output_price '2'");
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }
@@ -110,6 +110,19 @@ is(sql("SELECT llava_forget(id, 'torn') FROM llava_image WHERE path LIKE 'torn%'
 is(where('torn1'), '', 'all of them are gone');
 sql("INSERT INTO llava_image (path, image) SELECT 'torn.png', substr(decode('" . unpack('H*', LlavaZh::Cluster::png(3)) . "', 'hex'), 1, 60)");
 is(sql("SELECT rejected FROM llava_image WHERE path = 'torn.png'"), 'forgotten', 'and refused');
+
+# a picture that was confirmed to look like it: other bytes, a row of its own
+insert(6, 'alike');
+insert(7, 'alike-small');
+ok($node->wait_drained, 'two more');
+my ($alike, $small) = map { sql("SELECT id FROM llava_image WHERE path = '$_.png'") } qw(alike alike-small);
+sql("UPDATE llava_image SET same_as = $alike, same_distance = 3 WHERE id = $small");
+sql("INSERT INTO llava_hash (image, coarse, fine, colours) VALUES ($alike, 1, 'x', 'y'), ($small, 1, 'x', 'y')");
+is(sql("SELECT llava_forget($alike, 'twins')"), '2', 'a confirmed copy goes with it');
+is(where('alike'), '', 'without a word');
+is(sql("SELECT count(*) FROM llava_hash WHERE image IN ($alike, $small)"), '0', 'or a hash');
+insert(7, 'alike-crawled');
+is(sql("SELECT rejected FROM llava_image WHERE path = 'alike-crawled.png'"), 'forgotten', 'and its bytes are refused too');
 
 # in flight: the late reply brings nothing back but its cost
 $endpoint->control(faults => 'hold=1');
