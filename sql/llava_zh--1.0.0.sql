@@ -489,10 +489,34 @@ CREATE FUNCTION @extschema@.llava_draw_task(n bigint) RETURNS text
 COMMENT ON FUNCTION @extschema@.llava_draw_task(bigint) IS
 	'the task of draw number n: any sum-of-weights draws in a row give exactly the weights';
 
-CREATE FUNCTION @extschema@.llava_export(format text DEFAULT 'llava') RETURNS SETOF text
-	LANGUAGE c STRICT STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.llava_export(text) IS
+CREATE FUNCTION @extschema@.llava_image_share(image bigint, sha256 bytea, seed bigint DEFAULT 0)
+	RETURNS double precision LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_image_share(bigint, bytea, bigint) IS
+	'a number in [0, 1) by the picture''s bytes alone: below the share, a sample is for validation';
+
+CREATE FUNCTION @extschema@.llava_sample_rule(conversation jsonb, path text, sha256 bytea,
+	format text, image_name text DEFAULT 'path')
+	RETURNS text LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_sample_rule(jsonb, text, bytea, text, text) IS
+	'the rule of llava_validate that a sample breaks; NULL: none';
+
+CREATE FUNCTION @extschema@.llava_export(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL)
+	RETURNS SETOF text LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_export IS
 	'the accepted samples, one JSON line each, as trainers read them';
+
+CREATE FUNCTION @extschema@.llava_dataset_info(name text DEFAULT 'llava_zh', file_name text DEFAULT 'train.jsonl')
+	RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN pg_catalog.jsonb_build_object(name, pg_catalog.jsonb_build_object(
+		'file_name', file_name, 'formatting', 'sharegpt',
+		'columns', pg_catalog.jsonb_build_object('messages', 'messages', 'images', 'images'),
+		'tags', pg_catalog.jsonb_build_object('role_tag', 'role', 'content_tag', 'content',
+			'user_tag', 'user', 'assistant_tag', 'assistant')));
+COMMENT ON FUNCTION @extschema@.llava_dataset_info(text, text) IS
+	'the entry of LLaMA-Factory''s dataset_info.json for an export in its format';
 
 -- COPY with format jsonl calls these; they are for everyone who may use the schema.
 CREATE FUNCTION @extschema@.llava_jsonl_line(row_of_query record) RETURNS text
@@ -513,4 +537,4 @@ REVOKE ALL ON FUNCTION @extschema@.llava_pause(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_resume(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_start() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.llava_drain(bigint, text, text, interval) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.llava_export(text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.llava_export FROM PUBLIC;
