@@ -413,6 +413,19 @@ CREATE VIEW @extschema@.llava_duplicate AS
 	WHERE i.same_as IS NOT NULL;
 COMMENT ON VIEW @extschema@.llava_duplicate IS 'pictures that are another one''s bytes';
 
+-- The ledger row may be gone (a person's DELETE); the sample is listed all the same.
+CREATE VIEW @extschema@.llava_provenance AS
+	SELECT c.image, c.task, i.path, i.sha256, i.source_url, i.licence,
+		r.server, r.model, r.model_reported, c.task_version, r.parameters, r.seed, r.variation,
+		r.sent_width, r.sent_height, r.parser_version, c.flags, c.rounds, c.reply AS call,
+		r.finish_reason, r.prompt_tokens, r.completion_tokens, r.latency_ms,
+		i.received_at AS image_at, r.received_at AS reply_at, c.created_at AS sample_at
+	FROM @extschema@.llava_conversation c
+	LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
+	LEFT JOIN @extschema@.llava_image i ON i.id = c.image;
+COMMENT ON VIEW @extschema@.llava_provenance IS
+	'one row a sample: which picture, server, model, prompt, parameters, seed and parser it comes from, and when';
+
 --
 -- Functions
 --
