@@ -531,6 +531,296 @@ CREATE FUNCTION @extschema@.llava_dataset_info(name text DEFAULT 'llava_zh', fil
 COMMENT ON FUNCTION @extschema@.llava_dataset_info(text, text) IS
 	'the entry of LLaMA-Factory''s dataset_info.json for an export in its format';
 
+CREATE FUNCTION @extschema@.llava_task_name(task text) RETURNS text
+	LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_task_name(text) IS
+	'the name of a task, for its name or alias';
+
+CREATE FUNCTION @extschema@.llava_thumbnail(image bytea, pixels integer DEFAULT 160000)
+	RETURNS bytea LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE COST 10000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_thumbnail(bytea, integer) IS
+	'a small JPEG of a picture; NULL where it cannot be decoded';
+
+CREATE FUNCTION @extschema@.llava_template(name text, "values" jsonb) RETURNS text
+	LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_template(text, jsonb) IS
+	'a text of the page or the card, with escaped values in it';
+
+CREATE FUNCTION @extschema@.llava_page_bars(labels text[], counts bigint[]) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(string_agg(@extschema@.llava_template('page_bar', jsonb_build_object(
+			'label', label, 'count', to_char(count, 'FM999,999,999,999,990'),
+			'width', round(100.0 * count / greatest(most, 1), 1))), '' ORDER BY n),
+		@extschema@.llava_template('page_no_bars', '{}'))
+	FROM (SELECT label, count, n, max(count) OVER () AS most
+		FROM unnest(labels, counts) WITH ORDINALITY AS u (label, count, n)) AS bar;
+END;
+
+CREATE FUNCTION @extschema@.llava_page_picture(image bytea, file text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN image IS NULL THEN @extschema@.llava_template('page_no_picture', '{}')
+		WHEN jpeg IS NULL THEN @extschema@.llava_template('page_bad_picture', '{}')
+		ELSE @extschema@.llava_template('page_picture', jsonb_build_object('file', file,
+			'base64', translate(encode(jpeg, 'base64'), E'\n', ''))) END
+	FROM (SELECT @extschema@.llava_thumbnail(image) AS jpeg OFFSET 0) AS small;
+END;
+
+CREATE FUNCTION @extschema@.llava_page_turns(conversation jsonb) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT string_agg(@extschema@.llava_template('page_turn', jsonb_build_object(
+		'who', turn ->> 'from', 'value', turn ->> 'value')), '' ORDER BY n)
+	FROM ROWS FROM (jsonb_path_query(conversation, 'lax $[*]')) WITH ORDINALITY AS t (turn, n);
+END;
+
+CREATE FUNCTION @extschema@.llava_page_tags(flags text[], keep boolean, note text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT concat(
+		CASE keep WHEN true THEN @extschema@.llava_template('page_kept', '{}')
+			WHEN false THEN @extschema@.llava_template('page_dropped', '{}') END,
+		CASE WHEN note <> '' THEN
+			@extschema@.llava_template('page_note', jsonb_build_object('note', note)) END,
+		(SELECT string_agg(@extschema@.llava_template('page_flag', jsonb_build_object('flag', flag)),
+			'' ORDER BY n) FROM unnest(flags) WITH ORDINALITY AS f (flag, n)));
+END;
+
+-- The samples of a page, in its order: by a hash of image and seed.
+CREATE FUNCTION @extschema@.llava_page_samples(n integer, task text, seed bigint, flag text, unseen boolean)
+	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH chosen AS (
+		SELECT c.image, c.task, row_number() OVER () AS nth
+		FROM (
+			SELECT s.image, s.task FROM @extschema@.llava_conversation s
+			WHERE (llava_page_samples.task IS NULL
+					OR s.task = @extschema@.llava_task_name(llava_page_samples.task))
+				AND (llava_page_samples.flag IS NULL OR llava_page_samples.flag = ANY (s.flags))
+				AND (unseen IS NOT TRUE OR s.keep IS NULL)
+			ORDER BY hashint8extended(s.image, coalesce(seed, 0)), s.image, s.task COLLATE "C"
+			LIMIT coalesce(llava_page_samples.n, 100)) AS c)
+	SELECT coalesce(string_agg(@extschema@.llava_template('page_sample', jsonb_build_object(
+			'image', c.image, 'n', h.nth, 'file', name.file,
+			'sides', CASE WHEN i.width > 0 THEN @extschema@.llava_template('page_sides',
+				CASE WHEN i.orientation >= 5
+				THEN jsonb_build_object('width', i.height, 'height', i.width)
+				ELSE jsonb_build_object('width', i.width, 'height', i.height) END) END, 'task', c.task, 'version', c.task_version,
+			'model', coalesce(r.model_reported, r.model),
+			'picture', @extschema@.llava_page_picture(i.image, name.file),
+			'tags', @extschema@.llava_page_tags(c.flags, c.keep, c.note),
+			'turns', @extschema@.llava_page_turns(c.conversation))), '' ORDER BY h.nth), '')
+	FROM chosen h
+	JOIN @extschema@.llava_conversation c ON c.image = h.image AND c.task = h.task
+	LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
+	LEFT JOIN @extschema@.llava_image i ON i.id = c.image,
+	LATERAL (SELECT coalesce(nullif(i.path, ''), encode(i.sha256, 'hex')) AS file) AS name;
+END;
+
+CREATE FUNCTION @extschema@.llava_page_head(n integer, task text, flag text, unseen boolean)
+	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH sample AS (
+		SELECT s.task, s.rounds, s.keep, s.flags FROM @extschema@.llava_conversation s
+		WHERE llava_page_head.task IS NULL
+			OR s.task = @extschema@.llava_task_name(llava_page_head.task)),
+	total AS (
+		SELECT count(*) AS n, count(keep) AS looked, count(*) FILTER (WHERE NOT keep) AS dropped,
+			count(*) FILTER (WHERE (llava_page_head.flag IS NULL OR llava_page_head.flag = ANY (s.flags))
+				AND (unseen IS NOT TRUE OR s.keep IS NULL)) AS fits
+		FROM sample s),
+	task AS (SELECT s.task AS label, count(*) AS n FROM sample s GROUP BY s.task),
+	rounds AS (SELECT s.rounds, count(*) AS n FROM sample s GROUP BY s.rounds),
+	reason AS (
+		SELECT s.reason AS label, sum(s.count)::bigint AS n FROM @extschema@.llava_stat_reason s
+		WHERE s.kind <> 'failed' AND (llava_page_head.task IS NULL
+			OR s.task = @extschema@.llava_task_name(llava_page_head.task))
+		GROUP BY s.reason ORDER BY sum(s.count) DESC, s.reason COLLATE "C" LIMIT 8)
+	SELECT @extschema@.llava_template('page_head', jsonb_build_object(
+		'total', to_char(total.n, 'FM999,999,999,999,990'),
+		'shown', to_char(least(total.fits, coalesce(llava_page_head.n, 100)), 'FM999,999,990'),
+		'looked', to_char(total.looked, 'FM999,999,999,990'),
+		'dropped', to_char(total.dropped, 'FM999,999,999,990'),
+		'scope', CASE WHEN llava_page_head.task IS NOT NULL THEN @extschema@.llava_template('page_scope',
+			jsonb_build_object('task', @extschema@.llava_task_name(llava_page_head.task))) END,
+		'made', to_char(now(), 'YYYY-MM-DD HH24:MI'),
+		'tasks', (SELECT @extschema@.llava_page_bars(array_agg(label ORDER BY task.n DESC, label COLLATE "C"),
+			array_agg(task.n ORDER BY task.n DESC, label COLLATE "C")) FROM task),
+		'rounds', (SELECT @extschema@.llava_page_bars(array_agg(@extschema@.llava_template('page_rounds',
+			jsonb_build_object('rounds', rounds.rounds)) ORDER BY rounds.rounds),
+			array_agg(rounds.n ORDER BY rounds.rounds)) FROM rounds),
+		'reasons', (SELECT @extschema@.llava_page_bars(array_agg(label ORDER BY reason.n DESC, label COLLATE "C"),
+			array_agg(reason.n ORDER BY reason.n DESC, label COLLATE "C")) FROM reason)))
+	FROM total;
+END;
+
+CREATE FUNCTION @extschema@.llava_page(n integer DEFAULT 100, task text DEFAULT NULL,
+	seed bigint DEFAULT 0, flag text DEFAULT NULL, unseen boolean DEFAULT false)
+	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_page_head(n, task, flag, unseen)
+		|| @extschema@.llava_page_samples(n, task, seed, flag, unseen)
+		|| @extschema@.llava_template('page_foot', '{}');
+END;
+COMMENT ON FUNCTION @extschema@.llava_page(integer, text, bigint, text, boolean) IS
+	'one HTML page to look at n samples, drawn by the seed: pictures, dialogues, flags, counts';
+
+-- What the card counts: every sample that a person did not drop.
+CREATE FUNCTION @extschema@.llava_card_tasks() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_tasks', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_task', jsonb_build_object('task', task,
+			'samples', to_char(n, 'FM999,999,999,990'), 'share', round(100.0 * n / total, 1),
+			'images', to_char(images, 'FM999,999,999,990'), 'rounds', round(rounds, 1))),
+		'' ORDER BY n DESC, task COLLATE "C")))
+	FROM (SELECT task, count(*) AS n, sum(count(*)) OVER () AS total,
+			count(DISTINCT image) AS images, avg(rounds) AS rounds
+		FROM @extschema@.llava_conversation WHERE keep IS NOT FALSE GROUP BY task) AS t;
+END;
+
+CREATE FUNCTION @extschema@.llava_card_lengths() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH turn AS (
+		SELECT c.task, t ->> 'from' AS who, length(t ->> 'value') AS chars
+		FROM @extschema@.llava_conversation c, jsonb_path_query(c.conversation, 'lax $[*]') AS t
+		WHERE c.keep IS NOT FALSE),
+	chars AS (
+		SELECT task,
+			percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY chars) FILTER (WHERE who = 'human') AS question,
+			percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY chars) FILTER (WHERE who = 'gpt') AS answer
+		FROM turn GROUP BY task),
+	rounds AS (
+		SELECT task, sum(n) AS samples,
+			string_agg(concat(rounds, ': ', to_char(n, 'FM999,999,999,990')), ', ' ORDER BY rounds) AS rounds
+		FROM (SELECT task, rounds, count(*) AS n FROM @extschema@.llava_conversation
+			WHERE keep IS NOT FALSE GROUP BY task, rounds) AS r GROUP BY task)
+	SELECT @extschema@.llava_template('card_lengths', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_length', jsonb_build_object('task', task, 'rounds', rounds.rounds,
+			'question_p50', question[1], 'question_p95', question[2],
+			'answer_p50', answer[1], 'answer_p95', answer[2])),
+		'' ORDER BY samples DESC, task COLLATE "C")))
+	FROM rounds LEFT JOIN chars USING (task);
+END;
+
+CREATE FUNCTION @extschema@.llava_card_models() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_models', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_model', jsonb_build_object('model', model,
+			'reported', model_reported, 'task', task, 'version', task_version,
+			'samples', to_char(n, 'FM999,999,999,990'), 'parameters', parameters)),
+		'' ORDER BY task COLLATE "C", task_version, n DESC, model COLLATE "C", parameters COLLATE "C")))
+	FROM (SELECT r.model, r.model_reported, c.task, c.task_version, count(*) AS n,
+			(SELECT string_agg(concat(p.key, ' ', p.value), ', ' ORDER BY p.key COLLATE "C")
+				FROM jsonb_each_text(r.parameters) AS p) AS parameters
+		FROM @extschema@.llava_conversation c
+		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
+		WHERE c.keep IS NOT FALSE
+		GROUP BY r.model, r.model_reported, c.task, c.task_version, r.parameters) AS m;
+END;
+
+CREATE FUNCTION @extschema@.llava_card_prompts() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT string_agg(@extschema@.llava_template('card_prompt', jsonb_build_object('task', t.name,
+		'version', t.version,
+		-- indented, so that nothing in a prompt ends the block
+		'prompt', regexp_replace(t.prompt, '^', '    ', 'gn'))), '' ORDER BY t.name COLLATE "C", t.version)
+	FROM @extschema@.llava_task t
+	WHERE EXISTS (SELECT FROM @extschema@.llava_conversation c
+		WHERE c.task = t.name AND c.task_version = t.version AND c.keep IS NOT FALSE);
+END;
+
+CREATE FUNCTION @extschema@.llava_card_reasons() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_reasons', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_reason', jsonb_build_object('kind', kind, 'task', task,
+			'reason', reason, 'count', to_char(count, 'FM999,999,999,990'))),
+		'' ORDER BY kind, count DESC, task COLLATE "C", reason COLLATE "C")))
+	FROM @extschema@.llava_stat_reason;
+END;
+
+CREATE FUNCTION @extschema@.llava_card_licences() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_licences', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_licence', jsonb_build_object('licence', licence,
+			'images', to_char(n, 'FM999,999,999,990'))), '' ORDER BY n DESC, licence COLLATE "C")))
+	FROM (SELECT coalesce(i.licence, @extschema@.llava_template('card_unstated', '{}')) AS licence,
+			count(DISTINCT c.image) AS n
+		FROM @extschema@.llava_conversation c LEFT JOIN @extschema@.llava_image i ON i.id = c.image
+		WHERE c.keep IS NOT FALSE GROUP BY 1) AS l;
+END;
+
+CREATE FUNCTION @extschema@.llava_card_languages() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(string_agg(@extschema@.llava_template('card_language',
+		jsonb_build_object('language', language)), '' ORDER BY language DESC),
+		@extschema@.llava_template('card_language', '{"language": "zh"}'))
+	FROM (SELECT DISTINCT t.language FROM @extschema@.llava_task t WHERE t.language <> 'any'
+		AND EXISTS (SELECT FROM @extschema@.llava_conversation c
+			WHERE c.task = t.name AND c.task_version = t.version AND c.keep IS NOT FALSE)) AS l;
+END;
+
+-- The command in an indented block: on one line, whatever the file is called.
+CREATE FUNCTION @extschema@.llava_card_export(file text, split text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT format(E'    \\copy (SELECT llava_export(''llava''%s)) TO %s WITH (FORMAT jsonl)\n',
+		', split => ' || quote_literal(split), regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'))
+	WHERE file IS NOT NULL;
+END;
+
+CREATE FUNCTION @extschema@.llava_dataset_card(name text DEFAULT 'llava-instruct-zh',
+	licence text DEFAULT NULL, train text DEFAULT 'train.jsonl', validation text DEFAULT NULL)
+	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH sample AS (
+		SELECT count(*) FILTER (WHERE c.keep IS NOT FALSE) AS n,
+			count(DISTINCT c.image) FILTER (WHERE c.keep IS NOT FALSE) AS images,
+			count(c.keep) AS looked, count(*) FILTER (WHERE NOT c.keep) AS dropped,
+			string_agg(DISTINCT r.parser_version::text, ', ') FILTER (WHERE c.keep IS NOT FALSE) AS parsers,
+			round(100.0 * count(*) FILTER (WHERE c.keep IS NOT FALSE
+					AND (r.measures ->> 'quoted_han')::numeric > 0)
+				/ nullif(count(*) FILTER (WHERE c.keep IS NOT FALSE), 0), 1) AS quoting
+		FROM @extschema@.llava_conversation c
+		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply),
+	reply AS (SELECT count(*) AS n, count(reason) AS rejected FROM @extschema@.llava_reply),
+	said AS (SELECT coalesce(llava_dataset_card.name, 'llava-instruct-zh') AS name,
+		coalesce(train, 'train.jsonl') AS train)
+	SELECT @extschema@.llava_template('card', jsonb_build_object(
+		'name', said.name, 'pretty_name', to_json(said.name)::text,
+		'licence', to_json(coalesce(llava_dataset_card.licence, 'unknown'))::text,
+		'licence_words', coalesce(llava_dataset_card.licence, @extschema@.llava_template('card_unstated', '{}')),
+		'languages', @extschema@.llava_card_languages(),
+		'size', CASE WHEN sample.n < 1000 THEN 'n<1K' WHEN sample.n < 10000 THEN '1K<n<10K'
+			WHEN sample.n < 100000 THEN '10K<n<100K' WHEN sample.n < 1000000 THEN '100K<n<1M'
+			WHEN sample.n < 10000000 THEN '1M<n<10M' WHEN sample.n < 100000000 THEN '10M<n<100M'
+			ELSE '100M<n<1B' END,
+		'files', concat(
+			@extschema@.llava_template('card_file', jsonb_build_object('split', 'train',
+				'path', to_json(said.train)::text)),
+			CASE WHEN validation IS NOT NULL THEN @extschema@.llava_template('card_file',
+				jsonb_build_object('split', 'validation', 'path', to_json(validation)::text)) END),
+		'samples', to_char(sample.n, 'FM999,999,999,990'),
+		'images', to_char(sample.images, 'FM999,999,999,990'),
+		'looked', to_char(sample.looked, 'FM999,999,999,990'),
+		'dropped', to_char(sample.dropped, 'FM999,999,999,990'),
+		'replies', to_char(reply.n, 'FM999,999,999,990'),
+		'rejected', to_char(reply.rejected, 'FM999,999,999,990'),
+		'images_rejected', (SELECT to_char(coalesce(sum(count), 0), 'FM999,999,999,990')
+			FROM @extschema@.llava_stat_reason WHERE kind = 'image'),
+		'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'),
+		'parsers', sample.parsers, 'quoting', coalesce(sample.quoting, 0),
+		'tasks', @extschema@.llava_card_tasks(), 'lengths', @extschema@.llava_card_lengths(),
+		'models', @extschema@.llava_card_models(), 'reasons', @extschema@.llava_card_reasons(),
+		'licences', @extschema@.llava_card_licences(), 'prompts', @extschema@.llava_card_prompts(),
+		'export', concat(
+			@extschema@.llava_card_export(said.train, CASE WHEN validation IS NOT NULL THEN 'train' END),
+			@extschema@.llava_card_export(validation, 'validation'))))
+	FROM sample, reply, said;
+END;
+COMMENT ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text) IS
+	'README.md of the data set, with Hugging Face front matter, in Chinese and English';
+
 -- COPY with format jsonl calls these; they are for everyone who may use the schema.
 CREATE FUNCTION @extschema@.llava_jsonl_line(row_of_query record) RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
@@ -551,3 +841,5 @@ REVOKE ALL ON FUNCTION @extschema@.llava_resume(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_start() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.llava_drain(bigint, text, text, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_export FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.llava_page(integer, text, bigint, text, boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text) FROM PUBLIC;

@@ -208,6 +208,10 @@ extern const char *conversation_reason(const VlmEnvelope *envelope, const ReplyR
 extern void image_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
 							   ImagePrepared *prepared);
 
+/* Same, with the error in *error and no ERROR but a cancel's. */
+extern ImageStatus image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
+										  ImagePrepared *prepared, ImageError *error);
+
 /* ---- transport.c: the request pool in a PostgreSQL process ---- */
 
 /*
