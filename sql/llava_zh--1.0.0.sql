@@ -701,8 +701,8 @@ END;
 COMMENT ON FUNCTION @extschema@.llava_page(integer, text, bigint, text, boolean) IS
 	'one HTML page to look at n samples, drawn by the seed: pictures, dialogues, flags, counts';
 
--- What the card counts: every sample that a person did not drop.
-CREATE FUNCTION @extschema@.llava_card_tasks() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+-- What the card counts: every sample of the tasks (NULL: all) that a person did not drop.
+CREATE FUNCTION @extschema@.llava_card_tasks(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT @extschema@.llava_template('card_tasks', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_task', jsonb_build_object('task', task,
@@ -711,15 +711,16 @@ BEGIN ATOMIC
 		'' ORDER BY n DESC, task COLLATE "C")))
 	FROM (SELECT task, count(*) AS n, sum(count(*)) OVER () AS total,
 			count(DISTINCT image) AS images, avg(rounds) AS rounds
-		FROM @extschema@.llava_conversation WHERE keep IS NOT FALSE GROUP BY task) AS t;
+		FROM @extschema@.llava_conversation
+		WHERE keep IS NOT FALSE AND (tasks IS NULL OR task = ANY (tasks)) GROUP BY task) AS t;
 END;
 
-CREATE FUNCTION @extschema@.llava_card_lengths() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_lengths(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH turn AS (
 		SELECT c.task, t ->> 'from' AS who, length(t ->> 'value') AS chars
 		FROM @extschema@.llava_conversation c, jsonb_path_query(c.conversation, 'lax $[*]') AS t
-		WHERE c.keep IS NOT FALSE),
+		WHERE c.keep IS NOT FALSE AND (tasks IS NULL OR c.task = ANY (tasks))),
 	chars AS (
 		SELECT task,
 			percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY chars) FILTER (WHERE who = 'human') AS question,
@@ -729,7 +730,7 @@ BEGIN ATOMIC
 		SELECT task, sum(n) AS samples,
 			string_agg(concat(rounds, ': ', to_char(n, 'FM999,999,999,990')), ', ' ORDER BY rounds) AS rounds
 		FROM (SELECT task, rounds, count(*) AS n FROM @extschema@.llava_conversation
-			WHERE keep IS NOT FALSE GROUP BY task, rounds) AS r GROUP BY task)
+			WHERE keep IS NOT FALSE AND (tasks IS NULL OR task = ANY (tasks)) GROUP BY task, rounds) AS r GROUP BY task)
 	SELECT @extschema@.llava_template('card_lengths', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_length', jsonb_build_object('task', task, 'rounds', rounds.rounds,
 			'question_p50', question[1], 'question_p95', question[2],
@@ -738,7 +739,7 @@ BEGIN ATOMIC
 	FROM rounds LEFT JOIN chars USING (task);
 END;
 
-CREATE FUNCTION @extschema@.llava_card_models() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_models(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT @extschema@.llava_template('card_models', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_model', jsonb_build_object('model', model,
@@ -750,31 +751,32 @@ BEGIN ATOMIC
 				FROM jsonb_each_text(r.parameters) AS p) AS parameters
 		FROM @extschema@.llava_conversation c
 		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
-		WHERE c.keep IS NOT FALSE
+		WHERE c.keep IS NOT FALSE AND (tasks IS NULL OR c.task = ANY (tasks))
 		GROUP BY r.model, r.model_reported, c.task, c.task_version, r.parameters) AS m;
 END;
 
-CREATE FUNCTION @extschema@.llava_card_prompts() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_prompts(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT string_agg(@extschema@.llava_template('card_prompt', jsonb_build_object('task', t.name,
 		'version', t.version,
 		-- indented, so that nothing in a prompt ends the block
 		'prompt', regexp_replace(t.prompt, '^', '    ', 'gn'))), '' ORDER BY t.name COLLATE "C", t.version)
 	FROM @extschema@.llava_task t
-	WHERE EXISTS (SELECT FROM @extschema@.llava_conversation c
+	WHERE (tasks IS NULL OR t.name = ANY (tasks)) AND EXISTS (SELECT FROM @extschema@.llava_conversation c
 		WHERE c.task = t.name AND c.task_version = t.version AND c.keep IS NOT FALSE);
 END;
 
-CREATE FUNCTION @extschema@.llava_card_reasons() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_reasons(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT @extschema@.llava_template('card_reasons', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_reason', jsonb_build_object('kind', kind, 'task', task,
 			'reason', reason, 'count', to_char(count, 'FM999,999,999,990'))),
 		'' ORDER BY kind, count DESC, task COLLATE "C", reason COLLATE "C")))
-	FROM @extschema@.llava_stat_reason;
+	FROM @extschema@.llava_stat_reason
+	WHERE tasks IS NULL OR task IS NULL OR task = ANY (tasks);
 END;
 
-CREATE FUNCTION @extschema@.llava_card_licences() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_licences(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT @extschema@.llava_template('card_licences', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_licence', jsonb_build_object('licence', licence,
@@ -782,33 +784,40 @@ BEGIN ATOMIC
 	FROM (SELECT coalesce(i.licence, @extschema@.llava_template('card_unstated', '{}')) AS licence,
 			count(DISTINCT c.image) AS n
 		FROM @extschema@.llava_conversation c LEFT JOIN @extschema@.llava_image i ON i.id = c.image
-		WHERE c.keep IS NOT FALSE GROUP BY 1) AS l;
+		WHERE c.keep IS NOT FALSE AND (tasks IS NULL OR c.task = ANY (tasks)) GROUP BY 1) AS l;
 END;
 
-CREATE FUNCTION @extschema@.llava_card_languages() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_languages(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce(string_agg(@extschema@.llava_template('card_language',
 		jsonb_build_object('language', language)), '' ORDER BY language DESC),
 		@extschema@.llava_template('card_language', '{"language": "zh"}'))
 	FROM (SELECT DISTINCT t.language FROM @extschema@.llava_task t WHERE t.language <> 'any'
-		AND EXISTS (SELECT FROM @extschema@.llava_conversation c
+		AND (tasks IS NULL OR t.name = ANY (tasks)) AND EXISTS (SELECT FROM @extschema@.llava_conversation c
 			WHERE c.task = t.name AND c.task_version = t.version AND c.keep IS NOT FALSE)) AS l;
 END;
 
 -- The command in an indented block: on one line, whatever the file is called.
-CREATE FUNCTION @extschema@.llava_card_export(file text, split text) RETURNS text
+CREATE FUNCTION @extschema@.llava_card_export(file text, split text, tasks text[]) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT format(E'    \\copy (SELECT llava_export(''llava''%s)) TO %s WITH (FORMAT jsonl)\n',
-		', split => ' || quote_literal(split), regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'))
+	SELECT format(E'    \\copy (SELECT llava_export(''llava''%s%s)) TO %s WITH (FORMAT jsonl)\n',
+		', split => ' || quote_literal(split),
+		', tasks => ' || regexp_replace(quote_literal(tasks::text), '[\x01-\x1f]', ' ', 'g'),
+		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'))
 	WHERE file IS NOT NULL;
 END;
 
 CREATE FUNCTION @extschema@.llava_dataset_card(name text DEFAULT 'llava-instruct-zh',
-	licence text DEFAULT NULL, train text DEFAULT 'train.jsonl', validation text DEFAULT NULL)
+	licence text DEFAULT NULL, train text DEFAULT 'train.jsonl', validation text DEFAULT NULL,
+	tasks text[] DEFAULT NULL)
 	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	WITH sample AS (
+	WITH said AS (
+		SELECT coalesce(llava_dataset_card.name, 'llava-instruct-zh') AS name,
+			coalesce(train, 'train.jsonl') AS train,
+			(SELECT array_agg(@extschema@.llava_task_name(t)) FROM unnest(llava_dataset_card.tasks) AS t) AS tasks),
+	sample AS (
 		SELECT count(*) FILTER (WHERE c.keep IS NOT FALSE) AS n,
 			count(DISTINCT c.image) FILTER (WHERE c.keep IS NOT FALSE) AS images,
 			count(c.keep) AS looked, count(*) FILTER (WHERE NOT c.keep) AS dropped,
@@ -817,15 +826,17 @@ BEGIN ATOMIC
 					AND (r.measures ->> 'quoted_han')::numeric > 0)
 				/ nullif(count(*) FILTER (WHERE c.keep IS NOT FALSE), 0), 1) AS quoting
 		FROM @extschema@.llava_conversation c
-		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply),
-	reply AS (SELECT count(*) AS n, count(reason) AS rejected FROM @extschema@.llava_reply),
-	said AS (SELECT coalesce(llava_dataset_card.name, 'llava-instruct-zh') AS name,
-		coalesce(train, 'train.jsonl') AS train)
+		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply,
+		said
+		WHERE said.tasks IS NULL OR c.task = ANY (said.tasks)),
+	reply AS (
+		SELECT count(*) AS n, count(reason) AS rejected FROM @extschema@.llava_reply, said
+		WHERE said.tasks IS NULL OR task = ANY (said.tasks))
 	SELECT @extschema@.llava_template('card', jsonb_build_object(
 		'name', said.name, 'pretty_name', to_json(said.name)::text,
 		'licence', to_json(coalesce(llava_dataset_card.licence, 'unknown'))::text,
 		'licence_words', coalesce(llava_dataset_card.licence, @extschema@.llava_template('card_unstated', '{}')),
-		'languages', @extschema@.llava_card_languages(),
+		'languages', @extschema@.llava_card_languages(said.tasks),
 		'size', CASE WHEN sample.n < 1000 THEN 'n<1K' WHEN sample.n < 10000 THEN '1K<n<10K'
 			WHEN sample.n < 100000 THEN '10K<n<100K' WHEN sample.n < 1000000 THEN '100K<n<1M'
 			WHEN sample.n < 10000000 THEN '1M<n<10M' WHEN sample.n < 100000000 THEN '10M<n<100M'
@@ -845,15 +856,15 @@ BEGIN ATOMIC
 			FROM @extschema@.llava_stat_reason WHERE kind = 'image'),
 		'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'),
 		'parsers', sample.parsers, 'quoting', coalesce(sample.quoting, 0),
-		'tasks', @extschema@.llava_card_tasks(), 'lengths', @extschema@.llava_card_lengths(),
-		'models', @extschema@.llava_card_models(), 'reasons', @extschema@.llava_card_reasons(),
-		'licences', @extschema@.llava_card_licences(), 'prompts', @extschema@.llava_card_prompts(),
+		'tasks', @extschema@.llava_card_tasks(said.tasks), 'lengths', @extschema@.llava_card_lengths(said.tasks),
+		'models', @extschema@.llava_card_models(said.tasks), 'reasons', @extschema@.llava_card_reasons(said.tasks),
+		'licences', @extschema@.llava_card_licences(said.tasks), 'prompts', @extschema@.llava_card_prompts(said.tasks),
 		'export', concat(
-			@extschema@.llava_card_export(said.train, CASE WHEN validation IS NOT NULL THEN 'train' END),
-			@extschema@.llava_card_export(validation, 'validation'))))
+			@extschema@.llava_card_export(said.train, CASE WHEN validation IS NOT NULL THEN 'train' END, said.tasks),
+			@extschema@.llava_card_export(validation, 'validation', said.tasks))))
 	FROM sample, reply, said;
 END;
-COMMENT ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text) IS
+COMMENT ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text, text[]) IS
 	'README.md of the data set, with Hugging Face front matter, in Chinese and English';
 
 -- Which samples llava_export writes with these arguments, in its order, and what
@@ -871,6 +882,14 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION @extschema@.llava_export_list IS
 	'which samples llava_export writes with these arguments, and what it calls their images';
+
+CREATE FUNCTION @extschema@.llava_export_images(directory text, prepared boolean DEFAULT false,
+	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
+	split text DEFAULT NULL, validation double precision DEFAULT 0.01, image_name text DEFAULT 'path',
+	OUT written bigint, OUT present bigint, OUT missing bigint, OUT bytes bigint)
+	RETURNS record LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_export_images IS
+	'the images of an export as files below a directory of the server; those that are there are passed';
 
 CREATE FUNCTION @extschema@.llava_lines_sha256_add(internal, text) RETURNS internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
@@ -979,8 +998,9 @@ REVOKE ALL ON FUNCTION @extschema@.llava_start() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.llava_drain(bigint, text, text, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_export FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_page(integer, text, bigint, text, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_export_list FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_record_export FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_verify_export(bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_rebuild_export(bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.llava_export_images FROM PUBLIC;

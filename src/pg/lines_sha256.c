@@ -58,9 +58,9 @@ take_block(Sha256 *s, const uint8 *block)
 	for (int i = 0; i < 64; i++)
 	{
 		uint32		t1 = v[7] + k[i] + w[i] + ((v[4] & v[5]) ^ (~v[4] & v[6])) +
-			(rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25));
+		(rotate(v[4], 6) ^ rotate(v[4], 11) ^ rotate(v[4], 25));
 		uint32		t2 = ((v[0] & v[1]) ^ (v[0] & v[2]) ^ (v[1] & v[2])) +
-			(rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22));
+		(rotate(v[0], 2) ^ rotate(v[0], 13) ^ rotate(v[0], 22));
 
 		memmove(v + 1, v, 7 * sizeof(uint32));
 		v[4] += t1;

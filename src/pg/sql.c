@@ -262,6 +262,16 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
 		"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
 	"TTBdlt"},
+	[SQL_EXPORT_IMAGES] = {
+		"SELECT image, file_name FROM @.llava_export_list($1, $2, $3, $4, $5, $6)"
+		" ORDER BY file_name COLLATE pg_catalog.\"C\", image",
+	"TTBtdt"},
+	[SQL_EXPORT_IMAGE_FACTS] = {
+		/* the length without a look at the bytes */
+		"SELECT pg_catalog.octet_length(image)::pg_catalog.int8, sha256 FROM @.llava_image"
+	" WHERE id OPERATOR(pg_catalog.=) $1", "l"},
+	[SQL_EXPORT_IMAGE_BYTES] = {
+	"SELECT image FROM @.llava_image WHERE id OPERATOR(pg_catalog.=) $1", "l"},
 };
 
 static SPIPlanPtr plans[SQL_STATEMENTS];
