@@ -798,10 +798,10 @@ BEGIN ATOMIC
 END;
 
 -- The command in an indented block: on one line, whatever the file is called.
-CREATE FUNCTION @extschema@.llava_card_export(file text, split text, tasks text[]) RETURNS text
+CREATE FUNCTION @extschema@.llava_card_export(format text, file text, split text, tasks text[]) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT format(E'    \\copy (SELECT llava_export(''llava''%s%s)) TO %s WITH (FORMAT jsonl)\n',
+	SELECT format(E'    \\copy (SELECT llava_export(%L%s%s)) TO %s WITH (FORMAT jsonl)\n', format,
 		', split => ' || quote_literal(split),
 		', tasks => ' || regexp_replace(quote_literal(tasks::text), '[\x01-\x1f]', ' ', 'g'),
 		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'))
@@ -815,7 +815,6 @@ CREATE FUNCTION @extschema@.llava_dataset_card(name text DEFAULT 'llava-instruct
 BEGIN ATOMIC
 	WITH said AS (
 		SELECT coalesce(llava_dataset_card.name, 'llava-instruct-zh') AS name,
-			coalesce(train, 'train.jsonl') AS train,
 			(SELECT array_agg(@extschema@.llava_task_name(t)) FROM unnest(llava_dataset_card.tasks) AS t) AS tasks),
 	sample AS (
 		SELECT count(*) FILTER (WHERE c.keep IS NOT FALSE) AS n,
@@ -841,11 +840,13 @@ BEGIN ATOMIC
 			WHEN sample.n < 100000 THEN '10K<n<100K' WHEN sample.n < 1000000 THEN '100K<n<1M'
 			WHEN sample.n < 10000000 THEN '1M<n<10M' WHEN sample.n < 100000000 THEN '10M<n<100M'
 			ELSE '100M<n<1B' END,
-		'files', concat(
-			@extschema@.llava_template('card_file', jsonb_build_object('split', 'train',
-				'path', to_json(said.train)::text)),
-			CASE WHEN validation IS NOT NULL THEN @extschema@.llava_template('card_file',
-				jsonb_build_object('split', 'validation', 'path', to_json(validation)::text)) END),
+		-- without them a hub looks for itself, and finds an image folder
+		'configs', CASE WHEN train IS NOT NULL THEN @extschema@.llava_template('card_configs',
+			jsonb_build_object('files', concat(
+				@extschema@.llava_template('card_file', jsonb_build_object('split', 'train',
+					'path', to_json(train)::text)),
+				CASE WHEN validation IS NOT NULL THEN @extschema@.llava_template('card_file',
+					jsonb_build_object('split', 'validation', 'path', to_json(validation)::text)) END))) END,
 		'samples', to_char(sample.n, 'FM999,999,999,990'),
 		'images', to_char(sample.images, 'FM999,999,999,990'),
 		'looked', to_char(sample.looked, 'FM999,999,999,990'),
@@ -860,8 +861,9 @@ BEGIN ATOMIC
 		'models', @extschema@.llava_card_models(said.tasks), 'reasons', @extschema@.llava_card_reasons(said.tasks),
 		'licences', @extschema@.llava_card_licences(said.tasks), 'prompts', @extschema@.llava_card_prompts(said.tasks),
 		'export', concat(
-			@extschema@.llava_card_export(said.train, CASE WHEN validation IS NOT NULL THEN 'train' END, said.tasks),
-			@extschema@.llava_card_export(validation, 'validation', said.tasks))))
+			@extschema@.llava_card_export(CASE WHEN train IS NULL THEN 'imagefolder' ELSE 'llava' END,
+				coalesce(train, 'metadata.jsonl'), CASE WHEN validation IS NOT NULL THEN 'train' END, said.tasks),
+			@extschema@.llava_card_export('llava', validation, 'validation', said.tasks))))
 	FROM sample, reply, said;
 END;
 COMMENT ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text, text[]) IS

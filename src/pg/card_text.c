@@ -21,10 +21,7 @@ static const char card[] =
 "- llava\n"
 "- visual-instruction-tuning\n"
 "- synthetic\n"
-"configs:\n"
-"- config_name: default\n"
-"  data_files:\n"
-"{{{files}}}"
+"{{{configs}}}"
 "---\n"
 "\n"
 "# {{name}}\n"
@@ -119,6 +116,7 @@ static const char card[] =
 const Template card_templates[] = {
 	{"card", true, card},
 	{"card_language", true, "- {{language}}\n"},
+	{"card_configs", true, "configs:\n- config_name: default\n  data_files:\n{{{files}}}"},
 	{"card_file", true, "  - split: {{split}}\n    path: {{{path}}}\n"},
 	{"card_tasks", true,
 		"| 任务 Task | 样本 Samples | 份额 Share | 图片 Pictures | 平均轮数 Rounds |\n"
