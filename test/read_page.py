@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Reads a page of llava_page as a browser would and says what is on it.
 
-read_page.py PAGE EXPECTED
+read_page.py PAGE [EXPECTED]
 
 Fails unless every element and attribute is one that the page is made of, nothing
 is fetched from anywhere, elements are closed in order, and each string of EXPECTED
@@ -88,9 +88,9 @@ def main():
     assert not page.open, page.open
     assert text.startswith('<!doctype html>')
     assert '"default-src \'none\'; img-src data:; style-src \'unsafe-inline\'"' in text
-    for place, expected in json.load(open(sys.argv[2], encoding='utf-8')):
+    for place, expected in json.load(open(sys.argv[2], encoding='utf-8')) if sys.argv[2:] else []:
         assert expected in page.texts.get(place, []), (place, expected)
-    print(f'{page.samples} samples, {page.pictures} pictures')
+    print(f'page: {page.samples} samples, {page.pictures} pictures')
 
 
 main()
