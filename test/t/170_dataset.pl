@@ -184,6 +184,17 @@ for ('llava_page()', 'llava_dataset_card()', "llava_record_export('x')", 'llava_
 	like($err, qr/permission denied/, "$_ is not for everyone");
 }
 
+# the README's grants are enough
+my ($grants) = decode_utf8(slurp_file('README.md')) =~ /^```sql\n(-- may ask single images.*?)^```/ms;
+ok($grants, 'the README has grants');
+sql('REVOKE EXECUTE ON FUNCTION llava_page, llava_dataset_card FROM reader; CREATE ROLE caller; CREATE ROLE feeder; CREATE ROLE publisher; CREATE ROLE operator');
+$grants =~ s/FOREIGN SERVER qwen/FOREIGN SERVER sim/;
+sql($grants);
+mkdir "$dir/images";
+chmod 0777, "$dir/images";
+like(sql("SET ROLE publisher; SELECT llava_record_export('second.jsonl'); SELECT left(llava_page(1), 15), left(llava_dataset_card(), 3), (SELECT count(*) FROM llava_verify_export(2)), (SELECT count(*) > 10 FROM llava_rebuild_export(2)), (SELECT count(*) > 10 FROM llava_published WHERE manifest = 2), (SELECT written > 10 FROM llava_export_images('$dir/images'))"),
+	qr/^2\n<!doctype html>\|---\|0\|t\|t\|t$/, 'for somebody who publishes');
+
 $node->stop('fast');
 $endpoint->stop;
 done_testing();
