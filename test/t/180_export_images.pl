@@ -159,7 +159,17 @@ is(files($disk), '', 'leaves nothing half-written');
 unlink $full or die;
 is((export($disk))[0], '8|0|1', 'and with room again it goes on');
 
-# one at a time, and cancelled
+# the process is killed in mid-file: its part is not called an image, and is taken away
+my $kill = folder('kill');
+PostgreSQL::Test::Utils::append_to_file($full, 'kill');
+export($kill);
+unlink $full or die;
+is(files($kill), "./.llava_zh.part\n", 'a killed process leaves what it had, under no image\'s name');
+ok($node->wait_query('SELECT 1', '1'), 'the server comes back');
+is((export($kill))[0], '8|0|1', 'and another call goes on');
+unlike(files($kill), qr/part/, 'and leaves no part');
+
+# one at a time
 open my $lock, '<', $disk or die $!;
 flock $lock, LOCK_EX or die $!;
 like((export($disk))[1], qr/is being written by another export/, 'two at once');
