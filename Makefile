@@ -44,10 +44,14 @@ soak:
 rehearsal:
 	LLAVA_REHEARSAL=641868 $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/150_rehearsal.pl PROVE_FLAGS="$(PROVE_FLAGS) -v"
 
+## screenshot: what PAGE=file.html, a page of llava_page, looks like in Chromium
+screenshot:
+	test/screenshot $(PAGE)
+
 ## help: this list
 help:
 	@sed -n 's/^## /make /p' $(firstword $(MAKEFILE_LIST))
 
 include test/rooms.mk
 
-.PHONY: help soak rehearsal
+.PHONY: help soak rehearsal screenshot

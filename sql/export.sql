@@ -108,7 +108,7 @@ CREATE ROLE regress_llava_export;
 SET ROLE regress_llava_export;
 SELECT llava_export();
 RESET ROLE;
-GRANT EXECUTE ON FUNCTION llava_export(text) TO regress_llava_export;
+GRANT EXECUTE ON FUNCTION llava_export TO regress_llava_export;
 GRANT SELECT ON llava_conversation TO regress_llava_export;
 SET ROLE regress_llava_export;
 SELECT llava_export();

@@ -112,7 +112,12 @@ typedef enum SqlStatement
 	SQL_USAGE_PAUSE,
 	SQL_USAGE_RESUME,
 	SQL_USAGE_ALL,
-	SQL_EXPORT_LLAVA,
+	SQL_EXPORT,
+	SQL_EXPORT_SHUFFLED,
+	SQL_EXPORT_MIX,
+	SQL_EXPORT_IMAGES,
+	SQL_EXPORT_IMAGE_FACTS,
+	SQL_EXPORT_IMAGE_BYTES,
 	SQL_STATEMENTS
 } SqlStatement;
 
@@ -253,6 +258,10 @@ extern const char *conversation_reason(const VlmEnvelope *envelope, const ReplyR
  */
 extern void image_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
 							   ImagePrepared *prepared);
+
+/* Same, with the error in *error and no ERROR but a cancel's. */
+extern ImageStatus image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
+										  ImagePrepared *prepared, ImageError *error);
 
 /* ---- duplicates.c ---- */
 

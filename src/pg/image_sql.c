@@ -11,11 +11,15 @@
 #include "options.h"
 #include "utils/builtins.h"
 
+#define THUMBNAIL_QUALITY 75
+#define THUMBNAIL_PIXELS_MIN 1024
+
 pg_noreturn static void refuse_image(ImageStatus status, const char *message);
 
 PG_FUNCTION_INFO_V1(llava_image_info);
 PG_FUNCTION_INFO_V1(llava_prepare_image);
 PG_FUNCTION_INFO_V1(llava_image_tokens);
+PG_FUNCTION_INFO_V1(llava_thumbnail);
 
 enum
 {
@@ -77,17 +81,18 @@ interrupted(void *arg)
 	return InterruptPending;
 }
 
-void
-image_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared *prepared)
+ImageStatus
+image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared *prepared,
+					   ImageError *error)
 {
 	ImageInfo	info;
-	ImageError	error;
-	ImageStatus status = image_info(data, size, &info, &error);
+	ImageStatus status = image_info(data, size, &info, error);
 
+	memset(prepared, 0, sizeof(*prepared));
 	if (status == IMAGE_OK)
-		status = image_check(&info, size, &fit->limits, &error);
+		status = image_check(&info, size, &fit->limits, error);
 	if (status != IMAGE_OK)
-		refuse_image(status, error.message);
+		return status;
 
 	/* an interrupt that is none of the caller's business costs a new start */
 	fit->stop = interrupted;
@@ -95,8 +100,17 @@ image_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared 
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		status = image_prepare(data, size, fit, prepared, &error);
+		status = image_prepare(data, size, fit, prepared, error);
 	} while (status == IMAGE_STOPPED);
+	return status;
+}
+
+void
+image_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared *prepared)
+{
+	ImageError	error;
+	ImageStatus status = image_try_prepare_here(data, size, fit, prepared, &error);
+
 	if (status != IMAGE_OK)
 		refuse_image(status, error.message);
 }
@@ -152,6 +166,7 @@ llava_image_info(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+/* Copied, unless they are the picture's own. */
 static bytea *
 prepared_bytes(bytea *image, const ImagePrepared *prepared)
 {
@@ -237,4 +252,41 @@ llava_image_tokens(PG_FUNCTION_ARGS)
 	if (status != IMAGE_OK)
 		refuse_image(status, error.message);
 	PG_RETURN_INT64(image_tokens(&info, &fit));
+}
+
+/*
+ * llava_thumbnail(image bytea, pixels integer): a small JPEG; NULL where the
+ * picture cannot be decoded.
+ */
+Datum
+llava_thumbnail(PG_FUNCTION_ARGS)
+{
+	bytea	   *image = PG_GETARG_BYTEA_PP(0);
+	bytea	   *volatile bytes;
+	ImagePrepared prepared;
+	ImageFit	fit;
+	ImageError	error;
+
+	config_image_fit(&fit);
+	fit.factor = 1;
+	fit.min_pixels = 1;
+	fit.max_pixels = PG_GETARG_INT32(1);
+	fit.quality = THUMBNAIL_QUALITY;
+	if (fit.max_pixels < THUMBNAIL_PIXELS_MIN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a thumbnail has at least %d pixels", THUMBNAIL_PIXELS_MIN)));
+	if (image_try_prepare_here((const uint8 *) VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image),
+							   &fit, &prepared, &error) != IMAGE_OK)
+		PG_RETURN_NULL();
+	PG_TRY();
+	{
+		bytes = prepared_bytes(image, &prepared);
+	}
+	PG_FINALLY();
+	{
+		image_prepared_free(&prepared);
+	}
+	PG_END_TRY();
+	PG_RETURN_BYTEA_P(bytes);
 }

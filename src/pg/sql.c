@@ -22,6 +22,23 @@ typedef struct Statement
 	const char *types;			/* a letter an argument: see argument_type */
 } Statement;
 
+/* Export.  $1 tasks, $2 flags to leave out, $3 validation or train, $4 the share of
+ * the former, $5 seed of the order, $6 how images are named. */
+#define EXPORT_TABLES \
+	"@.llava_conversation c LEFT JOIN @.llava_image i ON i.id OPERATOR(pg_catalog.=) c.image"
+#define EXPORT_SAMPLES \
+	"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format," \
+	"  EXISTS (SELECT 1 FROM @.llava_conversation o" \
+	"   WHERE o.image OPERATOR(pg_catalog.=) c.image" \
+	"    AND o.task OPERATOR(pg_catalog.<>) c.task) FROM " EXPORT_TABLES
+#define EXPORT_CHOSEN \
+	"c.keep IS NOT FALSE AND ($1 IS NULL OR c.task OPERATOR(pg_catalog.=) ANY ($1))" \
+	" AND ($2 IS NULL OR NOT c.flags OPERATOR(pg_catalog.&&) $2)" \
+	" AND ($3 IS NULL OR (@.llava_image_share(c.image, i.sha256, 0)" \
+	"   OPERATOR(pg_catalog.<) $4) OPERATOR(pg_catalog.=) $3)"
+#define EXPORT_ORDER \
+	"@.llava_image_share(c.image, i.sha256, $5), c.image, c.task COLLATE pg_catalog.\"C\""
+
 static const Statement statements[SQL_STATEMENTS] = {
 	/* Tasks */
 	[SQL_TASK_NEWEST] = {
@@ -307,15 +324,52 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"SELECT server, requests, cost::pg_catalog.float8, pause_reason FROM @.llava_usage", ""},
 
 	/* Export: runs with the caller's search_path and rights */
-	[SQL_EXPORT_LLAVA] = {
-		"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format,"
-		"  EXISTS (SELECT 1 FROM @.llava_conversation o"
-		"   WHERE o.image OPERATOR(pg_catalog.=) c.image"
-		"    AND o.task OPERATOR(pg_catalog.<>) c.task) "
-		"FROM @.llava_conversation c"
-		" LEFT JOIN @.llava_image i ON i.id OPERATOR(pg_catalog.=) c.image "
-		"WHERE c.keep IS NOT FALSE ORDER BY c.image, c.task COLLATE pg_catalog.\"C\"",
-	""},
+	[SQL_EXPORT] = {
+		EXPORT_SAMPLES " WHERE " EXPORT_CHOSEN
+		" ORDER BY c.image, c.task COLLATE pg_catalog.\"C\"",
+	"TTBdlt"},
+	[SQL_EXPORT_SHUFFLED] = {
+		/* sorted without the conversations, which are looked up one by one */
+		"SELECT s.* FROM (SELECT c.image, c.task FROM " EXPORT_TABLES
+		"  WHERE " EXPORT_CHOSEN " ORDER BY " EXPORT_ORDER " OFFSET 0) o, "
+		"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
+		"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
+	"TTBdlt"},
+	[SQL_EXPORT_MIX] = {
+		"WITH valid AS MATERIALIZED (SELECT c.image, c.task, i.sha256,"
+		"   @.llava_image_share(c.image, i.sha256, 1) AS share FROM " EXPORT_TABLES
+		"  WHERE " EXPORT_CHOSEN " AND @.llava_sample_rule(c.conversation, i.path, i.sha256,"
+		"   i.format, $6) IS NULL), "
+		"weights AS (SELECT DISTINCT ON (name) name, weight FROM @.llava_task"
+		"  ORDER BY name, version DESC), "
+		"have AS (SELECT w.name, w.weight::pg_catalog.numeric AS weight, pg_catalog.count(v.task) AS n"
+		"  FROM weights w LEFT JOIN valid v ON v.task OPERATOR(pg_catalog.=) w.name"
+		"  WHERE w.weight OPERATOR(pg_catalog.>) 0"
+		"   AND ($1 IS NULL OR w.name OPERATOR(pg_catalog.=) ANY ($1)) GROUP BY w.name, w.weight), "
+		/* the task that has least of its share is taken whole */
+		"take AS (SELECT a.name, pg_catalog.min(pg_catalog.div("
+		"   a.weight OPERATOR(pg_catalog.*) b.n::pg_catalog.numeric, b.weight)) AS n"
+		"  FROM have a, have b GROUP BY a.name), "
+		"ranked AS (SELECT v.image, v.task, v.sha256, pg_catalog.row_number() OVER"
+		"  (PARTITION BY v.task ORDER BY v.share, v.image) AS nth FROM valid v) "
+		"SELECT s.* FROM (SELECT c.image, c.task FROM ranked c JOIN take t"
+		"   ON t.name OPERATOR(pg_catalog.=) c.task"
+		"   AND c.nth::pg_catalog.numeric OPERATOR(pg_catalog.<=) t.n"
+		"  ORDER BY CASE WHEN $5 IS NOT NULL THEN @.llava_image_share(c.image, c.sha256, $5) END,"
+		"   c.image, c.task COLLATE pg_catalog.\"C\" OFFSET 0) o, "
+		"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
+		"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
+	"TTBdlt"},
+	[SQL_EXPORT_IMAGES] = {
+		"SELECT image, file_name FROM @.llava_export_list($1, $2, $3, $4, $5, $6)"
+		" ORDER BY file_name COLLATE pg_catalog.\"C\", image",
+	"TTBtdt"},
+	[SQL_EXPORT_IMAGE_FACTS] = {
+		/* the length without a look at the bytes */
+		"SELECT pg_catalog.octet_length(image)::pg_catalog.int8, sha256 FROM @.llava_image"
+	" WHERE id OPERATOR(pg_catalog.=) $1", "l"},
+	[SQL_EXPORT_IMAGE_BYTES] = {
+	"SELECT image FROM @.llava_image WHERE id OPERATOR(pg_catalog.=) $1", "l"},
 };
 
 static SPIPlanPtr plans[SQL_STATEMENTS];
