@@ -617,6 +617,12 @@ CREATE FUNCTION @extschema@.llava_prepare_image(image bytea, pixel_factor intege
 COMMENT ON FUNCTION @extschema@.llava_prepare_image(bytea, integer, bigint, bigint, integer) IS
 	'the JPEG that would be sent for this picture';
 
+CREATE FUNCTION @extschema@.llava_image_bytes(image bigint) RETURNS bytea
+	LANGUAGE c STRICT STABLE PARALLEL RESTRICTED COST 1000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_image_bytes(bigint) IS
+	'the picture of a row of llava_image, from the table or its file; NULL where it is gone or another';
+REVOKE ALL ON FUNCTION @extschema@.llava_image_bytes(bigint) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.llava_image_tokens(width integer, height integer,
 											   pixel_factor integer DEFAULT 28,
 											   min_pixels bigint DEFAULT 3136,
@@ -732,7 +738,7 @@ END;
 
 -- The samples of a page, in its order: by a hash of image and seed.
 CREATE FUNCTION @extschema@.llava_page_samples(n integer, task text, seed bigint, flag text, unseen boolean)
-	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+	RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
 	WITH chosen AS (
 		SELECT c.image, c.task, row_number() OVER () AS nth
@@ -751,7 +757,7 @@ BEGIN ATOMIC
 				THEN jsonb_build_object('width', i.height, 'height', i.width)
 				ELSE jsonb_build_object('width', i.width, 'height', i.height) END) END, 'task', c.task, 'version', c.task_version,
 			'model', coalesce(r.model_reported, r.model),
-			'picture', @extschema@.llava_page_picture(i.image, name.file),
+			'picture', @extschema@.llava_page_picture(@extschema@.llava_image_bytes(i.id), name.file),
 			'tags', @extschema@.llava_page_tags(c.flags, c.keep, c.note),
 			'turns', @extschema@.llava_page_turns(c.conversation))), '' ORDER BY h.nth), '')
 	FROM chosen h
@@ -800,7 +806,7 @@ END;
 
 CREATE FUNCTION @extschema@.llava_page(n integer DEFAULT 100, task text DEFAULT NULL,
 	seed bigint DEFAULT 0, flag text DEFAULT NULL, unseen boolean DEFAULT false)
-	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+	RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
 	SELECT @extschema@.llava_page_head(n, task, flag, unseen)
 		|| @extschema@.llava_page_samples(n, task, seed, flag, unseen)

@@ -37,7 +37,7 @@ lock_tables(void)
 {
 	static const char *const tables[] = {
 		"llava_image", "llava_pending", "llava_conversation", "llava_reply",
-		"llava_interrupted"
+		"llava_interrupted", "llava_manifest_line"
 	};
 
 	for (int i = 0; i < lengthof(tables); i++)
@@ -132,6 +132,7 @@ llava_forget(PG_FUNCTION_ARGS)
 	others += forget_rows("llava_pending", SQL_FORGET_PENDING, ids);
 	others += forget_rows("llava_conversation", SQL_FORGET_CONVERSATION, ids);
 	others += forget_rows("llava_reply", SQL_FORGET_REPLY, ids);
+	others += forget_rows("llava_manifest_line", SQL_FORGET_MANIFEST_LINE, ids);
 	others += forget_rows("llava_interrupted", SQL_FORGET_INTERRUPTED, ids);
 	SPI_finish();
 

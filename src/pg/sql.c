@@ -115,8 +115,20 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  released = false, visible_at = pg_catalog.now() "
 		"WHERE image = $1 AND failure = 'long_image'",
 	"l"},
+	/* runs with the caller's search_path and rights */
+	[SQL_IMAGE_BYTES] = {
+		"SELECT image, CASE WHEN in_file THEN path END, sha256, bytes FROM @.llava_image"
+		" WHERE id OPERATOR(pg_catalog.=) $1",
+	"l"},
 
 	/* Takedown */
+	[SQL_FORGET_MANIFEST_LINE] = {
+		/*
+		 * which files have the picture is still to be found, not what it was
+		 * called
+		 */
+		"UPDATE @.llava_manifest_line SET file_name = '' WHERE image = ANY ($1)",
+	"L"},
 	[SQL_FORGET_FAMILY] = {
 		"WITH RECURSIVE family (id) AS (SELECT $1 UNION"
 		"  SELECT n.id FROM family f JOIN @.llava_image i ON i.id = f.id, LATERAL ("
@@ -366,10 +378,10 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"TTBtdt"},
 	[SQL_EXPORT_IMAGE_FACTS] = {
 		/* the length without a look at the bytes */
-		"SELECT pg_catalog.octet_length(image)::pg_catalog.int8, sha256 FROM @.llava_image"
+		"SELECT CASE WHEN in_file THEN bytes ELSE pg_catalog.octet_length(image) END, sha256 FROM @.llava_image"
 	" WHERE id OPERATOR(pg_catalog.=) $1", "l"},
 	[SQL_EXPORT_IMAGE_BYTES] = {
-	"SELECT image FROM @.llava_image WHERE id OPERATOR(pg_catalog.=) $1", "l"},
+	"SELECT @.llava_image_bytes($1)", "l"},
 };
 
 static SPIPlanPtr plans[SQL_STATEMENTS];

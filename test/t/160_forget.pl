@@ -78,6 +78,9 @@ like($seen, qr/export.*llava_conversation.*llava_reply/, 'and the words about it
 my $pixels = unpack('H*', substr(LlavaZh::Cluster::png(1), 20, 40));
 is(sql("SELECT count(*) FROM llava_image t WHERE t::text LIKE '%$pixels%'"), '1', 'and its bytes');
 
+is(sql("SELECT llava_record_export('published.jsonl') > 0"), 't', 'an export is recorded');
+like(where('gone'), qr/llava_manifest_line.*llava_published/, 'with the name of its file');
+
 my $cost = 'SELECT sum(prompt_tokens), sum(completion_tokens), count(*), sum(latency_ms) FROM llava_reply';
 my $spent = sql($cost);
 my $usage = sql('SELECT * FROM llava_usage');
@@ -92,6 +95,7 @@ is(sql("SELECT (SELECT count(*) FROM llava_conversation WHERE image = $id) + (SE
 is(sql($cost), $spent, 'what it cost stays');
 is(sql('SELECT * FROM llava_usage'), $usage, 'in the sums too');
 is(sql("SELECT image = $id, forgotten_at > now() - interval '5 minutes', forgotten_reason FROM llava_seen WHERE forgotten_at IS NOT NULL"), 't|t|asked by its painter', 'and a tombstone');
+is(sql("SELECT file, line FROM llava_published WHERE image = $id"), 'published.jsonl|1', 'which published file has it is still known');
 is(sql("SELECT count(*), count(conversation) FROM llava_image JOIN llava_conversation c ON c.image = id"), '1|1', 'the other picture is as it was');
 
 # the same bytes again

@@ -136,6 +136,14 @@ $drained->safe_psql('postgres', "UPDATE llava_pending SET visible_at = now()");
 like($err, qr/2 samples, 0 failed/, 'and with it goes on');
 $drained->stop('fast');
 
+# they leave as others do
+mkdir "$top.out" or die;
+is(sql("SELECT written, missing FROM llava_export_images('$top.out') WHERE written = (SELECT count(DISTINCT image) FROM llava_conversation)"), "43|0", 'llava_export_images writes them');
+ok(slurp_file("$top.out/a/pic3.png") eq LlavaZh::Cluster::png(3), 'as they are');
+like(sql("SELECT llava_page()"), qr/data:image\/jpeg;base64/, 'and llava_page shows them');
+is(sql("SELECT llava_image_bytes(id) IS NULL FROM llava_image WHERE path = 'a/other.png'"), 't', 'a file that has changed has no bytes');
+is(sql("SELECT llava_image_bytes(0) IS NULL"), 't', 'nor has a row that is not there');
+
 # nothing of the bytes is in a dump
 my $dump = $node->backup_dir . '/dump.sql';
 mkdir $node->backup_dir unless -d $node->backup_dir;
