@@ -51,8 +51,7 @@ struct Hasher
 	uint16_t   *whole;			/* sums of rows that lie in the band entirely */
 	float	   *sums;			/* of the others' shares, and of whole before */
 	float		grid[GRID * GRID];
-	double		chroma[2][2][2];	/* sums of Cb and Cr of the quarters'
-									 * cells */
+	double		chroma[2][2][2];	/* sums of Cb and Cr of the quarters' cells */
 };
 
 Hasher *
@@ -76,7 +75,7 @@ image_hasher_new(int width, int height, int channels, bool ycc)
 }
 
 void
-image_hasher_free(Hasher * hasher)
+image_hasher_free(Hasher *hasher)
 {
 	if (hasher == NULL)
 		return;
@@ -100,7 +99,7 @@ add_share(float *restrict sums, const uint8_t *restrict row, size_t samples, flo
 }
 
 static void
-fold_whole(Hasher * hasher)
+fold_whole(Hasher *hasher)
 {
 	for (size_t i = 0; i < hasher->samples; i++)
 		hasher->sums[i] += hasher->whole[i];
@@ -110,7 +109,7 @@ fold_whole(Hasher * hasher)
 
 /* One channel's mean in the cells of the band. */
 static void
-mean_cells(const Hasher * hasher, int channel, double *cells)
+mean_cells(const Hasher *hasher, int channel, double *cells)
 {
 	const float *sums = hasher->sums + channel;
 	double		area = (double) hasher->width * hasher->height / (GRID * GRID);
@@ -135,7 +134,7 @@ mean_cells(const Hasher * hasher, int channel, double *cells)
 
 /* The band is full: its cells go to the grid. */
 static void
-end_band(Hasher * hasher)
+end_band(Hasher *hasher)
 {
 	double		first[GRID];
 	double		second[GRID];
@@ -166,7 +165,7 @@ end_band(Hasher * hasher)
 }
 
 void
-image_hasher_push(Hasher * hasher, const uint8_t *row)
+image_hasher_push(Hasher *hasher, const uint8_t *row)
 {
 	/* in 64ths of a row: this one's extent, and the band's end */
 	int64_t		from = (int64_t) hasher->y++ * GRID;
@@ -192,7 +191,7 @@ image_hasher_push(Hasher * hasher, const uint8_t *row)
 }
 
 void
-image_hasher_add_chroma(Hasher * luma, const Hasher * cb, const Hasher * cr)
+image_hasher_add_chroma(Hasher *luma, const Hasher *cb, const Hasher *cr)
 {
 	for (int y = 0; y < GRID; y++)
 		for (int x = 0; x < GRID; x++)
@@ -287,7 +286,7 @@ stored_quarter(int orientation, int *y, int *x)
 }
 
 static void
-colours_of(const Hasher * hasher, int orientation, uint8_t *colours)
+colours_of(const Hasher *hasher, int orientation, uint8_t *colours)
 {
 	for (int i = 0; i < IMAGE_COLOURS; i++)
 	{
@@ -313,7 +312,7 @@ turn_grid(const float *grid, int orientation, float *upright)
 }
 
 void
-image_hasher_finish(const Hasher * hasher, int orientation, ImageHash * hash)
+image_hasher_finish(const Hasher *hasher, int orientation, ImageHash *hash)
 {
 	float		upright[GRID * GRID];
 	double		low[LOW][LOW];
@@ -338,7 +337,7 @@ ones(uint64_t bits)
 }
 
 int
-image_hash_distance(const ImageHash * a, const ImageHash * b)
+image_hash_distance(const ImageHash *a, const ImageHash *b)
 {
 	int			distance = 0;
 
@@ -348,7 +347,7 @@ image_hash_distance(const ImageHash * a, const ImageHash * b)
 }
 
 bool
-image_hash_same(const ImageHash * a, const ImageHash * b)
+image_hash_same(const ImageHash *a, const ImageHash *b)
 {
 	if (ones(a->coarse ^ b->coarse) > IMAGE_SAME_COARSE ||
 		image_hash_distance(a, b) > IMAGE_SAME_FINE)

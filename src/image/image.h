@@ -101,7 +101,7 @@ typedef struct ImageHash
 	uint64_t	fine[IMAGE_FINE_WORDS]; /* 16 x 16: decides */
 	uint8_t		colours[IMAGE_COLOURS]; /* mean Cb, Cr of each quarter, row by
 										 * row */
-}			ImageHash;
+} ImageHash;
 
 /* Copies are at most this far from each other, in bits and in levels; measured. */
 #define IMAGE_SAME_COARSE	7
@@ -185,8 +185,8 @@ extern ImageStatus image_prepare(const uint8_t *data, size_t size,
 extern void image_prepared_free(ImagePrepared *prepared);
 
 /* Bits in which two differ, 0 to 256, and whether they are the same picture's. */
-extern int	image_hash_distance(const ImageHash * a, const ImageHash * b);
-extern bool image_hash_same(const ImageHash * a, const ImageHash * b);
+extern int	image_hash_distance(const ImageHash *a, const ImageHash *b);
+extern bool image_hash_same(const ImageHash *a, const ImageHash *b);
 
 /*
  * Pictures in files.  path is relative to directory; no link below directory is

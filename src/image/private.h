@@ -163,7 +163,7 @@ typedef struct PlaneShape
 	int			height;
 	double		covers_width;
 	double		covers_height;
-} PlaneShape;
+}			PlaneShape;
 
 typedef struct JpegPlanes JpegPlanes;
 
@@ -214,15 +214,15 @@ extern void image_resizer_free(Resizer *resizer);
 typedef struct Hasher Hasher;
 
 /* NULL: no memory.  Rows pushed are as stored, of one or three channels. */
-extern Hasher * image_hasher_new(int width, int height, int channels, bool ycc);
-extern void image_hasher_push(Hasher * hasher, const uint8_t *row);
+extern Hasher *image_hasher_new(int width, int height, int channels, bool ycc);
+extern void image_hasher_push(Hasher *hasher, const uint8_t *row);
 
 /* Cb and Cr of a picture whose planes were hashed apart; all three after their rows. */
-extern void image_hasher_add_chroma(Hasher * luma, const Hasher * cb, const Hasher * cr);
+extern void image_hasher_add_chroma(Hasher *luma, const Hasher *cb, const Hasher *cr);
 
 /* After the last row; the hash is the upright picture's. */
-extern void image_hasher_finish(const Hasher * hasher, int orientation, ImageHash * hash);
-extern void image_hasher_free(Hasher * hasher);
+extern void image_hasher_finish(const Hasher *hasher, int orientation, ImageHash *hash);
+extern void image_hasher_free(Hasher *hasher);
 
 /* ---- fitting ---- */
 

@@ -53,7 +53,7 @@ typedef struct Look
 	Call	   *calls[LOOK_BATCH];
 	bool		parked[LOOK_BATCH];
 	int			n;
-}			Look;
+} Look;
 
 /* ---- hashes as values of columns ---- */
 
@@ -68,7 +68,7 @@ bytes_of(const void *data, int size)
 }
 
 static Datum
-fine_datum(const ImageHash * hash)
+fine_datum(const ImageHash *hash)
 {
 	uint64		words[IMAGE_FINE_WORDS];
 
@@ -78,14 +78,14 @@ fine_datum(const ImageHash * hash)
 }
 
 static Datum
-colours_datum(const ImageHash * hash)
+colours_datum(const ImageHash *hash)
 {
 	return PointerGetDatum(bytes_of(hash->colours, IMAGE_COLOURS));
 }
 
 /* False if the columns hold no hash of this make. */
 static bool
-read_hash(Datum coarse, Datum fine, Datum colours, ImageHash * hash)
+read_hash(Datum coarse, Datum fine, Datum colours, ImageHash *hash)
 {
 	bytea	   *f = DatumGetByteaPP(fine);
 	bytea	   *c = DatumGetByteaPP(colours);
@@ -120,7 +120,7 @@ band_values(uint64 coarse, int band)
 
 /* The nearest picture that this is a copy of; 0: there is none. */
 static int64
-find_original(const ImageHash * hash, int *distance)
+find_original(const ImageHash *hash, int *distance)
 {
 	Datum		values[2 + BANDS];
 	int64		original = 0;
@@ -164,7 +164,7 @@ typedef enum Known
 	KNOWN_NEW,
 	KNOWN_COPY,
 	KNOWN_OTHER					/* first of its looks, or released */
-}			Known;
+} Known;
 
 static Known
 what_is_known(int64 image, int64 *original, int *distance)
@@ -192,7 +192,7 @@ what_is_known(int64 image, int64 *original, int *distance)
 }
 
 static void
-store_hash(int64 image, const ImageHash * hash, bool copy)
+store_hash(int64 image, const ImageHash *hash, bool copy)
 {
 	Datum		values[5];
 
@@ -232,7 +232,7 @@ park(const Call *call, int64 original, int distance)
 static bool
 look_at(const Call *call)
 {
-	const		ImageHash *hash = &call->job->prepared.hash;
+	const ImageHash *hash = &call->job->prepared.hash;
 	int64		original;
 	int			distance = 0;
 
@@ -270,7 +270,7 @@ look_at_all(Loop *loop, void *arg)
 }
 
 static void
-gather(Loop *loop, Look * look)
+gather(Loop *loop, Look *look)
 {
 	dlist_iter	iter;
 
