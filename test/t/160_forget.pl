@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $endpoint = LlavaZh::Endpoint->new;
-my $node = LlavaZh::Cluster->new('forget', databases => 'postgres, restored', conf => "llava_zh.near_duplicates = off\n");
+my $node = LlavaZh::Cluster->new('forget', databases => 'postgres, restored');
 $node->create_server('sim', $endpoint->url, "max_in_flight '4', input_price '1', output_price '2'");
 
 sub sql { return $node->safe_psql('postgres', $_[0]); }

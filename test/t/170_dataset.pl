@@ -175,7 +175,7 @@ is(sql("SELECT count(*) FROM (SELECT llava_lines_sha256(repeat('a', n)) AS a, sh
 sql(<<'SQL');
 CREATE ROLE reader; CREATE ROLE nobody;
 GRANT SELECT ON llava_image, llava_pending, llava_reply, llava_conversation, llava_task, llava_provenance, llava_stat_reason TO reader;
-GRANT EXECUTE ON FUNCTION llava_page, llava_dataset_card TO reader;
+GRANT EXECUTE ON FUNCTION llava_page, llava_dataset_card, llava_image_bytes TO reader;
 SQL
 like(sql('SET ROLE reader; SELECT left(llava_page(3), 15) || left(llava_dataset_card(), 3) || count(*) FROM llava_provenance'), qr/^<!doctype html>---\d+$/, 'a reader sees them');
 for ('llava_page()', 'llava_dataset_card()', "llava_record_export('x')", 'llava_verify_export(1)', 'llava_rebuild_export(1)')

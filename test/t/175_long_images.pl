@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $endpoint = LlavaZh::Endpoint->new;
-my $node = LlavaZh::Cluster->new('long', conf => "llava_zh.near_duplicates = off\n");
+my $node = LlavaZh::Cluster->new('long');
 
 # 320 tokens: 140 x 2800 pixels are shrunk to 112 x 2240
 $node->create_server('sim', $endpoint->url, "max_pixels '250880'");

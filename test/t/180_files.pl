@@ -25,7 +25,7 @@ write_file("$top/a/pic$_.png", LlavaZh::Cluster::png($_)) for 1 .. 30;
 write_file("$top/a/b/pic$_.png", LlavaZh::Cluster::png($_)) for 31 .. 40;
 
 my $endpoint = LlavaZh::Endpoint->new;
-my $node = LlavaZh::Cluster->new('files', conf => "llava_zh.near_duplicates = off\n");
+my $node = LlavaZh::Cluster->new('files');
 $node->create_server('sim', $endpoint->url, "max_in_flight '8'");
 sub sql { return $node->safe_psql('postgres', $_[0]); }
 sub fails { my ($rc, $out, $err) = $node->psql('postgres', $_[0]); return $err; }
@@ -123,7 +123,7 @@ rename("$top.away", $top) or die;
 ok($node->wait_query("SELECT status FROM llava_status WHERE path = 'a/away.png'", 'done'), 'it goes on when the directory is back');
 
 # a drain that finds no directory ends and says why
-my $drained = LlavaZh::Cluster->new('drained', preload => 0, conf => "llava_zh.near_duplicates = off\nllava_zh.image_directory = '$top'\n");
+my $drained = LlavaZh::Cluster->new('drained', preload => 0, conf => "llava_zh.image_directory = '$top'\n");
 $drained->create_server('sim', $endpoint->url);
 $drained->safe_psql('postgres', "INSERT INTO llava_image (path) VALUES ('a/pic1.png'), ('a/pic2.png')");
 rename($top, "$top.away") or die;

@@ -29,6 +29,8 @@ sub new
 			"shared_preload_libraries = 'llava_zh'\nllava_zh.databases = '$databases'\n");
 	}
 	$self->append_conf('postgresql.conf', "restart_after_crash = on\nlog_statement = none\n");
+	# made pictures look alike; tests that want it turn it on
+	$self->append_conf('postgresql.conf', "llava_zh.near_duplicates = off\n");
 	$self->append_conf('postgresql.conf', $options{conf} // '');
 	$self->start;
 	$self->safe_psql('postgres', 'CREATE EXTENSION llava_zh');
