@@ -51,7 +51,8 @@ struct Hasher
 	uint16_t   *whole;			/* sums of rows that lie in the band entirely */
 	float	   *sums;			/* of the others' shares, and of whole before */
 	float		grid[GRID * GRID];
-	double		chroma[2][2][2];	/* sums of Cb and Cr of the quarters' cells */
+	double		chroma[2][2][2];	/* sums of Cb and Cr of the quarters'
+									 * cells */
 };
 
 Hasher *
