@@ -28,7 +28,8 @@ static int	pool_sockets;		/* as allowed */
 static WaitEventSet *wait_set;
 static int	wait_set_extra_fd = -1;
 static int	reserved_fds;
-static int	borrowed_fds;		/* of those, what sockets have of fd.c's budget */
+static int	borrowed_fds;		/* of those, what sockets have of fd.c's
+								 * budget */
 
 /*
  * Room for this many sockets more than the descriptor limit leaves beside fd.c's
