@@ -279,6 +279,9 @@ extern void duplicates_release(Datum *values, const char *nulls);
  * steps the pool.  True if the latch was set.
  */
 extern VlmPool *transport_pool(int max_connections);
+
+/* Whether a socket is left for a request more; a request beyond would wait in the pool. */
+extern bool transport_has_room(void);
 extern bool transport_wait(int extra_fd, long timeout_ms);
 
 /* ---- shared.c: shared memory, wake at commit ---- */

@@ -67,7 +67,7 @@ define_worker_settings(void)
 	DefineCustomIntVariable("llava_zh.prepare_threads",
 							"Threads of a worker that decode and fit pictures.",
 							"Takes effect when a worker starts.",
-							&llava_prepare_threads, 2, 1, 64, PGC_SIGHUP, 0,
+							&llava_prepare_threads, 0, 0, 64, PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("llava_zh.prepare_memory",
 							"Memory of a worker for pictures that are claimed and not yet sent.",

@@ -258,6 +258,9 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 		loop->renewal_needed = true;
 		return false;
 	}
+	/* its deadline counts from sending */
+	if (!transport_has_room())
+		return false;
 	/* first come, first served: those behind it wait too */
 	server->full = !limits_take(server->limits, call->tokens, false, wait);
 	if (server->full)

@@ -11,6 +11,8 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include <unistd.h>
+
 /* Leases of what is held are looked at this often. */
 #define RENEW_CHECK_MS (10 * 1000)
 
@@ -24,6 +26,18 @@ join_threads(int code, Datum arg)
 	if (threads != NULL)
 		image_pool_free(threads);
 	threads = NULL;
+}
+
+/* llava_zh.prepare_threads; 0: as many as there are cores. */
+static int
+threads_wanted(void)
+{
+	long		cores;
+
+	if (llava_prepare_threads > 0)
+		return llava_prepare_threads;
+	cores = sysconf(_SC_NPROCESSORS_ONLN);
+	return (int) Min(Max(cores, 1), 64);
 }
 
 Loop *
@@ -46,12 +60,12 @@ loop_new(int holder, bool in_procedure)
 	dlist_init(&loop->ready);
 	dlist_init(&loop->sent);
 	dlist_init(&loop->finished);
-	loop->images = image_pool_new(llava_prepare_threads);
+	loop->images = image_pool_new(threads_wanted());
 	if (loop->images == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not start %d threads to prepare pictures",
-						llava_prepare_threads)));
+						threads_wanted())));
 	if (!exit_registered)
 		before_shmem_exit(join_threads, (Datum) 0);
 	exit_registered = true;
