@@ -10,9 +10,9 @@ $(B)/unit/%.o: src/%.c $(wildcard src/*/*.h)
 	@mkdir -p $(@D)
 	gcc $(STRICT) $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) -c $< -o $@
 
-$(B)/test_%: test/unit/test_%.c $(PURE_SOURCES:src/%.c=$(B)/unit/%.o)
+$(B)/test_%: test/unit/test_%.c $(PURE_SOURCES:src/%.c=$(B)/unit/%.o) $(wildcard test/unit/*.h)
 	@mkdir -p $(@D)
-	gcc $(STRICT) -Wno-declaration-after-statement $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) $^ -o $@ -lcmocka $(LIBRARY_LIBS)
+	gcc $(STRICT) -Wno-declaration-after-statement $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) $(filter-out %.h,$^) -o $@ -lcmocka $(LIBRARY_LIBS)
 
 ## unitcheck: unit tests of the pure rooms under ASan and UBSan
 unitcheck: $(patsubst test/unit/%.c,$(B)/%,$(wildcard test/unit/test_*.c))
