@@ -52,6 +52,14 @@ $(B)/bare_client: test/bench/bare_client.c
 bench:
 	test/bench/run $(BENCH)
 
+$(B)/bench_reply: test/bench/bench_reply.c $(wildcard src/reply/*.[ch])
+	@mkdir -p $(@D)
+	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(filter %.c,$^) -o $@ -lpthread
+
+## bench-reply: MB/s of the reply parser, and growth of its time with hostile input
+bench-reply: $(B)/bench_reply
+	$(B)/bench_reply
+
 ## purity: the pure rooms know neither PostgreSQL nor each other
 purity:
 	@set -e; mkdir -p $(B)/pure; for room in image vlm reply; do \
@@ -95,4 +103,4 @@ typedefs: all
 	objdump --dwarf=info $(OBJS) | grep -A 3 DW_TAG_typedef | sed -n 's/.*DW_AT_name.*: //p' | \
 		sort -u | grep -vx text >.typedefs
 
-.PHONY: unitcheck tsancheck fuzz endpoint bench purity lint indent indent-check typedefs
+.PHONY: unitcheck tsancheck fuzz endpoint bench bench-reply purity lint indent indent-check typedefs

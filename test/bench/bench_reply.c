@@ -1,0 +1,227 @@
+/*
+ * bench_reply.c
+ *	  Speed of the reply parser on ordinary replies, and growth of its time on hostile
+ *	  ones of doubling size.
+ *
+ * Fails where doubling the input takes more than LIMIT times as long.  A figure is
+ * the best of several runs; growth is looked at over the last doublings, where
+ * the run is long enough to be measured.
+ */
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "reply/reply.h"
+
+#define FIRST_BYTES (64u << 10)
+#define SIZES 7					/* 64 KB to 4 MB */
+#define LIMIT 2.3
+#define RUNS 5
+
+static double
+seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return (double) now.tv_sec + (double) now.tv_nsec / 1e9;
+}
+
+/* A reply of size bytes: head, then as many of the repeated as fit, then tail. */
+typedef struct Hostile
+{
+	const char *name;
+	ReplyKind	kind;
+	const char *head;
+	const char *repeated;		/* %d in it: the number of the repetition */
+	const char *tail;
+} Hostile;
+
+static const Hostile hostile[] = {
+	{"labels without text", REPLY_DIALOGUE, "", "用户：\n", ""},
+	{"both labels without text", REPLY_DIALOGUE, "", "用户：\n助手：\n", ""},
+	{"short rounds", REPLY_DIALOGUE, "", "用户：这是什么%d？\n助手：苹果%d。\n", ""},
+	{"answers in a row", REPLY_DIALOGUE, "用户：这是什么？\n", "助手：苹果%d。\n", ""},
+	{"answers first", REPLY_DIALOGUE, "", "助手：苹果%d。\n", "用户：什么？\n助手：苹果。\n"},
+	{"questions in a row", REPLY_DIALOGUE, "", "用户：这是什么%d？\n", "助手：苹果。"},
+	{"reasoning pairs", REPLY_QUESTION_ANSWER, "", "问题：为什么%d？\n回答：因为%d。\n", ""},
+	{"question marks on a line", REPLY_QUESTION_ANSWER, "问题：", "为什么？", "\n回答：因为。"},
+	{"answer labels on a line", REPLY_QUESTION_ANSWER, "问题：", "为什么？回答 ", ""},
+	{"label without question", REPLY_QUESTION_ANSWER, "", "回答：因为%d。\n", ""},
+	{"quotes", REPLY_DIALOGUE, "", "\"", ""},
+	{"quotes in JSON", REPLY_DIALOGUE, "[{\"", "\"", ""},
+	{"quotes and blanks in JSON", REPLY_DIALOGUE, "{\"a\": \"", "\"          x", ""},
+	{"braces", REPLY_DIALOGUE, "", "{", ""},
+	{"brackets", REPLY_DIALOGUE, "", "[", ""},
+	{"nested JSON", REPLY_DIALOGUE, "", "[{\"a\":", ""},
+	{"nested JSON, described", REPLY_DESCRIPTION, "", "{\"a\":[", ""},
+	{"JSON blanks", REPLY_DIALOGUE, "[{\"a\"", " ", ":1}]"},
+	{"JSON pairs", REPLY_DIALOGUE, "[", "{\"role\":\"user\",\"content\":\"什么%d？\"},{\"role\":\"assistant\",\"content\":\"苹果%d\"},", "]"},
+	{"JSON answers in a row", REPLY_DIALOGUE, "[{\"role\":\"user\",\"content\":\"什么？\"},", "{\"role\":\"assistant\",\"content\":\"苹果%d\"},", "]"},
+	{"JSON answers first", REPLY_DIALOGUE, "[", "{\"role\":\"assistant\",\"content\":\"苹果%d\"},", "]"},
+	{"JSON escapes", REPLY_DIALOGUE, "[{\"a\":\"", "\\u4e2d", "\"}]"},
+	{"backslashes", REPLY_DIALOGUE, "", "\\", ""},
+	{"backslashes in JSON", REPLY_DIALOGUE, "[{\"a\":\"", "\\", "\"}]"},
+	{"written line ends", REPLY_DIALOGUE, "好", "\\n", "好"},
+	{"written lines", REPLY_DIALOGUE, "好", "\\n好", ""},
+	{"written lines and blanks", REPLY_DIALOGUE, "好", "\\n    好", ""},
+	{"written lines without labels", REPLY_QUESTION_ANSWER, "", "回答说\\n", "好"},
+	{"fences", REPLY_DIALOGUE, "", "```", ""},
+	{"fence lines", REPLY_DIALOGUE, "", "```\n", "用户：好？\n助手：好"},
+	{"fence lines behind a label", REPLY_DIALOGUE, "用户：好？\n助手：好\n", "```\n", ""},
+	{"fence lines, described", REPLY_DESCRIPTION, "", "```\n图\n", ""},
+	{"one sentence again and again", REPLY_DESCRIPTION, "", "图中有一只橘色的猫坐在窗台上。", ""},
+	{"one sentence, a dialogue", REPLY_DIALOGUE, "用户：什么？\n助手：", "图中有一只橘色的猫坐在窗台上。", ""},
+	{"one character", REPLY_DESCRIPTION, "", "啊", ""},
+	{"numbered sentences", REPLY_DESCRIPTION, "", "第%d只橘色的猫坐在第%d个窗台上。", ""},
+	{"courtesies", REPLY_DESCRIPTION, "图", "\n\n希望这%d对您有所帮助", ""},
+	{"blank lines", REPLY_DESCRIPTION, "图", "\n \n", "图"},
+	{"blank lines before a label", REPLY_DIALOGUE, "", "\n \n", "用户：好？\n助手：好"},
+	{"rules", REPLY_DIALOGUE, "用户：好？\n助手：好\n", "---\n", ""},
+	{"round headers", REPLY_DIALOGUE, "用户：好？\n助手：好\n", "第%d轮：\n", ""},
+	{"one long rule", REPLY_DIALOGUE, "用户：好？\n助手：好\n", "-", ""},
+	{"numerals", REPLY_DIALOGUE, "用户：好？\n助手：好\n第", "一", "轮"},
+	{"digits", REPLY_DIALOGUE, "用户：好？\n助手：好\n", "1", "."},
+	{"list numbers", REPLY_DIALOGUE, "", "1.", ""},
+	{"quote signs", REPLY_DIALOGUE, "> 用户：好？\n", ">", "\n> 助手：好"},
+	{"quoted lines", REPLY_DIALOGUE, "> 用户：好？\n> 助手：好", "\n> 好%d", ""},
+	{"quoted lines without a label", REPLY_DIALOGUE, "", "> 好%d\n", ""},
+	{"open tokens", REPLY_DESCRIPTION, "", "<|", ""},
+	{"open thoughts", REPLY_DESCRIPTION, "", "<think>", ""},
+	{"thoughts", REPLY_DESCRIPTION, "", "<think></think>", ""},
+	{"angle brackets", REPLY_DESCRIPTION, "", "<", ""},
+	{"dots", REPLY_DIALOGUE, "", ".", ""},
+	{"dots behind labels", REPLY_DIALOGUE, "", "用户：...\n助手：……\n", ""},
+	{"dots and line ends", REPLY_DIALOGUE, "", ".\n", "好"},
+	{"at signs", REPLY_DESCRIPTION, "图", "a@", ""},
+	{"addresses without a dot", REPLY_DESCRIPTION, "图@", "aaaaaaaa", "@"},
+	{"digits and hyphens", REPLY_DESCRIPTION, "图", "1-2 ", ""},
+	{"figures", REPLY_DESCRIPTION, "", "图 ", ""},
+	{"opening quotation marks", REPLY_DESCRIPTION, "图", "“", ""},
+	{"carriage returns", REPLY_DESCRIPTION, "图", "\r", "图"},
+	{"invisible characters", REPLY_DESCRIPTION, "图", "\xE2\x80\x8B", "图"},
+	{"bold", REPLY_DIALOGUE, "", "**", ""},
+	{"headings", REPLY_DIALOGUE, "", "#", ""},
+	{"ideographic spaces", REPLY_DIALOGUE, "用户：好？\n助手：", "\xE3\x80\x80", "好"},
+	{"ideographic spaces around labels", REPLY_DIALOGUE, "", "\xE3\x80\x80用户\xE3\x80\x80：\xE3\x80\x80好\n", ""},
+};
+
+/* What an ordinary model says: every sentence another, five rounds. */
+static size_t
+ordinary(char *out, size_t size)
+{
+	size_t		n = 0;
+
+	for (int i = 1; i <= 5; i++)
+	{
+		n += (size_t) snprintf(out + n, size - n, "用户：照片里第%d个人在做什么，为什么这样做？\n助手：", i);
+		for (int j = 1; j <= 4; j++)
+			n += (size_t) snprintf(out + n, size - n, "第%d位行人撑着%d号雨伞走过%d街的拐角，旁边停着%d辆自行车，可能在等待绿灯。",
+								   i * j, i + j, i * 7 + j, j * 3);
+		n += (size_t) snprintf(out + n, size - n, "\n\n");
+	}
+	return n;
+}
+
+static size_t
+make_hostile(const Hostile *h, char *out, size_t size)
+{
+	size_t		room = size - strlen(h->tail) - 200;
+	size_t		n = (size_t) snprintf(out, size, "%s", h->head);
+
+	for (int i = 0; n < room; i++)
+	{
+		int			one = i * 7919 % 1000003;
+
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+#pragma GCC diagnostic ignored "-Wformat-extra-args"
+		n += (size_t) snprintf(out + n, size - n, h->repeated, one, one);
+#pragma GCC diagnostic pop
+	}
+	return n + (size_t) snprintf(out + n, size - n, "%s", h->tail);
+}
+
+/* Seconds of one parse, the best of several. */
+static double
+timed(ReplyKind kind, const char *text, size_t n, const char **verdict)
+{
+	double		best = 1e9;
+	ReplyRules	rules;
+
+	reply_rules_default(&rules, kind);
+	for (int i = 0; i < RUNS; i++)
+	{
+		ReplyResult result;
+		double		start = seconds();
+		double		taken;
+
+		reply_parse(&rules, text, n, REPLY_FINISH_STOP, &result);
+		taken = seconds() - start;
+		best = taken < best ? taken : best;
+		*verdict = result.reason == REPLY_ACCEPTED ? "accepted" : reply_reason_name(result.reason);
+		reply_result_free(&result);
+		if (taken > 1)
+			break;
+	}
+	return best;
+}
+
+static void
+measure_ordinary(char *text, size_t size)
+{
+	size_t		n = ordinary(text, size);
+	const char *verdict = "";
+	double		start = seconds();
+	int			times = 0;
+
+	for (; seconds() - start < 1; times++)
+		(void) timed(REPLY_DIALOGUE, text, n, &verdict);
+	printf("%-34s %8.1f MB/s, %.0f us each of %zu bytes, %s\n", "ordinary dialogue",
+		   (double) n * times * RUNS / (seconds() - start) / 1e6,
+		   (seconds() - start) / times / RUNS * 1e6, n, verdict);
+}
+
+/* True if its time grows in proportion to size. */
+static bool
+measure_hostile(const Hostile *h, char *text)
+{
+	double		before = 0;
+	double		growth = 0;
+	double		taken = 0;
+	size_t		n = 0;
+	const char *verdict = "";
+
+	for (int i = 0; i < SIZES && taken < 5; i++)
+	{
+		n = make_hostile(h, text, FIRST_BYTES << i);
+		taken = timed(h->kind, text, n, &verdict);
+		/* below a tenth of a millisecond it is the clock that is measured */
+		if (before > 1e-4)
+			growth = taken / before > growth ? taken / before : growth;
+		before = taken;
+	}
+	printf("%-34s %8.1f MB/s, growth %.2f%s, %s\n", h->name, (double) n / taken / 1e6, growth,
+		   growth > LIMIT ? " TOO MUCH" : "", verdict);
+	fflush(stdout);
+	return growth <= LIMIT;
+}
+
+int
+main(int argc, char **argv)
+{
+	char	   *text = malloc((FIRST_BYTES << (SIZES - 1)) + 1);
+	int			bad = 0;
+
+	if (text == NULL)
+		return 2;
+	if (argc < 2)
+		measure_ordinary(text, 65536);
+	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
+		if (argc < 2 || strstr(hostile[i].name, argv[1]) != NULL)
+			bad += !measure_hostile(&hostile[i], text);
+	free(text);
+	return bad > 0;
+}
