@@ -57,6 +57,38 @@ put(Text *text, const char *s)
 
 /* ---- what is said ---- */
 
+/*
+ * How often a reply may say the same words: a 10-gram is a loop from four times on
+ * (replies are composed to be accepted).
+ */
+#define TIMES_SAID 3
+#define SAID 256
+
+static const char *said[SAID];
+static int	n_said;
+
+/* Any of the list that has not been said too often; the list must be long enough. */
+static const char *
+pick_scarce(const char *const *list, size_t n)
+{
+	const char *word;
+	int			times;
+
+	do
+	{
+		word = list[below(n)];
+		times = 0;
+		for (int i = 0; i < n_said; i++)
+			times += said[i] == word;
+	}
+	while (times >= TIMES_SAID);
+	if (n_said < SAID)
+		said[n_said++] = word;
+	return word;
+}
+
+#define SAY(list) pick_scarce((list), sizeof(list) / sizeof((list)[0]))
+
 static const char *const zh_subjects[] = {
 	"穿红外套的老人", "骑自行车的学生", "戴草帽的农夫", "一只橘色的小猫", "交谈中的游客", "穿白大褂的医生", "抱着吉他的青年", "柜台后的店员", "三只灰色的鸽子",
 	"推婴儿车的母亲", "蓝色的公交车", "打着黑伞的行人", "轮椅上的女士", "睡觉的黄狗", "身着汉服的姑娘"
@@ -107,23 +139,23 @@ say_sentence(Text *text, bool english)
 {
 	if (english)
 	{
-		put(text, PICK(en_subjects));
+		put(text, SAY(en_subjects));
 		put(text, " ");
-		put(text, PICK(en_verbs));
+		put(text, SAY(en_verbs));
 		put(text, " ");
-		put(text, PICK(en_objects));
-		put(text, PICK(en_tails));
+		put(text, SAY(en_objects));
+		put(text, SAY(en_tails));
 		put(text, chance(90) ? ". " : "! ");
 		return;
 	}
 	if (chance(40))
 		put(text, PICK(zh_opens));
-	put(text, PICK(zh_subjects));
+	put(text, SAY(zh_subjects));
 	put(text, "在");
-	put(text, PICK(zh_places));
-	put(text, PICK(zh_verbs));
-	put(text, PICK(zh_objects));
-	put(text, PICK(zh_tails));
+	put(text, SAY(zh_places));
+	put(text, SAY(zh_verbs));
+	put(text, SAY(zh_objects));
+	put(text, SAY(zh_tails));
 	put(text, PICK(zh_stops));
 }
 
@@ -133,25 +165,25 @@ say_question(Text *text, bool english)
 	if (english)
 	{
 		put(text, "Why do you think ");
-		put(text, PICK(en_subjects));
+		put(text, SAY(en_subjects));
 		put(text, " ");
-		put(text, PICK(en_verbs));
+		put(text, SAY(en_verbs));
 		put(text, " ");
-		put(text, PICK(en_objects));
-		put(text, PICK(en_tails));
+		put(text, SAY(en_objects));
+		put(text, SAY(en_tails));
 		put(text, "?");
 		return;
 	}
 	if (chance(20))
 		put(text, "请问，");
 	put(text, "在");
-	put(text, PICK(zh_places));
+	put(text, SAY(zh_places));
 	put(text, "，");
-	put(text, PICK(zh_subjects));
-	put(text, PICK(zh_verbs));
-	put(text, PICK(zh_objects));
+	put(text, SAY(zh_subjects));
+	put(text, SAY(zh_verbs));
+	put(text, SAY(zh_objects));
 	put(text, "时，");
-	put(text, PICK(zh_asks));
+	put(text, SAY(zh_asks));
 }
 
 /* What stands inside answers and is no label: markdown, tables, code, quotes. */
@@ -302,7 +334,7 @@ say_answer(Reply *reply, Text *text, int sentences)
 	for (int i = 0; i < sentences; i++)
 	{
 		if (i > 0 && chance(35))
-			put(text, PICK(insides));
+			put(text, SAY(insides));
 		else if (i > 0 && chance(8))
 			put(text, decoy_of(&reply->style));
 		say_sentence(text, reply->english);
@@ -317,6 +349,7 @@ say_turns(Reply *reply)
 	int			rounds = reply->kind == REPLY_DIALOGUE ? 1 + (int) below(5) : 1;
 
 	reply->n = 0;
+	n_said = 0;
 	for (int i = 0; i < rounds; i++)
 	{
 		Text	   *turn = &reply->turns[reply->n];
