@@ -54,7 +54,7 @@ bench:
 
 $(B)/bench_reply: test/bench/bench_reply.c $(wildcard src/reply/*.[ch])
 	@mkdir -p $(@D)
-	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(filter %.c,$^) -o $@ -lpthread
+	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(filter %.c,$^) -o $@ -lm -lpthread
 
 ## bench-reply: MB/s of the reply parser, and growth of its time with hostile input
 bench-reply: $(B)/bench_reply

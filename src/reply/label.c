@@ -78,11 +78,18 @@ match_word(const char *p, const char *end, const char *word)
 static const char *
 find_word(const char *p, const char *end, const Word *words, const Word **found)
 {
+	int			length;
+	uint32_t	first = p < end ? folded_at(p, end, &length) : 0;
+	char		lead = (char) (first < 0x80 ? first : (unsigned char) *p);
+
 	for (; words->text != NULL; words++)
 	{
-		const char *behind = match_word(p, end, words->text);
-		int			length;
+		const char *behind;
 
+		/* nearly every line of a reply is done with here */
+		if (lead != (char) text_fold((unsigned char) words->text[0]))
+			continue;
+		behind = match_word(p, end, words->text);
 		if (behind == NULL)
 			continue;
 		/* a Latin word must end here: 'A' is no label in 'As' */
@@ -184,6 +191,8 @@ label_parse(Span line, ReplyKind set, Label *label)
 	const Word *word;
 
 	memset(label, 0, sizeof(*label));
+	if (p == end)
+		return false;
 
 	/*
 	 * an ideographic space, or a single blank, is how people begin a

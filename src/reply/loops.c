@@ -13,12 +13,11 @@
 #define TAIL_SLOTS 512
 #define MIN_TAIL_BIGRAMS 12
 
-/* 16 bytes, for there are two to four of them to a character. */
 typedef struct Gram
 {
 	uint32_t	tag;			/* high half of the hash */
 	uint32_t	count;			/* 0: free */
-	uint32_t	last;			/* position of the newest occurrence */
+	uint32_t	last;			/* end of the newest occurrence */
 	uint32_t	covered;
 } Gram;
 
@@ -46,14 +45,7 @@ collect(const Span *spans, int n, uint32_t *chars)
 
 #define HASH_BASE UINT64_C(0x9E3779B97F4A7C15)
 
-/* The polynomial of the GRAM characters that end with this one, from the one before. */
-static uint64_t
-roll(uint64_t polynomial, uint64_t base_to_gram, uint32_t in, uint32_t out)
-{
-	return polynomial * HASH_BASE + in - out * base_to_gram;
-}
-
-/* Its low bits depend on the characters' low bits only. */
+/* A polynomial's low bits depend on the characters' low bits only. */
 static uint64_t
 mixed(uint64_t hash)
 {
@@ -73,39 +65,103 @@ find_gram(Gram *grams, size_t mask, uint64_t hash)
 	return &grams[slot];
 }
 
+/* The hashes of one text's grams, in order. */
+typedef struct Roller
+{
+	const uint32_t *chars;
+	size_t		size;
+	size_t		at;				/* the gram given last ends before this */
+	uint64_t	polynomial;
+	uint64_t	base_to_gram;
+} Roller;
+
+static Roller
+roller_start(const uint32_t *chars, size_t size)
+{
+	Roller		roller = {.chars = chars,.size = size,.base_to_gram = 1};
+
+	for (int i = 0; i < GRAM; i++)
+		roller.base_to_gram *= HASH_BASE;
+	return roller;
+}
+
+static bool
+roller_next(Roller *r, uint64_t *hash)
+{
+	do
+	{
+		if (r->at == r->size)
+			return false;
+		r->polynomial = r->polynomial * HASH_BASE + r->chars[r->at] -
+			(r->at < GRAM ? 0 : r->chars[r->at - GRAM] * r->base_to_gram);
+		r->at++;
+	}
+	while (r->at < GRAM);
+	*hash = mixed(r->polynomial);
+	return true;
+}
+
+/*
+ * How many of the text's places hold a gram that may occur often enough.  Counts by
+ * hash alone, a byte each, so that the table proper is small for ordinary text.
+ */
+static size_t
+count_candidates(const uint32_t *chars, size_t size, unsigned char *tallies, size_t mask)
+{
+	size_t		candidates = 0;
+	uint64_t	hash;
+
+	for (Roller r = roller_start(chars, size); roller_next(&r, &hash);)
+		tallies[hash & mask] += tallies[hash & mask] < MIN_OCCURRENCES;
+	for (Roller r = roller_start(chars, size); roller_next(&r, &hash);)
+		candidates += tallies[hash & mask] == MIN_OCCURRENCES;
+	return candidates;
+}
+
+static size_t
+slots_for(size_t n)
+{
+	size_t		slots = 64;
+
+	while (slots < n * 2)
+		slots *= 2;
+	return slots;
+}
+
 /* Characters covered by the most covering 10-gram that occurs often enough. */
 static size_t
 most_covered(const uint32_t *chars, size_t size, bool *no_memory)
 {
-	size_t		slots = 64;
+	size_t		tallied = slots_for(size);
+	unsigned char *tallies = calloc(tallied, 1);
+	size_t		candidates = tallies == NULL ? 1 : count_candidates(chars, size, tallies, tallied - 1);
+	size_t		slots = slots_for(candidates);
+	Gram	   *grams = candidates == 0 || tallies == NULL ? NULL : calloc(slots, sizeof(Gram));
 	size_t		most = 0;
-	uint64_t	polynomial = 0;
-	uint64_t	base_to_gram = 1;
-	Gram	   *grams;
-	Gram	   *gram;
+	uint64_t	hash;
 
-	while (slots < size * 2)
-		slots *= 2;
-	grams = calloc(slots, sizeof(Gram));
 	if (grams == NULL)
 	{
-		*no_memory = true;
+		*no_memory |= candidates > 0;
+		free(tallies);
 		return 0;
 	}
-	for (int i = 0; i < GRAM; i++)
-		base_to_gram *= HASH_BASE;
-	for (size_t i = 0; i < size; i++)
+	for (Roller r = roller_start(chars, size); roller_next(&r, &hash);)
 	{
-		polynomial = roll(polynomial, base_to_gram, chars[i], i < GRAM ? 0 : chars[i - GRAM]);
-		if (i + 1 < GRAM)
+		Gram	   *gram;
+		uint32_t	passed;
+
+		if (tallies[hash & (tallied - 1)] < MIN_OCCURRENCES)
 			continue;
-		gram = find_gram(grams, slots - 1, mixed(polynomial));
-		gram->covered += gram->count > 0 && i - gram->last < GRAM ? (uint32_t) (i - gram->last) : GRAM;
+		gram = find_gram(grams, slots - 1, hash);
+		passed = (uint32_t) r.at - gram->last;
+		gram->covered += gram->count > 0 && passed < GRAM ? passed : GRAM;
 		gram->count++;
-		gram->last = (uint32_t) i;
+		gram->last = (uint32_t) r.at;
 		if (gram->count >= MIN_OCCURRENCES && gram->covered > most)
 			most = gram->covered;
 	}
+	free(tallies);
 	free(grams);
 	return most;
 }

@@ -133,14 +133,13 @@ has_own_label(Span line, ReplyKind kind)
 		label_parse(line, REPLY_DIALOGUE, &label);
 }
 
+/* Here a line may end in backslash-n; no further than that is looked. */
 static bool
 begins_with_label(Span text, ReplyKind kind)
 {
-	Span		line = text_line(text.p, text.p + text.n);
+	const char *written = text_find(text, "\\n");
+	Span		line = text_line(text.p, written == NULL ? text.p + text.n : written);
 
-	/* here a line may end in backslash-n */
-	if (text_find(line, "\\n") != NULL)
-		line.n = (size_t) (text_find(line, "\\n") - line.p);
 	return has_own_label(without_quote(line), kind);
 }
 

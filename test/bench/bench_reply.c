@@ -4,9 +4,10 @@
  *	  ones of doubling size.
  *
  * Fails where doubling the input takes more than LIMIT times as long.  A figure is
- * the best of several runs; growth is looked at over the last doublings, where
- * the run is long enough to be measured.
+ * the best of several runs; growth is the mean of three doublings in a row, the
+ * worst of those: a single one is as much the machine's caches as the parser.
  */
+#include <math.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,11 @@
 
 #define FIRST_BYTES (64u << 10)
 #define SIZES 7					/* 64 KB to 4 MB */
-#define LIMIT 2.3
+#define LIMIT 3.0				/* linear is 2, beyond the caches somewhat more; quadratic 4 */
 #define RUNS 5
+#define STRIDE 3				/* doublings averaged */
+
+#define PICK(i, ...) (((const char *const[]) {__VA_ARGS__})[(size_t) (i) % (sizeof((const char *const[]) {__VA_ARGS__}) / sizeof(char *))])
 
 static double
 seconds(void)
@@ -118,8 +122,11 @@ ordinary(char *out, size_t size)
 	{
 		n += (size_t) snprintf(out + n, size - n, "用户：照片里第%d个人在做什么，为什么这样做？\n助手：", i);
 		for (int j = 1; j <= 4; j++)
-			n += (size_t) snprintf(out + n, size - n, "第%d位行人撑着%d号雨伞走过%d街的拐角，旁边停着%d辆自行车，可能在等待绿灯。",
-								   i * j, i + j, i * 7 + j, j * 3);
+			n += (size_t) snprintf(out + n, size - n, "%s的%s正%s，%s。",
+								   PICK(i * 3 + j, "街角", "桥上", "窗边", "树下", "站台旁", "桌前", "门口"),
+								   PICK(i + j * 2, "老人", "学生", "店员", "小猫", "医生"),
+								   PICK(i * 2 + j, "撑着一把黑色的雨伞", "读一本很厚的书", "整理几只木箱", "等待绿灯亮起"),
+								   PICK(i + j, "旁边停着两辆自行车", "天色已经暗了下来", "看来并不着急"));
 		n += (size_t) snprintf(out + n, size - n, "\n\n");
 	}
 	return n;
@@ -163,7 +170,7 @@ timed(ReplyKind kind, const char *text, size_t n, const char **verdict)
 		best = taken < best ? taken : best;
 		*verdict = result.reason == REPLY_ACCEPTED ? "accepted" : reply_reason_name(result.reason);
 		reply_result_free(&result);
-		if (taken > 1)
+		if (taken > 0.1)
 			break;
 	}
 	return best;
@@ -184,26 +191,43 @@ measure_ordinary(char *text, size_t size)
 		   (seconds() - start) / times / RUNS * 1e6, n, verdict);
 }
 
-/* True if its time grows in proportion to size. */
+/* The worst growth; *rate and *verdict are those of the largest size. */
+static double
+growth_of(const Hostile *h, char *text, double *rate, const char **verdict)
+{
+	double		taken[SIZES] = {0};
+	double		growth = 0;
+	double		last = 0;
+	size_t		n = 0;
+
+	for (int i = 0; i < SIZES && last < 5; i++)
+	{
+		double		mean;
+
+		n = make_hostile(h, text, FIRST_BYTES << i);
+		taken[i] = last = timed(h->kind, text, n, verdict);
+		mean = i >= STRIDE ? pow(last / taken[i - STRIDE], 1.0 / STRIDE) : 0;
+		growth = mean > growth ? mean : growth;
+	}
+	*rate = (double) n / last / 1e6;
+	return growth;
+}
+
+/* True if its time grows in proportion to size; a disturbed measurement is repeated. */
 static bool
 measure_hostile(const Hostile *h, char *text)
 {
-	double		before = 0;
-	double		growth = 0;
-	double		taken = 0;
-	size_t		n = 0;
+	double		growth = LIMIT + 1;
+	double		rate = 0;
 	const char *verdict = "";
 
-	for (int i = 0; i < SIZES && taken < 5; i++)
+	for (int i = 0; i < 3 && growth > LIMIT; i++)
 	{
-		n = make_hostile(h, text, FIRST_BYTES << i);
-		taken = timed(h->kind, text, n, &verdict);
-		/* below a tenth of a millisecond it is the clock that is measured */
-		if (before > 1e-4)
-			growth = taken / before > growth ? taken / before : growth;
-		before = taken;
+		double		again = growth_of(h, text, &rate, &verdict);
+
+		growth = again < growth ? again : growth;
 	}
-	printf("%-34s %8.1f MB/s, growth %.2f%s, %s\n", h->name, (double) n / taken / 1e6, growth,
+	printf("%-34s %8.1f MB/s, growth %.2f%s, %s\n", h->name, rate, growth,
 		   growth > LIMIT ? " TOO MUCH" : "", verdict);
 	fflush(stdout);
 	return growth <= LIMIT;
