@@ -53,21 +53,23 @@ const char *
 json_start(Span text)
 {
 	const char *end = text.p + text.n;
-	const char *p = text.p;
+	size_t		look = text.n < PREAMBLE_LOOK ? text.n : PREAMBLE_LOOK;
+	const char *bracket;
+	const char *brace;
+	const char *p;
+	const char *next;
 
-	for (; p < end && p - text.p < PREAMBLE_LOOK; p++)
-	{
-		const char *next = p + 1;
-
-		if (*p != '[' && *p != '{')
-			continue;
-		while (next < end && (*next == ' ' || *next == '\n' || *next == '\t'))
-			next++;
-		if (next < end && ((*p == '[' && *next == '{') || (*p == '{' && *next == '"')))
-			return p;
+	if (look == 0)
 		return NULL;
-	}
-	return NULL;
+	bracket = memchr(text.p, '[', look);
+	brace = memchr(text.p, '{', look);
+	p = bracket == NULL || (brace != NULL && brace < bracket) ? brace : bracket;
+	if (p == NULL)
+		return NULL;
+	next = p + 1;
+	while (next < end && (*next == ' ' || *next == '\n' || *next == '\t'))
+		next++;
+	return next < end && ((*p == '[' && *next == '{') || (*p == '{' && *next == '"')) ? p : NULL;
 }
 
 static bool

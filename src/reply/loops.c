@@ -21,11 +21,58 @@ typedef struct Gram
 	uint32_t	covered;
 } Gram;
 
-/* Characters that count: no blanks. */
-static size_t
-collect(const Span *spans, int n, uint32_t *chars)
+#define HASH_BASE UINT64_C(0x9E3779B97F4A7C15)
+
+/* A polynomial's low bits depend on the characters' low bits only. */
+static inline uint64_t
+mixed(uint64_t hash)
 {
-	size_t		size = 0;
+	hash = (hash ^ hash >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
+	return hash ^ hash >> 32;
+}
+
+/*
+ * The text's characters without blanks, and the hash of each GRAM of them in a row.
+ * GRAM zeros stand before the first, so that one may always roll out of the hash.
+ */
+typedef struct Roller
+{
+	uint32_t   *chars;
+	size_t		size;
+	uint64_t	polynomial;
+	uint64_t	base_to_gram;
+}			Roller;
+
+static Roller
+roller_start(uint32_t *chars)
+{
+	Roller		roller = {.chars = chars,.base_to_gram = 1};
+
+	for (int i = 0; i < GRAM; i++)
+		roller.base_to_gram *= HASH_BASE;
+	return roller;
+}
+
+/* The hash of the GRAM characters that end with the one at size, which it moves past. */
+static inline uint64_t
+roll(Roller * r)
+{
+	const uint32_t *in = r->chars + r->size++;
+
+	r->polynomial = r->polynomial * HASH_BASE + *in - *(in - GRAM) * r->base_to_gram;
+	return mixed(r->polynomial);
+}
+
+/*
+ * Collects the characters, and says how many of the places may end a gram that occurs
+ * often enough.  Counts by hash alone, a byte each, so that ordinary text needs no
+ * table proper.
+ */
+static size_t
+collect(const Span *spans, int n, uint32_t *chars, size_t *size, unsigned char *tallies, size_t mask)
+{
+	Roller		r = roller_start(chars);
+	size_t		candidates = 0;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -35,22 +82,30 @@ collect(const Span *spans, int n, uint32_t *chars)
 		for (const char *p = spans[i].p; p < end; p += length)
 		{
 			uint32_t	c = text_decode(p, end, &length);
+			unsigned char *tally;
 
-			if (c > ' ' && c != 0x3000)
-				chars[size++] = c;
+			if (c <= ' ' || c == 0x3000)
+				continue;
+			chars[r.size] = c;
+			tally = &tallies[roll(&r) & mask];
+			if (*tally >= MIN_OCCURRENCES)
+				candidates++;
+			else if (++*tally == MIN_OCCURRENCES)
+				candidates += MIN_OCCURRENCES;
 		}
 	}
-	return size;
+	*size = r.size;
+	return candidates;
 }
 
-#define HASH_BASE UINT64_C(0x9E3779B97F4A7C15)
-
-/* A polynomial's low bits depend on the characters' low bits only. */
-static uint64_t
-mixed(uint64_t hash)
+static size_t
+slots_for(size_t n)
 {
-	hash = (hash ^ hash >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
-	return hash ^ hash >> 27;
+	size_t		slots = 64;
+
+	while (slots < n)
+		slots *= 2;
+	return slots;
 }
 
 static Gram *
@@ -65,103 +120,36 @@ find_gram(Gram *grams, size_t mask, uint64_t hash)
 	return &grams[slot];
 }
 
-/* The hashes of one text's grams, in order. */
-typedef struct Roller
-{
-	const uint32_t *chars;
-	size_t		size;
-	size_t		at;				/* the gram given last ends before this */
-	uint64_t	polynomial;
-	uint64_t	base_to_gram;
-} Roller;
-
-static Roller
-roller_start(const uint32_t *chars, size_t size)
-{
-	Roller		roller = {.chars = chars,.size = size,.base_to_gram = 1};
-
-	for (int i = 0; i < GRAM; i++)
-		roller.base_to_gram *= HASH_BASE;
-	return roller;
-}
-
-static bool
-roller_next(Roller *r, uint64_t *hash)
-{
-	do
-	{
-		if (r->at == r->size)
-			return false;
-		r->polynomial = r->polynomial * HASH_BASE + r->chars[r->at] -
-			(r->at < GRAM ? 0 : r->chars[r->at - GRAM] * r->base_to_gram);
-		r->at++;
-	}
-	while (r->at < GRAM);
-	*hash = mixed(r->polynomial);
-	return true;
-}
-
-/*
- * How many of the text's places hold a gram that may occur often enough.  Counts by
- * hash alone, a byte each, so that the table proper is small for ordinary text.
- */
+/* Characters covered by the most covering of the candidates. */
 static size_t
-count_candidates(const uint32_t *chars, size_t size, unsigned char *tallies, size_t mask)
+most_covered(uint32_t *chars, size_t size, size_t candidates, const unsigned char *tallies,
+			 size_t mask, bool *no_memory)
 {
-	size_t		candidates = 0;
-	uint64_t	hash;
-
-	for (Roller r = roller_start(chars, size); roller_next(&r, &hash);)
-		tallies[hash & mask] += tallies[hash & mask] < MIN_OCCURRENCES;
-	for (Roller r = roller_start(chars, size); roller_next(&r, &hash);)
-		candidates += tallies[hash & mask] == MIN_OCCURRENCES;
-	return candidates;
-}
-
-static size_t
-slots_for(size_t n)
-{
-	size_t		slots = 64;
-
-	while (slots < n * 2)
-		slots *= 2;
-	return slots;
-}
-
-/* Characters covered by the most covering 10-gram that occurs often enough. */
-static size_t
-most_covered(const uint32_t *chars, size_t size, bool *no_memory)
-{
-	size_t		tallied = slots_for(size);
-	unsigned char *tallies = calloc(tallied, 1);
-	size_t		candidates = tallies == NULL ? 1 : count_candidates(chars, size, tallies, tallied - 1);
-	size_t		slots = slots_for(candidates);
-	Gram	   *grams = candidates == 0 || tallies == NULL ? NULL : calloc(slots, sizeof(Gram));
+	size_t		slots = slots_for(candidates + 1);
+	Gram	   *grams = calloc(slots, sizeof(Gram));
 	size_t		most = 0;
-	uint64_t	hash;
 
 	if (grams == NULL)
 	{
-		*no_memory |= candidates > 0;
-		free(tallies);
+		*no_memory = true;
 		return 0;
 	}
-	for (Roller r = roller_start(chars, size); roller_next(&r, &hash);)
+	for (Roller r = roller_start(chars); r.size < size;)
 	{
+		uint64_t	hash = roll(&r);
 		Gram	   *gram;
 		uint32_t	passed;
 
-		if (tallies[hash & (tallied - 1)] < MIN_OCCURRENCES)
+		if (tallies[hash & mask] < MIN_OCCURRENCES || r.size < GRAM)
 			continue;
 		gram = find_gram(grams, slots - 1, hash);
-		passed = (uint32_t) r.at - gram->last;
+		passed = (uint32_t) r.size - gram->last;
 		gram->covered += gram->count > 0 && passed < GRAM ? passed : GRAM;
 		gram->count++;
-		gram->last = (uint32_t) r.at;
+		gram->last = (uint32_t) r.size;
 		if (gram->count >= MIN_OCCURRENCES && gram->covered > most)
 			most = gram->covered;
 	}
-	free(tallies);
 	free(grams);
 	return most;
 }
@@ -194,20 +182,33 @@ check_degenerate(const Span *spans, int n, double max_share, ReplyMeasures *meas
 {
 	size_t		room = 0;
 	size_t		size;
-	uint32_t   *chars;
+	size_t		most = 0;
+	size_t		slots;
+	size_t		candidates;
+	uint32_t   *buffer;
+	unsigned char *tallies;
 
 	for (int i = 0; i < n; i++)
 		room += spans[i].n;
-	chars = malloc((room + 1) * sizeof(uint32_t));
-	if (chars == NULL)
+	/* a Chinese character is three bytes: three to four slots for each */
+	slots = slots_for(room);
+	buffer = malloc((GRAM + room + 1) * sizeof(uint32_t));
+	tallies = calloc(slots, 1);
+	if (buffer == NULL || tallies == NULL)
 	{
+		free(buffer);
+		free(tallies);
 		*no_memory = true;
 		return false;
 	}
-	size = collect(spans, n, chars);
-	measures->loop_share = size == 0 ? 0 : (double) most_covered(chars, size, no_memory) / (double) size;
-	measures->tail_bigrams = tail_bigrams(chars, size);
-	free(chars);
+	memset(buffer, 0, GRAM * sizeof(uint32_t));
+	candidates = collect(spans, n, buffer + GRAM, &size, tallies, slots - 1);
+	if (candidates > 0)
+		most = most_covered(buffer + GRAM, size, candidates, tallies, slots - 1, no_memory);
+	measures->loop_share = size == 0 ? 0 : (double) most / (double) size;
+	measures->tail_bigrams = tail_bigrams(buffer + GRAM, size);
+	free(buffer);
+	free(tallies);
 	return (max_share > 0 && measures->loop_share > max_share) ||
 		(measures->tail_bigrams >= 0 && measures->tail_bigrams < MIN_TAIL_BIGRAMS);
 }

@@ -108,4 +108,13 @@ extern bool check_degenerate(const Span *spans, int n, double max_share,
 extern ReplyReason check_content(const ReplyRules *rules, const Parts *parts,
 								 ReplyMeasures *measures, uint32_t *flags);
 
+/* ---- personal.c ---- */
+
+extern bool check_is_personal(Span text);
+
+/* ---- leaks.c ---- */
+
+/* Adds REPLY_DANGLING_REFERENCE and REPLY_META_LEAK to *flags. */
+extern void check_leaks(Span text, uint32_t *flags);
+
 #endif							/* LLAVA_REPLY_PARTS_H */

@@ -2,6 +2,9 @@
  * phrases.c
  *	  What is recognised by its words: refusals, courtesies, questions, echoes.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE				/* memmem */
+#endif
 #include "parts.h"
 
 #include <stdlib.h>
@@ -60,7 +63,7 @@ lower_copy(Span text, char *room, size_t size)
 bool
 check_is_refusal(Span answer)
 {
-	char		room[400];
+	char		room[48];
 	Span		head = lower_copy(text_trim(answer), room, sizeof(room));
 
 	return text_starts_any(head, apologies) || text_starts_any(head, unsure);
@@ -214,62 +217,59 @@ check_trim_closing(Span text, bool *trimmed)
 /* ---- the prompt said back ---- */
 
 #define ECHO_SAMPLES 16
+#define ECHO_MISSING 6
 #define ECHO_WINDOW 24			/* bytes */
 
-/* Without blanks, newlines and ASCII punctuation; n bytes at most. */
+/* Without blanks and newlines: at most room bytes; how many. */
 static size_t
-squeeze(Span text, char *out)
+squeeze(Span text, char *out, size_t room)
 {
 	size_t		n = 0;
 
-	for (size_t i = 0; i < text.n; i++)
+	for (size_t i = 0; i < text.n && n < room; i++)
 		if ((unsigned char) text.p[i] > ' ')
 			out[n++] = text.p[i];
 	return n;
 }
 
+/* Whether most of the samples of the reply stand in the squeezed prompt. */
 static bool
-echoes(const char *reply, size_t size, const char *prompt, size_t prompt_size)
+echoes(Span reply, Span prompt)
 {
-	int			found = 0;
-	Span		all = {prompt, prompt_size};
+	int			missing = 0;
 
-	for (int i = 0; i < ECHO_SAMPLES; i++)
+	for (int i = 0; i < ECHO_SAMPLES && missing <= ECHO_MISSING; i++)
 	{
-		char		window[ECHO_WINDOW + 1];
-		size_t		at = (size - ECHO_WINDOW) * (size_t) i / (ECHO_SAMPLES - 1);
+		char		window[ECHO_WINDOW];
+		size_t		at = (reply.n - ECHO_WINDOW) * (size_t) i / (ECHO_SAMPLES - 1);
+		size_t		n = squeeze(text_span(reply.p + at, reply.p + reply.n), window, ECHO_WINDOW);
 
-		memcpy(window, reply + at, ECHO_WINDOW);
-		window[ECHO_WINDOW] = '\0';
-		found += text_find(all, window) != NULL;
+		missing += n == 0 || memmem(prompt.p, prompt.n, window, n) == NULL;
 	}
-	return found >= ECHO_SAMPLES * 6 / 10;
+	return missing <= ECHO_MISSING;
 }
 
 bool
 check_prompt_echo(Span text, const char *const *prompts)
 {
 	bool		echo = false;
-	char	   *squeezed;
-	size_t		size;
 
 	text = text_trim(text);
 	if (prompts == NULL || text.n < 60)
 		return false;
-	squeezed = malloc(text.n);
-	if (squeezed == NULL)
-		return false;
-	size = squeeze(text, squeezed);
-	for (; *prompts != NULL && !echo && size > ECHO_WINDOW; prompts++)
+	for (; *prompts != NULL && !echo; prompts++)
 	{
 		Span		prompt = {*prompts, strlen(*prompts)};
-		char	   *other = malloc(prompt.n + 1);
+		char	   *squeezed;
 
 		/* much more than the prompt is not the prompt */
-		if (other != NULL && size <= prompt.n * 2)
-			echo = echoes(squeezed, size, other, squeeze(prompt, other));
-		free(other);
+		if (text.n > prompt.n * 2)
+			continue;
+		squeezed = malloc(prompt.n);
+		if (squeezed == NULL)
+			return false;
+		echo = echoes(text, text_span(squeezed, squeezed + squeeze(prompt, squeezed, prompt.n)));
+		free(squeezed);
 	}
-	free(squeezed);
 	return echo;
 }

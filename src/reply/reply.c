@@ -3,8 +3,9 @@
  *	  The order of work on one reply (replies.md, section 1).
  *
  * The normalised reply is one working buffer that only ever shrinks; turns are
- * spans of it until the very end.  Beside it lies, for each of its bytes, where in
- * the raw reply it stood, so that a verdict can point there.
+ * spans of it until the very end.  Once something has been taken out of it, there
+ * lies beside it, for each of its bytes, where in the raw reply it stood, so that a
+ * verdict can point there.
  */
 #include "parts.h"
 
@@ -62,7 +63,7 @@ typedef struct Work
 	ReplyFinish finish;
 	ReplyResult *result;
 	char	   *buffer;
-	uint32_t   *origin;			/* of each byte of buffer */
+	uint32_t   *origin;			/* of each byte of buffer; NULL: its own place */
 	Span		text;
 	Parts		parts;
 	bool		no_memory;
@@ -72,7 +73,8 @@ static ReplyReason
 at(Work *work, const char *where, ReplyReason reason)
 {
 	if (where >= work->buffer && where < work->text.p + work->text.n)
-		work->result->offset = work->origin[where - work->buffer];
+		work->result->offset = work->origin == NULL ? (size_t) (where - work->buffer) :
+			work->origin[where - work->buffer];
 	return reason;
 }
 
@@ -84,15 +86,66 @@ is_dropped(uint32_t c)
 	return c == 0 || c == 0xFEFF || c == 0x200B || c == 0x2060;
 }
 
+/* The start of text that normalising leaves as it is. */
+static const char *
+skip_normal(const char *p, const char *end)
+{
+	int			length;
+
+	for (;;)
+	{
+		/* nearly all: ASCII, and U+4000 to U+9FFF */
+		while (end - p >= 3)
+		{
+			const unsigned char *s = (const unsigned char *) p;
+
+			if (s[0] >= 0xE4 && s[0] <= 0xE9 && (s[1] & 0xC0) == 0x80 && (s[2] & 0xC0) == 0x80)
+				p += 3;
+			else if (s[0] < 0x80 && s[0] != '\0' && s[0] != '\r')
+				p++;
+			else
+				break;
+		}
+		if (p == end)
+			return p;
+		else
+		{
+			uint32_t	c = text_decode(p, end, &length);
+
+			if (c == 0xFFFD || c == '\r' || is_dropped(c))
+				return p;
+		}
+		p += length;
+	}
+}
+
+/* From here on the buffer's bytes are not where they were in the reply. */
+static bool
+keep_origins(Work *work, size_t size)
+{
+	if (work->origin != NULL)
+		return true;
+	work->origin = malloc((size + 1) * sizeof(uint32_t));
+	if (work->origin == NULL)
+		return false;
+	for (size_t i = 0; i <= size; i++)
+		work->origin[i] = (uint32_t) i;
+	return true;
+}
+
 /* Line ends to \n, invisible characters out.  Bad UTF-8 ends it. */
 static ReplyReason
 normalise(Work *work, const char *reply, size_t size)
 {
 	const char *end = reply + size;
-	char	   *out = work->buffer;
+	const char *p = skip_normal(reply, end);
+	char	   *out = work->buffer + (p - reply);
 	int			length;
 
-	for (const char *p = reply; p < end; p += length)
+	memcpy(work->buffer, reply, (size_t) (p - reply));
+	if (p < end && !keep_origins(work, size))
+		return REPLY_NO_MEMORY;
+	for (; p < end; p += length)
 	{
 		uint32_t	c = text_decode(p, end, &length);
 		uint32_t	origin = (uint32_t) (p - reply);
@@ -162,12 +215,14 @@ uses_written_newlines(const Work *work)
 	return false;
 }
 
-static void
+static bool
 undo_written_newlines(Work *work)
 {
 	char	   *out = work->buffer;
 	size_t		start = (size_t) (work->text.p - work->buffer);
 
+	if (!keep_origins(work, start + work->text.n))
+		return false;
 	out += start;
 	for (size_t i = start; i < start + work->text.n; i++)
 	{
@@ -181,6 +236,7 @@ undo_written_newlines(Work *work)
 			*out++ = work->buffer[i];
 	}
 	work->text.n = (size_t) (out - work->text.p);
+	return true;
 }
 
 /* ---- what is not content ---- */
@@ -210,30 +266,47 @@ remove_think(Work *work)
 	return REPLY_ACCEPTED;
 }
 
+/* Whether <|...|> stands here, on one line. */
+static bool
+is_special_token(Span text)
+{
+	const char *end = text.p + (text.n > 66 ? 66 : text.n);
+
+	if (!text_starts(text, "<|"))
+		return false;
+	for (const char *p = text.p + 2; p < end && *p != '\n' && *p != '<'; p++)
+		if (*p == '>' && p[-1] == '|')
+			return p - 1 >= text.p + 2;
+	return false;
+}
+
 static ReplyReason
 look_for_tokens(Work *work)
 {
 	static const char *const ends[] = {"<|im_end|>", "<|endoftext|>", NULL};
 	static const char *const others[] = {"<box>", "<ref>", "</box>", "</ref>", NULL};
-	const char *end;
+	const char *end = work->text.p + work->text.n;
+	const char *special = NULL;
+	const char *image = NULL;
 
-	for (const char *const *token = ends; *token != NULL; token++)
-		if (text_find(work->text, *token) != NULL)
-			work->text.n = (size_t) (text_find(work->text, *token) - work->text.p);
-	end = work->text.p + work->text.n;
-	for (const char *p = work->text.p; p < end && (p = text_find(text_span(p, end), "<|")) != NULL; p += 2)
+	for (const char *p = work->text.p; p < end && (p = memchr(p, '<', (size_t) (end - p))) != NULL; p++)
 	{
-		Span		near = text_span(p + 2, end - p > 66 ? p + 66 : end);
+		Span		rest = text_span(p, end);
 
-		near = text_line(near.p, near.p + near.n);
-		if (text_find(near, "|>") != NULL)
-			return at(work, p, REPLY_SPECIAL_TOKEN);
+		if (text_starts_any(rest, ends))
+		{
+			work->text.n = (size_t) (p - work->text.p);
+			break;
+		}
+		if (special == NULL && (is_special_token(rest) || text_starts_any(rest, others)))
+			special = p;
+		if (image == NULL && text_starts(rest, "<image>"))
+			image = p;
 	}
-	for (const char *const *token = others; *token != NULL; token++)
-		if (text_find(work->text, *token) != NULL)
-			return at(work, text_find(work->text, *token), REPLY_SPECIAL_TOKEN);
-	if (text_find(work->text, "<image>") != NULL)
-		return at(work, text_find(work->text, "<image>"), REPLY_IMAGE_TOKEN_LEAK);
+	if (special != NULL)
+		return at(work, special, REPLY_SPECIAL_TOKEN);
+	if (image != NULL)
+		return at(work, image, REPLY_IMAGE_TOKEN_LEAK);
 	return REPLY_ACCEPTED;
 }
 
@@ -342,8 +415,8 @@ unwrap_fence(Span text, Span *before)
 	return text;
 }
 
-/* '> ' off every line, where the first label has it. */
-static void
+/* '> ' off every line, where the first label has it.  False without memory. */
+static bool
 strip_quotes(Work *work)
 {
 	const char *end = work->text.p + work->text.n;
@@ -361,11 +434,13 @@ strip_quotes(Work *work)
 		if (!has_own_label(inner, work->rules->kind))
 			continue;
 		if (inner.p == line.p)
-			return;
+			return true;
 		quoted = true;
 	}
 	if (!quoted)
-		return;
+		return true;
+	if (!keep_origins(work, (size_t) (end - work->buffer)))
+		return false;
 	for (const char *p = work->text.p; p < end; p = line.p + line.n + 1)
 	{
 		const char *from;
@@ -381,6 +456,7 @@ strip_quotes(Work *work)
 		}
 	}
 	work->text.n = (size_t) (out - start);
+	return true;
 }
 
 static ReplyReason
@@ -495,7 +571,8 @@ parse_labels(Work *work)
 	ReplyReason reason;
 
 	work->text = unwrap_fence(work->text, &before);
-	strip_quotes(work);
+	if (!strip_quotes(work))
+		return REPLY_NO_MEMORY;
 	split_turns(work, &preamble);
 	if (work->parts.n == 0)
 	{
@@ -597,8 +674,9 @@ judge(Work *work, const char *reply, size_t size)
 	reason = remove_think(work);
 	if (reason != REPLY_ACCEPTED)
 		return reason;
-	if (json_start(work->text) == NULL && uses_written_newlines(work))
-		undo_written_newlines(work);
+	if (json_start(work->text) == NULL && uses_written_newlines(work) &&
+		!undo_written_newlines(work))
+		return REPLY_NO_MEMORY;
 	if (is_empty(text_trim(work->text)))
 		return REPLY_EMPTY;
 	reason = look_for_tokens(work);
@@ -658,8 +736,7 @@ reply_parse(const ReplyRules *rules, const char *reply, size_t length, ReplyFini
 		return;
 	}
 	work.buffer = malloc(length + 1);
-	work.origin = malloc((length + 1) * sizeof(uint32_t));
-	if (work.buffer == NULL || work.origin == NULL)
+	if (work.buffer == NULL)
 		result->reason = REPLY_NO_MEMORY;
 	else
 		result->reason = judge(&work, reply, length);

@@ -17,16 +17,42 @@ typedef struct Span
 	size_t		n;
 } Span;
 
+extern uint32_t text_decode_rare(const char *p, const char *end, int *length);
+
 /*
  * The character at p (before end) and its length in bytes.  Invalid bytes, overlong
  * forms and surrogates give 0xFFFD and length 1.
  */
-extern uint32_t text_decode(const char *p, const char *end, int *length);
+static inline uint32_t
+text_decode(const char *p, const char *end, int *length)
+{
+	const unsigned char *s = (const unsigned char *) p;
+
+	*length = 1;
+	if (s[0] < 0x80)
+		return s[0];
+
+	/*
+	 * three bytes, Chinese and its punctuation, if not overlong nor a
+	 * surrogate
+	 */
+	if ((s[0] & 0xF0) != 0xE0 || s[0] == 0xE0 || s[0] == 0xED || end - p < 3 ||
+		((s[1] ^ 0x80) | (s[2] ^ 0x80)) >= 0x40)
+		return text_decode_rare(p, end, length);
+	*length = 3;
+	return (uint32_t) (s[0] & 0x0F) << 12 | (uint32_t) (s[1] & 0x3F) << 6 | (s[2] & 0x3F);
+}
 
 /* Appends a character to out (room for 4 bytes); its length. */
 extern int	text_encode(uint32_t c, char *out);
 
-extern bool text_is_han(uint32_t c);
+static inline bool
+text_is_han(uint32_t c)
+{
+	return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || c == 0x3007 ||
+		(c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x323AF);
+}
+
 extern bool text_is_kana_or_hangul(uint32_t c);
 extern bool text_is_latin(uint32_t c);
 extern bool text_is_letter(uint32_t c);

@@ -2,6 +2,9 @@
  * turns.c
  *	  Text to turns at its labels, and the repairs that replies need.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE				/* memrchr */
+#endif
 #include "parts.h"
 
 #include <stdlib.h>
@@ -79,9 +82,8 @@ trim_rules(Span text)
 		text = text_trim(text);
 		if (text.n == 0)
 			return text;
-		last = text.p + text.n;
-		while (last > text.p && last[-1] != '\n')
-			last--;
+		last = memrchr(text.p, '\n', text.n);
+		last = last == NULL ? text.p : last + 1;
 		if (!line_is_rule(text_span(last, text.p + text.n)))
 			return text;
 		text.n = (size_t) (last - text.p);

@@ -112,21 +112,34 @@ static const Hostile hostile[] = {
 	{"ideographic spaces around labels", REPLY_DIALOGUE, "", "\xE3\x80\x80用户\xE3\x80\x80：\xE3\x80\x80好\n", ""},
 };
 
-/* What an ordinary model says: every sentence another, five rounds. */
+/* The next of a fixed sequence of numbers that looks random. */
+static unsigned
+scattered(unsigned *state)
+{
+	*state = *state * 1664525u + 1013904223u;
+	return *state >> 16;
+}
+
+/* What an ordinary model says: five rounds, 4 KB, no sentence twice. */
 static size_t
 ordinary(char *out, size_t size)
 {
 	size_t		n = 0;
+	unsigned	state = 1;
 
 	for (int i = 1; i <= 5; i++)
 	{
 		n += (size_t) snprintf(out + n, size - n, "用户：照片里第%d个人在做什么，为什么这样做？\n助手：", i);
-		for (int j = 1; j <= 4; j++)
-			n += (size_t) snprintf(out + n, size - n, "%s的%s正%s，%s。",
-								   PICK(i * 3 + j, "街角", "桥上", "窗边", "树下", "站台旁", "桌前", "门口"),
-								   PICK(i + j * 2, "老人", "学生", "店员", "小猫", "医生"),
-								   PICK(i * 2 + j, "撑着一把黑色的雨伞", "读一本很厚的书", "整理几只木箱", "等待绿灯亮起"),
-								   PICK(i + j, "旁边停着两辆自行车", "天色已经暗了下来", "看来并不着急"));
+		for (int j = 1; j <= 9; j++)
+			n += (size_t) snprintf(out + n, size - n, "%s%s的%s%s%s，%s%s%s。",
+								   PICK(scattered(&state), "左侧", "画面中央", "远处", "右下方", "最前面", "背景里"),
+								   PICK(scattered(&state), "街角", "桥上", "窗边", "树下", "站台旁", "桌前", "门口", "台阶上"),
+								   PICK(scattered(&state), "老人", "学生", "店员", "橘色小猫", "医生", "游客", "母亲和孩子"),
+								   PICK(scattered(&state), "正", "悠闲地", "似乎想要", "小心地", "一边说话一边", "刚刚"),
+								   PICK(scattered(&state), "撑开雨伞", "读一本书", "整理木箱", "等待绿灯", "望向 2 号楼", "收起地图", "喝咖啡", "拍照片"),
+								   PICK(scattered(&state), "身旁", "脚边", "“出口”牌下", "对面", "不远处", "玻璃后面"),
+								   PICK(scattered(&state), "停着", "能看到", "还有", "摆放着", "露出", "堆着"),
+								   PICK(scattered(&state), "两辆自行车", "一片积水", "红色的灯笼", "几张空椅", "刚出炉的面包", "零散的报纸"));
 		n += (size_t) snprintf(out + n, size - n, "\n\n");
 	}
 	return n;
@@ -151,6 +164,14 @@ make_hostile(const Hostile *h, char *out, size_t size)
 	return n + (size_t) snprintf(out + n, size - n, "%s", h->tail);
 }
 
+/* Of a task's length; a reply is held against it. */
+static const char *const prompts[] = {
+	"你是一个视觉AI助手，你正在看一张图片。设计一个你和一个询问这张照片的人之间的对话。答案应该是以视觉AI助手看到图像并回答问题的语气。提出不同的问题，并给出相应的答案。"
+	"包括询问图像视觉内容的问题，包括对象类型、计数对象、对象动作、对象位置、对象之间的相对位置等。只包括有明确答案的问题：一是人们可以看到图像中问题所问的内容，并能自信地回答；"
+	"二是人们可以从图像中自信地确定它不在图像中。不要问任何不能自信回答的问题。还包括与图像中的内容相关的复杂问题，例如，询问图像中对象的背景知识，要求讨论图像中发生的事件等。"
+	"同样，不要问不确定的细节。在回答复杂问题时提供详细的答案。例如，给出详细的例子或推理步骤，使内容更有说服力和条理。如果需要，可以包括多个段落。", NULL
+};
+
 /* Seconds of one parse, the best of several. */
 static double
 timed(ReplyKind kind, const char *text, size_t n, const char **verdict)
@@ -159,6 +180,7 @@ timed(ReplyKind kind, const char *text, size_t n, const char **verdict)
 	ReplyRules	rules;
 
 	reply_rules_default(&rules, kind);
+	rules.prompts = prompts;
 	for (int i = 0; i < RUNS; i++)
 	{
 		ReplyResult result;
@@ -176,19 +198,27 @@ timed(ReplyKind kind, const char *text, size_t n, const char **verdict)
 	return best;
 }
 
+/* The best of ten slices of a fifth of a second: the machine may have other work. */
 static void
 measure_ordinary(char *text, size_t size)
 {
 	size_t		n = ordinary(text, size);
 	const char *verdict = "";
-	double		start = seconds();
-	int			times = 0;
+	double		best = 1e9;
 
-	for (; seconds() - start < 1; times++)
-		(void) timed(REPLY_DIALOGUE, text, n, &verdict);
-	printf("%-34s %8.1f MB/s, %.0f us each of %zu bytes, %s\n", "ordinary dialogue",
-		   (double) n * times * RUNS / (seconds() - start) / 1e6,
-		   (seconds() - start) / times / RUNS * 1e6, n, verdict);
+	for (int i = 0; i < 10; i++)
+	{
+		double		start = seconds();
+		int			times = 0;
+		double		each;
+
+		for (; seconds() - start < 0.2; times += RUNS)
+			(void) timed(REPLY_DIALOGUE, text, n, &verdict);
+		each = (seconds() - start) / times;
+		best = each < best ? each : best;
+	}
+	printf("%-34s %8.1f MB/s, %.1f us each of %zu bytes, %s\n", "ordinary dialogue",
+		   (double) n / best / 1e6, best * 1e6, n, verdict);
 }
 
 /* The worst growth; *rate and *verdict are those of the largest size. */
@@ -241,7 +271,7 @@ main(int argc, char **argv)
 
 	if (text == NULL)
 		return 2;
-	if (argc < 2)
+	if (argc < 2 || strcmp(argv[1], "ordinary") == 0)
 		measure_ordinary(text, 65536);
 	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
 		if (argc < 2 || strstr(hostile[i].name, argv[1]) != NULL)
