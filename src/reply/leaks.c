@@ -65,12 +65,12 @@ is_figure(Span text, const char *p)
 		return false;
 	if (follows(text.p, p, elsewhere) || (follows(text.p, p, pointing) && skip(behind, end, "所示")) ||
 		(skip_back(text.p, p, (const char *const[])
-/**INDENT** Error@65: Unbalanced parens */
+/**INDENT** Error@66: Unbalanced parens */
 				   {
 		"上", "下", NULL
-/**INDENT** Warning@65: Extra ) */
-/**INDENT** Warning@65: Extra ) */
-/**INDENT** Warning@65: Extra ) */
+/**INDENT** Warning@68: Extra ) */
+/**INDENT** Warning@68: Extra ) */
+/**INDENT** Warning@68: Extra ) */
 	}) && skip(behind, end, "所示")))
 		return true;
 	if (digits < end && *digits >= '1' && *digits <= '9')
@@ -155,11 +155,11 @@ is_given(const char *start, const char *noun, bool must_be_given)
 		/* 图片提供的信息 is what can be seen in it */
 		if (was_given && !by_somebody && must_be_given &&
 			follows(start, p, (const char *const[])
-/**INDENT** Error@148: Unbalanced parens */
+/**INDENT** Error@152: Unbalanced parens */
 					{
 			"图片", "图像", "照片", "画面", "图", NULL
-/**INDENT** Warning@148: Extra ) */
-/**INDENT** Warning@148: Extra ) */
+/**INDENT** Warning@154: Extra ) */
+/**INDENT** Warning@154: Extra ) */
 		}))
 			return false;
 	}
@@ -214,12 +214,12 @@ is_word_of(const char *p, const char *end, const char *const *words)
 		size_t		n = strlen(*words);
 
 		if (text_starts_any(text_span(p, end), (const char *const[])
-/**INDENT** Error@200: Unbalanced parens */
+/**INDENT** Error@207: Unbalanced parens */
 							{
 			*words, NULL
-/**INDENT** Warning@200: Extra ) */
+/**INDENT** Warning@209: Extra ) */
 		}) &&
-/**INDENT** Warning@201: Extra ) */
+/**INDENT** Warning@210: Extra ) */
 			((size_t) (end - p) == n || p[n] == ' '))
 			return true;
 	}
@@ -257,10 +257,10 @@ is_english_meta(Span text, const char *p)
 		if (!is_word_of(before, word, fillers))
 			break;
 		described |= is_word_of(before, word, (const char *const[])
-/**INDENT** Error@237: Unbalanced parens */
+/**INDENT** Error@247: Unbalanced parens */
 								{
 			"the", "your", NULL
-/**INDENT** Warning@237: Extra ) */
+/**INDENT** Warning@249: Extra ) */
 		});
 		word = before;
 	}

@@ -90,19 +90,26 @@ typedef struct JsonReply
 extern const char *json_start(Span text);
 extern void json_read(Span text, JsonReply *reply);
 
-/* ---- checks.c ---- */
+/* ---- notices.c ---- */
 
 extern bool check_is_refusal(Span answer);
 extern ReplyReason check_notice(Span text); /* REFUSAL, IMAGE_NOT_SEEN or
 											 * ACCEPTED */
+
+/* ---- phrases.c ---- */
+
 extern bool check_is_addressed(Span question);
 extern bool check_prompt_echo(Span text, const char *const *prompts);
 extern bool check_only_describes(Span question);
 extern Span check_trim_closing(Span text, bool *trimmed);
 
+/* ---- loops.c ---- */
+
 /* Loops in these spans taken together; fills loop_share and tail_bigrams. */
 extern bool check_degenerate(const Span *spans, int n, double max_share,
 							 ReplyMeasures *measures, bool *no_memory);
+
+/* ---- checks.c ---- */
 
 /* Language, lengths, content flags of finished turns. */
 extern ReplyReason check_content(const ReplyRules *rules, const Parts *parts,

@@ -539,6 +539,19 @@ trim_last_turn(Work *work)
 		work->result->flags |= REPLY_CLOSING_TRIMMED;
 }
 
+/* The text with the blanks before its first line, which a label's indent counts. */
+static Span
+with_indent(const Work *work)
+{
+	const char *p = work->text.p;
+
+	while (p > work->buffer && (p[-1] == ' ' || p[-1] == '\t'))
+		p--;
+	if (p > work->buffer && p[-1] != '\n')
+		p = work->text.p;
+	return text_span(p, work->text.p + work->text.n);
+}
+
 /*
  * A reasoning reply may come in dialogue labels.  Some words (Q, A and their like)
  * are of both sets, so finding one says nothing: both sides must be there.
@@ -547,12 +560,13 @@ static void
 split_turns(Work *work, Span *preamble)
 {
 	Parts		other = {0};
+	Span		text = with_indent(work);
 	Span		before;
 
-	turns_split(work->text, work->rules->kind, &work->parts, preamble);
+	turns_split(text, work->rules->kind, &work->parts, preamble);
 	if (work->rules->kind != REPLY_QUESTION_ANSWER || parts_have_both(&work->parts))
 		return;
-	turns_split(work->text, REPLY_DIALOGUE, &other, &before);
+	turns_split(text, REPLY_DIALOGUE, &other, &before);
 	if (work->parts.n == 0 || parts_have_both(&other))
 	{
 		parts_free(&work->parts);

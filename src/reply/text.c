@@ -167,6 +167,16 @@ text_chars(Span span)
 	return n;
 }
 
+Span
+text_lower(Span span, char *room, size_t size)
+{
+	size_t		n = span.n < size ? span.n : size;
+
+	for (size_t i = 0; i < n; i++)
+		room[i] = (char) (span.p[i] >= 'A' && span.p[i] <= 'Z' ? span.p[i] + 32 : span.p[i]);
+	return text_span(room, room + n);
+}
+
 const char *
 text_find(Span span, const char *needle)
 {
@@ -208,4 +218,26 @@ text_starts_any(Span span, const char *const *prefixes)
 		if (starts_folded(span, *prefixes))
 			return true;
 	return false;
+}
+
+const char *
+text_skip_one(const char *p, const char *end, const char *const *words)
+{
+	const char *longest = NULL;
+
+	for (; *words != NULL; words++)
+		if (text_starts(text_span(p, end), *words) &&
+			(longest == NULL || p + strlen(*words) > longest))
+			longest = p + strlen(*words);
+	return longest;
+}
+
+const char *
+text_skip_all(const char *p, const char *end, const char *const *words)
+{
+	const char *behind;
+
+	while ((behind = text_skip_one(p, end, words)) != NULL)
+		p = text_skip_blanks(behind, end);
+	return p;
 }

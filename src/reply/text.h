@@ -83,11 +83,20 @@ text_starts(Span span, const char *prefix)
 	return span.p != NULL && span.n >= n && memcmp(span.p, prefix, n) == 0;
 }
 
+/* Its first size bytes, in room, ASCII letters to lower case. */
+extern Span text_lower(Span span, char *room, size_t size);
+
 /* Where needle stands in span, or NULL. */
 extern const char *text_find(Span span, const char *needle);
 
 /* Whether any of a NULL-ended list stands in span, or begins it (letters folded). */
 extern bool text_has_any(Span span, const char *const *needles);
 extern bool text_starts_any(Span span, const char *const *prefixes);
+
+/* Behind the longest of a NULL-ended list that stands at p; NULL if none does. */
+extern const char *text_skip_one(const char *p, const char *end, const char *const *words);
+
+/* Behind as many of them in a row as stand at p, blanks between them too. */
+extern const char *text_skip_all(const char *p, const char *end, const char *const *words);
 
 #endif							/* LLAVA_REPLY_TEXT_H */

@@ -18,7 +18,7 @@
 
 #define FIRST_BYTES (64u << 10)
 #define SIZES 7					/* 64 KB to 4 MB */
-#define LIMIT 3.0				/* linear is 2, beyond the caches somewhat more; quadratic 4 */
+#define LIMIT 3.3				/* linear is 2, beyond the caches somewhat more; quadratic 4 */
 #define RUNS 5
 #define STRIDE 3				/* doublings averaged */
 
