@@ -23,7 +23,7 @@ static const char *const apologies[] = {
 /* ---- who cannot do what ---- */
 
 static const char *const selves[] = {
-	"我", "我们", "本人", "本模型", "目前", "暂时", "现在", "当前", "这里", "恐怕", "可能", "还", "也", "是", "并", "恕", "，", ",", "所以",
+	"这个问题", "该问题", "此问题", "这个请求", "该请求", "对此", "关于这一点", "我", "我们", "本人", "本模型", "目前", "暂时", "现在", "当前", "这里", "恐怕", "可能", "还", "也", "是", "并", "恕", "，", ",", "所以",
 	"因此", "i", "am", "'m", "’m", "currently", "afraid", "that", "so", "therefore", "must", "have", "to", NULL
 };
 static const char *const unable[] = {
@@ -114,6 +114,7 @@ static const char *const pictures[] = {
 	"图片", "图像", "照片", "相片", "截图", "图", "附件", "image", "picture", "photo", "attachment", "visual content", NULL
 };
 
+#define BEGINNING 240			/* bytes in which a notice says what it is */
 #define CLAUSE_CHARS 16			/* from the verb to the picture */
 #define CLAUSE_BYTES 48			/* the same in English */
 
@@ -149,14 +150,15 @@ picture_follows(const char *p, const char *end)
 	return false;
 }
 
-/* Any of the verbs with the picture behind it. */
+/* Any of the verbs near the beginning, with the picture behind it. */
 static bool
 done_to_picture(Span text, const char *const *verbs)
 {
 	const char *end = text.p + text.n;
 
 	for (; *verbs != NULL; verbs++)
-		for (const char *p = text.p; p < end && (p = text_find(text_span(p, end), *verbs)) != NULL; p++)
+		for (const char *p = text.p; p < end && (p = text_find(text_span(p, end), *verbs)) != NULL &&
+			 p - text.p < BEGINNING; p++)
 			if (picture_follows(p + strlen(*verbs), end))
 				return true;
 	return false;
@@ -207,6 +209,25 @@ picture_is_missing(Span text)
 
 /* ---- verdicts ---- */
 
+/* What stands in quotation marks is the picture's: out of the way. */
+static void
+blank_quotes(char *text, size_t n)
+{
+	bool		quoted = false;
+
+	for (size_t i = 0; i + 3 <= n; i++)
+	{
+		Span		rest = {text + i, n - i};
+
+		if (text_starts(rest, "“") || text_starts(rest, "「") || text_starts(rest, "《"))
+			quoted = true;
+		else if (text_starts(rest, "”") || text_starts(rest, "」") || text_starts(rest, "》"))
+			quoted = false;
+		else if (quoted)
+			text[i] = ' ';
+	}
+}
+
 ReplyReason
 check_notice(Span text)
 {
@@ -219,6 +240,7 @@ check_notice(Span text)
 		return REPLY_ACCEPTED;
 	all = text_lower(text, room, sizeof(room));
 	end = all.p + all.n;
+	blank_quotes(room, all.n);
 	if (text_skip_one(text_skip_all(all.p, end, greetings), end, apologies) != NULL ||
 		text_skip_one(all.p, end, apologies) != NULL)
 		return REPLY_REFUSAL;

@@ -46,12 +46,9 @@ is_mobile(const char *digits, int n)
 	return n == 11 && digits[0] == '1' && digits[1] >= '3';
 }
 
-/* A run of digits; next is the character behind it. */
 static bool
-is_personal_number(const char *digits, int n, bool plus, uint32_t next)
+is_telephone(const char *digits, int n, bool plus)
 {
-	if (n > MAX_DIGITS)
-		return false;
 	if (is_mobile(digits, n) || (plus && n >= 9 && n <= 15))
 		return true;
 	if (n == 13 && memcmp(digits, "86", 2) == 0)
@@ -60,8 +57,13 @@ is_personal_number(const char *digits, int n, bool plus, uint32_t next)
 		return is_mobile(digits + 4, n - 4);
 	if (n >= 10 && n <= 12 && digits[0] == '0' && digits[1] != '0')
 		return true;			/* with area code */
-	if (n == 10 && (memcmp(digits, "400", 3) == 0 || memcmp(digits, "800", 3) == 0))
-		return true;
+	return n == 10 && (memcmp(digits, "400", 3) == 0 || memcmp(digits, "800", 3) == 0);
+}
+
+/* next is the character behind the digits. */
+static bool
+is_card(const char *digits, int n, uint32_t next)
+{
 	if (n == 17 && (next == 'x' || next == 'X') && is_id_number(digits, next))
 		return true;
 	if (n == 18 && is_id_number(digits, (uint32_t) digits[17]))
@@ -92,22 +94,30 @@ number_at(const char *p, const char *end, bool plus, bool fraction, const char *
 	char		digits[MAX_DIGITS + 1];
 	int			n = 0;
 	int			length;
-	bool		personal = false;
+	bool		telephone = false;
 
 	for (;;)
 	{
+		int			before = n;
 		int			group = 0;
 		char		digit;
+		uint32_t	next;
 
 		for (; digit_at(p, end, &digit, &length); p += length, group++)
 			if (n < MAX_DIGITS + 1)
 				digits[n++] = digit;
 		*behind = p;
-		personal |= is_personal_number(digits, n, plus, p < end ? text_fold(text_decode(p, end, &length)) : 0);
-		if ((group < MIN_GROUP && !(plus && group == n)) || p == end ||
-			(*p != '-' && *p != ' ') || !digit_at(p + 1, end, &digit, &length))
-			return personal && !fraction;
-		p++;
+		telephone |= n <= MAX_DIGITS && is_telephone(digits, n, plus);
+		if ((group >= MIN_GROUP || (plus && before == 0)) && p < end && (*p == '-' || *p == ' ') &&
+			digit_at(p + 1, end, &digit, &length))
+		{
+			p++;
+			continue;
+		}
+		next = p < end ? text_fold(text_decode(p, end, &length)) : 0;
+		/* a last group that is too short does not belong to it */
+		return !fraction && (telephone || (n <= MAX_DIGITS && is_card(digits, n, next)) ||
+							 (group < MIN_GROUP && is_card(digits, before, 0)));
 	}
 }
 
