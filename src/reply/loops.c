@@ -1,7 +1,7 @@
 /*
  * loops.c
- *	  Degenerate text: a 10-gram that comes again and again, or a tail of few
- *	  different pairs (replies.md, section 1, step 7).
+ *	  Degenerate text: a 10-gram that comes again and again, long passages that do, or
+ *	  a tail of few different pairs (replies.md, section 1, step 7).
  */
 #include "parts.h"
 
@@ -9,6 +9,8 @@
 
 #define GRAM 10
 #define MIN_OCCURRENCES 4
+#define ALL_GRAMS_WEIGHT 0.4	/* half the text in repeated grams is as bad
+								 * as a fifth in one */
 #define TAIL 200
 #define TAIL_SLOTS 512
 #define MIN_TAIL_BIGRAMS 12
@@ -120,20 +122,17 @@ find_gram(Gram *grams, size_t mask, uint64_t hash)
 	return &grams[slot];
 }
 
-/* Characters covered by the most covering of the candidates. */
-static size_t
-most_covered(uint32_t *chars, size_t size, size_t candidates, const unsigned char *tallies,
-			 size_t mask, bool *no_memory)
+/* How much of a text its repetitions cover. */
+typedef struct Repetition
 {
-	size_t		slots = slots_for(candidates + 1);
-	Gram	   *grams = calloc(slots, sizeof(Gram));
-	size_t		most = 0;
+	size_t		one;			/* characters in the most covering gram */
+	size_t		all;			/* in any that occurs often enough */
+}			Repetition;
 
-	if (grams == NULL)
-	{
-		*no_memory = true;
-		return 0;
-	}
+static void
+count_grams(uint32_t *chars, size_t size, Gram *grams, size_t slots, const unsigned char *tallies,
+			size_t mask, Repetition * repetition)
+{
 	for (Roller r = roller_start(chars); r.size < size;)
 	{
 		uint64_t	hash = roll(&r);
@@ -147,11 +146,57 @@ most_covered(uint32_t *chars, size_t size, size_t candidates, const unsigned cha
 		gram->covered += gram->count > 0 && passed < GRAM ? passed : GRAM;
 		gram->count++;
 		gram->last = (uint32_t) r.size;
-		if (gram->count >= MIN_OCCURRENCES && gram->covered > most)
-			most = gram->covered;
+		if (gram->count >= MIN_OCCURRENCES && gram->covered > repetition->one)
+			repetition->one = gram->covered;
 	}
+}
+
+static void
+count_covered(uint32_t *chars, size_t size, Gram *grams, size_t slots, const unsigned char *tallies,
+			  size_t mask, Repetition * repetition)
+{
+	size_t		last = 0;
+
+	for (Roller r = roller_start(chars); r.size < size;)
+	{
+		uint64_t	hash = roll(&r);
+
+		if (tallies[hash & mask] < MIN_OCCURRENCES || r.size < GRAM ||
+			find_gram(grams, slots - 1, hash)->count < MIN_OCCURRENCES)
+			continue;
+		repetition->all += last > 0 && r.size - last < GRAM ? r.size - last : GRAM;
+		last = r.size;
+	}
+}
+
+static Repetition
+measure_repetition(uint32_t *chars, size_t size, size_t candidates, const unsigned char *tallies,
+				   size_t mask, bool *no_memory)
+{
+	Repetition	repetition = {0};
+	size_t		slots = slots_for(candidates + 1);
+	Gram	   *grams = calloc(slots, sizeof(Gram));
+
+	if (grams == NULL)
+	{
+		*no_memory = true;
+		return repetition;
+	}
+	count_grams(chars, size, grams, slots, tallies, mask, &repetition);
+	if (repetition.one > 0)
+		count_covered(chars, size, grams, slots, tallies, mask, &repetition);
 	free(grams);
-	return most;
+	return repetition;
+}
+
+/* As a share of the text; a loop of long passages has no gram that covers much. */
+static double
+loop_share(const Repetition * repetition, size_t size)
+{
+	double		one = (double) repetition->one;
+	double		all = (double) repetition->all * ALL_GRAMS_WEIGHT;
+
+	return size == 0 ? 0 : (one > all ? one : all) / (double) size;
 }
 
 static int
@@ -182,7 +227,7 @@ check_degenerate(const Span *spans, int n, double max_share, ReplyMeasures *meas
 {
 	size_t		room = 0;
 	size_t		size;
-	size_t		most = 0;
+	Repetition	repetition = {0};
 	size_t		slots;
 	size_t		candidates;
 	uint32_t   *buffer;
@@ -204,8 +249,8 @@ check_degenerate(const Span *spans, int n, double max_share, ReplyMeasures *meas
 	memset(buffer, 0, GRAM * sizeof(uint32_t));
 	candidates = collect(spans, n, buffer + GRAM, &size, tallies, slots - 1);
 	if (candidates > 0)
-		most = most_covered(buffer + GRAM, size, candidates, tallies, slots - 1, no_memory);
-	measures->loop_share = size == 0 ? 0 : (double) most / (double) size;
+		repetition = measure_repetition(buffer + GRAM, size, candidates, tallies, slots - 1, no_memory);
+	measures->loop_share = loop_share(&repetition, size);
 	measures->tail_bigrams = tail_bigrams(buffer + GRAM, size);
 	free(buffer);
 	free(tallies);

@@ -98,11 +98,11 @@ is_about_rules(Span text)
 	const char *p = text_skip_all(text.p, end, greetings);
 
 	if (text_starts_any(text_span(p, end), (const char *const[])
-/**INDENT** Error@99: Unbalanced parens */
+/**INDENT** Error@100: Unbalanced parens */
 						{
 		"根据相关法律", "根据相关规定", "根据法律", "依据法律", "根据国家", NULL
-/**INDENT** Warning@99: Extra ) */
-/**INDENT** Warning@99: Extra ) */
+/**INDENT** Warning@102: Extra ) */
+/**INDENT** Warning@102: Extra ) */
 	}))
 		return text_has_any(text, unable);
 	return text_skip_one(p, end, subjects) != NULL && text_has_any(text, wrongs) && text_has_any(text, rules);
@@ -270,7 +270,7 @@ cannot_tell(Span answer)
 		"determine", "tell", "say", "identify", "know", "provide", "answer", "confirm", "see", "assist", "help", NULL
 	};
 	static const char *const goes_on[] = {"但", "不过", "然而", "可能", "but ", "however", NULL};
-	char		room[NOTICE_BYTES];
+	char		room[160];
 	Span		head = text_lower(answer, room, sizeof(room));
 	const char *end = head.p + head.n;
 	const char *p = text_skip_one(text_skip_all(head.p, end, openings), end, not_able);
@@ -278,7 +278,7 @@ cannot_tell(Span answer)
 	if (p == NULL)
 		return false;
 	p = text_skip_all(text_skip_blanks(p, end), end, how);
-	return text_skip_one(p, end, tell) != NULL && !text_has_any(head, goes_on);
+	return text_skip_one(p, end, tell) != NULL && !text_has_any(answer, goes_on);
 }
 
 bool
