@@ -33,6 +33,9 @@
 #define D "清晨的菜市场里人来人往，左侧的摊位上整齐地码放着青菜、番茄和茄子，摊主系着蓝色围裙，正把一把小葱递给弯腰挑选的老人。" \
 	"右侧停着一辆三轮车，车斗里装满了刚送来的活鱼，水花溅到了石板路上。远处的屋檐下挂着红灯笼，光线柔和。"
 
+/* A case says what is not as usual. */
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
+
 typedef struct Case
 {
 	const char *name;
