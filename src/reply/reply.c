@@ -125,7 +125,7 @@ keep_origins(Work *work, size_t size)
 {
 	if (work->origin != NULL)
 		return true;
-	work->origin = malloc((size + 1) * sizeof(uint32_t));
+	work->origin = calloc(size + 1, sizeof(uint32_t));
 	if (work->origin == NULL)
 		return false;
 	for (size_t i = 0; i <= size; i++)
@@ -143,7 +143,10 @@ normalise(Work *work, const char *reply, size_t size)
 	int			length;
 
 	memcpy(work->buffer, reply, (size_t) (p - reply));
-	if (p < end && !keep_origins(work, size))
+	work->text = text_span(work->buffer, out);
+	if (p == end)
+		return REPLY_ACCEPTED;
+	if (!keep_origins(work, size))
 		return REPLY_NO_MEMORY;
 	for (; p < end; p += length)
 	{
