@@ -182,6 +182,14 @@ finish_label(const char *p, const char *end, const char *closing, Label *label)
 	return colon != NULL || closing != NULL || p == end ? p : NULL;
 }
 
+/* A label's first byte: decoration, a letter, a digit, or of a character from U+4000. */
+static bool
+may_begin_label(char c)
+{
+	return (unsigned char) c >= 0xE3 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		(c >= '0' && c <= '9') || c == '*' || c == '#' || c == '-' || c == '[';
+}
+
 bool
 label_parse(Span line, ReplyKind set, Label *label)
 {
@@ -191,7 +199,7 @@ label_parse(Span line, ReplyKind set, Label *label)
 	const Word *word;
 
 	memset(label, 0, sizeof(*label));
-	if (p == end)
+	if (p == end || !may_begin_label(*p))
 		return false;
 
 	/*
