@@ -373,3 +373,22 @@ label_skip_description(Span text)
 		}
 	return text;
 }
+
+/* The line behind its '>', if it has one. */
+Span
+line_without_quote(Span line)
+{
+	const char *end = line.p + line.n;
+
+	return text_starts(line, ">") ? text_span(text_skip_blanks(line.p + 1, end), end) : line;
+}
+
+/* Whether the line has a label that this kind of task accepts. */
+bool
+line_has_own_label(Span line, ReplyKind kind)
+{
+	Label		label;
+
+	return (kind == REPLY_QUESTION_ANSWER && label_parse(line, REPLY_QUESTION_ANSWER, &label)) ||
+		label_parse(line, REPLY_DIALOGUE, &label);
+}
