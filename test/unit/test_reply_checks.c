@@ -269,6 +269,19 @@ measures_say_why(void **state)
 	assert_int_equal(result.measures.tail_bigrams, 1);
 	reply_result_free(&result);
 
+	/* a tail of 11 pairs is a loop however long the text before it, one of 12 is none */
+	for (int pairs = 11; pairs <= 12; pairs++)
+	{
+		strcpy(reply, "");
+		add_han(reply, 3000);
+		for (int i = 0; i < 200; i++)
+			strcat(reply, (const char *const[]) {"一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "百", "千"}[i % pairs]);
+		result = parsed(&rules, reply);
+		assert_int_equal(result.measures.tail_bigrams, pairs);
+		assert_int_equal(result.reason, pairs == 11 ? REPLY_DEGENERATE : REPLY_ACCEPTED);
+		reply_result_free(&result);
+	}
+
 	/* Han that the answers quote */
 	result = parsed(&rules, D "牌子上写着“小心地滑”，旁边是《早市》和「open营业」，他说“走");
 	assert_int_equal(result.measures.quoted_han, 9);
