@@ -11,9 +11,9 @@ $(B)/unit/%.o: src/%.c $(wildcard src/*/*.h)
 	@mkdir -p $(@D)
 	gcc $(STRICT) $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) -c $< -o $@
 
-$(B)/test_%: test/unit/test_%.c $(PURE_SOURCES:src/%.c=$(B)/unit/%.o)
+$(B)/test_%: test/unit/test_%.c $(PURE_SOURCES:src/%.c=$(B)/unit/%.o) $(wildcard test/unit/*.h)
 	@mkdir -p $(@D)
-	gcc $(STRICT) -Wno-declaration-after-statement $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) $^ -o $@ -lcmocka $(LIBRARY_LIBS)
+	gcc $(STRICT) -Wno-declaration-after-statement $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) $(filter-out %.h,$^) -o $@ -lcmocka $(LIBRARY_LIBS)
 
 ## unitcheck: unit tests of the pure rooms under ASan and UBSan
 unitcheck: $(patsubst test/unit/%.c,$(B)/%,$(wildcard test/unit/test_*.c))
@@ -74,6 +74,14 @@ bench:
 bench-image: $(B)/picture
 	$(PILLOW) test/bench/pictures.py $(B)/pictures
 
+$(B)/bench_reply: test/bench/bench_reply.c $(wildcard src/reply/*.[ch])
+	@mkdir -p $(@D)
+	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(filter %.c,$^) -o $@ -lm -lpthread
+
+## bench-reply: MB/s of the reply parser, and growth of its time with hostile input
+bench-reply: $(B)/bench_reply
+	$(B)/bench_reply
+
 ## purity: the pure rooms know neither PostgreSQL nor each other
 purity:
 	@set -e; mkdir -p $(B)/pure; for room in image vlm reply; do \
@@ -117,4 +125,4 @@ typedefs: all
 	objdump --dwarf=info $(OBJS) | grep -A 3 DW_TAG_typedef | sed -n 's/.*DW_AT_name.*: //p' | \
 		sort -u | grep -vx text >.typedefs
 
-.PHONY: unitcheck picturecheck tsancheck fuzz endpoint bench bench-image purity lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz endpoint bench bench-image bench-reply purity lint indent indent-check typedefs
