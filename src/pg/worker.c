@@ -287,6 +287,10 @@ report_pauses(Loop *loop)
 		ereport(NOTICE,
 				(errmsg("no server can be asked"),
 				 errhint("CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:8000/v1', model '...');")));
+	if (loop->files_away_until > GetCurrentTimestamp())
+		ereport(NOTICE,
+				(errmsg("the directory of pictures, llava_zh.image_directory, cannot be opened"),
+				 errdetail("The rows whose pictures are in files wait.")));
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
@@ -310,7 +314,7 @@ drain_is_over(Loop *loop, TimestampTz end)
 		return true;
 	if (!loop->looked)
 		return false;
-	return !servers_any_usable(loop) || (loop->queue_dry && loop->next_due == DT_NOEND);
+	return loop->files_away_until > GetCurrentTimestamp() || !servers_any_usable(loop) || (loop->queue_dry && loop->next_due == DT_NOEND);
 }
 
 static void

@@ -1,0 +1,119 @@
+-- llava_export: the formats of trainers, and which samples
+SET client_min_messages = error;
+DROP EXTENSION IF EXISTS llava_zh CASCADE;
+CREATE EXTENSION llava_zh;
+RESET client_min_messages;
+
+INSERT INTO llava_image (id, path, sha256, format, received_at) VALUES
+	(1, 'a/招牌 "1".jpg', sha256('1'), 'jpeg', now()),
+	(2, 'b.png', sha256('2'), 'png', now());
+CREATE FUNCTION sample(bigint, text, VARIADIC text[]) RETURNS void LANGUAGE sql AS
+	$$INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
+	SELECT $1, $2, jsonb_agg(jsonb_build_object('from', CASE WHEN n % 2 = 1 THEN 'human' ELSE 'gpt' END,
+		'value', turn) ORDER BY n), count(*) / 2, $1, 1 FROM unnest($3) WITH ORDINALITY AS u (turn, n)$$;
+SELECT sample(1, '日常对话', E'问"一"\\', E'答\n一', '问二', '答二');
+SELECT sample(2, '描述图片', '描述', '一只猫。');
+
+-- every format, the token before and after the question; spelt as jsonb spells it
+SELECT format, line FROM unnest(ARRAY['llava', 'llamafactory', 'swift', 'qwen', 'openai', 'imagefolder']) AS format,
+	llava_export(format) AS line;
+SELECT format, line FROM unnest(ARRAY['llava', 'llamafactory', 'swift', 'qwen', 'openai', 'imagefolder']) AS format,
+	llava_export(format, tasks => ARRAY['detail'], image_token => 'last') AS line;
+SELECT format, token, bool_and(line = line::jsonb::text) AS spelt_as_jsonb
+FROM unnest(ARRAY['llava', 'llamafactory', 'swift', 'qwen', 'openai', 'imagefolder']) AS format,
+	unnest(ARRAY['first', 'last']) AS token, llava_export(format, image_token => token) AS line
+GROUP BY format, token ORDER BY format, token;
+SELECT line::json ->> 'image' AS image FROM llava_export(image_name => 'sha256', folder => '/data/images') AS line;
+SELECT jsonb_pretty(llava_dataset_info('signs', 'signs.jsonl'));
+
+-- tasks by name or alias, flags
+UPDATE llava_conversation SET flags = '{traditional,cut}' WHERE image = 2;
+SELECT count(*) FROM llava_export(tasks => ARRAY['conversation', '描述图片']);
+SELECT count(*) FROM llava_export(tasks => ARRAY['复杂推理']);
+SELECT count(*) FROM llava_export(without_flags => ARRAY['cut']);
+SELECT count(*) FROM llava_export(without_flags => ARRAY['loop']);
+
+-- names that leave the folder
+UPDATE llava_image SET path = '/etc/passwd' WHERE id = 1;
+UPDATE llava_image SET path = 'a/../../b.png' WHERE id = 2;
+SELECT count(*) FROM llava_export('swift');
+UPDATE llava_image SET path = E'a\nb.jpg' WHERE id = 1;
+UPDATE llava_image SET path = '..a/b..png' WHERE id = 2;
+SELECT line::json ->> 'image' AS image FROM llava_export() AS line;
+SELECT count(*) FROM llava_export('swift', image_name => 'sha256');
+UPDATE llava_conversation SET conversation = '[{"from": "human", "value": "q"}, {"from": "gpt", "value": "<think>a</think>b"}]'
+WHERE image = 2;
+SELECT count(*) FROM llava_export();
+
+-- 3,000 samples: the split and the mix go by the bytes of the image
+TRUNCATE llava_image, llava_hash, llava_conversation;
+CREATE FUNCTION fill(first integer, last integer) RETURNS void LANGUAGE sql AS $$
+	INSERT INTO llava_image (id, path, sha256, format, received_at)
+	SELECT n, n || '.jpg', sha256(n::text::bytea), 'jpeg', now() FROM generate_series(first, last) AS n;
+	INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
+	SELECT n, llava_draw_task(n), '[{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]', 1, n, 1
+	FROM generate_series(first, last) AS n;
+$$;
+SELECT fill(1, 2000);
+CREATE TABLE before AS SELECT line::json ->> 'id' AS id, split
+	FROM unnest(ARRAY['train', 'validation']) AS split, llava_export(split => split, validation => 0.1) AS line;
+SELECT fill(2001, 3000);
+CREATE TABLE after AS SELECT line::json ->> 'id' AS id, split
+	FROM unnest(ARRAY['train', 'validation']) AS split, llava_export(split => split, validation => 0.1) AS line;
+SELECT split, count(*) FROM after GROUP BY split ORDER BY split;
+SELECT count(*), count(DISTINCT id) FROM after;
+SELECT count(*) AS moved FROM before JOIN after USING (id) WHERE before.split <> after.split;
+SELECT count(*) AS in_both FROM llava_export(split => 'validation', validation => 0.05) AS line
+JOIN after ON id = line::json ->> 'id' AND split = 'train';
+
+-- the order: by id, or the seed's
+SELECT string_agg(line::json ->> 'id', ' ') FROM (SELECT llava_export() AS line LIMIT 5) AS _;
+SELECT string_agg(line::json ->> 'id', ' ') FROM (SELECT llava_export(seed => 1) AS line LIMIT 5) AS _;
+SELECT string_agg(line::json ->> 'id', ' ') FROM (SELECT llava_export(seed => 2) AS line LIMIT 5) AS _;
+SELECT count(DISTINCT line) FROM llava_export(seed => 2) AS line;
+SELECT md5(string_agg(a, '')) = (SELECT md5(string_agg(b, '')) FROM llava_export(seed => 2) AS b) AS same
+FROM llava_export(seed => 2) AS a;
+
+-- 7 % of one task are missing, some samples are invalid, some have no place in the mix
+DELETE FROM llava_conversation WHERE task = '复杂推理' AND image % 14 = 0;
+UPDATE llava_conversation SET conversation = '[]' WHERE task = '复杂推理' AND image % 100 = 1;
+UPDATE llava_conversation SET keep = false WHERE task = '日常对话' AND image % 50 = 0;
+INSERT INTO llava_conversation SELECT image, 'detail_en', conversation, 1, '{}', reply, 1
+	FROM llava_conversation WHERE image < 20 AND conversation <> '[]';
+CREATE VIEW mixed AS SELECT line::json ->> 'task' AS task, line::json ->> 'id' AS id
+	FROM llava_export('imagefolder', mix => true) AS line;
+CREATE VIEW have AS SELECT line::json ->> 'task' AS task, count(*) AS n FROM llava_export('imagefolder') AS line GROUP BY 1;
+SELECT m.task, h.n AS have, m.n AS taken, floor(weight::numeric * a.n / 194646) AS share
+FROM (SELECT task, count(*) AS n FROM mixed GROUP BY task) AS m JOIN have AS h USING (task)
+JOIN llava_task AS t ON t.name = m.task, (SELECT n FROM have WHERE task = '复杂推理') AS a ORDER BY weight;
+CREATE TABLE first_mix AS SELECT * FROM mixed;
+SELECT count(*) AS changed FROM (SELECT * FROM mixed EXCEPT SELECT * FROM first_mix) AS _;
+SELECT fill(3001, 3100);
+SELECT count(*) AS left_when_rows_were_added FROM (SELECT * FROM first_mix EXCEPT SELECT * FROM mixed) AS _;
+SELECT md5(string_agg(line, '' ORDER BY line)) = (SELECT md5(string_agg(line, '' ORDER BY line))
+	FROM llava_export(mix => true, seed => 7) AS line) AS same_set FROM llava_export(mix => true) AS line;
+SELECT count(*) FROM llava_export(mix => true, tasks => ARRAY['描述图片']);
+SELECT count(*) FROM llava_export(mix => true, tasks => ARRAY['detail_en']);
+SELECT m.task, count(*), count(*) FILTER (WHERE llava_image_share(i.id, sha256) >= 0.2) AS of_the_other_side
+FROM (SELECT line::json ->> 'task' AS task, split_part(line::json ->> 'id', '-', 1)::bigint AS id
+	FROM llava_export('imagefolder', mix => true, split => 'validation', validation => 0.2) AS line) AS m
+JOIN llava_image AS i USING (id) GROUP BY m.task ORDER BY 2;
+
+-- mistakes
+SELECT llava_export('LLaVA');
+SELECT llava_export(tasks => ARRAY['描述']);
+SELECT llava_export(tasks => ARRAY[NULL]);
+SELECT llava_export(split => 'test');
+SELECT llava_export(split => 'train', validation => 0);
+SELECT llava_export(split => 'train', validation => 'NaN');
+SELECT llava_export(split => 'train', validation => NULL);
+SELECT llava_export(image_token => 'middle');
+SELECT llava_export(image_name => NULL);
+SELECT llava_export('imagefolder', folder => 'images');
+
+SET client_min_messages = error;
+DROP VIEW mixed, have;
+DROP TABLE before, after, first_mix;
+DROP FUNCTION sample(bigint, text, text[]), fill(integer, integer);
+DROP EXTENSION llava_zh CASCADE;
+CREATE EXTENSION llava_zh;

@@ -1,0 +1,281 @@
+/*
+ * export_choice.c
+ *	  Which samples an export has, in which order: the arguments to a cursor.
+ *
+ * A split and a mix are chosen by the bytes of the images alone, so that a sample
+ * stays on its side when others are added, and an image's samples stay together.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "export.h"
+#include "llava_zh.h"
+#include "port/pg_bswap.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(llava_image_share);
+PG_FUNCTION_INFO_V1(llava_sample_rule);
+
+/* Columns of the statements */
+enum
+{
+	COLUMN_IMAGE = 1,
+	COLUMN_TASK,
+	COLUMN_CONVERSATION,
+	COLUMN_PATH,
+	COLUMN_SHA256,
+	COLUMN_FORMAT,
+	COLUMN_SEVERAL
+};
+
+/* Arguments of llava_export and llava_validate */
+enum
+{
+	ARG_FORMAT,
+	ARG_TASKS,
+	ARG_WITHOUT_FLAGS,
+	ARG_MIX,
+	ARG_SPLIT,
+	ARG_VALIDATION,
+	ARG_IMAGE_TOKEN,
+	ARG_IMAGE_NAME,
+	ARG_FOLDER,
+	ARG_SEED
+};
+
+/* Arguments of the statements */
+enum
+{
+	CHOICE_TASKS,
+	CHOICE_WITHOUT_FLAGS,
+	CHOICE_VALIDATION,			/* which side of the split; NULL: both */
+	CHOICE_SHARE,
+	CHOICE_SEED,
+	CHOICE_IMAGE_NAME,
+	CHOICES
+};
+
+/* ---- an image's number ---- */
+
+/* The finaliser of splitmix64 (Steele, Lea, Flood 2014): a bijection that mixes all bits. */
+static uint64
+mix_bits(uint64 x)
+{
+	x += UINT64CONST(0x9e3779b97f4a7c15);
+	x = (x ^ (x >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64CONST(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+/*
+ * llava_image_share(image bigint, sha256 bytea, seed bigint): a number in [0, 1)
+ * by the picture's bytes alone; by its id where there is no hash.
+ */
+Datum
+llava_image_share(PG_FUNCTION_ARGS)
+{
+	uint64		bits = PG_ARGISNULL(0) ? 0 : (uint64) PG_GETARG_INT64(0);
+	uint64		seed = PG_ARGISNULL(2) ? 0 : (uint64) PG_GETARG_INT64(2);
+
+	if (!PG_ARGISNULL(1))
+	{
+		bytea	   *sha256 = PG_GETARG_BYTEA_PP(1);
+
+		if (VARSIZE_ANY_EXHDR(sha256) >= sizeof(bits))
+		{
+			memcpy(&bits, VARDATA_ANY(sha256), sizeof(bits));
+			bits = pg_ntoh64(bits);
+		}
+	}
+	PG_RETURN_FLOAT8((double) (mix_bits(bits ^ mix_bits(seed)) >> 11) / ((uint64) 1 << 53));
+}
+
+/* ---- one sample ---- */
+
+static char *
+row_text(HeapTuple row, TupleDesc desc, int column)
+{
+	bool		is_null;
+	Datum		value = SPI_getbinval(row, desc, column, &is_null);
+
+	return is_null ? NULL : TextDatumGetCString(value);
+}
+
+void
+export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample)
+{
+	bool		is_null;
+	Datum		sha256 = SPI_getbinval(row, desc, COLUMN_SHA256, &is_null);
+
+	sample->sha256 = is_null ? NULL : DatumGetByteaPP(sha256);
+	sample->image = DatumGetInt64(SPI_getbinval(row, desc, COLUMN_IMAGE, &is_null));
+	sample->task = row_text(row, desc, COLUMN_TASK);
+	sample->several = DatumGetBool(SPI_getbinval(row, desc, COLUMN_SEVERAL, &is_null));
+	sample->conversation = DatumGetJsonbP(SPI_getbinval(row, desc, COLUMN_CONVERSATION, &is_null));
+	sample->path = row_text(row, desc, COLUMN_PATH);
+	sample->image_format = row_text(row, desc, COLUMN_FORMAT);
+}
+
+static char *
+argument_text(FunctionCallInfo fcinfo, int i)
+{
+	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
+}
+
+/* Whether the argument says 'second' rather than 'first'. */
+static bool
+argument_choice(FunctionCallInfo fcinfo, int i, const char *what, const char *first,
+				const char *second)
+{
+	char	   *said = argument_text(fcinfo, i);
+
+	if (said != NULL && strcmp(said, first) == 0)
+		return false;
+	if (said != NULL && strcmp(said, second) == 0)
+		return true;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("invalid %s \"%s\"", what, said == NULL ? "NULL" : said),
+			 errhint("It is '%s' or '%s'.", first, second)));
+}
+
+/*
+ * llava_sample_rule(conversation jsonb, path text, sha256 bytea, format text,
+ * image_name text): the rule that the sample breaks, or NULL.
+ */
+Datum
+llava_sample_rule(PG_FUNCTION_ARGS)
+{
+	ExportShape shape = {.format = EXPORT_LLAVA};
+	ExportSample sample = {.task = ""};
+	StringInfoData line;
+	ExportFault fault;
+
+	if (PG_ARGISNULL(0))
+		PG_RETURN_NULL();
+	sample.conversation = PG_GETARG_JSONB_P(0);
+	sample.path = argument_text(fcinfo, 1);
+	sample.sha256 = PG_ARGISNULL(2) ? NULL : PG_GETARG_BYTEA_PP(2);
+	sample.image_format = argument_text(fcinfo, 3);
+	shape.named_by_hash = argument_choice(fcinfo, 4, "image name", "path", "sha256");
+	initStringInfo(&line);
+	fault = export_line(&line, &sample, &shape);
+	if (fault == FAULT_NONE)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(export_fault_rule(fault)));
+}
+
+/* ---- the arguments ---- */
+
+static ExportFormat
+format_argument(FunctionCallInfo fcinfo)
+{
+	char	   *name = argument_text(fcinfo, ARG_FORMAT);
+	ExportFormat format;
+
+	if (name == NULL || !export_format(name, &format))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("unknown export format \"%s\"", name == NULL ? "NULL" : name),
+				 errhint("Known formats: %s.", export_format_names())));
+	return format;
+}
+
+static void
+shape_arguments(FunctionCallInfo fcinfo, ExportShape *shape)
+{
+	shape->format = format_argument(fcinfo);
+	shape->image_last = argument_choice(fcinfo, ARG_IMAGE_TOKEN, "place of the image token",
+										"first", "last");
+	shape->named_by_hash = argument_choice(fcinfo, ARG_IMAGE_NAME, "image name", "path", "sha256");
+	shape->folder = argument_text(fcinfo, ARG_FOLDER);
+	if (shape->folder != NULL && shape->format == EXPORT_IMAGEFOLDER)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("format \"imagefolder\" takes no folder"),
+				 errhint("Its metadata.jsonl lies beside the images.")));
+}
+
+/* Names as they are stored, for names or aliases. */
+static Datum
+task_names(ArrayType *named)
+{
+	Datum	   *names;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(named, TEXTOID, -1, false, TYPALIGN_INT, &names, &nulls, &n);
+	for (int i = 0; i < n; i++)
+	{
+		if (nulls[i])
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("a task to export is NULL")));
+		names[i] = CStringGetTextDatum(task_find(TextDatumGetCString(names[i]))->name);
+	}
+	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
+static void
+split_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
+{
+	double		share = PG_ARGISNULL(ARG_VALIDATION) ? -1 : PG_GETARG_FLOAT8(ARG_VALIDATION);
+
+	if (PG_ARGISNULL(ARG_SPLIT))
+		return;
+	if (!(share > 0 && share < 1))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the share of the validation set must be between 0 and 1")));
+	nulls[CHOICE_VALIDATION] = nulls[CHOICE_SHARE] = ' ';
+	values[CHOICE_VALIDATION] = BoolGetDatum(argument_choice(fcinfo, ARG_SPLIT, "split", "train",
+															 "validation"));
+	values[CHOICE_SHARE] = Float8GetDatum(share);
+}
+
+static SqlStatement
+choice_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
+{
+	memset(nulls, 'n', CHOICES);
+	if (!PG_ARGISNULL(ARG_TASKS))
+	{
+		values[CHOICE_TASKS] = task_names(PG_GETARG_ARRAYTYPE_P(ARG_TASKS));
+		nulls[CHOICE_TASKS] = ' ';
+	}
+	if (!PG_ARGISNULL(ARG_WITHOUT_FLAGS))
+	{
+		values[CHOICE_WITHOUT_FLAGS] = PG_GETARG_DATUM(ARG_WITHOUT_FLAGS);
+		nulls[CHOICE_WITHOUT_FLAGS] = ' ';
+	}
+	split_arguments(fcinfo, values, nulls);
+	if (!PG_ARGISNULL(ARG_SEED))
+	{
+		values[CHOICE_SEED] = PG_GETARG_DATUM(ARG_SEED);
+		nulls[CHOICE_SEED] = ' ';
+	}
+	values[CHOICE_IMAGE_NAME] = PG_GETARG_DATUM(ARG_IMAGE_NAME);
+	nulls[CHOICE_IMAGE_NAME] = ' ';
+	if (!PG_ARGISNULL(ARG_MIX) && PG_GETARG_BOOL(ARG_MIX))
+		return SQL_EXPORT_MIX;
+	return PG_ARGISNULL(ARG_SEED) ? SQL_EXPORT : SQL_EXPORT_SHUFFLED;
+}
+
+char *
+export_open(FunctionCallInfo fcinfo, ExportShape *shape)
+{
+	Datum		values[CHOICES] = {0};
+	char		nulls[CHOICES];
+	MemoryContext context = CurrentMemoryContext;
+	SqlStatement statement;
+	char	   *name;
+
+	shape_arguments(fcinfo, shape);
+	SPI_connect();
+	statement = choice_arguments(fcinfo, values, nulls);
+	name = MemoryContextStrdup(context, SPI_cursor_open(NULL, sql_plan(statement), values, nulls,
+														true)->name);
+	SPI_finish();
+	return name;
+}
