@@ -21,8 +21,8 @@ typedef enum ImageStatus
 	IMAGE_UNSUPPORTED,			/* a known format that is not taken */
 	IMAGE_TRUNCATED,			/* the file ends too early */
 	IMAGE_BROKEN,				/* the file contradicts itself */
-	IMAGE_TOO_LARGE,			/* bytes, sides, pixels, scans or memory over a
-								 * limit */
+	IMAGE_TOO_LARGE,			/* bytes, sides, pixels, scans or memory over
+								 * a limit */
 	IMAGE_TOO_SMALL,			/* a side under the model's minimum */
 	IMAGE_RATIO,				/* one side too many times the other */
 	IMAGE_TOO_SLOW,				/* decoding takes over the limit of time */
