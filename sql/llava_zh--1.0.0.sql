@@ -440,7 +440,8 @@ CREATE VIEW @extschema@.llava_progress AS
 		END AS eta,
 		-- samples that it lacks beside the task that is furthest ahead of its share
 		CASE WHEN weight > 0 THEN
-			pg_catalog.ceil(weight * pg_catalog.max(done::numeric / nullif(weight, 0)) OVER ())::bigint
+			pg_catalog.ceil(pg_catalog.round(weight * pg_catalog.max(done::numeric / nullif(weight, 0))
+				OVER (), 6))::bigint
 			- done
 		END AS shortfall,
 		weight

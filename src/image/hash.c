@@ -35,7 +35,7 @@
 #define NOISE	(1.0 * GRID)
 
 /* A grid that varies less than this, in levels, has nothing to be told by. */
-#define MIN_DEVIATION 1.0
+#define MIN_DEVIATION 6.0
 
 /* The sums of a band of rows, one cell high. */
 struct Hasher
@@ -247,7 +247,7 @@ compare_doubles(const void *a, const void *b)
 static void
 bits_above_median(double (*low)[LOW], int size, uint64_t *bits)
 {
-	double		sorted[LOW * LOW];
+	double		sorted[LOW * LOW] = {0};
 	double		median;
 	int			n = size * size;
 

@@ -69,6 +69,7 @@ static const struct
 	{"enable_hashjoin", "off"},
 	{"enable_mergejoin", "off"},
 	{"enable_bitmapscan", "off"},
+	{"max_parallel_workers_per_gather", "0"},
 	{"jit", "off"},
 };
 
