@@ -28,15 +28,19 @@ tsancheck: $(wildcard test/unit/test_*pool*.c)
 ## fuzz: each fuzz target for T seconds (FUZZ=name: only that one)
 T = 60
 FUZZ = *
+PILLOW = /usr/bin/python3
 fuzz:
 	@mkdir -p $(B)/fuzz
+	@$(PILLOW) test/fuzz/seeds.py $(B)/fuzz
 	@set -e; for f in test/fuzz/fuzz_$(FUZZ).c; do n=$$(basename $$f .c); \
 		clang -std=gnu99 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc $(LIBRARY_CFLAGS) \
 			$$f $(PURE_SOURCES) -o $(B)/fuzz/$$n $(LIBRARY_LIBS); \
 		mkdir -p $(B)/fuzz/$$n.corpus; echo "# $$n, $(T) s"; \
-		$(B)/fuzz/$$n -max_total_time=$(T) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
+		$(B)/fuzz/$$n -max_total_time=$(T) -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64 \
+			-print_final_stats=1 \
 			-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/$$n.corpus >$(B)/fuzz/$$n.log 2>&1 || \
-			{ tail -n 40 $(B)/fuzz/$$n.log; exit 1; }; tail -n 1 $(B)/fuzz/$$n.log; done
+			{ tail -n 40 $(B)/fuzz/$$n.log; exit 1; }; \
+		sed -n 's/^stat::number_of_executed_units: */# runs: /p' $(B)/fuzz/$$n.log; done
 
 ## endpoint: the simulated chat-completions endpoint, build/llava_endpoint
 endpoint: $(B)/llava_endpoint
