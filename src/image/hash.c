@@ -191,6 +191,20 @@ image_hasher_push(Hasher *hasher, const uint8_t *row)
 	}
 }
 
+void
+image_hasher_add_chroma(Hasher *luma, const Hasher *cb, const Hasher *cr)
+{
+	for (int y = 0; y < GRID; y++)
+		for (int x = 0; x < GRID; x++)
+		{
+			double	   *quarter = luma->chroma[y * 2 / GRID][x * 2 / GRID];
+
+			quarter[0] += (double) cb->grid[y * GRID + x];
+			quarter[1] += (double) cr->grid[y * GRID + x];
+		}
+	luma->channels = 3;
+}
+
 /* ---- the transform ---- */
 
 /* The lowest LOW x LOW frequencies of the grid (DCT-II). */

@@ -80,7 +80,9 @@ shrink_rows(Way *way, ImageError *error)
 	if (source->width == way->width && source->height == way->height)
 		return send_rows(way, NULL, error);
 	resizer = image_resizer_new(source->width, source->height, way->width, way->height,
-								source->channels, take_row, way);
+								(double) source->width / way->width,
+								(double) source->height / way->height, source->channels,
+								take_row, way);
 	if (resizer == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory to resize");
 	status = send_rows(way, resizer, error);
@@ -190,6 +192,19 @@ end_way(Way *way, ImagePrepared *prepared)
 	free(way->stored);
 }
 
+/*
+ * A mirrored picture's halved chroma lies otherwise where a side is odd, and of one
+ * that ends early single rows are counted.
+ */
+static bool
+suits_planes(const ImageInfo *info, const Way *way)
+{
+	bool		even = (way->width | way->height) % 2 == 0;
+
+	return info->format == IMAGE_FORMAT_JPEG && info->channels == PLANES && info->complete &&
+		(info->orientation == 1 || even || way->work.fit->full_chroma);
+}
+
 /* From the bytes to those of a JPEG; the sides to come out are in *prepared. */
 static ImageStatus
 remake(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, ImageError *error)
@@ -200,6 +215,15 @@ remake(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, Imag
 
 	way->width = turned ? prepared->height : prepared->width;
 	way->height = turned ? prepared->width : prepared->height;
+	if (suits_planes(info, way))
+	{
+		bool		done;
+
+		status = image_planes_prepare(data, size, way->width, way->height, info->orientation,
+									  &way->work, prepared, &done, error);
+		if (done)
+			return status;
+	}
 	/* at full scale it is certain which rows are there */
 	if (info->complete)
 		status = image_source_open(data, size, info, way->width, way->height, &way->work,

@@ -148,6 +148,49 @@ extern ImageStatus image_jpeg_finish(JpegWriter *writer, uint8_t **data, size_t 
 									 ImageError *error);
 extern void image_jpeg_writer_free(JpegWriter *writer);
 
+/* channels 0: of three planes that are written by rows of blocks. */
+extern ImageStatus image_jpeg_write_planes(JpegWriter *writer, const uint8_t *const *blocks,
+										   ImageError *error);
+
+/* ---- a JPEG's planes ---- */
+
+#define PLANES 3				/* Y, Cb, Cr */
+
+/* A plane's sides in samples, and how many of them the picture really covers. */
+typedef struct PlaneShape
+{
+	int			width;
+	int			height;
+	double		covers_width;
+	double		covers_height;
+} PlaneShape;
+
+typedef struct JpegPlanes JpegPlanes;
+
+/* Takes the next row of a plane. */
+typedef ImageStatus (*PlaneSink) (void *arg, int plane, const uint8_t *row, ImageError *error);
+
+/* Gives NULL where the picture is not YCbCr; scales down as image_jpeg_open does. */
+extern ImageStatus image_jpeg_planes_open(const uint8_t *data, size_t size, int min_width,
+										  int min_height, ImageWork *work,
+										  JpegPlanes **planes, PlaneShape *shapes,
+										  ImageError *error);
+
+/* The next row of blocks of all planes. */
+extern ImageStatus image_jpeg_planes_read(JpegPlanes *planes, PlaneSink sink, void *sink_arg,
+										  ImageError *error);
+extern bool image_jpeg_planes_end(const JpegPlanes *planes);
+extern void image_jpeg_planes_close(JpegPlanes *planes);
+
+/*
+ * A whole YCbCr JPEG to the bytes of another of width x height, as stored, turned
+ * upright; *done: it is one.  The sides to come out are in *prepared.
+ */
+extern ImageStatus image_planes_prepare(const uint8_t *data, size_t size, int width,
+										int height, int orientation, ImageWork *work,
+										ImagePrepared *prepared, bool *done,
+										ImageError *error);
+
 /* ---- shrinking ---- */
 
 typedef struct Resizer Resizer;
@@ -155,9 +198,13 @@ typedef struct Resizer Resizer;
 /* Takes the rows that come out, from the top. */
 typedef ImageStatus (*RowSink) (void *arg, const uint8_t *row, ImageError *error);
 
-/* NULL: no memory.  Rows pushed are width samples of channels; they are not kept. */
+/*
+ * NULL: no memory.  Rows pushed are width samples of channels; they are not kept.
+ * across and down: samples and rows of the source that one of the result covers.
+ */
 extern Resizer *image_resizer_new(int width, int height, int to_width, int to_height,
-								  int channels, RowSink sink, void *sink_arg);
+								  double across, double down, int channels, RowSink sink,
+								  void *sink_arg);
 extern ImageStatus image_resizer_push(Resizer *resizer, const uint8_t *row, ImageError *error);
 extern void image_resizer_free(Resizer *resizer);
 
@@ -168,6 +215,9 @@ typedef struct Hasher Hasher;
 /* NULL: no memory.  Rows pushed are as stored, of one or three channels. */
 extern Hasher *image_hasher_new(int width, int height, int channels, bool ycc);
 extern void image_hasher_push(Hasher *hasher, const uint8_t *row);
+
+/* Cb and Cr of a picture whose planes were hashed apart; all three after their rows. */
+extern void image_hasher_add_chroma(Hasher *luma, const Hasher *cb, const Hasher *cr);
 
 /* After the last row; the hash is the upright picture's. */
 extern void image_hasher_finish(const Hasher *hasher, int orientation, ImageHash *hash);

@@ -2,11 +2,11 @@
  * resize.c
  *	  Another size, row by row.
  *
- * Separable: each row that comes is added, weighted, to the few rows of the result
- * it belongs to; a row of the result that is complete is then narrowed.  So only
- * those few rows are in memory.  Where a side shrinks the weights are Hamming's
- * window on a sinc, twice the ratio wide: as cheap as a triangle and nearly as
- * sharp as a cubic, and never negative.  Where it grows they are a triangle.
+ * Separable: the last rows that came are kept until the row of the result that is
+ * made of them is complete; it is summed down and then narrowed.  So only those few
+ * rows are in memory.  Where a side shrinks the weights are Hamming's window on a
+ * sinc, twice the ratio wide: as cheap as a triangle and nearly as sharp as a cubic,
+ * and never negative.  Where it grows they are a triangle.
  */
 #include "private.h"
 
@@ -18,7 +18,7 @@
 #include <emmintrin.h>
 #endif
 
-/* gcc's -O2 leaves the loops of this file scalar; they are a third of the work. */
+/* gcc's -O2 leaves the plain loops of this file scalar. */
 #if defined(__GNUC__) && !defined(__clang__) && defined(__OPTIMIZE__)
 #pragma GCC optimize ("O3")
 #endif
@@ -26,23 +26,16 @@
 #define WEIGHT_BITS		14		/* weights of a place add up to 1 << 14 */
 #define SAMPLE_BITS		6		/* what the rows between keep below a sample's
 								 * unit */
-#define PAD				8		/* samples that may be read behind a row */
+#define PAD				16		/* samples that may be touched behind a row */
 
 /* For each place of the result the places it is made of, and how much of each. */
 typedef struct Taps
 {
-	int			most;			/* weights of a place, an even number */
+	int			most;			/* weights of a place, a multiple of 4 */
 	int		   *first;
 	int		   *count;			/* of weights that are not padding */
 	int16_t    *weights;		/* most a place, padded with 0 */
 } Taps;
-
-/* A row of the result that is being gathered. */
-typedef struct Gathered
-{
-	int32_t    *sums;
-	bool		begun;
-} Gathered;
 
 struct Resizer
 {
@@ -53,8 +46,9 @@ struct Resizer
 	int			channels;
 	Taps		across;
 	Taps		down;
-	Gathered   *ring;			/* row y is gathered in ring[y % ring_size] */
+	uint8_t   **ring;			/* row y of the source is ring[y % ring_size] */
 	int			ring_size;
+	const uint8_t **rows;		/* those that the next row is made of */
 	int16_t    *between;		/* a row as wide as the source */
 	uint8_t    *out;
 	int			next_in;
@@ -107,16 +101,16 @@ fill_place(Taps *taps, int place, int from, double ratio, double support)
 	taps->count[place] = end - first;
 }
 
+/* ratio: places of the source that one of the result covers. */
 static bool
-taps_new(Taps *taps, int from, int to)
+taps_new(Taps *taps, int from, int to, double ratio)
 {
-	double		ratio = (double) from / to;
 	double		support = ratio > 1 ? ratio : 1;
 
-	taps->most = ((int) ceil(support * 2) + 3) & ~1;
+	taps->most = ((int) ceil(support * 2) + 4) & ~3;
 	taps->first = malloc((size_t) to * sizeof(int));
 	taps->count = malloc((size_t) to * sizeof(int));
-	taps->weights = calloc((size_t) to * (size_t) taps->most, sizeof(int16_t));
+	taps->weights = calloc(((size_t) to + 3) * (size_t) taps->most, sizeof(int16_t));
 	if (taps->first == NULL || taps->count == NULL || taps->weights == NULL)
 		return false;
 	for (int place = 0; place < to; place++)
@@ -132,77 +126,116 @@ taps_free(Taps *taps)
 	free(taps->weights);
 }
 
-/* The most places that one row of the source belongs to. */
-static int
-most_at_once(const Taps *taps, int to)
-{
-	int			most = 1;
-	int			oldest = 0;
+/* ---- down: rows to one row; across: a row to a narrower one ---- */
 
-	for (int place = 0; place < to; place++)
-	{
-		while (oldest < place &&
-			   taps->first[oldest] + taps->count[oldest] <= taps->first[place])
-			oldest++;
-		if (place - oldest + 1 > most)
-			most = place - oldest + 1;
-	}
-	return most;
-}
-
-/* ---- down: rows to fewer rows ---- */
-
-static void
-add_row(Gathered *gathered, const uint8_t *restrict row, size_t samples, int weight)
-{
-	int32_t    *restrict sums = gathered->sums;
-
-	if (gathered->begun)
-		for (size_t i = 0; i < samples; i++)
-			sums[i] += row[i] * weight;
-	else
-		for (size_t i = 0; i < samples; i++)
-			sums[i] = row[i] * weight;
-	gathered->begun = true;
-}
-
-static void
-end_row(Gathered *gathered, int16_t *restrict between, size_t samples)
-{
-	const int32_t *restrict sums = gathered->sums;
-	const int	shift = WEIGHT_BITS - SAMPLE_BITS;
-
-	for (size_t i = 0; i < samples; i++)
-		between[i] = (int16_t) ((sums[i] + (1 << (shift - 1))) >> shift);
-	gathered->begun = false;
-}
-
-/* ---- across: a row to a narrower one ---- */
-
+#define DOWN_SHIFT		(WEIGHT_BITS - SAMPLE_BITS)
+#define DOWN_HALF		(1 << (DOWN_SHIFT - 1))
 #define ACROSS_SHIFT	(WEIGHT_BITS + SAMPLE_BITS)
 #define ACROSS_HALF		(1 << (ACROSS_SHIFT - 1))
 
-static void
-narrow_grey(const Taps *taps, const int16_t *between, uint8_t *out, int width)
-{
-	for (int x = 0; x < width; x++)
-	{
-		const int16_t *p = between + taps->first[x];
-		const int16_t *w = taps->weights + (size_t) x * (size_t) taps->most;
-		int32_t		sum = ACROSS_HALF;
+#if defined(__SSE2__)
 
-		for (int i = 0; i < taps->count[x]; i++)
-			sum += p[i] * w[i];
-		out[x] = (uint8_t) (sum >> ACROSS_SHIFT);
+static __m128i
+pair_of(const int16_t *weights)
+{
+	int32_t		pair;
+
+	memcpy(&pair, weights, sizeof(pair));
+	return _mm_set1_epi32(pair);
+}
+
+/*
+ * Two rows at a time: their samples a0 b0 a1 b1 ... and the two weights, multiplied
+ * and added in pairs.  Touches up to PAD samples behind the rows.
+ */
+static void
+add_down(const uint8_t *const *rows, const int16_t *weights, int count, int16_t *between,
+		 size_t samples)
+{
+	const __m128i zero = _mm_setzero_si128();
+
+	for (size_t x = 0; x < samples; x += 16)
+	{
+		__m128i		sums[4];
+
+		for (int i = 0; i < 4; i++)
+			sums[i] = _mm_set1_epi32(DOWN_HALF);
+		for (int i = 0; i < count; i += 2)
+		{
+			const uint8_t *second = rows[i + 1 < count ? i + 1 : i];
+			__m128i		a = _mm_loadu_si128((const __m128i *) (rows[i] + x));
+			__m128i		b = _mm_loadu_si128((const __m128i *) (second + x));
+			__m128i		low = _mm_unpacklo_epi8(a, b);
+			__m128i		high = _mm_unpackhi_epi8(a, b);
+			__m128i		pair = pair_of(weights + i);
+
+			sums[0] = _mm_add_epi32(sums[0], _mm_madd_epi16(_mm_unpacklo_epi8(low, zero), pair));
+			sums[1] = _mm_add_epi32(sums[1], _mm_madd_epi16(_mm_unpackhi_epi8(low, zero), pair));
+			sums[2] = _mm_add_epi32(sums[2], _mm_madd_epi16(_mm_unpacklo_epi8(high, zero), pair));
+			sums[3] = _mm_add_epi32(sums[3], _mm_madd_epi16(_mm_unpackhi_epi8(high, zero), pair));
+		}
+		for (int i = 0; i < 4; i += 2)
+			_mm_storeu_si128((__m128i *) (between + x + 4 * i),
+							 _mm_packs_epi32(_mm_srai_epi32(sums[i], DOWN_SHIFT),
+											 _mm_srai_epi32(sums[i + 1], DOWN_SHIFT)));
 	}
 }
 
-#if defined(__SSE2__)
+static __m128i
+two_of(const int16_t *low, const int16_t *high)
+{
+	return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *) low),
+							  _mm_loadl_epi64((const __m128i *) high));
+}
+
+/*
+ * Four places of the result at a time, four weights of each.  Reads up to PAD samples
+ * behind the row (the weights there are 0), writes up to three behind the result.
+ */
+static void
+narrow_grey(const Taps *taps, const int16_t *between, uint8_t *out, int width)
+{
+	const int	most = taps->most;
+
+	for (int x = 0; x < width; x += 4)
+	{
+		const int16_t *w = taps->weights + (size_t) x * (size_t) most;
+		const int16_t *p[4];
+		__m128i		sum = _mm_set1_epi32(ACROSS_HALF);
+		int32_t		pixels;
+		int			count = 0;
+
+		for (int i = 0; i < 4; i++)
+		{
+			int			place = x + i < width ? x + i : width - 1;
+
+			p[i] = between + taps->first[place];
+			count = taps->count[place] > count ? taps->count[place] : count;
+		}
+		for (int i = 0; i < count; i += 4)
+		{
+			__m128i		ab = _mm_madd_epi16(two_of(p[0] + i, p[1] + i),
+											two_of(w + i, w + most + i));
+			__m128i		cd = _mm_madd_epi16(two_of(p[2] + i, p[3] + i),
+											two_of(w + 2 * most + i, w + 3 * most + i));
+			__m128		first = _mm_castsi128_ps(ab);
+			__m128		second = _mm_castsi128_ps(cd);
+
+			sum = _mm_add_epi32(sum, _mm_castps_si128(_mm_shuffle_ps(first, second,
+																	 _MM_SHUFFLE(2, 0, 2, 0))));
+			sum = _mm_add_epi32(sum, _mm_castps_si128(_mm_shuffle_ps(first, second,
+																	 _MM_SHUFFLE(3, 1, 3, 1))));
+		}
+		sum = _mm_srai_epi32(sum, ACROSS_SHIFT);
+		sum = _mm_packs_epi32(sum, sum);
+		pixels = _mm_cvtsi128_si32(_mm_packus_epi16(sum, sum));
+		memcpy(out + x, &pixels, sizeof(pixels));
+	}
+}
 
 /*
  * Two places of the source at a time: their samples r0 r1 g0 g1 b0 b1 and the two
- * weights, multiplied and added in pairs.  Reads up to PAD samples behind the row
- * (the weights there are 0) and writes one byte behind each pixel.
+ * weights.  Reads and writes as narrow_grey does.
  */
 static void
 narrow_colour(const Taps *taps, const int16_t *between, uint8_t *out, int width)
@@ -216,12 +249,10 @@ narrow_colour(const Taps *taps, const int16_t *between, uint8_t *out, int width)
 
 		for (int i = 0; i < taps->count[x]; i += 2, p += 6)
 		{
-			int32_t		pair;
 			__m128i		samples = _mm_unpacklo_epi16(_mm_loadl_epi64((const __m128i *) p),
 													 _mm_loadl_epi64((const __m128i *) (p + 3)));
 
-			memcpy(&pair, w + i, sizeof(pair));
-			sum = _mm_add_epi32(sum, _mm_madd_epi16(samples, _mm_set1_epi32(pair)));
+			sum = _mm_add_epi32(sum, _mm_madd_epi16(samples, pair_of(w + i)));
 		}
 		sum = _mm_srai_epi32(sum, ACROSS_SHIFT);
 		sum = _mm_packs_epi32(sum, sum);
@@ -233,20 +264,56 @@ narrow_colour(const Taps *taps, const int16_t *between, uint8_t *out, int width)
 #else
 
 static void
+add_down(const uint8_t *const *rows, const int16_t *weights, int count, int16_t *between,
+		 size_t samples)
+{
+	enum
+	{
+		PIECE = 64
+	};
+
+	for (size_t from = 0; from < samples; from += PIECE)
+	{
+		size_t		n = samples - from < PIECE ? samples - from : PIECE;
+		int32_t		sums[PIECE];
+
+		for (size_t x = 0; x < n; x++)
+			sums[x] = DOWN_HALF;
+		for (int i = 0; i < count; i++)
+			for (size_t x = 0; x < n; x++)
+				sums[x] += rows[i][from + x] * weights[i];
+		for (size_t x = 0; x < n; x++)
+			between[from + x] = (int16_t) (sums[x] >> DOWN_SHIFT);
+	}
+}
+
+/* Each place of the result for one channel of several. */
+static void
+narrow(const Taps *taps, const int16_t *between, uint8_t *out, int width, int channels)
+{
+	for (int x = 0; x < width; x++)
+		for (int c = 0; c < channels; c++)
+		{
+			const int16_t *p = between + (size_t) (taps->first[x] * channels + c);
+			const int16_t *w = taps->weights + (size_t) x * (size_t) taps->most;
+			int32_t		sum = ACROSS_HALF;
+
+			for (int i = 0; i < taps->count[x]; i++)
+				sum += p[i * channels] * w[i];
+			*out++ = (uint8_t) (sum >> ACROSS_SHIFT);
+		}
+}
+
+static void
+narrow_grey(const Taps *taps, const int16_t *between, uint8_t *out, int width)
+{
+	narrow(taps, between, out, width, 1);
+}
+
+static void
 narrow_colour(const Taps *taps, const int16_t *between, uint8_t *out, int width)
 {
-	for (int x = 0; x < width; x++, out += 3)
-	{
-		const int16_t *p = between + (size_t) taps->first[x] * 3;
-		const int16_t *w = taps->weights + (size_t) x * (size_t) taps->most;
-		int32_t		sums[3] = {ACROSS_HALF, ACROSS_HALF, ACROSS_HALF};
-
-		for (int i = 0; i < taps->count[x]; i++, p += 3)
-			for (int c = 0; c < 3; c++)
-				sums[c] += p[c] * w[i];
-		for (int c = 0; c < 3; c++)
-			out[c] = (uint8_t) (sums[c] >> ACROSS_SHIFT);
-	}
+	narrow(taps, between, out, width, 3);
 }
 
 #endif
@@ -262,40 +329,45 @@ image_resizer_free(Resizer *resizer)
 	taps_free(&resizer->down);
 	if (resizer->ring != NULL)
 		for (int i = 0; i < resizer->ring_size; i++)
-			free(resizer->ring[i].sums);
+			free(resizer->ring[i]);
 	free(resizer->ring);
+	free(resizer->rows);
 	free(resizer->between);
 	free(resizer->out);
 	free(resizer);
 }
 
 static bool
-make_room(Resizer *resizer)
+make_room(Resizer *resizer, double across, double down)
 {
 	size_t		channels = (size_t) resizer->channels;
 	size_t		samples = (size_t) resizer->width * channels;
 
-	if (!taps_new(&resizer->across, resizer->width, resizer->to_width) ||
-		!taps_new(&resizer->down, resizer->height, resizer->to_height))
+	if (!taps_new(&resizer->across, resizer->width, resizer->to_width, across) ||
+		!taps_new(&resizer->down, resizer->height, resizer->to_height, down))
 		return false;
-	resizer->ring_size = most_at_once(&resizer->down, resizer->to_height);
-	resizer->ring = calloc((size_t) resizer->ring_size, sizeof(Gathered));
+	for (int y = 0; y < resizer->to_height; y++)
+		if (resizer->down.count[y] > resizer->ring_size)
+			resizer->ring_size = resizer->down.count[y];
+	resizer->ring = calloc((size_t) resizer->ring_size, sizeof(uint8_t *));
+	resizer->rows = calloc((size_t) resizer->ring_size, sizeof(uint8_t *));
 	resizer->between = calloc(samples + PAD, sizeof(int16_t));
 	resizer->out = malloc((size_t) resizer->to_width * channels + PAD);
-	if (resizer->ring == NULL || resizer->between == NULL || resizer->out == NULL)
+	if (resizer->ring == NULL || resizer->rows == NULL || resizer->between == NULL ||
+		resizer->out == NULL)
 		return false;
 	for (int i = 0; i < resizer->ring_size; i++)
 	{
-		resizer->ring[i].sums = malloc(samples * sizeof(int32_t));
-		if (resizer->ring[i].sums == NULL)
+		resizer->ring[i] = calloc(samples + PAD, 1);
+		if (resizer->ring[i] == NULL)
 			return false;
 	}
 	return true;
 }
 
 Resizer *
-image_resizer_new(int width, int height, int to_width, int to_height, int channels,
-				  RowSink sink, void *sink_arg)
+image_resizer_new(int width, int height, int to_width, int to_height, double across,
+				  double down, int channels, RowSink sink, void *sink_arg)
 {
 	Resizer    *resizer = calloc(1, sizeof(Resizer));
 
@@ -308,24 +380,27 @@ image_resizer_new(int width, int height, int to_width, int to_height, int channe
 	resizer->channels = channels;
 	resizer->sink = sink;
 	resizer->sink_arg = sink_arg;
-	if (make_room(resizer))
+	if (make_room(resizer, across, down))
 		return resizer;
 	image_resizer_free(resizer);
 	return NULL;
 }
 
-/* Narrows and hands on the row that is complete. */
+/* Makes and hands on the row whose rows are all there. */
 static ImageStatus
 put_row(Resizer *resizer, ImageError *error)
 {
-	Gathered   *gathered = &resizer->ring[resizer->next_out % resizer->ring_size];
+	const Taps *down = &resizer->down;
+	int			y = resizer->next_out++;
 
-	end_row(gathered, resizer->between, (size_t) resizer->width * (size_t) resizer->channels);
+	for (int i = 0; i < down->count[y]; i++)
+		resizer->rows[i] = resizer->ring[(down->first[y] + i) % resizer->ring_size];
+	add_down(resizer->rows, down->weights + (size_t) y * (size_t) down->most, down->count[y],
+			 resizer->between, (size_t) resizer->width * (size_t) resizer->channels);
 	if (resizer->channels == 1)
 		narrow_grey(&resizer->across, resizer->between, resizer->out, resizer->to_width);
 	else
 		narrow_colour(&resizer->across, resizer->between, resizer->out, resizer->to_width);
-	resizer->next_out++;
 	return resizer->sink(resizer->sink_arg, resizer->out, error);
 }
 
@@ -333,14 +408,10 @@ ImageStatus
 image_resizer_push(Resizer *resizer, const uint8_t *row, ImageError *error)
 {
 	const Taps *down = &resizer->down;
-	size_t		samples = (size_t) resizer->width * (size_t) resizer->channels;
 	int			in = resizer->next_in++;
 
-	for (int y = resizer->next_out; y < resizer->to_height && down->first[y] <= in; y++)
-		if (in < down->first[y] + down->count[y])
-			add_row(&resizer->ring[y % resizer->ring_size], row, samples,
-					down->weights[(size_t) y * (size_t) down->most +
-								  (size_t) (in - down->first[y])]);
+	memcpy(resizer->ring[in % resizer->ring_size], row,
+		   (size_t) resizer->width * (size_t) resizer->channels);
 	while (resizer->next_out < resizer->to_height &&
 		   down->first[resizer->next_out] + down->count[resizer->next_out] == in + 1)
 	{

@@ -198,7 +198,9 @@ save_rows(const char *path, const char *out, int64_t max_pixels)
 	row = malloc((size_t) source->width * (size_t) source->channels);
 	if (source->width != width || source->height != height)
 		resizer = image_resizer_new(source->width, source->height, width, height,
-									source->channels, gather, &gathering);
+									(double) source->width / width,
+									(double) source->height / height, source->channels,
+									gather, &gathering);
 	for (int y = 0; y < source->height; y++)
 	{
 		if (source->read(source, row, &error) != IMAGE_OK)
