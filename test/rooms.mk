@@ -5,6 +5,7 @@ STRICT = -std=gnu99 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototy
 	-Wdeclaration-after-statement -Werror
 SANITIZE = -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 B = build
+PILLOW = /usr/bin/python3
 
 $(B)/unit/%.o: src/%.c $(wildcard src/*/*.h)
 	@mkdir -p $(@D)
@@ -18,6 +19,15 @@ $(B)/test_%: test/unit/test_%.c $(PURE_SOURCES:src/%.c=$(B)/unit/%.o)
 unitcheck: $(patsubst test/unit/%.c,$(B)/%,$(wildcard test/unit/test_*.c))
 	@set -e; for t in $^; do echo "# $$t"; $$t; done
 
+$(B)/picture: test/image/picture.c $(wildcard src/image/*.[ch])
+	@mkdir -p $(@D)
+	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
+
+## picturecheck: src/image against other encoders, decoders, resizers, and hostile files
+picturecheck: $(B)/picture
+	@set -e; for f in decode sides fit refuse; do echo "# test/image/$$f.py"; \
+		$(PILLOW) test/image/$$f.py $(B)/pictures; done
+
 ## tsancheck: the request pool and the preparing threads under ThreadSanitizer
 tsancheck: $(wildcard test/unit/test_*pool*.c)
 	@mkdir -p $(B)/tsan
@@ -28,7 +38,6 @@ tsancheck: $(wildcard test/unit/test_*pool*.c)
 ## fuzz: each fuzz target for T seconds (FUZZ=name: only that one)
 T = 60
 FUZZ = *
-PILLOW = /usr/bin/python3
 fuzz:
 	@mkdir -p $(B)/fuzz
 	@$(PILLOW) test/fuzz/seeds.py $(B)/fuzz
@@ -103,4 +112,4 @@ typedefs: all
 	objdump --dwarf=info $(OBJS) | grep -A 3 DW_TAG_typedef | sed -n 's/.*DW_AT_name.*: //p' | \
 		sort -u | grep -vx text >.typedefs
 
-.PHONY: unitcheck tsancheck fuzz endpoint bench purity lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz endpoint bench purity lint indent indent-check typedefs
