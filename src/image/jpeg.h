@@ -32,7 +32,7 @@ typedef struct JpegCalls
 	} while (0)
 
 /* Readies calls for a picture; libjpeg's cinfo->err is the result. */
-extern struct jpeg_error_mgr *image_jpeg_set_up(JpegCalls *calls, ImageWork *work);
+extern struct jpeg_error_mgr *image_jpeg_set_up(JpegCalls *calls, ImageWork * work);
 
 /* Called for every row of blocks, also while a picture of many scans is gathered. */
 extern void image_jpeg_on_progress(j_common_ptr cinfo);
@@ -41,7 +41,8 @@ extern void image_jpeg_on_progress(j_common_ptr cinfo);
 extern ImageStatus image_jpeg_failure(const JpegCalls *calls, ImageError *error);
 
 /*
- * The fewest eighths that cover the target.  5, 6 and 7 have no SIMD code and are
+ * The fewest eighths that leave half as much again as the target: what a smaller
+ * transform gives is blurred, and text with it.  5, 6 and 7 have no SIMD code and are
  * slower than 8.
  */
 extern unsigned image_jpeg_eighths(const struct jpeg_decompress_struct *cinfo, int min_width,

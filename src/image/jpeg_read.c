@@ -23,8 +23,8 @@ image_jpeg_eighths(const struct jpeg_decompress_struct *cinfo, int min_width,
 	static const unsigned eighths[] = {1, 2, 3, 4};
 
 	for (size_t i = 0; i < sizeof(eighths) / sizeof(eighths[0]); i++)
-		if (((uint64_t) cinfo->image_width * eighths[i] + 7) / 8 >= (uint64_t) min_width &&
-			((uint64_t) cinfo->image_height * eighths[i] + 7) / 8 >= (uint64_t) min_height)
+		if ((uint64_t) cinfo->image_width * eighths[i] * 2 >= (uint64_t) min_width * 3 * 8 &&
+			(uint64_t) cinfo->image_height * eighths[i] * 2 >= (uint64_t) min_height * 3 * 8)
 			return eighths[i];
 	return 8;
 }
@@ -124,7 +124,7 @@ start_reader(JpegReader *reader, const uint8_t *data, size_t size, int min_width
 
 ImageStatus
 image_jpeg_open(const uint8_t *data, size_t size, int min_width, int min_height,
-				ImageWork *work, ImageSource **source, ImageError *error)
+				ImageWork * work, ImageSource **source, ImageError *error)
 {
 	JpegReader *reader = calloc(1, sizeof(JpegReader));
 	ImageStatus status;

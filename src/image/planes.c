@@ -16,7 +16,6 @@
 /* Rows of a plane of the result, from the first that is not yet written. */
 typedef struct Strip
 {
-	struct Way *way;
 	Resizer    *resizer;		/* NULL: the plane keeps its sides */
 	Hasher	   *hasher;			/* where a hash is wanted */
 	int			width;			/* as stored, not yet upright */
@@ -28,7 +27,7 @@ typedef struct Strip
 	int			lines;			/* of a row of blocks of the JPEG that is made */
 	int			line_width;		/* to the end of the last block */
 	uint8_t    *blocks;			/* those lines */
-} Strip;
+}			Strip;
 
 typedef struct Way
 {
@@ -145,7 +144,7 @@ is_ready(const Way *way)
 {
 	for (int p = 0; p < PLANES; p++)
 	{
-		const Strip *strip = &way->strips[p];
+		const		Strip *strip = &way->strips[p];
 		int			upto = (way->written + 1) * strip->lines;
 
 		if (strip->next < (upto < strip->height ? upto : strip->height))
@@ -174,31 +173,36 @@ send_rows(Way *way, int upright_height, ImageError *error)
 
 /* ---- the whole ---- */
 
-/* A strip for a plane of shape, of a picture of width x height as stored. */
+/* The strip of a plane of shape, of a picture of width x height as stored. */
 static ImageStatus
-start_strip(Strip *strip, const PlaneShape *shape, int width, int height, int halves,
-			bool turned, bool hash, ImageError *error)
+start_strip(Way *way, int plane, const PlaneShape *shape, int width, int height,
+			ImageError *error)
 {
-	double		across = shape->covers_width * halves / width;
-	double		down = shape->covers_height * halves / height;
+	Strip	   *strip = &way->strips[plane];
+	const ImageFit *fit = way->work->fit;
+	int			halves = plane > 0 && !fit->full_chroma ? 2 : 1;
 	int			upright_width;
 
 	strip->width = (width + halves - 1) / halves;
 	strip->height = (height + halves - 1) / halves;
-	upright_width = turned ? strip->height : strip->width;
+	upright_width = way->orientation >= 5 ? strip->height : strip->width;
 	strip->line_width = (upright_width + BLOCK - 1) / BLOCK * BLOCK;
-	strip->lines = 2 * BLOCK / halves;
+	strip->lines = fit->full_chroma || plane > 0 ? BLOCK : 2 * BLOCK;
 	strip->blocks = malloc((size_t) strip->lines * (size_t) strip->line_width);
 	if (strip->blocks == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for rows");
-	if (hash)
+	if (fit->hash)
+	{
 		strip->hasher = image_hasher_new(strip->width, strip->height, 1, false);
-	if (hash && strip->hasher == NULL)
-		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a hash");
+		if (strip->hasher == NULL)
+			return image_fail(error, IMAGE_NO_MEMORY, "no memory for a hash");
+	}
 	if (strip->width == shape->width && strip->height == shape->height)
 		return IMAGE_OK;
-	strip->resizer = image_resizer_new(shape->width, shape->height, strip->width,
-									   strip->height, across, down, 1, keep_row, strip);
+	strip->resizer = image_resizer_new(shape->width, shape->height, strip->width, strip->height,
+									   shape->covers_width * halves / width,
+									   shape->covers_height * halves / height, 1, plane == 0,
+									   keep_row, strip);
 	if (strip->resizer == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory to resize");
 	return IMAGE_OK;
@@ -208,16 +212,10 @@ static ImageStatus
 convert(Way *way, const PlaneShape *shapes, int width, int height, ImagePrepared *prepared,
 		ImageError *error)
 {
-	bool		full_chroma = way->work->fit->full_chroma;
 	ImageStatus status = IMAGE_OK;
 
 	for (int p = 0; p < PLANES && status == IMAGE_OK; p++)
-		status = start_strip(&way->strips[p], &shapes[p], width, height,
-							 p > 0 && !full_chroma ? 2 : 1, way->orientation >= 5,
-							 way->work->fit->hash, error);
-	if (full_chroma)
-		for (int p = 0; p < PLANES; p++)
-			way->strips[p].lines = BLOCK;
+		status = start_strip(way, p, &shapes[p], width, height, error);
 	if (status == IMAGE_OK)
 		status = image_jpeg_writer_new(prepared->width, prepared->height, 0, true, way->work,
 									   &way->writer, error);
@@ -236,7 +234,7 @@ convert(Way *way, const PlaneShape *shapes, int width, int height, ImagePrepared
 
 ImageStatus
 image_planes_prepare(const uint8_t *data, size_t size, int width, int height, int orientation,
-					 ImageWork *work, ImagePrepared *prepared, bool *done, ImageError *error)
+					 ImageWork * work, ImagePrepared *prepared, bool *done, ImageError *error)
 {
 	Way			way = {.work = work,.orientation = orientation};
 	PlaneShape	shapes[PLANES];

@@ -82,7 +82,7 @@ shrink_rows(Way *way, ImageError *error)
 	resizer = image_resizer_new(source->width, source->height, way->width, way->height,
 								(double) source->width / way->width,
 								(double) source->height / way->height, source->channels,
-								take_row, way);
+								true, take_row, way);
 	if (resizer == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory to resize");
 	status = send_rows(way, resizer, error);
