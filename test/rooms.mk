@@ -68,6 +68,11 @@ $(B)/image_hash: test/bench/image_hash.c $(wildcard src/image/*.c src/image/*.h)
 ## bench: llava_zh beside an asyncio client and bare libcurl (test/bench/run --help)
 bench:
 	test/bench/run $(BENCH)
+	$(MAKE) bench-image
+
+## bench-image: preparing pictures, beside Pillow, vipsthumbnail and bare libjpeg
+bench-image: $(B)/picture
+	$(PILLOW) test/bench/pictures.py $(B)/pictures
 
 ## purity: the pure rooms know neither PostgreSQL nor each other
 purity:
@@ -112,4 +117,4 @@ typedefs: all
 	objdump --dwarf=info $(OBJS) | grep -A 3 DW_TAG_typedef | sed -n 's/.*DW_AT_name.*: //p' | \
 		sort -u | grep -vx text >.typedefs
 
-.PHONY: unitcheck picturecheck tsancheck fuzz endpoint bench purity lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz endpoint bench bench-image purity lint indent indent-check typedefs

@@ -28,8 +28,7 @@ KERNELS = {"BOX": Image.BOX, "BILINEAR": Image.BILINEAR, "HAMMING": Image.HAMMIN
 folder = pathlib.Path(sys.argv[1])
 folder.mkdir(parents=True, exist_ok=True)
 rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 9
-core = {min(os.sched_getaffinity(0))} if len(sys.argv) <= 3 else {int(sys.argv[3])}
-os.sched_setaffinity(0, core)
+os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 os.environ["VIPS_CONCURRENCY"] = "1"
 missed = []
 
