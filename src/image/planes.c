@@ -27,7 +27,7 @@ typedef struct Strip
 	int			lines;			/* of a row of blocks of the JPEG that is made */
 	int			line_width;		/* to the end of the last block */
 	uint8_t    *blocks;			/* those lines */
-}			Strip;
+} Strip;
 
 typedef struct Way
 {
@@ -144,7 +144,7 @@ is_ready(const Way *way)
 {
 	for (int p = 0; p < PLANES; p++)
 	{
-		const		Strip *strip = &way->strips[p];
+		const Strip *strip = &way->strips[p];
 		int			upto = (way->written + 1) * strip->lines;
 
 		if (strip->next < (upto < strip->height ? upto : strip->height))

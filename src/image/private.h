@@ -163,7 +163,7 @@ typedef struct PlaneShape
 	int			height;
 	double		covers_width;
 	double		covers_height;
-}			PlaneShape;
+} PlaneShape;
 
 typedef struct JpegPlanes JpegPlanes;
 
