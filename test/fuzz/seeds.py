@@ -19,7 +19,7 @@ def keep(kind, data):
     for target in (kind, "info"):
         corpus = folder / f"fuzz_{target}.corpus"
         corpus.mkdir(parents=True, exist_ok=True)
-        for choice in (0, 3, 33) if target == kind else (0,):
+        for choice in (0, 3, 33, 64) if target == kind else (0,):
             (corpus / f"seed-{count}-{choice}").write_bytes(bytes([choice]) + data)
     count += 1
 
