@@ -408,6 +408,7 @@ image_resizer_new(int width, int height, int to_width, int to_height, double acr
 	resizer->to_width = to_width;
 	resizer->to_height = to_height;
 	resizer->channels = channels;
+	resizer->ring_size = 1;
 	resizer->sink = sink;
 	resizer->sink_arg = sink_arg;
 	if (make_room(resizer, across, down, sharp))
