@@ -32,7 +32,7 @@
 /* For each place of the result the places it is made of, and how much of each. */
 typedef struct Taps
 {
-	int			most;			/* weights of a place, a multiple of 4 */
+	int			most;			/* weights of a place, a multiple of 8 */
 	int		   *first;
 	int		   *count;			/* of weights that are not padding */
 	int16_t    *weights;		/* most a place, padded with 0 */
@@ -133,9 +133,10 @@ static bool
 taps_new(Taps *taps, int from, int to, double ratio, bool sharp)
 {
 	taps->reach = ratio > 1 ? ratio * (sharp ? SHARP_REACH : SOFT_REACH) : 1;
-	taps->most = ((int) ceil(taps->reach * 2) + 4) & ~3;
-	taps->first = malloc((size_t) to * sizeof(int));
-	taps->count = malloc((size_t) to * sizeof(int));
+	taps->most = ((int) ceil(taps->reach * 2) + 8) & ~7;
+	/* four places are read at a time */
+	taps->first = calloc((size_t) to + 3, sizeof(int));
+	taps->count = calloc((size_t) to + 3, sizeof(int));
 	taps->weights = calloc(((size_t) to + 3) * (size_t) taps->most, sizeof(int16_t));
 	taps->exact = malloc((size_t) taps->most * sizeof(double));
 	if (taps->first == NULL || taps->count == NULL || taps->weights == NULL ||
@@ -210,61 +211,63 @@ add_down(const uint8_t *const *rows, const int16_t *weights, int count, int16_t 
 	}
 }
 
+/* Eight weights of a place at a time, in pairs. */
 static __m128i
-two_of(const int16_t *low, const int16_t *high)
+sum_place(const int16_t *samples, const int16_t *weights, int most)
 {
-	return _mm_unpacklo_epi64(_mm_loadl_epi64((const __m128i *) low),
-							  _mm_loadl_epi64((const __m128i *) high));
+	__m128i		sum = _mm_setzero_si128();
+
+	for (int i = 0; i < most; i += 8)
+		sum = _mm_add_epi32(sum, _mm_madd_epi16(_mm_loadu_si128((const __m128i *) (samples + i)),
+												_mm_loadu_si128((const __m128i *) (weights + i))));
+	return sum;
+}
+
+/* a0 + a2, b0 + b2, a1 + a3, b1 + b3 */
+static __m128i
+fold(__m128i a, __m128i b)
+{
+	return _mm_add_epi32(_mm_unpacklo_epi32(a, b), _mm_unpackhi_epi32(a, b));
 }
 
 /*
- * Four places of the result at a time, four weights of each.  Reads up to PAD samples
- * behind the row (the weights there are 0), writes up to three behind the result.
+ * Four places of the result at a time.  Reads most samples of each, also behind the
+ * row, where the weights are 0; writes up to three places behind the result.
  */
-static void
-narrow_grey(const Taps *taps, const int16_t *between, uint8_t *out, int width)
+static inline void
+narrow_by_fours(const Taps *taps, int most, const int16_t *between, uint8_t *out, int width)
 {
-	const int	most = taps->most;
-
 	for (int x = 0; x < width; x += 4)
 	{
 		const int16_t *w = taps->weights + (size_t) x * (size_t) most;
-		const int16_t *p[4];
-		__m128i		sum = _mm_set1_epi32(ACROSS_HALF);
+		const int  *first = taps->first + x;
+		__m128i		ab = fold(sum_place(between + first[0], w, most),
+							  sum_place(between + first[1], w + most, most));
+		__m128i		cd = fold(sum_place(between + first[2], w + 2 * most, most),
+							  sum_place(between + first[3], w + 3 * most, most));
+		__m128i		sum = _mm_add_epi32(_mm_unpacklo_epi64(ab, cd), _mm_unpackhi_epi64(ab, cd));
 		int32_t		pixels;
-		int			count = 0;
 
-		for (int i = 0; i < 4; i++)
-		{
-			int			place = x + i < width ? x + i : width - 1;
-
-			p[i] = between + taps->first[place];
-			count = taps->count[place] > count ? taps->count[place] : count;
-		}
-		for (int i = 0; i < count; i += 4)
-		{
-			__m128i		ab = _mm_madd_epi16(two_of(p[0] + i, p[1] + i),
-											two_of(w + i, w + most + i));
-			__m128i		cd = _mm_madd_epi16(two_of(p[2] + i, p[3] + i),
-											two_of(w + 2 * most + i, w + 3 * most + i));
-			__m128		first = _mm_castsi128_ps(ab);
-			__m128		second = _mm_castsi128_ps(cd);
-
-			sum = _mm_add_epi32(sum, _mm_castps_si128(_mm_shuffle_ps(first, second,
-																	 _MM_SHUFFLE(2, 0, 2, 0))));
-			sum = _mm_add_epi32(sum, _mm_castps_si128(_mm_shuffle_ps(first, second,
-																	 _MM_SHUFFLE(3, 1, 3, 1))));
-		}
-		sum = _mm_srai_epi32(sum, ACROSS_SHIFT);
+		sum = _mm_srai_epi32(_mm_add_epi32(sum, _mm_set1_epi32(ACROSS_HALF)), ACROSS_SHIFT);
 		sum = _mm_packs_epi32(sum, sum);
 		pixels = _mm_cvtsi128_si32(_mm_packus_epi16(sum, sum));
 		memcpy(out + x, &pixels, sizeof(pixels));
 	}
 }
 
+static void
+narrow_grey(const Taps *taps, const int16_t *between, uint8_t *out, int width)
+{
+	/* the usual number as a constant, for the compiler */
+	if (taps->most == 8)
+		narrow_by_fours(taps, 8, between, out, width);
+	else
+		narrow_by_fours(taps, taps->most, between, out, width);
+}
+
 /*
  * Two places of the source at a time: their samples r0 r1 g0 g1 b0 b1 and the two
- * weights.  Reads and writes as narrow_grey does.
+ * weights.  Writes one byte behind each pixel.
  */
 static void
 narrow_colour(const Taps *taps, const int16_t *between, uint8_t *out, int width)
@@ -381,7 +384,7 @@ make_room(Resizer *resizer, double across, double down, bool sharp)
 			resizer->ring_size = resizer->down.count[y];
 	resizer->ring = calloc((size_t) resizer->ring_size, sizeof(uint8_t *));
 	resizer->rows = calloc((size_t) resizer->ring_size, sizeof(uint8_t *));
-	resizer->between = calloc(samples + PAD, sizeof(int16_t));
+	resizer->between = calloc(samples + PAD + (size_t) resizer->across.most, sizeof(int16_t));
 	resizer->out = malloc((size_t) resizer->to_width * channels + PAD);
 	if (resizer->ring == NULL || resizer->rows == NULL || resizer->between == NULL ||
 		resizer->out == NULL)
