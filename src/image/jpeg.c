@@ -78,7 +78,7 @@ image_jpeg_on_progress(j_common_ptr cinfo)
 }
 
 struct jpeg_error_mgr *
-image_jpeg_set_up(JpegCalls *calls, ImageWork * work)
+image_jpeg_set_up(JpegCalls *calls, ImageWork *work)
 {
 	jpeg_std_error(&calls->manager);
 	calls->manager.error_exit = on_error;

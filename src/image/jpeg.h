@@ -32,7 +32,7 @@ typedef struct JpegCalls
 	} while (0)
 
 /* Readies calls for a picture; libjpeg's cinfo->err is the result. */
-extern struct jpeg_error_mgr *image_jpeg_set_up(JpegCalls *calls, ImageWork * work);
+extern struct jpeg_error_mgr *image_jpeg_set_up(JpegCalls *calls, ImageWork *work);
 
 /* Called for every row of blocks, also while a picture of many scans is gathered. */
 extern void image_jpeg_on_progress(j_common_ptr cinfo);

@@ -116,7 +116,7 @@ start(JpegPlanes *planes, const uint8_t *data, size_t size, int min_width, int m
 
 ImageStatus
 image_jpeg_planes_open(const uint8_t *data, size_t size, int min_width, int min_height,
-					   ImageWork * work, JpegPlanes **result, PlaneShape *shapes,
+					   ImageWork *work, JpegPlanes **result, PlaneShape *shapes,
 					   ImageError *error)
 {
 	JpegPlanes *planes = calloc(1, sizeof(JpegPlanes));

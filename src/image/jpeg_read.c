@@ -124,7 +124,7 @@ start_reader(JpegReader *reader, const uint8_t *data, size_t size, int min_width
 
 ImageStatus
 image_jpeg_open(const uint8_t *data, size_t size, int min_width, int min_height,
-				ImageWork * work, ImageSource **source, ImageError *error)
+				ImageWork *work, ImageSource **source, ImageError *error)
 {
 	JpegReader *reader = calloc(1, sizeof(JpegReader));
 	ImageStatus status;

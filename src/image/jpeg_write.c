@@ -78,7 +78,7 @@ create_writer(JpegWriter *writer)
 }
 
 ImageStatus
-image_jpeg_writer_new(int width, int height, int channels, bool ycc, ImageWork * work,
+image_jpeg_writer_new(int width, int height, int channels, bool ycc, ImageWork *work,
 					  JpegWriter **result, ImageError *error)
 {
 	JpegWriter *writer = calloc(1, sizeof(JpegWriter));

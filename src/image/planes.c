@@ -234,7 +234,7 @@ convert(Way *way, const PlaneShape *shapes, int width, int height, ImagePrepared
 
 ImageStatus
 image_planes_prepare(const uint8_t *data, size_t size, int width, int height, int orientation,
-					 ImageWork * work, ImagePrepared *prepared, bool *done, ImageError *error)
+					 ImageWork *work, ImagePrepared *prepared, bool *done, ImageError *error)
 {
 	Way			way = {.work = work,.orientation = orientation};
 	PlaneShape	shapes[PLANES];

@@ -78,15 +78,15 @@ typedef struct ImageWork
 	const ImageFit *fit;
 	int64_t		until;			/* CPU time of this thread in ns; 0: no limit */
 	unsigned	polls;
-}			ImageWork;
+} ImageWork;
 
-extern void image_work_begin(ImageWork * work, const ImageFit *fit);
+extern void image_work_begin(ImageWork *work, const ImageFit *fit);
 
 /*
  * Whether to go on; IMAGE_STOPPED or IMAGE_TOO_SLOW if not.  Called for each row or
  * so.  work may be NULL: rows are only counted.
  */
-extern ImageStatus image_poll(ImageWork * work, ImageError *error);
+extern ImageStatus image_poll(ImageWork *work, ImageError *error);
 
 /* ---- rows ---- */
 
@@ -109,20 +109,20 @@ typedef struct ImageSource
  * but not below min_width x min_height.
  */
 extern ImageStatus image_jpeg_open(const uint8_t *data, size_t size, int min_width,
-								   int min_height, ImageWork * work,
+								   int min_height, ImageWork *work,
 								   ImageSource **source, ImageError *error);
-extern ImageStatus image_png_open(const uint8_t *data, size_t size, ImageWork * work,
+extern ImageStatus image_png_open(const uint8_t *data, size_t size, ImageWork *work,
 								  ImageSource **source, ImageError *error);
 extern ImageStatus image_webp_open(const uint8_t *data, size_t size, int min_width,
-								   int min_height, ImageWork * work,
+								   int min_height, ImageWork *work,
 								   ImageSource **source, ImageError *error);
 extern ImageStatus image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info,
-								  ImageWork * work, ImageSource **source,
+								  ImageWork *work, ImageSource **source,
 								  ImageError *error);
 
 /* By the format. */
 extern ImageStatus image_source_open(const uint8_t *data, size_t size, const ImageInfo *info,
-									 int min_width, int min_height, ImageWork * work,
+									 int min_width, int min_height, ImageWork *work,
 									 ImageSource **source, ImageError *error);
 
 /*
@@ -139,7 +139,7 @@ extern void image_flatten(const uint8_t *from, uint8_t *to, size_t pixels, int c
 typedef struct JpegWriter JpegWriter;
 
 extern ImageStatus image_jpeg_writer_new(int width, int height, int channels, bool ycc,
-										 ImageWork * work, JpegWriter **writer,
+										 ImageWork *work, JpegWriter **writer,
 										 ImageError *error);
 extern ImageStatus image_jpeg_write(JpegWriter *writer, const uint8_t *row, ImageError *error);
 
@@ -172,7 +172,7 @@ typedef ImageStatus (*PlaneSink) (void *arg, int plane, const uint8_t *row, Imag
 
 /* Gives NULL where the picture is not YCbCr; scales down as image_jpeg_open does. */
 extern ImageStatus image_jpeg_planes_open(const uint8_t *data, size_t size, int min_width,
-										  int min_height, ImageWork * work,
+										  int min_height, ImageWork *work,
 										  JpegPlanes **planes, PlaneShape *shapes,
 										  ImageError *error);
 
@@ -187,7 +187,7 @@ extern void image_jpeg_planes_close(JpegPlanes *planes);
  * upright; *done: it is one.  The sides to come out are in *prepared.
  */
 extern ImageStatus image_planes_prepare(const uint8_t *data, size_t size, int width,
-										int height, int orientation, ImageWork * work,
+										int height, int orientation, ImageWork *work,
 										ImagePrepared *prepared, bool *done,
 										ImageError *error);
 
