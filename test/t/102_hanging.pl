@@ -68,7 +68,7 @@ $node->safe_psql('hung', LlavaZh::Cluster::pictures_sql(100, 120));
 ok($node->wait_query('SELECT in_flight FROM llava_stat_server', '8', 'hung'), 'eight requests hang');
 my $since = time;
 $node->safe_psql('postgres', 'DROP DATABASE hung WITH (FORCE)');
-cmp_ok(time - $since, X');
+cmp_ok(time - $since, '<', 1, 'the database can be dropped');
 
 # a shutdown with requests in flight and pictures in preparation
 $node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET request_timeout '600s')");

@@ -17,8 +17,8 @@ cmp_ok($endpoint->stats->{requests}, '>', 330, 'that befell many');
 
 # a pause and what ends it
 $endpoint->control(faults => 'hold=1');
-$node->insert_pictures(301, 310);
-$endpoint->wait_in_flight(1);
+$node->insert_pictures(301, 301);
+$endpoint->wait_for(held => 1);
 my $activity = "SELECT %s FROM pg_stat_activity WHERE application_name = 'llava_zh worker 0'";
 is($node->safe_psql('postgres', sprintf($activity, 'state, wait_event_type, xact_start IS NULL, backend_xmin IS NULL')), 'idle|Extension|t|t',
 	'a worker with requests in flight waits for them in no transaction');
@@ -26,7 +26,8 @@ if ($node->safe_psql('postgres', "SELECT current_setting('server_version_num')::
 {
 	is($node->safe_psql('postgres', sprintf($activity, 'wait_event')), 'LlavaZhHttp', 'by name');
 }
-$endpoint->control(faults => '401=1', release => 1);
+$endpoint->control(faults => '401=1');
+$endpoint->control(release => 1);
 $node->insert_pictures(311, 320);
 ok($node->wait_query('SELECT pause_reason FROM llava_stat_server', 'key'), 'a pause');
 $endpoint->control(faults => '');
