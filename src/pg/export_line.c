@@ -54,6 +54,7 @@ static const struct
 	const char *rule;
 	const char *text;
 }			faults[FAULTS] =
+
 {
 	[FAULT_IMAGE_MISSING] = {"image_missing", "neither path nor hash of the image"},
 	[FAULT_IMAGE_NAME] = {"image_name", "a name of the image that leaves the images' folder"},
