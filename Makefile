@@ -6,7 +6,7 @@ PURE_SOURCES = $(wildcard src/image/*.c src/vlm/*.c src/reply/*.c)
 PG_SOURCES = $(wildcard src/*.c src/pg/*.c)
 OBJS = $(PURE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
 
-LIBRARIES = libcurl jansson libjpeg libpng libwebp
+LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES))
 LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARIES)) -lgif -lm -lpthread
 
@@ -44,10 +44,14 @@ soak:
 rehearsal:
 	LLAVA_REHEARSAL=641868 $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/150_rehearsal.pl PROVE_FLAGS="$(PROVE_FLAGS) -v"
 
+## screenshot: what PAGE=file.html, a page of llava_page, looks like in Chromium
+screenshot:
+	test/screenshot $(PAGE)
+
 ## help: this list
 help:
 	@sed -n 's/^## /make /p' $(firstword $(MAKEFILE_LIST))
 
 include test/rooms.mk
 
-.PHONY: help soak rehearsal
+.PHONY: help soak rehearsal screenshot

@@ -63,7 +63,7 @@ DELETE FROM llava_conversation WHERE image IN (11, 12) OR image = 1 AND task <> 
 SELECT line::json ->> 'id' AS id FROM llava_export('llava') AS line;
 
 -- more rows than one fetch, some faulty; an end before the last row; cursors
-TRUNCATE llava_image, llava_conversation;
+TRUNCATE llava_image, llava_hash, llava_conversation;
 INSERT INTO llava_image (id, path, received_at) SELECT n, n || '.jpg', now() FROM generate_series(1, 400) AS n;
 SELECT count(sample(n, 't', 'q' || n, CASE WHEN n % 50 < 40 THEN 'a' ELSE ' ' END)) FROM generate_series(1, 400) AS n;
 SELECT count(*), count(DISTINCT line::json ->> 'id'),

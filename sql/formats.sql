@@ -88,7 +88,7 @@ SELECT array_agg(line::json ->> 'id') = (SELECT array_agg(id) FROM llava_selecte
 FROM llava_export(seed => 3) AS line;
 
 -- 3,000 samples: the split and the mix go by the bytes of the image
-TRUNCATE llava_image, llava_conversation;
+TRUNCATE llava_image, llava_hash, llava_conversation;
 CREATE FUNCTION fill(first integer, last integer) RETURNS void LANGUAGE sql AS $$
 	INSERT INTO llava_image (id, path, sha256, format, received_at)
 	SELECT n, n || '.jpg', sha256(n::text::bytea), 'jpeg', now() FROM generate_series(first, last) AS n;

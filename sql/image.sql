@@ -117,6 +117,17 @@ SELECT llava_prepare_image(bytes, quality => 101) FROM picture WHERE name = 'png
 SET llava_zh.image_max_pixels = '9';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'png';
 RESET llava_zh.image_max_pixels;
+SET llava_zh.image_max_memory = '1kB';
+SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'progressive';
+SELECT llava_prepare_image(bytes) IS NOT NULL AS by_rows FROM picture WHERE name = 'jpeg';
+RESET llava_zh.image_max_memory;
+SET llava_zh.image_take_cut = on;
+SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'half a png';
+RESET llava_zh.image_take_cut;
+SELECT length(llava_prepare_image(bytes)) AS half_chroma FROM picture WHERE name = 'png' \gset
+SET llava_zh.image_full_chroma = on;
+SELECT length(llava_prepare_image(bytes)) > :half_chroma AS larger FROM picture WHERE name = 'png';
+RESET llava_zh.image_full_chroma;
 \set VERBOSITY sqlstate
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'half a jpeg';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'thin';

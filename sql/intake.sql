@@ -25,6 +25,12 @@ SELECT id, path, format, width, height, orientation, bytes, rejected, same_as,
        image IS NULL AS no_bytes, sha256 IS NOT NULL AS digest, task IS NOT NULL AS task,
        rejected_detail IS NOT NULL AS detail, received_at = now() AS now, licence, meta
 FROM llava_image ORDER BY id;
+-- the facts of the header, as llava_image_info has them
+SELECT i.path FROM llava_image i, llava_image_info(i.image) f
+WHERE (i.format, i.width, i.height, i.channels, i.bits, i.orientation, i.progressive, i.animated, i.complete)
+	IS DISTINCT FROM (f.format, f.width, f.height, f.channels::smallint, f.bits::smallint, f.orientation::smallint,
+	f.progressive, f.animated, f.complete) AND i.image IS NOT NULL;
+SELECT path, channels, bits, progressive, animated, complete FROM llava_image ORDER BY id LIMIT 3;
 SELECT i.path, i.sha256 = sha256(p.bytes) AS digest, i.image = p.bytes AS stored
 FROM llava_image i JOIN picture p ON i.path = 'first/' || p.name ORDER BY id;
 
@@ -91,7 +97,9 @@ INSERT INTO llava_image (path, image) VALUES ('a/../../x', 'x');
 INSERT INTO llava_image (path, image) VALUES ('..', 'x');
 INSERT INTO llava_image (path, image) VALUES ('a\..\x', 'x');
 INSERT INTO llava_image (path, image) VALUES ('', 'x');
+\set VERBOSITY terse
 INSERT INTO llava_image (id, image) VALUES (NULL, 'x');
+\set VERBOSITY default
 BEGIN;
 INSERT INTO llava_image (path, image) VALUES ('..a/b..c/...', 'x') RETURNING path, rejected;
 INSERT INTO llava_task (name, weight) SELECT name, 0 FROM llava_task WHERE weight > 0;

@@ -27,7 +27,13 @@ extern int	llava_prepare_memory;	/* kB */
 extern int	llava_image_quality;
 extern int	llava_image_max_size;	/* kB */
 extern int	llava_image_max_pixels; /* thousands of pixels */
+extern int	llava_image_max_memory; /* kB */
+extern int	llava_image_max_time;	/* ms */
+extern bool llava_image_full_chroma;
+extern bool llava_image_take_cut;
+extern bool llava_near_duplicates;
 extern int	llava_max_reply_size;	/* kB */
+extern char *llava_image_directory; /* empty: no pictures in files */
 extern char *llava_server;		/* USERSET: the server of llava_generate */
 
 extern void config_define(void);
@@ -71,6 +77,25 @@ typedef enum SqlStatement
 	SQL_CONVERSATION_EXISTS,
 	SQL_REPLY_VARIATION,
 	SQL_RETRY,
+	SQL_UNPARK,
+	SQL_IMAGE_BYTES,
+	SQL_FORGET_MANIFEST_LINE,
+	SQL_FORGET_FAMILY,
+	SQL_FORGET_IMAGE,
+	SQL_FORGET_SEEN,
+	SQL_FORGET_SEEN_IMAGE,
+	SQL_FORGET_PENDING,
+	SQL_FORGET_INTERRUPTED,
+	SQL_FORGET_REPLY,
+	SQL_FORGET_CONVERSATION,
+	SQL_HASH_STATE,
+	SQL_HASH_NEAR,
+	SQL_HASH_ADD,
+	SQL_HASH_MARK,
+	SQL_HASH_PARK,
+	SQL_HASH_PARKED,
+	SQL_HASH_UNMARK,
+	SQL_HASH_RELEASE,
 	SQL_LOAD_KNOWN,
 	SQL_LOAD_ADD,
 	SQL_LOAD_REJECTED,
@@ -92,6 +117,9 @@ typedef enum SqlStatement
 	SQL_EXPORT,
 	SQL_EXPORT_SHUFFLED,
 	SQL_EXPORT_MIX,
+	SQL_EXPORT_IMAGES,
+	SQL_EXPORT_IMAGE_FACTS,
+	SQL_EXPORT_IMAGE_BYTES,
 	SQL_STATEMENTS
 } SqlStatement;
 
@@ -154,6 +182,15 @@ extern char *server_key_for_caller(const LlavaServer *server);
 
 /* ---- task.c ---- */
 
+/* What becomes of a picture so long that its text would be shrunk away. */
+typedef enum LongImages
+{
+	LONG_AS_TASK,				/* a row's: says nothing */
+	LONG_SHRINK,
+	LONG_RAISE,
+	LONG_PARK
+} LongImages;
+
 typedef struct LlavaTask
 {
 	char	   *name;
@@ -166,6 +203,9 @@ typedef struct LlavaTask
 	char	   *server;			/* or NULL */
 	int			n_questions;
 	char	  **questions;
+	LongImages	long_images;
+	double		long_ratio;		/* pictures over it that must shrink are long */
+	int64		long_max_pixels;	/* of LONG_RAISE; 0: the model's own limit */
 	VlmSampling sampling;		/* seed unset */
 	ReplyRules	rules;			/* rules.prompts set up */
 } LlavaTask;
@@ -184,6 +224,19 @@ extern int64 task_seed(int64 image, const char *task, int variation);
 
 /* The human turn of a description: deterministic per image. */
 extern const char *task_question(const LlavaTask *task, int64 image);
+
+/* ---- long_images.c ---- */
+
+/* NULL is LONG_AS_TASK, 'shrink' ... the others; and back, static, NULL for LONG_AS_TASK. */
+extern LongImages long_images_of(const char *word);
+extern const char *long_images_name(LongImages policy);
+
+/*
+ * Applies the task's policy, or the row's own, to a fit that has the server's
+ * limits.  What was done: LONG_AS_TASK where the picture is not long.
+ */
+extern LongImages long_images_fit(const LlavaTask *task, LongImages of_row,
+								  const ImageInfo *info, ImageFit *fit);
 
 /* ---- conversation.c: turns to jsonb ---- */
 
@@ -208,6 +261,15 @@ extern const char *conversation_reason(const VlmEnvelope *envelope, const ReplyR
 extern void image_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
 							   ImagePrepared *prepared);
 
+/* Same, with the error in *error and no ERROR but a cancel's. */
+extern ImageStatus image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
+										  ImagePrepared *prepared, ImageError *error);
+
+/* ---- duplicates.c ---- */
+
+/* For llava_retry: the copies among what it is about to queue are asked about. */
+extern void duplicates_release(Datum *values, const char *nulls);
+
 /* ---- transport.c: the request pool in a PostgreSQL process ---- */
 
 /*
@@ -217,6 +279,9 @@ extern void image_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
  * steps the pool.  True if the latch was set.
  */
 extern VlmPool *transport_pool(int max_connections);
+
+/* Whether a socket is left for a request more; a request beyond would wait in the pool. */
+extern bool transport_has_room(void);
 extern bool transport_wait(int extra_fd, long timeout_ms);
 
 /* ---- shared.c: shared memory, wake at commit ---- */

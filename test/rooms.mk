@@ -5,18 +5,28 @@ STRICT = -std=gnu99 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototy
 	-Wdeclaration-after-statement -Werror
 SANITIZE = -g -O1 -fno-omit-frame-pointer -fsanitize=address,undefined -fno-sanitize-recover=all
 B = build
+PILLOW = /usr/bin/python3
 
 $(B)/unit/%.o: src/%.c $(wildcard src/*/*.h)
 	@mkdir -p $(@D)
 	gcc $(STRICT) $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) -c $< -o $@
 
-$(B)/test_%: test/unit/test_%.c $(PURE_SOURCES:src/%.c=$(B)/unit/%.o)
+$(B)/test_%: test/unit/test_%.c $(PURE_SOURCES:src/%.c=$(B)/unit/%.o) $(wildcard test/unit/*.h)
 	@mkdir -p $(@D)
-	gcc $(STRICT) -Wno-declaration-after-statement $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) $^ -o $@ -lcmocka $(LIBRARY_LIBS)
+	gcc $(STRICT) -Wno-declaration-after-statement $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) $(filter-out %.h,$^) -o $@ -lcmocka $(LIBRARY_LIBS)
 
 ## unitcheck: unit tests of the pure rooms under ASan and UBSan
 unitcheck: $(patsubst test/unit/%.c,$(B)/%,$(wildcard test/unit/test_*.c))
 	@set -e; for t in $^; do echo "# $$t"; $$t; done
+
+$(B)/picture: test/image/picture.c $(wildcard src/image/*.[ch])
+	@mkdir -p $(@D)
+	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
+
+## picturecheck: src/image against other encoders, decoders, resizers, and hostile files
+picturecheck: $(B)/picture
+	@set -e; for f in decode sides fit refuse; do echo "# test/image/$$f.py"; \
+		$(PILLOW) test/image/$$f.py $(B)/pictures; done
 
 ## tsancheck: the request pool and the preparing threads under ThreadSanitizer
 tsancheck: $(wildcard test/unit/test_*pool*.c)
@@ -25,18 +35,28 @@ tsancheck: $(wildcard test/unit/test_*pool*.c)
 		gcc -std=gnu99 -g -O1 -fsanitize=thread -Isrc $(LIBRARY_CFLAGS) $$t $(PURE_SOURCES) \
 			-o $$n -lcmocka $(LIBRARY_LIBS); echo "# $$n"; $$n; done
 
+FUZZED = clang -std=gnu99 -g -O1 -Isrc $(LIBRARY_CFLAGS)
+$(B)/fuzz/%.o: src/%.c $(wildcard src/*/*.h)
+	@mkdir -p $(@D)
+	$(FUZZED) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
+
+$(B)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(PURE_SOURCES:src/%.c=$(B)/fuzz/%.o) $(wildcard test/fuzz/*.h)
+	$(FUZZED) -fsanitize=fuzzer,address,undefined $(filter-out %.h,$^) -o $@ $(LIBRARY_LIBS)
+
+$(B)/fuzz/run_%: $(B)/fuzz/fuzz_% fuzz-seeds
+	@mkdir -p $<.corpus
+	@$< -max_total_time=$(T) -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64 -print_final_stats=1 \
+		-artifact_prefix=$(B)/fuzz/ $<.corpus >$<.log 2>&1 || { tail -n 40 $<.log; exit 1; }
+	@sed -n 's/^stat::number_of_executed_units: */# $(notdir $<), $(T) s, runs: /p' $<.log
+
+fuzz-seeds:
+	@mkdir -p $(B)/fuzz
+	@$(PILLOW) test/fuzz/seeds.py $(B)/fuzz
+
 ## fuzz: each fuzz target for T seconds (FUZZ=name: only that one)
 T = 60
 FUZZ = *
-fuzz:
-	@mkdir -p $(B)/fuzz
-	@set -e; for f in test/fuzz/fuzz_$(FUZZ).c; do n=$$(basename $$f .c); \
-		clang -std=gnu99 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc $(LIBRARY_CFLAGS) \
-			$$f $(PURE_SOURCES) -o $(B)/fuzz/$$n $(LIBRARY_LIBS); \
-		mkdir -p $(B)/fuzz/$$n.corpus; echo "# $$n, $(T) s"; \
-		$(B)/fuzz/$$n -max_total_time=$(T) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
-			-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/$$n.corpus >$(B)/fuzz/$$n.log 2>&1 || \
-			{ tail -n 40 $(B)/fuzz/$$n.log; exit 1; }; tail -n 1 $(B)/fuzz/$$n.log; done
+fuzz: $(patsubst test/fuzz/fuzz_%.c,$(B)/fuzz/run_%,$(wildcard test/fuzz/fuzz_$(FUZZ).c))
 
 ## endpoint: the simulated chat-completions endpoint, build/llava_endpoint
 endpoint: $(B)/llava_endpoint
@@ -48,9 +68,26 @@ $(B)/bare_client: test/bench/bare_client.c
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement $< -o $@ $(shell pkg-config --cflags --libs libcurl)
 
+$(B)/image_hash: test/bench/image_hash.c $(wildcard src/image/*.c src/image/*.h)
+	@mkdir -p $(@D)
+	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
+
 ## bench: llava_zh beside an asyncio client and bare libcurl (test/bench/run --help)
 bench:
 	test/bench/run $(BENCH)
+	$(MAKE) bench-image
+
+## bench-image: preparing pictures, beside Pillow, vipsthumbnail and bare libjpeg
+bench-image: $(B)/picture
+	$(PILLOW) test/bench/pictures.py $(B)/pictures
+
+$(B)/bench_reply: test/bench/bench_reply.c $(wildcard src/reply/*.[ch])
+	@mkdir -p $(@D)
+	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(filter %.c,$^) -o $@ -lm -lpthread
+
+## bench-reply: MB/s of the reply parser, and growth of its time with hostile input
+bench-reply: $(B)/bench_reply
+	$(B)/bench_reply
 
 ## purity: the pure rooms know neither PostgreSQL nor each other
 purity:
@@ -95,4 +132,5 @@ typedefs: all
 	objdump --dwarf=info $(OBJS) | grep -A 3 DW_TAG_typedef | sed -n 's/.*DW_AT_name.*: //p' | \
 		sort -u | grep -vx text >.typedefs
 
-.PHONY: unitcheck tsancheck fuzz endpoint bench purity lint indent indent-check typedefs
+.SECONDARY:
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-reply purity lint indent indent-check typedefs

@@ -104,6 +104,19 @@ image_fit_sides(const ImageInfo *info, const ImageFit *fit, bool *shrinks, int *
 	return IMAGE_OK;
 }
 
+bool
+image_is_long(const ImageInfo *info, const ImageFit *fit, double ratio)
+{
+	int			longer = info->width > info->height ? info->width : info->height;
+	int			shorter = info->width > info->height ? info->height : info->width;
+	int			width;
+	int			height;
+	bool		shrinks;
+
+	return shorter > 0 && longer > ratio * shorter &&
+		image_fit_sides(info, fit, &shrinks, &width, &height, NULL) == IMAGE_OK && shrinks;
+}
+
 int64_t
 image_tokens(const ImageInfo *info, const ImageFit *fit)
 {

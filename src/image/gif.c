@@ -145,7 +145,7 @@ find_frame(GifReader *reader, ImageError *error)
 
 /* Rows come as 0, 8 ..., then 4, 12 ..., 2, 6 ..., 1, 3 ... (appendix E). */
 static ImageStatus
-read_passes(GifReader *reader, const ImageFit *fit, ImageError *error)
+read_passes(GifReader *reader, ImageWork *work, ImageError *error)
 {
 	static const int first[] = {0, 4, 2, 1};
 	static const int step[] = {8, 8, 4, 2};
@@ -157,12 +157,11 @@ read_passes(GifReader *reader, const ImageFit *fit, ImageError *error)
 	for (int pass = 0; pass < 4; pass++)
 		for (int y = first[pass]; y < frame->Height; y += step[pass])
 		{
-			ImageStatus status;
+			ImageStatus status = image_poll(work, error);
 
-			if (image_stopped(fit))
-				return image_fail(error, IMAGE_STOPPED, "stopped");
-			status = read_line(reader, reader->whole + (size_t) y * (size_t) frame->Width,
-							   error);
+			if (status == IMAGE_OK)
+				status = read_line(reader, reader->whole + (size_t) y * (size_t) frame->Width,
+								   error);
 			if (status != IMAGE_OK)
 				return status;
 		}
@@ -170,7 +169,7 @@ read_passes(GifReader *reader, const ImageFit *fit, ImageError *error)
 }
 
 static ImageStatus
-start_reader(GifReader *reader, const ImageInfo *info, const ImageFit *fit, ImageError *error)
+start_reader(GifReader *reader, const ImageInfo *info, ImageWork *work, ImageError *error)
 {
 	const GifImageDesc *frame;
 	ImageStatus status;
@@ -194,11 +193,11 @@ start_reader(GifReader *reader, const ImageInfo *info, const ImageFit *fit, Imag
 	reader->line = malloc((size_t) frame->Width);
 	if (reader->line == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a GIF");
-	return frame->Interlace ? read_passes(reader, fit, error) : IMAGE_OK;
+	return frame->Interlace ? read_passes(reader, work, error) : IMAGE_OK;
 }
 
 ImageStatus
-image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info, const ImageFit *fit,
+image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info, ImageWork *work,
 			   ImageSource **source, ImageError *error)
 {
 	GifReader  *reader = calloc(1, sizeof(GifReader));
@@ -211,7 +210,7 @@ image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info, const Im
 	reader->data = data;
 	reader->left = size;
 	reader->transparent = -1;
-	status = start_reader(reader, info, fit, error);
+	status = start_reader(reader, info, work, error);
 	if (status != IMAGE_OK)
 	{
 		close_reader(&reader->source);

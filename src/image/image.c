@@ -11,7 +11,8 @@
  * Reasons: DashScope refuses sides under 10 and ratios over 200, Qwen's
  * smart_resize ratios over 200 too; libjpeg reads no side over 65500; Pillow,
  * which trainers load with, gives up at 178 million pixels; ten scans are usual,
- * and each costs a pass over the whole picture.
+ * and each costs a pass over the whole picture; 128 MB hold a progressive JPEG of
+ * 44 million pixels.
  */
 const ImageLimits image_default_limits = {
 	.max_bytes = 32u << 20,
@@ -19,7 +20,9 @@ const ImageLimits image_default_limits = {
 	.max_side = 65500,
 	.max_pixels = 150000000,
 	.max_ratio = 200,
-	.max_scans = 100
+	.max_scans = 100,
+	.max_memory = 128 << 20,
+	.max_ms = 10000
 };
 
 const char *
@@ -43,7 +46,8 @@ image_status_name(ImageStatus status)
 {
 	static const char *const names[] = {
 		"ok", "empty", "not_an_image", "unsupported", "truncated", "broken", "too_large",
-		"too_small", "ratio", "no_memory", "stopped"
+		"too_small", "ratio", "too_slow", "no_directory", "no_file", "file_changed", "no_memory",
+		"stopped"
 	};
 
 	return names[status];
@@ -69,10 +73,17 @@ fail_incomplete(const ImageInfo *info, ImageError *error)
 {
 	const char *title = image_format_title(info->format);
 
-	if (info->present > 0)
+	if (info->rows > 0)
 		return image_fail(error, IMAGE_TRUNCATED, "%s ends at %d %%", title,
-						  (int) (info->present * 100));
+						  info->rows < info->height ?
+						  (int) ((int64_t) info->rows * 100 / info->height) : 99);
 	return image_fail(error, IMAGE_TRUNCATED, "%s ends before its end marker", title);
+}
+
+static bool
+nearly_all_there(const ImageInfo *info)
+{
+	return info->rows > 0 && (int64_t) info->rows * 10 >= (int64_t) info->height * 9;
 }
 
 ImageStatus
@@ -100,7 +111,12 @@ image_check(const ImageInfo *info, size_t size, const ImageLimits *limits, Image
 	if (limits->max_scans > 0 && info->scans > limits->max_scans)
 		return image_fail(error, IMAGE_TOO_LARGE, "JPEG of %d scans, over the limit of %d",
 						  info->scans, limits->max_scans);
-	if (!info->complete)
+	if (limits->max_memory > 0 && info->memory > limits->max_memory)
+		return image_fail(error, IMAGE_TOO_LARGE,
+						  "%s of %d x %d pixels takes %lld MB to decode, over the limit",
+						  image_format_title(info->format), info->width, info->height,
+						  (long long) (info->memory >> 20));
+	if (!info->complete && !(limits->take_cut && nearly_all_there(info)))
 		return fail_incomplete(info, error);
 	return IMAGE_OK;
 }

@@ -21,9 +21,14 @@ typedef enum ImageStatus
 	IMAGE_UNSUPPORTED,			/* a known format that is not taken */
 	IMAGE_TRUNCATED,			/* the file ends too early */
 	IMAGE_BROKEN,				/* the file contradicts itself */
-	IMAGE_TOO_LARGE,			/* bytes, sides, pixels or scans over a limit */
+	IMAGE_TOO_LARGE,			/* bytes, sides, pixels, scans or memory over
+								 * a limit */
 	IMAGE_TOO_SMALL,			/* a side under the model's minimum */
 	IMAGE_RATIO,				/* one side too many times the other */
+	IMAGE_TOO_SLOW,				/* decoding takes over the limit of time */
+	IMAGE_NO_DIRECTORY,			/* the directory of pictures cannot be opened */
+	IMAGE_NO_FILE,				/* missing, unreadable, or not below it */
+	IMAGE_CHANGED,				/* the file is not the one it was */
 	IMAGE_NO_MEMORY,
 	IMAGE_STOPPED				/* the caller's stop callback said so */
 } ImageStatus;
@@ -56,14 +61,16 @@ typedef struct ImageInfo
 	bool		progressive;	/* JPEG */
 	bool		animated;		/* more than one frame */
 	bool		complete;		/* the end of the picture is there */
-	double		present;		/* share of the picture that is there, 0 to 1:
-								 * 1 where complete, else an estimate, or -1
-								 * where none can be made */
+	int			rows;			/* that are there, as stored: height where
+								 * complete, else what can be decoded, or -1
+								 * where that cannot be said */
 	int			scans;			/* of a JPEG that has to be kept whole
 								 * (progressive or in several scans); else 1 */
+	int64_t		memory;			/* bytes the decoder keeps of a picture that
+								 * does not come row by row; else 0 */
 } ImageInfo;
 
-/* What is refused; 0 means no limit. */
+/* What is refused; 0 means no limit, for max_ms too. */
 typedef struct ImageLimits
 {
 	size_t		max_bytes;
@@ -72,7 +79,34 @@ typedef struct ImageLimits
 	int64_t		max_pixels;
 	int			max_ratio;		/* longer side / shorter side */
 	int			max_scans;		/* of a progressive JPEG */
+	int64_t		max_memory;		/* ImageInfo's */
+	int			max_ms;			/* CPU time of one preparation */
+	bool		take_cut;		/* a file that ends early is taken where at
+								 * least 90 % of its rows are there, and cut
+								 * to those */
 } ImageLimits;
+
+/*
+ * What a picture looks like, whatever its size, format and compression: see hash.c.
+ * Copies differ by few bits.
+ */
+#define IMAGE_FINE_WORDS	4
+#define IMAGE_COLOURS		8
+
+typedef struct ImageHash
+{
+	bool		known;			/* false: all of nearly one level, nothing to
+								 * tell it by */
+	uint64_t	coarse;			/* 8 x 8 frequencies: finds candidates */
+	uint64_t	fine[IMAGE_FINE_WORDS]; /* 16 x 16: decides */
+	uint8_t		colours[IMAGE_COLOURS]; /* mean Cb, Cr of each quarter, row by
+										 * row */
+} ImageHash;
+
+/* Copies are at most this far from each other, in bits and in levels; measured. */
+#define IMAGE_SAME_COARSE	7
+#define IMAGE_SAME_FINE		20
+#define IMAGE_SAME_COLOUR	10
 
 /* How a picture is fitted to a model; see image_smart_resize. */
 typedef struct ImageFit
@@ -82,6 +116,7 @@ typedef struct ImageFit
 	int64_t		max_pixels;
 	int			quality;		/* of the JPEG that is made, 1 to 100 */
 	bool		full_chroma;	/* 4:4:4 rather than 4:2:0 */
+	bool		hash;			/* ImagePrepared.hash is wanted */
 	ImageLimits limits;
 	/* polled at least every 10 ms of work; true ends it.  May be NULL. */
 	bool		(*stop) (void *arg);
@@ -96,6 +131,7 @@ typedef struct ImagePrepared
 	int			width;
 	int			height;
 	bool		passed_through; /* the input's own bytes are to be sent */
+	ImageHash	hash;			/* of the upright picture, where asked for */
 	ImageInfo	source;
 } ImagePrepared;
 
@@ -126,6 +162,12 @@ extern ImageStatus image_smart_resize(int height, int width, int factor,
 									  int *fitted_height, int *fitted_width,
 									  ImageError *error);
 
+/*
+ * Whether a picture is long, and its text at risk: its longer side is more than
+ * ratio times the shorter, and it would have to be shrunk.
+ */
+extern bool image_is_long(const ImageInfo *info, const ImageFit *fit, double ratio);
+
 /* Image tokens of a picture with these facts: (h / factor) * (w / factor) + 2. */
 extern int64_t image_tokens(const ImageInfo *info, const ImageFit *fit);
 
@@ -142,6 +184,43 @@ extern ImageStatus image_prepare(const uint8_t *data, size_t size,
 								 ImageError *error);
 extern void image_prepared_free(ImagePrepared *prepared);
 
+/* Bits in which two differ, 0 to 256, and whether they are the same picture's. */
+extern int	image_hash_distance(const ImageHash *a, const ImageHash *b);
+extern bool image_hash_same(const ImageHash *a, const ImageHash *b);
+
+/*
+ * Pictures in files.  path is relative to directory; no link below directory is
+ * followed.
+ */
+#define IMAGE_SHA256_SIZE 32
+
+/* A file whose size and sha256 are known. */
+typedef struct ImageFile
+{
+	char	   *directory;
+	char	   *path;
+	size_t		size;
+	uint8_t		sha256[IMAGE_SHA256_SIZE];
+} ImageFile;
+
+extern void image_sha256(const uint8_t *data, size_t size, uint8_t digest[IMAGE_SHA256_SIZE]);
+
+/*
+ * The file's bytes, malloc'd; NULL on failure.  *size is the file's also where that is
+ * over the limit (0: none).
+ */
+extern ImageStatus image_file_read(const char *directory, const char *path, size_t max_bytes,
+								   uint8_t **data, size_t *size, ImageError *error);
+
+/* The file->size bytes of the file as it was known; IMAGE_CHANGED if it is another. */
+extern ImageStatus image_file_read_known(const ImageFile *file, uint8_t **data,
+										 ImageError *error);
+
+/* malloc; NULL: no memory. */
+extern ImageFile *image_file_new(const char *directory, const char *path, size_t size,
+								 const uint8_t sha256[IMAGE_SHA256_SIZE]);
+extern void image_file_free(ImageFile *file);
+
 /*
  * Preparation ahead of need: threads (lower priority, all signals blocked) that
  * run image_prepare.  One thread owns the pool and calls all of these; only the
@@ -153,6 +232,7 @@ typedef struct ImageJob
 {
 	uint8_t    *data;			/* malloc, owned by the job */
 	size_t		size;
+	ImageFile  *file;			/* where data is to be read from; or NULL */
 	ImageFit	fit;			/* its stop callback is the pool's own */
 	ImageStatus status;			/* results, once image_pool_next gave the job */
 	ImagePrepared prepared;

@@ -32,6 +32,8 @@ png_info	(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 	ImageStatus status = png_header(data, size, info, error);
 	size_t		at = 33;
 
+	if (status == IMAGE_OK && data[28] != 0)
+		info->memory = (int64_t) info->width * info->height * (info->channels | 1);
 	while (status == IMAGE_OK && size - at >= 8)
 	{
 		const uint8_t *type = data + at + 4;
@@ -53,8 +55,6 @@ png_info	(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 			info->orientation = image_exif_orientation(type + 4, length);
 		at += 12 + length;
 	}
-	if (status == IMAGE_OK)
-		info->present = image_png_present(data, size, info);
 	return status;
 }
 
@@ -75,7 +75,10 @@ colour_table(unsigned flags)
 	return flags & 0x80 ? (size_t) 3 << ((flags & 7) + 1) : 0;
 }
 
-/* The canvas grows where the first frame reaches over it, as Pillow has it. */
+/*
+ * The canvas grows where the first frame reaches over it, as Pillow has it; an
+ * interlaced frame is kept.
+ */
 static void
 gif_first_frame(const uint8_t *block, ImageInfo *info)
 {
@@ -84,6 +87,8 @@ gif_first_frame(const uint8_t *block, ImageInfo *info)
 
 	info->width = right > info->width ? right : info->width;
 	info->height = bottom > info->height ? bottom : info->height;
+	if (block[9] & 0x40)
+		info->memory = (int64_t) le16(block + 5) * le16(block + 7);
 }
 
 static ImageStatus
@@ -177,7 +182,7 @@ image_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 	memset(info, 0, sizeof(*info));
 	info->orientation = 1;
 	info->scans = 1;
-	info->present = -1;
+	info->rows = -1;
 	if (size == 0)
 		return image_fail(error, IMAGE_EMPTY, "the file is empty");
 	info->format = format_of(data, size);
@@ -185,7 +190,7 @@ image_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 	if (status == IMAGE_OK && (info->width <= 0 || info->height <= 0))
 		return image_fail(error, IMAGE_BROKEN, "%s of %d x %d pixels",
 						  image_format_title(info->format), info->width, info->height);
-	if (status == IMAGE_OK && info->complete)
-		info->present = 1;
+	if (status == IMAGE_OK)
+		info->rows = info->complete ? info->height : image_rows_there(data, size, info);
 	return status;
 }

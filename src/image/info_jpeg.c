@@ -73,6 +73,32 @@ next_segment(Walk *walk, size_t *length)
 	return body;
 }
 
+/* Two bytes for each coefficient of each component, in whole blocks. */
+static int64_t
+coefficient_bytes(const uint8_t *components, const ImageInfo *info)
+{
+	int			widest = 1;
+	int			highest = 1;
+	int64_t		bytes = 0;
+
+	for (int i = 0; i < info->channels; i++)
+	{
+		int			across = components[i * 3 + 1] >> 4;
+		int			down = components[i * 3 + 1] & 15;
+
+		widest = across > widest ? across : widest;
+		highest = down > highest ? down : highest;
+	}
+	for (int i = 0; i < info->channels; i++)
+	{
+		int64_t		across = (int64_t) info->width * (components[i * 3 + 1] >> 4) / widest;
+		int64_t		down = (int64_t) info->height * (components[i * 3 + 1] & 15) / highest;
+
+		bytes += (across / 8 + 1) * (down / 8 + 1) * 64 * 2;
+	}
+	return bytes;
+}
+
 static ImageStatus
 read_frame(unsigned marker, const uint8_t *body, size_t length, ImageInfo *info,
 		   ImageError *error)
@@ -99,6 +125,9 @@ read_frame(unsigned marker, const uint8_t *body, size_t length, ImageInfo *info,
 	if (info->width == 0 || info->height == 0)
 		return image_fail(error, IMAGE_BROKEN, "JPEG of %d x %d pixels", info->width,
 						  info->height);
+	if (length < 6 + 3 * (size_t) info->channels)
+		return image_fail(error, IMAGE_BROKEN, "JPEG has a frame header of %zu bytes", length);
+	info->memory = coefficient_bytes(body + 6, info);
 	return IMAGE_OK;
 }
 
@@ -155,9 +184,8 @@ read_scan(Walk *walk, const uint8_t *body, size_t length, ImageInfo *info, Image
 		count_scans(walk, info);
 		return IMAGE_OK;
 	}
+	info->memory = 0;
 	info->complete = ends_properly(walk);
-	if (!info->complete)
-		info->present = image_jpeg_present(walk->data, walk->size);
 	return IMAGE_OK;
 }
 

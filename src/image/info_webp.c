@@ -10,6 +10,10 @@
 #define FLAG_ALPHA		0x10
 #define MIN_SIZE		30		/* RIFF header and the longest first header */
 
+/* What libwebp keeps of a pixel: the result, and a lossless picture's own. */
+#define LOSSY_BYTES		4
+#define LOSSLESS_BYTES	8
+
 /* Sides and alpha of one VP8 or VP8L chunk. */
 static ImageStatus
 read_bitstream(const uint8_t *chunk, size_t left, ImageInfo *info, ImageError *error)
@@ -22,6 +26,7 @@ read_bitstream(const uint8_t *chunk, size_t left, ImageInfo *info, ImageError *e
 			return image_fail(error, IMAGE_BROKEN, "WebP does not begin with a key frame");
 		info->width = (int) (le16(body + 6) & 0x3fff);
 		info->height = (int) (le16(body + 8) & 0x3fff);
+		info->memory = (int64_t) info->width * info->height * LOSSY_BYTES;
 	}
 	else if (left >= 13 && memcmp(chunk, "VP8L", 4) == 0)
 	{
@@ -32,6 +37,7 @@ read_bitstream(const uint8_t *chunk, size_t left, ImageInfo *info, ImageError *e
 		info->width = (int) (bits & 0x3fff) + 1;
 		info->height = (int) (bits >> 14 & 0x3fff) + 1;
 		info->channels = bits >> 28 & 1 ? 4 : 3;
+		info->memory = (int64_t) info->width * info->height * LOSSLESS_BYTES;
 	}
 	else
 		return image_fail(error, IMAGE_BROKEN, "WebP has no picture");
@@ -98,7 +104,6 @@ image_webp_info(const uint8_t *data, size_t size, ImageInfo *info, WebpFrame *fr
 	claimed = (uint64_t) le32(data + 4) + 8;
 	/* the padding byte behind an odd last chunk is often left out */
 	info->complete = claimed <= (uint64_t) size + 1;
-	info->present = info->complete ? 1 : (double) size / (double) claimed;
 	frame->data = data;
 	frame->size = size;
 	if (memcmp(data + 12, "VP8X", 4) != 0)
@@ -106,6 +111,7 @@ image_webp_info(const uint8_t *data, size_t size, ImageInfo *info, WebpFrame *fr
 	info->width = (int) le24(data + 24) + 1;
 	info->height = (int) le24(data + 27) + 1;
 	info->channels = data[20] & FLAG_ALPHA ? 4 : 3;
+	info->memory = (int64_t) info->width * info->height * LOSSLESS_BYTES;
 	read_chunks(data, size, info, frame);
 	if (data[20] & FLAG_ANIMATION && frame->data == data && info->complete)
 		return image_fail(error, IMAGE_BROKEN, "WebP has no frame");

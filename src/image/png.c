@@ -19,7 +19,7 @@ typedef struct PngReader
 	png_infop	info;
 	const uint8_t *data;		/* what is not yet read */
 	size_t		left;
-	const ImageFit *fit;		/* NULL while rows are only counted */
+	ImageWork  *work;
 	bool		alpha;
 	uint8_t    *row;			/* with alpha, before it is flattened */
 	uint8_t    *whole;			/* an interlaced picture comes in passes */
@@ -164,8 +164,8 @@ read_passes(PngReader *reader)
 	for (int pass = 0; pass < 7; pass++)
 		for (int y = 0; y < reader->source.height; y++)
 		{
-			if (reader->fit != NULL && image_stopped(reader->fit))
-				return image_fail(&reader->error, IMAGE_STOPPED, "stopped");
+			if (image_poll(reader->work, &reader->error) != IMAGE_OK)
+				return reader->error.status;
 			if (read_raw(reader, reader->whole + (size_t) y * reader->row_bytes) != IMAGE_OK)
 				return reader->error.status;
 		}
@@ -187,7 +187,7 @@ start_rows(PngReader *reader)
 }
 
 ImageStatus
-image_png_open(const uint8_t *data, size_t size, const ImageFit *fit, ImageSource **source,
+image_png_open(const uint8_t *data, size_t size, ImageWork *work, ImageSource **source,
 			   ImageError *error)
 {
 	PngReader  *reader = calloc(1, sizeof(PngReader));
@@ -199,7 +199,7 @@ image_png_open(const uint8_t *data, size_t size, const ImageFit *fit, ImageSourc
 	reader->source.close = close_reader;
 	reader->data = data;
 	reader->left = size;
-	reader->fit = fit;
+	reader->work = work;
 	reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, on_error, on_warning);
 	if (reader->png != NULL)
 		reader->info = png_create_info_struct(reader->png);
@@ -219,26 +219,4 @@ image_png_open(const uint8_t *data, size_t size, const ImageFit *fit, ImageSourc
 	}
 	*source = &reader->source;
 	return IMAGE_OK;
-}
-
-/* Not of an interlaced picture, whose rows come seven times, nor of a giant. */
-double
-image_png_present(const uint8_t *data, size_t size, const ImageInfo *info)
-{
-	ImageSource *source = NULL;
-	uint8_t    *row;
-	int			y = 0;
-
-	if (data[28] != 0 || info->height == 0 || info->width > image_default_limits.max_side ||
-		(int64_t) info->width * info->height > image_default_limits.max_pixels)
-		return -1;
-	if (image_png_open(data, size, NULL, &source, NULL) != IMAGE_OK ||
-		source == NULL)
-		return -1;
-	row = malloc((size_t) source->width * (size_t) source->channels);
-	while (row != NULL && y < source->height && source->read(source, row, NULL) == IMAGE_OK)
-		y++;
-	free(row);
-	source->close(source);
-	return (double) y / info->height > 0.99 ? 0.99 : (double) y / info->height;
 }

@@ -3,7 +3,7 @@
  *	  Threads that prepare pictures ahead of need.
  *
  * Two lists under one mutex: work to do, work done.  The owner learns of done work
- * through an eventfd.  The threads run nothing but image_prepare, with all signals
+ * through an eventfd.  The threads read files and prepare, with all signals
  * blocked, so that no signal handler of the process ever runs on them.
  */
 #include "image.h"
@@ -76,6 +76,20 @@ give_job(ImagePool *pool, ImageJob *job)
 	pthread_mutex_unlock(&pool->mutex);
 }
 
+static ImageStatus
+do_job(ImageJob *job)
+{
+	if (job->file != NULL)
+	{
+		ImageStatus status = image_file_read_known(job->file, &job->data, &job->error);
+
+		if (status != IMAGE_OK)
+			return status;
+		job->size = job->file->size;
+	}
+	return image_prepare(job->data, job->size, &job->fit, &job->prepared, &job->error);
+}
+
 static void *
 run(void *arg)
 {
@@ -91,7 +105,7 @@ run(void *arg)
 	{
 		job->fit.stop = pool_is_ending;
 		job->fit.stop_arg = pool;
-		job->status = image_prepare(job->data, job->size, &job->fit, &job->prepared, &job->error);
+		job->status = do_job(job);
 		give_job(pool, job);
 	}
 	return NULL;
@@ -221,6 +235,7 @@ void
 image_job_free(ImageJob *job)
 {
 	image_prepared_free(&job->prepared);
+	image_file_free(job->file);
 	free(job->data);
 	free(job);
 }

@@ -13,15 +13,19 @@
 /* Bytes that a passed picture may have beyond its raw pixels: profiles and the like. */
 #define PASS_EXTRA (64 * 1024)
 
+/* A picture that is only hashed is decoded to at least these sides. */
+#define HASHED_SIDE 128
+
 /* One preparation. */
 typedef struct Way
 {
-	const ImageFit *fit;
+	ImageWork	work;
 	ImageSource *source;
-	int			orientation;
+	const ImageInfo *info;
 	int			width;			/* of the rows behind the resizer, as stored */
 	int			height;
-	JpegWriter *writer;
+	JpegWriter *writer;			/* NULL: the rows are only looked at */
+	Hasher	   *hasher;			/* where a hash is wanted */
 	uint8_t    *stored;			/* those rows, where they have to be turned */
 	int			rows;			/* of them that came */
 } Way;
@@ -33,6 +37,10 @@ take_row(void *arg, const uint8_t *row, ImageError *error)
 	Way		   *way = arg;
 	size_t		bytes = (size_t) way->width * (size_t) way->source->channels;
 
+	if (way->hasher != NULL)
+		image_hasher_push(way->hasher, row);
+	if (way->writer == NULL)
+		return IMAGE_OK;
 	if (way->stored == NULL)
 		return image_jpeg_write(way->writer, row, error);
 	memcpy(way->stored + (size_t) way->rows++ * bytes, row, bytes);
@@ -51,9 +59,8 @@ send_rows(Way *way, Resizer *resizer, ImageError *error)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a row");
 	for (int y = 0; y < source->height && status == IMAGE_OK; y++)
 	{
-		if (image_stopped(way->fit))
-			status = image_fail(error, IMAGE_STOPPED, "stopped");
-		else
+		status = image_poll(&way->work, error);
+		if (status == IMAGE_OK)
 			status = source->read(source, row, error);
 		if (status == IMAGE_OK)
 			status = resizer != NULL ? image_resizer_push(resizer, row, error) :
@@ -73,7 +80,9 @@ shrink_rows(Way *way, ImageError *error)
 	if (source->width == way->width && source->height == way->height)
 		return send_rows(way, NULL, error);
 	resizer = image_resizer_new(source->width, source->height, way->width, way->height,
-								source->channels, take_row, way);
+								(double) source->width / way->width,
+								(double) source->height / way->height, source->channels,
+								true, take_row, way);
 	if (resizer == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory to resize");
 	status = send_rows(way, resizer, error);
@@ -93,59 +102,54 @@ turn_rows(Way *way, int upright_width, int upright_height, ImageError *error)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a row");
 	for (int y = 0; y < upright_height && status == IMAGE_OK; y++)
 	{
-		if (image_stopped(way->fit))
-			status = image_fail(error, IMAGE_STOPPED, "stopped");
-		else
-		{
-			image_turn_row(way->stored, way->width, way->height, channels, way->orientation,
-						   y, row);
+		image_turn_row(way->stored, way->width, way->height, channels, way->info->orientation,
+					   y, row);
+		status = image_poll(&way->work, error);
+		if (status == IMAGE_OK)
 			status = image_jpeg_write(way->writer, row, error);
-		}
 	}
 	free(row);
 	return status;
 }
 
 static ImageStatus
-open_source(const uint8_t *data, size_t size, const ImageInfo *info, Way *way,
-			ImageError *error)
+begin_hash(Way *way, ImageError *error)
 {
-	switch (info->format)
-	{
-		case IMAGE_FORMAT_JPEG:
-			return image_jpeg_open(data, size, way->width, way->height, way->fit,
-								   &way->source, error);
-		case IMAGE_FORMAT_PNG:
-			return image_png_open(data, size, way->fit, &way->source, error);
-		case IMAGE_FORMAT_WEBP:
-			return image_webp_open(data, size, way->width, way->height, way->fit,
-								   &way->source, error);
-		case IMAGE_FORMAT_GIF:
-			return image_gif_open(data, size, info, way->fit, &way->source, error);
-		case IMAGE_FORMAT_NONE:
-			break;
-	}
-	return image_fail(error, IMAGE_UNKNOWN, "not a picture");
+	if (!way->work.fit->hash)
+		return IMAGE_OK;
+	way->hasher = image_hasher_new(way->width, way->height, way->source->channels,
+								   way->source->ycc);
+	if (way->hasher == NULL)
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a hash");
+	return IMAGE_OK;
+}
+
+static ImageStatus
+begin_writing(Way *way, const ImagePrepared *prepared, ImageError *error)
+{
+	ImageStatus status = image_jpeg_writer_new(prepared->width, prepared->height,
+											   way->source->channels, way->source->ycc,
+											   &way->work, &way->writer, error);
+
+	if (status != IMAGE_OK || way->info->orientation == 1)
+		return status;
+	way->stored = malloc((size_t) way->width * (size_t) way->height *
+						 (size_t) way->source->channels);
+	if (way->stored == NULL)
+		return image_fail(error, IMAGE_NO_MEMORY, "no memory to turn the picture");
+	return IMAGE_OK;
 }
 
 /* From the open source to the bytes of a JPEG. */
 static ImageStatus
 convert(Way *way, ImagePrepared *prepared, ImageError *error)
 {
-	ImageStatus status;
+	ImageStatus status = begin_hash(way, error);
 
-	status = image_jpeg_writer_new(prepared->width, prepared->height, way->source->channels,
-								   way->source->ycc, way->fit, &way->writer, error);
-	if (status != IMAGE_OK)
-		return status;
-	if (way->orientation > 1)
-	{
-		way->stored = malloc((size_t) way->width * (size_t) way->height *
-							 (size_t) way->source->channels);
-		if (way->stored == NULL)
-			return image_fail(error, IMAGE_NO_MEMORY, "no memory to turn the picture");
-	}
-	status = shrink_rows(way, error);
+	if (status == IMAGE_OK)
+		status = begin_writing(way, prepared, error);
+	if (status == IMAGE_OK)
+		status = shrink_rows(way, error);
 	if (status == IMAGE_OK && way->stored != NULL)
 		status = turn_rows(way, prepared->width, prepared->height, error);
 	if (status == IMAGE_OK)
@@ -158,46 +162,134 @@ may_pass(const ImageInfo *info, size_t size)
 {
 	int64_t		raw = (int64_t) info->width * info->height * info->channels;
 
-	return info->format == IMAGE_FORMAT_JPEG && !info->progressive && info->orientation == 1 &&
-		info->channels <= 3 && (int64_t) size <= raw + PASS_EXTRA;
+	return info->format == IMAGE_FORMAT_JPEG && !info->progressive && info->complete &&
+		info->orientation == 1 && info->channels <= 3 && (int64_t) size <= raw + PASS_EXTRA;
+}
+
+/*
+ * The picture that is made, of one that ends early only the rows that are there: grey
+ * where something is missing must not be asked about.
+ */
+static ImageInfo
+cut_to_rows(const ImageInfo *info)
+{
+	ImageInfo	cut = *info;
+
+	cut.height = info->rows;
+	return cut;
+}
+
+/* Closes what was opened, with the hash where one was wanted. */
+static void
+end_way(Way *way, ImagePrepared *prepared)
+{
+	if (way->hasher != NULL)
+		image_hasher_finish(way->hasher, way->info->orientation, &prepared->hash);
+	image_hasher_free(way->hasher);
+	if (way->source != NULL)
+		way->source->close(way->source);
+	image_jpeg_writer_free(way->writer);
+	free(way->stored);
+}
+
+/*
+ * A mirrored picture's halved chroma lies otherwise where a side is odd, and of one
+ * that ends early single rows are counted.
+ */
+static bool
+suits_planes(const ImageInfo *info, const Way *way)
+{
+	bool		even = (way->width | way->height) % 2 == 0;
+
+	return info->format == IMAGE_FORMAT_JPEG && info->channels == PLANES && info->complete &&
+		(info->orientation == 1 || even || way->work.fit->full_chroma);
+}
+
+/* From the bytes to those of a JPEG; the sides to come out are in *prepared. */
+static ImageStatus
+remake(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, ImageError *error)
+{
+	const ImageInfo *info = &prepared->source;
+	bool		turned = info->orientation >= 5;
+	ImageStatus status;
+
+	way->width = turned ? prepared->height : prepared->width;
+	way->height = turned ? prepared->width : prepared->height;
+	if (suits_planes(info, way))
+	{
+		bool		done;
+
+		status = image_planes_prepare(data, size, way->width, way->height, info->orientation,
+									  &way->work, prepared, &done, error);
+		if (done)
+			return status;
+	}
+	/* at full scale it is certain which rows are there */
+	if (info->complete)
+		status = image_source_open(data, size, info, way->width, way->height, &way->work,
+								   &way->source, error);
+	else
+		status = image_source_open(data, size, info, info->width, info->height, &way->work,
+								   &way->source, error);
+	if (status == IMAGE_OK && !info->complete)
+		way->source->height = way->info->height;
+	if (status == IMAGE_OK)
+		status = convert(way, prepared, error);
+	end_way(way, prepared);
+	return status;
+}
+
+/*
+ * The bytes go as they are; where a hash is wanted they are decoded for it, as small
+ * as it needs, which also finds what is damaged.
+ */
+static ImageStatus
+pass(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, ImageError *error)
+{
+	ImageStatus status = IMAGE_OK;
+
+	if (way->work.fit->hash)
+	{
+		status = image_source_open(data, size, way->info, HASHED_SIDE, HASHED_SIDE, &way->work,
+								   &way->source, error);
+		if (status == IMAGE_OK)
+		{
+			way->width = way->source->width;
+			way->height = way->source->height;
+			status = begin_hash(way, error);
+		}
+		if (status == IMAGE_OK)
+			status = send_rows(way, NULL, error);
+		end_way(way, prepared);
+	}
+	prepared->passed_through = status == IMAGE_OK;
+	prepared->size = size;
+	return status;
 }
 
 ImageStatus
 image_prepare(const uint8_t *data, size_t size, const ImageFit *fit, ImagePrepared *prepared,
 			  ImageError *error)
 {
-	ImageInfo  *info = &prepared->source;
-	Way			way = {.fit = fit};
+	ImageInfo	shown;
+	Way			way = {.info = &shown};
 	ImageStatus status;
 	bool		shrinks;
 
 	memset(prepared, 0, sizeof(*prepared));
-	status = image_info(data, size, info, error);
+	image_work_begin(&way.work, fit);
+	status = image_info(data, size, &prepared->source, error);
 	if (status == IMAGE_OK)
-		status = image_check(info, size, &fit->limits, error);
-	if (status == IMAGE_OK)
-		status = image_fit_sides(info, fit, &shrinks, &prepared->width, &prepared->height,
-								 error);
+		status = image_check(&prepared->source, size, &fit->limits, error);
 	if (status != IMAGE_OK)
 		return status;
-	if (!shrinks && may_pass(info, size))
-	{
-		prepared->passed_through = true;
-		prepared->size = size;
-		return IMAGE_OK;
-	}
-	way.orientation = info->orientation;
-	way.width = info->orientation < 5 ? prepared->width : prepared->height;
-	way.height = info->orientation < 5 ? prepared->height : prepared->width;
-	status = open_source(data, size, info, &way, error);
-	if (status == IMAGE_OK && way.source != NULL)
-	{
-		status = convert(&way, prepared, error);
-		way.source->close(way.source);
-	}
-	image_jpeg_writer_free(way.writer);
-	free(way.stored);
-	return status;
+	shown = cut_to_rows(&prepared->source);
+	status = image_fit_sides(&shown, fit, &shrinks, &prepared->width, &prepared->height, error);
+	if (status != IMAGE_OK)
+		return status;
+	if (!shrinks && may_pass(&shown, size))
+		return pass(data, size, &way, prepared, error);
+	return remake(data, size, &way, prepared, error);
 }
 
 void

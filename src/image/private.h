@@ -71,9 +71,22 @@ typedef struct WebpFrame
 extern ImageStatus image_webp_info(const uint8_t *data, size_t size, ImageInfo *info,
 								   WebpFrame *frame, ImageError *error);
 
-/* Share of the rows that can be decoded before the data ends; -1: not to be said. */
-extern double image_jpeg_present(const uint8_t *data, size_t size);
-extern double image_png_present(const uint8_t *data, size_t size, const ImageInfo *info);
+/* ---- a preparation under way ---- */
+
+typedef struct ImageWork
+{
+	const ImageFit *fit;
+	int64_t		until;			/* CPU time of this thread in ns; 0: no limit */
+	unsigned	polls;
+} ImageWork;
+
+extern void image_work_begin(ImageWork *work, const ImageFit *fit);
+
+/*
+ * Whether to go on; IMAGE_STOPPED or IMAGE_TOO_SLOW if not.  Called for each row or
+ * so.  work may be NULL: rows are only counted.
+ */
+extern ImageStatus image_poll(ImageWork *work, ImageError *error);
 
 /* ---- rows ---- */
 
@@ -96,16 +109,27 @@ typedef struct ImageSource
  * but not below min_width x min_height.
  */
 extern ImageStatus image_jpeg_open(const uint8_t *data, size_t size, int min_width,
-								   int min_height, const ImageFit *fit,
+								   int min_height, ImageWork *work,
 								   ImageSource **source, ImageError *error);
-extern ImageStatus image_png_open(const uint8_t *data, size_t size, const ImageFit *fit,
+extern ImageStatus image_png_open(const uint8_t *data, size_t size, ImageWork *work,
 								  ImageSource **source, ImageError *error);
 extern ImageStatus image_webp_open(const uint8_t *data, size_t size, int min_width,
-								   int min_height, const ImageFit *fit,
+								   int min_height, ImageWork *work,
 								   ImageSource **source, ImageError *error);
 extern ImageStatus image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info,
-								  const ImageFit *fit, ImageSource **source,
+								  ImageWork *work, ImageSource **source,
 								  ImageError *error);
+
+/* By the format. */
+extern ImageStatus image_source_open(const uint8_t *data, size_t size, const ImageInfo *info,
+									 int min_width, int min_height, ImageWork *work,
+									 ImageSource **source, ImageError *error);
+
+/*
+ * How many rows of a picture that ends early can be decoded, at whatever scale; -1
+ * where that cannot be said without keeping all of it, or of a giant.
+ */
+extern int	image_rows_there(const uint8_t *data, size_t size, const ImageInfo *info);
 
 /* Pixels of colour and alpha to what they look like on white, in place or not. */
 extern void image_flatten(const uint8_t *from, uint8_t *to, size_t pixels, int colours);
@@ -115,7 +139,7 @@ extern void image_flatten(const uint8_t *from, uint8_t *to, size_t pixels, int c
 typedef struct JpegWriter JpegWriter;
 
 extern ImageStatus image_jpeg_writer_new(int width, int height, int channels, bool ycc,
-										 const ImageFit *fit, JpegWriter **writer,
+										 ImageWork *work, JpegWriter **writer,
 										 ImageError *error);
 extern ImageStatus image_jpeg_write(JpegWriter *writer, const uint8_t *row, ImageError *error);
 
@@ -124,6 +148,49 @@ extern ImageStatus image_jpeg_finish(JpegWriter *writer, uint8_t **data, size_t 
 									 ImageError *error);
 extern void image_jpeg_writer_free(JpegWriter *writer);
 
+/* channels 0: of three planes that are written by rows of blocks. */
+extern ImageStatus image_jpeg_write_planes(JpegWriter *writer, const uint8_t *const *blocks,
+										   ImageError *error);
+
+/* ---- a JPEG's planes ---- */
+
+#define PLANES 3				/* Y, Cb, Cr */
+
+/* A plane's sides in samples, and how many of them the picture really covers. */
+typedef struct PlaneShape
+{
+	int			width;
+	int			height;
+	double		covers_width;
+	double		covers_height;
+} PlaneShape;
+
+typedef struct JpegPlanes JpegPlanes;
+
+/* Takes the next row of a plane. */
+typedef ImageStatus (*PlaneSink) (void *arg, int plane, const uint8_t *row, ImageError *error);
+
+/* Gives NULL where the picture is not YCbCr; scales down as image_jpeg_open does. */
+extern ImageStatus image_jpeg_planes_open(const uint8_t *data, size_t size, int min_width,
+										  int min_height, ImageWork *work,
+										  JpegPlanes **planes, PlaneShape *shapes,
+										  ImageError *error);
+
+/* The next row of blocks of all planes. */
+extern ImageStatus image_jpeg_planes_read(JpegPlanes *planes, PlaneSink sink, void *sink_arg,
+										  ImageError *error);
+extern bool image_jpeg_planes_end(const JpegPlanes *planes);
+extern void image_jpeg_planes_close(JpegPlanes *planes);
+
+/*
+ * A whole YCbCr JPEG to the bytes of another of width x height, as stored, turned
+ * upright; *done: it is one.  The sides to come out are in *prepared.
+ */
+extern ImageStatus image_planes_prepare(const uint8_t *data, size_t size, int width,
+										int height, int orientation, ImageWork *work,
+										ImagePrepared *prepared, bool *done,
+										ImageError *error);
+
 /* ---- shrinking ---- */
 
 typedef struct Resizer Resizer;
@@ -131,11 +198,31 @@ typedef struct Resizer Resizer;
 /* Takes the rows that come out, from the top. */
 typedef ImageStatus (*RowSink) (void *arg, const uint8_t *row, ImageError *error);
 
-/* NULL: no memory.  Rows pushed are width samples of channels; they are not kept. */
+/*
+ * NULL: no memory.  Rows pushed are width samples of channels; they are not kept.
+ * across and down: samples and rows of the source that one of the result covers.
+ * sharp: as text needs it; else at half the cost.
+ */
 extern Resizer *image_resizer_new(int width, int height, int to_width, int to_height,
-								  int channels, RowSink sink, void *sink_arg);
+								  double across, double down, int channels, bool sharp,
+								  RowSink sink, void *sink_arg);
 extern ImageStatus image_resizer_push(Resizer *resizer, const uint8_t *row, ImageError *error);
 extern void image_resizer_free(Resizer *resizer);
+
+/* ---- what it looks like ---- */
+
+typedef struct Hasher Hasher;
+
+/* NULL: no memory.  Rows pushed are as stored, of one or three channels. */
+extern Hasher *image_hasher_new(int width, int height, int channels, bool ycc);
+extern void image_hasher_push(Hasher *hasher, const uint8_t *row);
+
+/* Cb and Cr of a picture whose planes were hashed apart; all three after their rows. */
+extern void image_hasher_add_chroma(Hasher *luma, const Hasher *cb, const Hasher *cr);
+
+/* After the last row; the hash is the upright picture's. */
+extern void image_hasher_finish(const Hasher *hasher, int orientation, ImageHash *hash);
+extern void image_hasher_free(Hasher *hasher);
 
 /* ---- fitting ---- */
 
@@ -149,11 +236,5 @@ extern ImageStatus image_fit_sides(const ImageInfo *info, const ImageFit *fit, b
 /* Row y of the upright picture out of the picture as stored. */
 extern void image_turn_row(const uint8_t *stored, int width, int height, int channels,
 						   int orientation, int y, uint8_t *row);
-
-static inline bool
-image_stopped(const ImageFit *fit)
-{
-	return fit->stop != NULL && fit->stop(fit->stop_arg);
-}
 
 #endif							/* LLAVA_IMAGE_PRIVATE_H */

@@ -20,6 +20,7 @@ typedef struct WebpReader
 	ImageSource source;			/* first: what the caller holds */
 	WebPDecoderConfig config;	/* its output buffer holds RGB or RGBA */
 	WebpFrame	frame;			/* its place among the source's rows */
+	int			rows;			/* of the frame that were there */
 	int			y;
 } WebpReader;
 
@@ -32,11 +33,13 @@ read_row(ImageSource *source, uint8_t *row, ImageError *error)
 	int			y = reader->y++ - frame->top;
 	bool		whole = frame->left == 0 && frame->width == source->width;
 
-	(void) error;
 	if (!whole || y < 0 || y >= frame->height)
 		memset(row, 255, (size_t) source->width * 3);
 	if (y < 0 || y >= frame->height)
 		return IMAGE_OK;
+	if (y >= reader->rows)
+		return image_fail(error, IMAGE_TRUNCATED, "WebP ends at %d %%",
+						  (int) ((int64_t) y * 100 / frame->height));
 	row += (size_t) frame->left * 3;
 	if (reader->config.output.colorspace == MODE_RGBA)
 		image_flatten(buffer->rgba + (size_t) y * (size_t) buffer->stride, row,
@@ -76,26 +79,33 @@ status_of(VP8StatusCode code, ImageError *error)
 }
 
 static ImageStatus
-decode(WebpReader *reader, const ImageFit *fit, ImageError *error)
+decode(WebpReader *reader, ImageWork *work, ImageError *error)
 {
 	const WebpFrame *frame = &reader->frame;
 	size_t		pieces = (size_t) frame->width * (size_t) frame->height / PIECE_PIXELS + 1;
 	size_t		piece = frame->size / pieces + 1;
 	WebPIDecoder *decoder = WebPIDecode(NULL, 0, &reader->config);
 	VP8StatusCode code = VP8_STATUS_SUSPENDED;
+	ImageStatus status;
 
 	if (decoder == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a WebP");
 	for (size_t have = 0; have < frame->size && code == VP8_STATUS_SUSPENDED;)
 	{
 		have = frame->size - have < piece ? frame->size : have + piece;
-		if (image_stopped(fit))
+		status = image_poll(work, error);
+		if (status != IMAGE_OK)
 		{
 			WebPIDelete(decoder);
-			return image_fail(error, IMAGE_STOPPED, "stopped");
+			return status;
 		}
 		code = WebPIUpdate(decoder, frame->data, have);
 	}
+	/* of a file that ends early the rows that are there are used */
+	reader->rows = reader->config.output.height;
+	if (code == VP8_STATUS_SUSPENDED &&
+		WebPIDecodedArea(decoder, NULL, NULL, NULL, &reader->rows) != NULL)
+		code = VP8_STATUS_OK;
 	WebPIDelete(decoder);
 	return status_of(code, error);
 }
@@ -118,7 +128,7 @@ choose_scale(WebpReader *reader, int min_width, int min_height)
 /* From the container's facts to a decoded frame. */
 static ImageStatus
 start_reader(WebpReader *reader, const uint8_t *data, size_t size, int min_width,
-			 int min_height, const ImageFit *fit, ImageError *error)
+			 int min_height, ImageWork *work, ImageError *error)
 {
 	WebpFrame  *frame = &reader->frame;
 	WebPBitstreamFeatures *features = &reader->config.input;
@@ -145,7 +155,7 @@ start_reader(WebpReader *reader, const uint8_t *data, size_t size, int min_width
 	frame->height = features->height;
 	choose_scale(reader, min_width, min_height);
 	reader->config.output.colorspace = features->has_alpha ? MODE_RGBA : MODE_RGB;
-	status = decode(reader, fit, error);
+	status = decode(reader, work, error);
 	if (status == IMAGE_OK && reader->config.options.use_scaling)
 	{
 		reader->source.width = frame->width = reader->config.output.width;
@@ -156,7 +166,7 @@ start_reader(WebpReader *reader, const uint8_t *data, size_t size, int min_width
 
 ImageStatus
 image_webp_open(const uint8_t *data, size_t size, int min_width, int min_height,
-				const ImageFit *fit, ImageSource **source, ImageError *error)
+				ImageWork *work, ImageSource **source, ImageError *error)
 {
 	WebpReader *reader = calloc(1, sizeof(WebpReader));
 	ImageStatus status;
@@ -165,7 +175,7 @@ image_webp_open(const uint8_t *data, size_t size, int min_width, int min_height,
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a WebP");
 	reader->source.read = read_row;
 	reader->source.close = close_reader;
-	status = start_reader(reader, data, size, min_width, min_height, fit, error);
+	status = start_reader(reader, data, size, min_width, min_height, work, error);
 	if (status != IMAGE_OK)
 	{
 		close_reader(&reader->source);

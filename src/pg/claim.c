@@ -1,6 +1,6 @@
 /*
  * claim.c
- *	  Rows of the queue become calls: claim, read the bytes, hand them to the
+ *	  Rows of the queue become calls, and their pictures (pictures.c) go to the
  *	  preparing threads.
  *
  * A claim scans (visible_at, image, task) beyond the cursor, so that entries of
@@ -192,6 +192,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 		call->id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
 		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
 		call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
+		call->released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
 		call->lease_until = lease_until;
 		call->seed = task_seed(call->image, name, call->variation);
 		call->set = loop->tasks;
@@ -204,88 +205,26 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 	}
 }
 
-static Call *
-call_of_image(List *calls, int64 image, Call *after)
-{
-	ListCell   *cell;
-	bool		passed = after == NULL;
-
-	foreach(cell, calls)
-	{
-		Call	   *call = lfirst(cell);
-
-		if (passed && call->image == image)
-			return call;
-		if (call == after)
-			passed = true;
-	}
-	return NULL;
-}
-
-/* What llava_zh.prepare_memory leaves for pictures. */
-static int64
-bytes_left(Loop *loop)
-{
-	return (int64) llava_prepare_memory * 1024 - loop->bytes -
-		(int64) vlm_pool_bytes(loop->pool);
-}
-
-/* The picture in memory that the threads may have; false: there is none. */
+/* The task's policy, or the row's own, on a long picture; false: it is parked. */
 static bool
-copy_picture(Loop *loop, Call *call, const bytea *bytes)
+fit_if_long(Loop *loop, Call *call)
 {
-	size_t		size = VARSIZE_ANY_EXHDR(bytes);
-	ImageJob   *job = calloc(1, sizeof(ImageJob));
+	ImageFit   *fit = &call->job->fit;
+	LongImages	of_row = call->long_policy;
 
-	if (job == NULL || (job->data = malloc(Max(size, 1))) == NULL)
-	{
-		free(job);
-		return false;
-	}
-	memcpy(job->data, VARDATA_ANY(bytes), size);
-	job->size = size;
-	job->user = call;
-	call->job = job;
-	call_set_bytes(loop, call, (int64) size);
-	return true;
-}
-
-/* Reads the claimed images' bytes, as many as there is room for. */
-static void
-read_bytes(Loop *loop, List *calls)
-{
-	Datum	   *ids = palloc(sizeof(Datum) * list_length(calls));
-	Datum		values[2];
-	ListCell   *cell;
-	int			n = 0;
-	uint64		rows;
-
-	foreach(cell, calls)
-		ids[n++] = Int64GetDatum(((Call *) lfirst(cell))->image);
-	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
-												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	values[1] = Int64GetDatum(Max(bytes_left(loop), 1));
-	rows = sql_run(SQL_CLAIM_IMAGES, values, NULL, 0);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		bool		isnull;
-		bool		fits_null;
-		int64		image = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
-		Datum		datum = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
-		bool		fits = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &fits_null));
-		bytea	   *bytes = isnull ? NULL : DatumGetByteaPP(datum);
-
-		for (Call *call = call_of_image(calls, image, NULL); call != NULL;
-			 call = call_of_image(calls, image, call))
-		{
-			call->no_room = !fits;
-			if (bytes != NULL)
-				call->no_room |= !copy_picture(loop, call, bytes);
-		}
-		if (bytes != NULL && (Pointer) bytes != DatumGetPointer(datum))
-			pfree(bytes);
-	}
+	if (call->released && (of_row == LONG_PARK ||
+						   (of_row == LONG_AS_TASK && call->task->long_images == LONG_PARK)))
+		of_row = LONG_SHRINK;
+	call->long_done = long_images_fit(call->task, of_row, &call->facts, fit);
+	call->max_pixels = fit->max_pixels;
+	if (call->long_done != LONG_PARK)
+		return true;
+	call->fault = "long_image";
+	call->fault_detail = MemoryContextAlloc(loop->context, 128);
+	snprintf(call->fault_detail, 128,
+			 "%d x %d pixels are over the ratio %g, and more than " INT64_FORMAT " pixels",
+			 call->facts.width, call->facts.height, call->task->long_ratio, fit->max_pixels);
+	return false;
 }
 
 /* Puts a claimed call on its way, or to its end if it cannot be asked. */
@@ -317,10 +256,17 @@ start_call(Loop *loop, Call *call)
 	options = call->server->options;
 	call->server->unsent++;
 	config_image_fit(&call->job->fit);
+	call->job->fit.hash = llava_near_duplicates;
 	call->job->fit.factor = options->pixel_factor;
 	call->job->fit.min_pixels = options->min_pixels;
 	call->job->fit.max_pixels = options->max_pixels;
-	image_pool_submit(loop->images, call->job);
+	if (fit_if_long(loop, call))
+		image_pool_submit(loop->images, call->job);
+	else
+	{
+		call->server->unsent--;
+		dlist_push_tail(&loop->finished, &call->node);
+	}
 }
 
 /*
@@ -335,9 +281,11 @@ rows_wanted(Loop *loop)
 	int64		most = 2 * Max(capacity, 1);	/* a window in flight, one
 												 * ahead */
 
+	if (GetCurrentTimestamp() < loop->files_away_until)
+		return 0;
 	/* claims in groups, and no more pictures than memory is set for */
 	if (left <= 0 || loop->held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)) ||
-		(loop->held > 0 && bytes_left(loop) <= 0))
+		(loop->held > 0 && pictures_room(loop) <= 0))
 		return 0;
 	left = Min(left, most - loop->held);
 	if (loop->limit >= 0)
@@ -401,7 +349,7 @@ look_and_claim(Loop *loop, void *arg)
 		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
 		claim(loop, tasks, wanted, calls);
 		if (*calls != NIL)
-			read_bytes(loop, *calls);
+			pictures_read(loop, *calls);
 		plan_next_claim(loop, tasks, list_length(*calls) == wanted, *calls == NIL, full_pass);
 	}
 	server_record_pauses(loop);

@@ -22,7 +22,13 @@ int			llava_image_quality;
 int			llava_prepare_memory;
 int			llava_image_max_size;
 int			llava_image_max_pixels;
+int			llava_image_max_memory;
+int			llava_image_max_time;
+bool		llava_image_full_chroma;
+bool		llava_image_take_cut;
+bool		llava_near_duplicates;
 int			llava_max_reply_size;
+char	   *llava_image_directory;
 char	   *llava_server;
 
 static void
@@ -61,7 +67,7 @@ define_worker_settings(void)
 	DefineCustomIntVariable("llava_zh.prepare_threads",
 							"Threads of a worker that decode and fit pictures.",
 							"Takes effect when a worker starts.",
-							&llava_prepare_threads, 2, 1, 64, PGC_SIGHUP, 0,
+							&llava_prepare_threads, 0, 0, 64, PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
 	DefineCustomIntVariable("llava_zh.prepare_memory",
 							"Memory of a worker for pictures that are claimed and not yet sent.",
@@ -70,14 +76,44 @@ define_worker_settings(void)
 							GUC_UNIT_KB, NULL, NULL, NULL);
 }
 
-static void
-define_limits(void)
+static bool
+check_directory(char **value, void **extra, GucSource source)
 {
+	if ((*value)[0] == '\0' || is_absolute_path(*value))
+		return true;
+	GUC_check_errdetail("\"%s\" is not an absolute path.", *value);
+	GUC_check_errhint("As '/data/images', a directory of the database server.");
+	return false;
+}
+
+static void
+define_image_settings(void)
+{
+	DefineCustomStringVariable("llava_zh.image_directory",
+							   "Directory of the server below which pictures may stay in files.",
+							   "Whoever may INSERT into llava_image can have any picture below it asked about.",
+							   &llava_image_directory, "", PGC_SUSET, GUC_SUPERUSER_ONLY,
+							   check_directory, NULL, NULL);
 	DefineCustomIntVariable("llava_zh.image_quality",
 							"JPEG quality of pictures that have to be encoded anew.",
 							NULL,
 							&llava_image_quality, 90, 1, 100, PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
+	DefineCustomBoolVariable("llava_zh.image_full_chroma",
+							 "Encode pictures anew with colours at full resolution (4:4:4).",
+							 "Off: at half of it (4:2:0), as most JPEGs are.",
+							 &llava_image_full_chroma, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("llava_zh.image_take_cut",
+							 "Take pictures whose file ends early, if 90 % of their rows are there.",
+							 "They are cut to those rows; llava_image.complete is false.",
+							 &llava_image_take_cut, false, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
+	DefineCustomBoolVariable("llava_zh.near_duplicates",
+							 "Park pictures that look like one that was asked about before.",
+							 "llava_image.same_as says which; llava_retry(image) asks all the same.",
+							 &llava_near_duplicates, true, PGC_SUSET, 0,
+							 NULL, NULL, NULL);
 	DefineCustomIntVariable("llava_zh.image_max_size",
 							"Largest picture that is taken, in bytes of its file.",
 							NULL,
@@ -88,6 +124,21 @@ define_limits(void)
 							NULL,
 							&llava_image_max_pixels, 150 * 1000, 1, 1000 * 1000, PGC_SUSET, 0,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.image_max_memory",
+							"Most memory a picture may take that cannot be decoded row by row.",
+							"Progressive JPEG, interlaced PNG and GIF, WebP.",
+							&llava_image_max_memory, 128 * 1024, 1, 2000 * 1024, PGC_SUSET,
+							GUC_UNIT_KB, NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.image_max_time",
+							"Most CPU time that preparing one picture may take.",
+							NULL,
+							&llava_image_max_time, 10 * 1000, 10, 600 * 1000, PGC_SUSET,
+							GUC_UNIT_MS, NULL, NULL, NULL);
+}
+
+static void
+define_other_settings(void)
+{
 	DefineCustomIntVariable("llava_zh.max_reply_size",
 							"Largest response body that is read.",
 							NULL,
@@ -104,7 +155,8 @@ void
 config_define(void)
 {
 	define_worker_settings();
-	define_limits();
+	define_image_settings();
+	define_other_settings();
 	MarkGUCPrefixReserved("llava_zh");
 }
 
@@ -115,5 +167,9 @@ config_image_fit(ImageFit *fit)
 	fit->limits = image_default_limits;
 	fit->limits.max_bytes = (size_t) llava_image_max_size * 1024;
 	fit->limits.max_pixels = (int64_t) llava_image_max_pixels * 1000;
+	fit->limits.max_memory = (int64_t) llava_image_max_memory * 1024;
+	fit->limits.max_ms = llava_image_max_time;
+	fit->limits.take_cut = llava_image_take_cut;
 	fit->quality = llava_image_quality;
+	fit->full_chroma = llava_image_full_chroma;
 }

@@ -11,6 +11,9 @@
 /* Tokens of prompt and chat template beyond the image's, for the forecast. */
 #define PROMPT_TOKENS 300
 
+/* Until the directory of pictures is tried again. */
+#define FILES_AWAY_MS (10 * 1000)
+
 /* The call's end without a request: a fault of the image found here. */
 static void
 image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
@@ -18,6 +21,22 @@ image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
 	call->server->unsent--;
 	call->fault = fault;
 	call->fault_detail = MemoryContextStrdup(loop->context, detail);
+	dlist_push_tail(&loop->finished, &call->node);
+}
+
+/*
+ * The directory of pictures is not there: no picture's fault, and true of all that
+ * are in files.  They wait, and nothing is claimed meanwhile.
+ */
+static void
+files_away(Loop *loop, Call *call)
+{
+	call->wait_ms = Min(FILES_AWAY_MS, llava_retry_delay_max);
+	loop->files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->wait_ms);
+	call->server->unsent--;
+	call->outcome.action = VLM_RETRY;
+	call->outcome.reason = image_status_name(IMAGE_NO_DIRECTORY);
+	strlcpy(call->outcome.detail, call->job->error.message, sizeof(call->outcome.detail));
 	dlist_push_tail(&loop->finished, &call->node);
 }
 
@@ -50,6 +69,11 @@ dispatch_prepared(Loop *loop)
 	{
 		Call	   *call = job->user;
 
+		if (job->status == IMAGE_NO_DIRECTORY)
+		{
+			files_away(loop, call);
+			continue;
+		}
 		if (job->status != IMAGE_OK)
 		{
 			image_fault(loop, call, image_status_name(job->status), job->error.message);
@@ -58,8 +82,9 @@ dispatch_prepared(Loop *loop)
 		forget_original(loop, call);
 		call->sent_width = job->prepared.width;
 		call->sent_height = job->prepared.height;
+		call->image_tokens = image_tokens(&job->prepared.source, &job->fit);
 		call->tokens = dispatch_forecast(&job->prepared, &job->fit, call->task);
-		dlist_push_tail(&loop->ready, &call->node);
+		dlist_push_tail(job->prepared.hash.known ? &loop->hashed : &loop->ready, &call->node);
 	}
 }
 
@@ -233,6 +258,9 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 		loop->renewal_needed = true;
 		return false;
 	}
+	/* its deadline counts from sending */
+	if (!transport_has_room())
+		return false;
 	/* first come, first served: those behind it wait too */
 	server->full = !limits_take(server->limits, call->tokens, false, wait);
 	if (server->full)

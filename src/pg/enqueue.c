@@ -122,6 +122,7 @@ llava_retry(PG_FUNCTION_ARGS)
 		nulls[i] = ' ';
 	}
 	rows_spi_connect();
+	duplicates_release(values, nulls);
 	rows = rows_run_as_owner(extension_relation("llava_pending"), SQL_RETRY, values, nulls);
 	SPI_finish();
 

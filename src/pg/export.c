@@ -62,7 +62,7 @@ set_text(Datum *values, bool *nulls, int column, const char *string)
 }
 
 static Datum
-selected_row(const Export *export, const ExportSample * sample, ExportFault fault)
+selected_row(const Export *export, const ExportSample *sample, ExportFault fault)
 {
 	Datum		values[SELECTED_COLUMNS] = {0};
 	bool		nulls[SELECTED_COLUMNS] = {0};
@@ -84,7 +84,7 @@ selected_row(const Export *export, const ExportSample * sample, ExportFault faul
 
 /* The sample's line or row among the results, if it has one. */
 static void
-take_sample(Export *export, ExportSample * sample)
+take_sample(Export *export, ExportSample *sample)
 {
 	StringInfoData line;
 	ExportFault fault;

@@ -20,7 +20,7 @@ typedef enum ExportFormat
 	EXPORT_OPENAI,
 	EXPORT_IMAGEFOLDER,
 	EXPORT_FORMATS
-}			ExportFormat;
+} ExportFormat;
 
 /* Why a sample would break a training run, in the order of the checks. */
 typedef enum ExportFault
@@ -52,7 +52,7 @@ typedef struct ExportShape
 	bool		data_urls;		/* the picture itself rather than its name */
 	int			cutoff_len;		/* of the trainer, in tokens; 0: not checked */
 	const char *folder;			/* before each name; NULL: none */
-}			ExportShape;
+} ExportShape;
 
 typedef struct ExportSample
 {
@@ -76,10 +76,10 @@ typedef struct ExportSample
 	const char *at;				/* what is wrong in it, or NULL */
 	int			at_length;
 	int64		tokens;			/* about; only for a cutoff_len */
-}			ExportSample;
+} ExportSample;
 
 /* False: no such format. */
-extern bool export_format(const char *name, ExportFormat * format);
+extern bool export_format(const char *name, ExportFormat *format);
 
 /* 'llava, llamafactory, ...' */
 extern char *export_format_names(void);
@@ -89,7 +89,7 @@ extern char *export_format_names(void);
  * hold the picture (else nothing: the line is only checked).  Sets the sample's
  * fields of the checks.
  */
-extern ExportFault export_line(StringInfo line, ExportSample * sample, const ExportShape * shape,
+extern ExportFault export_line(StringInfo line, ExportSample *sample, const ExportShape *shape,
 							   bool with_picture);
 
 /* ---- export_rules.c: what a trainer chokes on ---- */
@@ -99,20 +99,20 @@ extern const char *export_fault_rule(ExportFault fault);
 extern const char *export_fault_text(ExportFault fault);
 
 /* Where in the sample, palloc'd. */
-extern char *export_fault_detail(ExportFault fault, const ExportSample * sample);
+extern char *export_fault_detail(ExportFault fault, const ExportSample *sample);
 
 /* The picture, and that it has a name; sets sample->name. */
-extern ExportFault export_check_image(ExportSample * sample, const ExportShape * shape);
+extern ExportFault export_check_image(ExportSample *sample, const ExportShape *shape);
 
 /* An array of turns, in pairs. */
-extern ExportFault export_check_turns(ExportSample * sample);
+extern ExportFault export_check_turns(ExportSample *sample);
 
 /* Turn sample->turn; its text in *value. */
-extern ExportFault export_check_turn(ExportSample * sample, JsonbContainer *turn, JsonbValue *value,
-									 const ExportShape * shape);
+extern ExportFault export_check_turn(ExportSample *sample, JsonbContainer *turn, JsonbValue *value,
+									 const ExportShape *shape);
 
 /* When all turns are checked. */
-extern ExportFault export_check_length(ExportSample * sample, const ExportShape * shape);
+extern ExportFault export_check_length(ExportSample *sample, const ExportShape *shape);
 
 /* ---- export_choice.c: which samples, in which order ---- */
 
@@ -121,9 +121,9 @@ extern ExportFault export_check_length(ExportSample * sample, const ExportShape 
  * what the shape points to are palloc'd in the current context.  ERROR for an
  * argument that is no good.
  */
-extern char *export_open(FunctionCallInfo fcinfo, ExportShape * shape);
+extern char *export_open(FunctionCallInfo fcinfo, ExportShape *shape);
 
 /* A row of that cursor, palloc'd in the current context. */
-extern void export_sample(HeapTuple row, TupleDesc desc, ExportSample * sample);
+extern void export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample);
 
 #endif							/* LLAVA_EXPORT_H */

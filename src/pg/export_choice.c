@@ -112,7 +112,7 @@ row_text(HeapTuple row, TupleDesc desc, int column)
 }
 
 void
-export_sample(HeapTuple row, TupleDesc desc, ExportSample * sample)
+export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample)
 {
 	bool		is_null;
 	Datum		sha256 = SPI_getbinval(row, desc, COLUMN_SHA256, &is_null);
@@ -174,7 +174,7 @@ format_argument(FunctionCallInfo fcinfo)
 }
 
 static void
-shape_arguments(FunctionCallInfo fcinfo, ExportShape * shape)
+shape_arguments(FunctionCallInfo fcinfo, ExportShape *shape)
 {
 	shape->format = format_argument(fcinfo);
 	shape->image_last = argument_choice(fcinfo, ARG_IMAGE_TOKEN, "place of the image token",
@@ -237,7 +237,7 @@ split_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 }
 
 static SqlStatement
-choice_arguments(FunctionCallInfo fcinfo, const ExportShape * shape, Datum *values, char *nulls)
+choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *values, char *nulls)
 {
 	memset(nulls, 'n', CHOICES);
 	if (!PG_ARGISNULL(ARG_TASKS))
@@ -267,7 +267,7 @@ choice_arguments(FunctionCallInfo fcinfo, const ExportShape * shape, Datum *valu
 }
 
 char *
-export_open(FunctionCallInfo fcinfo, ExportShape * shape)
+export_open(FunctionCallInfo fcinfo, ExportShape *shape)
 {
 	Datum		values[CHOICES] = {0};
 	char		nulls[CHOICES];

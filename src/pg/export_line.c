@@ -24,7 +24,7 @@ typedef struct Spelling
 	bool		role_content;	/* else from and value */
 	const char *token_first;	/* before the question */
 	const char *token_last;		/* after it */
-}			Spelling;
+} Spelling;
 
 static const Spelling spellings[EXPORT_FORMATS] = {
 	[EXPORT_LLAVA] = {"llava", "\"id\": ", NULL, ", \"image\": ", ", \"conversations\": [",
@@ -42,7 +42,7 @@ static const Spelling spellings[EXPORT_FORMATS] = {
 };
 
 bool
-export_format(const char *name, ExportFormat * format)
+export_format(const char *name, ExportFormat *format)
 {
 	for (int i = 0; i < EXPORT_FORMATS; i++)
 		if (strcmp(spellings[i].name, name) == 0)
@@ -94,7 +94,7 @@ append_escaped(StringInfo line, const char *bytes, int length)
 
 /* Content as a list of parts: alike in all turns, or a table's column has two types. */
 static void
-append_parts(StringInfo line, const JsonbValue *value, const char *image, const ExportShape * shape)
+append_parts(StringInfo line, const JsonbValue *value, const char *image, const ExportShape *shape)
 {
 	if (image != NULL && !shape->image_last)
 		appendStringInfo(line, "%s, ", image);
@@ -107,9 +107,9 @@ append_parts(StringInfo line, const JsonbValue *value, const char *image, const 
 
 /* A turn's text, with the image token if this is the turn that has it. */
 static void
-append_text(StringInfo line, const JsonbValue *value, bool with_token, const ExportShape * shape)
+append_text(StringInfo line, const JsonbValue *value, bool with_token, const ExportShape *shape)
 {
-	const		Spelling *spelling = &spellings[shape->format];
+	const Spelling *spelling = &spellings[shape->format];
 
 	appendStringInfoChar(line, '"');
 	if (with_token && !shape->image_last)
@@ -122,10 +122,10 @@ append_text(StringInfo line, const JsonbValue *value, bool with_token, const Exp
 
 /* The turn, checked, onto the line.  image: the part that shows it, or NULL. */
 static ExportFault
-append_turn(StringInfo line, ExportSample * sample, JsonbContainer *turn, const char *image,
-			const ExportShape * shape)
+append_turn(StringInfo line, ExportSample *sample, JsonbContainer *turn, const char *image,
+			const ExportShape *shape)
 {
-	const		Spelling *spelling = &spellings[shape->format];
+	const Spelling *spelling = &spellings[shape->format];
 	bool		first = sample->turn == 1;
 	bool		asks = sample->turn % 2 == 1;
 	JsonbValue	value;
@@ -150,7 +150,7 @@ append_turn(StringInfo line, ExportSample * sample, JsonbContainer *turn, const 
 }
 
 static ExportFault
-append_turns(StringInfo line, ExportSample * sample, const char *image, const ExportShape * shape)
+append_turns(StringInfo line, ExportSample *sample, const char *image, const ExportShape *shape)
 {
 	ExportFault fault = export_check_turns(sample);
 	int			turns = JB_ROOT_COUNT(sample->conversation);
@@ -171,7 +171,7 @@ append_turns(StringInfo line, ExportSample * sample, const char *image, const Ex
 /* ---- the image ---- */
 
 static char *
-data_url(const ExportSample * sample)
+data_url(const ExportSample *sample)
 {
 	bytea	   *picture = (bytea *) PG_DETOAST_DATUM(PointerGetDatum(sample->picture));
 	int			length = VARSIZE_ANY_EXHDR(picture);
@@ -212,9 +212,9 @@ append_string(StringInfo line, const char *before, const char *value)
 }
 
 ExportFault
-export_line(StringInfo line, ExportSample * sample, const ExportShape * shape, bool with_picture)
+export_line(StringInfo line, ExportSample *sample, const ExportShape *shape, bool with_picture)
 {
-	const		Spelling *spelling = &spellings[shape->format];
+	const Spelling *spelling = &spellings[shape->format];
 	char	   *part = NULL;
 	ExportFault fault;
 

@@ -106,7 +106,7 @@ export_fault_text(ExportFault fault)
 }
 
 char *
-export_fault_detail(ExportFault fault, const ExportSample * sample)
+export_fault_detail(ExportFault fault, const ExportSample *sample)
 {
 	switch (fault)
 	{
@@ -167,7 +167,7 @@ is_safe_name(const char *name)
 
 /* The user's name for the image, else 'ab/abcd....jpg' by its hash; NULL: none. */
 static char *
-image_name(const ExportSample * sample, const ExportShape * shape)
+image_name(const ExportSample *sample, const ExportShape *shape)
 {
 	const char *format = sample->image_format;
 	char	   *hex;
@@ -182,7 +182,7 @@ image_name(const ExportSample * sample, const ExportShape * shape)
 }
 
 static ExportFault
-check_picture(const ExportSample * sample, const ExportShape * shape)
+check_picture(const ExportSample *sample, const ExportShape *shape)
 {
 	const char *format = sample->image_format;
 
@@ -203,7 +203,7 @@ check_picture(const ExportSample * sample, const ExportShape * shape)
 }
 
 ExportFault
-export_check_image(ExportSample * sample, const ExportShape * shape)
+export_check_image(ExportSample *sample, const ExportShape *shape)
 {
 	char	   *name = image_name(sample, shape);
 
@@ -259,7 +259,7 @@ token_at(const char *at, const char *end)
 }
 
 static ExportFault
-check_tokens(ExportSample * sample, const char *bytes, int length)
+check_tokens(ExportSample *sample, const char *bytes, int length)
 {
 	const char *end = bytes + length;
 
@@ -327,7 +327,7 @@ text_tokens(const char *bytes, int length)
 }
 
 ExportFault
-export_check_turns(ExportSample * sample)
+export_check_turns(ExportSample *sample)
 {
 	Jsonb	   *conversation = sample->conversation;
 
@@ -341,8 +341,8 @@ export_check_turns(ExportSample * sample)
 }
 
 ExportFault
-export_check_turn(ExportSample * sample, JsonbContainer *turn, JsonbValue *value,
-				  const ExportShape * shape)
+export_check_turn(ExportSample *sample, JsonbContainer *turn, JsonbValue *value,
+				  const ExportShape *shape)
 {
 	const char *role = sample->turn % 2 == 1 ? "human" : "gpt";
 	JsonbValue	from;
@@ -361,7 +361,7 @@ export_check_turn(ExportSample * sample, JsonbContainer *turn, JsonbValue *value
 }
 
 ExportFault
-export_check_length(ExportSample * sample, const ExportShape * shape)
+export_check_length(ExportSample *sample, const ExportShape *shape)
 {
 	if (shape->cutoff_len == 0)
 		return FAULT_NONE;

@@ -77,11 +77,15 @@ static void
 prepare(Asking *asking)
 {
 	ImageFit	fit;
+	ImageInfo	info;
 
 	config_image_fit(&fit);
 	fit.factor = asking->server->pixel_factor;
 	fit.min_pixels = asking->server->min_pixels;
 	fit.max_pixels = asking->server->max_pixels;
+	/* what would be parked is asked about all the same: somebody wants it now */
+	if (image_info(asking->image, asking->image_size, &info, NULL) == IMAGE_OK)
+		(void) long_images_fit(asking->task, LONG_AS_TASK, &info, &fit);
 	image_prepare_here(asking->image, asking->image_size, &fit, &asking->prepared);
 	asking->tokens = dispatch_forecast(&asking->prepared, &fit, asking->task);
 }
@@ -360,7 +364,6 @@ conversation_of(Asking *asking)
 	const char *question = NULL;
 	int			rounds;
 
-	vlm_mask_key(envelope->content, envelope->content_size, asking->key);
 	reply_parse(&asking->task->rules, envelope->content, envelope->content_size,
 				conversation_finish(envelope->finish_reason), &asking->result);
 	asking->answered = true;

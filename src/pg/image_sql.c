@@ -11,10 +11,15 @@
 #include "options.h"
 #include "utils/builtins.h"
 
+#define THUMBNAIL_QUALITY 75
+#define THUMBNAIL_PIXELS_MIN 1024
+
 pg_noreturn static void refuse_image(ImageStatus status, const char *message);
 
 PG_FUNCTION_INFO_V1(llava_image_info);
 PG_FUNCTION_INFO_V1(llava_prepare_image);
+PG_FUNCTION_INFO_V1(llava_image_tokens);
+PG_FUNCTION_INFO_V1(llava_thumbnail);
 
 enum
 {
@@ -45,7 +50,11 @@ refuse_image(ImageStatus status, const char *message)
 			break;
 		case IMAGE_TOO_LARGE:
 			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-			hint = "Limits are the settings llava_zh.image_max_size and llava_zh.image_max_pixels.";
+			hint = "Limits are the settings llava_zh.image_max_size, image_max_pixels and image_max_memory.";
+			break;
+		case IMAGE_TOO_SLOW:
+			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+			hint = "The limit is the setting llava_zh.image_max_time.";
 			break;
 		case IMAGE_TOO_SMALL:
 		case IMAGE_RATIO:
@@ -72,17 +81,18 @@ interrupted(void *arg)
 	return InterruptPending;
 }
 
-void
-image_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared *prepared)
+ImageStatus
+image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared *prepared,
+					   ImageError *error)
 {
 	ImageInfo	info;
-	ImageError	error;
-	ImageStatus status = image_info(data, size, &info, &error);
+	ImageStatus status = image_info(data, size, &info, error);
 
+	memset(prepared, 0, sizeof(*prepared));
 	if (status == IMAGE_OK)
-		status = image_check(&info, size, &fit->limits, &error);
+		status = image_check(&info, size, &fit->limits, error);
 	if (status != IMAGE_OK)
-		refuse_image(status, error.message);
+		return status;
 
 	/* an interrupt that is none of the caller's business costs a new start */
 	fit->stop = interrupted;
@@ -90,8 +100,17 @@ image_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared 
 	do
 	{
 		CHECK_FOR_INTERRUPTS();
-		status = image_prepare(data, size, fit, prepared, &error);
+		status = image_prepare(data, size, fit, prepared, error);
 	} while (status == IMAGE_STOPPED);
+	return status;
+}
+
+void
+image_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared *prepared)
+{
+	ImageError	error;
+	ImageStatus status = image_try_prepare_here(data, size, fit, prepared, &error);
+
 	if (status != IMAGE_OK)
 		refuse_image(status, error.message);
 }
@@ -147,6 +166,7 @@ llava_image_info(PG_FUNCTION_ARGS)
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }
 
+/* Copied, unless they are the picture's own. */
 static bytea *
 prepared_bytes(bytea *image, const ImagePrepared *prepared)
 {
@@ -191,6 +211,76 @@ llava_prepare_image(PG_FUNCTION_ARGS)
 	{
 		image_prepare_here((const uint8 *) VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image),
 						   &fit, &prepared);
+		bytes = prepared_bytes(image, &prepared);
+	}
+	PG_FINALLY();
+	{
+		image_prepared_free(&prepared);
+	}
+	PG_END_TRY();
+	PG_RETURN_BYTEA_P(bytes);
+}
+
+/*
+ * llava_image_tokens(width integer, height integer, pixel_factor integer, min_pixels
+ * bigint, max_pixels bigint): with the two markers around them.
+ */
+Datum
+llava_image_tokens(PG_FUNCTION_ARGS)
+{
+	ImageFit	fit = {0};
+	ImageInfo	info = {0};
+	int			width;
+	int			height;
+	ImageError	error;
+	ImageStatus status;
+	const char *problem;
+
+	info.width = PG_GETARG_INT32(0);
+	info.height = PG_GETARG_INT32(1);
+	fit.factor = PG_GETARG_INT32(2);
+	fit.min_pixels = PG_GETARG_INT64(3);
+	fit.max_pixels = PG_GETARG_INT64(4);
+	problem = options_pixels_problem(fit.factor, fit.min_pixels, fit.max_pixels);
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid arguments: %s", problem),
+				 errhint("Defaults are those of Qwen2.5-VL: 28, 4 * 28^2, 1280 * 28^2.")));
+	status = image_smart_resize(info.height, info.width, fit.factor, fit.min_pixels,
+								fit.max_pixels, &height, &width, &error);
+	if (status != IMAGE_OK)
+		refuse_image(status, error.message);
+	PG_RETURN_INT64(image_tokens(&info, &fit));
+}
+
+/*
+ * llava_thumbnail(image bytea, pixels integer): a small JPEG; NULL where the
+ * picture cannot be decoded.
+ */
+Datum
+llava_thumbnail(PG_FUNCTION_ARGS)
+{
+	bytea	   *image = PG_GETARG_BYTEA_PP(0);
+	bytea	   *volatile bytes;
+	ImagePrepared prepared;
+	ImageFit	fit;
+	ImageError	error;
+
+	config_image_fit(&fit);
+	fit.factor = 1;
+	fit.min_pixels = 1;
+	fit.max_pixels = PG_GETARG_INT32(1);
+	fit.quality = THUMBNAIL_QUALITY;
+	if (fit.max_pixels < THUMBNAIL_PIXELS_MIN)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("a thumbnail has at least %d pixels", THUMBNAIL_PIXELS_MIN)));
+	if (image_try_prepare_here((const uint8 *) VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image),
+							   &fit, &prepared, &error) != IMAGE_OK)
+		PG_RETURN_NULL();
+	PG_TRY();
+	{
 		bytes = prepared_bytes(image, &prepared);
 	}
 	PG_FINALLY();

@@ -20,7 +20,6 @@
 #include "rows.h"
 #include "task.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -29,16 +28,23 @@
 enum
 {
 	COLUMN_IMAGE,
+	COLUMN_IN_FILE,
 	COLUMN_TASK,
 	COLUMN_SHA256,
 	COLUMN_FORMAT,
 	COLUMN_WIDTH,
 	COLUMN_HEIGHT,
+	COLUMN_CHANNELS,
+	COLUMN_BITS,
 	COLUMN_ORIENTATION,
+	COLUMN_PROGRESSIVE,
+	COLUMN_ANIMATED,
+	COLUMN_COMPLETE,
 	COLUMN_BYTES,
 	COLUMN_REJECTED,
 	COLUMN_REJECTED_DETAIL,
 	COLUMN_SAME_AS,
+	COLUMN_SAME_DISTANCE,
 	COLUMN_RECEIVED_AT,
 	WRITTEN,
 	COLUMN_ID = WRITTEN,
@@ -48,16 +54,23 @@ enum
 
 static const char *const column_names[COLUMNS] = {
 	[COLUMN_IMAGE] = "image",
+	[COLUMN_IN_FILE] = "in_file",
 	[COLUMN_TASK] = "task",
 	[COLUMN_SHA256] = "sha256",
 	[COLUMN_FORMAT] = "format",
 	[COLUMN_WIDTH] = "width",
 	[COLUMN_HEIGHT] = "height",
+	[COLUMN_CHANNELS] = "channels",
+	[COLUMN_BITS] = "bits",
 	[COLUMN_ORIENTATION] = "orientation",
+	[COLUMN_PROGRESSIVE] = "progressive",
+	[COLUMN_ANIMATED] = "animated",
+	[COLUMN_COMPLETE] = "complete",
 	[COLUMN_BYTES] = "bytes",
 	[COLUMN_REJECTED] = "rejected",
 	[COLUMN_REJECTED_DETAIL] = "rejected_detail",
 	[COLUMN_SAME_AS] = "same_as",
+	[COLUMN_SAME_DISTANCE] = "same_distance",
 	[COLUMN_RECEIVED_AT] = "received_at",
 	[COLUMN_ID] = "id",
 	[COLUMN_PATH] = "path",
@@ -83,7 +96,6 @@ typedef struct Arrival
 } Arrival;
 
 PG_FUNCTION_INFO_V1(llava_intake);
-PG_FUNCTION_INFO_V1(llava_image_frozen);
 
 /* Looked up at the statement's first row: fn_extra is this trigger's and no other's. */
 static Intake *
@@ -181,12 +193,15 @@ check_arrival(const Arrival *arrival)
 {
 	if (!arrival->nulls[COLUMN_PATH])
 		check_path(TextDatumGetCString(arrival->values[COLUMN_PATH]));
-	if (arrival->nulls[COLUMN_IMAGE])
+	if (!arrival->nulls[COLUMN_IMAGE])
+		return;
+	if (arrival->nulls[COLUMN_PATH] || llava_image_directory[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("a row of \"llava_image\" needs the bytes of its picture"),
 				 errhint("INSERT INTO llava_image (path, image) VALUES ('a.jpg', pg_read_binary_file('/data/a.jpg')), "
-						 "or CALL llava_load('/data'). Nothing is fetched from source_url.")));
+						 "or CALL llava_load('/data'). With the setting llava_zh.image_directory a path below it is enough. "
+						 "Nothing is fetched from source_url.")));
 }
 
 static void
@@ -210,7 +225,62 @@ set_facts(Arrival *arrival, const ImageInfo *info)
 		return;
 	set(arrival, COLUMN_WIDTH, Int32GetDatum(info->width));
 	set(arrival, COLUMN_HEIGHT, Int32GetDatum(info->height));
+	set(arrival, COLUMN_CHANNELS, Int16GetDatum(info->channels));
+	set(arrival, COLUMN_BITS, Int16GetDatum(info->bits));
 	set(arrival, COLUMN_ORIENTATION, Int16GetDatum(info->orientation));
+	set(arrival, COLUMN_PROGRESSIVE, BoolGetDatum(info->progressive));
+	set(arrival, COLUMN_ANIMATED, BoolGetDatum(info->animated));
+	set(arrival, COLUMN_COMPLETE, BoolGetDatum(info->complete));
+}
+
+/* Whether the picture can be asked about, by its header and the limits. */
+static ImageStatus
+inspect(const uint8_t *data, size_t size, const ImageLimits *limits, ImageInfo *info,
+		ImageError *error)
+{
+	ImageStatus status = image_info(data, size, info, error);
+
+	return status == IMAGE_OK ? image_check(info, size, limits, error) : status;
+}
+
+/* As find_facts, for a picture that stays in the file its path names. */
+static bool
+find_facts_in_file(Arrival *arrival, const ImageLimits *limits)
+{
+	const char *path = TextDatumGetCString(arrival->values[COLUMN_PATH]);
+	uint8_t		digest[IMAGE_SHA256_SIZE];
+	uint8_t    *data;
+	size_t		size;
+	ImageInfo	info = {0};
+	ImageError	error = {0};
+	ImageStatus status = image_file_read(llava_image_directory, path, limits->max_bytes, &data,
+										 &size, &error);
+	bool		was_read = status == IMAGE_OK;
+
+	/* nothing throws while data is ours */
+	if (was_read)
+	{
+		image_sha256(data, size, digest);
+		status = inspect(data, size, limits, &info, &error);
+		free(data);
+	}
+	if (status == IMAGE_NO_DIRECTORY)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FILE),
+				 errmsg("%s", error.message),
+				 errhint("The directory is the setting llava_zh.image_directory.")));
+	if (was_read || status == IMAGE_TOO_LARGE)
+		set(arrival, COLUMN_BYTES, Int64GetDatum((int64) size));
+	if (was_read)
+	{
+		set(arrival, COLUMN_IN_FILE, BoolGetDatum(true));
+		set(arrival, COLUMN_SHA256,
+			PointerGetDatum(rows_bytea(digest, sizeof(digest))));
+		set_facts(arrival, &info);
+	}
+	if (status != IMAGE_OK)
+		reject(arrival, status, error.message);
+	return status == IMAGE_OK;
 }
 
 /*
@@ -220,13 +290,16 @@ set_facts(Arrival *arrival, const ImageInfo *info)
 static bool
 find_facts(Arrival *arrival, const ImageLimits *limits)
 {
-	Size		size = toast_raw_datum_size(arrival->values[COLUMN_IMAGE]) - VARHDRSZ;
+	Size		size;
 	struct varlena *image;
-	const uint8_t *data;
-	ImageInfo	info;
-	ImageError	error;
+	ImageInfo	info = {0};
+	ImageError	error = {0};
 	ImageStatus status;
 
+	set(arrival, COLUMN_IN_FILE, BoolGetDatum(false));
+	if (arrival->nulls[COLUMN_IMAGE])
+		return find_facts_in_file(arrival, limits);
+	size = toast_raw_datum_size(arrival->values[COLUMN_IMAGE]) - VARHDRSZ;
 	set(arrival, COLUMN_BYTES, Int64GetDatum((int64) size));
 	if (limits->max_bytes > 0 && size > limits->max_bytes)
 	{
@@ -240,13 +313,8 @@ find_facts(Arrival *arrival, const ImageLimits *limits)
 	set(arrival, COLUMN_IMAGE, PointerGetDatum(image));
 	set(arrival, COLUMN_SHA256, DirectFunctionCall1(sha256_bytea, PointerGetDatum(image)));
 
-	memset(&info, 0, sizeof(info));
-	memset(&error, 0, sizeof(error));
-	data = (const uint8_t *) VARDATA_ANY(image);
-	status = image_info(data, size, &info, &error);
+	status = inspect((const uint8_t *) VARDATA_ANY(image), size, limits, &info, &error);
 	set_facts(arrival, &info);
-	if (status == IMAGE_OK)
-		status = image_check(&info, size, limits, &error);
 	if (status != IMAGE_OK)
 		reject(arrival, status, error.message);
 	return status == IMAGE_OK;
@@ -295,24 +363,78 @@ id_is_taken(const Intake *intake, Datum id)
 	return rows_run_as_owner(intake->image, SQL_IMAGE_STATE, &id, NULL) > 0;
 }
 
+/*
+ * The first image that had these bytes, false if none had; *forgotten, in this
+ * context, says when and why it was taken down, or is NULL.
+ */
+static bool
+find_seen(const Intake *intake, Datum sha256, int64 *first, MemoryContext context,
+		  char **forgotten)
+{
+	HeapTuple	row;
+	TupleDesc	desc;
+	Datum		words;
+	bool		isnull;
+
+	*forgotten = NULL;
+	if (rows_run_as_owner(intake->seen, SQL_SEEN_FIND, &sha256, NULL) == 0)
+		return false;
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	*first = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+	words = SPI_getbinval(row, desc, 2, &isnull);
+	if (!isnull)
+		*forgotten = MemoryContextStrdup(context, TextDatumGetCString(words));
+	return true;
+}
+
 /* The first image with these bytes: this one, if nobody came before. */
 static int64
-first_with_bytes(const Intake *intake, Datum sha256, Datum id)
+first_with_bytes(const Intake *intake, Datum sha256, Datum id, MemoryContext context,
+				 char **forgotten)
 {
 	Datum		values[2] = {sha256, id};
+	int64		first;
 
+	*forgotten = NULL;
 	for (;;)
 	{
-		bool		isnull;
-
 		if (rows_run_as_owner(intake->seen, SQL_SEEN_ADD, values, NULL) > 0)
 			return DatumGetInt64(id);
-		if (rows_run_as_owner(intake->seen, SQL_SEEN_FIND, values, NULL) > 0)
-			return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc,
-											   1, &isnull));
+		if (find_seen(intake, sha256, &first, context, forgotten))
+			return first;
 		/* it was deleted in between */
 		CHECK_FOR_INTERRUPTS();
 	}
+}
+
+/* These bytes were taken down: what came is a row that says so, and nothing of them. */
+static void
+refuse_forgotten(Arrival *arrival, const char *forgotten)
+{
+	set_null(arrival, COLUMN_IMAGE);
+	set(arrival, COLUMN_IN_FILE, BoolGetDatum(false));
+	for (int i = COLUMN_FORMAT; i <= COLUMN_BYTES; i++)
+		set_null(arrival, i);
+	set(arrival, COLUMN_REJECTED, CStringGetTextDatum("forgotten"));
+	set(arrival, COLUMN_REJECTED_DETAIL, CStringGetTextDatum(forgotten));
+}
+
+/* A picture that cannot be asked about; its bytes may be known all the same. */
+static void
+keep_rejected(Arrival *arrival, const Intake *intake)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int64		first;
+	char	   *forgotten = NULL;
+
+	if (arrival->nulls[COLUMN_SHA256])
+		return;
+	rows_spi_connect();
+	(void) find_seen(intake, arrival->values[COLUMN_SHA256], &first, caller, &forgotten);
+	SPI_finish();
+	if (forgotten != NULL)
+		refuse_forgotten(arrival, forgotten);
 }
 
 static void
@@ -335,16 +457,20 @@ accept_image(Arrival *arrival, const Intake *intake, const char *task)
 	Datum		id = arrival->values[COLUMN_ID];
 	MemoryContext caller = CurrentMemoryContext;
 	int64		first;
+	char	   *forgotten;
 
 	rows_spi_connect();
 	if (!id_is_taken(intake, id))
 	{
-		first = first_with_bytes(intake, arrival->values[COLUMN_SHA256], id);
+		first = first_with_bytes(intake, arrival->values[COLUMN_SHA256], id, caller, &forgotten);
 		MemoryContextSwitchTo(caller);
-		if (first != DatumGetInt64(id))
+		if (forgotten != NULL)
+			refuse_forgotten(arrival, forgotten);
+		else if (first != DatumGetInt64(id))
 		{
 			set(arrival, COLUMN_SAME_AS, Int64GetDatum(first));
 			set_null(arrival, COLUMN_IMAGE);
+			set(arrival, COLUMN_IN_FILE, BoolGetDatum(false));
 		}
 		else
 			queue(intake, id, task != NULL ? task : drawn_task(arrival, intake));
@@ -373,6 +499,8 @@ llava_intake(PG_FUNCTION_ARGS)
 	task = given_task(&arrival, intake);
 	if (find_facts(&arrival, &intake->limits))
 		accept_image(&arrival, intake, task);
+	else
+		keep_rejected(&arrival, intake);
 	set(&arrival, COLUMN_RECEIVED_AT,
 		TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 
@@ -381,43 +509,4 @@ llava_intake(PG_FUNCTION_ARGS)
 	if (!arrival.nulls[COLUMN_IMAGE] && arrival.values[COLUMN_IMAGE] != given)
 		pfree(DatumGetPointer(arrival.values[COLUMN_IMAGE]));
 	return PointerGetDatum(stored);
-}
-
-/* Whether the UPDATE leaves this column as it is. */
-static bool
-is_unchanged(TriggerData *trigger, const char *name)
-{
-	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
-	int			number = SPI_fnumber(desc, name);
-	Form_pg_attribute attribute = TupleDescAttr(desc, number - 1);
-	bool		old_null,
-				new_null;
-	Datum		before = heap_getattr(trigger->tg_trigtuple, number, desc, &old_null);
-	Datum		after = heap_getattr(trigger->tg_newtuple, number, desc, &new_null);
-
-	if (old_null || new_null)
-		return old_null == new_null;
-	return datumIsEqual(before, after, attribute->attbyval, attribute->attlen);
-}
-
-/* BEFORE UPDATE OF id, image, sha256 on llava_image, FOR EACH ROW. */
-Datum
-llava_image_frozen(PG_FUNCTION_ARGS)
-{
-	TriggerData *trigger = rows_trigger(fcinfo, "llava_image");
-	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
-	const char *changed;
-	bool		erased;
-
-	(void) heap_getattr(trigger->tg_newtuple, SPI_fnumber(desc, "image"), desc, &erased);
-	changed = !is_unchanged(trigger, "id") ? "id" :
-		!is_unchanged(trigger, "sha256") ? "sha256" :
-		!erased && !is_unchanged(trigger, "image") ? "image" : NULL;
-	if (changed != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("column \"%s\" of \"llava_image\" is never changed", changed),
-				 errdetail("Replies and samples refer to the picture as it was."),
-				 errhint("INSERT the other picture as a new row. image = NULL erases the bytes.")));
-	return PointerGetDatum(trigger->tg_newtuple);
 }

@@ -3,9 +3,11 @@
  *	  One process of the cluster, without a database, that keeps the workers of
  *	  llava_zh.databases running.
  *
- * A worker that ends is started again: at once if it lived for a while, else
- * after a pause that doubles, so that a database that does not exist costs a
- * process every five minutes and no more.
+ * A worker that ends is started again: soon if it lived for a while, else after
+ * a pause that doubles, so that a database that does not exist costs a process
+ * every five minutes and no more.  A reload of the settings ends the pauses.
+ *
+ * It takes its workers with it when it ends: the next one could not know them.
  */
 #include "postgres.h"
 
@@ -17,6 +19,7 @@
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "utils/varlena.h"
@@ -28,7 +31,7 @@
 #define LONGEST_PAUSE_MS (5 * 60 * 1000)
 
 /* A worker that lived this long did not fail to start. */
-#define HEALTHY_MS (30 * 1000)
+#define HEALTHY_MS (5 * 1000)
 
 typedef struct Slot
 {
@@ -49,7 +52,8 @@ launcher_register(void)
 	BackgroundWorker worker;
 
 	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS;
+	/* a connection to no database: pg_stat_activity shows who has one */
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = 1;
 	strlcpy(worker.bgw_library_name, "llava_zh", sizeof(worker.bgw_library_name));
@@ -84,13 +88,14 @@ want_slot(const char *database, int number)
 		slot = MemoryContextAllocZero(TopMemoryContext, sizeof(Slot));
 		strlcpy(slot->target.database, database, sizeof(slot->target.database));
 		slot->target.slot = number;
-		slot->pause_ms = FIRST_PAUSE_MS;
 		dlist_push_tail(&slots, &slot->node);
 	}
 	slot->wanted = true;
+	slot->pause_ms = FIRST_PAUSE_MS;
+	slot->start_at = 0;
 }
 
-/* Reads the settings into the list of slots. */
+/* Reads the settings into the list of slots; pauses are over. */
 static void
 read_settings(void)
 {
@@ -183,17 +188,34 @@ tend_slots(void)
 	return wait;
 }
 
+static void
+end_workers(int code, Datum arg)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &slots)
+	{
+		Slot	   *slot = dlist_container(Slot, node, iter.cur);
+
+		if (slot->handle != NULL)
+			TerminateBackgroundWorker(slot->handle);
+	}
+}
+
 void
 llava_launcher_main(Datum arg)
 {
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
-	pqsignal(SIGTERM, SignalHandlerForShutdownRequest);
+	/* ends with status 1, after which the postmaster starts another */
+	pqsignal(SIGTERM, die);
 	/* the notices of started and ended workers */
 	pqsignal(SIGUSR1, procsignal_sigusr1_handler);
 	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	before_shmem_exit(end_workers, (Datum) 0);
 
 	read_settings();
-	while (!ShutdownRequestPending)
+	for (;;)
 	{
 		long		wait = tend_slots();
 
@@ -208,5 +230,4 @@ llava_launcher_main(Datum arg)
 			read_settings();
 		}
 	}
-	proc_exit(0);
 }

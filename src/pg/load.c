@@ -35,6 +35,9 @@ typedef struct Load
 	text	   *task;			/* or NULL */
 	text	   *licence;		/* or NULL */
 	int			batch;
+	bool		store;			/* the bytes too; else they stay in the files */
+	const char *prefix;			/* of paths: "", or where directory lies below
+								 * llava_zh.image_directory */
 	MemoryContext context;		/* of the call: survives commits */
 	MemoryContext file_context; /* of one file */
 
@@ -172,6 +175,7 @@ add_rejected(Load *load, const char *name, off_t size)
 	load->stopped++;
 }
 
+/* bytes NULL: they stay in the file, which the intake reads. */
 static void
 add_image(Load *load, const char *name, bytea *bytes)
 {
@@ -182,6 +186,8 @@ add_image(Load *load, const char *name, bytea *bytes)
 
 	values[0] = CStringGetTextDatum(name);
 	values[1] = PointerGetDatum(bytes);
+	if (bytes == NULL)
+		nulls[1] = 'n';
 	values[2] = PointerGetDatum(load->task);
 	values[3] = PointerGetDatum(load->licence);
 	if (load->task == NULL)
@@ -212,21 +218,14 @@ is_known(const char *name)
 	return known;
 }
 
-/* Reads one file and inserts its row; name is its path below the directory. */
+/* A file's row, with its bytes. */
 static void
-take_file(Load *load, const char *path, const char *name)
+store_file(Load *load, const char *path, const char *name)
 {
 	off_t		size;
-	int			fd;
+	int			fd = open_regular(load, path, &size);
 	bytea	   *bytes = NULL;
 
-	load->files++;
-	if (is_known(name))
-	{
-		load->known++;
-		return;
-	}
-	fd = open_regular(load, path, &size);
 	if (fd < 0)
 		return;
 	if (size > (off_t) llava_image_max_size * 1024)
@@ -234,10 +233,28 @@ take_file(Load *load, const char *path, const char *name)
 	else if ((bytes = read_bytes(load, fd, path, (size_t) size)) != NULL)
 		add_image(load, name, bytes);
 	CloseTransientFile(fd);
-
 	load->uncommitted++;
 	if (bytes != NULL)
 		load->uncommitted_bytes += VARSIZE(bytes);
+}
+
+/* Inserts one file's row; name is its path below the directory. */
+static void
+take_file(Load *load, const char *path, const char *name)
+{
+	load->files++;
+	if (is_known(name))
+	{
+		load->known++;
+		return;
+	}
+	if (load->store)
+		store_file(load, path, name);
+	else
+	{
+		add_image(load, name, NULL);
+		load->uncommitted++;
+	}
 	if (load->uncommitted >= load->batch || load->uncommitted_bytes >= COMMIT_BYTES)
 		commit(load);
 }
@@ -261,7 +278,7 @@ load_entry(Load *load, const char *path, const char *name)
 	else if (lstat(path, &facts) < 0)
 		cannot_read(load, path);
 	else if (S_ISDIR(facts.st_mode))
-		load_directory(load, path, name);
+		load_directory(load, path, psprintf("%s/", name));
 	else if (S_ISREG(facts.st_mode))
 	{
 		MemoryContext caller = MemoryContextSwitchTo(load->file_context);
@@ -272,7 +289,7 @@ load_entry(Load *load, const char *path, const char *name)
 	}
 }
 
-/* All of a directory; name is its path below the one of the call, or "". */
+/* All of a directory; name is what stands before its entries' names: "", or as "a/b/". */
 static void
 load_directory(Load *load, const char *path, const char *name)
 {
@@ -285,7 +302,7 @@ load_directory(Load *load, const char *path, const char *name)
 		MemoryContext caller = MemoryContextSwitchTo(load->context);
 		const char *entry = lfirst(cell);
 		char	   *entry_path = psprintf("%s/%s", path, entry);
-		char	   *entry_name = psprintf("%s%s%s", name, name[0] != '\0' ? "/" : "", entry);
+		char	   *entry_name = psprintf("%s%s", name, entry);
 
 		MemoryContextSwitchTo(caller);
 		load_entry(load, entry_path, entry_name);
@@ -338,6 +355,35 @@ directory_argument(text *argument)
 	return directory;
 }
 
+/*
+ * Where a directory lies below llava_zh.image_directory, with a slash at its end, or
+ * "" if it is that one; ERROR if it is not below.
+ */
+static const char *
+prefix_below(const char *directory)
+{
+	char	   *top = pstrdup(llava_image_directory);
+
+	if (top[0] == '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("pictures can only stay in files below llava_zh.image_directory, which is not set"),
+				 errhint("As superuser: ALTER SYSTEM SET llava_zh.image_directory = %s; SELECT pg_reload_conf();",
+						 quote_literal_cstr(directory[0] != '\0' ? directory : "/"))));
+	canonicalize_path(top);
+	if (strcmp(top, "/") == 0)
+		top[0] = '\0';
+	if (!path_is_prefix_of_path(top, directory))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("directory \"%s\" is not below llava_zh.image_directory, so its pictures cannot stay in files",
+						directory),
+				 errhint("Without store => false their bytes are copied into the database.")));
+	if (directory[strlen(top)] == '\0')
+		return "";
+	return psprintf("%s/", directory + strlen(top) + 1);
+}
+
 /* In the context of the call, so that commits do not take the arguments away. */
 static Load *
 load_new(FunctionCallInfo fcinfo)
@@ -356,6 +402,8 @@ load_new(FunctionCallInfo fcinfo)
 				 errmsg("directory is NULL"),
 				 errhint("CALL llava_load('/data/images');")));
 	load->directory = directory_argument(PG_GETARG_TEXT_PP(0));
+	load->store = PG_ARGISNULL(4) || PG_GETARG_BOOL(4);
+	load->prefix = load->store ? "" : prefix_below(load->directory);
 	if (!PG_ARGISNULL(1))
 		load->task = DatumGetTextPCopy(PG_GETARG_DATUM(1));
 	if (!PG_ARGISNULL(2))
@@ -397,7 +445,7 @@ report(const Load *load)
 	ereport(NOTICE, (errmsg_internal("%s", line.data)));
 }
 
-/* PROCEDURE llava_load(directory text, task text, licence text, batch integer) */
+/* PROCEDURE llava_load(directory, task, licence text, batch integer, store boolean) */
 Datum
 llava_load(PG_FUNCTION_ARGS)
 {
@@ -410,7 +458,7 @@ llava_load(PG_FUNCTION_ARGS)
 	rc = SPI_connect_ext(SPI_OPT_NONATOMIC);
 	if (rc != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext: %s", SPI_result_code_string(rc));
-	load_directory(load, load->directory, "");
+	load_directory(load, load->directory, load->prefix);
 	commit(load);
 	SPI_finish();
 

@@ -11,6 +11,8 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
+#include <unistd.h>
+
 /* Leases of what is held are looked at this often. */
 #define RENEW_CHECK_MS (10 * 1000)
 
@@ -24,6 +26,18 @@ join_threads(int code, Datum arg)
 	if (threads != NULL)
 		image_pool_free(threads);
 	threads = NULL;
+}
+
+/* llava_zh.prepare_threads; 0: as many as there are cores. */
+static int
+threads_wanted(void)
+{
+	long		cores;
+
+	if (llava_prepare_threads > 0)
+		return llava_prepare_threads;
+	cores = sysconf(_SC_NPROCESSORS_ONLN);
+	return (int) Min(Max(cores, 1), 64);
 }
 
 Loop *
@@ -42,15 +56,16 @@ loop_new(int holder, bool in_procedure)
 	loop->cursor_task = MemoryContextStrdup(context, "");
 	loop->next_due = DT_NOEND;
 	dlist_init(&loop->servers);
+	dlist_init(&loop->hashed);
 	dlist_init(&loop->ready);
 	dlist_init(&loop->sent);
 	dlist_init(&loop->finished);
-	loop->images = image_pool_new(llava_prepare_threads);
+	loop->images = image_pool_new(threads_wanted());
 	if (loop->images == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not start %d threads to prepare pictures",
-						llava_prepare_threads)));
+						threads_wanted())));
 	if (!exit_registered)
 		before_shmem_exit(join_threads, (Datum) 0);
 	exit_registered = true;
@@ -76,6 +91,8 @@ loop_free(Loop *loop)
 		call->sent = false;
 		call_free(loop, call);
 	}
+	dlist_foreach_modify(iter, &loop->hashed)
+		call_free(loop, dlist_container(Call, node, iter.cur));
 	dlist_foreach_modify(iter, &loop->ready)
 		call_free(loop, dlist_container(Call, node, iter.cur));
 	dlist_foreach_modify(iter, &loop->finished)
@@ -120,6 +137,8 @@ time_to_wait(Loop *loop, long max_ms, long pace_ms)
 	dlist_foreach(iter, &loop->finished)
 		wait = Min(wait, ms_until(Max(dlist_container(Call, node, iter.cur)->settle_at,
 									  loop->settle_after)));
+	if (!dlist_is_empty(&loop->hashed))
+		wait = Min(wait, ms_until(loop->look_hashed_at));
 	if (loop->held > 0)
 		wait = Min(wait, RENEW_CHECK_MS);
 	return wait;
@@ -147,6 +166,11 @@ loop_turn(Loop *loop, long max_ms)
 	dispatch_responses(loop);
 	dispatch_prepared(loop);
 	(void) dispatch_ready(loop);
+	if (!dlist_is_empty(&loop->hashed))
+	{
+		duplicates_park(loop);
+		(void) dispatch_ready(loop);
+	}
 	if (!dlist_is_empty(&loop->finished) && GetCurrentTimestamp() >= loop->settle_after)
 		settle_finished(loop);
 

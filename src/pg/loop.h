@@ -1,11 +1,11 @@
 /*
  * loop.h
  *	  What the files of the draining loop share: tx.c, servers.c, claim.c,
- *	  dispatch.c, settle.c, loop.c, worker.c.
+ *	  dispatch.c, duplicates.c, settle.c, loop.c, worker.c.
  *
  * A claimed row is a Call.  It walks one way through the lists of the Loop:
- * claimed -> (preparing, in the image pool) -> ready -> sent -> finished, and is
- * freed when its settle has committed.
+ * claimed -> (preparing, in the image pool) -> hashed -> ready -> sent -> finished,
+ * and is freed when its settle has committed; or parked from hashed, as a copy.
  */
 #ifndef LLAVA_LOOP_H
 #define LLAVA_LOOP_H
@@ -49,14 +49,21 @@ typedef struct Call
 	TaskSet    *set;
 	LlavaTask  *task;
 	ServerState *server;
+	ImageInfo	facts;			/* sides, as the row has them; 0: unknown */
+	LongImages	long_policy;	/* the row's own */
+	bool		released;		/* not to be parked again */
+	LongImages	long_done;		/* LONG_AS_TASK: the picture is not long */
 	ImageJob   *job;			/* with the bytes, until they are sent */
 	int			sent_width;
 	int			sent_height;
+	int64		max_pixels;		/* that it was fitted to */
+	int64		image_tokens;	/* forecast */
 	int64		tokens;			/* forecast: image, prompt and reply */
 	int64		seed;
 	int64		bytes;			/* counted in the loop's */
 	bool		no_room;		/* the picture did not fit into memory now */
 	bool		sent;
+	int			wait_ms;		/* before it is claimed again, where not sent */
 	double		cost;			/* of its answer */
 
 	/* how it ended: an image fault found here, or a response */
@@ -75,6 +82,7 @@ typedef struct Loop
 	int			holder;			/* worker slot, or minus the pid of a session */
 	bool		in_procedure;	/* transactions are the caller's CALL's */
 	Oid			schema;			/* of the extension at the last look */
+	Oid			pending;		/* the llava_pending that was claimed from */
 
 	/* what llava_drain was asked for; else NULL, -1 */
 	const char *only_task;
@@ -87,11 +95,13 @@ typedef struct Loop
 	TaskSet    *tasks;
 	bool		servers_stale;	/* the catalogue has changed */
 
+	dlist_head	hashed;			/* Call: prepared, to be held against others */
 	dlist_head	ready;			/* Call: prepared, to be sent */
 	dlist_head	sent;			/* Call: in flight */
 	dlist_head	finished;		/* Call: to be settled */
 	int			held;			/* calls in all */
 	int64		bytes;			/* of pictures, before they are sent */
+	TimestampTz look_hashed_at; /* no look for copies before, after an error */
 	TimestampTz renew_at;		/* when leases are looked at next */
 	bool		renewal_needed; /* a ready call's lease is too short to be
 								 * sent */
@@ -103,6 +113,8 @@ typedef struct Loop
 	List	   *claimable;		/* names of tasks the last claim looked for */
 	TimestampTz claim_at;		/* when there may be rows to claim */
 	TimestampTz look_at;		/* when servers and tasks are looked at anyway */
+	TimestampTz files_away_until;	/* the directory of pictures cannot be
+									 * opened: nothing is claimed */
 	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
 	TimestampTz settle_after;	/* no settle before, after an error */
 	bool		looked;			/* servers and tasks were read at least once */
@@ -187,9 +199,18 @@ extern void call_free(Loop *loop, Call *call);
 extern void call_set_bytes(Loop *loop, Call *call, int64 bytes);
 extern void taskset_release(TaskSet *set);
 
+/* ---- pictures.c ---- */
+
+/* Bytes that llava_zh.prepare_memory leaves for pictures. */
+extern int64 pictures_room(Loop *loop);
+
+/* Gives each call its picture's job and facts; in the claim's transaction. */
+extern void pictures_read(Loop *loop, List *calls);
+
 /* ---- dispatch.c ---- */
 
-extern void dispatch_prepared(Loop *loop);	/* image pool -> ready or finished */
+extern void dispatch_prepared(Loop *loop);	/* image pool -> hashed, ready or
+											 * finished */
 extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to
 										 * try again */
 extern void dispatch_responses(Loop *loop); /* request pool -> finished */
@@ -197,6 +218,11 @@ extern void dispatch_responses(Loop *loop); /* request pool -> finished */
 /* Tokens that a request about the picture is expected to cost. */
 extern int64 dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
 							   const LlavaTask *task);
+
+/* ---- duplicates.c ---- */
+
+extern void duplicates_park(Loop *loop);	/* hashed -> ready, or parked; a
+											 * transaction of its own */
 
 /* ---- settle.c ---- */
 

@@ -68,3 +68,13 @@ rows_spi_connect(void)
 	if (rc != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect: %s", SPI_result_code_string(rc));
 }
+
+struct varlena *
+rows_bytea(const void *bytes, size_t size)
+{
+	bytea	   *value = palloc(VARHDRSZ + size);
+
+	SET_VARSIZE(value, VARHDRSZ + size);
+	memcpy(VARDATA(value), bytes, size);
+	return value;
+}

@@ -24,4 +24,7 @@ extern uint64 rows_run_as_owner(Oid table, SqlStatement statement, Datum *values
 
 extern void rows_spi_connect(void);
 
+/* palloc'd. */
+extern struct varlena *rows_bytea(const void *bytes, size_t size);
+
 #endif							/* LLAVA_ROWS_H */

@@ -91,6 +91,15 @@ load_key(Loop *loop, void *arg)
 	argument->key = key == NULL ? NULL : MemoryContextStrdup(loop->context, key);
 }
 
+/* Ends a pause, if there is one; the log tells. */
+static void
+resume(ServerState *server)
+{
+	if (limits_resume(server->limits))
+		ereport(LOG,
+				(errmsg("llava_zh: server \"%s\" resumed", server->options->name)));
+}
+
 /* Reads one server's options and key; a key that may not be used is its pause. */
 static void
 load_server(Loop *loop, ServerState *server)
@@ -105,7 +114,7 @@ load_server(Loop *loop, ServerState *server)
 	server->options = server_load(server->oid);
 	MemoryContextSwitchTo(old);
 	limits_set_options(server->limits, server->options);
-	limits_resume(server->limits);
+	resume(server);
 
 	argument.options = server->options;
 	if (tx_try(loop, load_key, &argument, &error))
@@ -265,7 +274,7 @@ check_limits(ServerState *server)
 	else if (reason == NULL && (strcmp(pause.reason, "max_requests") == 0 ||
 								strcmp(pause.reason, "budget") == 0 ||
 								strcmp(pause.reason, "paused") == 0))
-		limits_resume(server->limits);
+		resume(server);
 }
 
 ServerChance
@@ -348,9 +357,8 @@ server_works(ServerState *server)
 	Pause		pause;
 
 	limits_pause_now(server->limits, &pause);
-	if (pause.reason[0] != '\0' && limits_resume(server->limits))
-		ereport(LOG,
-				(errmsg("llava_zh: server \"%s\" resumed", server->options->name)));
+	if (pause.reason[0] != '\0')
+		resume(server);
 }
 
 void

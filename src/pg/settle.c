@@ -190,7 +190,7 @@ parameters_json(const Call *call)
 	appendStringInfo(&json, "{\"pixel_factor\":%d,\"min_pixels\":" INT64_FORMAT
 					 ",\"max_pixels\":" INT64_FORMAT,
 					 call->server->options->pixel_factor,
-					 call->server->options->min_pixels, call->server->options->max_pixels);
+					 call->server->options->min_pixels, call->max_pixels);
 	if (sampling->max_tokens > 0)
 		appendStringInfo(&json, ",\"max_tokens\":%d", sampling->max_tokens);
 	if (!isnan(sampling->temperature))
@@ -212,7 +212,6 @@ body_datum(Call *call)
 {
 	bytea	   *body = palloc(VARHDRSZ + call->response.body_size);
 
-	vlm_mask_key(call->response.body, call->response.body_size, call->server->key);
 	SET_VARSIZE(body, VARHDRSZ + call->response.body_size);
 	memcpy(VARDATA(body), call->response.body, call->response.body_size);
 	return PointerGetDatum(body);
@@ -225,11 +224,11 @@ settle_reply(Call *call, bool late, const char *reason)
 	const ReplyResult *result = &call->result;
 	const VlmEnvelope *envelope = &call->envelope;
 	bool		parsed = call->outcome.action == VLM_DONE;
-	Datum		v[23];
-	char		nulls[24];
+	Datum		v[25];
+	char		nulls[26];
 
 	memset(nulls, ' ', sizeof(nulls));
-	nulls[23] = '\0';
+	nulls[25] = '\0';
 	v[0] = Int64GetDatum(call->image);
 	v[1] = Int64GetDatum(call->id);
 	v[2] = CStringGetTextDatum(call->task->name);
@@ -254,6 +253,8 @@ settle_reply(Call *call, bool late, const char *reason)
 	v[20] = conversation_flags(parsed ? result->flags : 0);
 	v[21] = outside_text(parsed ? conversation_measures(&result->measures) : NULL, &nulls[21]);
 	v[22] = Int32GetDatum(REPLY_PARSER_VERSION);
+	v[23] = outside_text(long_images_name(call->long_done), &nulls[23]);
+	v[24] = Int64GetDatum(call->image_tokens);
 	sql_run(SQL_SETTLE_REPLY, v, nulls, 0);
 }
 
@@ -316,7 +317,8 @@ settle_failure(Batch *batch, Call *call)
 
 	if (!call->sent)
 	{
-		settle_as_released(call, 0, false, NULL);
+		settle_as_released(call, call->wait_ms, false,
+						   call->wait_ms > 0 ? outcome->detail : NULL);
 		return;
 	}
 	tally = tally_of(batch, call->server);
@@ -543,6 +545,7 @@ static void
 renew_work(Loop *loop, void *arg)
 {
 	tx_check_queue();
+	renew_list(loop, &loop->hashed, true);
 	renew_list(loop, &loop->ready, true);
 	renew_list(loop, &loop->finished, false);
 }

@@ -14,7 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-#define MAX_ARGUMENTS 24
+#define MAX_ARGUMENTS 25
 
 typedef struct Statement
 {
@@ -32,7 +32,7 @@ typedef struct Statement
 	"  i.width, i.height, EXISTS (SELECT 1 FROM @.llava_conversation o" \
 	"   WHERE o.image OPERATOR(pg_catalog.=) c.image" \
 	"    AND o.task OPERATOR(pg_catalog.<>) c.task)," \
-	"  CASE WHEN $6 THEN i.image END FROM " EXPORT_TABLES
+	"  CASE WHEN $6 THEN @.llava_image_bytes(i.id) END FROM " EXPORT_TABLES
 #define EXPORT_CHOSEN \
 	"c.keep IS NOT FALSE AND ($1 IS NULL OR c.task OPERATOR(pg_catalog.=) ANY ($1))" \
 	" AND ($2 IS NULL OR NOT c.flags OPERATOR(pg_catalog.&&) $2)" \
@@ -47,7 +47,8 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"SELECT name, version, alias, prompt, kind, language, min_rounds, max_rounds, weight,"
 		"  server, questions, max_tokens, temperature, top_p, repetition_penalty,"
 		"  presence_penalty, min_question_chars, max_question_chars, min_answer_chars,"
-		"  min_letters, min_language_share, max_loop_share "
+		"  min_letters, min_language_share, max_loop_share, long_images, long_ratio,"
+		"  long_max_pixels "
 		"FROM (SELECT DISTINCT ON (name) * FROM @.llava_task"
 		"      ORDER BY name, version DESC) AS newest "
 		"WHERE $1 IS NULL OR name OPERATOR(pg_catalog.=) $1 OR alias OPERATOR(pg_catalog.=) $1 "
@@ -81,13 +82,18 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"INSERT INTO @.llava_seen (sha256, image) VALUES ($1, $2) ON CONFLICT DO NOTHING",
 	"bl"},
 	[SQL_SEEN_FIND] = {
-	"SELECT image FROM @.llava_seen WHERE sha256 = $1", "b"},
+		"SELECT image, 'taken down on ' || pg_catalog.to_char(forgotten_at, 'YYYY-MM-DD') || ': '"
+		"  || forgotten_reason FROM @.llava_seen WHERE sha256 = $1",
+	"b"},
 	[SQL_PENDING_ADD] = {
 		"INSERT INTO @.llava_pending (image, task, visible_at) VALUES ($1, $2, $3)"
 		" ON CONFLICT DO NOTHING",
 	"ltz"},
 	[SQL_IMAGE_STATE] = {
-	"SELECT rejected, same_as, image IS NULL FROM @.llava_image WHERE id = $1", "l"},
+		/* locked against llava_forget until what follows from it is committed */
+		"SELECT rejected, same_as, image IS NULL AND NOT in_file FROM @.llava_image WHERE id = $1"
+		" FOR KEY SHARE",
+	"l"},
 	[SQL_CONVERSATION_EXISTS] = {
 	"SELECT 1 FROM @.llava_conversation WHERE image = $1 AND task = $2", "lt"},
 	[SQL_REPLY_VARIATION] = {
@@ -99,10 +105,105 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"lti"},
 	[SQL_RETRY] = {
 		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
-		"  variation = variation + 1, visible_at = pg_catalog.now() "
+		"  variation = variation + 1, visible_at = pg_catalog.now(),"
+		"  released = released OR failure = 'long_image' "
 		"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
-		"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)",
+		"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
+		/* what is parked as a copy costs money only where it is named */
+		"  AND (failure <> 'near_duplicate' OR $1 IS NOT NULL OR $3 IS NOT NULL)",
 	"ltt"},
+	[SQL_UNPARK] = {
+		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
+		"  released = false, visible_at = pg_catalog.now() "
+		"WHERE image = $1 AND failure = 'long_image'",
+	"l"},
+	/* runs with the caller's search_path and rights */
+	[SQL_IMAGE_BYTES] = {
+		"SELECT image, CASE WHEN in_file THEN path END, sha256, bytes FROM @.llava_image"
+		" WHERE id OPERATOR(pg_catalog.=) $1",
+	"l"},
+
+	/* Takedown */
+	[SQL_FORGET_MANIFEST_LINE] = {
+		/*
+		 * which files have the picture is still to be found, not what it was
+		 * called
+		 */
+		"UPDATE @.llava_manifest_line SET file_name = '' WHERE image = ANY ($1)",
+	"L"},
+	[SQL_FORGET_FAMILY] = {
+		"WITH RECURSIVE family (id) AS (SELECT $1 UNION"
+		"  SELECT n.id FROM family f JOIN @.llava_image i ON i.id = f.id, LATERAL ("
+		"    SELECT i.same_as"
+		"    UNION ALL SELECT c.id FROM @.llava_image c WHERE c.same_as = i.id"
+		"    UNION ALL SELECT r.id FROM @.llava_image r"
+		"      WHERE r.sha256 = i.sha256 AND r.rejected IS NOT NULL"
+		"    UNION ALL SELECT s.image FROM @.llava_seen s WHERE s.sha256 = i.sha256) n (id)"
+		"  WHERE n.id IS NOT NULL) "
+		"SELECT f.id, i.sha256 FROM family f LEFT JOIN @.llava_image i ON i.id = f.id",
+	"l"},
+	[SQL_FORGET_IMAGE] = {
+	"DELETE FROM @.llava_image WHERE id = ANY ($1)", "L"},
+	[SQL_FORGET_SEEN] = {
+		"INSERT INTO @.llava_seen AS s (sha256, image, forgotten_at, forgotten_reason) "
+		"VALUES ($1, $2, pg_catalog.now(), $3) "
+		"ON CONFLICT (sha256) DO UPDATE SET forgotten_at = EXCLUDED.forgotten_at,"
+		"  forgotten_reason = EXCLUDED.forgotten_reason WHERE s.forgotten_at IS NULL",
+	"blt"},
+	[SQL_FORGET_SEEN_IMAGE] = {
+		"UPDATE @.llava_seen SET forgotten_at = pg_catalog.now(), forgotten_reason = $2"
+		" WHERE image = $1 AND forgotten_at IS NULL",
+	"lt"},
+	[SQL_FORGET_PENDING] = {
+	"DELETE FROM @.llava_pending WHERE image = ANY ($1)", "L"},
+	[SQL_FORGET_INTERRUPTED] = {
+	"DELETE FROM @.llava_interrupted WHERE image = ANY ($1)", "L"},
+	[SQL_FORGET_REPLY] = {
+		/* what it cost stays */
+		"UPDATE @.llava_reply SET body = '', measures = NULL, reason_offset = NULL"
+		" WHERE image = ANY ($1)",
+	"L"},
+	[SQL_FORGET_CONVERSATION] = {
+	"DELETE FROM @.llava_conversation WHERE image = ANY ($1)", "L"},
+
+	/* Copies */
+	[SQL_HASH_STATE] = {
+		"SELECT h.copy, i.same_as, i.same_distance FROM @.llava_image i"
+		" LEFT JOIN @.llava_hash h ON h.image = i.id WHERE i.id = $1",
+	"l"},
+	[SQL_HASH_NEAR] = {
+		"SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
+		"  AND (coarse & 65535::bigint) = ANY ($3) AND @.llava_hash_distance(coarse, $1) <= $2 "
+		"UNION ALL SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
+		"  AND ((coarse >> 16) & 65535::bigint) = ANY ($4) AND @.llava_hash_distance(coarse, $1) <= $2 "
+		"UNION ALL SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
+		"  AND ((coarse >> 32) & 65535::bigint) = ANY ($5) AND @.llava_hash_distance(coarse, $1) <= $2 "
+		"UNION ALL SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
+		"  AND ((coarse >> 48) & 65535::bigint) = ANY ($6) AND @.llava_hash_distance(coarse, $1) <= $2 ",
+	"liLLLL"},
+	[SQL_HASH_ADD] = {
+		"INSERT INTO @.llava_hash (image, coarse, fine, colours, copy)"
+		" VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+	"llbbB"},
+	[SQL_HASH_MARK] = {
+	"UPDATE @.llava_image SET same_as = $2, same_distance = $3 WHERE id = $1", "lli"},
+	[SQL_HASH_PARK] = {
+		"UPDATE @.llava_pending SET failure = 'near_duplicate', detail = $4, holder = NULL,"
+		"  attempts = GREATEST(attempts - 1, 0)"
+		" WHERE image = $1 AND task = $2 AND call = $3",
+	"ltlt"},
+	[SQL_HASH_PARKED] = {
+		"SELECT pg_catalog.array_agg(image) FROM @.llava_pending"
+		" WHERE failure = 'near_duplicate' AND ($1 IS NULL OR image = $1)"
+		"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
+		"  AND ($1 IS NOT NULL OR $3 IS NOT NULL)",
+	"ltt"},
+	[SQL_HASH_UNMARK] = {
+		"UPDATE @.llava_image SET same_as = NULL, same_distance = NULL"
+		" WHERE id = ANY ($1) AND same_distance IS NOT NULL",
+	"L"},
+	[SQL_HASH_RELEASE] = {
+	"UPDATE @.llava_hash SET copy = false WHERE image = ANY ($1) AND copy", "L"},
 
 	/* Load: runs with the caller's search_path */
 	[SQL_LOAD_KNOWN] = {
@@ -132,13 +233,18 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  attempts = p.attempts + (picked.holder IS NULL)::integer,"
 		"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer "
 		"FROM picked WHERE p.image = picked.image AND p.task = picked.task "
-		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at",
+		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
+		"  p.released",
 	"zltTliv"},
 	[SQL_CLAIM_IMAGES] = {
 		/* in order of id, as many as fit into $2 bytes, and one in any case */
 		"SELECT s.id, CASE WHEN s.before < $2 THEN"
-		"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.before < $2 FROM ("
-		"  SELECT i.id, coalesce(pg_catalog.sum(pg_catalog.octet_length(i.image)) OVER"
+		"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.before < $2,"
+		"  s.width, s.height, s.long_images, s.path, s.sha256, s.bytes FROM ("
+		"  SELECT i.id, i.width, i.height, i.long_images,"
+		"    CASE WHEN i.in_file THEN i.path END AS path, i.sha256, i.bytes,"
+		"    coalesce(pg_catalog.sum(CASE WHEN i.in_file THEN i.bytes"
+		"      ELSE pg_catalog.octet_length(i.image) END) OVER"
 		"    (ORDER BY i.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before"
 		"  FROM @.llava_image i WHERE i.id = ANY ($1)) s",
 	"Ll"},
@@ -175,10 +281,14 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"INSERT INTO @.llava_reply (image, id, task, task_version, server, model,"
 		"  model_reported, parameters, variation, seed, sent_width, sent_height, body,"
 		"  finish_reason, prompt_tokens, completion_tokens, latency_ms, late, reason,"
-		"  reason_offset, flags, measures, parser_version) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12, $13,"
-		"  $14, $15, $16, $17, $18, $19, $20, $21, $22::pg_catalog.jsonb, $23)",
-	"lltitttjiliibtlllBtlTji"},
+		"  reason_offset, flags, measures, parser_version, long_images, image_tokens) "
+		"SELECT $1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12,"
+		"  CASE WHEN f THEN '' ELSE $13 END, $14, $15, $16, $17, $18, $19,"
+		"  CASE WHEN NOT f THEN $20 END, $21,"
+		"  CASE WHEN NOT f THEN $22 END::pg_catalog.jsonb, $23, $24, $25 "
+		/* a late reply about a picture that is gone: only what it cost */
+		"FROM (SELECT $18 AND NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (f)",
+	"lltitttjiliibtlllBtlTjitl"},
 	[SQL_SETTLE_DONE] = {
 	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3", "ltl"},
 	[SQL_SETTLE_SAMPLE] = {
@@ -266,6 +376,16 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
 		"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
 	"TTBdlBtti"},
+	[SQL_EXPORT_IMAGES] = {
+		"SELECT image, file_name FROM @.llava_export_list($1, $2, $3, $4, $5, $6)"
+		" ORDER BY file_name COLLATE pg_catalog.\"C\", image",
+	"TTBtdt"},
+	[SQL_EXPORT_IMAGE_FACTS] = {
+		/* the length without a look at the bytes */
+		"SELECT CASE WHEN in_file THEN bytes ELSE pg_catalog.octet_length(image) END, sha256 FROM @.llava_image"
+	" WHERE id OPERATOR(pg_catalog.=) $1", "l"},
+	[SQL_EXPORT_IMAGE_BYTES] = {
+	"SELECT @.llava_image_bytes($1)", "l"},
 };
 
 static SPIPlanPtr plans[SQL_STATEMENTS];

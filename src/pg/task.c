@@ -40,7 +40,10 @@ enum
 	NEWEST_MIN_ANSWER_CHARS,
 	NEWEST_MIN_LETTERS,
 	NEWEST_MIN_LANGUAGE_SHARE,
-	NEWEST_MAX_LOOP_SHARE
+	NEWEST_MAX_LOOP_SHARE,
+	NEWEST_LONG_IMAGES,
+	NEWEST_LONG_RATIO,
+	NEWEST_LONG_MAX_PIXELS
 };
 
 static const char *const kind_names[] = {
@@ -185,6 +188,9 @@ read_task(HeapTuple tuple, TupleDesc desc)
 	task->language = task_language(text_of(tuple, desc, NEWEST_LANGUAGE));
 	task->weight = bigint_of(tuple, desc, NEWEST_WEIGHT);
 	task->server = text_of(tuple, desc, NEWEST_SERVER);
+	task->long_images = long_images_of(text_of(tuple, desc, NEWEST_LONG_IMAGES));
+	task->long_ratio = double_of(tuple, desc, NEWEST_LONG_RATIO);
+	task->long_max_pixels = bigint_of(tuple, desc, NEWEST_LONG_MAX_PIXELS);
 	read_questions(task, tuple, desc);
 	read_sampling(&task->sampling, tuple, desc);
 	read_rules(&task->rules, tuple, desc);

@@ -12,6 +12,9 @@
 /* So that the weights of any number of tasks add up in 64 bits. */
 #define TASK_MAX_WEIGHT INT64CONST(1000000000000)
 
+/* Pictures longer than this are long, where a task says nothing else. */
+#define TASK_LONG_RATIO 4.0
+
 /* ---- task.c ---- */
 
 extern const char *task_kind_name(ReplyKind kind);

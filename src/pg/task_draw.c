@@ -30,6 +30,7 @@ typedef struct DrawCache
 } DrawCache;
 
 PG_FUNCTION_INFO_V1(llava_draw_task);
+PG_FUNCTION_INFO_V1(llava_task_name);
 
 static int64
 greatest_common_divisor(int64 a, int64 b)
@@ -215,4 +216,17 @@ llava_draw_task(PG_FUNCTION_ARGS)
 	if (name == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
+/* llava_task_name(task text): the name of a task by name or alias; an ERROR if there is none. */
+Datum
+llava_task_name(PG_FUNCTION_ARGS)
+{
+	const char *given = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	List	   *tasks = task_weights();
+	LlavaTask  *task = task_named(tasks, given);
+
+	if (task == NULL)
+		task_unknown(tasks, given);
+	PG_RETURN_TEXT_P(cstring_to_text(task->name));
 }

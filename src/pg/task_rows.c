@@ -223,6 +223,8 @@ fill_defaults(TaskRow *row, bool nullable_too)
 	set_if_null(row, "min_letters", Int32GetDatum(rules->min_letters));
 	set_if_null(row, "min_language_share", Float8GetDatum(rules->min_language_share));
 	set_if_null(row, "max_loop_share", Float8GetDatum(rules->max_loop_share));
+	set_if_null(row, "long_images", CStringGetTextDatum(long_images_name(LONG_SHRINK)));
+	set_if_null(row, "long_ratio", Float8GetDatum(TASK_LONG_RATIO));
 	if (!nullable_too)
 		return;
 	set_if_null(row, "max_tokens", Int32GetDatum(defaults.sampling.max_tokens));

@@ -23,16 +23,35 @@
 #define DESCRIPTORS_FOR_OTHERS 128
 
 static VlmPool *pool;
-static int	pool_connections;
+static int	pool_connections;	/* as wanted */
+static int	pool_sockets;		/* as allowed */
 static WaitEventSet *wait_set;
 static int	wait_set_extra_fd = -1;
 static int	reserved_fds;
+static int	borrowed_fds;		/* of those, what sockets have of fd.c's
+								 * budget */
+
+/*
+ * Room for this many sockets more than the descriptor limit leaves beside fd.c's
+ * budget, out of that budget: fd.c gives up to a third of it away.
+ */
+static int
+borrow_descriptors(int missing)
+{
+	while (borrowed_fds < missing && AcquireExternalFD())
+	{
+		borrowed_fds++;
+		reserved_fds++;
+	}
+	return borrowed_fds;
+}
 
 /* Raises the soft descriptor limit for this many sockets; the number there is room for. */
 static int
 sockets_allowed(int wanted)
 {
 	struct rlimit limit;
+	int			beside;
 	rlim_t		needed = (rlim_t) wanted + max_safe_fds + DESCRIPTORS_FOR_OTHERS;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -47,7 +66,8 @@ sockets_allowed(int wanted)
 	}
 	if (limit.rlim_cur >= needed || limit.rlim_cur == RLIM_INFINITY)
 		return wanted;
-	return Max(1, (int) limit.rlim_cur - max_safe_fds - DESCRIPTORS_FOR_OTHERS);
+	beside = Max(0, (int) limit.rlim_cur - max_safe_fds - DESCRIPTORS_FOR_OTHERS);
+	return Max(1, beside + borrow_descriptors(wanted - beside));
 }
 
 static void
@@ -85,13 +105,20 @@ transport_pool(int max_connections)
 					 errmsg("could not create the request pool")));
 		/* the pool's own descriptor; the sockets were counted out above */
 		ReserveExternalFD();
-		reserved_fds = 1;
+		reserved_fds++;
 		before_shmem_exit(pool_exit, (Datum) 0);
 	}
 	else
 		vlm_pool_set_max_connections(pool, allowed);
 	pool_connections = max_connections;
+	pool_sockets = allowed;
 	return pool;
+}
+
+bool
+transport_has_room(void)
+{
+	return vlm_pool_in_flight(pool) < pool_sockets;
 }
 
 static void

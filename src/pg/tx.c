@@ -69,6 +69,7 @@ static const struct
 	{"enable_hashjoin", "off"},
 	{"enable_mergejoin", "off"},
 	{"enable_bitmapscan", "off"},
+	{"max_parallel_workers_per_gather", "0"},
 	{"jit", "off"},
 };
 
@@ -99,6 +100,23 @@ tx_check_ledger(void)
 	extension_check_triggers(extension_relation("llava_conversation"));
 }
 
+/*
+ * What is in flight belongs to the tables it was claimed from.  If they were
+ * dropped and created anew, its call ids are those of other calls by now: this
+ * process ends, and the next one starts with nothing.
+ */
+static void
+check_same_tables(Loop *loop)
+{
+	Oid			pending = extension_relation("llava_pending");
+
+	if (OidIsValid(loop->pending) && loop->pending != pending)
+		ereport(FATAL,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("llava_zh: the extension was dropped and created again")));
+	loop->pending = pending;
+}
+
 bool
 tx_begin(Loop *loop, const char *activity)
 {
@@ -121,9 +139,10 @@ tx_begin(Loop *loop, const char *activity)
 		}
 		return false;
 	}
+	check_same_tables(loop);
 
 	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(relation_owner(extension_relation("llava_pending")),
+	SetUserIdAndSecContext(relation_owner(loop->pending),
 						   saved_context | SECURITY_RESTRICTED_OPERATION);
 	if (loop->in_procedure)
 		tx_environment(false);

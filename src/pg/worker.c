@@ -29,6 +29,9 @@
 /* After an error that no one row is to blame for. */
 #define ERROR_PAUSE_MS 1000
 
+/* How often a worker looks whether the slot it waits for is free. */
+#define STANDBY_MS 1000
+
 /* Class id of the advisory lock that orders the starts of workers: 'llav'. */
 #define START_LOCK 0x6c6c6176
 
@@ -88,6 +91,26 @@ take_slot(int slot)
 	}
 	CommitTransactionCommand();
 	return taken;
+}
+
+/*
+ * Another process may hold the slot: one that llava_start() began, or one that is
+ * about to end.  This one is there to follow it.
+ */
+static void
+wait_for_slot(int slot)
+{
+	char		name[NAMEDATALEN];
+
+	snprintf(name, sizeof(name), "llava_zh standby %d", slot);
+	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
+	while (pid_of_slot(slot) != 0 || !take_slot(slot))
+	{
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STANDBY_MS,
+						 compat_wait_event_idle());
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+	}
 }
 
 /* ---- the background worker ---- */
@@ -170,8 +193,7 @@ llava_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnection(target.database, NULL, 0);
 	pgstat_report_activity(STATE_IDLE, NULL);
 
-	if (!take_slot(target.slot))
-		proc_exit(0);
+	wait_for_slot(target.slot);
 	ereport(LOG, (errmsg("llava_zh: worker %d of database \"%s\" started",
 						 target.slot, target.database)));
 
@@ -265,6 +287,10 @@ report_pauses(Loop *loop)
 		ereport(NOTICE,
 				(errmsg("no server can be asked"),
 				 errhint("CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:8000/v1', model '...');")));
+	if (loop->files_away_until > GetCurrentTimestamp())
+		ereport(NOTICE,
+				(errmsg("the directory of pictures, llava_zh.image_directory, cannot be opened"),
+				 errdetail("The rows whose pictures are in files wait.")));
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
@@ -288,7 +314,7 @@ drain_is_over(Loop *loop, TimestampTz end)
 		return true;
 	if (!loop->looked)
 		return false;
-	return !servers_any_usable(loop) || (loop->queue_dry && loop->next_due == DT_NOEND);
+	return loop->files_away_until > GetCurrentTimestamp() || !servers_any_usable(loop) || (loop->queue_dry && loop->next_due == DT_NOEND);
 }
 
 static void

@@ -29,7 +29,8 @@ static const char simplified_only[] =
 
 /* Bit sets over U+4E00 to U+9FFF, made of the tables once. */
 #define FIRST_HAN 0x4E00
-#define HAN_BYTES ((0x9FFF - FIRST_HAN) / 8 + 1)
+#define LAST_HAN 0x9FFF
+#define HAN_BYTES ((LAST_HAN - FIRST_HAN) / 8 + 1)
 
 static unsigned char traditional_set[HAN_BYTES];
 static unsigned char simplified_set[HAN_BYTES];
@@ -56,36 +57,49 @@ make_sets(void)
 	make_set(simplified_set, simplified_only);
 }
 
-static bool
+/* 1 or 0. */
+static inline unsigned
 stands_in(uint32_t c, const unsigned char *set)
 {
-	uint32_t	at = c - FIRST_HAN;
-
-	return at / 8 < HAN_BYTES && (set[at / 8] >> at % 8 & 1) != 0;
+	return set[(c - FIRST_HAN) / 8] >> (c - FIRST_HAN) % 8 & 1u;
 }
 
 /* Characters of the tables are looked up for the first so many of a text. */
 #define SCRIPT_SAMPLE 400
 
-static void
-count_char(Counts *counts, uint32_t c)
+/* c is from FIRST_HAN to LAST_HAN; no branch, for it would be taken at random. */
+static inline void
+count_script(Counts *counts, uint32_t c)
 {
-	if (!text_is_letter(c))
+	unsigned	simplified = stands_in(c, simplified_set);
+	unsigned	traditional = stands_in(c, traditional_set);
+
+	counts->simplified += simplified & ~traditional;
+	counts->traditional += traditional & ~simplified;
+}
+
+static void
+count_rare(Counts *counts, uint32_t c)
+{
+	/* punctuation, ASCII's but for the letters, and the Chinese */
+	if (c < 'A' || (c >= 0x2000 && c <= 0x3006) || (c >= 0xFF01 && c <= 0xFF20))
 		return;
-	counts->letters++;
-	if (text_is_kana_or_hangul(c))
-		counts->foreign++;
-	else if (text_is_latin(c))
-		counts->latin++;
-	else if (text_is_han(c))
-	{
-		if (counts->han++ >= SCRIPT_SAMPLE)
-			return;
-		if (stands_in(c, simplified_set))
-			counts->simplified += !stands_in(c, traditional_set);
-		else if (stands_in(c, traditional_set))
-			counts->traditional++;
-	}
+	counts->letters += text_is_letter(c);
+	counts->han += text_is_han(c);
+	counts->latin += text_is_latin(c);
+	counts->foreign += text_is_kana_or_hangul(c);
+}
+
+static bool
+is_opening_quote(uint32_t c)
+{
+	return c == 0x201C || c == 0x300C || c == 0x300E || c == 0x300A;
+}
+
+static bool
+is_closing_quote(uint32_t c)
+{
+	return c == 0x201D || c == 0x300D || c == 0x300F || c == 0x300B;
 }
 
 static void
@@ -95,168 +109,36 @@ count_text(Counts *counts, Span text)
 	int			length;
 	int			quotes = 0;
 
-	pthread_once(&sets_once, make_sets);
 	for (const char *p = text.p; p < end; p += length)
 	{
 		uint32_t	c = text_decode(p, end, &length);
 
-		if (c == 0x201C || c == 0x300C || c == 0x300E || c == 0x300A)
-			quotes++;
-		else if (quotes > 0 && (c == 0x201D || c == 0x300D || c == 0x300F || c == 0x300B || c == '\n'))
-			quotes = c == '\n' ? 0 : quotes - 1;
-		else if (quotes > 0 && text_is_han(c))
-			counts->quoted_han++;
-		count_char(counts, c);
-	}
-}
-
-/* ---- what it holds of people ---- */
-
-static bool
-luhn(const char *digits, int n)
-{
-	int			sum = 0;
-
-	for (int i = 0; i < n; i++)
-	{
-		int			d = digits[n - 1 - i] - '0';
-
-		d = i % 2 == 1 ? d * 2 : d;
-		sum += d > 9 ? d - 9 : d;
-	}
-	return sum % 10 == 0;
-}
-
-/* GB 11643: 17 digits and a check character. */
-static bool
-is_id_number(const char *digits, char last)
-{
-	static const int weights[] = {7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2};
-	int			sum = 0;
-
-	for (int i = 0; i < 17; i++)
-		sum += (digits[i] - '0') * weights[i];
-	return "10X98765432"[sum % 11] == (last == 'x' ? 'X' : last);
-}
-
-/* A run of digits, single blanks and hyphens between them left out. */
-static bool
-is_personal_number(const char *digits, int n, char next)
-{
-	if (n == 11 && digits[0] == '1' && digits[1] >= '3')
-		return true;
-	if ((n == 10 || n == 11 || n == 12) && digits[0] == '0')
-		return true;			/* with area code */
-	if (n == 10 && memcmp(digits, "400", 3) == 0)
-		return true;
-	if (n == 17 && (next == 'X' || next == 'x') && is_id_number(digits, next))
-		return true;
-	if (n == 18 && is_id_number(digits, digits[17]))
-		return true;
-	return n >= 16 && n <= 19 && luhn(digits, n);
-}
-
-static bool
-has_number(Span text)
-{
-	char		digits[24];
-	int			n = 0;
-
-	for (size_t i = 0; i <= text.n; i++)
-	{
-		char		c = i < text.n ? text.p[i] : '\0';
-
-		if (c >= '0' && c <= '9')
+		if (c >= FIRST_HAN && c <= LAST_HAN)
 		{
-			if (n < (int) sizeof(digits))
-				digits[n] = c;
-			n++;
-			continue;
+			counts->letters++;
+			counts->quoted_han += quotes > 0;
+			if (counts->han++ < SCRIPT_SAMPLE)
+				count_script(counts, c);
 		}
-		if ((c == '-' || c == ' ') && n > 0 && i + 1 < text.n && text.p[i + 1] >= '0' &&
-			text.p[i + 1] <= '9')
-			continue;
-		if (n > 0 && n < (int) sizeof(digits) && is_personal_number(digits, n, c))
-			return true;
-		n = 0;
+		else if (is_opening_quote(c))
+			quotes++;
+		else if (quotes > 0 && (is_closing_quote(c) || c == '\n'))
+			quotes = c == '\n' ? 0 : quotes - 1;
+		else
+			count_rare(counts, c);
 	}
-	return false;
-}
-
-static bool
-is_word_char(char c)
-{
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-		c == '.' || c == '_' || c == '-';
-}
-
-static bool
-has_address(Span text)
-{
-	static const char *const urls[] = {"http://", "https://", "www.", "WWW.", NULL};
-	const char *end = text.p + text.n;
-
-	if (text_has_any(text, urls))
-		return true;
-	for (const char *at = text.p; (at = memchr(at, '@', (size_t) (end - at))) != NULL; at++)
-	{
-		const char *p = at + 1;
-
-		while (p < end && is_word_char(*p))
-			p++;
-		if (at > text.p && is_word_char(at[-1]) &&
-			memchr(at, '.', (size_t) (p - at)) != NULL)
-			return true;
-	}
-	return false;
-}
-
-/* ---- what it points at ---- */
-
-static bool
-has_dangling_reference(Span text)
-{
-	static const char *const phrases[] = {
-		"如上图", "如下图", "如图所示", "见附件", "见附图", "见下图", "见上图", "as shown in the figure above", NULL
-	};
-	const char *end = text.p + text.n;
-
-	if (text_has_any(text, phrases))
-		return true;
-	for (const char *p = text.p; p < end && (p = text_find(text_span(p, end), "图")) != NULL; p += 3)
-	{
-		const char *digit = p + 3 < end && p[3] == ' ' ? p + 4 : p + 3;
-		bool		quoted = p - text.p >= 3 && (memcmp(p - 3, "“", 3) == 0 ||
-												 memcmp(p - 3, "《", 3) == 0 ||
-												 memcmp(p - 3, "「", 3) == 0);
-
-		if (digit < end && *digit >= '1' && *digit <= '9' && !quoted)
-			return true;
-	}
-	return false;
-}
-
-static bool
-has_meta_leak(Span text)
-{
-	static const char *const phrases[] = {
-		"提供的描述", "图片说明文字", "根据描述", "提供的信息", "根据图片描述", "图片描述中", "提供的文字描述",
-		"给出的描述", "描述中提到", "according to the description", "based on the description",
-		"the caption", NULL
-	};
-
-	return text_has_any(text, phrases);
 }
 
 static void
-tag(Span text, uint32_t *flags)
+add_counts(Counts *all, const Counts *some)
 {
-	if (has_number(text) || has_address(text))
-		*flags |= REPLY_PII;
-	if (has_dangling_reference(text))
-		*flags |= REPLY_DANGLING_REFERENCE;
-	if (has_meta_leak(text))
-		*flags |= REPLY_META_LEAK;
+	all->letters += some->letters;
+	all->han += some->han;
+	all->latin += some->latin;
+	all->foreign += some->foreign;
+	all->traditional += some->traditional;
+	all->simplified += some->simplified;
+	all->quoted_han += some->quoted_han;
 }
 
 /* ---- thresholds ---- */
@@ -302,16 +184,22 @@ ReplyReason
 check_content(const ReplyRules *rules, const Parts *parts, ReplyMeasures *measures,
 			  uint32_t *flags)
 {
-	Counts		all = {0};
+	Counts		questions = {0};
 	Counts		answers = {0};
+	Counts		all;
 
+	pthread_once(&sets_once, make_sets);
 	for (int i = 0; i < parts->n; i++)
 	{
-		count_text(&all, parts->items[i].text);
-		if (!parts->items[i].human)
-			count_text(&answers, parts->items[i].text);
-		tag(parts->items[i].text, flags);
+		Span		text = parts->items[i].text;
+
+		count_text(parts->items[i].human ? &questions : &answers, text);
+		if (check_is_personal(text))
+			*flags |= REPLY_PII;
+		check_leaks(text, flags);
 	}
+	all = questions;
+	add_counts(&all, &answers);
 	measures->han = (int) answers.han;
 	measures->letters = (int) letters_of(&answers, rules->language);
 	measures->quoted_han = (int) answers.quoted_han;

@@ -53,21 +53,23 @@ const char *
 json_start(Span text)
 {
 	const char *end = text.p + text.n;
-	const char *p = text.p;
+	size_t		look = text.n < PREAMBLE_LOOK ? text.n : PREAMBLE_LOOK;
+	const char *bracket;
+	const char *brace;
+	const char *p;
+	const char *next;
 
-	for (; p < end && p - text.p < PREAMBLE_LOOK; p++)
-	{
-		const char *next = p + 1;
-
-		if (*p != '[' && *p != '{')
-			continue;
-		while (next < end && (*next == ' ' || *next == '\n' || *next == '\t'))
-			next++;
-		if (next < end && ((*p == '[' && *next == '{') || (*p == '{' && *next == '"')))
-			return p;
+	if (look == 0)
 		return NULL;
-	}
-	return NULL;
+	bracket = memchr(text.p, '[', look);
+	brace = memchr(text.p, '{', look);
+	p = bracket == NULL || (brace != NULL && brace < bracket) ? brace : bracket;
+	if (p == NULL)
+		return NULL;
+	next = p + 1;
+	while (next < end && (*next == ' ' || *next == '\n' || *next == '\t'))
+		next++;
+	return next < end && ((*p == '[' && *next == '{') || (*p == '{' && *next == '"')) ? p : NULL;
 }
 
 static bool
@@ -181,25 +183,38 @@ read_string(Scanner *s, size_t *size, bool *whole)
 	return out;
 }
 
+/* ASCII letters folded; the words are in lower case. */
 static bool
 is_one_of(const char *text, size_t size, const char *const *words)
 {
+	char		room[32];
+	Span		lower;
+
+	if (size > sizeof(room))
+		return false;
+	lower = text_lower(text_span(text, text + size), room, sizeof(room));
 	for (; *words != NULL; words++)
-		if (strlen(*words) == size && memcmp(text, *words, size) == 0)
+		if (strlen(*words) == size && memcmp(lower.p, *words, size) == 0)
 			return true;
 	return false;
 }
+
+static const char *const humans[] = {
+	"user", "human", "question", "q", "用户", "人类", "人", "提问者", "问题", "提问", "问", NULL
+};
+static const char *const models[] = {
+	"assistant", "gpt", "ai", "answer", "a", "助手", "ai助手", "视觉助手", "视觉ai助手", "回答者",
+	"回答", "详细回答", "答案", "答", NULL
+};
 
 static Key
 key_of(const char *text, size_t size)
 {
 	static const char *const role[] = {"role", "from", NULL};
 	static const char *const content[] = {"content", "value", NULL};
-	static const char *const human[] = {"用户", "问题", "question", "user", "human", "问", "Question", NULL};
-	static const char *const gpt[] = {"助手", "回答", "answer", "assistant", "gpt", "答", "Answer", NULL};
 
 	return is_one_of(text, size, role) ? KEY_ROLE : is_one_of(text, size, content) ? KEY_CONTENT :
-		is_one_of(text, size, human) ? KEY_HUMAN : is_one_of(text, size, gpt) ? KEY_GPT : KEY_OTHER;
+		is_one_of(text, size, humans) ? KEY_HUMAN : is_one_of(text, size, models) ? KEY_GPT : KEY_OTHER;
 }
 
 static void
@@ -222,15 +237,15 @@ keep(char **slot, size_t *slot_size, char *text, size_t size)
 static void
 take_value(Scanner *s, char *text, size_t size)
 {
-	static const char *const humans[] = {"user", "human", "用户", "人", NULL};
 	static const char *const error[] = {"error", NULL};
 	Item	   *item = &s->item;
 
 	switch (s->key)
 	{
 		case KEY_ROLE:
-			item->has_role = true;
+			/* a system's turn is nobody's */
 			item->role_human = is_one_of(text, size, humans);
+			item->has_role = item->role_human || is_one_of(text, size, models);
 			free(text);
 			return;
 		case KEY_CONTENT:
@@ -323,6 +338,15 @@ scan_string(Scanner *s)
 	return true;
 }
 
+/* A line each: another object follows the one that ended here. */
+static bool
+another_follows(const char *p, const char *end)
+{
+	while (p < end && (*p == ' ' || *p == '\n' || *p == '\t' || *p == ','))
+		p++;
+	return p < end && *p == '{';
+}
+
 void
 json_read(Span text, JsonReply *reply)
 {
@@ -350,7 +374,7 @@ json_read(Span text, JsonReply *reply)
 				end_item(&s);
 			s.has_key = false;
 			/* behind the document: a fence, a courtesy */
-			if (--s.depth <= 0)
+			if (--s.depth <= 0 && !(*s.p == '}' && another_follows(s.p + 1, s.end)))
 				break;
 		}
 		else if (*s.p == ',')

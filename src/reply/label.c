@@ -78,11 +78,18 @@ match_word(const char *p, const char *end, const char *word)
 static const char *
 find_word(const char *p, const char *end, const Word *words, const Word **found)
 {
+	int			length;
+	uint32_t	first = p < end ? folded_at(p, end, &length) : 0;
+	char		lead = (char) (first < 0x80 ? first : (unsigned char) *p);
+
 	for (; words->text != NULL; words++)
 	{
-		const char *behind = match_word(p, end, words->text);
-		int			length;
+		const char *behind;
 
+		/* nearly every line of a reply is done with here */
+		if (lead != (char) text_fold((unsigned char) words->text[0]))
+			continue;
+		behind = match_word(p, end, words->text);
 		if (behind == NULL)
 			continue;
 		/* a Latin word must end here: 'A' is no label in 'As' */
@@ -175,6 +182,14 @@ finish_label(const char *p, const char *end, const char *closing, Label *label)
 	return colon != NULL || closing != NULL || p == end ? p : NULL;
 }
 
+/* A label's first byte: decoration, a letter, a digit, or of a character from U+4000. */
+static bool
+may_begin_label(char c)
+{
+	return (unsigned char) c >= 0xE3 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		(c >= '0' && c <= '9') || c == '*' || c == '#' || c == '-' || c == '[';
+}
+
 bool
 label_parse(Span line, ReplyKind set, Label *label)
 {
@@ -184,6 +199,8 @@ label_parse(Span line, ReplyKind set, Label *label)
 	const Word *word;
 
 	memset(label, 0, sizeof(*label));
+	if (p == end || !may_begin_label(*p))
+		return false;
 
 	/*
 	 * an ideographic space, or a single blank, is how people begin a
@@ -355,4 +372,23 @@ label_skip_description(Span text)
 				return text_trim(text_span(behind, end));
 		}
 	return text;
+}
+
+/* The line behind its '>', if it has one. */
+Span
+line_without_quote(Span line)
+{
+	const char *end = line.p + line.n;
+
+	return text_starts(line, ">") ? text_span(text_skip_blanks(line.p + 1, end), end) : line;
+}
+
+/* Whether the line has a label that this kind of task accepts. */
+bool
+line_has_own_label(Span line, ReplyKind kind)
+{
+	Label		label;
+
+	return (kind == REPLY_QUESTION_ANSWER && label_parse(line, REPLY_QUESTION_ANSWER, &label)) ||
+		label_parse(line, REPLY_DIALOGUE, &label);
 }

@@ -1,7 +1,7 @@
 /*
  * loops.c
- *	  Degenerate text: a 10-gram that comes again and again, or a tail of few
- *	  different pairs (replies.md, section 1, step 7).
+ *	  Degenerate text: a 10-gram that comes again and again, long passages that do, or
+ *	  a tail of few different pairs (replies.md, section 1, step 7).
  */
 #include "parts.h"
 
@@ -9,24 +9,72 @@
 
 #define GRAM 10
 #define MIN_OCCURRENCES 4
+#define ALL_GRAMS_WEIGHT 0.4	/* half the text in repeated grams is as bad
+								 * as a fifth in one */
 #define TAIL 200
 #define TAIL_SLOTS 512
 #define MIN_TAIL_BIGRAMS 12
 
-/* 16 bytes, for there are two to four of them to a character. */
 typedef struct Gram
 {
 	uint32_t	tag;			/* high half of the hash */
 	uint32_t	count;			/* 0: free */
-	uint32_t	last;			/* position of the newest occurrence */
+	uint32_t	last;			/* end of the newest occurrence */
 	uint32_t	covered;
 } Gram;
 
-/* Characters that count: no blanks. */
-static size_t
-collect(const Span *spans, int n, uint32_t *chars)
+#define HASH_BASE UINT64_C(0x9E3779B97F4A7C15)
+
+/* A polynomial's low bits depend on the characters' low bits only. */
+static inline uint64_t
+mixed(uint64_t hash)
 {
-	size_t		size = 0;
+	hash = (hash ^ hash >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
+	return hash ^ hash >> 32;
+}
+
+/*
+ * The text's characters without blanks, and the hash of each GRAM of them in a row.
+ * GRAM zeros stand before the first, so that one may always roll out of the hash.
+ */
+typedef struct Roller
+{
+	uint32_t   *chars;
+	size_t		size;
+	uint64_t	polynomial;
+	uint64_t	base_to_gram;
+} Roller;
+
+static Roller
+roller_start(uint32_t *chars)
+{
+	Roller		roller = {.chars = chars,.base_to_gram = 1};
+
+	for (int i = 0; i < GRAM; i++)
+		roller.base_to_gram *= HASH_BASE;
+	return roller;
+}
+
+/* The hash of the GRAM characters that end with the one at size, which it moves past. */
+static inline uint64_t
+roll(Roller *r)
+{
+	const uint32_t *in = r->chars + r->size++;
+
+	r->polynomial = r->polynomial * HASH_BASE + *in - *(in - GRAM) * r->base_to_gram;
+	return mixed(r->polynomial);
+}
+
+/*
+ * Collects the characters, and says how many of the places may end a gram that occurs
+ * often enough.  Counts by hash alone, a byte each, so that ordinary text needs no
+ * table proper.
+ */
+static size_t
+collect(const Span *spans, int n, uint32_t *chars, size_t *size, unsigned char *tallies, size_t mask)
+{
+	Roller		r = roller_start(chars);
+	size_t		candidates = 0;
 
 	for (int i = 0; i < n; i++)
 	{
@@ -36,29 +84,30 @@ collect(const Span *spans, int n, uint32_t *chars)
 		for (const char *p = spans[i].p; p < end; p += length)
 		{
 			uint32_t	c = text_decode(p, end, &length);
+			unsigned char *tally;
 
-			if (c > ' ' && c != 0x3000)
-				chars[size++] = c;
+			if (c <= ' ' || c == 0x3000)
+				continue;
+			chars[r.size] = c;
+			tally = &tallies[roll(&r) & mask];
+			if (*tally >= MIN_OCCURRENCES)
+				candidates++;
+			else if (++*tally == MIN_OCCURRENCES)
+				candidates += MIN_OCCURRENCES;
 		}
 	}
-	return size;
+	*size = r.size;
+	return candidates;
 }
 
-#define HASH_BASE UINT64_C(0x9E3779B97F4A7C15)
-
-/* The polynomial of the GRAM characters that end with this one, from the one before. */
-static uint64_t
-roll(uint64_t polynomial, uint64_t base_to_gram, uint32_t in, uint32_t out)
+static size_t
+slots_for(size_t n)
 {
-	return polynomial * HASH_BASE + in - out * base_to_gram;
-}
+	size_t		slots = 64;
 
-/* Its low bits depend on the characters' low bits only. */
-static uint64_t
-mixed(uint64_t hash)
-{
-	hash = (hash ^ hash >> 29) * UINT64_C(0xBF58476D1CE4E5B9);
-	return hash ^ hash >> 27;
+	while (slots < n)
+		slots *= 2;
+	return slots;
 }
 
 static Gram *
@@ -73,41 +122,81 @@ find_gram(Gram *grams, size_t mask, uint64_t hash)
 	return &grams[slot];
 }
 
-/* Characters covered by the most covering 10-gram that occurs often enough. */
-static size_t
-most_covered(const uint32_t *chars, size_t size, bool *no_memory)
+/* How much of a text its repetitions cover. */
+typedef struct Repetition
 {
-	size_t		slots = 64;
-	size_t		most = 0;
-	uint64_t	polynomial = 0;
-	uint64_t	base_to_gram = 1;
-	Gram	   *grams;
-	Gram	   *gram;
+	size_t		one;			/* characters in the most covering gram */
+	size_t		all;			/* in any that occurs often enough */
+} Repetition;
 
-	while (slots < size * 2)
-		slots *= 2;
-	grams = calloc(slots, sizeof(Gram));
+static void
+count_grams(uint32_t *chars, size_t size, Gram *grams, size_t slots, const unsigned char *tallies,
+			size_t mask, Repetition *repetition)
+{
+	for (Roller r = roller_start(chars); r.size < size;)
+	{
+		uint64_t	hash = roll(&r);
+		Gram	   *gram;
+		uint32_t	passed;
+
+		if (tallies[hash & mask] < MIN_OCCURRENCES || r.size < GRAM)
+			continue;
+		gram = find_gram(grams, slots - 1, hash);
+		passed = (uint32_t) r.size - gram->last;
+		gram->covered += gram->count > 0 && passed < GRAM ? passed : GRAM;
+		gram->count++;
+		gram->last = (uint32_t) r.size;
+		if (gram->count >= MIN_OCCURRENCES && gram->covered > repetition->one)
+			repetition->one = gram->covered;
+	}
+}
+
+static void
+count_covered(uint32_t *chars, size_t size, Gram *grams, size_t slots, const unsigned char *tallies,
+			  size_t mask, Repetition *repetition)
+{
+	size_t		last = 0;
+
+	for (Roller r = roller_start(chars); r.size < size;)
+	{
+		uint64_t	hash = roll(&r);
+
+		if (tallies[hash & mask] < MIN_OCCURRENCES || r.size < GRAM ||
+			find_gram(grams, slots - 1, hash)->count < MIN_OCCURRENCES)
+			continue;
+		repetition->all += last > 0 && r.size - last < GRAM ? r.size - last : GRAM;
+		last = r.size;
+	}
+}
+
+static Repetition
+measure_repetition(uint32_t *chars, size_t size, size_t candidates, const unsigned char *tallies,
+				   size_t mask, bool *no_memory)
+{
+	Repetition	repetition = {0};
+	size_t		slots = slots_for(candidates + 1);
+	Gram	   *grams = calloc(slots, sizeof(Gram));
+
 	if (grams == NULL)
 	{
 		*no_memory = true;
-		return 0;
+		return repetition;
 	}
-	for (int i = 0; i < GRAM; i++)
-		base_to_gram *= HASH_BASE;
-	for (size_t i = 0; i < size; i++)
-	{
-		polynomial = roll(polynomial, base_to_gram, chars[i], i < GRAM ? 0 : chars[i - GRAM]);
-		if (i + 1 < GRAM)
-			continue;
-		gram = find_gram(grams, slots - 1, mixed(polynomial));
-		gram->covered += gram->count > 0 && i - gram->last < GRAM ? (uint32_t) (i - gram->last) : GRAM;
-		gram->count++;
-		gram->last = (uint32_t) i;
-		if (gram->count >= MIN_OCCURRENCES && gram->covered > most)
-			most = gram->covered;
-	}
+	count_grams(chars, size, grams, slots, tallies, mask, &repetition);
+	if (repetition.one > 0)
+		count_covered(chars, size, grams, slots, tallies, mask, &repetition);
 	free(grams);
-	return most;
+	return repetition;
+}
+
+/* As a share of the text; a loop of long passages has no gram that covers much. */
+static double
+loop_share(const Repetition *repetition, size_t size)
+{
+	double		one = (double) repetition->one;
+	double		all = (double) repetition->all * ALL_GRAMS_WEIGHT;
+
+	return size == 0 ? 0 : (one > all ? one : all) / (double) size;
 }
 
 static int
@@ -138,20 +227,33 @@ check_degenerate(const Span *spans, int n, double max_share, ReplyMeasures *meas
 {
 	size_t		room = 0;
 	size_t		size;
-	uint32_t   *chars;
+	Repetition	repetition = {0};
+	size_t		slots;
+	size_t		candidates;
+	uint32_t   *buffer;
+	unsigned char *tallies;
 
 	for (int i = 0; i < n; i++)
 		room += spans[i].n;
-	chars = malloc((room + 1) * sizeof(uint32_t));
-	if (chars == NULL)
+	/* a Chinese character is three bytes: three to four slots for each */
+	slots = slots_for(room);
+	buffer = malloc((GRAM + room + 1) * sizeof(uint32_t));
+	tallies = calloc(slots, 1);
+	if (buffer == NULL || tallies == NULL)
 	{
+		free(buffer);
+		free(tallies);
 		*no_memory = true;
 		return false;
 	}
-	size = collect(spans, n, chars);
-	measures->loop_share = size == 0 ? 0 : (double) most_covered(chars, size, no_memory) / (double) size;
-	measures->tail_bigrams = tail_bigrams(chars, size);
-	free(chars);
+	memset(buffer, 0, GRAM * sizeof(uint32_t));
+	candidates = collect(spans, n, buffer + GRAM, &size, tallies, slots - 1);
+	if (candidates > 0)
+		repetition = measure_repetition(buffer + GRAM, size, candidates, tallies, slots - 1, no_memory);
+	measures->loop_share = loop_share(&repetition, size);
+	measures->tail_bigrams = tail_bigrams(buffer + GRAM, size);
+	free(buffer);
+	free(tallies);
 	return (max_share > 0 && measures->loop_share > max_share) ||
 		(measures->tail_bigrams >= 0 && measures->tail_bigrams < MIN_TAIL_BIGRAMS);
 }

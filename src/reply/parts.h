@@ -30,6 +30,38 @@ extern void parts_remove(Parts *parts, int first, int count);
 extern void parts_free(Parts *parts);
 extern bool parts_have_both(const Parts *parts);	/* some of each side */
 
+/* One reply at work. */
+typedef struct Work
+{
+	const ReplyRules *rules;
+	ReplyFinish finish;
+	ReplyResult *result;
+	char	   *buffer;
+	uint32_t   *origin;			/* of each byte of buffer; NULL: its own place */
+	Span		text;
+	Parts		parts;
+	bool		no_memory;
+} Work;
+
+/* ---- clean.c ---- */
+
+/* The reason given, with where in the raw reply it is. */
+extern ReplyReason work_at(Work *work, const char *where, ReplyReason reason);
+
+/* From here on the buffer's bytes are not where they were; false without memory. */
+extern bool work_keep_origins(Work *work, size_t size);
+
+extern ReplyReason work_normalise(Work *work, const char *reply, size_t size);
+extern bool work_undo_written_newlines(Work *work); /* where they separate
+													 * turns */
+extern ReplyReason work_remove_think(Work *work);
+extern ReplyReason work_look_for_tokens(Work *work);
+
+/* ---- shape.c ---- */
+
+/* The clean text to checked turns in work->parts; REPLY_ACCEPTED or why not. */
+extern ReplyReason work_parse_content(Work *work);
+
 /* ---- label.c ---- */
 
 typedef struct Label
@@ -63,6 +95,10 @@ extern bool signature_takes(Signature *signature, const Label *label);
 
 extern bool line_is_rule(Span line);	/* --- or a round header, alone */
 extern bool line_is_fence(Span line);
+extern Span line_without_quote(Span line);	/* behind its '>', if it has one */
+
+/* Whether the line has a label that this kind of task accepts. */
+extern bool line_has_own_label(Span line, ReplyKind kind);
 
 /* Text behind a description's own label at the very start. */
 extern Span label_skip_description(Span text);
@@ -90,22 +126,38 @@ typedef struct JsonReply
 extern const char *json_start(Span text);
 extern void json_read(Span text, JsonReply *reply);
 
-/* ---- checks.c ---- */
+/* ---- notices.c ---- */
 
 extern bool check_is_refusal(Span answer);
 extern ReplyReason check_notice(Span text); /* REFUSAL, IMAGE_NOT_SEEN or
 											 * ACCEPTED */
+
+/* ---- phrases.c ---- */
+
 extern bool check_is_addressed(Span question);
 extern bool check_prompt_echo(Span text, const char *const *prompts);
 extern bool check_only_describes(Span question);
 extern Span check_trim_closing(Span text, bool *trimmed);
 
+/* ---- loops.c ---- */
+
 /* Loops in these spans taken together; fills loop_share and tail_bigrams. */
 extern bool check_degenerate(const Span *spans, int n, double max_share,
 							 ReplyMeasures *measures, bool *no_memory);
 
+/* ---- checks.c ---- */
+
 /* Language, lengths, content flags of finished turns. */
 extern ReplyReason check_content(const ReplyRules *rules, const Parts *parts,
 								 ReplyMeasures *measures, uint32_t *flags);
+
+/* ---- personal.c ---- */
+
+extern bool check_is_personal(Span text);
+
+/* ---- leaks.c ---- */
+
+/* Adds REPLY_DANGLING_REFERENCE and REPLY_META_LEAK to *flags. */
+extern void check_leaks(Span text, uint32_t *flags);
 
 #endif							/* LLAVA_REPLY_PARTS_H */

@@ -1,92 +1,15 @@
 /*
  * phrases.c
- *	  What is recognised by its words: refusals, courtesies, questions, echoes.
+ *	  What is recognised by its words: questions, courtesies, echoes.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE				/* memmem */
+#endif
 #include "parts.h"
 
 #include <stdlib.h>
 
-/* A notice is no longer than this; a description that happens to say 'cannot' is. */
-#define NOTICE_CHARS 160
 #define CLOSING_CHARS 100
-
-static const char *const apologies[] = {
-	"抱歉", "很抱歉", "非常抱歉", "十分抱歉", "真抱歉", "对不起", "不好意思", "很遗憾", "對不起",
-	"i'm sorry", "i’m sorry", "i am sorry", "sorry", "i apologize", "apologies",
-	"unfortunately, i", NULL
-};
-static const char *const unwilling[] = {
-	"我不能", "我无法", "我没办法", "我没有办法", "我不便", "我拒绝", "我不可以", "无法为您", "无法为你",
-	"不能为您", "无法提供", "无法回答", "无法生成", "无法完成", "无法协助", "不能提供", "不能回答",
-	"根据相关法律", "根据相关规定", "该内容", "i can't", "i can’t", "i cannot", "i can not",
-	"i'm unable", "i am unable", "i'm not able", "i won't", "i will not", "i must decline", NULL
-};
-static const char *const self[] = {
-	"作为", "身为", "as an ai", "as a language", "as a text", "我是一个", "我是一名", NULL
-};
-static const char *const not_seen[] = {
-	"看不到", "看不见", "无法看到", "没有看到", "没看到", "无法查看", "不能查看", "无法直接查看",
-	"没有收到", "未收到", "没收到", "没有提供图", "未提供图", "没有上传", "未上传", "没有附", "未附",
-	"无法访问", "无法打开", "无法识别图", "无法读取", "不能看到", "无法浏览", "请上传", "请提供图", "请发送图",
-	"can't see", "cannot see", "can’t see", "don't see", "unable to view", "can't view",
-	"cannot view", "unable to see", "no image", "not able to see", "didn't receive", NULL
-};
-static const char *const picture[] = {
-	"图", "照片", "相片", "image", "picture", "photo", NULL
-};
-static const char *const unsure[] = {
-	"无法确定", "无法判断", "无法辨认", "无法得知", "不能确定", "我无法", "我不能", "无法回答", "无法看清",
-	"i can't", "i cannot", "i'm unable", "i am unable", NULL
-};
-
-static Span
-first_chars(Span text, size_t bytes)
-{
-	text.n = text.n < bytes ? text.n : bytes;
-	return text;
-}
-
-/* Letters to lower case, for the English phrases; the rest as it is. */
-static Span
-lower_copy(Span text, char *room, size_t size)
-{
-	size_t		n = text.n < size ? text.n : size;
-
-	for (size_t i = 0; i < n; i++)
-		room[i] = (char) (text.p[i] >= 'A' && text.p[i] <= 'Z' ? text.p[i] + 32 : text.p[i]);
-	return text_span(room, room + n);
-}
-
-bool
-check_is_refusal(Span answer)
-{
-	char		room[400];
-	Span		head = lower_copy(text_trim(answer), room, sizeof(room));
-
-	return text_starts_any(head, apologies) || text_starts_any(head, unsure);
-}
-
-ReplyReason
-check_notice(Span text)
-{
-	char		room[NOTICE_CHARS * 4];
-	Span		all;
-
-	text = text_trim(text);
-	if (text.n > sizeof(room) || text_chars(text) > NOTICE_CHARS)
-		return REPLY_ACCEPTED;
-	all = lower_copy(text, room, sizeof(room));
-	if (text_starts_any(all, apologies))
-		return REPLY_REFUSAL;
-	if (text_has_any(all, not_seen) && text_has_any(all, picture) &&
-		(text_starts_any(all, self) || text_starts_any(all, unwilling) ||
-		 text_has_any(first_chars(all, 60), not_seen)))
-		return REPLY_IMAGE_NOT_SEEN;
-	if (text_starts_any(all, unwilling) ||
-		(text_starts_any(all, self) && text_has_any(all, unwilling)))
-		return REPLY_REFUSAL;
-	return REPLY_ACCEPTED;
-}
 
 static const char *const requests[] = {
 	"请", "帮我", "帮忙", "能否", "能不能", "可否", "可以", "我想知道", "我想了解", "想了解", "想知道",
@@ -119,61 +42,97 @@ check_is_addressed(Span question)
 	for (const char *const *particle = particles; *particle != NULL; particle++)
 		if (core.n >= 3 && memcmp(core.p + core.n - 3, *particle, 3) == 0)
 			return true;
-	return text_has_any(lower_copy(trimmed, room, sizeof(room)), requests);
+	return text_has_any(text_lower(trimmed, room, sizeof(room)), requests);
 }
+
+/*
+ * Of these alone consists a question that only asks to describe the picture: one
+ * word more ('历史背景', 'why') asks for something else.
+ */
+static const char *const describing[] = {
+	"请", "请问", "您", "你", "能", "能否", "能不能", "可以", "可否", "帮我", "给我", "为我", "用中文", "用文字", "一下", "一段",
+	"详细", "仔细", "简要", "简单", "具体", "全面", "完整", "尽可能", "尽量", "地", "的", "描述", "形容", "介绍", "概括", "说明", "讲述",
+	"说说", "说一说", "描绘", "总结", "这", "那", "该", "张", "幅", "个", "图", "图片", "图像", "照片", "相片", "画面", "画", "场景",
+	"景象", "内容", "所", "展示", "展现", "呈现", "显示", "表现", "看到", "看见", "拍", "拍摄", "包含", "出现", "中", "里", "里面", "上",
+	"整体", "整个", "主要", "有", "有些", "什么", "哪些", "啥", "什么样", "怎样", "东西", "元素", "物体", "物品", "事物", "细节", "人物",
+	"是", "了", "着", "吗", "呢", "吧", "和", "以及", "及其", "与", "在", "对", "进行", "都", "我", "观察", "到",
+	"、", "，", ",", "。", "？", "?", "！", ".", ":", "：", "“", "”",
+	"please", "can", "could", "you", "describe", "caption", "summarize", "the", "this", "a", "an", "image",
+	"picture", "photo", "photograph", "scene", "in", "of", "detail", "details", "detailed", "what", "is", "are",
+	"what's", "shown", "depicted", "see", "do", "does", "show", "depict", "give", "me", "provide", "description",
+	"contents", "content", "there", "it", "as", "much", "possible", "for", "objects", "visible", NULL
+};
 
 bool
 check_only_describes(Span question)
 {
-	static const char *const verbs[] = {
-		"描述", "形容", "介绍", "概括", "说明", "讲述", "说说", "描绘", "describe", "caption", NULL
+	static const char *const pictures[] = {
+		"图", "照片", "相片", "画面", "场景", "image", "picture", "photo", "scene", NULL
 	};
-	static const char *const nouns[] = {
-		"图", "照片", "画面", "场景", "相片", "image", "picture", "photo", "scene", NULL
-	};
-	static const char *const contents[] = {
-		"有什么", "有哪些", "展示了什么", "描绘了什么", "内容是什么", "画了什么", "拍了什么",
-		"what is in", "what's in", "what does", NULL
-	};
-	static const char *const reasons[] = {
-		"为什么", "为何", "原因", "如何", "怎么", "怎样", "推测", "推断", "意义", "作用", "可能", "应该",
-		"建议", "目的", "关系", "意味", "how", "why", "would", "should", "might", NULL
+	static const char *const asking[] = {
+		"描述", "形容", "介绍", "概括", "说明", "讲述", "说说", "说一说", "描绘", "总结", "什么", "哪些", "啥",
+		"describe", "description", "caption", "summarize", "what", NULL
 	};
 	char		room[400];
-	Span		text = text_trim(question);
-	size_t		chars = text_chars(text);
+	Span		text = text_lower(text_trim(question), room, sizeof(room));
 
-	text = lower_copy(text, room, sizeof(room));
-	if (chars > 60 || text_has_any(text, reasons) || !text_has_any(text, nouns))
-		return false;
-	if (text_has_any(text, verbs))
-		return chars <= 30 || text.n == chars;
-	return chars <= 16 && text_has_any(text, contents);
+	return question.n <= sizeof(room) && text_has_any(text, pictures) && text_has_any(text, asking) &&
+		text_skip_all(text.p, text.p + text.n, describing) == text.p + text.n;
 }
 
 /* ---- courtesies at the end ---- */
 
+/* 'If you have more questions': who, whether, what. */
+static bool
+offers_more(Span paragraph)
+{
+	static const char *const ifs[] = {"如果", "如", "若", "倘若", "要是", "假如", NULL};
+	static const char *const words[] = {
+		"您", "你", "还", "仍", "仍然", "对", "有", "需", "需要", "想", "希望", "存在", "任何", "其他", "其它", "更多", "进一步", "图片", "此",
+		"这张", "照片", "以上", "内容", "对话", "回答", "描述", NULL
+	};
+	static const char *const wishes[] = {
+		"问题", "需要", "需求", "疑问", "想了解", "想知道", "要求", "补充", "建议", "想法", "修改", "调整", "不清楚", NULL
+	};
+	static const char *const offers[] = {
+		"请", "告诉", "告知", "随时", "欢迎", "为您", "为你", "帮您", "帮你", "提出", "提问", "继续", "我会", "我可以", "我很", "联系",
+		"可以问", "也可以", NULL
+	};
+	const char *end = paragraph.p + paragraph.n;
+	const char *p = text_skip_one(paragraph.p, end, ifs);
+
+	return p != NULL && text_skip_all(p, end, words) > p &&
+		text_has_any(paragraph, wishes) && text_has_any(paragraph, offers);
+}
+
 static bool
 is_closing(Span paragraph)
 {
-	static const char *const help[] = {"帮助", "有用", NULL};
-	static const char *const need[] = {"问题", "需要", "疑问", "想了解", "想知道", "补充", NULL};
-	static const char *const invites[] = {"欢迎", "请随时", "随时", NULL};
-	static const char *const english[] = {
-		"i hope this", "hope this", "let me know", "feel free", "if you have any", NULL
+	static const char *const help[] = {"帮助", "有用", "帮到", NULL};
+	static const char *const ends[] = {"以上就是", "以上是", "以上即", "以上内容", NULL};
+	static const char *const welcome[] = {"欢迎", NULL};
+	static const char *const invites[] = {
+		"随时", "您", "你", "继续", "提问", "提出", "告诉", "联系", "补充", "再次", "进一步", "大家", NULL
 	};
+	static const char *const at_once[] = {"请随时", "随时", "可以随时", "您可以随时", "你可以随时", NULL};
+	static const char *const english[] = {
+		"i hope this", "hope this", "hope that", "let me know", "feel free", "please let me know",
+		"please feel free", "if you have any", "if you need", "if you'd like", NULL
+	};
+	const char *end = paragraph.p + paragraph.n;
+	const char *behind;
 	char		room[400];
 
 	if (text_chars(paragraph) > CLOSING_CHARS)
 		return false;
 	if (text_starts(paragraph, "希望"))
 		return text_has_any(paragraph, help);
-	if (text_starts(paragraph, "如"))
-		return text_has_any(paragraph, need);
-	if (text_starts(paragraph, "以上就是") || text_starts(paragraph, "以上是"))
-		return true;
-	return text_starts_any(paragraph, invites) ||
-		text_starts_any(lower_copy(paragraph, room, sizeof(room)), english);
+	behind = text_skip_one(paragraph.p, end, welcome);
+	if (behind != NULL)
+		return text_skip_one(behind, end, invites) != NULL;
+	return offers_more(paragraph) || text_skip_one(paragraph.p, end, ends) != NULL ||
+		text_skip_one(paragraph.p, end, at_once) != NULL ||
+		text_starts_any(text_lower(paragraph, room, sizeof(room)), english);
 }
 
 Span
@@ -214,62 +173,59 @@ check_trim_closing(Span text, bool *trimmed)
 /* ---- the prompt said back ---- */
 
 #define ECHO_SAMPLES 16
+#define ECHO_MISSING 6
 #define ECHO_WINDOW 24			/* bytes */
 
-/* Without blanks, newlines and ASCII punctuation; n bytes at most. */
+/* Without blanks and newlines: at most room bytes; how many. */
 static size_t
-squeeze(Span text, char *out)
+squeeze(Span text, char *out, size_t room)
 {
 	size_t		n = 0;
 
-	for (size_t i = 0; i < text.n; i++)
+	for (size_t i = 0; i < text.n && n < room; i++)
 		if ((unsigned char) text.p[i] > ' ')
 			out[n++] = text.p[i];
 	return n;
 }
 
+/* Whether most of the samples of the reply stand in the squeezed prompt. */
 static bool
-echoes(const char *reply, size_t size, const char *prompt, size_t prompt_size)
+echoes(Span reply, Span prompt)
 {
-	int			found = 0;
-	Span		all = {prompt, prompt_size};
+	int			missing = 0;
 
-	for (int i = 0; i < ECHO_SAMPLES; i++)
+	for (int i = 0; i < ECHO_SAMPLES && missing <= ECHO_MISSING; i++)
 	{
-		char		window[ECHO_WINDOW + 1];
-		size_t		at = (size - ECHO_WINDOW) * (size_t) i / (ECHO_SAMPLES - 1);
+		char		window[ECHO_WINDOW];
+		size_t		at = (reply.n - ECHO_WINDOW) * (size_t) i / (ECHO_SAMPLES - 1);
+		size_t		n = squeeze(text_span(reply.p + at, reply.p + reply.n), window, ECHO_WINDOW);
 
-		memcpy(window, reply + at, ECHO_WINDOW);
-		window[ECHO_WINDOW] = '\0';
-		found += text_find(all, window) != NULL;
+		missing += n == 0 || memmem(prompt.p, prompt.n, window, n) == NULL;
 	}
-	return found >= ECHO_SAMPLES * 6 / 10;
+	return missing <= ECHO_MISSING;
 }
 
 bool
 check_prompt_echo(Span text, const char *const *prompts)
 {
 	bool		echo = false;
-	char	   *squeezed;
-	size_t		size;
 
 	text = text_trim(text);
 	if (prompts == NULL || text.n < 60)
 		return false;
-	squeezed = malloc(text.n);
-	if (squeezed == NULL)
-		return false;
-	size = squeeze(text, squeezed);
-	for (; *prompts != NULL && !echo && size > ECHO_WINDOW; prompts++)
+	for (; *prompts != NULL && !echo; prompts++)
 	{
 		Span		prompt = {*prompts, strlen(*prompts)};
-		char	   *other = malloc(prompt.n + 1);
+		char	   *squeezed;
 
 		/* much more than the prompt is not the prompt */
-		if (other != NULL && size <= prompt.n * 2)
-			echo = echoes(squeezed, size, other, squeeze(prompt, other));
-		free(other);
+		if (text.n > prompt.n * 2)
+			continue;
+		squeezed = malloc(prompt.n);
+		if (squeezed == NULL)
+			return false;
+		echo = echoes(text, text_span(squeezed, squeezed + squeeze(prompt, squeezed, prompt.n)));
+		free(squeezed);
 	}
-	free(squeezed);
 	return echo;
 }

@@ -3,14 +3,13 @@
  *	  The order of work on one reply (replies.md, section 1).
  *
  * The normalised reply is one working buffer that only ever shrinks; turns are
- * spans of it until the very end.  Beside it lies, for each of its bytes, where in
- * the raw reply it stood, so that a verdict can point there.
+ * spans of it until the very end.  Once something has been taken out of it, there
+ * lies beside it, for each of its bytes, where in the raw reply it stood, so that a
+ * verdict can point there.
  */
 #include "parts.h"
 
 #include <stdlib.h>
-
-#define PREAMBLE_CHARS 80
 
 static const char *const reason_names[REPLY_REASONS] = {
 	NULL, "empty", "refusal", "image_not_seen", "template_echo", "prompt_echo", "unclosed_think",
@@ -53,189 +52,6 @@ reply_rules_default(ReplyRules *rules, ReplyKind kind)
 	rules->min_letters = kind == REPLY_QUESTION_ANSWER ? 100 : 80;
 	rules->min_language_share = 0.3;
 	rules->max_loop_share = 0.2;
-}
-
-/* One reply at work. */
-typedef struct Work
-{
-	const ReplyRules *rules;
-	ReplyFinish finish;
-	ReplyResult *result;
-	char	   *buffer;
-	uint32_t   *origin;			/* of each byte of buffer */
-	Span		text;
-	Parts		parts;
-	bool		no_memory;
-} Work;
-
-static ReplyReason
-at(Work *work, const char *where, ReplyReason reason)
-{
-	if (where >= work->buffer && where < work->text.p + work->text.n)
-		work->result->offset = work->origin[where - work->buffer];
-	return reason;
-}
-
-/* ---- normalising ---- */
-
-static bool
-is_dropped(uint32_t c)
-{
-	return c == 0 || c == 0xFEFF || c == 0x200B || c == 0x2060;
-}
-
-/* Line ends to \n, invisible characters out.  Bad UTF-8 ends it. */
-static ReplyReason
-normalise(Work *work, const char *reply, size_t size)
-{
-	const char *end = reply + size;
-	char	   *out = work->buffer;
-	int			length;
-
-	for (const char *p = reply; p < end; p += length)
-	{
-		uint32_t	c = text_decode(p, end, &length);
-		uint32_t	origin = (uint32_t) (p - reply);
-
-		if (c == 0xFFFD)
-		{
-			work->result->offset = origin;
-			return REPLY_BAD_UTF8;
-		}
-		if (is_dropped(c) || (c == '\r' && p + 1 < end && p[1] == '\n'))
-			continue;
-		for (int i = 0; i < length; i++)
-		{
-			work->origin[out - work->buffer] = origin;
-			*out++ = c == '\r' ? '\n' : p[i];
-		}
-	}
-	work->text = text_span(work->buffer, out);
-	return REPLY_ACCEPTED;
-}
-
-/* The line behind its '>', if it has one. */
-static Span
-without_quote(Span line)
-{
-	const char *end = line.p + line.n;
-
-	return text_starts(line, ">") ? text_span(text_skip_blanks(line.p + 1, end), end) : line;
-}
-
-/* Whether the line has a label that this kind of task accepts. */
-static bool
-has_own_label(Span line, ReplyKind kind)
-{
-	Label		label;
-
-	return (kind == REPLY_QUESTION_ANSWER && label_parse(line, REPLY_QUESTION_ANSWER, &label)) ||
-		label_parse(line, REPLY_DIALOGUE, &label);
-}
-
-static bool
-begins_with_label(Span text, ReplyKind kind)
-{
-	Span		line = text_line(text.p, text.p + text.n);
-
-	/* here a line may end in backslash-n */
-	if (text_find(line, "\\n") != NULL)
-		line.n = (size_t) (text_find(line, "\\n") - line.p);
-	return has_own_label(without_quote(line), kind);
-}
-
-/* Whether backslash-n separates turns: a label or the end follows one. */
-static bool
-uses_written_newlines(const Work *work)
-{
-	const char *end = work->text.p + work->text.n;
-
-	for (const char *p = work->text.p; p < end && (p = text_find(text_span(p, end), "\\n")) != NULL;)
-	{
-		do
-			p = text_skip_blanks(p + 2, end);
-		while (end - p >= 2 && p[0] == '\\' && p[1] == 'n');
-		if (text_trim(text_span(p, end)).n == 0)
-			return true;
-		if (begins_with_label(text_span(p, end), work->rules->kind))
-			return true;
-	}
-	return false;
-}
-
-static void
-undo_written_newlines(Work *work)
-{
-	char	   *out = work->buffer;
-	size_t		start = (size_t) (work->text.p - work->buffer);
-
-	out += start;
-	for (size_t i = start; i < start + work->text.n; i++)
-	{
-		work->origin[out - work->buffer] = work->origin[i];
-		if (work->buffer[i] == '\\' && i + 1 < start + work->text.n && work->buffer[i + 1] == 'n')
-		{
-			*out++ = '\n';
-			i++;
-		}
-		else
-			*out++ = work->buffer[i];
-	}
-	work->text.n = (size_t) (out - work->text.p);
-}
-
-/* ---- what is not content ---- */
-
-static ReplyReason
-remove_think(Work *work)
-{
-	Span		text = text_trim(work->text);
-	const char *close = text_find(text, "</think>");
-	Span		inner = text;
-
-	/* line breaks may be written as backslash-n */
-	while (text_starts(inner, "\\n"))
-		inner = text_trim(text_span(inner.p + 2, inner.p + inner.n));
-	if (text_starts(inner, "<think>"))
-		text = inner;
-	if (!text_starts(text, "<think>"))
-	{
-		/* some templates leave the opening to the prompt */
-		if (close == NULL || text_find(text, "<think>") != NULL)
-			return REPLY_ACCEPTED;
-	}
-	else if (close == NULL)
-		return at(work, text.p, REPLY_UNCLOSED_THINK);
-	work->result->flags |= REPLY_THINK_REMOVED;
-	work->text = text_trim(text_span(close + strlen("</think>"), text.p + text.n));
-	return REPLY_ACCEPTED;
-}
-
-static ReplyReason
-look_for_tokens(Work *work)
-{
-	static const char *const ends[] = {"<|im_end|>", "<|endoftext|>", NULL};
-	static const char *const others[] = {"<box>", "<ref>", "</box>", "</ref>", NULL};
-	const char *end;
-
-	for (const char *const *token = ends; *token != NULL; token++)
-		if (text_find(work->text, *token) != NULL)
-			work->text.n = (size_t) (text_find(work->text, *token) - work->text.p);
-	end = work->text.p + work->text.n;
-	for (const char *p = work->text.p; p < end && (p = text_find(text_span(p, end), "<|")) != NULL; p += 2)
-	{
-		Span		near = text_span(p + 2, end - p > 66 ? p + 66 : end);
-
-		near = text_line(near.p, near.p + near.n);
-		if (text_find(near, "|>") != NULL)
-			return at(work, p, REPLY_SPECIAL_TOKEN);
-	}
-	for (const char *const *token = others; *token != NULL; token++)
-		if (text_find(work->text, *token) != NULL)
-			return at(work, text_find(work->text, *token), REPLY_SPECIAL_TOKEN);
-	if (text_find(work->text, "<image>") != NULL)
-		return at(work, text_find(work->text, "<image>"), REPLY_IMAGE_TOKEN_LEAK);
-	return REPLY_ACCEPTED;
 }
 
 /* The line without its label, of whichever kind. */
@@ -304,263 +120,6 @@ is_html(Span text)
 	return text_starts_any(text, html);
 }
 
-/* ---- shape ---- */
-
-/* One outer fence, text before it allowed: the text inside, and what stood before. */
-static Span
-unwrap_fence(Span text, Span *before)
-{
-	const char *end = text.p + text.n;
-	Label		label;
-
-	*before = text_span(text.p, text.p);
-	for (const char *p = text.p; p < end;)
-	{
-		Span		line = text_line(p, end);
-
-		if (line_is_fence(line))
-		{
-			const char *inside = line.p + line.n < end ? line.p + line.n + 1 : end;
-			const char *close = end;
-
-			for (const char *q = inside; q < end;)
-			{
-				Span		other = text_line(q, end);
-
-				if (line_is_fence(other))
-					close = other.p;
-				q = other.p + other.n + 1;
-			}
-			*before = text_trim(text_span(text.p, line.p));
-			return text_trim(text_span(inside, close));
-		}
-		/* a fence behind the first label belongs to an answer */
-		if (label_parse(line, REPLY_DIALOGUE, &label) ||
-			label_parse(line, REPLY_QUESTION_ANSWER, &label))
-			break;
-		p = line.p + line.n + 1;
-	}
-	return text;
-}
-
-/* '> ' off every line, where the first label has it. */
-static void
-strip_quotes(Work *work)
-{
-	const char *end = work->text.p + work->text.n;
-	char	   *start = work->buffer + (work->text.p - work->buffer);
-	char	   *out = start;
-	Span		line;
-	bool		quoted = false;
-
-	for (const char *p = work->text.p; p < end && !quoted; p = line.p + line.n + 1)
-	{
-		Span		inner;
-
-		line = text_line(p, end);
-		inner = without_quote(line);
-		if (!has_own_label(inner, work->rules->kind))
-			continue;
-		if (inner.p == line.p)
-			return;
-		quoted = true;
-	}
-	if (!quoted)
-		return;
-	for (const char *p = work->text.p; p < end; p = line.p + line.n + 1)
-	{
-		const char *from;
-		const char *stop;
-
-		line = text_line(p, end);
-		stop = line.p + line.n < end ? line.p + line.n + 1 : end;
-		from = text_starts(line, "> ") ? line.p + 2 : text_starts(line, ">") ? line.p + 1 : line.p;
-		for (; from < stop; from++)
-		{
-			work->origin[out - work->buffer] = work->origin[from - work->buffer];
-			*out++ = *from;
-		}
-	}
-	work->text.n = (size_t) (out - start);
-}
-
-static ReplyReason
-take_preamble(Work *work, Span preamble)
-{
-	if (preamble.n == 0)
-		return REPLY_ACCEPTED;
-	if (text_chars(preamble) > PREAMBLE_CHARS)
-		return at(work, preamble.p, REPLY_UNPARSABLE);
-	work->result->flags |= REPLY_PREAMBLE_DROPPED;
-	return REPLY_ACCEPTED;
-}
-
-static ReplyReason
-degenerate(Work *work, const Span *spans, int n)
-{
-	return check_degenerate(spans, n, work->rules->max_loop_share, &work->result->measures,
-							&work->no_memory) ? REPLY_DEGENERATE : REPLY_ACCEPTED;
-}
-
-static ReplyReason
-parts_degenerate(Work *work)
-{
-	Span	   *spans = malloc(sizeof(Span) * (size_t) (work->parts.n + 1));
-	ReplyReason reason;
-
-	if (spans == NULL)
-		return REPLY_NO_MEMORY;
-	for (int i = 0; i < work->parts.n; i++)
-		spans[i] = work->parts.items[i].text;
-	reason = degenerate(work, spans, work->parts.n);
-	free(spans);
-	return reason;
-}
-
-static ReplyReason
-parse_json(Work *work, const char *start)
-{
-	JsonReply	json;
-	ReplyReason reason;
-	Span		before = text_trim(text_span(work->text.p, start));
-	Span		preamble;
-
-	if (text_starts(before, "```") || text_find(before, "\n```") != NULL)
-		(void) unwrap_fence(work->text, &preamble);
-	else
-		preamble = before;
-	json_read(text_span(start, work->text.p + work->text.n), &json);
-	work->parts = json.parts;
-	if (json.lone_surrogate)
-		return REPLY_BAD_UTF8;
-	if (json.error_object)
-		return REPLY_TRANSPORT_ERROR;
-	reason = parts_degenerate(work);
-	if (reason == REPLY_ACCEPTED)
-		reason = take_preamble(work, preamble);
-	if (reason != REPLY_ACCEPTED)
-		return reason;
-	if (json.cut)
-	{
-		while (work->parts.n > 0 && work->parts.items[work->parts.n - 1].human)
-			parts_remove(&work->parts, work->parts.n - 1, 1);
-		if (work->parts.n == 0)
-			return REPLY_TRUNCATED;
-		work->result->flags |= REPLY_SALVAGED;
-	}
-	return work->parts.n == 0 ? REPLY_UNPARSABLE :
-		turns_repair(work->rules, work->finish, &work->parts, &work->result->flags);
-}
-
-/* The courtesy at the end of the last turn. */
-static void
-trim_last_turn(Work *work)
-{
-	Part	   *last = &work->parts.items[work->parts.n - 1];
-	bool		trimmed;
-
-	last->text = check_trim_closing(last->text, &trimmed);
-	if (trimmed)
-		work->result->flags |= REPLY_CLOSING_TRIMMED;
-}
-
-/*
- * A reasoning reply may come in dialogue labels.  Some words (Q, A and their like)
- * are of both sets, so finding one says nothing: both sides must be there.
- */
-static void
-split_turns(Work *work, Span *preamble)
-{
-	Parts		other = {0};
-	Span		before;
-
-	turns_split(work->text, work->rules->kind, &work->parts, preamble);
-	if (work->rules->kind != REPLY_QUESTION_ANSWER || parts_have_both(&work->parts))
-		return;
-	turns_split(work->text, REPLY_DIALOGUE, &other, &before);
-	if (work->parts.n == 0 || parts_have_both(&other))
-	{
-		parts_free(&work->parts);
-		work->parts = other;
-		*preamble = before;
-	}
-	else
-		parts_free(&other);
-}
-
-static ReplyReason
-parse_labels(Work *work)
-{
-	Span		preamble;
-	Span		before;
-	ReplyReason reason;
-
-	work->text = unwrap_fence(work->text, &before);
-	strip_quotes(work);
-	split_turns(work, &preamble);
-	if (work->parts.n == 0)
-	{
-		reason = degenerate(work, &work->text, 1);
-		if (reason != REPLY_ACCEPTED)
-			return reason;
-		return work->rules->kind == REPLY_QUESTION_ANSWER ? REPLY_NO_QUESTION : REPLY_UNPARSABLE;
-	}
-	work->parts.cut = work->finish == REPLY_FINISH_LENGTH;
-	trim_last_turn(work);
-	reason = parts_degenerate(work);
-	if (reason == REPLY_ACCEPTED)
-		reason = take_preamble(work, before.n > 0 ? before : preamble);
-	if (reason == REPLY_ACCEPTED)
-		reason = turns_repair(work->rules, work->finish, &work->parts, &work->result->flags);
-	return reason;
-}
-
-static ReplyReason
-parse_description(Work *work)
-{
-	Span		before;
-	Span		text = unwrap_fence(work->text, &before);
-	ReplyReason reason;
-
-	if (before.n > 0)
-		text = work->text;
-	text = label_skip_description(text_trim(text));
-	reason = degenerate(work, &text, 1);
-	if (reason != REPLY_ACCEPTED)
-		return reason;
-	if (work->finish == REPLY_FINISH_LENGTH)
-		return at(work, text.p + text.n - 1, REPLY_TRUNCATED);
-	if (text.n == 0)
-		return REPLY_EMPTY;
-	parts_add(&work->parts, false, text, NULL);
-	if (work->parts.n == 1)
-		trim_last_turn(work);
-	return REPLY_ACCEPTED;
-}
-
-static ReplyReason
-parse_content(Work *work)
-{
-	const char *json = work->rules->kind == REPLY_DESCRIPTION ? NULL : json_start(work->text);
-	ReplyReason reason;
-
-	if (json != NULL)
-		reason = parse_json(work, json);
-	else if (work->rules->kind == REPLY_DESCRIPTION)
-		reason = parse_description(work);
-	else
-		reason = parse_labels(work);
-	if (work->parts.no_memory || work->no_memory)
-		return REPLY_NO_MEMORY;
-	if (reason != REPLY_ACCEPTED)
-		return reason;
-	if (work->rules->kind == REPLY_QUESTION_ANSWER &&
-		check_only_describes(work->parts.items[0].text))
-		return at(work, work->parts.items[0].text.p, REPLY_NOT_COMPLEX);
-	return check_content(work->rules, &work->parts, &work->result->measures,
-						 &work->result->flags);
-}
-
 /* A description may be an error object too. */
 static bool
 is_error_json(Span text)
@@ -585,7 +144,7 @@ is_empty(Span text)
 static ReplyReason
 judge(Work *work, const char *reply, size_t size)
 {
-	ReplyReason reason = normalise(work, reply, size);
+	ReplyReason reason = work_normalise(work, reply, size);
 
 	if (reason != REPLY_ACCEPTED)
 		return reason;
@@ -595,14 +154,14 @@ judge(Work *work, const char *reply, size_t size)
 		return REPLY_EMPTY;
 	if (is_html(work->text) || is_error_json(work->text))
 		return REPLY_TRANSPORT_ERROR;
-	reason = remove_think(work);
+	reason = work_remove_think(work);
 	if (reason != REPLY_ACCEPTED)
 		return reason;
-	if (json_start(work->text) == NULL && uses_written_newlines(work))
-		undo_written_newlines(work);
+	if (json_start(work->text) == NULL && !work_undo_written_newlines(work))
+		return REPLY_NO_MEMORY;
 	if (is_empty(text_trim(work->text)))
 		return REPLY_EMPTY;
-	reason = look_for_tokens(work);
+	reason = work_look_for_tokens(work);
 	if (reason != REPLY_ACCEPTED)
 		return reason;
 	work->text = text_trim(work->text);
@@ -614,7 +173,7 @@ judge(Work *work, const char *reply, size_t size)
 		return REPLY_PROMPT_ECHO;
 	if (!has_label(work->text))
 		reason = check_notice(work->text);
-	return reason == REPLY_ACCEPTED ? parse_content(work) : reason;
+	return reason == REPLY_ACCEPTED ? work_parse_content(work) : reason;
 }
 
 /* ---- the result ---- */
@@ -659,8 +218,7 @@ reply_parse(const ReplyRules *rules, const char *reply, size_t length, ReplyFini
 		return;
 	}
 	work.buffer = malloc(length + 1);
-	work.origin = malloc((length + 1) * sizeof(uint32_t));
-	if (work.buffer == NULL || work.origin == NULL)
+	if (work.buffer == NULL)
 		result->reason = REPLY_NO_MEMORY;
 	else
 		result->reason = judge(&work, reply, length);

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Goes up with every change that can change a verdict. */
-#define REPLY_PARSER_VERSION 1
+#define REPLY_PARSER_VERSION 2
 
 typedef enum ReplyKind
 {
@@ -126,7 +126,8 @@ typedef struct ReplyMeasures
 	int			letters;
 	int			han;			/* in the answers */
 	double		language_share;
-	double		loop_share;		/* largest share of one repeated 10-gram */
+	double		loop_share;		/* of one repeated 10-gram, or 0.4 times that
+								 * of all of them if this is more */
 	int			tail_bigrams;	/* distinct ones in the last 200 chars; -1:
 								 * shorter */
 	int			quoted_han;		/* Han inside quotation marks in the answers */

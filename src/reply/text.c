@@ -8,7 +8,7 @@
 #include "text.h"
 
 uint32_t
-text_decode(const char *p, const char *end, int *length)
+text_decode_rare(const char *p, const char *end, int *length)
 {
 	const unsigned char *s = (const unsigned char *) p;
 	size_t		left = (size_t) (end - p);
@@ -63,13 +63,6 @@ text_encode(uint32_t c, char *out)
 	out[2] = (char) (0x80 | (c >> 6 & 0x3F));
 	out[3] = (char) (0x80 | (c & 0x3F));
 	return 4;
-}
-
-bool
-text_is_han(uint32_t c)
-{
-	return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || c == 0x3007 ||
-		(c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x323AF);
 }
 
 bool
@@ -157,17 +150,47 @@ text_line(const char *p, const char *end)
 size_t
 text_chars(Span span)
 {
-	size_t		n = 0;
+	const uint64_t ones = UINT64_C(0x0101010101010101);
+	size_t		n = span.n;
+	size_t		i = 0;
 
-	for (size_t i = 0; i < span.n; i++)
-		n += ((unsigned char) span.p[i] & 0xC0) != 0x80;
+	/* less the continuation bytes, 10xxxxxx, eight at a time */
+	for (; i + 8 <= span.n; i += 8)
+	{
+		uint64_t	eight;
+
+		memcpy(&eight, span.p + i, 8);
+		n -= (eight >> 7 & ~eight >> 6 & ones) * ones >> 56;
+	}
+	for (; i < span.n; i++)
+		n -= ((unsigned char) span.p[i] & 0xC0) == 0x80;
 	return n;
+}
+
+Span
+text_lower(Span span, char *room, size_t size)
+{
+	size_t		n = span.n < size ? span.n : size;
+
+	for (size_t i = 0; i < n; i++)
+		room[i] = (char) (span.p[i] >= 'A' && span.p[i] <= 'Z' ? span.p[i] + 32 : span.p[i]);
+	return text_span(room, room + n);
 }
 
 const char *
 text_find(Span span, const char *needle)
 {
-	return span.n == 0 ? NULL : memmem(span.p, span.n, needle, strlen(needle));
+	const char *end = span.p + span.n;
+
+	if (span.n == 0)
+		return NULL;
+	if ((unsigned char) *needle >= 0x80)
+		return memmem(span.p, span.n, needle, strlen(needle));
+	/* ASCII is rare in Chinese text */
+	for (const char *p = span.p; (p = memchr(p, *needle, (size_t) (end - p))) != NULL; p++)
+		if (text_starts(text_span(p, end), needle))
+			return p;
+	return NULL;
 }
 
 bool
@@ -195,4 +218,26 @@ text_starts_any(Span span, const char *const *prefixes)
 		if (starts_folded(span, *prefixes))
 			return true;
 	return false;
+}
+
+const char *
+text_skip_one(const char *p, const char *end, const char *const *words)
+{
+	const char *longest = NULL;
+
+	for (; *words != NULL; words++)
+		if (text_starts(text_span(p, end), *words) &&
+			(longest == NULL || p + strlen(*words) > longest))
+			longest = p + strlen(*words);
+	return longest;
+}
+
+const char *
+text_skip_all(const char *p, const char *end, const char *const *words)
+{
+	const char *behind;
+
+	while ((behind = text_skip_one(p, end, words)) != NULL)
+		p = text_skip_blanks(behind, end);
+	return p;
 }

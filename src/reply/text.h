@@ -17,16 +17,42 @@ typedef struct Span
 	size_t		n;
 } Span;
 
+extern uint32_t text_decode_rare(const char *p, const char *end, int *length);
+
 /*
  * The character at p (before end) and its length in bytes.  Invalid bytes, overlong
  * forms and surrogates give 0xFFFD and length 1.
  */
-extern uint32_t text_decode(const char *p, const char *end, int *length);
+static inline uint32_t
+text_decode(const char *p, const char *end, int *length)
+{
+	const unsigned char *s = (const unsigned char *) p;
+
+	*length = 1;
+	if (s[0] < 0x80)
+		return s[0];
+
+	/*
+	 * three bytes, Chinese and its punctuation, if not overlong nor a
+	 * surrogate
+	 */
+	if ((s[0] & 0xF0) != 0xE0 || s[0] == 0xE0 || s[0] == 0xED || end - p < 3 ||
+		((s[1] ^ 0x80) | (s[2] ^ 0x80)) >= 0x40)
+		return text_decode_rare(p, end, length);
+	*length = 3;
+	return (uint32_t) (s[0] & 0x0F) << 12 | (uint32_t) (s[1] & 0x3F) << 6 | (s[2] & 0x3F);
+}
 
 /* Appends a character to out (room for 4 bytes); its length. */
 extern int	text_encode(uint32_t c, char *out);
 
-extern bool text_is_han(uint32_t c);
+static inline bool
+text_is_han(uint32_t c)
+{
+	return (c >= 0x4E00 && c <= 0x9FFF) || (c >= 0x3400 && c <= 0x4DBF) || c == 0x3007 ||
+		(c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x323AF);
+}
+
 extern bool text_is_kana_or_hangul(uint32_t c);
 extern bool text_is_latin(uint32_t c);
 extern bool text_is_letter(uint32_t c);
@@ -57,11 +83,20 @@ text_starts(Span span, const char *prefix)
 	return span.p != NULL && span.n >= n && memcmp(span.p, prefix, n) == 0;
 }
 
+/* Its first size bytes, in room, ASCII letters to lower case. */
+extern Span text_lower(Span span, char *room, size_t size);
+
 /* Where needle stands in span, or NULL. */
 extern const char *text_find(Span span, const char *needle);
 
 /* Whether any of a NULL-ended list stands in span, or begins it (letters folded). */
 extern bool text_has_any(Span span, const char *const *needles);
 extern bool text_starts_any(Span span, const char *const *prefixes);
+
+/* Behind the longest of a NULL-ended list that stands at p; NULL if none does. */
+extern const char *text_skip_one(const char *p, const char *end, const char *const *words);
+
+/* Behind as many of them in a row as stand at p, blanks between them too. */
+extern const char *text_skip_all(const char *p, const char *end, const char *const *words);
 
 #endif							/* LLAVA_REPLY_TEXT_H */

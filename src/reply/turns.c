@@ -2,6 +2,9 @@
  * turns.c
  *	  Text to turns at its labels, and the repairs that replies need.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE				/* memrchr */
+#endif
 #include "parts.h"
 
 #include <stdlib.h>
@@ -79,9 +82,8 @@ trim_rules(Span text)
 		text = text_trim(text);
 		if (text.n == 0)
 			return text;
-		last = text.p + text.n;
-		while (last > text.p && last[-1] != '\n')
-			last--;
+		last = memrchr(text.p, '\n', text.n);
+		last = last == NULL ? text.p : last + 1;
 		if (!line_is_rule(text_span(last, text.p + text.n)))
 			return text;
 		text.n = (size_t) (last - text.p);
@@ -184,16 +186,14 @@ turns_split(Span text, ReplyKind set, Parts *parts, Span *preamble)
 static bool
 drop_leading(Parts *parts, uint32_t *flags)
 {
-	bool		dropped = false;
+	int			n = 0;
 
-	while (parts->n > 0 && !parts->items[0].human)
-	{
-		parts_remove(parts, 0, 1);
-		dropped = true;
-	}
-	if (dropped)
+	while (n < parts->n && !parts->items[n].human)
+		n++;
+	parts_remove(parts, 0, n);
+	if (n > 0)
 		*flags |= REPLY_LEADING_TURN_DROPPED;
-	return dropped;
+	return n > 0;
 }
 
 /* An empty last answer leaves its question dangling. */
@@ -215,23 +215,61 @@ drop_dangling(Parts *parts, uint32_t *flags)
 	}
 }
 
+/* Makes one part of items[first .. end), in place of the first, a blank line between. */
 static bool
-merge_two(Parts *parts, int first)
+join(Part *items, int first, int end)
 {
-	Part	   *a = &parts->items[first];
-	Part	   *b = &parts->items[first + 1];
-	char	   *joined = malloc(a->text.n + 2 + b->text.n + 1);
+	size_t		size = 0;
+	char	   *joined;
+	char	   *out;
 
+	for (int i = first; i < end; i++)
+		size += items[i].text.n + 2;
+	joined = out = malloc(size);
 	if (joined == NULL)
 		return false;
-	memcpy(joined, a->text.p, a->text.n);
-	memcpy(joined + a->text.n, "\n\n", 2);
-	memcpy(joined + a->text.n + 2, b->text.p, b->text.n);
-	free(a->owned);
-	a->owned = joined;
-	a->text = text_span(joined, joined + a->text.n + 2 + b->text.n);
-	parts_remove(parts, first + 1, 1);
+	for (int i = first; i < end; i++)
+	{
+		if (i > first)
+		{
+			memcpy(out, "\n\n", 2);
+			out += 2;
+		}
+		memcpy(out, items[i].text.p, items[i].text.n);
+		out += items[i].text.n;
+		free(items[i].owned);
+		items[i].owned = NULL;
+	}
+	items[first].owned = joined;
+	items[first].text = text_span(joined, out);
 	return true;
+}
+
+/* Answers in a row become one. */
+static ReplyReason
+merge_answers(Parts *parts, uint32_t *flags)
+{
+	Part	   *items = parts->items;
+	int			kept = 0;
+	int			end;
+
+	for (int i = 0; i < parts->n; i = end)
+	{
+		end = i + 1;
+		while (!items[i].human && end < parts->n && !items[end].human)
+			end++;
+		if (end - i > 1)
+		{
+			if (!join(items, i, end))
+				return REPLY_NO_MEMORY;
+			*flags |= REPLY_MERGED_TURNS;
+		}
+		items[kept++] = items[i];
+		if (kept <= i)
+			items[i].owned = NULL;
+	}
+	parts->n = kept;
+	return REPLY_ACCEPTED;
 }
 
 /* Empty turns, merged answers, questions without answer or that are none. */
@@ -244,18 +282,10 @@ check_roles(Parts *parts, uint32_t *flags)
 	for (int i = 1; i < parts->n; i++)
 		if (parts->items[i].human && i > 1 && !check_is_addressed(parts->items[i].text))
 			return REPLY_AMBIGUOUS_ROLE;
-	for (int i = 0; i + 1 < parts->n;)
-	{
+	for (int i = 0; i + 1 < parts->n; i++)
 		if (parts->items[i].human && parts->items[i + 1].human)
 			return REPLY_ROLES_NOT_ALTERNATING;
-		if (parts->items[i].human || parts->items[i + 1].human)
-			i++;
-		else if (merge_two(parts, i))
-			*flags |= REPLY_MERGED_TURNS;
-		else
-			return REPLY_NO_MEMORY;
-	}
-	return REPLY_ACCEPTED;
+	return merge_answers(parts, flags);
 }
 
 static bool
@@ -264,27 +294,45 @@ same_question(Span a, Span b)
 	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
 }
 
+/* Among the rounds that are looked at: enough to say what a reply repeats. */
+static bool
+asked_before(const Parts *parts, int kept, Span question)
+{
+	for (int i = 0; i < kept; i += 2)
+		if (same_question(parts->items[i].text, question))
+			return true;
+	return false;
+}
+
 /* Rounds are pairs from here on. */
 static void
 drop_rounds(const ReplyRules *rules, Parts *parts, uint32_t *flags)
 {
-	for (int i = 0; i < parts->n && i < 4 * rules->max_rounds + 64;)
-	{
-		bool		twice = false;
+	int			enough = 4 * rules->max_rounds + 64;
+	int			kept = 0;
 
-		for (int j = 0; j < i && !twice; j += 2)
-			twice = same_question(parts->items[i].text, parts->items[j].text);
-		if (twice)
+	for (int i = 0; i < parts->n; i += 2)
+	{
+		Part	   *round = &parts->items[i];
+
+		if (kept < enough && asked_before(parts, kept, round[0].text))
 			*flags |= REPLY_DUPLICATE_ROUND_DROPPED;
-		else if (check_is_refusal(parts->items[i + 1].text))
+		else if (kept < enough && check_is_refusal(round[1].text))
 			*flags |= REPLY_REFUSED_ROUND_DROPPED;
 		else
 		{
-			i += 2;
-			continue;
+			if (kept < i)
+			{
+				/* the dropped ones' memory goes with the end of the list */
+				Part		dropped[2] = {parts->items[kept], parts->items[kept + 1]};
+
+				memcpy(&parts->items[kept], round, sizeof(dropped));
+				memcpy(round, dropped, sizeof(dropped));
+			}
+			kept += 2;
 		}
-		parts_remove(parts, i, 2);
 	}
+	parts_remove(parts, kept, parts->n - kept);
 	if (parts->n > 2 * rules->max_rounds)
 	{
 		*flags |= rules->kind == REPLY_QUESTION_ANSWER ? REPLY_EXTRA_PAIRS : REPLY_TRIMMED_ROUNDS;

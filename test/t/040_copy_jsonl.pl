@@ -174,7 +174,7 @@ is(read_jsonl('llava', "$dir/train.jsonl"), (388 - $stay) . ' samples', 'the oth
 cmp_ok($stay, '<', 10, 'only those');
 
 $node->safe_psql('postgres', <<'SQL');
-TRUNCATE llava_image, llava_conversation;
+TRUNCATE llava_image, llava_hash, llava_conversation;
 INSERT INTO llava_image (id, path, received_at) SELECT n, n || '.jpg', now() FROM generate_series(1, 6000) AS n;
 INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
 SELECT n, 'x', jsonb_build_array(jsonb_build_object('from', 'human', 'value', 'q'),

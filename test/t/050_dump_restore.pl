@@ -23,6 +23,7 @@ $node->insert_pictures(5, 6, 'detail');
 $node->safe_psql('postgres', "INSERT INTO llava_image (path, image) SELECT 'again.png', image FROM llava_image WHERE path = 'pic1.png'");
 $node->safe_psql('postgres', "INSERT INTO llava_image (path, image) VALUES ('bad.jpg', 'no picture')");
 $node->safe_psql('postgres', "UPDATE llava_conversation SET keep = false, note = 'dull' WHERE image = 1");
+$node->safe_psql('postgres', "SELECT llava_record_export('train.jsonl')");
 
 my %rows = (
 	llava_image => 'id, path, image, task, sha256, format, width, rejected, same_as, received_at',
@@ -31,6 +32,8 @@ my %rows = (
 	llava_pending => 'image, task, visible_at, attempts, variation, failure, detail',
 	llava_reply => '*',
 	llava_conversation => '*',
+	llava_manifest => '*',
+	llava_manifest_line => '*',
 	llava_usage => 'server, requests, replies, accepted, failed');
 
 sub contents
@@ -54,6 +57,8 @@ is(contents('restored'), $before, 'every row is the same');
 is($endpoint->stats->{requests}, $asked, 'nothing was asked');
 is($node->safe_psql('restored', 'SELECT (SELECT last_value FROM llava_call_seq) >= (SELECT max(id) FROM llava_reply)'),
 	't', 'call ids go on where they were');
+
+is($node->safe_psql('restored', "SELECT rows FROM llava_manifest WHERE id = llava_record_export('again.jsonl') - 1"), '2', 'ids of manifests too');
 
 # it goes on: the waiting ones are asked, with the edited prompt, under new ids
 $node->safe_psql('restored', "SELECT llava_resume('sim')");

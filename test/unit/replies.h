@@ -57,28 +57,56 @@ put(Text *text, const char *s)
 
 /* ---- what is said ---- */
 
+/*
+ * How often a reply may say the same words: a 10-gram is a loop from four times on
+ * (replies are composed to be accepted).
+ */
+#define TIMES_SAID 3
+#define SAID 256
+
+static const char *said[SAID];
+static int	n_said;
+
+/* Any of the list that has not been said too often; the list must be long enough. */
+static const char *
+pick_scarce(const char *const *list, size_t n)
+{
+	const char *word;
+	int			times;
+
+	do
+	{
+		word = list[below(n)];
+		times = 0;
+		for (int i = 0; i < n_said; i++)
+			times += said[i] == word;
+	}
+	while (times >= TIMES_SAID);
+	if (n_said < SAID)
+		said[n_said++] = word;
+	return word;
+}
+
+#define SAY(list) pick_scarce((list), sizeof(list) / sizeof((list)[0]))
+
 static const char *const zh_subjects[] = {
-	"一位穿红色外套的老人", "两名骑自行车的学生", "戴草帽的农夫", "一只橘色的小猫", "几位正在交谈的游客",
-	"穿白大褂的医生", "一个抱着吉他的青年", "站在柜台后的店员", "三只灰色的鸽子", "推婴儿车的母亲",
-	"一辆蓝色的公交车", "打着黑伞的行人", "坐在轮椅上的女士", "一条正在睡觉的黄狗", "身着汉服的姑娘"
+	"穿红外套的老人", "骑自行车的学生", "戴草帽的农夫", "一只橘色的小猫", "交谈中的游客", "穿白大褂的医生", "抱着吉他的青年", "柜台后的店员", "三只灰色的鸽子",
+	"推婴儿车的母亲", "蓝色的公交车", "打着黑伞的行人", "轮椅上的女士", "睡觉的黄狗", "身着汉服的姑娘"
 };
 static const char *const zh_places[] = {
-	"古老的石桥上", "热闹的菜市场里", "海边的沙滩旁", "明亮的教室中央", "下雨的街角", "开满油菜花的田野间",
-	"地铁站的出口处", "木质的餐桌前", "雪山脚下的营地", "摆满书籍的书架旁", "灯火通明的夜市", "安静的图书馆里",
-	"写着“欢迎光临”的门口", "标有《出发》二字的站牌下"
+	"古老的石桥上", "热闹的市场里", "海边的沙滩旁", "明亮的教室中", "下雨的街角", "油菜花田边", "地铁站出口", "木质的餐桌前", "雪山脚下", "摆满书的架旁",
+	"灯火通明的夜市", "图书馆里", "挂“茶”字的门口", "《出发》站牌下"
 };
 static const char *const zh_verbs[] = {
 	"悠闲地欣赏", "认真地观察", "小心地搬运", "大声地讨论", "专注地拍摄", "愉快地分享", "耐心地等待",
 	"仔细地整理", "快速地绕过", "安静地守着", "好奇地打量", "轻轻地抚摸"
 };
 static const char *const zh_objects[] = {
-	"远处的帆船", "一篮新鲜的苹果", "刚出炉的面包", "墙上的旧地图", "闪烁的霓虹灯", "盛开的樱花", "整齐的木箱",
-	"一台老式收音机", "写满公式的黑板", "冒着热气的咖啡", "五颜六色的风筝", "印有“ABC”的纸袋", "（看起来很重的）行李",
-	"7个玻璃瓶", "编号为A3的展板", "标价３元的糖葫芦"
+	"远处的帆船", "一篮新鲜的苹果", "刚出炉的面包", "墙上的旧地图", "闪烁的霓虹灯", "盛开的樱花", "整齐的木箱", "老式收音机", "写满公式的黑板", "冒热气的咖啡",
+	"五颜六色的风筝", "印“ABC”的纸袋", "（很重的）行李", "7个玻璃瓶", "编号A3的展板", "标价３元的糖葫芦"
 };
 static const char *const zh_tails[] = {
-	"，气氛十分轻松", "，光线从左侧照进来", "，旁边还有一张空着的长椅", "，地面显得有些潮湿", "；背景里能看到模糊的人群",
-	"，这说明天气比较寒冷", "——整个画面因此显得很有层次", "，色彩对比非常强烈", "：动作自然，表情放松", ""
+	"，气氛十分轻松", "，光线从左侧照来", "，旁边有一张空椅", "，地面有些潮湿", "；背景里人影模糊", "，这说明天气寒冷", "——画面很有层次", "，色彩对比强烈", "：动作自然", ""
 };
 static const char *const zh_stops[] = {"。", "。", "。", "！", "……", "。”"};
 static const char *const zh_opens[] = {
@@ -111,23 +139,23 @@ say_sentence(Text *text, bool english)
 {
 	if (english)
 	{
-		put(text, PICK(en_subjects));
+		put(text, SAY(en_subjects));
 		put(text, " ");
-		put(text, PICK(en_verbs));
+		put(text, SAY(en_verbs));
 		put(text, " ");
-		put(text, PICK(en_objects));
-		put(text, PICK(en_tails));
+		put(text, SAY(en_objects));
+		put(text, SAY(en_tails));
 		put(text, chance(90) ? ". " : "! ");
 		return;
 	}
 	if (chance(40))
 		put(text, PICK(zh_opens));
-	put(text, PICK(zh_subjects));
+	put(text, SAY(zh_subjects));
 	put(text, "在");
-	put(text, PICK(zh_places));
-	put(text, PICK(zh_verbs));
-	put(text, PICK(zh_objects));
-	put(text, PICK(zh_tails));
+	put(text, SAY(zh_places));
+	put(text, SAY(zh_verbs));
+	put(text, SAY(zh_objects));
+	put(text, SAY(zh_tails));
 	put(text, PICK(zh_stops));
 }
 
@@ -137,25 +165,25 @@ say_question(Text *text, bool english)
 	if (english)
 	{
 		put(text, "Why do you think ");
-		put(text, PICK(en_subjects));
+		put(text, SAY(en_subjects));
 		put(text, " ");
-		put(text, PICK(en_verbs));
+		put(text, SAY(en_verbs));
 		put(text, " ");
-		put(text, PICK(en_objects));
-		put(text, PICK(en_tails));
+		put(text, SAY(en_objects));
+		put(text, SAY(en_tails));
 		put(text, "?");
 		return;
 	}
 	if (chance(20))
 		put(text, "请问，");
 	put(text, "在");
-	put(text, PICK(zh_places));
+	put(text, SAY(zh_places));
 	put(text, "，");
-	put(text, PICK(zh_subjects));
-	put(text, PICK(zh_verbs));
-	put(text, PICK(zh_objects));
+	put(text, SAY(zh_subjects));
+	put(text, SAY(zh_verbs));
+	put(text, SAY(zh_objects));
 	put(text, "时，");
-	put(text, PICK(zh_asks));
+	put(text, SAY(zh_asks));
 }
 
 /* What stands inside answers and is no label: markdown, tables, code, quotes. */
@@ -306,7 +334,7 @@ say_answer(Reply *reply, Text *text, int sentences)
 	for (int i = 0; i < sentences; i++)
 	{
 		if (i > 0 && chance(35))
-			put(text, PICK(insides));
+			put(text, SAY(insides));
 		else if (i > 0 && chance(8))
 			put(text, decoy_of(&reply->style));
 		say_sentence(text, reply->english);
@@ -321,6 +349,7 @@ say_turns(Reply *reply)
 	int			rounds = reply->kind == REPLY_DIALOGUE ? 1 + (int) below(5) : 1;
 
 	reply->n = 0;
+	n_said = 0;
 	for (int i = 0; i < rounds; i++)
 	{
 		Text	   *turn = &reply->turns[reply->n];
@@ -342,7 +371,7 @@ say_turns(Reply *reply)
 		reply->human[reply->n++] = false;
 		turn->n = 0;
 		turn->p[0] = '\0';
-		say_answer(reply, turn, (rounds == 1 ? 5 : rounds == 2 ? 3 : rounds == 3 ? 2 : 1) + (int) below(3));
+		say_answer(reply, turn, (rounds == 1 ? 6 : rounds == 2 ? 3 : rounds < 5 ? 2 : 1) + (int) below(3));
 	}
 }
 

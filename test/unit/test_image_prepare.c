@@ -650,6 +650,149 @@ work_can_be_stopped_anywhere(void **state)
 	free(numbers.samples);
 }
 
+/* The first rows, as many as there are in the other. */
+static Picture
+top_of(const Picture *picture, int height)
+{
+	Picture		top = picture_new(picture->width, height, picture->channels);
+
+	memcpy(top.samples, picture->samples,
+		   (size_t) height * (size_t) picture->width * (size_t) picture->channels);
+	return top;
+}
+
+/* Of a file that ends early the rows that are there, and only if it is said so. */
+static void
+a_cut_picture_is_taken_if_allowed(void **state)
+{
+	Picture		picture = scene(640, 480);
+	Picture		grains = grained(scene(640, 480));
+	Picture		numbers = numbers_of(&grains);
+	Picture		shown = colours_of(&numbers, 0);
+	const struct
+	{
+		Bytes		file;
+		const Picture *shown;
+	}			files[] = {
+		{jpeg_of(&grains, 95, (JpegKind) {0}), &grains},
+		
+		{png_of(&grains, (PngKind) {0}), &grains},
+		{webp_of(&grains, false), &grains},
+		{webp_of(&grains, true), &grains},
+		{gif_of(&numbers, (GifKind) {0}), &shown}
+	};
+
+	(void) state;
+	for (size_t i = 0; i < LENGTH(files); i++)
+		for (int64_t cap = 100000; cap <= 1000000; cap *= 10)
+		{
+			ImageFit	fit = fit_to(cap);
+			ImagePrepared prepared;
+			ImageError	error = {0};
+			size_t		size = files[i].file.size;
+			Bytes		cut = {malloc(size), size * 97 / 100};
+			Picture		made;
+			Picture		top;
+			Picture		wanted;
+
+			memcpy(cut.data, files[i].file.data, size);
+			assert_int_equal(image_prepare(cut.data, cut.size, &fit, &prepared, &error),
+							 IMAGE_TRUNCATED);
+			fit.limits.take_cut = true;
+			assert_int_equal(image_prepare(cut.data, size * 8 / 10, &fit, &prepared, &error),
+							 IMAGE_TRUNCATED);
+			made = prepared_of(cut, &fit, &prepared);
+			assert_false(prepared.source.complete);
+			assert_false(prepared.passed_through);
+			assert_in_range(prepared.source.rows, 432, 479);
+			top = top_of(files[i].shown, prepared.source.rows);
+			wanted = shrunk(&top, made.width, made.height);
+			if (psnr(&made, &wanted) < 27)
+				fail_msg("file %zu, %d x %d: %.1f dB", i, made.width, made.height,
+						 psnr(&made, &wanted));
+			free(made.samples);
+			free(top.samples);
+			free(wanted.samples);
+		}
+	for (size_t i = 0; i < LENGTH(files); i++)
+		free(files[i].file.data);
+	free(picture.samples);
+	free(grains.samples);
+	free(numbers.samples);
+	free(shown.samples);
+}
+
+/* What has to be kept whole is known by its header; what comes by rows is not limited. */
+static void
+memory_is_limited(void **state)
+{
+	Picture		picture = scene(640, 480);
+	Picture		numbers = numbers_of(&picture);
+	const struct
+	{
+		Bytes		file;
+		int64_t		memory;
+	}			files[] = {
+		{jpeg_of(&picture, 80, (JpegKind) {0}), 0},
+		{jpeg_of(&picture, 80, (JpegKind) {.progressive = true}), 640 * 480 * 3},
+		{png_of(&picture, (PngKind) {0}), 0},
+		{png_of(&picture, (PngKind) {.interlaced = true}), 640 * 480 * 3},
+		{webp_of(&picture, false), 640 * 480 * 4},
+		{webp_of(&picture, true), 640 * 480 * 8},
+		{gif_of(&numbers, (GifKind) {0}), 0},
+		{gif_of(&numbers, (GifKind) {.interlaced = true}), 640 * 480}
+	};
+
+	(void) state;
+	for (size_t i = 0; i < LENGTH(files); i++)
+	{
+		ImageFit	fit = fit_to(100000);
+		ImagePrepared prepared;
+		ImageError	error = {0};
+		ImageStatus status;
+
+		fit.limits.max_memory = files[i].memory == 0 ? 1 : files[i].memory - 1;
+		status = image_prepare(files[i].file.data, files[i].file.size, &fit, &prepared, &error);
+		assert_in_range(prepared.source.memory, files[i].memory, files[i].memory * 11 / 10);
+		if (files[i].memory == 0)
+		{
+			assert_int_equal(status, IMAGE_OK);
+			image_prepared_free(&prepared);
+		}
+		else
+		{
+			assert_int_equal(status, IMAGE_TOO_LARGE);
+			assert_non_null(strstr(error.message, "MB to decode"));
+		}
+		free(files[i].file.data);
+	}
+	free(picture.samples);
+	free(numbers.samples);
+}
+
+/* A hundred passes over a picture take more than a millisecond of anybody's time. */
+static void
+time_is_limited(void **state)
+{
+	Picture		picture = scene(1200, 900);
+	Bytes		scans = jpeg_of(&picture, 80, (JpegKind) {.progressive = true,.scans = 120});
+	ImageFit	fit = fit_to(100000);
+	ImagePrepared prepared;
+	ImageError	error = {0};
+
+	(void) state;
+	fit.limits.max_scans = 0;
+	fit.limits.max_ms = 1;
+	assert_int_equal(image_prepare(scans.data, scans.size, &fit, &prepared, &error),
+					 IMAGE_TOO_SLOW);
+	assert_non_null(strstr(error.message, "over 1 ms"));
+	fit.limits.max_ms = 60000;
+	assert_int_equal(image_prepare(scans.data, scans.size, &fit, &prepared, &error), IMAGE_OK);
+	image_prepared_free(&prepared);
+	free(scans.data);
+	free(picture.samples);
+}
+
 int
 main(void)
 {
@@ -672,6 +815,9 @@ main(void)
 		cmocka_unit_test(limits_come_before_decoding),
 		cmocka_unit_test(text_chunks_are_passed_over),
 		cmocka_unit_test(work_can_be_stopped_anywhere),
+		cmocka_unit_test(a_cut_picture_is_taken_if_allowed),
+		cmocka_unit_test(memory_is_limited),
+		cmocka_unit_test(time_is_limited),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,28 +29,46 @@ sub new
 			"shared_preload_libraries = 'llava_zh'\nllava_zh.databases = '$databases'\n");
 	}
 	$self->append_conf('postgresql.conf', "restart_after_crash = on\nlog_statement = none\n");
+	# made pictures look alike; tests that want it turn it on
+	$self->append_conf('postgresql.conf', "llava_zh.near_duplicates = off\n");
 	$self->append_conf('postgresql.conf', $options{conf} // '');
 	$self->start;
 	$self->safe_psql('postgres', 'CREATE EXTENSION llava_zh');
 	return $self;
 }
 
-# A picture like no other: size x size pixels, coloured by its number.
+# A picture like no other: size x height pixels, coloured by its number; square where
+# no height is given.
 sub png
 {
-	my ($number, $size) = @_;
+	my ($number, $size, $height) = @_;
 	$size //= 56;
+	$height //= $size;
 	my $pixel = pack('CCC', $number * 37 % 256, $number * 101 % 256, $number * 13 % 256);
 	my $row = "\0" . ($pixel x $size);
 	my $mark = "\0" . pack('N', $number) . substr($row, 5);
+	return png_of_rows($size, 2, $row x ($height - 1) . $mark);
+}
+
+# A grey picture of rows of samples.
+sub grey_png
+{
+	my (@rows) = @_;
+	return png_of_rows(length $rows[0], 0, join '', map { "\0$_" } @rows);
+}
+
+sub png_of_rows
+{
+	my ($width, $colour_type, $rows) = @_;
+	my $height = length($rows) / (1 + $width * ($colour_type == 2 ? 3 : 1));
 	my $chunk = sub {
 		my ($type, $data) = @_;
 		return pack('N', length $data) . $type . $data . pack('N', crc32($type . $data));
 	};
 	return
 		"\x89PNG\r\n\x1a\n"
-	  . $chunk->('IHDR', pack('NNCCCCC', $size, $size, 8, 2, 0, 0, 0))
-	  . $chunk->('IDAT', compress($row x ($size - 1) . $mark))
+	  . $chunk->('IHDR', pack('NNCCCCC', $width, $height, 8, $colour_type, 0, 0, 0))
+	  . $chunk->('IDAT', compress($rows))
 	  . $chunk->('IEND', '');
 }
 
@@ -83,12 +101,12 @@ sub create_server
 }
 
 # Waits until the query gives this answer, through crashes and restarts of the
-# server.  False after three minutes.
+# server.  False after a minute.
 sub wait_query
 {
 	my ($self, $query, $expected, $database) = @_;
 	$expected //= 't';
-	for my $try (1 .. 1800)
+	for my $try (1 .. 600)
 	{
 		my ($out, $err) = ('', '');
 		my @psql = ('psql', '-XAtq', '-d', $self->connstr($database // 'postgres'), '-c', $query);
@@ -114,7 +132,7 @@ sub worker_pid
 	my ($self, $not) = @_;
 	$not //= 0;
 	return $self->wait_query(
-		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'llava_zh worker' AND application_name LIKE 'llava_zh worker%' AND pid <> $not",
+		"SELECT pid FROM pg_stat_activity WHERE backend_type = 'llava_zh worker' AND application_name LIKE 'llava_zh worker%' AND datname = current_database() AND pid <> $not",
 		'\d+') // die 'no worker';
 }
 

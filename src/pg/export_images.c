@@ -1,0 +1,359 @@
+/*
+ * export_images.c
+ *	  llava_export_images: the pictures of an export as files, under the names its
+ *	  lines give them.
+ *
+ * What is there already is passed, so that a call that was interrupted is simply
+ * made again.  Everything is read with the caller's rights; each picture in a
+ * snapshot of its own, one at a time.
+ */
+#include "postgres.h"
+
+#include <sys/stat.h>
+
+#include "access/htup_details.h"
+#include "catalog/pg_authid.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "image_folder.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+PG_FUNCTION_INFO_V1(llava_export_images);
+
+#define FETCH_ROWS 100
+#define CHOICES 6				/* arguments of SQL_EXPORT_IMAGES */
+
+/* Prepared as llava_prepare_image does when it is told nothing else: Qwen2.5-VL's. */
+#define PREPARED_FACTOR 28
+#define PREPARED_MIN_PIXELS (4 * PREPARED_FACTOR * PREPARED_FACTOR)
+#define PREPARED_MAX_PIXELS (1280 * PREPARED_FACTOR * PREPARED_FACTOR)
+
+enum
+{
+	ARG_DIRECTORY,
+	ARG_PREPARED,
+	ARG_CHOICE					/* and those after it */
+};
+
+enum
+{
+	RESULT_WRITTEN,
+	RESULT_PRESENT,
+	RESULT_MISSING,
+	RESULT_BYTES,
+	RESULT_COLUMNS
+};
+
+typedef struct ExportImages
+{
+	ImageFolder folder;
+	bool		prepared;		/* as the model was sent them, not as they
+								 * came */
+	MemoryContext file_context; /* of one file */
+	char	   *last_name;		/* the name before, and whose it was */
+	int64		last_image;
+	bytea	   *last_sha256;	/* or NULL */
+	int64		counts[RESULT_COLUMNS];
+	int64		first_missing;
+	const char *why_missing;
+} ExportImages;
+
+/* What a picture is, without its bytes. */
+typedef struct ImageFacts
+{
+	int64		size;			/* -1: there are no bytes */
+	bytea	   *sha256;			/* or NULL */
+} ImageFacts;
+
+static void
+missing(ExportImages *export, int64 image, const char *why)
+{
+	if (export->counts[RESULT_MISSING]++ == 0)
+	{
+		export->first_missing = image;
+		export->why_missing = why;
+	}
+}
+
+static ImageFacts
+image_facts(int64 image)
+{
+	Datum		id = Int64GetDatum(image);
+	ImageFacts	facts = {-1, NULL};
+	bool		no_bytes;
+	bool		no_hash;
+
+	if (sql_run(SQL_EXPORT_IMAGE_FACTS, &id, NULL, 1) > 0)
+	{
+		HeapTuple	row = SPI_tuptable->vals[0];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Datum		size = SPI_getbinval(row, desc, 1, &no_bytes);
+		Datum		hash = SPI_getbinval(row, desc, 2, &no_hash);
+
+		if (!no_bytes)
+			facts.size = DatumGetInt64(size);
+		if (!no_hash)
+			facts.sha256 = DatumGetByteaPCopy(hash);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return facts;
+}
+
+/* Whether this name was just written for the same picture; ERROR if for another. */
+static bool
+is_known(ExportImages *export, const char *name, int64 image, const ImageFacts *facts)
+{
+	if (export->last_name == NULL || strcmp(export->last_name, name) != 0)
+		return false;
+	if (export->last_image == image)
+		return true;
+	if (facts->sha256 != NULL && export->last_sha256 != NULL &&
+		VARSIZE(facts->sha256) == VARSIZE(export->last_sha256) &&
+		memcmp(facts->sha256, export->last_sha256, VARSIZE(facts->sha256)) == 0)
+		return true;
+	ereport(ERROR,
+			(errcode(ERRCODE_UNIQUE_VIOLATION),
+			 errmsg("images %lld and %lld have the same path \"%s\" and different bytes",
+					(long long) export->last_image, (long long) image, name),
+			 errhint("Export with image_name => 'sha256', or change a path.")));
+}
+
+static void
+remember(ExportImages *export, const char *name, int64 image, const ImageFacts *facts)
+{
+	MemoryContext old = MemoryContextSwitchTo(export->folder.context);
+
+	if (export->last_name != NULL)
+		pfree(export->last_name);
+	if (export->last_sha256 != NULL)
+		pfree(export->last_sha256);
+	export->last_name = pstrdup(name);
+	export->last_image = image;
+	export->last_sha256 = NULL;
+	if (facts->sha256 != NULL)
+		export->last_sha256 = DatumGetByteaPCopy(PointerGetDatum(facts->sha256));
+	MemoryContextSwitchTo(old);
+}
+
+/* ERROR if a file is there that cannot be this picture's; whether one is there. */
+static bool
+is_present(ExportImages *export, const char *name, const char *file, const ImageFacts *facts)
+{
+	int64		there = folder_file_size(&export->folder, name, file);
+
+	if (there < 0)
+		return false;
+	if (export->prepared ? there == 0 : there != facts->size)
+		ereport(ERROR,
+				(errcode(ERRCODE_DUPLICATE_FILE),
+				 errmsg("\"%s/%s\" is there and is not this export's", export->folder.path, name),
+				 errdetail("It has %lld bytes, the picture has %lld.", (long long) there,
+						   (long long) facts->size),
+				 errhint("Export into another directory, or remove it.")));
+	return true;
+}
+
+/* The bytes as the model was sent them; false if they cannot be made. */
+static bool
+write_prepared(ExportImages *export, const char *name, const char *file, bytea *bytes)
+{
+	const uint8 *data = (const uint8 *) VARDATA_ANY(bytes);
+	size_t		size = VARSIZE_ANY_EXHDR(bytes);
+	ImagePrepared prepared = {0};
+	ImageError	error;
+	ImageFit	fit;
+	volatile bool made = false;
+
+	config_image_fit(&fit);
+	fit.factor = PREPARED_FACTOR;
+	fit.min_pixels = PREPARED_MIN_PIXELS;
+	fit.max_pixels = PREPARED_MAX_PIXELS;
+	PG_TRY();
+	{
+		if (image_try_prepare_here(data, size, &fit, &prepared, &error) == IMAGE_OK)
+		{
+			const uint8 *out = prepared.passed_through ? data : prepared.data;
+
+			folder_write(&export->folder, name, file, (const char *) out, prepared.size);
+			export->counts[RESULT_BYTES] += prepared.size;
+			made = true;
+		}
+	}
+	PG_FINALLY();
+	{
+		image_prepared_free(&prepared);
+	}
+	PG_END_TRY();
+	return made;
+}
+
+static void
+write_image(ExportImages *export, int64 image, const char *name, const char *file)
+{
+	Datum		id = Int64GetDatum(image);
+	bool		is_null = true;
+	Datum		value = (Datum) 0;
+	bytea	   *bytes;
+
+	if (sql_run(SQL_EXPORT_IMAGE_BYTES, &id, NULL, 1) > 0)
+		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
+	if (is_null)
+	{
+		missing(export, image, "its bytes are gone");
+		return;
+	}
+	bytes = DatumGetByteaPP(value);
+	if (!export->prepared)
+	{
+		folder_write(&export->folder, name, file, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+		export->counts[RESULT_BYTES] += VARSIZE_ANY_EXHDR(bytes);
+	}
+	else if (!write_prepared(export, name, file, bytes))
+	{
+		missing(export, image, "it cannot be decoded");
+		return;
+	}
+	export->counts[RESULT_WRITTEN]++;
+}
+
+static void
+take_image(ExportImages *export, int64 image, const char *name)
+{
+	ImageFacts	facts = image_facts(image);
+	const char *file;
+
+	if (is_known(export, name, image, &facts))
+		return;
+	remember(export, name, image, &facts);
+	if (facts.size < 0)
+	{
+		missing(export, image, "its bytes are gone");
+		return;
+	}
+	file = folder_enter(&export->folder, name);
+	if (is_present(export, name, file, &facts))
+		export->counts[RESULT_PRESENT]++;
+	else
+		write_image(export, image, name, file);
+}
+
+/* One picture, in the memory of one file. */
+static void
+take_row(ExportImages *export, HeapTuple row, TupleDesc desc)
+{
+	MemoryContext old = MemoryContextSwitchTo(export->file_context);
+	bool		is_null;
+	int64		image = DatumGetInt64(SPI_getbinval(row, desc, 1, &is_null));
+	char	   *name = TextDatumGetCString(SPI_getbinval(row, desc, 2, &is_null));
+
+	CHECK_FOR_INTERRUPTS();
+	SPI_connect();
+	take_image(export, image, name);
+	SPI_finish();
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(export->file_context);
+}
+
+static void
+take_all(ExportImages *export, Datum *values, const char *nulls)
+{
+	Portal		cursor = SPI_cursor_open(NULL, sql_plan(SQL_EXPORT_IMAGES), values, nulls, true);
+
+	for (;;)
+	{
+		SPITupleTable *rows;
+
+		SPI_cursor_fetch(cursor, true, FETCH_ROWS);
+		rows = SPI_tuptable;
+		if (SPI_processed == 0)
+			break;
+		for (uint64 i = 0; i < rows->numvals; i++)
+			take_row(export, rows->vals[i], rows->tupdesc);
+		SPI_freetuptable(rows);
+	}
+	SPI_cursor_close(cursor);
+	folder_sync(&export->folder);
+}
+
+static void
+check_call(FunctionCallInfo fcinfo)
+{
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to write files of the server"),
+				 errhint("GRANT pg_write_server_files TO %s;",
+						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+	if (PG_ARGISNULL(ARG_DIRECTORY))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("directory is NULL"),
+				 errhint("SELECT * FROM llava_export_images('/data/export');")));
+}
+
+static Datum
+result_row(FunctionCallInfo fcinfo, const ExportImages *export)
+{
+	TupleDesc	desc;
+	Datum		values[RESULT_COLUMNS];
+	bool		nulls[RESULT_COLUMNS] = {false};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	if (export->counts[RESULT_MISSING] > 0)
+		ereport(WARNING,
+				(errmsg_plural("%lld image of the export was not written",
+							   "%lld images of the export were not written",
+							   (unsigned long) export->counts[RESULT_MISSING],
+							   (long long) export->counts[RESULT_MISSING]),
+				 errdetail("The first is image %lld: %s.", (long long) export->first_missing,
+						   export->why_missing)));
+	for (int i = 0; i < RESULT_COLUMNS; i++)
+		values[i] = Int64GetDatum(export->counts[i]);
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+}
+
+/*
+ * llava_export_images(directory text, prepared boolean, and llava_export's choice
+ * of samples and names): one file an image; how many were written, there, missing.
+ */
+Datum
+llava_export_images(PG_FUNCTION_ARGS)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ExportImages export = {0};
+	Datum		values[CHOICES];
+	char		nulls[CHOICES];
+	mode_t		mask;
+
+	check_call(fcinfo);
+	export.prepared = !PG_ARGISNULL(ARG_PREPARED) && PG_GETARG_BOOL(ARG_PREPARED);
+	export.file_context = AllocSetContextCreate(CurrentMemoryContext, "llava_export_images file",
+												ALLOCSET_DEFAULT_SIZES);
+	for (int i = 0; i < CHOICES; i++)
+	{
+		values[i] = PG_GETARG_DATUM(ARG_CHOICE + i);
+		nulls[i] = PG_ARGISNULL(ARG_CHOICE + i) ? 'n' : ' ';
+	}
+	/* as COPY TO a file */
+	mask = umask(S_IWGRP | S_IWOTH);
+	PG_TRY();
+	{
+		folder_open(&export.folder, text_to_cstring(PG_GETARG_TEXT_PP(ARG_DIRECTORY)));
+		SPI_connect();
+		take_all(&export, values, nulls);
+		SPI_finish();
+	}
+	PG_FINALLY();
+	{
+		umask(mask);
+		folder_close(&export.folder);
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(caller);
+	return result_row(fcinfo, &export);
+}

@@ -1,0 +1,251 @@
+/*
+ * image_folder.c
+ *	  Writing files below one folder of the server, and nowhere else.
+ *
+ * Every step is taken from the descriptor of the folder before (openat without
+ * following links), so that no link, old or new, leads out.  A file is written
+ * under a name of its own, made durable and then given its name.
+ */
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "image_folder.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+#define PART_NAME ".llava_zh.part"
+#define WRITE_CHUNK (1024 * 1024)
+#define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+static void
+check_argument(char *path)
+{
+	struct stat facts;
+	bool		is_there;
+
+	if (!is_absolute_path(path))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("directory \"%s\" is not an absolute path", path),
+				 errhint("The directory is one of the server, as '/data/export'.")));
+	canonicalize_path(path);
+	if (lstat(path, &facts) < 0)
+	{
+		is_there = errno != ENOENT;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open directory \"%s\": %m", path),
+				 !is_there ? errhint("Make it first, owned by the server's user.") : 0));
+	}
+	if (S_ISLNK(facts.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is a symbolic link", path),
+				 errhint("Name the directory that it leads to.")));
+	if (!S_ISDIR(facts.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s\" is not a directory", path)));
+}
+
+void
+folder_open(ImageFolder *folder, const char *path)
+{
+	folder->path = pstrdup(path);
+	check_argument(folder->path);
+	folder->top = open(folder->path, FOLDER_FLAGS);
+	if (folder->top < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not open directory \"%s\": %m", folder->path)));
+	folder->is_open = true;
+	folder->part = -1;
+	folder->inner = folder->top;
+	folder->context = CurrentMemoryContext;
+	folder->inner_name = pstrdup("");
+	/* the name of the unfinished file is for one at a time */
+	if (flock(folder->top, LOCK_EX | LOCK_NB) < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("directory \"%s\" is being written by another export", folder->path)));
+}
+
+pg_noreturn static void
+cannot_make(const ImageFolder *folder, const char *name)
+{
+	bool		is_link = errno == ELOOP || errno == ENOTDIR;
+
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not make a folder for \"%s\" in \"%s\": %m", name, folder->path),
+			 is_link ? errhint("Links and files in the place of a folder are not followed.") : 0));
+}
+
+/* From one folder to the next; makes it if it is not there. */
+static int
+step(const ImageFolder *folder, int from, const char *part, const char *name)
+{
+	int			fd;
+
+	if (mkdirat(from, part, 0777) == 0)
+	{
+		if (pg_fsync(from) < 0)
+			cannot_make(folder, name);
+	}
+	else if (errno != EEXIST)
+		cannot_make(folder, name);
+	fd = openat(from, part, FOLDER_FLAGS);
+	if (fd < 0)
+		cannot_make(folder, name);
+	return fd;
+}
+
+static void
+leave(ImageFolder *folder)
+{
+	folder_sync(folder);
+	if (folder->inner != folder->top)
+		close(folder->inner);
+	folder->inner = folder->top;
+	folder->inner_name[0] = '\0';
+}
+
+const char *
+folder_enter(ImageFolder *folder, const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	const char *file = slash == NULL ? name : slash + 1;
+	char	   *path = pnstrdup(name, file - name);
+	char	   *rest = path;
+	char	   *part;
+
+	if (name[0] == '/' || file[0] == '\0' || strcmp(file, ".") == 0 || strcmp(file, "..") == 0 ||
+		strcmp(file, PART_NAME) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_NAME),
+				 errmsg("\"%s\" cannot be the name of an image's file", name)));
+	if (strcmp(path, folder->inner_name) == 0)
+		return file;
+	leave(folder);
+	while ((part = strsep(&rest, "/")) != NULL)
+	{
+		int			next;
+
+		if (part[0] == '\0' || strcmp(part, ".") == 0)
+			continue;
+		if (strcmp(part, "..") == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INVALID_NAME),
+					 errmsg("\"%s\" leads out of the directory", name)));
+		next = step(folder, folder->inner, part, name);
+		if (folder->inner != folder->top)
+			close(folder->inner);
+		folder->inner = next;
+	}
+	pfree(folder->inner_name);
+	folder->inner_name = MemoryContextAlloc(folder->context, file - name + 1);
+	strlcpy(folder->inner_name, name, file - name + 1);
+	return file;
+}
+
+int64
+folder_file_size(ImageFolder *folder, const char *name, const char *file)
+{
+	struct stat facts;
+
+	if (fstatat(folder->inner, file, &facts, AT_SYMLINK_NOFOLLOW) < 0)
+	{
+		if (errno == ENOENT)
+			return -1;
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not look at \"%s/%s\": %m", folder->path, name)));
+	}
+	if (!S_ISREG(facts.st_mode))
+		ereport(ERROR,
+				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
+				 errmsg("\"%s/%s\" is there and is not a regular file", folder->path, name)));
+	return facts.st_size;
+}
+
+pg_noreturn static void
+cannot_write(const ImageFolder *folder, const char *name)
+{
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not write \"%s/%s\": %m", folder->path, name),
+			 errhint("Files that were written before are whole; another call goes on after them.")));
+}
+
+/* All bytes and the wait for the disk; false with errno. */
+static bool
+write_part(ImageFolder *folder, const char *data, size_t size)
+{
+	int			fd;
+
+	while (size > 0)
+	{
+		ssize_t		n;
+
+		CHECK_FOR_INTERRUPTS();
+		errno = ENOSPC;			/* where a short write says nothing */
+		n = write(folder->part, data, Min(size, WRITE_CHUNK));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return false;
+		data += n;
+		size -= n;
+	}
+	if (pg_fsync(folder->part) < 0)
+		return false;
+	fd = folder->part;
+	folder->part = -1;
+	return close(fd) == 0;
+}
+
+void
+folder_write(ImageFolder *folder, const char *name, const char *file, const char *data, size_t size)
+{
+	/* what a crashed server left, if anything */
+	if (unlinkat(folder->inner, PART_NAME, 0) < 0 && errno != ENOENT)
+		cannot_write(folder, name);
+	folder->part = openat(folder->inner, PART_NAME,
+						  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
+	if (folder->part < 0)
+		cannot_write(folder, name);
+	folder->part_is_there = true;
+	if (!write_part(folder, data, size) ||
+		renameat(folder->inner, PART_NAME, folder->inner, file) < 0)
+		cannot_write(folder, name);
+	folder->part_is_there = false;
+}
+
+void
+folder_sync(ImageFolder *folder)
+{
+	if (pg_fsync(folder->inner) < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not fsync directory \"%s/%s\": %m", folder->path,
+						folder->inner_name)));
+}
+
+void
+folder_close(ImageFolder *folder)
+{
+	if (!folder->is_open)
+		return;
+	if (folder->part >= 0)
+		close(folder->part);
+	if (folder->part_is_there)
+		unlinkat(folder->inner, PART_NAME, 0);
+	if (folder->inner != folder->top)
+		close(folder->inner);
+	close(folder->top);
+	folder->is_open = false;
+}

@@ -1,0 +1,141 @@
+/*
+ * pictures.c
+ *	  The pictures of claimed calls: their bytes, or the files that the preparing
+ *	  threads will read, as many as there is memory for.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "loop.h"
+#include "utils/array.h"
+
+static Call *
+call_of_image(List *calls, int64 image, Call *after)
+{
+	ListCell   *cell;
+	bool		passed = after == NULL;
+
+	foreach(cell, calls)
+	{
+		Call	   *call = lfirst(cell);
+
+		if (passed && call->image == image)
+			return call;
+		if (call == after)
+			passed = true;
+	}
+	return NULL;
+}
+
+int64
+pictures_room(Loop *loop)
+{
+	return (int64) llava_prepare_memory * 1024 - loop->bytes -
+		(int64) vlm_pool_bytes(loop->pool);
+}
+
+/* The picture in memory that the threads may have; false: there is none. */
+static bool
+copy_picture(Loop *loop, Call *call, const bytea *bytes)
+{
+	size_t		size = VARSIZE_ANY_EXHDR(bytes);
+	ImageJob   *job = calloc(1, sizeof(ImageJob));
+
+	if (job == NULL || (job->data = malloc(Max(size, 1))) == NULL)
+	{
+		free(job);
+		return false;
+	}
+	memcpy(job->data, VARDATA_ANY(bytes), size);
+	job->size = size;
+	job->user = call;
+	call->job = job;
+	call_set_bytes(loop, call, (int64) size);
+	return true;
+}
+
+/* The picture in its file, which a thread will read; false: there is no memory. */
+static bool
+note_file(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	char	   *path = SPI_getvalue(row, desc, 7);
+	Datum		sha256 = SPI_getbinval(row, desc, 8, &isnull);
+	bytea	   *known = isnull ? NULL : DatumGetByteaPP(sha256);
+	Datum		bytes = SPI_getbinval(row, desc, 9, &isnull);
+	ImageJob   *job;
+
+	/* a row that was made by hand without them: as one without bytes */
+	if (isnull || known == NULL || VARSIZE_ANY_EXHDR(known) != IMAGE_SHA256_SIZE)
+		return true;
+	job = calloc(1, sizeof(ImageJob));
+	if (job == NULL ||
+		(job->file = image_file_new(llava_image_directory, path, (size_t) DatumGetInt64(bytes),
+									(const uint8 *) VARDATA_ANY(known))) == NULL)
+	{
+		free(job);
+		return false;
+	}
+	job->user = call;
+	call->job = job;
+	call_set_bytes(loop, call, DatumGetInt64(bytes));
+	return true;
+}
+
+/* What the picture's row says of it. */
+static void
+read_facts(Call *call, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		width = SPI_getbinval(row, desc, 4, &isnull);
+	Datum		height;
+
+	call->facts.width = isnull ? 0 : DatumGetInt32(width);
+	height = SPI_getbinval(row, desc, 5, &isnull);
+	call->facts.height = isnull ? 0 : DatumGetInt32(height);
+	call->long_policy = long_images_of(SPI_getvalue(row, desc, 6));
+}
+
+void
+pictures_read(Loop *loop, List *calls)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * list_length(calls));
+	Datum		values[2];
+	ListCell   *cell;
+	int			n = 0;
+	uint64		rows;
+
+	foreach(cell, calls)
+		ids[n++] = Int64GetDatum(((Call *) lfirst(cell))->image);
+	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
+												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = Int64GetDatum(Max(pictures_room(loop), 1));
+	rows = sql_run(SQL_CLAIM_IMAGES, values, NULL, 0);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		bool		isnull;
+		bool		fits_null;
+		bool		file_null;
+		int64		image = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
+		Datum		datum = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
+		bool		fits = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &fits_null));
+		bytea	   *bytes = isnull ? NULL : DatumGetByteaPP(datum);
+
+		(void) SPI_getbinval(row, SPI_tuptable->tupdesc, 7, &file_null);
+		for (Call *call = call_of_image(calls, image, NULL); call != NULL;
+			 call = call_of_image(calls, image, call))
+		{
+			call->no_room = !fits;
+			read_facts(call, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+			if (fits && !file_null)
+				call->no_room |= !note_file(loop, call, SPI_tuptable->vals[i],
+											SPI_tuptable->tupdesc);
+			else if (bytes != NULL)
+				call->no_room |= !copy_picture(loop, call, bytes);
+		}
+		if (bytes != NULL && (Pointer) bytes != DatumGetPointer(datum))
+			pfree(bytes);
+	}
+}

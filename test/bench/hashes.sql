@@ -1,0 +1,54 @@
+-- What a look for copies costs among :n hashes: psql -v n=1000000 -f test/bench/hashes.sql
+-- in a throwaway database with the extension. Random hashes; the statement is the one
+-- of SQL_HASH_NEAR in src/pg/sql.c, planned as the worker plans it. The last column
+-- counts what a scan of the whole table finds and the look does not, and the reverse.
+\set QUIET on
+\pset footer off
+SET client_min_messages = warning;
+SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_hashjoin = off;
+SET enable_mergejoin = off; SET max_parallel_workers_per_gather = 0; SET jit = off; SET plan_cache_mode = force_generic_plan;
+TRUNCATE llava_image, llava_hash;
+INSERT INTO llava_image (id, received_at) SELECT n, now() FROM generate_series(1, :n) AS n;
+INSERT INTO llava_hash (image, coarse, fine, colours)
+SELECT n, ('x' || left(md5(n::text), 16))::bit(64)::bigint, sha256(int8send(n)), '\x8080808080808080'
+FROM generate_series(1, :n) AS n;
+VACUUM ANALYZE llava_hash;
+
+CREATE FUNCTION pg_temp.band(coarse bigint, shift integer) RETURNS bigint[] IMMUTABLE LANGUAGE sql AS
+	'SELECT array_agg(((coarse >> shift) & 65535) # b) FROM (SELECT 0::bigint UNION ALL SELECT 1::bigint << i FROM generate_series(0, 15) i) AS bits (b)';
+PREPARE look (bigint, integer, bigint[], bigint[], bigint[], bigint[]) AS
+	SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy
+		AND (coarse & 65535::bigint) = ANY ($3) AND llava_hash_distance(coarse, $1) <= $2
+	UNION ALL SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy
+		AND ((coarse >> 16) & 65535::bigint) = ANY ($4) AND llava_hash_distance(coarse, $1) <= $2
+	UNION ALL SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy
+		AND ((coarse >> 32) & 65535::bigint) = ANY ($5) AND llava_hash_distance(coarse, $1) <= $2
+	UNION ALL SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy
+		AND ((coarse >> 48) & 65535::bigint) = ANY ($6) AND llava_hash_distance(coarse, $1) <= $2;
+
+-- copies of hashes that are there, 0 to 7 bits away, and as many that are nobody's
+CREATE TEMP TABLE looked (coarse bigint, apart integer, ms float8, found bigint, missed bigint);
+DO $$
+DECLARE
+	want bigint; began timestamptz; n bigint := (SELECT max(image) FROM llava_hash); rows bigint; r record;
+BEGIN
+	FOR k IN 0 .. 399 LOOP
+		SELECT h.coarse INTO want FROM llava_hash h WHERE h.image = 1 + (k::bigint * 7919 * 31) % n;
+		FOR bit IN 1 .. k % 8 LOOP
+			want := want # (1::bigint << ((k * 13 + bit * 9) % 64));
+		END LOOP;
+		IF k % 2 = 1 THEN want := ('x' || left(md5('other' || k), 16))::bit(64)::bigint; END IF;
+		began := clock_timestamp();
+		EXECUTE format('EXECUTE look (%s, 7, %L, %L, %L, %L)', want, pg_temp.band(want, 0), pg_temp.band(want, 16), pg_temp.band(want, 32), pg_temp.band(want, 48));
+		GET DIAGNOSTICS rows = ROW_COUNT;
+		INSERT INTO looked VALUES (want, CASE WHEN k % 2 = 0 THEN k % 8 END, 1000 * extract(epoch FROM clock_timestamp() - began), rows, NULL);
+	END LOOP;
+END $$;
+SET enable_seqscan = on;
+SELECT :n AS hashes, round(avg(ms)::numeric, 2) AS mean_ms,
+	round(percentile_cont(0.99) WITHIN GROUP (ORDER BY ms)::numeric, 2) AS p99_ms, round(max(ms)::numeric, 2) AS most_ms,
+	count(*) FILTER (WHERE apart IS NOT NULL AND found = 0) AS copies_not_found,
+	(SELECT count(*) FROM (SELECT * FROM looked WHERE ctid < '(0,40)') l
+		WHERE (found > 0) <> EXISTS (SELECT FROM llava_hash h WHERE llava_hash_distance(h.coarse, l.coarse) <= 7)) AS unlike_a_scan,
+	pg_size_pretty(pg_total_relation_size('llava_hash')) AS size
+FROM looked;

@@ -1,0 +1,11 @@
+/*
+ * fuzz_webp.c
+ *	  Arbitrary bytes as a WebP.
+ */
+#include "picture.h"
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	return fuzz_picture(data, size, IMAGE_FORMAT_WEBP);
+}

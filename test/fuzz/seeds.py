@@ -1,0 +1,74 @@
+"""seeds.py FOLDER: small pictures for the fuzzers to start from, into FOLDER/fuzz_*.corpus.
+
+Each begins with the byte by which a target chooses what is asked.
+"""
+import io
+import pathlib
+import struct
+import sys
+import zlib
+
+from PIL import Image
+
+folder = pathlib.Path(sys.argv[1])
+count = 0
+
+
+def keep(kind, data):
+    global count
+    for target in (kind, "info"):
+        corpus = folder / f"fuzz_{target}.corpus"
+        corpus.mkdir(parents=True, exist_ok=True)
+        for choice in (0, 3, 33, 64) if target == kind else (0,):
+            (corpus / f"seed-{count}-{choice}").write_bytes(bytes([choice]) + data)
+    count += 1
+
+
+def saved(picture, kind, **options):
+    out = io.BytesIO()
+    picture.save(out, kind, **options)
+    keep(kind.lower(), out.getvalue())
+
+
+def scene(width, height, mode="RGB"):
+    picture = Image.new("RGB", (width, height))
+    picture.putdata([(x * 9 % 256, y * 7 % 256, (x * y) % 256) for y in range(height) for x in range(width)])
+    return picture.convert(mode)
+
+
+def chunk(name, body):
+    return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+
+
+def interlaced(bits, kind, channels, side=17):
+    """An Adam7 PNG of one level."""
+    header = struct.pack(">IIBBBBB", side, side, bits, kind, 0, 0, 1)
+    rows = b""
+    for x0, y0, dx, dy in ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)):
+        width, height = -(-(side - x0) // dx), -(-(side - y0) // dy)
+        rows += (b"\0" + bytes([85]) * -(-width * channels * bits // 8)) * height
+    palette = chunk(b"PLTE", bytes(range(256)) * 3)[:] if kind == 3 else b""
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + palette + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+exif = Image.Exif()
+exif[0x0112] = 6
+for subsampling in (0, 1, 2):
+    saved(scene(33, 21), "JPEG", subsampling=subsampling, exif=exif)
+    saved(scene(70, 60), "JPEG", subsampling=subsampling, progressive=True, quality=40)
+for mode in ("L", "CMYK"):
+    saved(scene(40, 30, mode), "JPEG")
+for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I"):
+    saved(scene(31, 19, mode), "PNG")
+saved(scene(31, 19, "P"), "PNG", transparency=3)
+for bits, kind, channels in ((8, 0, 1), (16, 2, 3), (8, 6, 4), (16, 4, 2), (1, 0, 1), (8, 3, 1)):
+    keep("png", interlaced(bits, kind, channels))
+for lossless in (False, True):
+    for mode in ("RGB", "RGBA"):
+        saved(scene(40, 30, mode), "WEBP", lossless=lossless, exif=exif)
+saved(scene(40, 30), "WEBP", save_all=True, append_images=[scene(40, 30, "L").convert("RGB")])
+saved(scene(40, 30, "P"), "GIF", interlace=1)
+saved(scene(40, 30, "P"), "GIF", interlace=0, transparency=2)
+saved(scene(9, 120, "P"), "GIF", save_all=True, append_images=[scene(9, 120, "L").convert("P").transpose(Image.FLIP_TOP_BOTTOM)])
+for foreign in (b"BM", b"II*\0", b"%PDF-1.4", b"<svg ", b"\xef\xbb\xbf <!doctype html>", b"\0\0\0\x18ftypavif"):
+    keep("info", foreign + bytes(20))

@@ -1,0 +1,60 @@
+#!/usr/bin/python3
+"""Reads a dataset card: front matter as hubs want it, tables that are tables.
+
+read_card.py CARD: prints a JSON object of what it found.
+"""
+import json
+import re
+import sys
+
+
+def cells(line):
+    assert line.startswith('|') and line.endswith('|'), line
+    return [cell.strip() for cell in re.split(r'(?<!\\)\|', line[1:-1])]
+
+
+def front_matter(lines):
+    """The small part of YAML that a card uses; strings are quoted as in JSON."""
+    found, key, end = {}, None, lines.index('---', 1)
+    for line in lines[1:end]:
+        top = re.fullmatch(r'([a-z_]+):(?: (.+))?', line)
+        if top:
+            key = top.group(1)
+            assert key not in found, key
+            value = top.group(2)
+            found[key] = json.loads(value) if value and value[0] == '"' else value or []
+        else:
+            item = re.fullmatch(r'( *)(?:- )?(?:([a-z_]+):)? ?(.*)', line)
+            assert item and isinstance(found[key], list), line
+            value = item.group(3)
+            value = json.loads(value) if value[:1] == '"' else value
+            found[key].append([item.group(2), value] if item.group(2) else value)
+    return found, lines[end + 1:]
+
+
+def main():
+    lines = open(sys.argv[1], encoding='utf-8', newline='').read().split('\n')
+    assert lines[0] == '---'
+    front, body = front_matter(lines)
+    tables, headings, table = {}, [], None
+    for line in body:
+        assert '\r' not in line and '<' not in line.replace('&lt;', '') or line.startswith('    '), line
+        if line.startswith('#'):
+            headings.append(line)
+        if line.startswith('|'):
+            row = cells(line)
+            if table is None:
+                table = [row]
+            else:
+                assert len(row) == len(table[0]), (row, table[0])
+                table.append(row)
+        elif table is not None:
+            assert all(re.fullmatch(r'-+:?', cell) for cell in table[1]), table[1]
+            tables.setdefault(table[0][0], []).append([table[0]] + table[2:])
+            table = None
+    for name, copies in tables.items():
+        assert len(copies) in (2, 4), (name, len(copies))
+    print(json.dumps({'front': front, 'headings': headings, 'tables': tables}, ensure_ascii=False))
+
+
+main()
