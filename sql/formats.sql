@@ -46,7 +46,7 @@ WHERE image = 2;
 SELECT count(*) FROM llava_export();
 
 -- every rule: what a sample breaks first; image_in_two_samples is a warning
-TRUNCATE llava_image, llava_conversation;
+TRUNCATE llava_image, llava_hash, llava_conversation;
 CREATE FUNCTION broken(id bigint, conversation jsonb, path text DEFAULT 'ok.jpg', format text DEFAULT 'jpeg',
 	side integer DEFAULT 100, rejected text DEFAULT NULL, bytes bytea DEFAULT '\xffd8ff') RETURNS void LANGUAGE sql AS $$
 	INSERT INTO llava_image (id, path, sha256, format, width, height, rejected, image, received_at)

@@ -122,6 +122,7 @@ fetch_results(Export *export)
 	MemoryContext row_context;
 	MemoryContext old;
 	ExportSample sample;
+	SPITupleTable *table;
 	uint64		rows;
 
 	/* ROLLBACK TO a savepoint before the first FETCH, or CLOSE ALL */
@@ -135,12 +136,13 @@ fetch_results(Export *export)
 	SPI_connect();
 	SPI_cursor_fetch(cursor, true, wanted);
 	rows = SPI_processed;
+	table = SPI_tuptable;
 	row_context = AllocSetContextCreate(CurrentMemoryContext, "llava_export row",
 										ALLOCSET_DEFAULT_SIZES);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		old = MemoryContextSwitchTo(row_context);
-		export_sample(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, &sample);
+		export_sample(table->vals[i], table->tupdesc, &sample);
 		take_sample(export, &sample);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);

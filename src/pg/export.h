@@ -123,7 +123,10 @@ extern ExportFault export_check_length(ExportSample *sample, const ExportShape *
  */
 extern char *export_open(FunctionCallInfo fcinfo, ExportShape *shape);
 
-/* A row of that cursor, palloc'd in the current context. */
+/*
+ * A row of that cursor, palloc'd in the current context; a picture that stays in a
+ * file is read and belongs to the SPI connection.
+ */
 extern void export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample);
 
 #endif							/* LLAVA_EXPORT_H */

@@ -30,7 +30,8 @@ enum
 	COLUMN_WIDTH,
 	COLUMN_HEIGHT,
 	COLUMN_SEVERAL,
-	COLUMN_PICTURE
+	COLUMN_PICTURE,
+	COLUMN_READ_FILE
 };
 
 /* Arguments of llava_export and llava_selected */
@@ -111,6 +112,21 @@ row_text(HeapTuple row, TupleDesc desc, int column)
 	return is_null ? NULL : TextDatumGetCString(value);
 }
 
+/*
+ * The picture of a row whose bytes stay in a file; not part of the row, so that an
+ * export without pictures needs no right to read files.
+ */
+static Datum
+picture_in_file(int64 image, bool *is_null)
+{
+	Datum		id = Int64GetDatum(image);
+
+	if (sql_run(SQL_EXPORT_IMAGE_BYTES, &id, NULL, 1) > 0)
+		return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, is_null);
+	*is_null = true;
+	return (Datum) 0;
+}
+
 void
 export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample)
 {
@@ -129,7 +145,10 @@ export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample)
 	sample->rejected = row_text(row, desc, COLUMN_REJECTED);
 	sample->width = DatumGetInt32(SPI_getbinval(row, desc, COLUMN_WIDTH, &is_null));
 	sample->height = DatumGetInt32(SPI_getbinval(row, desc, COLUMN_HEIGHT, &is_null));
-	picture = SPI_getbinval(row, desc, COLUMN_PICTURE, &is_null);
+	if (DatumGetBool(SPI_getbinval(row, desc, COLUMN_READ_FILE, &is_null)))
+		picture = picture_in_file(sample->image, &is_null);
+	else
+		picture = SPI_getbinval(row, desc, COLUMN_PICTURE, &is_null);
 	if (!is_null)
 		sample->picture = (struct varlena *) DatumGetPointer(picture);
 }

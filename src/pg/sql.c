@@ -32,7 +32,7 @@ typedef struct Statement
 	"  i.width, i.height, EXISTS (SELECT 1 FROM @.llava_conversation o" \
 	"   WHERE o.image OPERATOR(pg_catalog.=) c.image" \
 	"    AND o.task OPERATOR(pg_catalog.<>) c.task)," \
-	"  CASE WHEN $6 THEN @.llava_image_bytes(i.id) END FROM " EXPORT_TABLES
+	"  CASE WHEN $6 THEN i.image END, $6 AND i.in_file FROM " EXPORT_TABLES
 #define EXPORT_CHOSEN \
 	"c.keep IS NOT FALSE AND ($1 IS NULL OR c.task OPERATOR(pg_catalog.=) ANY ($1))" \
 	" AND ($2 IS NULL OR NOT c.flags OPERATOR(pg_catalog.&&) $2)" \
