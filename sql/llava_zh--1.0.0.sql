@@ -602,6 +602,13 @@ CREATE FUNCTION @extschema@.llava_parse_reply(task text, reply text, finish_reas
 COMMENT ON FUNCTION @extschema@.llava_parse_reply(text, text, text) IS
 	'the parser and the checks alone, under the task''s newest version';
 
+CREATE PROCEDURE @extschema@.llava_reparse(task text DEFAULT NULL, first_image bigint DEFAULT NULL,
+										   batch integer DEFAULT 1000, INOUT report jsonb DEFAULT NULL)
+	LANGUAGE c AS 'MODULE_PATHNAME';
+COMMENT ON PROCEDURE @extschema@.llava_reparse(text, bigint, integer, jsonb) IS
+	'stored replies under the parser and thresholds of today, without a request, committing as it goes; writes what changed';
+REVOKE ALL ON PROCEDURE @extschema@.llava_reparse(text, bigint, integer, jsonb) FROM PUBLIC;
+
 CREATE FUNCTION @extschema@.llava_image_info(image bytea, OUT format text, OUT width integer,
 											 OUT height integer, OUT channels integer, OUT bits integer,
 											 OUT orientation integer, OUT progressive boolean,

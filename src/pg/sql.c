@@ -309,6 +309,56 @@ static const Statement statements[SQL_STATEMENTS] = {
 		" WHERE image = $1 AND task = $2 AND call = $3",
 	"ltltt"},
 
+	/* The ledger again.  All as the owner of llava_pending. */
+	[SQL_REPARSE_READ] = {
+		"SELECT r.image, r.id, r.task, r.task_version, r.body, r.reason, r.reason_offset, r.flags,"
+		"  r.measures, (SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
+		"    AND c.task = r.task AND c.reply = r.id AND c.keep IS NULL) "
+		"FROM @.llava_reply r "
+		"WHERE (r.image, r.id) > ($1, $2) AND NOT r.late AND r.body <> ''"
+		"  AND ($3 IS NULL OR r.task = $3) ORDER BY r.image, r.id LIMIT $4",
+	"lltl"},
+	[SQL_REPARSE_OTHER] = {
+		"SELECT r.image, r.id, r.task, r.task_version, r.body, r.reason, r.reason_offset, r.flags,"
+		"  r.measures FROM @.llava_reply r WHERE r.image = $1 AND r.task = $2 AND r.id <> $3"
+		"  AND NOT r.late AND r.body <> '' AND r.reason IS NULL ORDER BY r.id DESC",
+	"ltl"},
+	[SQL_REPARSE_VERDICT] = {
+		"UPDATE @.llava_reply SET reason = $4, reason_offset = $5, flags = $6,"
+		"  measures = $7::pg_catalog.jsonb, parser_version = $8"
+		" WHERE image = $1 AND id = $2 AND reason IS NOT DISTINCT FROM $3",
+	"llttlTji"},
+	[SQL_REPARSE_DONE] = {
+		"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND NOT EXISTS"
+		"  (SELECT FROM @.llava_conversation c WHERE c.image = $1 AND c.task = $2)",
+	"ltjiTli"},
+	[SQL_REPARSE_SAMPLE] = {
+		"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
+		"  task_version) SELECT $1, $2, $3::pg_catalog.jsonb, $4, $5, $6, $7"
+		" FROM @.llava_image WHERE id = $1 ON CONFLICT DO NOTHING",
+	"ltjiTli"},
+	[SQL_REPARSE_REWRITE] = {
+		"UPDATE @.llava_conversation SET conversation = $3::pg_catalog.jsonb, rounds = $4,"
+		"  flags = $5 WHERE image = $1 AND task = $2 AND reply = $6 AND keep IS NULL"
+		"  AND (conversation <> $3::pg_catalog.jsonb OR flags <> $5)",
+	"ltjiTl"},
+	[SQL_REPARSE_WITHDRAW] = {
+		"DELETE FROM @.llava_conversation WHERE image = $1 AND task = $2 AND reply = $3"
+		"  AND keep IS NULL AND $4 IS NOT NULL",
+	"ltlt"},
+	[SQL_REPARSE_FAILED] = {
+		/* what waits to be asked again goes on waiting */
+		"INSERT INTO @.llava_pending (image, task, call, attempts, variation, failure) "
+		"SELECT $1, $2, $3, pg_catalog.count(*), coalesce(pg_catalog.max(r.variation), 0), $4"
+		" FROM @.llava_reply r WHERE r.image = $1 AND r.task = $2"
+		"  AND EXISTS (SELECT FROM @.llava_image WHERE id = $1) HAVING pg_catalog.count(*) > 0 "
+		"ON CONFLICT DO NOTHING",
+	"ltlt"},
+	[SQL_REPARSE_REASON] = {
+		"UPDATE @.llava_pending SET failure = $5 WHERE image = $1 AND task = $2 AND call = $3"
+		"  AND failure = $4",
+	"ltltt"},
+
 	/* Usage */
 	[SQL_USAGE_ADD] = {
 		"INSERT INTO @.llava_usage AS u (server, requests, replies, accepted, failed,"
