@@ -45,6 +45,48 @@ UPDATE llava_conversation SET conversation = '[{"from": "human", "value": "q"}, 
 WHERE image = 2;
 SELECT count(*) FROM llava_export();
 
+-- every rule: what a sample breaks first; image_in_two_samples is a warning
+TRUNCATE llava_image, llava_hash, llava_conversation;
+CREATE FUNCTION broken(id bigint, conversation jsonb, path text DEFAULT 'ok.jpg', format text DEFAULT 'jpeg',
+	side integer DEFAULT 100, rejected text DEFAULT NULL, bytes bytea DEFAULT '\xffd8ff') RETURNS void LANGUAGE sql AS $$
+	INSERT INTO llava_image (id, path, sha256, format, width, height, rejected, image, received_at)
+	VALUES (id, path, sha256(id::text::bytea), format, side, side, rejected, bytes, now());
+	INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
+	VALUES (id, '描述图片', conversation, 1, id, 1);
+$$;
+CREATE FUNCTION said(VARIADIC text[]) RETURNS jsonb LANGUAGE sql AS
+	$$SELECT jsonb_agg(jsonb_build_object('from', CASE WHEN n % 2 = 1 THEN 'human' ELSE 'gpt' END, 'value', turn) ORDER BY n)
+	FROM unnest($1) WITH ORDINALITY AS u (turn, n)$$;
+SELECT * FROM llava_validate();
+SELECT count(*) FROM llava_export();
+SELECT count(broken(n, said('问', turn))) FROM unnest(ARRAY['写着 <image>', 'a<video>b', '<audio>', '完<|im_end|>', 'x</s>',
+	'<｜end▁of▁sentence｜>', '<IMG_CONTEXT>', '<box>1</box>', '想</think>', E'\u3000\n', 'a < b<|，|><imag>< image><p>',
+	repeat('长', 300)]) WITH ORDINALITY AS u (turn, n);
+SELECT broken(20, said('问', '答', '问'));
+SELECT broken(21, '[{"from": "gpt", "value": "答"}, {"from": "human", "value": "问"}]');
+SELECT broken(22, '{"from": "human", "value": "问"}');
+SELECT broken(23, '[{"from": "human", "value": "问"}, {"from": "gpt", "value": 1}]');
+SELECT broken(24, '[]');
+SELECT broken(30, said('问', '答'), path => '../x.jpg');
+SELECT broken(31, said('问', '答'), side => 15000);
+SELECT broken(32, said('问', '答'), rejected => 'truncated');
+SELECT broken(33, said('问', '答'), format => 'gif');
+SELECT broken(34, said('问', '答'), format => 'png', bytes => NULL);
+SELECT broken(35, said('问', '答'), bytes => convert_to(repeat('0', 10485761), 'UTF8'));
+SELECT broken(36, said('问', '答'));
+INSERT INTO llava_image (id, path, sha256, received_at) VALUES (37, 'b.jpg', sha256('36'), now());
+INSERT INTO llava_conversation SELECT 37, task, conversation, 1, '{}', reply, 1 FROM llava_conversation WHERE image = 36;
+INSERT INTO llava_conversation SELECT image, '日常对话', conversation, 1, '{}', reply, 1 FROM llava_conversation WHERE image = 11;
+INSERT INTO llava_conversation SELECT 99, '日常对话', conversation, 1, '{}', reply, 1 FROM llava_conversation WHERE image = 11 AND task = '描述图片';
+SELECT * FROM llava_validate(cutoff_len => 300);
+SELECT rule, image, detail FROM llava_validate('openai', data_urls => true) WHERE image > 29;
+SELECT image, file_name, rule FROM llava_selected('openai', data_urls => true, image_name => 'sha256') WHERE image > 30;
+SELECT line::json #> '{messages,0,content,0}' AS part FROM llava_export('openai', data_urls => true) AS line
+	WHERE line LIKE '%;base64,/9j/"%' LIMIT 1;
+-- what is exported is what is selected, whatever the arguments
+SELECT array_agg(line::json ->> 'id') = (SELECT array_agg(id) FROM llava_selected(seed => 3) WHERE rule IS NULL) AS same
+FROM llava_export(seed => 3) AS line;
+
 -- 3,000 samples: the split and the mix go by the bytes of the image
 TRUNCATE llava_image, llava_hash, llava_conversation;
 CREATE FUNCTION fill(first integer, last integer) RETURNS void LANGUAGE sql AS $$
@@ -110,10 +152,14 @@ SELECT llava_export(split => 'train', validation => NULL);
 SELECT llava_export(image_token => 'middle');
 SELECT llava_export(image_name => NULL);
 SELECT llava_export('imagefolder', folder => 'images');
+SELECT llava_export(data_urls => true);
+SELECT llava_export(cutoff_len => -1);
+SELECT llava_validate('LLaVA');
 
 SET client_min_messages = error;
 DROP VIEW mixed, have;
 DROP TABLE before, after, first_mix;
-DROP FUNCTION sample(bigint, text, text[]), fill(integer, integer);
+DROP FUNCTION sample(bigint, text, text[]), fill(integer, integer), said(text[]),
+	broken(bigint, jsonb, text, text, integer, text, bytea);
 DROP EXTENSION llava_zh CASCADE;
 CREATE EXTENSION llava_zh;

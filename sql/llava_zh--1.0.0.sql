@@ -664,19 +664,49 @@ CREATE FUNCTION @extschema@.llava_image_share(image bigint, sha256 bytea, seed b
 COMMENT ON FUNCTION @extschema@.llava_image_share(bigint, bytea, bigint) IS
 	'a number in [0, 1) by the picture''s bytes alone: below the share, a sample is for validation';
 
-CREATE FUNCTION @extschema@.llava_sample_rule(conversation jsonb, path text, sha256 bytea,
-	format text, image_name text DEFAULT 'path')
-	RETURNS text LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @extschema@.llava_sample_rule(jsonb, text, bytea, text, text) IS
-	'the rule of llava_validate that a sample breaks; NULL: none';
-
 CREATE FUNCTION @extschema@.llava_export(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
-	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL)
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
 	RETURNS SETOF text LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.llava_export IS
 	'the accepted samples, one JSON line each, as trainers read them';
+
+-- Reads with the caller's rights, as llava_export; an export with a mix calls it.
+CREATE FUNCTION @extschema@.llava_selected(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	RETURNS TABLE (image bigint, task text, id text, file_name text, sha256 bytea, rule text, detail text)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_selected IS
+	'what llava_export writes with the same arguments, in its order, where rule IS NULL; else why it does not';
+
+CREATE FUNCTION @extschema@.llava_validate(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, image_name text DEFAULT 'path', folder text DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	RETURNS TABLE (rule text, image bigint, task text, detail text, left_out boolean)
+	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100
+BEGIN ATOMIC
+	WITH chosen AS (
+		SELECT s.*, pg_catalog.min(s.image) OVER same AS first_image, pg_catalog.count(*) OVER same AS samples
+		FROM @extschema@.llava_selected(format => format, tasks => tasks, without_flags => without_flags,
+			image_name => image_name, folder => folder, data_urls => data_urls, cutoff_len => cutoff_len) AS s
+		WINDOW same AS (PARTITION BY s.rule IS NULL, COALESCE(s.sha256, pg_catalog.int8send(s.image))))
+	SELECT c.rule, c.image, c.task, c.detail, true FROM chosen AS c WHERE c.rule IS NOT NULL
+	UNION ALL
+	SELECT 'image_in_two_samples', c.image, c.task,
+		pg_catalog.format('%s samples of the picture of image %s', c.samples, c.first_image), false
+	FROM chosen AS c WHERE c.rule IS NULL AND c.samples OPERATOR(pg_catalog.>) 1
+	UNION ALL
+	SELECT 'no_samples', NULL, NULL, 'the export would be empty', false
+	WHERE NOT EXISTS (SELECT FROM chosen AS c WHERE c.rule IS NULL)
+	ORDER BY 2, 3, 1;
+END;
+COMMENT ON FUNCTION @extschema@.llava_validate IS
+	'what a training run would choke on: left_out samples are in no export, the others are warnings';
 
 CREATE FUNCTION @extschema@.llava_dataset_info(name text DEFAULT 'llava_zh', file_name text DEFAULT 'train.jsonl')
 	RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -1121,6 +1151,7 @@ REVOKE ALL ON FUNCTION @extschema@.llava_resume(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_start() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.llava_drain(bigint, text, text, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_export FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.llava_validate FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_page(integer, text, bigint, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text, text[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_export_list FROM PUBLIC;

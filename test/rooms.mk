@@ -35,21 +35,28 @@ tsancheck: $(wildcard test/unit/test_*pool*.c)
 		gcc -std=gnu99 -g -O1 -fsanitize=thread -Isrc $(LIBRARY_CFLAGS) $$t $(PURE_SOURCES) \
 			-o $$n -lcmocka $(LIBRARY_LIBS); echo "# $$n"; $$n; done
 
+FUZZED = clang -std=gnu99 -g -O1 -Isrc $(LIBRARY_CFLAGS)
+$(B)/fuzz/%.o: src/%.c $(wildcard src/*/*.h)
+	@mkdir -p $(@D)
+	$(FUZZED) -fsanitize=fuzzer-no-link,address,undefined -c $< -o $@
+
+$(B)/fuzz/fuzz_%: test/fuzz/fuzz_%.c $(PURE_SOURCES:src/%.c=$(B)/fuzz/%.o) $(wildcard test/fuzz/*.h)
+	$(FUZZED) -fsanitize=fuzzer,address,undefined $(filter-out %.h,$^) -o $@ $(LIBRARY_LIBS)
+
+$(B)/fuzz/run_%: $(B)/fuzz/fuzz_% fuzz-seeds
+	@mkdir -p $<.corpus
+	@$< -max_total_time=$(T) -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64 -print_final_stats=1 \
+		-artifact_prefix=$(B)/fuzz/ $<.corpus >$<.log 2>&1 || { tail -n 40 $<.log; exit 1; }
+	@sed -n 's/^stat::number_of_executed_units: */# $(notdir $<), $(T) s, runs: /p' $<.log
+
+fuzz-seeds:
+	@mkdir -p $(B)/fuzz
+	@$(PILLOW) test/fuzz/seeds.py $(B)/fuzz
+
 ## fuzz: each fuzz target for T seconds (FUZZ=name: only that one)
 T = 60
 FUZZ = *
-fuzz:
-	@mkdir -p $(B)/fuzz
-	@$(PILLOW) test/fuzz/seeds.py $(B)/fuzz
-	@set -e; for f in test/fuzz/fuzz_$(FUZZ).c; do n=$$(basename $$f .c); \
-		clang -std=gnu99 -g -O1 -fsanitize=fuzzer,address,undefined -Isrc $(LIBRARY_CFLAGS) \
-			$$f $(PURE_SOURCES) -o $(B)/fuzz/$$n $(LIBRARY_LIBS); \
-		mkdir -p $(B)/fuzz/$$n.corpus; echo "# $$n, $(T) s"; \
-		$(B)/fuzz/$$n -max_total_time=$(T) -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64 \
-			-print_final_stats=1 \
-			-artifact_prefix=$(B)/fuzz/ $(B)/fuzz/$$n.corpus >$(B)/fuzz/$$n.log 2>&1 || \
-			{ tail -n 40 $(B)/fuzz/$$n.log; exit 1; }; \
-		sed -n 's/^stat::number_of_executed_units: */# runs: /p' $(B)/fuzz/$$n.log; done
+fuzz: $(patsubst test/fuzz/fuzz_%.c,$(B)/fuzz/run_%,$(wildcard test/fuzz/fuzz_$(FUZZ).c))
 
 ## endpoint: the simulated chat-completions endpoint, build/llava_endpoint
 endpoint: $(B)/llava_endpoint
@@ -125,4 +132,5 @@ typedefs: all
 	objdump --dwarf=info $(OBJS) | grep -A 3 DW_TAG_typedef | sed -n 's/.*DW_AT_name.*: //p' | \
 		sort -u | grep -vx text >.typedefs
 
-.PHONY: unitcheck picturecheck tsancheck fuzz endpoint bench bench-image bench-reply purity lint indent indent-check typedefs
+.SECONDARY:
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-reply purity lint indent indent-check typedefs

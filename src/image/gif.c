@@ -145,7 +145,7 @@ find_frame(GifReader *reader, ImageError *error)
 
 /* Rows come as 0, 8 ..., then 4, 12 ..., 2, 6 ..., 1, 3 ... (appendix E). */
 static ImageStatus
-read_passes(GifReader *reader, ImageWork * work, ImageError *error)
+read_passes(GifReader *reader, ImageWork *work, ImageError *error)
 {
 	static const int first[] = {0, 4, 2, 1};
 	static const int step[] = {8, 8, 4, 2};
@@ -169,7 +169,7 @@ read_passes(GifReader *reader, ImageWork * work, ImageError *error)
 }
 
 static ImageStatus
-start_reader(GifReader *reader, const ImageInfo *info, ImageWork * work, ImageError *error)
+start_reader(GifReader *reader, const ImageInfo *info, ImageWork *work, ImageError *error)
 {
 	const GifImageDesc *frame;
 	ImageStatus status;
@@ -197,7 +197,7 @@ start_reader(GifReader *reader, const ImageInfo *info, ImageWork * work, ImageEr
 }
 
 ImageStatus
-image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info, ImageWork * work,
+image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info, ImageWork *work,
 			   ImageSource **source, ImageError *error)
 {
 	GifReader  *reader = calloc(1, sizeof(GifReader));

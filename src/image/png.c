@@ -187,7 +187,7 @@ start_rows(PngReader *reader)
 }
 
 ImageStatus
-image_png_open(const uint8_t *data, size_t size, ImageWork * work, ImageSource **source,
+image_png_open(const uint8_t *data, size_t size, ImageWork *work, ImageSource **source,
 			   ImageError *error)
 {
 	PngReader  *reader = calloc(1, sizeof(PngReader));

@@ -27,7 +27,7 @@ cpu_time(void)
 }
 
 void
-image_work_begin(ImageWork * work, const ImageFit *fit)
+image_work_begin(ImageWork *work, const ImageFit *fit)
 {
 	work->fit = fit;
 	work->polls = 0;
@@ -35,7 +35,7 @@ image_work_begin(ImageWork * work, const ImageFit *fit)
 }
 
 ImageStatus
-image_poll(ImageWork * work, ImageError *error)
+image_poll(ImageWork *work, ImageError *error)
 {
 	if (work == NULL)
 		return IMAGE_OK;
@@ -49,7 +49,7 @@ image_poll(ImageWork * work, ImageError *error)
 
 ImageStatus
 image_source_open(const uint8_t *data, size_t size, const ImageInfo *info, int min_width,
-				  int min_height, ImageWork * work, ImageSource **source, ImageError *error)
+				  int min_height, ImageWork *work, ImageSource **source, ImageError *error)
 {
 	switch (info->format)
 	{

@@ -79,7 +79,7 @@ status_of(VP8StatusCode code, ImageError *error)
 }
 
 static ImageStatus
-decode(WebpReader *reader, ImageWork * work, ImageError *error)
+decode(WebpReader *reader, ImageWork *work, ImageError *error)
 {
 	const WebpFrame *frame = &reader->frame;
 	size_t		pieces = (size_t) frame->width * (size_t) frame->height / PIECE_PIXELS + 1;
@@ -128,7 +128,7 @@ choose_scale(WebpReader *reader, int min_width, int min_height)
 /* From the container's facts to a decoded frame. */
 static ImageStatus
 start_reader(WebpReader *reader, const uint8_t *data, size_t size, int min_width,
-			 int min_height, ImageWork * work, ImageError *error)
+			 int min_height, ImageWork *work, ImageError *error)
 {
 	WebpFrame  *frame = &reader->frame;
 	WebPBitstreamFeatures *features = &reader->config.input;
@@ -166,7 +166,7 @@ start_reader(WebpReader *reader, const uint8_t *data, size_t size, int min_width
 
 ImageStatus
 image_webp_open(const uint8_t *data, size_t size, int min_width, int min_height,
-				ImageWork * work, ImageSource **source, ImageError *error)
+				ImageWork *work, ImageSource **source, ImageError *error)
 {
 	WebpReader *reader = calloc(1, sizeof(WebpReader));
 	ImageStatus status;

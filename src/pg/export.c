@@ -1,13 +1,15 @@
 /*
  * export.c
- *	  llava_export: the accepted samples as trainers read them.
+ *	  llava_export: the accepted samples as trainers read them; llava_selected: which
+ *	  those are, and which are not exported and why.
  *
- * One line a call, from a cursor that is read a few rows at a time: memory does
- * not grow with the samples, the first line comes at once, and nothing is spooled
+ * One line or row a call, from a cursor that is read a few rows at a time: memory does
+ * not grow with the samples, the first comes at once, and nothing is spooled
  * to disk.  The cursor runs with the caller's rights and snapshot.
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "executor/spi.h"
 #include "export.h"
 #include "funcapi.h"
@@ -16,57 +18,111 @@
 #include "utils/memutils.h"
 
 PG_FUNCTION_INFO_V1(llava_export);
+PG_FUNCTION_INFO_V1(llava_selected);
 
 #define FETCH_ROWS 32
+
+/* Columns of llava_selected */
+enum
+{
+	SELECTED_IMAGE,
+	SELECTED_TASK,
+	SELECTED_ID,
+	SELECTED_FILE_NAME,
+	SELECTED_SHA256,
+	SELECTED_RULE,
+	SELECTED_DETAIL,
+	SELECTED_COLUMNS
+};
 
 typedef struct Export
 {
 	char	   *cursor;			/* its portal's name */
 	ExportShape shape;
+	TupleDesc	selected;		/* of llava_selected; NULL: lines are wanted */
 	ExprContext *caller;		/* whose end closes the cursor */
-	MemoryContext lines_context;
-	Datum		lines[FETCH_ROWS];
-	int			n_lines;
-	int			next_line;
+	MemoryContext results_context;
+	Datum		results[FETCH_ROWS];
+	int			n_results;
+	int			next_result;
+	uint64		written;
 	uint64		faults[FAULTS];
 	int64		first_fault;	/* image */
 } Export;
 
-/* ---- the stream ---- */
+/* ---- one sample ---- */
 
+/* NULL where there is no string. */
 static void
-take_line(Export *export, HeapTuple row, TupleDesc desc)
+set_text(Datum *values, bool *nulls, int column, const char *string)
+{
+	nulls[column] = string == NULL;
+	if (string != NULL)
+		values[column] = CStringGetTextDatum(string);
+}
+
+static Datum
+selected_row(const Export *export, const ExportSample *sample, ExportFault fault)
+{
+	Datum		values[SELECTED_COLUMNS] = {0};
+	bool		nulls[SELECTED_COLUMNS] = {0};
+
+	values[SELECTED_IMAGE] = Int64GetDatum(sample->image);
+	set_text(values, nulls, SELECTED_TASK, sample->task);
+	set_text(values, nulls, SELECTED_ID, sample->id);
+	set_text(values, nulls, SELECTED_FILE_NAME, sample->name);
+	values[SELECTED_SHA256] = PointerGetDatum(sample->sha256);
+	nulls[SELECTED_SHA256] = sample->sha256 == NULL;
+	nulls[SELECTED_RULE] = nulls[SELECTED_DETAIL] = true;
+	if (fault != FAULT_NONE)
+	{
+		set_text(values, nulls, SELECTED_RULE, export_fault_rule(fault));
+		set_text(values, nulls, SELECTED_DETAIL, export_fault_detail(fault, sample));
+	}
+	return HeapTupleGetDatum(heap_form_tuple(export->selected, values, nulls));
+}
+
+/* The sample's line or row among the results, if it has one. */
+static void
+take_sample(Export *export, ExportSample *sample)
 {
 	StringInfoData line;
 	ExportFault fault;
-	ExportSample sample;
+	MemoryContext old;
 
 	initStringInfo(&line);
-	export_sample(row, desc, &sample);
-	fault = export_line(&line, &sample, &export->shape);
-	if (fault == FAULT_NONE)
+	fault = export_line(&line, sample, &export->shape, export->selected == NULL);
+	if (fault != FAULT_NONE)
 	{
-		MemoryContext old = MemoryContextSwitchTo(export->lines_context);
-
-		export->lines[export->n_lines++] =
-			PointerGetDatum(cstring_to_text_with_len(line.data, line.len));
-		MemoryContextSwitchTo(old);
-		return;
+		if (export->first_fault == 0)
+			export->first_fault = sample->image;
+		export->faults[fault]++;
+		if (export->selected == NULL)
+			return;
 	}
-	export->faults[fault]++;
-	if (export->first_fault == 0)
-		export->first_fault = sample.image;
+	old = MemoryContextSwitchTo(export->results_context);
+	export->results[export->n_results++] = export->selected != NULL ?
+		selected_row(export, sample, fault) :
+		PointerGetDatum(cstring_to_text_with_len(line.data, line.len));
+	MemoryContextSwitchTo(old);
 }
 
+/* ---- the stream ---- */
+
 /*
- * The next rows' lines.  False at the end.
+ * The next rows' results.  False at the end.
  */
 static bool
-fetch_lines(Export *export)
+fetch_results(Export *export)
 {
 	Portal		cursor = SPI_cursor_find(export->cursor);
+
+	/* a picture makes a line of megabytes */
+	long		wanted = export->shape.data_urls ? 1 : FETCH_ROWS;
 	MemoryContext row_context;
 	MemoryContext old;
+	ExportSample sample;
+	SPITupleTable *table;
 	uint64		rows;
 
 	/* ROLLBACK TO a savepoint before the first FETCH, or CLOSE ALL */
@@ -74,22 +130,25 @@ fetch_lines(Export *export)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_CURSOR_STATE),
 				 errmsg("the cursor of llava_export was closed before its end")));
-	MemoryContextReset(export->lines_context);
-	export->n_lines = export->next_line = 0;
+	MemoryContextReset(export->results_context);
+	export->n_results = export->next_result = 0;
 
 	SPI_connect();
-	SPI_cursor_fetch(cursor, true, FETCH_ROWS);
+	SPI_cursor_fetch(cursor, true, wanted);
 	rows = SPI_processed;
+	table = SPI_tuptable;
 	row_context = AllocSetContextCreate(CurrentMemoryContext, "llava_export row",
 										ALLOCSET_DEFAULT_SIZES);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		old = MemoryContextSwitchTo(row_context);
-		take_line(export, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		export_sample(table->vals[i], table->tupdesc, &sample);
+		take_sample(export, &sample);
 		MemoryContextSwitchTo(old);
 		MemoryContextReset(row_context);
 	}
 	SPI_finish();
+	export->written += export->n_results;
 	return rows > 0;
 }
 
@@ -105,7 +164,7 @@ close_cursor(Datum arg)
 }
 
 static Export *
-export_begin(FunctionCallInfo fcinfo, MemoryContext context)
+export_begin(FunctionCallInfo fcinfo, bool selected, MemoryContext context)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Export	   *export = MemoryContextAllocZero(context, sizeof(Export));
@@ -113,8 +172,14 @@ export_begin(FunctionCallInfo fcinfo, MemoryContext context)
 
 	export->cursor = export_open(fcinfo, &export->shape);
 	export->caller = result->econtext;
-	export->lines_context = AllocSetContextCreate(context, "llava_export lines",
-												  ALLOCSET_DEFAULT_SIZES);
+	if (selected)
+	{
+		if (get_call_result_type(fcinfo, NULL, &export->selected) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "llava_selected does not return rows");
+		BlessTupleDesc(export->selected);
+	}
+	export->results_context = AllocSetContextCreate(context, "llava_export results",
+													ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old);
 	RegisterExprContextCallback(export->caller, close_cursor, PointerGetDatum(export));
 	return export;
@@ -142,7 +207,13 @@ warn_of_faults(const Export *export)
 							   "%llu samples were left out of the export",
 							   (unsigned long) total, (unsigned long long) total),
 				 errdetail("They would stop a training run: %s; the first is of image %lld.",
-						   detail.data, (long long) export->first_fault)));
+						   detail.data, (long long) export->first_fault),
+				 errhint("llava_validate, with the same format and options, lists them.")));
+	else if (export->written == 0)
+		ereport(NOTICE,
+				(errmsg("there is nothing to export"),
+				 errhint("No sample is accepted and kept that the arguments let through; "
+						 "llava_progress shows what is done and waiting.")));
 }
 
 static void
@@ -150,12 +221,12 @@ export_end(Export *export)
 {
 	UnregisterExprContextCallback(export->caller, close_cursor, PointerGetDatum(export));
 	close_cursor(PointerGetDatum(export));
-	warn_of_faults(export);
+	if (export->selected == NULL)
+		warn_of_faults(export);
 }
 
-/* llava_export(format text, ...): one line of JSON a sample that a person did not reject. */
-Datum
-llava_export(PG_FUNCTION_ARGS)
+static Datum
+next_result(FunctionCallInfo fcinfo, bool selected)
 {
 	FuncCallContext *call;
 	Export	   *export;
@@ -163,15 +234,29 @@ llava_export(PG_FUNCTION_ARGS)
 	if (SRF_IS_FIRSTCALL())
 	{
 		call = SRF_FIRSTCALL_INIT();
-		call->user_fctx = export_begin(fcinfo, call->multi_call_memory_ctx);
+		call->user_fctx = export_begin(fcinfo, selected, call->multi_call_memory_ctx);
 	}
 	call = SRF_PERCALL_SETUP();
 	export = call->user_fctx;
-	while (export->next_line == export->n_lines)
-		if (!fetch_lines(export))
+	while (export->next_result == export->n_results)
+		if (!fetch_results(export))
 		{
 			export_end(export);
 			SRF_RETURN_DONE(call);
 		}
-	SRF_RETURN_NEXT(call, export->lines[export->next_line++]);
+	SRF_RETURN_NEXT(call, export->results[export->next_result++]);
+}
+
+/* llava_export(format text, ...): one line of JSON a sample that a person did not reject. */
+Datum
+llava_export(PG_FUNCTION_ARGS)
+{
+	return next_result(fcinfo, false);
+}
+
+/* llava_selected(format text, ...): one row a sample, the same in the same order. */
+Datum
+llava_selected(PG_FUNCTION_ARGS)
+{
+	return next_result(fcinfo, true);
 }

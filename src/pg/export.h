@@ -1,6 +1,6 @@
 /*
  * export.h
- *	  One sample to one line of a trainer's format.
+ *	  The accepted samples as lines of a trainer's format.
  */
 #ifndef LLAVA_EXPORT_H
 #define LLAVA_EXPORT_H
@@ -28,23 +28,29 @@ typedef enum ExportFault
 	FAULT_NONE,
 	FAULT_IMAGE_MISSING,
 	FAULT_IMAGE_NAME,
-	FAULT_TURNS,
-	FAULT_EMPTY,
+	FAULT_IMAGE_BROKEN,
+	FAULT_IMAGE_PIXELS,
+	FAULT_IMAGE_FORMAT,
+	FAULT_IMAGE_BYTES,
+	FAULT_CONVERSATION,
+	FAULT_ODD_TURNS,
+	FAULT_ROLES,
+	FAULT_EMPTY_TURN,
+	FAULT_IMAGE_TOKEN,
 	FAULT_MEDIA_TOKEN,
 	FAULT_SPECIAL_TOKEN,
-	FAULT_THINK,
+	FAULT_THINK_TAG,
+	FAULT_CUTOFF_LEN,
 	FAULTS
 } ExportFault;
-
-/* The rule as llava_validate names it, and what is wrong, for people. */
-extern const char *export_fault_rule(ExportFault fault);
-extern const char *export_fault_text(ExportFault fault);
 
 typedef struct ExportShape
 {
 	ExportFormat format;
 	bool		image_last;		/* the image stands after the question */
 	bool		named_by_hash;	/* 'ab/abcd....jpg' rather than the path */
+	bool		data_urls;		/* the picture itself rather than its name */
+	int			cutoff_len;		/* of the trainer, in tokens; 0: not checked */
 	const char *folder;			/* before each name; NULL: none */
 } ExportShape;
 
@@ -57,6 +63,19 @@ typedef struct ExportSample
 	const char *path;			/* or NULL */
 	bytea	   *sha256;			/* or NULL */
 	const char *image_format;	/* or NULL */
+	const char *rejected;		/* why the picture is no good, or NULL */
+	int			width;
+	int			height;
+	struct varlena *picture;	/* not detoasted; NULL: not asked for, or not
+								 * there */
+
+	/* of the checks */
+	const char *id;
+	const char *name;			/* the image's; NULL: none */
+	int			turn;			/* the last one looked at, from 1; 0: none */
+	const char *at;				/* what is wrong in it, or NULL */
+	int			at_length;
+	int64		tokens;			/* about; only for a cutoff_len */
 } ExportSample;
 
 /* False: no such format. */
@@ -65,21 +84,49 @@ extern bool export_format(const char *name, ExportFormat *format);
 /* 'llava, llamafactory, ...' */
 extern char *export_format_names(void);
 
-/* The line, spelt as jsonb; after a fault it is of no use. */
-extern ExportFault export_line(StringInfo line, const ExportSample *sample,
-							   const ExportShape *shape);
+/*
+ * The line, spelt as jsonb; after a fault it is of no use.  With_picture: data URLs
+ * hold the picture (else nothing: the line is only checked).  Sets the sample's
+ * fields of the checks.
+ */
+extern ExportFault export_line(StringInfo line, ExportSample *sample, const ExportShape *shape,
+							   bool with_picture);
+
+/* ---- export_rules.c: what a trainer chokes on ---- */
+
+/* The rule as llava_validate names it, and what is wrong, for people. */
+extern const char *export_fault_rule(ExportFault fault);
+extern const char *export_fault_text(ExportFault fault);
+
+/* Where in the sample, palloc'd. */
+extern char *export_fault_detail(ExportFault fault, const ExportSample *sample);
+
+/* The picture, and that it has a name; sets sample->name. */
+extern ExportFault export_check_image(ExportSample *sample, const ExportShape *shape);
+
+/* An array of turns, in pairs. */
+extern ExportFault export_check_turns(ExportSample *sample);
+
+/* Turn sample->turn; its text in *value. */
+extern ExportFault export_check_turn(ExportSample *sample, JsonbContainer *turn, JsonbValue *value,
+									 const ExportShape *shape);
+
+/* When all turns are checked. */
+extern ExportFault export_check_length(ExportSample *sample, const ExportShape *shape);
 
 /* ---- export_choice.c: which samples, in which order ---- */
 
 /*
- * Opens a cursor over the samples that the arguments of llava_export or
- * llava_validate choose, with the caller's rights; returns its name.  The name and
+ * Opens a cursor over the samples that the arguments of llava_export choose, with the caller's rights; returns its name.  The name and
  * what the shape points to are palloc'd in the current context.  ERROR for an
  * argument that is no good.
  */
 extern char *export_open(FunctionCallInfo fcinfo, ExportShape *shape);
 
-/* A row of that cursor, palloc'd in the current context. */
+/*
+ * A row of that cursor, palloc'd in the current context; a picture that stays in a
+ * file is read and belongs to the SPI connection.
+ */
 extern void export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample);
 
 #endif							/* LLAVA_EXPORT_H */

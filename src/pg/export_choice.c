@@ -16,7 +16,6 @@
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(llava_image_share);
-PG_FUNCTION_INFO_V1(llava_sample_rule);
 
 /* Columns of the statements */
 enum
@@ -27,10 +26,15 @@ enum
 	COLUMN_PATH,
 	COLUMN_SHA256,
 	COLUMN_FORMAT,
-	COLUMN_SEVERAL
+	COLUMN_REJECTED,
+	COLUMN_WIDTH,
+	COLUMN_HEIGHT,
+	COLUMN_SEVERAL,
+	COLUMN_PICTURE,
+	COLUMN_READ_FILE
 };
 
-/* Arguments of llava_export and llava_validate */
+/* Arguments of llava_export and llava_selected */
 enum
 {
 	ARG_FORMAT,
@@ -42,7 +46,9 @@ enum
 	ARG_IMAGE_TOKEN,
 	ARG_IMAGE_NAME,
 	ARG_FOLDER,
-	ARG_SEED
+	ARG_SEED,
+	ARG_DATA_URLS,
+	ARG_CUTOFF_LEN
 };
 
 /* Arguments of the statements */
@@ -53,7 +59,10 @@ enum
 	CHOICE_VALIDATION,			/* which side of the split; NULL: both */
 	CHOICE_SHARE,
 	CHOICE_SEED,
+	CHOICE_PICTURE,
+	CHOICE_FORMAT,				/* this and what follows: only of the mix */
 	CHOICE_IMAGE_NAME,
+	CHOICE_CUTOFF_LEN,
 	CHOICES
 };
 
@@ -103,12 +112,29 @@ row_text(HeapTuple row, TupleDesc desc, int column)
 	return is_null ? NULL : TextDatumGetCString(value);
 }
 
+/*
+ * The picture of a row whose bytes stay in a file; not part of the row, so that an
+ * export without pictures needs no right to read files.
+ */
+static Datum
+picture_in_file(int64 image, bool *is_null)
+{
+	Datum		id = Int64GetDatum(image);
+
+	if (sql_run(SQL_EXPORT_IMAGE_BYTES, &id, NULL, 1) > 0)
+		return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, is_null);
+	*is_null = true;
+	return (Datum) 0;
+}
+
 void
 export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample)
 {
 	bool		is_null;
 	Datum		sha256 = SPI_getbinval(row, desc, COLUMN_SHA256, &is_null);
+	Datum		picture;
 
+	memset(sample, 0, sizeof(*sample));
 	sample->sha256 = is_null ? NULL : DatumGetByteaPP(sha256);
 	sample->image = DatumGetInt64(SPI_getbinval(row, desc, COLUMN_IMAGE, &is_null));
 	sample->task = row_text(row, desc, COLUMN_TASK);
@@ -116,6 +142,15 @@ export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample)
 	sample->conversation = DatumGetJsonbP(SPI_getbinval(row, desc, COLUMN_CONVERSATION, &is_null));
 	sample->path = row_text(row, desc, COLUMN_PATH);
 	sample->image_format = row_text(row, desc, COLUMN_FORMAT);
+	sample->rejected = row_text(row, desc, COLUMN_REJECTED);
+	sample->width = DatumGetInt32(SPI_getbinval(row, desc, COLUMN_WIDTH, &is_null));
+	sample->height = DatumGetInt32(SPI_getbinval(row, desc, COLUMN_HEIGHT, &is_null));
+	if (DatumGetBool(SPI_getbinval(row, desc, COLUMN_READ_FILE, &is_null)))
+		picture = picture_in_file(sample->image, &is_null);
+	else
+		picture = SPI_getbinval(row, desc, COLUMN_PICTURE, &is_null);
+	if (!is_null)
+		sample->picture = (struct varlena *) DatumGetPointer(picture);
 }
 
 static char *
@@ -139,32 +174,6 @@ argument_choice(FunctionCallInfo fcinfo, int i, const char *what, const char *fi
 			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 			 errmsg("invalid %s \"%s\"", what, said == NULL ? "NULL" : said),
 			 errhint("It is '%s' or '%s'.", first, second)));
-}
-
-/*
- * llava_sample_rule(conversation jsonb, path text, sha256 bytea, format text,
- * image_name text): the rule that the sample breaks, or NULL.
- */
-Datum
-llava_sample_rule(PG_FUNCTION_ARGS)
-{
-	ExportShape shape = {.format = EXPORT_LLAVA};
-	ExportSample sample = {.task = ""};
-	StringInfoData line;
-	ExportFault fault;
-
-	if (PG_ARGISNULL(0))
-		PG_RETURN_NULL();
-	sample.conversation = PG_GETARG_JSONB_P(0);
-	sample.path = argument_text(fcinfo, 1);
-	sample.sha256 = PG_ARGISNULL(2) ? NULL : PG_GETARG_BYTEA_PP(2);
-	sample.image_format = argument_text(fcinfo, 3);
-	shape.named_by_hash = argument_choice(fcinfo, 4, "image name", "path", "sha256");
-	initStringInfo(&line);
-	fault = export_line(&line, &sample, &shape);
-	if (fault == FAULT_NONE)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(export_fault_rule(fault)));
 }
 
 /* ---- the arguments ---- */
@@ -196,6 +205,17 @@ shape_arguments(FunctionCallInfo fcinfo, ExportShape *shape)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("format \"imagefolder\" takes no folder"),
 				 errhint("Its metadata.jsonl lies beside the images.")));
+	shape->data_urls = !PG_ARGISNULL(ARG_DATA_URLS) && PG_GETARG_BOOL(ARG_DATA_URLS);
+	if (shape->data_urls && shape->format != EXPORT_OPENAI)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("data URLs are for format \"openai\"")));
+	shape->cutoff_len = PG_ARGISNULL(ARG_CUTOFF_LEN) ? 0 : PG_GETARG_INT32(ARG_CUTOFF_LEN);
+	if (shape->cutoff_len < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("cutoff_len must not be negative"),
+				 errhint("0 does not check lengths.")));
 }
 
 /* Names as they are stored, for names or aliases. */
@@ -236,7 +256,7 @@ split_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 }
 
 static SqlStatement
-choice_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
+choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *values, char *nulls)
 {
 	memset(nulls, 'n', CHOICES);
 	if (!PG_ARGISNULL(ARG_TASKS))
@@ -255,8 +275,11 @@ choice_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 		values[CHOICE_SEED] = PG_GETARG_DATUM(ARG_SEED);
 		nulls[CHOICE_SEED] = ' ';
 	}
+	values[CHOICE_PICTURE] = BoolGetDatum(shape->data_urls);
+	values[CHOICE_FORMAT] = PG_GETARG_DATUM(ARG_FORMAT);
 	values[CHOICE_IMAGE_NAME] = PG_GETARG_DATUM(ARG_IMAGE_NAME);
-	nulls[CHOICE_IMAGE_NAME] = ' ';
+	values[CHOICE_CUTOFF_LEN] = Int32GetDatum(shape->cutoff_len);
+	memset(nulls + CHOICE_PICTURE, ' ', CHOICES - CHOICE_PICTURE);
 	if (!PG_ARGISNULL(ARG_MIX) && PG_GETARG_BOOL(ARG_MIX))
 		return SQL_EXPORT_MIX;
 	return PG_ARGISNULL(ARG_SEED) ? SQL_EXPORT : SQL_EXPORT_SHUFFLED;
@@ -273,7 +296,7 @@ export_open(FunctionCallInfo fcinfo, ExportShape *shape)
 
 	shape_arguments(fcinfo, shape);
 	SPI_connect();
-	statement = choice_arguments(fcinfo, values, nulls);
+	statement = choice_arguments(fcinfo, shape, values, nulls);
 	name = MemoryContextStrdup(context, SPI_cursor_open(NULL, sql_plan(statement), values, nulls,
 														true)->name);
 	SPI_finish();

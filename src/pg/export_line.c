@@ -1,6 +1,6 @@
 /*
  * export_line.c
- *	  One sample to one line of a trainer's format, or why it must not be one.
+ *	  One sample to one line of a trainer's format.
  *
  * A line is spelt as PostgreSQL spells jsonb (key order, spaces, escapes), so that
  * it comes back byte for byte from a jsonb column.  A format is a description of
@@ -8,16 +8,8 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
+#include "common/base64.h"
 #include "export.h"
-#include "llava_zh.h"
-#include "mb/pg_wchar.h"
-#include "utils/builtins.h"
-#include "utils/json.h"
-
-/* A longer '<|name|>' is no special token of any model. */
-#define SPECIAL_TOKEN_MAX 64
 
 /* How a format spells its rows. */
 typedef struct Spelling
@@ -49,33 +41,6 @@ static const Spelling spellings[EXPORT_FORMATS] = {
 	", \"conversations\": [", "human", "gpt", false, "<image>\\n", "\\n<image>"},
 };
 
-static const struct
-{
-	const char *rule;
-	const char *text;
-}			faults[FAULTS] =
-{
-	[FAULT_IMAGE_MISSING] = {"image_missing", "neither path nor hash of the image"},
-	[FAULT_IMAGE_NAME] = {"image_name", "a name of the image that leaves the images' folder"},
-	[FAULT_TURNS] = {"turns", "turns that do not alternate human and gpt"},
-	[FAULT_EMPTY] = {"empty", "an empty turn"},
-	[FAULT_MEDIA_TOKEN] = {"media_token", "an image token in a turn"},
-	[FAULT_SPECIAL_TOKEN] = {"special_token", "a special token in a turn"},
-	[FAULT_THINK] = {"think", "a think tag in a turn"},
-};
-
-const char *
-export_fault_rule(ExportFault fault)
-{
-	return faults[fault].rule;
-}
-
-const char *
-export_fault_text(ExportFault fault)
-{
-	return faults[fault].text;
-}
-
 bool
 export_format(const char *name, ExportFormat *format)
 {
@@ -101,70 +66,6 @@ export_format_names(void)
 
 /* ---- turns ---- */
 
-/* Whether '<|name|>' begins here. */
-static bool
-is_special_token(const char *at, const char *end)
-{
-	const char *c = at + 2;
-
-	if (end - at < 5 || at[1] != '|')
-		return false;
-	while (c < end && c - at < SPECIAL_TOKEN_MAX && (isalnum((unsigned char) *c) || *c == '_'))
-		c++;
-	return c > at + 2 && end - c >= 2 && c[0] == '|' && c[1] == '>';
-}
-
-/* What of a turn's text a trainer's template would take for something else. */
-static ExportFault
-token_fault(const char *bytes, int length)
-{
-	static const char *const media[] = {"<image>", "<video>", "<audio>"};
-	static const char *const think[] = {"<think>", "</think>"};
-	const char *end = bytes + length;
-	const char *at = bytes;
-
-	while ((at = memchr(at, '<', end - at)) != NULL)
-	{
-		for (int i = 0; i < lengthof(media); i++)
-			if (end - at >= strlen(media[i]) && memcmp(at, media[i], strlen(media[i])) == 0)
-				return FAULT_MEDIA_TOKEN;
-		if (is_special_token(at, end))
-			return FAULT_SPECIAL_TOKEN;
-		for (int i = 0; i < lengthof(think); i++)
-			if (end - at >= strlen(think[i]) && memcmp(at, think[i], strlen(think[i])) == 0)
-				return FAULT_THINK;
-		at++;
-	}
-	return FAULT_NONE;
-}
-
-/* Nothing but white space and characters that do not show. */
-static bool
-is_blank(const char *bytes, int length)
-{
-	static const struct
-	{
-		pg_wchar	first;
-		pg_wchar	last;
-	}			blanks[] =
-	{
-		{0, ' '}, {0x7f, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200f}, {0x2028, 0x202f},
-		{0x205f, 0x2064}, {0x3000, 0x3000}, {0xfeff, 0xfeff}
-	};
-
-	for (int at = 0; at < length; at += pg_utf_mblen((const unsigned char *) bytes + at))
-	{
-		pg_wchar	c = utf8_to_unicode((const unsigned char *) bytes + at);
-		bool		blank = false;
-
-		for (int i = 0; i < lengthof(blanks); i++)
-			blank |= c >= blanks[i].first && c <= blanks[i].last;
-		if (!blank)
-			return false;
-	}
-	return true;
-}
-
 /* As jsonb writes strings; escape_json() takes each byte by itself, this whole runs. */
 static void
 append_escaped(StringInfo line, const char *bytes, int length)
@@ -189,30 +90,6 @@ append_escaped(StringInfo line, const char *bytes, int length)
 			appendStringInfo(line, "\\u%04x", (unsigned char) *bytes);
 		bytes++;
 	}
-}
-
-/* A string of a turn; false if it is not there or is something else. */
-static bool
-turn_string(JsonbContainer *turn, const char *key, JsonbValue *value)
-{
-	return getKeyJsonValueFromContainer(turn, key, strlen(key), value) != NULL &&
-		value->type == jbvString;
-}
-
-/* A turn as it is stored; its text in *value. */
-static ExportFault
-check_turn(JsonbContainer *turn, const char *role, JsonbValue *value)
-{
-	JsonbValue	from;
-
-	if (!JsonContainerIsObject(turn) || JsonContainerSize(turn) != 2 ||
-		!turn_string(turn, "from", &from) || !turn_string(turn, "value", value) ||
-		from.val.string.len != strlen(role) ||
-		memcmp(from.val.string.val, role, strlen(role)) != 0)
-		return FAULT_TURNS;
-	if (is_blank(value->val.string.val, value->val.string.len))
-		return FAULT_EMPTY;
-	return token_fault(value->val.string.val, value->val.string.len);
 }
 
 /* Content as a list of parts: alike in all turns, or a table's column has two types. */
@@ -243,157 +120,123 @@ append_text(StringInfo line, const JsonbValue *value, bool with_token, const Exp
 	appendStringInfoChar(line, '"');
 }
 
-/* The i-th turn, checked, onto the line.  image: the part that shows it, or NULL. */
+/* The turn, checked, onto the line.  image: the part that shows it, or NULL. */
 static ExportFault
-append_turn(StringInfo line, JsonbContainer *turn, int i, const char *image,
+append_turn(StringInfo line, ExportSample *sample, JsonbContainer *turn, const char *image,
 			const ExportShape *shape)
 {
 	const Spelling *spelling = &spellings[shape->format];
-	bool		asks = i % 2 == 0;
+	bool		first = sample->turn == 1;
+	bool		asks = sample->turn % 2 == 1;
 	JsonbValue	value;
-	ExportFault fault = check_turn(turn, asks ? "human" : "gpt", &value);
+	ExportFault fault = export_check_turn(sample, turn, &value, shape);
 
 	if (fault != FAULT_NONE)
 		return fault;
-	appendStringInfo(line, "%s{\"%s\": \"%s\", \"%s\": ", i == 0 ? "" : ", ",
+	appendStringInfo(line, "%s{\"%s\": \"%s\", \"%s\": ", first ? "" : ", ",
 					 spelling->role_content ? "role" : "from",
 					 asks ? spelling->user : spelling->assistant,
 					 spelling->role_content ? "content" : "value");
 	if (shape->format == EXPORT_OPENAI)
 	{
 		appendStringInfoChar(line, '[');
-		append_parts(line, &value, i == 0 ? image : NULL, shape);
+		append_parts(line, &value, first ? image : NULL, shape);
 		appendStringInfoChar(line, ']');
 	}
 	else
-		append_text(line, &value, i == 0, shape);
+		append_text(line, &value, first, shape);
 	appendStringInfoChar(line, '}');
 	return FAULT_NONE;
 }
 
 static ExportFault
-append_turns(StringInfo line, Jsonb *conversation, const char *image, const ExportShape *shape)
+append_turns(StringInfo line, ExportSample *sample, const char *image, const ExportShape *shape)
 {
-	int			turns;
+	ExportFault fault = export_check_turns(sample);
+	int			turns = JB_ROOT_COUNT(sample->conversation);
 
-	if (!JB_ROOT_IS_ARRAY(conversation) || JB_ROOT_IS_SCALAR(conversation))
-		return FAULT_TURNS;
-	turns = JB_ROOT_COUNT(conversation);
-	if (turns == 0 || turns % 2 != 0)
-		return FAULT_TURNS;
-	for (int i = 0; i < turns; i++)
+	for (int i = 0; i < turns && fault == FAULT_NONE; i++)
 	{
-		JsonbValue *turn = getIthJsonbValueFromContainer(&conversation->root, i);
-		ExportFault fault = FAULT_TURNS;
+		JsonbValue *turn = getIthJsonbValueFromContainer(&sample->conversation->root, i);
 
+		sample->turn = i + 1;
+		fault = FAULT_CONVERSATION;
 		if (turn->type == jbvBinary)
-			fault = append_turn(line, turn->val.binary.data, i, image, shape);
+			fault = append_turn(line, sample, turn->val.binary.data, image, shape);
 		pfree(turn);
-		if (fault != FAULT_NONE)
-			return fault;
 	}
-	return FAULT_NONE;
+	return fault != FAULT_NONE ? fault : export_check_length(sample, shape);
 }
 
-/* ---- the image's name ---- */
+/* ---- the image ---- */
 
-/*
- * Relative, without a '..' and without control characters: a trainer joins it to
- * its own folder.
- */
-static bool
-is_safe_name(const char *name)
+static char *
+data_url(const ExportSample *sample)
 {
-	const char *part = name;
+	bytea	   *picture = (bytea *) PG_DETOAST_DATUM(PointerGetDatum(sample->picture));
+	int			length = VARSIZE_ANY_EXHDR(picture);
+	int			room = pg_b64_enc_len(length) + 1;
+	char	   *url = psprintf("data:image/%s;base64,", sample->image_format);
+	int			prefix = strlen(url);
+	int			encoded;
 
-	if (name[0] == '/')
-		return false;
-	for (const char *c = name; *c != '\0'; c++)
-		if ((unsigned char) *c < ' ' || *c == 0x7f)
-			return false;
-	while (part != NULL)
-	{
-		if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
-			return false;
-		part = strchr(part, '/');
-		if (part != NULL)
-			part++;
-	}
-	return true;
-}
-
-/* The user's name for the image, else 'ab/abcd....jpg' by its hash. */
-static ExportFault
-image_name(const ExportSample *sample, const ExportShape *shape, char **name)
-{
-	const char *format = sample->image_format;
-	char	   *hex;
-
-	if (!shape->named_by_hash && sample->path != NULL && sample->path[0] != '\0')
-		*name = pstrdup(sample->path);
-	else if (sample->sha256 != NULL && format != NULL)
-	{
-		hex = TextDatumGetCString(DirectFunctionCall2(binary_encode,
-													  PointerGetDatum(sample->sha256),
-													  CStringGetTextDatum("hex")));
-		*name = psprintf("%.2s/%s.%s", hex, hex, strcmp(format, "jpeg") == 0 ? "jpg" : format);
-	}
-	else
-		return FAULT_IMAGE_MISSING;
-	if (!is_safe_name(*name))
-		return FAULT_IMAGE_NAME;
-	if (shape->folder != NULL)
-		*name = psprintf("%s/%s", shape->folder, *name);
-	return FAULT_NONE;
+	url = repalloc(url, prefix + room);
+	encoded = pg_b64_encode(VARDATA_ANY(picture), length, url + prefix, room);
+	if (encoded < 0)
+		elog(ERROR, "could not encode a picture");
+	url[prefix + encoded] = '\0';
+	return url;
 }
 
 /* The image as a part of a turn's content. */
 static char *
-image_part(const char *name)
+image_part(const char *url)
 {
 	StringInfoData part;
 
 	initStringInfo(&part);
-	appendStringInfoString(&part, "{\"type\": \"image_url\", \"image_url\": {\"url\": ");
-	escape_json(&part, name);
-	appendStringInfoString(&part, "}}");
+	appendStringInfoString(&part, "{\"type\": \"image_url\", \"image_url\": {\"url\": \"");
+	append_escaped(&part, url, strlen(url));
+	appendStringInfoString(&part, "\"}}");
 	return part.data;
 }
 
 /* ---- the line ---- */
 
-/* The id is always a string, and no two lines' are the same. */
+static void
+append_string(StringInfo line, const char *before, const char *value)
+{
+	appendStringInfo(line, "%s\"", before);
+	append_escaped(line, value, strlen(value));
+	appendStringInfoChar(line, '"');
+}
+
 ExportFault
-export_line(StringInfo line, const ExportSample *sample, const ExportShape *shape)
+export_line(StringInfo line, ExportSample *sample, const ExportShape *shape, bool with_picture)
 {
 	const Spelling *spelling = &spellings[shape->format];
-	char	   *name;
 	char	   *part = NULL;
-	ExportFault fault = image_name(sample, shape, &name);
+	ExportFault fault;
 
+	/* a string in every row, and no two rows' are the same */
+	sample->id = psprintf(INT64_FORMAT "%s%s", sample->image, sample->several ? "-" : "",
+						  sample->several ? sample->task : "");
+	fault = export_check_image(sample, shape);
 	if (fault != FAULT_NONE)
 		return fault;
 	appendStringInfoChar(line, '{');
 	if (spelling->before_id != NULL)
-	{
-		appendStringInfoString(line, spelling->before_id);
-		escape_json(line, psprintf(INT64_FORMAT "%s%s", sample->image, sample->several ? "-" : "",
-								   sample->several ? sample->task : ""));
-	}
+		append_string(line, spelling->before_id, sample->id);
 	if (spelling->before_task != NULL)
-	{
-		appendStringInfoString(line, spelling->before_task);
-		escape_json(line, sample->task);
-	}
+		append_string(line, spelling->before_task, sample->task);
 	if (spelling->before_image != NULL)
-	{
-		appendStringInfoString(line, spelling->before_image);
-		escape_json(line, name);
-	}
+		append_string(line, spelling->before_image, sample->name);
+	else if (!shape->data_urls)
+		part = image_part(sample->name);
 	else
-		part = image_part(name);
+		part = image_part(with_picture ? data_url(sample) : "");
 	appendStringInfoString(line, spelling->before_turns);
-	fault = append_turns(line, sample->conversation, part, shape);
+	fault = append_turns(line, sample, part, shape);
 	appendStringInfoString(line, "]}");
 	return fault;
 }

@@ -364,7 +364,6 @@ conversation_of(Asking *asking)
 	const char *question = NULL;
 	int			rounds;
 
-	vlm_mask_key(envelope->content, envelope->content_size, asking->key);
 	reply_parse(&asking->task->rules, envelope->content, envelope->content_size,
 				conversation_finish(envelope->finish_reason), &asking->result);
 	asking->answered = true;

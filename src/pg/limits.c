@@ -448,7 +448,7 @@ latency_bucket(int64 latency_ms)
 
 /* Means that forget with time: what came LIMITS_RATE_MS ago weighs 1/e. */
 static void
-count_rates(ServerCounters * counters, int answers, int64 tokens)
+count_rates(ServerCounters *counters, int answers, int64 tokens)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	double		kept = exp(-(double) (now - counters->rated_at) / 1000.0 / LIMITS_RATE_MS);
@@ -459,7 +459,7 @@ count_rates(ServerCounters * counters, int answers, int64 tokens)
 }
 
 static void
-count_end(ServerCounters * counters, const VlmOutcome *outcome, int64 latency_ms,
+count_end(ServerCounters *counters, const VlmOutcome *outcome, int64 latency_ms,
 		  int64 prompt_tokens, int64 completion_tokens)
 {
 	const char *reason = outcome->reason;
@@ -617,7 +617,7 @@ limits_set_pause_recorded(Limits *limits, bool recorded)
 /* ---- looking ---- */
 
 bool
-limits_next(int *position, LimitsFacts * facts)
+limits_next(int *position, LimitsFacts *facts)
 {
 	bool		found = false;
 

@@ -47,7 +47,7 @@ typedef struct ServerCounters
 	double		tokens_rate;	/* completion tokens, likewise */
 	TimestampTz rated_at;
 	uint32		latency[LATENCY_BUCKETS];
-}			ServerCounters;
+} ServerCounters;
 
 typedef struct LimitsFacts
 {
@@ -55,7 +55,7 @@ typedef struct LimitsFacts
 	int			in_flight;
 	int			allowed;		/* in flight, now */
 	ServerCounters counters;
-}			LimitsFacts;
+} LimitsFacts;
 
 /* ---- for shared.c ---- */
 
@@ -116,7 +116,7 @@ extern void limits_settled(Limits *limits, double cost);
 extern void limits_offer(Limits *limits);
 
 /* The next server of this database that is shared; *position starts at 0. */
-extern bool limits_next(int *position, LimitsFacts * facts);
+extern bool limits_next(int *position, LimitsFacts *facts);
 
 /* ---- pauses ---- */
 

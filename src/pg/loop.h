@@ -82,7 +82,7 @@ typedef struct Loop
 	int			holder;			/* worker slot, or minus the pid of a session */
 	bool		in_procedure;	/* transactions are the caller's CALL's */
 	Oid			schema;			/* of the extension at the last look */
-	Oid			pending;		/* the table llava_pending that was claimed from */
+	Oid			pending;		/* the llava_pending that was claimed from */
 
 	/* what llava_drain was asked for; else NULL, -1 */
 	const char *only_task;

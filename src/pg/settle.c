@@ -212,7 +212,6 @@ body_datum(Call *call)
 {
 	bytea	   *body = palloc(VARHDRSZ + call->response.body_size);
 
-	vlm_mask_key(call->response.body, call->response.body_size, call->server->key);
 	SET_VARSIZE(body, VARHDRSZ + call->response.body_size);
 	memcpy(VARDATA(body), call->response.body, call->response.body_size);
 	return PointerGetDatum(body);

@@ -23,14 +23,16 @@ typedef struct Statement
 } Statement;
 
 /* Export.  $1 tasks, $2 flags to leave out, $3 validation or train, $4 the share of
- * the former, $5 seed of the order, $6 how images are named. */
+ * the former, $5 seed of the order, $6 whether with pictures; the mix also $7 format,
+ * $8 how images are named, $9 cutoff_len. */
 #define EXPORT_TABLES \
 	"@.llava_conversation c LEFT JOIN @.llava_image i ON i.id OPERATOR(pg_catalog.=) c.image"
 #define EXPORT_SAMPLES \
-	"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format," \
-	"  EXISTS (SELECT 1 FROM @.llava_conversation o" \
+	"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format, i.rejected," \
+	"  i.width, i.height, EXISTS (SELECT 1 FROM @.llava_conversation o" \
 	"   WHERE o.image OPERATOR(pg_catalog.=) c.image" \
-	"    AND o.task OPERATOR(pg_catalog.<>) c.task) FROM " EXPORT_TABLES
+	"    AND o.task OPERATOR(pg_catalog.<>) c.task)," \
+	"  CASE WHEN $6 THEN i.image END, $6 AND i.in_file FROM " EXPORT_TABLES
 #define EXPORT_CHOSEN \
 	"c.keep IS NOT FALSE AND ($1 IS NULL OR c.task OPERATOR(pg_catalog.=) ANY ($1))" \
 	" AND ($2 IS NULL OR NOT c.flags OPERATOR(pg_catalog.&&) $2)" \
@@ -389,19 +391,21 @@ static const Statement statements[SQL_STATEMENTS] = {
 	[SQL_EXPORT] = {
 		EXPORT_SAMPLES " WHERE " EXPORT_CHOSEN
 		" ORDER BY c.image, c.task COLLATE pg_catalog.\"C\"",
-	"TTBdlt"},
+	"TTBdlB"},
 	[SQL_EXPORT_SHUFFLED] = {
 		/* sorted without the conversations, which are looked up one by one */
 		"SELECT s.* FROM (SELECT c.image, c.task FROM " EXPORT_TABLES
 		"  WHERE " EXPORT_CHOSEN " ORDER BY " EXPORT_ORDER " OFFSET 0) o, "
 		"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
 		"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
-	"TTBdlt"},
+	"TTBdlB"},
 	[SQL_EXPORT_MIX] = {
-		"WITH valid AS MATERIALIZED (SELECT c.image, c.task, i.sha256,"
-		"   @.llava_image_share(c.image, i.sha256, 1) AS share FROM " EXPORT_TABLES
-		"  WHERE " EXPORT_CHOSEN " AND @.llava_sample_rule(c.conversation, i.path, i.sha256,"
-		"   i.format, $6) IS NULL), "
+		"WITH valid AS MATERIALIZED (SELECT s.image, s.task, s.sha256,"
+		"   @.llava_image_share(s.image, s.sha256, 1) AS share"
+		"  FROM @.llava_selected(format => $7, tasks => $1, without_flags => $2,"
+		"   split => CASE WHEN $3 THEN 'validation' WHEN NOT $3 THEN 'train' END,"
+		"   validation => $4, image_name => $8, data_urls => $6, cutoff_len => $9) s"
+		"  WHERE s.rule IS NULL), "
 		"weights AS (SELECT DISTINCT ON (name) name, weight FROM @.llava_task"
 		"  ORDER BY name, version DESC), "
 		"have AS (SELECT w.name, w.weight::pg_catalog.numeric AS weight, pg_catalog.count(v.task) AS n"
@@ -421,7 +425,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"   c.image, c.task COLLATE pg_catalog.\"C\" OFFSET 0) o, "
 		"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
 		"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
-	"TTBdlt"},
+	"TTBdlBtti"},
 	[SQL_EXPORT_IMAGES] = {
 		"SELECT image, file_name FROM @.llava_export_list($1, $2, $3, $4, $5, $6)"
 		" ORDER BY file_name COLLATE pg_catalog.\"C\", image",

@@ -18,7 +18,7 @@ PG_FUNCTION_INFO_V1(llava_server_counters);
  * bucket (a fifth).  Negative: there were none.
  */
 static double
-latency_quantile(const ServerCounters * counters, double share)
+latency_quantile(const ServerCounters *counters, double share)
 {
 	double		total = 0;
 	double		seen = 0;
@@ -38,7 +38,7 @@ latency_quantile(const ServerCounters * counters, double share)
 
 /* A mean that forgets, as it is now, per minute. */
 static double
-rate_now(const ServerCounters * counters, double rate)
+rate_now(const ServerCounters *counters, double rate)
 {
 	double		age_ms = (double) (GetCurrentTimestamp() - counters->rated_at) / 1000.0;
 
@@ -46,9 +46,9 @@ rate_now(const ServerCounters * counters, double rate)
 }
 
 static void
-put_row(ReturnSetInfo *result, const LimitsFacts * facts)
+put_row(ReturnSetInfo *result, const LimitsFacts *facts)
 {
-	const		ServerCounters *counters = &facts->counters;
+	const ServerCounters *counters = &facts->counters;
 	double		median = latency_quantile(counters, 0.5);
 	double		high = latency_quantile(counters, 0.95);
 	Datum		values[COUNTER_COLUMNS];

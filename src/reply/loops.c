@@ -43,7 +43,7 @@ typedef struct Roller
 	size_t		size;
 	uint64_t	polynomial;
 	uint64_t	base_to_gram;
-}			Roller;
+} Roller;
 
 static Roller
 roller_start(uint32_t *chars)
@@ -57,7 +57,7 @@ roller_start(uint32_t *chars)
 
 /* The hash of the GRAM characters that end with the one at size, which it moves past. */
 static inline uint64_t
-roll(Roller * r)
+roll(Roller *r)
 {
 	const uint32_t *in = r->chars + r->size++;
 
@@ -127,11 +127,11 @@ typedef struct Repetition
 {
 	size_t		one;			/* characters in the most covering gram */
 	size_t		all;			/* in any that occurs often enough */
-}			Repetition;
+} Repetition;
 
 static void
 count_grams(uint32_t *chars, size_t size, Gram *grams, size_t slots, const unsigned char *tallies,
-			size_t mask, Repetition * repetition)
+			size_t mask, Repetition *repetition)
 {
 	for (Roller r = roller_start(chars); r.size < size;)
 	{
@@ -153,7 +153,7 @@ count_grams(uint32_t *chars, size_t size, Gram *grams, size_t slots, const unsig
 
 static void
 count_covered(uint32_t *chars, size_t size, Gram *grams, size_t slots, const unsigned char *tallies,
-			  size_t mask, Repetition * repetition)
+			  size_t mask, Repetition *repetition)
 {
 	size_t		last = 0;
 
@@ -191,7 +191,7 @@ measure_repetition(uint32_t *chars, size_t size, size_t candidates, const unsign
 
 /* As a share of the text; a loop of long passages has no gram that covers much. */
 static double
-loop_share(const Repetition * repetition, size_t size)
+loop_share(const Repetition *repetition, size_t size)
 {
 	double		one = (double) repetition->one;
 	double		all = (double) repetition->all * ALL_GRAMS_WEIGHT;

@@ -270,6 +270,8 @@ vlm_outcome(const VlmResponse *response, const char *api_key, VlmOutcome *outcom
 
 	memset(outcome, 0, sizeof(*outcome));
 	memset(envelope, 0, sizeof(*envelope));
+	/* before anything is cut out of it: half a key would not be found */
+	vlm_mask_key(response->body, response->body_size, api_key);
 	if (response->curl_code != 0)
 	{
 		judge_transport(response, outcome);
@@ -280,6 +282,8 @@ vlm_outcome(const VlmResponse *response, const char *api_key, VlmOutcome *outcom
 			 vlm_envelope_parse(response->body, response->body_size, envelope, &message))
 	{
 		set(outcome, VLM_DONE, NULL, true, false);
+		/* JSON has more than one way to spell it */
+		vlm_mask_key(envelope->content, envelope->content_size, api_key);
 		return;
 	}
 	else

@@ -176,8 +176,9 @@ typedef struct VlmOutcome
 
 /*
  * Classes of field.md 2.5: both error shapes, codes and texts of vLLM,
- * llama.cpp, SGLang and DashScope.  api_key (may be NULL) is masked wherever it
- * stands in the words.  envelope is filled (to be freed) only with VLM_DONE.
+ * llama.cpp, SGLang and DashScope.  api_key (may be NULL) is masked in the response's
+ * body, in the words and in the envelope, which is filled (to be freed) only with
+ * VLM_DONE.
  */
 extern void vlm_outcome(const VlmResponse *response, const char *api_key,
 						VlmOutcome *outcome, VlmEnvelope *envelope);

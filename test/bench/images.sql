@@ -1,6 +1,6 @@
 -- :n pictures of :bytes bytes each, no two the same: one noisy JPEG, :file, with a
 -- comment of its own in each.
-TRUNCATE llava_image, llava_seen, llava_pending, llava_reply, llava_conversation;
+TRUNCATE llava_image, llava_hash, llava_seen, llava_pending, llava_reply, llava_conversation;
 INSERT INTO llava_image (path, image, task)
 SELECT g || '.jpg',
     substr(b, 1, 2) || '\xfffe0012'::bytea || convert_to(lpad(g::text, 16, '0'), 'UTF8') || substr(b, 3),

@@ -358,6 +358,44 @@ key_is_masked_and_words_are_clipped(void **state)
 	vlm_response_free(&response);
 }
 
+static void
+no_part_of_a_key_is_left_where_words_are_clipped(void **state)
+{
+	(void) state;
+	for (int before = 180; before < 340; before++)
+	{
+		VlmResponse response = {.status = 401};
+		VlmOutcome	outcome;
+		VlmEnvelope envelope;
+		char		body[600];
+
+		response.body_size = (size_t) snprintf(body, sizeof(body), "{\"message\":\"%0*d sk-abc123\"}", before, 0);
+		response.body = strdup(body);
+		vlm_outcome(&response, "sk-abc123", &outcome, &envelope);
+		assert_null(strstr(outcome.detail, "sk-a"));
+		vlm_response_free(&response);
+	}
+}
+
+static void
+key_is_masked_in_an_answer_however_spelt(void **state)
+{
+	VlmResponse response = {.status = 200};
+	VlmOutcome	outcome;
+	VlmEnvelope envelope;
+
+	(void) state;
+	response.body = strdup("{\"choices\":[{\"message\":{\"content\":\"sk-abc123 and sk\\u002dabc123\"},"
+						   "\"finish_reason\":\"stop\"}]}");
+	response.body_size = strlen(response.body);
+	vlm_outcome(&response, "sk-abc123", &outcome, &envelope);
+	assert_int_equal(outcome.action, VLM_DONE);
+	assert_string_equal(envelope.content, "********* and *********");
+	assert_null(strstr(response.body, "sk-abc123"));
+	vlm_envelope_free(&envelope);
+	vlm_response_free(&response);
+}
+
 /* ---- pacing ---- */
 
 static void
@@ -438,6 +476,8 @@ main(void)
 		cmocka_unit_test(outcomes_are_classed),
 		cmocka_unit_test(failures_of_the_wire_are_classed),
 		cmocka_unit_test(key_is_masked_and_words_are_clipped),
+		cmocka_unit_test(no_part_of_a_key_is_left_where_words_are_clipped),
+		cmocka_unit_test(key_is_masked_in_an_answer_however_spelt),
 		cmocka_unit_test(window_grows_and_halves),
 		cmocka_unit_test(minutes_are_kept),
 	};

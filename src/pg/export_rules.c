@@ -1,0 +1,371 @@
+/*
+ * export_rules.c
+ *	  What a training run would choke on, rule by rule.  A sample that breaks one stays
+ *	  out of every export; llava_validate lists them.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "access/detoast.h"
+#include "export.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+
+/* A longer '<|name|>' is no special token of any model. */
+#define SPECIAL_TOKEN_MAX 64
+
+/* Pillow refuses twice its MAX_IMAGE_PIXELS as a decompression bomb. */
+#define PILLOW_MAX_PIXELS ((int64) 2 * 89478485)
+
+/* What OpenAI, Azure and together.ai take at most. */
+#define DATA_URL_MAX_BYTES (10 * 1024 * 1024)
+
+/* How much of a text a detail shows. */
+#define DETAIL_CHARS 40
+
+/* What a model's own fitting leaves of an image at most, and the side of a token's patch. */
+#define IMAGE_MAX_TOKENS 1280
+#define IMAGE_FACTOR 28
+
+/* Of a turn beside its text, about. */
+#define TURN_TOKENS 5
+
+static const struct
+{
+	const char *rule;
+	const char *text;
+}			faults[FAULTS] =
+
+{
+	[FAULT_IMAGE_MISSING] = {"image_missing", "neither path nor hash of the image, or without its bytes"},
+	[FAULT_IMAGE_NAME] = {"image_name", "a name of the image that leaves the images' folder"},
+	[FAULT_IMAGE_BROKEN] = {"image_broken", "a rejected image"},
+	[FAULT_IMAGE_PIXELS] = {"image_pixels", "more pixels than Pillow opens"},
+	[FAULT_IMAGE_FORMAT] = {"image_format", "an image of a format that is not taken"},
+	[FAULT_IMAGE_BYTES] = {"image_bytes", "an image of more than 10 MB"},
+	[FAULT_CONVERSATION] = {"conversation", "a conversation that is no list of turns"},
+	[FAULT_ODD_TURNS] = {"odd_turns", "an odd number of turns"},
+	[FAULT_ROLES] = {"roles", "turns that do not alternate human and gpt"},
+	[FAULT_EMPTY_TURN] = {"empty_turn", "an empty turn"},
+	[FAULT_IMAGE_TOKEN] = {"image_token", "an image token in a turn"},
+	[FAULT_MEDIA_TOKEN] = {"media_token", "a video or audio token in a turn"},
+	[FAULT_SPECIAL_TOKEN] = {"special_token", "a special token in a turn"},
+	[FAULT_THINK_TAG] = {"think_tag", "a think tag in a turn"},
+	[FAULT_CUTOFF_LEN] = {"cutoff_len", "more tokens than the cutoff_len"},
+};
+
+/*
+ * Words between '<' and '>', a '/' before them aside, that a trainer or a tokenizer
+ * takes for something else: placeholders of LLaMA-Factory and ms-swift, the special
+ * tokens of LLaVA, Qwen-VL, InternVL, Gemma and their kin.
+ */
+static const struct
+{
+	const char *word;
+	ExportFault fault;
+}			tokens[] =
+
+{
+	{"image", FAULT_IMAGE_TOKEN},
+	{"video", FAULT_MEDIA_TOKEN},
+	{"audio", FAULT_MEDIA_TOKEN},
+	{"think", FAULT_THINK_TAG},
+	{"s", FAULT_SPECIAL_TOKEN},
+	{"unk", FAULT_SPECIAL_TOKEN},
+	{"pad", FAULT_SPECIAL_TOKEN},
+	{"bos", FAULT_SPECIAL_TOKEN},
+	{"eos", FAULT_SPECIAL_TOKEN},
+	{"img", FAULT_SPECIAL_TOKEN},
+	{"ref", FAULT_SPECIAL_TOKEN},
+	{"box", FAULT_SPECIAL_TOKEN},
+	{"quad", FAULT_SPECIAL_TOKEN},
+	{"bbox", FAULT_SPECIAL_TOKEN},
+	{"ref-object", FAULT_SPECIAL_TOKEN},
+	{"cot-process", FAULT_SPECIAL_TOKEN},
+	{"im_start", FAULT_SPECIAL_TOKEN},
+	{"im_end", FAULT_SPECIAL_TOKEN},
+	{"im_patch", FAULT_SPECIAL_TOKEN},
+	{"IMG_CONTEXT", FAULT_SPECIAL_TOKEN},
+	{"start_of_image", FAULT_SPECIAL_TOKEN},
+	{"end_of_image", FAULT_SPECIAL_TOKEN},
+	{"start_of_turn", FAULT_SPECIAL_TOKEN},
+	{"end_of_turn", FAULT_SPECIAL_TOKEN},
+};
+
+const char *
+export_fault_rule(ExportFault fault)
+{
+	return faults[fault].rule;
+}
+
+const char *
+export_fault_text(ExportFault fault)
+{
+	return faults[fault].text;
+}
+
+char *
+export_fault_detail(ExportFault fault, const ExportSample *sample)
+{
+	switch (fault)
+	{
+		case FAULT_IMAGE_MISSING:
+			return pstrdup("its row, its bytes, or both path and hash are missing");
+		case FAULT_IMAGE_NAME:
+			return pstrdup(sample->name);
+		case FAULT_IMAGE_BROKEN:
+			return pstrdup(sample->rejected);
+		case FAULT_IMAGE_PIXELS:
+			return psprintf("%d x %d", sample->width, sample->height);
+		case FAULT_IMAGE_FORMAT:
+			return pstrdup(sample->image_format);
+		case FAULT_IMAGE_BYTES:
+			return psprintf("%zu bytes",
+							toast_raw_datum_size(PointerGetDatum(sample->picture)) - VARHDRSZ);
+		case FAULT_CUTOFF_LEN:
+			return psprintf("about " INT64_FORMAT " tokens", sample->tokens);
+		case FAULT_ODD_TURNS:
+			return psprintf("there are %d", (int) JB_ROOT_COUNT(sample->conversation));
+		default:
+			if (sample->turn == 0)
+				return pstrdup("");
+			if (sample->at == NULL)
+				return psprintf("turn %d", sample->turn);
+			return psprintf("turn %d: %.*s", sample->turn,
+							pg_mbcharcliplen(sample->at, sample->at_length, DETAIL_CHARS),
+							sample->at);
+	}
+}
+
+/* ---- the image ---- */
+
+/*
+ * Relative, without a '..' and without control characters: a trainer joins it to
+ * its own folder.
+ */
+static bool
+is_safe_name(const char *name)
+{
+	const char *part = name;
+
+	if (name[0] == '/')
+		return false;
+	for (const char *c = name; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			return false;
+	while (part != NULL)
+	{
+		if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
+			return false;
+		part = strchr(part, '/');
+		if (part != NULL)
+			part++;
+	}
+	return true;
+}
+
+/* The user's name for the image, else 'ab/abcd....jpg' by its hash; NULL: none. */
+static char *
+image_name(const ExportSample *sample, const ExportShape *shape)
+{
+	const char *format = sample->image_format;
+	char	   *hex;
+
+	if (!shape->named_by_hash && sample->path != NULL && sample->path[0] != '\0')
+		return pstrdup(sample->path);
+	if (sample->sha256 == NULL || format == NULL)
+		return NULL;
+	hex = TextDatumGetCString(DirectFunctionCall2(binary_encode, PointerGetDatum(sample->sha256),
+												  CStringGetTextDatum("hex")));
+	return psprintf("%.2s/%s.%s", hex, hex, strcmp(format, "jpeg") == 0 ? "jpg" : format);
+}
+
+static ExportFault
+check_picture(const ExportSample *sample, const ExportShape *shape)
+{
+	const char *format = sample->image_format;
+
+	if (sample->rejected != NULL)
+		return FAULT_IMAGE_BROKEN;
+	if ((int64) sample->width * sample->height > PILLOW_MAX_PIXELS)
+		return FAULT_IMAGE_PIXELS;
+	if (shape->format == EXPORT_OPENAI && format != NULL && strcmp(format, "jpeg") != 0 &&
+		strcmp(format, "png") != 0 && strcmp(format, "webp") != 0)
+		return FAULT_IMAGE_FORMAT;
+	if (!shape->data_urls)
+		return FAULT_NONE;
+	if (sample->picture == NULL || format == NULL)
+		return FAULT_IMAGE_MISSING;
+	if (toast_raw_datum_size(PointerGetDatum(sample->picture)) - VARHDRSZ > DATA_URL_MAX_BYTES)
+		return FAULT_IMAGE_BYTES;
+	return FAULT_NONE;
+}
+
+ExportFault
+export_check_image(ExportSample *sample, const ExportShape *shape)
+{
+	char	   *name = image_name(sample, shape);
+
+	sample->name = name;
+	if (name == NULL)
+		return FAULT_IMAGE_MISSING;
+	if (!is_safe_name(name))
+		return FAULT_IMAGE_NAME;
+	if (shape->folder != NULL)
+		sample->name = psprintf("%s/%s", shape->folder, name);
+	return check_picture(sample, shape);
+}
+
+/* ---- turns ---- */
+
+/* Whether '<|name|>' begins here; DeepSeek's have wide bars and marks in the name. */
+static bool
+is_barred_token(const char *at, const char *end)
+{
+	static const char wide_bar[] = "\xef\xbd\x9c";
+	bool		wide = end - at > 3 && memcmp(at + 1, wide_bar, 3) == 0;
+	int			bar = wide ? 3 : 1;
+	const char *name = at + 1 + bar;
+	const char *c = name;
+
+	if (!wide && (end - at < 2 || at[1] != '|'))
+		return false;
+	while (c < end && c - at < SPECIAL_TOKEN_MAX &&
+		   (isalnum((unsigned char) *c) || *c == '_' || *c == '-' ||
+			(wide && IS_HIGHBIT_SET(*c) && (end - c < 3 || memcmp(c, wide_bar, 3) != 0))))
+		c++;
+	return c > name && end - c > bar && memcmp(c, at + 1, bar) == 0 && c[bar] == '>';
+}
+
+/* What a trainer's template or tokenizer would take the '<' for. */
+static ExportFault
+token_at(const char *at, const char *end)
+{
+	const char *word = at + 1;
+
+	if (is_barred_token(at, end))
+		return FAULT_SPECIAL_TOKEN;
+	if (word < end && *word == '/')
+		word++;
+	for (int i = 0; i < lengthof(tokens); i++)
+	{
+		size_t		length = strlen(tokens[i].word);
+
+		if (end - word > length && word[length] == '>' && memcmp(word, tokens[i].word, length) == 0)
+			return tokens[i].fault;
+	}
+	return FAULT_NONE;
+}
+
+static ExportFault
+check_tokens(ExportSample *sample, const char *bytes, int length)
+{
+	const char *end = bytes + length;
+
+	for (const char *at = bytes; (at = memchr(at, '<', end - at)) != NULL; at++)
+	{
+		ExportFault fault = token_at(at, end);
+
+		if (fault == FAULT_NONE)
+			continue;
+		sample->at = at;
+		sample->at_length = end - at;
+		return fault;
+	}
+	return FAULT_NONE;
+}
+
+/* Nothing but white space and characters that do not show. */
+static bool
+is_blank(const char *bytes, int length)
+{
+	static const struct
+	{
+		pg_wchar	first;
+		pg_wchar	last;
+	}			blanks[] =
+	{
+		{0, ' '}, {0x7f, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200f}, {0x2028, 0x202f},
+		{0x205f, 0x2064}, {0x3000, 0x3000}, {0xfeff, 0xfeff}
+	};
+
+	for (int at = 0; at < length; at += pg_utf_mblen((const unsigned char *) bytes + at))
+	{
+		pg_wchar	c = utf8_to_unicode((const unsigned char *) bytes + at);
+		bool		blank = false;
+
+		for (int i = 0; i < lengthof(blanks); i++)
+			blank |= c >= blanks[i].first && c <= blanks[i].last;
+		if (!blank)
+			return false;
+	}
+	return true;
+}
+
+/* A string of a turn; false if it is not there or is something else. */
+static bool
+turn_string(JsonbContainer *turn, const char *key, JsonbValue *value)
+{
+	return getKeyJsonValueFromContainer(turn, key, strlen(key), value) != NULL &&
+		value->type == jbvString;
+}
+
+/* About one token a character outside of ASCII, and one for three inside. */
+static int64
+text_tokens(const char *bytes, int length)
+{
+	int64		wide = 0;
+	int64		ascii = 0;
+
+	for (int i = 0; i < length; i++)
+	{
+		ascii += !IS_HIGHBIT_SET(bytes[i]);
+		wide += (unsigned char) bytes[i] >= 0xc0;
+	}
+	return wide + ascii / 3;
+}
+
+ExportFault
+export_check_turns(ExportSample *sample)
+{
+	Jsonb	   *conversation = sample->conversation;
+
+	sample->turn = 0;
+	sample->at = NULL;
+	sample->tokens = 0;
+	if (!JB_ROOT_IS_ARRAY(conversation) || JB_ROOT_IS_SCALAR(conversation) ||
+		JB_ROOT_COUNT(conversation) == 0)
+		return FAULT_CONVERSATION;
+	return JB_ROOT_COUNT(conversation) % 2 == 0 ? FAULT_NONE : FAULT_ODD_TURNS;
+}
+
+ExportFault
+export_check_turn(ExportSample *sample, JsonbContainer *turn, JsonbValue *value,
+				  const ExportShape *shape)
+{
+	const char *role = sample->turn % 2 == 1 ? "human" : "gpt";
+	JsonbValue	from;
+
+	if (!JsonContainerIsObject(turn) || JsonContainerSize(turn) != 2 ||
+		!turn_string(turn, "from", &from) || !turn_string(turn, "value", value))
+		return FAULT_CONVERSATION;
+	if (from.val.string.len != strlen(role) ||
+		memcmp(from.val.string.val, role, strlen(role)) != 0)
+		return FAULT_ROLES;
+	if (is_blank(value->val.string.val, value->val.string.len))
+		return FAULT_EMPTY_TURN;
+	if (shape->cutoff_len > 0)
+		sample->tokens += TURN_TOKENS + text_tokens(value->val.string.val, value->val.string.len);
+	return check_tokens(sample, value->val.string.val, value->val.string.len);
+}
+
+ExportFault
+export_check_length(ExportSample *sample, const ExportShape *shape)
+{
+	if (shape->cutoff_len == 0)
+		return FAULT_NONE;
+	sample->tokens += Min(((int64) sample->width / IMAGE_FACTOR + 1) *
+						  (sample->height / IMAGE_FACTOR + 1), IMAGE_MAX_TOKENS);
+	return sample->tokens > shape->cutoff_len ? FAULT_CUTOFF_LEN : FAULT_NONE;
+}

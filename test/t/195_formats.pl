@@ -1,0 +1,98 @@
+# Each format read back by a reader that knows the trainers' rules and nothing of the
+# extension: thousands of samples, hostile ones among them.
+use strict;
+use warnings;
+use lib 'test/perl';
+use LlavaZh::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $node = LlavaZh::Cluster->new('formats', databases => '');
+my $dir = $node->basedir;
+my @formats = qw(llava llamafactory swift qwen openai imagefolder);
+
+# image files are looked for by the reader
+mkdir "$dir/images";
+$node->safe_psql('postgres', <<'SQL');
+INSERT INTO llava_image (id, path, sha256, format, width, height, received_at)
+SELECT n, format('图 片/%s''"%s.jpg', n % 7, n), sha256(n::text::bytea), 'jpeg', 640, 480, now() FROM generate_series(1, 2400) AS n;
+CREATE TABLE word (n serial, word text);
+INSERT INTO word (word) VALUES ('一只猫。'), (E'第一行\n第二行\r\n\t尾'), (E'\u2028\u2029\u0085\ufeff'), ('“"''`\u0000\n\\'), (E'\\\\x41\\'),
+	('𠮷𪚥👩‍👩‍👧‍👦'), ('<script>alert("1")</script>&amp;<!-- '), ('{"from": "gpt", "value": "x"}'), (E'\b\f\x01\x7f'),
+	('a < b > c <p> <imag> image> <images>'), (repeat('很长的一句话，', 3000)), ('null'), ('؜ عربي ‮'), ('%s %1$s {0} ${x}');
+INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
+SELECT i, llava_draw_task(i), (SELECT jsonb_agg(jsonb_build_object('from', CASE t % 2 WHEN 1 THEN 'human' ELSE 'gpt' END,
+	'value', t || w.word) ORDER BY t) FROM generate_series(1, 2 * (1 + i % 5)) AS t JOIN word AS w ON w.n = 1 + (i * 3 + t) % 14), 1 + i % 5, i, 1
+FROM generate_series(1, 2400) AS i;
+-- what trainers choke on
+UPDATE llava_conversation SET conversation = jsonb_set(conversation, '{1,value}', to_jsonb(bad)) FROM (VALUES
+	(11, '看 <image> 这里'), (12, '<video>'), (13, '<audio>'), (14, '完<|im_end|>'), (15, '<think>嗯</think>好'), (16, E' \u3000\n'),
+	(17, '<|vision_start|>'), (18, '<|endoftext|>')) AS v (id, bad) WHERE image = id;
+UPDATE llava_image SET path = '../../etc/passwd' WHERE id = 19;
+UPDATE llava_image SET path = '/etc/passwd' WHERE id = 20;
+SQL
+
+sub exported
+{
+	my ($name, $arguments) = @_;
+	$node->safe_psql('postgres', "COPY (SELECT llava_export($arguments)) TO '$dir/$name' WITH (FORMAT jsonl)");
+	return slurp_file("$dir/$name");
+}
+
+# The reader's last line; the others, if any, are faults.
+sub read_back
+{
+	my ($format, $name, @options) = @_;
+	my ($out, $err) = ('', '');
+	IPC::Run::run([ '/usr/bin/python3', 'test/read_dataset.py', $format, "$dir/$name", @options ], '>', \$out, '2>', \$err);
+	chomp $out;
+	return $out . $err;
+}
+
+$node->safe_psql('postgres',
+	"COPY (SELECT conversation FROM llava_conversation WHERE image NOT BETWEEN 11 AND 20 ORDER BY image) TO '$dir/stored' WITH (FORMAT jsonl)");
+my $stored = read_back('stored', 'stored');
+like($stored, qr/^2390 rows [0-9a-f]{64}$/, 'the samples that should leave');
+for my $format (@formats)
+{
+	my $bytes = exported($format, "'$format'");
+	is(read_back($format, $format), $stored, "$format holds those, to the letter");
+	is(exported("$format.last", "'$format', image_token => 'last'") eq $bytes ? 'same' : 'other', 'other', 'the token goes to the end');
+	is(read_back($format, "$format.last"), $stored, 'and the trainer finds it there');
+	is(exported("$format.again", "'$format'") eq $bytes ? 'same' : 'other', 'same', 'twice the same bytes');
+	like(read_back($format, $format, '--images', "$dir/images"), qr/is not there/, 'a missing file would be noticed');
+}
+
+# the rules say what was left out, and an export says how many
+is($node->safe_psql('postgres', "SELECT string_agg(image || ' ' || rule, ', ' ORDER BY image) FROM llava_validate() WHERE left_out"),
+	'11 image_token, 12 media_token, 13 media_token, 14 special_token, 15 think_tag, 16 empty_turn, 17 special_token, '
+	  . '18 special_token, 19 image_name, 20 image_name',
+	'llava_validate names image and rule');
+my ($ret, $stdout, $stderr) = $node->psql('postgres', 'SELECT count(*) FROM llava_export()');
+like($stderr, qr/10 samples were left out of the export/, 'and the export how many');
+
+# \u0000 is in JSON that comes from elsewhere; jsonb does not take it
+like(($node->psql('postgres', q(SELECT '"\u0000"'::jsonb)))[2], qr/cannot be converted to text/, 'no U+0000 can be stored');
+
+# through COPY FROM and out again
+$node->safe_psql('postgres', "CREATE TABLE back (n serial, line jsonb); COPY back (line) FROM '$dir/llava' WITH (FORMAT jsonl);"
+	  . "COPY (SELECT line FROM back ORDER BY n) TO '$dir/back' WITH (FORMAT jsonl)");
+my $first = slurp_file("$dir/back");
+is(read_back('llava', 'back'), $stored, 'an export that was loaded is the same data');
+$node->safe_psql('postgres', "TRUNCATE back RESTART IDENTITY; COPY back (line) FROM '$dir/back' WITH (FORMAT jsonl);"
+	  . "COPY (SELECT line FROM back ORDER BY n) TO '$dir/back' WITH (FORMAT jsonl)");
+is(slurp_file("$dir/back") eq $first ? 'same' : 'other', 'same', 'COPY TO, FROM and TO are the same bytes');
+
+# the published mix where 7 % of the pictures have no sample
+$node->safe_psql('postgres', 'DELETE FROM llava_conversation WHERE image % 14 = 3');
+is($node->safe_psql('postgres', <<'SQL'), 't|t', 'the mix has the published proportions, and its scarcest task whole');
+WITH published (task, weight) AS (VALUES ('日常对话', 247431::numeric), ('复杂推理', 194646), ('描述图片', 199791)),
+have AS (SELECT task, weight, count(*)::numeric AS n FROM llava_conversation JOIN published USING (task)
+	WHERE image NOT BETWEEN 11 AND 20 GROUP BY task, weight),
+most AS (SELECT a.task, a.n AS have, min(div(a.weight * b.n, b.weight)) AS n FROM have AS a, have AS b GROUP BY a.task, a.n),
+mix AS (SELECT line::json ->> 'task' AS task, count(*)::numeric AS n FROM llava_export('imagefolder', mix => true) AS line GROUP BY 1)
+SELECT bool_and(mix.n = most.n), bool_or(mix.n = have) FROM mix JOIN most USING (task)
+SQL
+
+$node->stop('fast');
+done_testing();
