@@ -19,6 +19,10 @@
 #include "utils/memutils.h"
 #include "utils/wait_event.h"
 
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 #if PG_VERSION_NUM >= 180000
 #include "storage/waiteventset.h"
 #endif

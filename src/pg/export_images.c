@@ -157,37 +157,45 @@ is_present(ExportImages *export, const char *name, const char *file, const Image
 	return true;
 }
 
-/* The bytes as the model was sent them; false if they cannot be made. */
 static bool
-write_prepared(ExportImages *export, const char *name, const char *file, bytea *bytes)
+prepare_and_write(ExportImages *export, const char *name, const char *file, bytea *bytes,
+				  ImagePrepared *prepared)
 {
 	const uint8 *data = (const uint8 *) VARDATA_ANY(bytes);
-	size_t		size = VARSIZE_ANY_EXHDR(bytes);
-	ImagePrepared prepared = {0};
+	const uint8 *out;
 	ImageError	error;
 	ImageFit	fit;
-	volatile bool made = false;
 
 	config_image_fit(&fit);
 	fit.factor = PREPARED_FACTOR;
 	fit.min_pixels = PREPARED_MIN_PIXELS;
 	fit.max_pixels = PREPARED_MAX_PIXELS;
+	if (image_try_prepare_here(data, VARSIZE_ANY_EXHDR(bytes), &fit, prepared, &error) != IMAGE_OK)
+		return false;
+	out = prepared->passed_through ? data : prepared->data;
+	folder_write(&export->folder, name, file, (const char *) out, prepared->size);
+	export->counts[RESULT_BYTES] += prepared->size;
+	return true;
+}
+
+/* The bytes as the model was sent them; false if they cannot be made. */
+static bool
+write_prepared(ExportImages *export, const char *name, const char *file, bytea *bytes)
+{
+	ImagePrepared prepared = {0};
+	volatile bool made = false;
+
 	PG_TRY();
 	{
-		if (image_try_prepare_here(data, size, &fit, &prepared, &error) == IMAGE_OK)
-		{
-			const uint8 *out = prepared.passed_through ? data : prepared.data;
-
-			folder_write(&export->folder, name, file, (const char *) out, prepared.size);
-			export->counts[RESULT_BYTES] += prepared.size;
-			made = true;
-		}
+		made = prepare_and_write(export, name, file, bytes, &prepared);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		image_prepared_free(&prepared);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	image_prepared_free(&prepared);
 	return made;
 }
 

@@ -181,7 +181,8 @@ data_url(const ExportSample *sample)
 	int			encoded;
 
 	url = repalloc(url, prefix + room);
-	encoded = pg_b64_encode(VARDATA_ANY(picture), length, url + prefix, room);
+	/* of char before 18, of uint8 since */
+	encoded = pg_b64_encode((const void *) VARDATA_ANY(picture), length, url + prefix, room);
 	if (encoded < 0)
 		elog(ERROR, "could not encode a picture");
 	url[prefix + encoded] = '\0';

@@ -6,6 +6,7 @@
 
 #include "funcapi.h"
 #include "limits.h"
+#include "utils/tuplestore.h"
 
 #include <math.h>
 
