@@ -14,6 +14,7 @@
 #include "port/pg_bswap.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 
 PG_FUNCTION_INFO_V1(llava_image_share);
 
@@ -292,13 +293,19 @@ export_open(FunctionCallInfo fcinfo, ExportShape *shape)
 	char		nulls[CHOICES];
 	MemoryContext context = CurrentMemoryContext;
 	SqlStatement statement;
+	int			guc_level;
 	char	   *name;
 
 	shape_arguments(fcinfo, shape);
 	SPI_connect();
 	statement = choice_arguments(fcinfo, shape, values, nulls);
+	/* compiling it takes as long as writing 50,000 lines does */
+	guc_level = NewGUCNestLevel();
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
+							 false);
 	name = MemoryContextStrdup(context, SPI_cursor_open(NULL, sql_plan(statement), values, nulls,
 														true)->name);
+	AtEOXact_GUC(false, guc_level);
 	SPI_finish();
 	return name;
 }

@@ -133,10 +133,11 @@ append_turn(StringInfo line, ExportSample *sample, JsonbContainer *turn, const c
 
 	if (fault != FAULT_NONE)
 		return fault;
-	appendStringInfo(line, "%s{\"%s\": \"%s\", \"%s\": ", first ? "" : ", ",
-					 spelling->role_content ? "role" : "from",
-					 asks ? spelling->user : spelling->assistant,
-					 spelling->role_content ? "content" : "value");
+	if (!first)
+		appendStringInfoString(line, ", ");
+	appendStringInfoString(line, spelling->role_content ? "{\"role\": \"" : "{\"from\": \"");
+	appendStringInfoString(line, asks ? spelling->user : spelling->assistant);
+	appendStringInfoString(line, spelling->role_content ? "\", \"content\": " : "\", \"value\": ");
 	if (shape->format == EXPORT_OPENAI)
 	{
 		appendStringInfoChar(line, '[');

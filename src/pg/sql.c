@@ -389,7 +389,16 @@ static const Statement statements[SQL_STATEMENTS] = {
 
 	/* Export: runs with the caller's search_path and rights */
 	[SQL_EXPORT] = {
-		EXPORT_SAMPLES " WHERE " EXPORT_CHOSEN
+		/*
+		 * EXPORT_SAMPLES, with the images of several samples joined rather
+		 * than looked up
+		 */
+		"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format, i.rejected,"
+		"  i.width, i.height, m.several,"
+		"  CASE WHEN $6 THEN i.image END, $6 AND i.in_file FROM " EXPORT_TABLES
+		" LEFT JOIN (SELECT o.image, pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 AS several"
+		"   FROM @.llava_conversation o GROUP BY o.image) m"
+		"  ON m.image OPERATOR(pg_catalog.=) c.image WHERE " EXPORT_CHOSEN
 		" ORDER BY c.image, c.task COLLATE pg_catalog.\"C\"",
 	"TTBdlB"},
 	[SQL_EXPORT_SHUFFLED] = {
