@@ -8,7 +8,7 @@
  * Copies that arrive and replies that are settled meanwhile wait: the tables are
  * locked against writers first, and read after.  A reply that is settled later
  * finds no row of the queue and no picture, and only its cost is written (see
- * SQL_SETTLE_REPLY).
+ * SQL_SETTLE_LATE).
  */
 #include "postgres.h"
 

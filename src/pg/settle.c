@@ -255,7 +255,7 @@ settle_reply(Call *call, bool late, const char *reason)
 	v[22] = Int32GetDatum(REPLY_PARSER_VERSION);
 	v[23] = outside_text(long_images_name(call->long_done), &nulls[23]);
 	v[24] = Int64GetDatum(call->image_tokens);
-	sql_run(SQL_SETTLE_REPLY, v, nulls, 0);
+	sql_run(late ? SQL_SETTLE_LATE : SQL_SETTLE_REPLY, v, nulls, 0);
 }
 
 static void

@@ -41,6 +41,14 @@ typedef struct Statement
 #define EXPORT_ORDER \
 	"@.llava_image_share(c.image, i.sha256, $5), c.image, c.task COLLATE pg_catalog.\"C\""
 
+/* A row of the ledger. */
+#define REPLY_COLUMNS \
+	"INSERT INTO @.llava_reply (image, id, task, task_version, server, model," \
+	"  model_reported, parameters, variation, seed, sent_width, sent_height, body," \
+	"  finish_reason, prompt_tokens, completion_tokens, latency_ms, late, reason," \
+	"  reason_offset, flags, measures, parser_version, long_images, image_tokens)"
+#define REPLY_TYPES "lltitttjiliibtlllBtlTjitl"
+
 static const Statement statements[SQL_STATEMENTS] = {
 	/* Tasks */
 	[SQL_TASK_NEWEST] = {
@@ -278,17 +286,19 @@ static const Statement statements[SQL_STATEMENTS] = {
 
 	/* Queue: settle */
 	[SQL_SETTLE_REPLY] = {
-		"INSERT INTO @.llava_reply (image, id, task, task_version, server, model,"
-		"  model_reported, parameters, variation, seed, sent_width, sent_height, body,"
-		"  finish_reason, prompt_tokens, completion_tokens, latency_ms, late, reason,"
-		"  reason_offset, flags, measures, parser_version, long_images, image_tokens) "
-		"SELECT $1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12,"
-		"  CASE WHEN f THEN '' ELSE $13 END, $14, $15, $16, $17, $18, $19,"
-		"  CASE WHEN NOT f THEN $20 END, $21,"
-		"  CASE WHEN NOT f THEN $22 END::pg_catalog.jsonb, $23, $24, $25 "
-		/* a late reply about a picture that is gone: only what it cost */
-		"FROM (SELECT $18 AND NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (f)",
-	"lltitttjiliibtlllBtlTjitl"},
+		REPLY_COLUMNS
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12, $13, $14,"
+		"  $15, $16, $17, $18, $19, $20, $21, $22::pg_catalog.jsonb, $23, $24, $25)",
+	REPLY_TYPES},
+	[SQL_SETTLE_LATE] = {
+		/* about a picture that is gone: only what it cost */
+		REPLY_COLUMNS
+		" SELECT $1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12,"
+		"  CASE WHEN gone THEN '' ELSE $13 END, $14, $15, $16, $17, $18, $19,"
+		"  CASE WHEN NOT gone THEN $20 END, $21,"
+		"  CASE WHEN NOT gone THEN $22 END::pg_catalog.jsonb, $23, $24, $25 "
+		"FROM (SELECT NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (gone)",
+	REPLY_TYPES},
 	[SQL_SETTLE_DONE] = {
 	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3", "ltl"},
 	[SQL_SETTLE_SAMPLE] = {
