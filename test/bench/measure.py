@@ -225,4 +225,5 @@ def main():
     run(parser.parse_args())
 
 
-main()
+if __name__ == "__main__":
+    main()
