@@ -290,7 +290,7 @@ rows_wanted(Loop *loop)
 	left = Min(left, most - loop->held);
 	if (loop->limit >= 0)
 		left = Min(left, loop->limit);
-	return (int) Max(0, Min(left, CLAIM_BATCH));
+	return (int) Max(0, Min(left, Min(CLAIM_BATCH, pictures_at_once(loop))));
 }
 
 bool

@@ -101,6 +101,7 @@ typedef struct Loop
 	dlist_head	finished;		/* Call: to be settled */
 	int			held;			/* calls in all */
 	int64		bytes;			/* of pictures, before they are sent */
+	int64		picture_size;	/* running mean of those read from the table */
 	TimestampTz look_hashed_at; /* no look for copies before, after an error */
 	TimestampTz renew_at;		/* when leases are looked at next */
 	bool		renewal_needed; /* a ready call's lease is too short to be
@@ -203,6 +204,9 @@ extern void taskset_release(TaskSet *set);
 
 /* Bytes that llava_zh.prepare_memory leaves for pictures. */
 extern int64 pictures_room(Loop *loop);
+
+/* How many of late's size may be claimed together without holding up replies. */
+extern int	pictures_at_once(Loop *loop);
 
 /* Gives each call its picture's job and facts; in the claim's transaction. */
 extern void pictures_read(Loop *loop, List *calls);

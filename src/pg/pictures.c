@@ -10,6 +10,12 @@
 #include "loop.h"
 #include "utils/array.h"
 
+/*
+ * Bytes of pictures that one claim reads: while it does, no reply is taken up.  They
+ * come at some 2 GB/s from memory, copied twice.
+ */
+#define READ_AT_ONCE (8 * 1024 * 1024)
+
 static Call *
 call_of_image(List *calls, int64 image, Call *after)
 {
@@ -33,6 +39,19 @@ pictures_room(Loop *loop)
 {
 	return (int64) llava_prepare_memory * 1024 - loop->bytes -
 		(int64) vlm_pool_bytes(loop->pool);
+}
+
+int
+pictures_at_once(Loop *loop)
+{
+	return (int) Max(READ_AT_ONCE / Max(loop->picture_size, 1), 1);
+}
+
+/* A running mean of those that are read here. */
+static void
+note_size(Loop *loop, int64 size)
+{
+	loop->picture_size += (size - loop->picture_size) / 8;
 }
 
 /* The picture in memory that the threads may have; false: there is none. */
@@ -97,11 +116,43 @@ read_facts(Call *call, HeapTuple row, TupleDesc desc)
 	call->long_policy = long_images_of(SPI_getvalue(row, desc, 6));
 }
 
+/* One picture, for each of the calls about it. */
+static void
+read_row(Loop *loop, List *calls, HeapTuple row, TupleDesc desc)
+{
+	bool		null;
+	bool		in_file;
+	int64		image = DatumGetInt64(SPI_getbinval(row, desc, 1, &null));
+	Datum		datum = SPI_getbinval(row, desc, 2, &null);
+	bytea	   *bytes = null ? NULL : DatumGetByteaPP(datum);
+	bool		fits = DatumGetBool(SPI_getbinval(row, desc, 3, &null));
+	int64		size = DatumGetInt64(SPI_getbinval(row, desc, 9, &null));
+
+	if (null)
+		size = 0;
+	(void) SPI_getbinval(row, desc, 7, &null);
+	in_file = !null;
+	if (!in_file)
+		note_size(loop, size);
+	for (Call *call = call_of_image(calls, image, NULL); call != NULL;
+		 call = call_of_image(calls, image, call))
+	{
+		call->no_room = !fits;
+		read_facts(call, row, desc);
+		if (fits && in_file)
+			call->no_room |= !note_file(loop, call, row, desc);
+		else if (bytes != NULL)
+			call->no_room |= !copy_picture(loop, call, bytes);
+	}
+	if (bytes != NULL && (Pointer) bytes != DatumGetPointer(datum))
+		pfree(bytes);
+}
+
 void
 pictures_read(Loop *loop, List *calls)
 {
 	Datum	   *ids = palloc(sizeof(Datum) * list_length(calls));
-	Datum		values[2];
+	Datum		values[3];
 	ListCell   *cell;
 	int			n = 0;
 	uint64		rows;
@@ -111,31 +162,8 @@ pictures_read(Loop *loop, List *calls)
 	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
 												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[1] = Int64GetDatum(Max(pictures_room(loop), 1));
+	values[2] = Int64GetDatum(READ_AT_ONCE);
 	rows = sql_run(SQL_CLAIM_IMAGES, values, NULL, 0);
 	for (uint64 i = 0; i < rows; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		bool		isnull;
-		bool		fits_null;
-		bool		file_null;
-		int64		image = DatumGetInt64(SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull));
-		Datum		datum = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
-		bool		fits = DatumGetBool(SPI_getbinval(row, SPI_tuptable->tupdesc, 3, &fits_null));
-		bytea	   *bytes = isnull ? NULL : DatumGetByteaPP(datum);
-
-		(void) SPI_getbinval(row, SPI_tuptable->tupdesc, 7, &file_null);
-		for (Call *call = call_of_image(calls, image, NULL); call != NULL;
-			 call = call_of_image(calls, image, call))
-		{
-			call->no_room = !fits;
-			read_facts(call, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
-			if (fits && !file_null)
-				call->no_room |= !note_file(loop, call, SPI_tuptable->vals[i],
-											SPI_tuptable->tupdesc);
-			else if (bytes != NULL)
-				call->no_room |= !copy_picture(loop, call, bytes);
-		}
-		if (bytes != NULL && (Pointer) bytes != DatumGetPointer(datum))
-			pfree(bytes);
-	}
+		read_row(loop, calls, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 }

@@ -245,17 +245,23 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  p.released",
 	"zltTliv"},
 	[SQL_CLAIM_IMAGES] = {
-		/* in order of id, as many as fit into $2 bytes, and one in any case */
-		"SELECT s.id, CASE WHEN s.before < $2 THEN"
-		"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.before < $2,"
+		/*
+		 * in order of id, as many as fit into $2 bytes, of which $3 are read here,
+		 * and one in any case
+		 */
+		"SELECT s.id, CASE WHEN s.fits THEN"
+		"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.fits,"
 		"  s.width, s.height, s.long_images, s.path, s.sha256, s.bytes FROM ("
 		"  SELECT i.id, i.width, i.height, i.long_images,"
-		"    CASE WHEN i.in_file THEN i.path END AS path, i.sha256, i.bytes,"
+		"    CASE WHEN i.in_file THEN i.path END AS path, i.sha256,"
+		"    CASE WHEN i.in_file THEN i.bytes ELSE pg_catalog.octet_length(i.image) END AS bytes,"
 		"    coalesce(pg_catalog.sum(CASE WHEN i.in_file THEN i.bytes"
-		"      ELSE pg_catalog.octet_length(i.image) END) OVER"
-		"    (ORDER BY i.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before"
-		"  FROM @.llava_image i WHERE i.id = ANY ($1)) s",
-	"Ll"},
+		"      ELSE pg_catalog.octet_length(i.image) END) OVER before, 0) < $2"
+		"    AND (i.in_file OR coalesce(pg_catalog.sum(pg_catalog.octet_length(i.image))"
+		"      OVER before, 0) < $3) AS fits"
+		"  FROM @.llava_image i WHERE i.id = ANY ($1)"
+		"  WINDOW before AS (ORDER BY i.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) s",
+	"Lll"},
 	[SQL_RENEW] = {
 		"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4"
 		" WHERE image = $1 AND task = $2 AND call = $3 AND holder IS NOT NULL",

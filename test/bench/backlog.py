@@ -47,11 +47,13 @@ class Drain:
             time.sleep(0.01)
 
     def window(self, begin):
-        """Answers a second, and microseconds of claiming a row, from so many answers on."""
+        """Answers a second, and microseconds of CPU time a request and of claiming a row, from so many answers on."""
         first, began = self.wait_for(begin)
         measure.sql("SELECT pg_stat_statements_reset()")
+        cpu = measure.cpu_of(self.party.pid)
         last, ended = self.wait_for(begin + WINDOW)
-        return (last - first) / (ended - began), float(measure.sql(CLAIM))
+        cpu = measure.cpu_of(self.party.pid) - cpu
+        return (last - first) / (ended - began), cpu * 1e6 / (last - first), float(measure.sql(CLAIM))
 
 
 def hold_snapshot():
@@ -80,9 +82,9 @@ def main():
 
     def report(name, found):
         results.append(found)
-        print(f"  {name:58}{found[0]:9.0f}/s{found[0] / results[0][0]:7.2f}{found[1]:12.1f}{found[1] / results[0][1]:7.2f}", flush=True)
+        print(f"  {name:58}" + "".join(f"{now:10.0f}{now / first:6.2f}" for now, first in zip(found, results[0])), flush=True)
 
-    print(f"  {'':58}{'drained':>11}{'ratio':>7}{'us a claim':>12}{'ratio':>7}")
+    print(f"  {'':58}{'requests/s':>10}{'':6}{'CPU us':>10}{'':6}{'claim us':>10}{'':6}")
     for rows in sorted({10000, 100000, arguments.rows}):
         measure.sql("TRUNCATE llava_pending")
         queue(rows)
