@@ -170,6 +170,8 @@ CREATE TABLE @extschema@.llava_pending (
 	variation integer NOT NULL DEFAULT 0,
 	interruptions integer NOT NULL DEFAULT 0,
 	released boolean NOT NULL DEFAULT false,
+	rejects text[],
+	refused_by text,
 	failure text,
 	detail text,
 	PRIMARY KEY (image, task)
@@ -188,6 +190,10 @@ COMMENT ON COLUMN @extschema@.llava_pending.call IS
 	'id of the newest call: X-Request-Id, fence of the settle, id of the ledger row';
 COMMENT ON COLUMN @extschema@.llava_pending.released IS
 	'it was parked as a long picture and llava_retry released it: it is not parked again';
+COMMENT ON COLUMN @extschema@.llava_pending.rejects IS
+	'why the replies so far were rejected; the next request follows from it';
+COMMENT ON COLUMN @extschema@.llava_pending.refused_by IS
+	'the server that refused or filtered last: another one is asked if there is one';
 COMMENT ON COLUMN @extschema@.llava_pending.holder IS
 	'the worker slot (or minus the pid of a draining session) that holds the lease; NULL: nobody';
 

@@ -29,8 +29,12 @@
 /* A lease outlives the request by this; calls that wait longer are renewed. */
 #define LEASE_MARGIN_MS (60 * 1000)
 
-/* A full pass of the queue even when nothing says so. */
+/*
+ * A full pass of the queue even when nothing says so.  Beside an old snapshot it goes
+ * over the index entries of all that was settled since: a hundredth of the time at most.
+ */
 #define FULL_PASS_MS (60 * 1000)
+#define FULL_PASS_SHARE 100
 
 /* Prompt and reply, for the forecast of tokens before there is a usage. */
 #define FORECAST_TEXT_TOKENS 900
@@ -121,7 +125,7 @@ claimable_tasks(Loop *loop)
 
 		if (loop->only_task != NULL && strcmp(loop->only_task, task->name) != 0)
 			continue;
-		if (server_for_task(loop, task) != NULL)
+		if (server_for_task(loop, task, NULL) != NULL)
 			now = lappend(now, makeString(pstrdup(task->name)));
 	}
 	MemoryContextSwitchTo(old);
@@ -160,6 +164,21 @@ interval_of_ms(int64 ms)
 	return interval;
 }
 
+/* What the image and task have behind them, and how they are asked about now. */
+static void
+read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		reasons = SPI_getbinval(row, desc, 8, &isnull);
+	char	   *refused_by = SPI_getvalue(row, desc, 9);
+
+	if (!isnull)
+		call->rejects = rejects_of(reasons);
+	if (refused_by != NULL)
+		call->refused_by = MemoryContextStrdup(loop->context, refused_by);
+	call->sampling = rejects_sampling(&call->rejects, &call->task->sampling);
+}
+
 /* The claim itself; appends calls without bytes to a list in the loop's context. */
 static void
 claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
@@ -193,6 +212,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
 		call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
 		call->released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
+		read_rejects(loop, call, row, desc);
 		call->lease_until = lease_until;
 		call->seed = task_seed(call->image, name, call->variation);
 		call->set = loop->tasks;
@@ -237,7 +257,7 @@ start_call(Loop *loop, Call *call)
 	loop->claimed++;
 	if (loop->limit > 0)
 		loop->limit--;
-	call->server = call->no_room ? NULL : server_for_task(loop, call->task);
+	call->server = call->no_room ? NULL : server_for_task(loop, call->task, call->refused_by);
 	if (call->server == NULL)
 	{
 		/* the calls before it in this claim took the memory or the last place */
@@ -374,13 +394,12 @@ claim_rows(Loop *loop)
 	List	   *calls = NIL;
 	ListCell   *cell;
 	ErrorData  *error = NULL;
+	bool		full_pass;
 
 	loop->look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
 	if (now >= loop->full_pass_at)
-	{
 		claim_reset_cursor(loop, DT_NOBEGIN);
-		loop->full_pass_at = TimestampTzPlusMilliseconds(now, FULL_PASS_MS);
-	}
+	full_pass = loop->cursor_visible_at == DT_NOBEGIN;
 	if (!tx_begin(loop, "llava_zh: claiming images"))
 	{
 		loop->queue_dry = true;
@@ -398,6 +417,9 @@ claim_rows(Loop *loop)
 		loop->claim_at = loop->look_at = TimestampTzPlusMilliseconds(now, 1000);
 	}
 	tx_commit(loop);
+	if (full_pass)
+		loop->full_pass_at = GetCurrentTimestamp() +
+			Max(FULL_PASS_MS * INT64CONST(1000), FULL_PASS_SHARE * (GetCurrentTimestamp() - now));
 	loop->looked = true;
 
 	/* only a committed claim is acted upon */
@@ -451,6 +473,8 @@ call_free(Loop *loop, Call *call)
 		image_job_free(call->job);
 	if (call->fault_detail != NULL)
 		pfree(call->fault_detail);
+	if (call->refused_by != NULL)
+		pfree(call->refused_by);
 	vlm_response_free(&call->response);
 	vlm_envelope_free(&call->envelope);
 	reply_result_free(&call->result);

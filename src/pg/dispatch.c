@@ -125,7 +125,7 @@ static void
 send_call(Loop *loop, Call *call)
 {
 	const LlavaServer *options = call->server->options;
-	VlmSampling sampling = call->task->sampling;
+	VlmSampling sampling = call->sampling;
 	VlmRequest	request;
 	char		id[32];
 	const char *message;
@@ -199,7 +199,7 @@ move_call(Loop *loop, Call *call)
 
 	if (dlist_head_node(&loop->servers) == dlist_tail_node(&loop->servers))
 		return false;
-	to = server_for_task(loop, call->task);
+	to = server_for_task(loop, call->task, call->refused_by);
 	if (to == NULL || to == from || to->full || limits_load(to->limits, 1) > 1 ||
 		!same_fit(from->options, to->options))
 		return false;

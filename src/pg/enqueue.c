@@ -106,6 +106,20 @@ llava_enqueue(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(queued);
 }
 
+/* A reason that no row has is seldom what was meant. */
+static void
+tell_unknown_reason(const char *reason)
+{
+	bool		isnull;
+	Datum		found;
+
+	rows_run_as_owner(extension_relation("llava_pending"), SQL_FAILURES, NULL, NULL);
+	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	ereport(NOTICE,
+			(errmsg("no row rests with the reason \"%s\"", reason),
+			 isnull ? 0 : errhint("There are: %s.", TextDatumGetCString(found))));
+}
+
 /* llava_retry(image, task, reason): each NULL stands for all; how many rows. */
 Datum
 llava_retry(PG_FUNCTION_ARGS)
@@ -124,6 +138,8 @@ llava_retry(PG_FUNCTION_ARGS)
 	rows_spi_connect();
 	duplicates_release(values, nulls);
 	rows = rows_run_as_owner(extension_relation("llava_pending"), SQL_RETRY, values, nulls);
+	if (rows == 0 && nulls[2] == ' ' && nulls[0] == 'n' && nulls[1] == 'n')
+		tell_unknown_reason(TextDatumGetCString(values[2]));
 	SPI_finish();
 
 	if (rows > 0)

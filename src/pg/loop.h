@@ -38,6 +38,14 @@ typedef struct TaskSet
 	int			users;			/* calls, and the loop itself */
 } TaskSet;
 
+/* What was wrong with the replies about an image and task so far. */
+typedef struct Rejects
+{
+	bool		looped;
+	bool		cut;
+	bool		refused;
+} Rejects;
+
 typedef struct Call
 {
 	dlist_node	node;
@@ -45,6 +53,10 @@ typedef struct Call
 	int64		id;				/* llava_pending.call */
 	int			attempts;		/* this one included */
 	int			variation;
+	Rejects		rejects;		/* before this one */
+	char	   *refused_by;		/* server, palloc'd in the loop's context; or
+								 * NULL */
+	VlmSampling sampling;		/* but for the seed */
 	TimestampTz lease_until;
 	TaskSet    *set;
 	LlavaTask  *task;
@@ -173,7 +185,12 @@ typedef enum ServerChance
 } ServerChance;
 
 extern ServerChance server_chance(ServerState *server);
-extern ServerState *server_for_task(Loop *loop, const LlavaTask *task);
+
+/*
+ * The best server to ask about the task, and if it can be one other than not_of
+ * (NULL: any); NULL if there is none.
+ */
+extern ServerState *server_for_task(Loop *loop, const LlavaTask *task, const char *not_of);
 extern void server_pause(ServerState *server, const char *reason, const char *detail,
 						 bool probe);
 extern void server_works(ServerState *server);
@@ -199,6 +216,17 @@ extern void claim_reset_cursor(Loop *loop, TimestampTz from);
 extern void call_free(Loop *loop, Call *call);
 extern void call_set_bytes(Loop *loop, Call *call, int64 bytes);
 extern void taskset_release(TaskSet *set);
+
+/* ---- rejects.c ---- */
+
+extern Rejects rejects_of(Datum reasons);	/* text[], of llava_pending */
+
+/* Whether another reject for this reason is the last. */
+extern bool rejects_final(const Rejects *before, const char *reason);
+
+/* Whether another server may say otherwise. */
+extern bool rejects_blame_server(const char *reason);
+extern VlmSampling rejects_sampling(const Rejects *before, const VlmSampling *of_task);
 
 /* ---- pictures.c ---- */
 

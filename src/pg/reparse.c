@@ -46,7 +46,7 @@ typedef struct Change
 	char	   *before;
 	char	   *after;
 	int64		n;
-}			Change;
+} Change;
 
 typedef struct Reparse
 {
@@ -62,7 +62,7 @@ typedef struct Reparse
 	int64		withdrawn;
 	int64		rewritten;		/* samples whose words are others now */
 	List	   *changes;
-}			Reparse;
+} Reparse;
 
 /* One stored reply, before and after. */
 typedef struct Stored
@@ -76,7 +76,7 @@ typedef struct Stored
 	ReplyResult result;
 	Datum		flags;
 	Datum		measures;		/* jsonb */
-}			Stored;
+} Stored;
 
 PG_FUNCTION_INFO_V1(llava_reparse);
 
@@ -99,7 +99,7 @@ same_jsonb(Datum a, Datum b)
 }
 
 static void
-read_stored(HeapTuple tuple, TupleDesc desc, List *tasks, Stored * stored)
+read_stored(HeapTuple tuple, TupleDesc desc, List *tasks, Stored *stored)
 {
 	memset(stored, 0, sizeof(*stored));
 	for (int i = 1; i <= desc->natts; i++)
@@ -111,7 +111,7 @@ read_stored(HeapTuple tuple, TupleDesc desc, List *tasks, Stored * stored)
 
 /* False: the body is no completion, or its task is gone, and the verdict not the parser's. */
 static bool
-judge(Stored * stored)
+judge(Stored *stored)
 {
 	bytea	   *body = DatumGetByteaPP(stored->column[READ_BODY]);
 	const char *message;
@@ -137,14 +137,14 @@ judge(Stored * stored)
 
 /* What is not palloc'd. */
 static void
-free_parsed(Stored * stored)
+free_parsed(Stored *stored)
 {
 	reply_result_free(&stored->result);
 	vlm_envelope_free(&stored->envelope);
 }
 
 static bool
-same_verdict(const Stored * stored)
+same_verdict(const Stored *stored)
 {
 	bool		rejected = stored->result.reason != REPLY_ACCEPTED;
 	struct varlena *flags_before = PG_DETOAST_DATUM(stored->column[READ_FLAGS]);
@@ -160,7 +160,7 @@ same_verdict(const Stored * stored)
 }
 
 static void
-count_change(Reparse * reparse, const Stored * stored)
+count_change(Reparse *reparse, const Stored *stored)
 {
 	MemoryContext caller = MemoryContextSwitchTo(reparse->context);
 	Change	   *change = NULL;
@@ -186,7 +186,7 @@ count_change(Reparse * reparse, const Stored * stored)
 
 /* False: another session's call was faster. */
 static bool
-write_verdict(const Stored * stored)
+write_verdict(const Stored *stored)
 {
 	Datum		v[8];
 	char		nulls[9] = "        ";
@@ -208,7 +208,7 @@ write_verdict(const Stored * stored)
 
 /* The human turn of the sample that is there, so that a pool that grew changes none. */
 static const char *
-human_turn(const Stored * stored)
+human_turn(const Stored *stored)
 {
 	Datum		path[2];
 
@@ -225,7 +225,7 @@ human_turn(const Stored * stored)
 
 /* True: the sample is there now and was not. */
 static bool
-make_sample(const Stored * stored)
+make_sample(const Stored *stored)
 {
 	Datum		v[7];
 	int			rounds;
@@ -244,7 +244,7 @@ make_sample(const Stored * stored)
 
 /* The stored conversation has the reply's turns, after its own question. */
 static bool
-same_turns(const Stored * stored)
+same_turns(const Stored *stored)
 {
 	JsonbContainer *turns = &DatumGetJsonbP(stored->column[READ_SAMPLE])->root;
 	uint32		first = stored->task->kind == REPLY_DESCRIPTION ? 1 : 0;
@@ -269,7 +269,7 @@ same_turns(const Stored * stored)
 }
 
 static void
-rewrite_sample(Reparse * reparse, const Stored * stored, bool flags_too)
+rewrite_sample(Reparse *reparse, const Stored *stored, bool flags_too)
 {
 	Datum		v[7];
 	int			rounds;
@@ -286,7 +286,7 @@ rewrite_sample(Reparse * reparse, const Stored * stored, bool flags_too)
 }
 
 static bool
-make_if_accepted(Stored * stored)
+make_if_accepted(Stored *stored)
 {
 	volatile bool made = false;
 
@@ -307,7 +307,7 @@ make_if_accepted(Stored * stored)
 
 /* Another reply about the same, accepted, takes the place of one that was withdrawn. */
 static bool
-make_from_other(const Stored * withdrawn, List *tasks)
+make_from_other(const Stored *withdrawn, List *tasks)
 {
 	Datum		values[3] = {
 		withdrawn->column[READ_IMAGE], withdrawn->column[READ_TASK], withdrawn->column[READ_ID]
@@ -328,7 +328,7 @@ make_from_other(const Stored * withdrawn, List *tasks)
 }
 
 static void
-withdraw(Reparse * reparse, const Stored * stored, List *tasks)
+withdraw(Reparse *reparse, const Stored *stored, List *tasks)
 {
 	Datum		v[4];
 
@@ -347,7 +347,7 @@ withdraw(Reparse * reparse, const Stored * stored, List *tasks)
 
 /* What follows from a verdict that changed. */
 static void
-apply_change(Reparse * reparse, const Stored * stored, List *tasks)
+apply_change(Reparse *reparse, const Stored *stored, List *tasks)
 {
 	if (stored->after == NULL && stored->before != NULL)
 		reparse->accepted += make_sample(stored);
@@ -367,7 +367,7 @@ apply_change(Reparse * reparse, const Stored * stored, List *tasks)
 }
 
 static void
-judge_again(Reparse * reparse, Stored * stored, List *tasks)
+judge_again(Reparse *reparse, Stored *stored, List *tasks)
 {
 	bool		changed;
 
@@ -386,7 +386,7 @@ judge_again(Reparse * reparse, Stored * stored, List *tasks)
 }
 
 static void
-reparse_reply(Reparse * reparse, HeapTuple tuple, TupleDesc desc, List *tasks)
+reparse_reply(Reparse *reparse, HeapTuple tuple, TupleDesc desc, List *tasks)
 {
 	Stored	   *stored = palloc(sizeof(Stored));
 
@@ -418,7 +418,7 @@ lock_tables(void)
 
 /* Replies that were read; 0: there are no more. */
 static uint64
-reparse_batch(Reparse * reparse)
+reparse_batch(Reparse *reparse)
 {
 	List	   *tasks = task_list();
 	MemoryContext each = AllocSetContextCreate(CurrentMemoryContext, "llava_reparse reply",
@@ -452,7 +452,7 @@ reparse_batch(Reparse * reparse)
 }
 
 static void
-reparse_all(Reparse * reparse)
+reparse_all(Reparse *reparse)
 {
 	Loop		loop = {.in_procedure = true,.context = reparse->context};
 	uint64		n;
@@ -475,7 +475,7 @@ append_word(StringInfo json, const char *word)
 }
 
 static Datum
-report(const Reparse * reparse)
+report(const Reparse *reparse)
 {
 	StringInfoData json;
 	ListCell   *cell;
@@ -487,7 +487,7 @@ report(const Reparse * reparse)
 					 reparse->withdrawn, reparse->rewritten);
 	foreach(cell, reparse->changes)
 	{
-		const		Change *change = lfirst(cell);
+		const Change *change = lfirst(cell);
 
 		appendStringInfoString(&json, cell == list_head(reparse->changes) ?
 							   "{\"before\": " : ", {\"before\": ");

@@ -321,9 +321,10 @@ load_of(const ServerState *server)
 }
 
 ServerState *
-server_for_task(Loop *loop, const LlavaTask *task)
+server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 {
 	ServerState *best = NULL;
+	ServerState *last_resort = NULL;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &loop->servers)
@@ -334,12 +335,14 @@ server_for_task(Loop *loop, const LlavaTask *task)
 			continue;
 		if (claimable(loop, server) < 0)
 			continue;
-		if (best == NULL || server->options->priority < best->options->priority ||
-			(server->options->priority == best->options->priority &&
-			 load_of(server) < load_of(best)))
+		if (not_of != NULL && strcmp(server->options->name, not_of) == 0)
+			last_resort = server;
+		else if (best == NULL || server->options->priority < best->options->priority ||
+				 (server->options->priority == best->options->priority &&
+				  load_of(server) < load_of(best)))
 			best = server;
 	}
-	return best;
+	return best != NULL ? best : last_resort;
 }
 
 void

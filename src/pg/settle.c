@@ -157,16 +157,20 @@ settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
 	return sql_run(SQL_RELEASE, values, nulls, 0) > 0;
 }
 
-/* The queue row waits, to be asked differently. */
+/* A reject: the queue row waits, to be asked differently, or it was the last. */
 static bool
-settle_as_again(Call *call, const char *detail)
+settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
 {
-	Datum		values[5];
-	char		nulls[6] = "     ";
+	Datum		values[6];
+	char		nulls[7] = "      ";
 
+	if (call->attempts >= llava_max_attempts || rejects_final(&call->rejects, reason))
+		return settle_as_failed(batch, call, reason, detail);
 	fence_values(call, values);
-	values[3] = interval_datum(0);
+	values[3] = CStringGetTextDatum(reason);
 	values[4] = outside_text(detail, &nulls[4]);
+	values[5] = outside_text(rejects_blame_server(reason) ? call->server->options->name : NULL,
+							 &nulls[5]);
 	return sql_run(SQL_SETTLE_AGAIN, values, nulls, 0) > 0;
 }
 
@@ -183,7 +187,7 @@ retry_delay(const Call *call)
 static char *
 parameters_json(const Call *call)
 {
-	const VlmSampling *sampling = &call->task->sampling;
+	const VlmSampling *sampling = &call->sampling;
 	StringInfoData json;
 
 	initStringInfo(&json);
@@ -296,10 +300,8 @@ settle_answer(Batch *batch, Call *call)
 			batch->accepted++;
 		}
 	}
-	else if (call->attempts >= llava_max_attempts)
-		mine = settle_as_failed(batch, call, reason, NULL);
 	else
-		mine = settle_as_again(call, reason);
+		mine = settle_reject(batch, call, reason, NULL);
 	settle_reply(call, !mine, reason);
 	tally->replies++;
 	tally->prompt_tokens += Max(call->envelope.prompt_tokens, 0);
@@ -335,11 +337,7 @@ settle_failure(Batch *batch, Call *call)
 			mine = settle_as_released(call, retry_delay(call), false, outcome->detail);
 			break;
 		case VLM_FILTERED:
-			/* once more, on another server if there is one; then it is final */
-			if (call->attempts > 1)
-				mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
-			else
-				mine = settle_as_again(call, outcome->detail);
+			mine = settle_reject(batch, call, outcome->reason, outcome->detail);
 			break;
 		default:
 			if (outcome->counts && call->attempts >= llava_max_attempts)

@@ -113,6 +113,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"lti"},
 	[SQL_RETRY] = {
 		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
+		"  rejects = NULL, refused_by = NULL,"
 		"  variation = variation + 1, visible_at = pg_catalog.now(),"
 		"  released = released OR failure = 'long_image' "
 		"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
@@ -120,6 +121,10 @@ static const Statement statements[SQL_STATEMENTS] = {
 		/* what is parked as a copy costs money only where it is named */
 		"  AND (failure <> 'near_duplicate' OR $1 IS NOT NULL OR $3 IS NOT NULL)",
 	"ltt"},
+	[SQL_FAILURES] = {
+		"SELECT pg_catalog.string_agg(DISTINCT failure, ', ' ORDER BY failure)"
+		" FROM @.llava_pending WHERE failure IS NOT NULL",
+	""},
 	[SQL_UNPARK] = {
 		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
 		"  released = false, visible_at = pg_catalog.now() "
@@ -242,12 +247,12 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer "
 		"FROM picked WHERE p.image = picked.image AND p.task = picked.task "
 		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
-		"  p.released",
+		"  p.released, p.rejects, p.refused_by",
 	"zltTliv"},
 	[SQL_CLAIM_IMAGES] = {
 		/*
-		 * in order of id, as many as fit into $2 bytes, of which $3 are read here,
-		 * and one in any case
+		 * in order of id, as many as fit into $2 bytes, of which $3 are read
+		 * here, and one in any case
 		 */
 		"SELECT s.id, CASE WHEN s.fits THEN"
 		"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.fits,"
@@ -317,9 +322,10 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"ltjiTli"},
 	[SQL_SETTLE_AGAIN] = {
 		"UPDATE @.llava_pending SET variation = variation + 1, holder = NULL,"
-		"  visible_at = pg_catalog.now() + $4, detail = $5"
+		"  visible_at = pg_catalog.now(), rejects = pg_catalog.array_append(rejects, $4),"
+		"  detail = coalesce($5, $4), refused_by = coalesce($6, refused_by)"
 		" WHERE image = $1 AND task = $2 AND call = $3",
-	"ltlvt"},
+	"ltlttt"},
 	[SQL_SETTLE_FAILED] = {
 		"UPDATE @.llava_pending SET failure = $4, detail = $5, holder = NULL"
 		" WHERE image = $1 AND task = $2 AND call = $3",

@@ -69,7 +69,11 @@ static const struct
 	{"enable_hashjoin", "off"},
 	{"enable_mergejoin", "off"},
 	{"enable_bitmapscan", "off"},
-	/* an index scan by one column more, and a sort, looks cheap for a short queue */
+
+	/*
+	 * an index scan by one column more, and a sort, looks cheap for a short
+	 * queue
+	 */
 	{"enable_sort", "off"},
 	{"max_parallel_workers_per_gather", "0"},
 	{"jit", "off"},

@@ -1,8 +1,9 @@
 """backlog.py ROWS IN_FLIGHT: how fast the queue is drained, and claimed, whatever waits in it.
 
-One worker against an endpoint that answers at once, over windows of 7,000 answers:
-with 10,000, 100,000 and ROWS rows waiting; after ROWS have passed through without
-a manual vacuum; and again when another session has held a snapshot all the while.
+One worker against an endpoint that answers at once.  Over windows of 7,000 answers
+with 10,000, 100,000 and ROWS rows waiting, and with 10,000 after ROWS have passed
+through without a manual vacuum; and over all ROWS, by themselves and while another
+session holds a snapshot.
 Needs pictures in llava_image (images.sql) for ROWS / 3, and pg_stat_statements.
 """
 import argparse
@@ -46,12 +47,12 @@ class Drain:
                 return now, time.monotonic()
             time.sleep(0.01)
 
-    def window(self, begin):
-        """Answers a second, and microseconds of CPU time a request and of claiming a row, from so many answers on."""
+    def window(self, begin, end):
+        """Answers a second, and microseconds of CPU time a request and of claiming a row, between so many answers."""
         first, began = self.wait_for(begin)
         measure.sql("SELECT pg_stat_statements_reset()")
         cpu = measure.cpu_of(self.party.pid)
-        last, ended = self.wait_for(begin + WINDOW)
+        last, ended = self.wait_for(end)
         cpu = measure.cpu_of(self.party.pid) - cpu
         return (last - first) / (ended - began), cpu * 1e6 / (last - first), float(measure.sql(CLAIM))
 
@@ -65,10 +66,10 @@ def hold_snapshot():
 
 
 def pass_through(rows, in_flight):
-    """Drains so many, and returns the last window of them."""
+    """Drains so many."""
     queue(rows)
     with Drain(in_flight) as drain:
-        found = drain.window(rows - WINDOW)
+        found = drain.window(WARM, rows - 500)
     measure.sql("DELETE FROM llava_pending")
     return found
 
@@ -89,15 +90,15 @@ def main():
         measure.sql("TRUNCATE llava_pending")
         queue(rows)
         with Drain(arguments.in_flight) as drain:
-            report(f"{rows:,} waiting", drain.window(WARM))
+            report(f"{rows:,} waiting", drain.window(WARM, WARM + WINDOW))
     measure.sql("TRUNCATE llava_pending")
-    report(f"{arguments.rows:,} passed through: the last {WINDOW:,}", pass_through(arguments.rows, arguments.in_flight))
+    report(f"{arguments.rows:,}, all of them", pass_through(arguments.rows, arguments.in_flight))
     queue(10000)
     with Drain(arguments.in_flight) as drain:
-        report("10,000 waiting after that", drain.window(WARM))
+        report("10,000 waiting after that", drain.window(WARM, WARM + WINDOW))
     measure.sql("TRUNCATE llava_pending")
     session = hold_snapshot()
-    report(f"{arguments.rows:,} beside a snapshot held throughout: the last {WINDOW:,}",
+    report(f"{arguments.rows:,}, beside a snapshot held throughout",
            pass_through(arguments.rows, arguments.in_flight))
     session.stdin.close()
     session.wait()

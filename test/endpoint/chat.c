@@ -221,6 +221,7 @@ chat_new(Connection *connection)
 	chat->flat = settings.flat;
 	chat->seed = settings.seed;
 	chat->request_seed = -1;
+	chat->max_tokens = -1;
 	memcpy(chat->wanted_model, settings.model, sizeof(chat->wanted_model));
 	stats.body_bytes += chat->body_bytes;
 	stats.in_flight++;

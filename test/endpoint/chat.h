@@ -52,6 +52,8 @@ typedef struct Chat
 	bool		has_task;
 	Task		task;
 	int64_t		request_seed;	/* -1: none */
+	int64_t		max_tokens;		/* -1: none */
+	double		presence_penalty;	/* 0: none */
 	char		model[256];
 	const char *finish_reason;	/* static; NULL where there is none */
 	Reply		reply;

@@ -179,6 +179,9 @@ read_request(Chat *chat, const json_t *request, Asked *asked)
 			  json_string_value(json_object_get(request, "model")) : "");
 	if (json_is_integer(json_object_get(request, "seed")))
 		chat->request_seed = json_integer_value(json_object_get(request, "seed"));
+	if (json_is_integer(json_object_get(request, "max_tokens")))
+		chat->max_tokens = json_integer_value(json_object_get(request, "max_tokens"));
+	chat->presence_penalty = json_number_value(json_object_get(request, "presence_penalty"));
 	if (!read_messages(asked, json_object_get(request, "messages")))
 	{
 		error_reply_named(&chat->reply, ERROR_REQUEST, chat->flat, "no user message");

@@ -61,6 +61,10 @@ add_findings(Buffer *line, const Chat *chat)
 		buffer_printf(line, ",\"task\":\"%s\"", task_name(chat->task));
 	if (chat->request_seed >= 0)
 		buffer_printf(line, ",\"seed\":%lld", (long long) chat->request_seed);
+	if (chat->max_tokens >= 0)
+		buffer_printf(line, ",\"max_tokens\":%lld", (long long) chat->max_tokens);
+	if (chat->presence_penalty != 0)
+		buffer_printf(line, ",\"presence_penalty\":%g", chat->presence_penalty);
 	if (chat->model[0])
 	{
 		buffer_text(line, ",\"model\":");

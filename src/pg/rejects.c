@@ -1,0 +1,79 @@
+/*
+ * rejects.c
+ *	  Asking again as the reject deserves.
+ *
+ * Each time with another seed, and besides: after a loop with a presence penalty
+ * (the remedy Qwen's model cards name, 0 to 2, where more mixes languages in); after
+ * a reply that was cut, once, with twice the tokens; after a refusal or a content
+ * filter, once, of another server if there is one.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "loop.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#define LOOP_PENALTY 1.0
+#define LOOP_PENALTY_STEP 0.5	/* where the task has one of its own */
+#define LOOP_PENALTY_MOST 2.0
+
+static void
+note(Rejects *rejects, const char *reason)
+{
+	if (strcmp(reason, "degenerate") == 0)
+		rejects->looped = true;
+	else if (strcmp(reason, "truncated") == 0)
+		rejects->cut = true;
+	else if (strcmp(reason, "refusal") == 0 || strcmp(reason, "content_filter") == 0)
+		rejects->refused = true;
+}
+
+Rejects
+rejects_of(Datum reasons)
+{
+	Rejects		rejects = {0};
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+
+	deconstruct_array(DatumGetArrayTypeP(reasons), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &n);
+	for (int i = 0; i < n; i++)
+		if (!nulls[i])
+			note(&rejects, TextDatumGetCString(elements[i]));
+	return rejects;
+}
+
+bool
+rejects_final(const Rejects *before, const char *reason)
+{
+	Rejects		now = {0};
+
+	note(&now, reason);
+	return (now.cut && before->cut) || (now.refused && before->refused);
+}
+
+bool
+rejects_blame_server(const char *reason)
+{
+	Rejects		now = {0};
+
+	note(&now, reason);
+	return now.refused;
+}
+
+VlmSampling
+rejects_sampling(const Rejects *before, const VlmSampling *of_task)
+{
+	VlmSampling sampling = *of_task;
+
+	if (before->looped)
+		sampling.presence_penalty = isnan(sampling.presence_penalty) ? LOOP_PENALTY :
+			Min(Max(LOOP_PENALTY, sampling.presence_penalty + LOOP_PENALTY_STEP), LOOP_PENALTY_MOST);
+	if (before->cut && sampling.max_tokens > 0)
+		sampling.max_tokens = (int) Min((int64) sampling.max_tokens * 2, PG_INT32_MAX);
+	return sampling;
+}
