@@ -496,10 +496,14 @@ CREATE VIEW @extschema@.llava_stat_task AS
 		pg_catalog.avg(r.image_tokens) AS image_tokens,
 		pg_catalog.min(r.text_tokens) AS min_text_tokens,
 		pg_catalog.max(r.text_tokens) AS max_text_tokens,
-		pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_ms) AS median_latency_ms
+		pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_ms) AS median_latency_ms,
+		pg_catalog.round(pg_catalog.sum((r.measures ->> 'han')::bigint) FILTER (WHERE r.reason IS NULL)
+			/ NULLIF(pg_catalog.sum((r.measures ->> 'letters')::bigint) FILTER (WHERE r.reason IS NULL), 0), 4) AS han_share,
+		pg_catalog.round(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL AND (r.measures ->> 'quoted_han')::integer > 0)
+			/ NULLIF(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL), 0)::numeric, 4) AS quoting_share
 	FROM @extschema@.llava_reply r GROUP BY r.task, r.task_version, r.server;
 COMMENT ON VIEW @extschema@.llava_stat_task IS
-	'one row a task version and server: replies, verdicts, tokens, latency';
+	'one row a task version and server: replies, verdicts, tokens, latency; of the accepted ones the share of Han among letters, and of those that quote Chinese words';
 
 CREATE VIEW @extschema@.llava_stat_reason AS
 	SELECT 'image' AS kind, NULL::text AS task, i.rejected AS reason, pg_catalog.count(*) AS count
@@ -514,9 +518,75 @@ COMMENT ON VIEW @extschema@.llava_stat_reason IS
 	'why pictures were not asked about, replies not accepted, rows failed; with counts';
 
 CREATE VIEW @extschema@.llava_stat_rounds AS
-	SELECT c.task, c.rounds, pg_catalog.count(*) AS count
-	FROM @extschema@.llava_conversation c GROUP BY c.task, c.rounds;
+	SELECT c.task, c.task_version, r.server, c.rounds, pg_catalog.count(*) AS count
+	FROM @extschema@.llava_conversation c
+	LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
+	GROUP BY c.task, c.task_version, r.server, c.rounds;
 COMMENT ON VIEW @extschema@.llava_stat_rounds IS 'how many rounds the samples have';
+
+CREATE VIEW @extschema@.llava_stat_verdict AS
+	SELECT r.task, r.task_version, r.server, COALESCE(r.reason, 'accepted') AS verdict,
+		pg_catalog.count(*) AS count,
+		pg_catalog.round(pg_catalog.count(*)
+			/ pg_catalog.sum(pg_catalog.count(*)) OVER (PARTITION BY r.task, r.task_version, r.server), 4) AS share
+	FROM @extschema@.llava_reply r GROUP BY r.task, r.task_version, r.server, r.reason;
+COMMENT ON VIEW @extschema@.llava_stat_verdict IS
+	'what became of the replies of a task version and server: accepted, or why not';
+
+CREATE VIEW @extschema@.llava_stat_flag AS
+	SELECT r.task, r.task_version, r.server, f.flag, pg_catalog.count(*) AS count,
+		pg_catalog.round(pg_catalog.count(*)::numeric / pg_catalog.max(a.accepted), 4) AS share
+	FROM @extschema@.llava_reply r CROSS JOIN LATERAL pg_catalog.unnest(r.flags) AS f (flag)
+	JOIN @extschema@.llava_stat_task a USING (task, task_version, server)
+	WHERE r.reason IS NULL GROUP BY r.task, r.task_version, r.server, f.flag;
+COMMENT ON VIEW @extschema@.llava_stat_flag IS
+	'how many accepted replies of a task version and server have a flag, and their share';
+
+CREATE VIEW @extschema@.llava_turn AS
+	SELECT c.image, c.task, c.task_version, r.server, t.turn,
+		t.value ->> 'from' AS speaker, t.value ->> 'value' AS value
+	FROM @extschema@.llava_conversation c
+	LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
+	CROSS JOIN LATERAL pg_catalog.jsonb_path_query(c.conversation, 'lax $[*]')
+		WITH ORDINALITY AS t (value, turn);
+COMMENT ON VIEW @extschema@.llava_turn IS 'the samples turn by turn: speaker is human or gpt';
+
+CREATE VIEW @extschema@.llava_stat_length AS
+	SELECT t.task, t.task_version, t.server, t.speaker, pg_catalog.count(*) AS turns,
+		pg_catalog.percentile_disc(0.05) WITHIN GROUP (ORDER BY t.chars) AS p5,
+		pg_catalog.percentile_disc(0.5) WITHIN GROUP (ORDER BY t.chars) AS median,
+		pg_catalog.percentile_disc(0.95) WITHIN GROUP (ORDER BY t.chars) AS p95,
+		pg_catalog.max(t.chars) AS longest
+	FROM (SELECT task, task_version, server, speaker, pg_catalog.length(value) AS chars
+		FROM @extschema@.llava_turn) t
+	GROUP BY t.task, t.task_version, t.server, t.speaker;
+COMMENT ON VIEW @extschema@.llava_stat_length IS
+	'how long questions (human) and answers (gpt) are, in characters';
+
+-- seven: the commonest openings of Chinese descriptions ("this picture shows") have as many
+CREATE VIEW @extschema@.llava_stat_opening AS
+	SELECT o.task, o.task_version, o.speaker, o.opening, o.count,
+		pg_catalog.round(o.count / o.turns, 4) AS share
+	FROM (SELECT t.task, t.task_version, t.speaker, pg_catalog.left(t.value, 7) AS opening,
+			pg_catalog.count(*) AS count,
+			pg_catalog.sum(pg_catalog.count(*)) OVER (PARTITION BY t.task, t.task_version, t.speaker) AS turns
+		FROM @extschema@.llava_turn t
+		GROUP BY t.task, t.task_version, t.speaker, pg_catalog.left(t.value, 7)) o
+	WHERE o.count > 1;
+COMMENT ON VIEW @extschema@.llava_stat_opening IS
+	'first seven characters that several questions or answers of a task version share';
+
+CREATE VIEW @extschema@.llava_stat_repeat AS
+	SELECT g.task, g.task_version, g.count, g.image AS first_image, a.value AS answer
+	FROM (SELECT t.task, t.task_version, pg_catalog.md5(t.value) AS digest,
+			pg_catalog.count(*) AS count, pg_catalog.min(t.image) AS image
+		FROM @extschema@.llava_turn t WHERE t.speaker = 'gpt'
+		GROUP BY t.task, t.task_version, pg_catalog.md5(t.value) HAVING pg_catalog.count(*) > 1) g
+	CROSS JOIN LATERAL (SELECT t.value FROM @extschema@.llava_turn t
+		WHERE t.image = g.image AND t.task = g.task AND t.speaker = 'gpt'
+			AND pg_catalog.md5(t.value) = g.digest LIMIT 1) a;
+COMMENT ON VIEW @extschema@.llava_stat_repeat IS
+	'answers that stand word for word in more than one place, with counts';
 
 CREATE VIEW @extschema@.llava_duplicate AS
 	SELECT i.id AS image, i.path, i.same_as, o.path AS same_as_path, i.same_distance AS distance

@@ -7,7 +7,7 @@ use warnings;
 use lib 'test/perl';
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
-use List::Util qw(max);
+use List::Util qw(max sum);
 use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
@@ -66,6 +66,14 @@ is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_pending'), '0', 'non
 my %done = map { split /\|/ } split /\n/, $node->safe_psql('postgres', 'SELECT task, count(*) FROM llava_conversation GROUP BY task');
 cmp_ok(abs($done{$_} - $pictures * $published{$_} / $all), '<=', $pictures % $all == 0 ? 0 : 12, "$_ has its share: $done{$_}")
   for sort keys %published;
+# the questions of the pool, each as often as the others within five sigma
+my @asked = split /\n/, $node->safe_psql('postgres', "SELECT count(c.image) FROM llava_task t CROSS JOIN LATERAL unnest(t.questions) q
+	LEFT JOIN llava_conversation c ON c.task = t.name AND c.conversation -> 0 ->> 'value' = q
+	WHERE t.name = '描述图片' GROUP BY q");
+my $mean = ($done{'描述图片'} // 0) / @asked;
+cmp_ok(scalar @asked, '>', 10, 'a pool of questions');
+cmp_ok(abs($_ - $mean), '<', 5 * sqrt($mean), "a question is asked $_ times") for @asked;
+is(sum(@asked), $done{'描述图片'}, 'and no other question');
 cmp_ok($peak, '<', 200, 'in bounded memory');
 
 $node->stop('fast');
