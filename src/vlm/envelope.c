@@ -2,7 +2,7 @@
  * envelope.c
  *	  The JSON a chat completion comes in.
  */
-#include "vlm.h"
+#include "envelope.h"
 
 #include <jansson.h>
 #include <stdlib.h>
@@ -96,7 +96,7 @@ read_choice(VlmEnvelope *envelope, const json_t *root, const char **message)
 }
 
 bool
-vlm_envelope_parse(const char *body, size_t size, VlmEnvelope *envelope, const char **message)
+envelope_load(const char *body, size_t size, VlmEnvelope *envelope, const char **message)
 {
 	json_t	   *root = json_loadb(body, size, JSON_ALLOW_NUL, NULL);
 	json_t	   *usage;
@@ -124,6 +124,22 @@ vlm_envelope_parse(const char *body, size_t size, VlmEnvelope *envelope, const c
 		vlm_envelope_free(envelope);
 	json_decref(root);
 	return ok;
+}
+
+bool
+vlm_envelope_parse(const char *body, size_t size, VlmEnvelope *envelope, const char **message)
+{
+	switch (envelope_scan(body, size, envelope))
+	{
+		case ENVELOPE_READ:
+			*message = NULL;
+			return true;
+		case ENVELOPE_NO_MEMORY:
+			*message = "out of memory";
+			return false;
+		default:
+			return envelope_load(body, size, envelope, message);
+	}
 }
 
 void

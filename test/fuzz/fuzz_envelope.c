@@ -6,9 +6,28 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "vlm/vlm.h"
+#include "vlm/envelope.h"
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What the scan is sure of jansson reads too. */
+static void
+compare_readers(const char *body, size_t size)
+{
+	VlmEnvelope scanned;
+	VlmEnvelope loaded;
+	const char *message;
+
+	if (envelope_scan(body, size, &scanned) != ENVELOPE_READ)
+		return;
+	if (!envelope_load(body, size, &loaded, &message) || scanned.content_size != loaded.content_size ||
+		memcmp(scanned.content, loaded.content, loaded.content_size) != 0 ||
+		scanned.prompt_tokens != loaded.prompt_tokens || scanned.refused != loaded.refused ||
+		scanned.has_reasoning != loaded.has_reasoning)
+		abort();
+	vlm_envelope_free(&scanned);
+	vlm_envelope_free(&loaded);
+}
 
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -29,6 +48,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	memcpy(response.body, data + 1, size - 1);
 	response.body[size - 1] = '\0';
+	compare_readers(response.body, response.body_size);
 	vlm_outcome(&response, "sk-secret", &outcome, &envelope);
 	if (strstr(outcome.detail, "sk-secret") != NULL ||
 		(outcome.action != VLM_DONE && outcome.reason == NULL))
