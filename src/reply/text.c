@@ -223,13 +223,21 @@ text_starts_any(Span span, const char *const *prefixes)
 const char *
 text_skip_one(const char *p, const char *end, const char *const *words)
 {
-	const char *longest = NULL;
+	size_t		room = (size_t) (end - p);
+	size_t		longest = 0;
 
+	if (room == 0)
+		return NULL;
 	for (; *words != NULL; words++)
-		if (text_starts(text_span(p, end), *words) &&
-			(longest == NULL || p + strlen(*words) > longest))
-			longest = p + strlen(*words);
-	return longest;
+	{
+		size_t		n = 0;
+
+		while (n < room && (*words)[n] != '\0' && (*words)[n] == p[n])
+			n++;
+		if ((*words)[n] == '\0' && n > longest)
+			longest = n;
+	}
+	return longest == 0 ? NULL : p + longest;
 }
 
 const char *
