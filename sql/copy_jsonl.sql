@@ -226,6 +226,31 @@ BEGIN READ ONLY;
 COPY lines (b) FROM '/dev/null' (FORMAT jsonl);
 ROLLBACK;
 
+-- what COPY of a text column takes for JSON is what the type json takes: documents with each
+-- byte gone, doubled or another
+CREATE FUNCTION is_json(line text, by_copy boolean) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	IF by_copy THEN
+		RETURN llava_jsonl_check(line);
+	END IF;
+	PERFORM line::json;
+	RETURN true;
+EXCEPTION WHEN invalid_text_representation OR untranslatable_character THEN
+	RETURN false;
+END$$;
+WITH document (d) AS (VALUES ('{"a": [1, -0.5, true, null], "b": {}, "字": "x\n\"\u00e9\\"}'),
+	('[[], {"k": [{}, "\ud83d\ude00 \u0000/\/"]}, 1e5, -0, false]'),
+	(repeat('[', 64) || repeat(']', 64)), (repeat('{"k":', 65) || '1' || repeat('}', 65)),
+	('"12345678招牌1234567\t12345678"'), ('0'), ('-12.50'), (' null ')),
+edit (line) AS (SELECT d FROM document
+	UNION SELECT overlay(d PLACING put FROM n FOR gone)
+	FROM document, generate_series(1, length(d)) AS n, generate_series(0, 1) AS gone,
+		unnest(ARRAY['', '"', '\', '{', '}', '[', ']', ',', ':', ' ', '0', '1', '.', '-', 'e', 'u', 'd', 'n', E'\t', E'\x01', E'\x7f', '字']) AS put)
+SELECT count(*) > 5000 AS many, count(*) FILTER (WHERE is_json(line, false)) > 500 AS valid,
+	count(*) FILTER (WHERE is_json(line, true) <> is_json(line, false)) AS differ
+FROM edit;
+DROP FUNCTION is_json(text, boolean);
+
 -- a hostile search_path, and the extension in a schema of its own
 SET client_min_messages = error;
 DROP EXTENSION llava_zh CASCADE;

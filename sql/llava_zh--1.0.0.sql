@@ -250,9 +250,10 @@ COMMENT ON COLUMN @extschema@.llava_reply.image_tokens IS
 COMMENT ON COLUMN @extschema@.llava_reply.text_tokens IS
 	'prompt_tokens less image_tokens: of one task version the same for every picture, unless the server fits them by another rule';
 
+-- The key is also the order of an export, which must be the same in every locale.
 CREATE TABLE @extschema@.llava_conversation (
 	image bigint,
-	task text,
+	task text COLLATE pg_catalog."C",
 	conversation jsonb NOT NULL,
 	rounds integer NOT NULL,
 	flags text[] NOT NULL DEFAULT '{}',

@@ -85,6 +85,10 @@ $(B)/bench_reply: test/bench/bench_reply.c $(wildcard src/reply/*.[ch])
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(filter %.c,$^) -o $@ -lm -lpthread
 
+## bench-export: llava_export beside a plain COPY (BENCH=100000: fewer than 641,868 samples)
+bench-export:
+	test/bench/export $(BENCH)
+
 ## bench-reply: MB/s of the reply parser, and growth of its time with hostile input
 bench-reply: $(B)/bench_reply
 	$(B)/bench_reply
@@ -133,4 +137,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-reply purity lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-export bench-reply purity lint indent indent-check typedefs

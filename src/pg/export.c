@@ -14,6 +14,8 @@
 #include "export.h"
 #include "funcapi.h"
 #include "llava_zh.h"
+#include "tcop/dest.h"
+#include "tcop/pquery.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -37,10 +39,13 @@ enum
 
 typedef struct Export
 {
+	DestReceiver receiver;		/* of the cursor's rows; must be first */
 	char	   *cursor;			/* its portal's name */
 	ExportShape shape;
 	TupleDesc	selected;		/* of llava_selected; NULL: lines are wanted */
 	ExprContext *caller;		/* whose end closes the cursor */
+	MemoryContext row_context;	/* of one row */
+	StringInfoData line;
 	MemoryContext results_context;
 	Datum		results[FETCH_ROWS];
 	int			n_results;
@@ -86,12 +91,11 @@ selected_row(const Export *export, const ExportSample *sample, ExportFault fault
 static void
 take_sample(Export *export, ExportSample *sample)
 {
-	StringInfoData line;
 	ExportFault fault;
 	MemoryContext old;
 
-	initStringInfo(&line);
-	fault = export_line(&line, sample, &export->shape, export->selected == NULL);
+	resetStringInfo(&export->line);
+	fault = export_line(&export->line, sample, &export->shape, export->selected == NULL);
 	if (fault != FAULT_NONE)
 	{
 		if (export->first_fault == 0)
@@ -103,11 +107,36 @@ take_sample(Export *export, ExportSample *sample)
 	old = MemoryContextSwitchTo(export->results_context);
 	export->results[export->n_results++] = export->selected != NULL ?
 		selected_row(export, sample, fault) :
-		PointerGetDatum(cstring_to_text_with_len(line.data, line.len));
+		PointerGetDatum(cstring_to_text_with_len(export->line.data, export->line.len));
 	MemoryContextSwitchTo(old);
 }
 
 /* ---- the stream ---- */
+
+/* The receiver's: a row as it comes out of the plan, without a copy. */
+static bool
+receive_row(TupleTableSlot *row, DestReceiver *receiver)
+{
+	Export	   *export = (Export *) receiver;
+	MemoryContext old = MemoryContextSwitchTo(export->row_context);
+	ExportSample sample;
+
+	export_sample(row, &sample);
+	take_sample(export, &sample);
+	MemoryContextSwitchTo(old);
+	MemoryContextReset(export->row_context);
+	return true;
+}
+
+static void
+receive_start(DestReceiver *receiver, int operation, TupleDesc desc)
+{
+}
+
+static void
+receive_nothing(DestReceiver *receiver)
+{
+}
 
 /*
  * The next rows' results.  False at the end.
@@ -119,10 +148,6 @@ fetch_results(Export *export)
 
 	/* a picture makes a line of megabytes */
 	long		wanted = export->shape.data_urls ? 1 : FETCH_ROWS;
-	MemoryContext row_context;
-	MemoryContext old;
-	ExportSample sample;
-	SPITupleTable *table;
 	uint64		rows;
 
 	/* ROLLBACK TO a savepoint before the first FETCH, or CLOSE ALL */
@@ -134,19 +159,7 @@ fetch_results(Export *export)
 	export->n_results = export->next_result = 0;
 
 	SPI_connect();
-	SPI_cursor_fetch(cursor, true, wanted);
-	rows = SPI_processed;
-	table = SPI_tuptable;
-	row_context = AllocSetContextCreate(CurrentMemoryContext, "llava_export row",
-										ALLOCSET_DEFAULT_SIZES);
-	for (uint64 i = 0; i < rows; i++)
-	{
-		old = MemoryContextSwitchTo(row_context);
-		export_sample(table->vals[i], table->tupdesc, &sample);
-		take_sample(export, &sample);
-		MemoryContextSwitchTo(old);
-		MemoryContextReset(row_context);
-	}
+	rows = PortalRunFetch(cursor, FETCH_FORWARD, wanted, &export->receiver);
 	SPI_finish();
 	export->written += export->n_results;
 	return rows > 0;
@@ -170,6 +183,10 @@ export_begin(FunctionCallInfo fcinfo, bool selected, MemoryContext context)
 	Export	   *export = MemoryContextAllocZero(context, sizeof(Export));
 	MemoryContext old = MemoryContextSwitchTo(context);
 
+	export->receiver.receiveSlot = receive_row;
+	export->receiver.rStartup = receive_start;
+	export->receiver.rShutdown = export->receiver.rDestroy = receive_nothing;
+	export->receiver.mydest = DestNone;
 	export->cursor = export_open(fcinfo, &export->shape);
 	export->caller = result->econtext;
 	if (selected)
@@ -178,6 +195,9 @@ export_begin(FunctionCallInfo fcinfo, bool selected, MemoryContext context)
 			elog(ERROR, "llava_selected does not return rows");
 		BlessTupleDesc(export->selected);
 	}
+	initStringInfo(&export->line);
+	export->row_context = AllocSetContextCreate(context, "llava_export row",
+												ALLOCSET_DEFAULT_SIZES);
 	export->results_context = AllocSetContextCreate(context, "llava_export results",
 													ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old);

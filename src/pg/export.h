@@ -5,8 +5,7 @@
 #ifndef LLAVA_EXPORT_H
 #define LLAVA_EXPORT_H
 
-#include "access/htup.h"
-#include "access/tupdesc.h"
+#include "executor/tuptable.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
@@ -124,9 +123,9 @@ extern ExportFault export_check_length(ExportSample *sample, const ExportShape *
 extern char *export_open(FunctionCallInfo fcinfo, ExportShape *shape);
 
 /*
- * A row of that cursor, palloc'd in the current context; a picture that stays in a
- * file is read and belongs to the SPI connection.
+ * A row of that cursor: palloc'd in the current context, or pointing into the row.  A
+ * picture that stays in a file is read and belongs to the SPI connection.
  */
-extern void export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample);
+extern void export_sample(TupleTableSlot *row, ExportSample *sample);
 
 #endif							/* LLAVA_EXPORT_H */

@@ -21,7 +21,7 @@ PG_FUNCTION_INFO_V1(llava_image_share);
 /* Columns of the statements */
 enum
 {
-	COLUMN_IMAGE = 1,
+	COLUMN_IMAGE,
 	COLUMN_TASK,
 	COLUMN_CONVERSATION,
 	COLUMN_PATH,
@@ -104,13 +104,24 @@ llava_image_share(PG_FUNCTION_ARGS)
 
 /* ---- one sample ---- */
 
+/* NULL where the column is. */
 static char *
-row_text(HeapTuple row, TupleDesc desc, int column)
+row_text(const TupleTableSlot *row, int column)
 {
-	bool		is_null;
-	Datum		value = SPI_getbinval(row, desc, column, &is_null);
+	return row->tts_isnull[column] ? NULL : TextDatumGetCString(row->tts_values[column]);
+}
 
-	return is_null ? NULL : TextDatumGetCString(value);
+/* 0 where it is NULL. */
+static int
+row_int(const TupleTableSlot *row, int column)
+{
+	return row->tts_isnull[column] ? 0 : DatumGetInt32(row->tts_values[column]);
+}
+
+static bool
+row_bool(const TupleTableSlot *row, int column)
+{
+	return !row->tts_isnull[column] && DatumGetBool(row->tts_values[column]);
 }
 
 /*
@@ -129,27 +140,28 @@ picture_in_file(int64 image, bool *is_null)
 }
 
 void
-export_sample(HeapTuple row, TupleDesc desc, ExportSample *sample)
+export_sample(TupleTableSlot *row, ExportSample *sample)
 {
 	bool		is_null;
-	Datum		sha256 = SPI_getbinval(row, desc, COLUMN_SHA256, &is_null);
 	Datum		picture;
 
+	slot_getallattrs(row);
 	memset(sample, 0, sizeof(*sample));
-	sample->sha256 = is_null ? NULL : DatumGetByteaPP(sha256);
-	sample->image = DatumGetInt64(SPI_getbinval(row, desc, COLUMN_IMAGE, &is_null));
-	sample->task = row_text(row, desc, COLUMN_TASK);
-	sample->several = DatumGetBool(SPI_getbinval(row, desc, COLUMN_SEVERAL, &is_null));
-	sample->conversation = DatumGetJsonbP(SPI_getbinval(row, desc, COLUMN_CONVERSATION, &is_null));
-	sample->path = row_text(row, desc, COLUMN_PATH);
-	sample->image_format = row_text(row, desc, COLUMN_FORMAT);
-	sample->rejected = row_text(row, desc, COLUMN_REJECTED);
-	sample->width = DatumGetInt32(SPI_getbinval(row, desc, COLUMN_WIDTH, &is_null));
-	sample->height = DatumGetInt32(SPI_getbinval(row, desc, COLUMN_HEIGHT, &is_null));
-	if (DatumGetBool(SPI_getbinval(row, desc, COLUMN_READ_FILE, &is_null)))
+	sample->image = DatumGetInt64(row->tts_values[COLUMN_IMAGE]);
+	sample->task = row_text(row, COLUMN_TASK);
+	sample->several = row_bool(row, COLUMN_SEVERAL);
+	sample->conversation = DatumGetJsonbP(row->tts_values[COLUMN_CONVERSATION]);
+	sample->path = row_text(row, COLUMN_PATH);
+	if (!row->tts_isnull[COLUMN_SHA256])
+		sample->sha256 = DatumGetByteaPP(row->tts_values[COLUMN_SHA256]);
+	sample->image_format = row_text(row, COLUMN_FORMAT);
+	sample->rejected = row_text(row, COLUMN_REJECTED);
+	sample->width = row_int(row, COLUMN_WIDTH);
+	sample->height = row_int(row, COLUMN_HEIGHT);
+	picture = row->tts_values[COLUMN_PICTURE];
+	is_null = row->tts_isnull[COLUMN_PICTURE];
+	if (row_bool(row, COLUMN_READ_FILE))
 		picture = picture_in_file(sample->image, &is_null);
-	else
-		picture = SPI_getbinval(row, desc, COLUMN_PICTURE, &is_null);
 	if (!is_null)
 		sample->picture = (struct varlena *) DatumGetPointer(picture);
 }

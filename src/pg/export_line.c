@@ -10,6 +10,7 @@
 
 #include "common/base64.h"
 #include "export.h"
+#include "json_scan.h"
 
 /* How a format spells its rows. */
 typedef struct Spelling
@@ -77,8 +78,7 @@ append_escaped(StringInfo line, const char *bytes, int length)
 	{
 		const char *run = bytes;
 
-		while (bytes < end && (unsigned char) *bytes >= ' ' && *bytes != '"' && *bytes != '\\')
-			bytes++;
+		bytes = json_plain_end(bytes, end);
 		appendBinaryStringInfo(line, run, bytes - run);
 		if (bytes == end)
 			break;

@@ -8,6 +8,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "executor/executor.h"
+#include "json_scan.h"
 #include "llava_zh.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -130,7 +131,8 @@ jsonb_line(Jsonb *jsonb)
 static void
 check_json(const text *json)
 {
-	(void) DirectFunctionCall1(json_in, CStringGetDatum(text_to_cstring(json)));
+	if (!json_is_certain(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json)))
+		(void) DirectFunctionCall1(json_in, CStringGetDatum(text_to_cstring(json)));
 }
 
 /* Error context: whose text is no JSON. */
