@@ -28,17 +28,24 @@ SELECT count(*) AS replies, round(avg(length(body))) AS body_bytes FROM llava_re
 CALL llava_reparse();
 VACUUM ANALYZE llava_reply, llava_conversation, llava_pending;
 CHECKPOINT;
-\timing on
+-- seconds of CPU time this backend has had, in ticks of 10 ms (proc(5))
+CREATE FUNCTION pg_temp.cpu() RETURNS numeric LANGUAGE sql AS $$
+	SELECT (f[12]::numeric + f[13]::numeric) / 100
+	FROM regexp_split_to_array(regexp_replace(pg_read_file('/proc/self/stat'), '^.*\) ', ''), ' ') f $$;
+CREATE TEMP TABLE began (cpu numeric, at timestamptz);
+\set measure 'SELECT round(200000 / (pg_temp.cpu() - cpu)) AS per_cpu_second, round(200000 / extract(epoch FROM clock_timestamp() - at)) AS per_second FROM began \\g (format=unaligned) \\\\ TRUNCATE began; INSERT INTO began SELECT pg_temp.cpu(), clock_timestamp();'
+TRUNCATE began; INSERT INTO began SELECT pg_temp.cpu(), clock_timestamp();
 \echo nothing changes
 CALL llava_reparse();
-\timing off
+:measure
 INSERT INTO llava_task (name, min_letters)
 SELECT '日常对话', 1 + max((measures ->> 'letters')::integer) FROM llava_reply WHERE image % 20 = 0;
-\timing on
+TRUNCATE began; INSERT INTO began SELECT pg_temp.cpu(), clock_timestamp();
 \echo 5 % are withdrawn
 CALL llava_reparse();
-\timing off
+:measure
 INSERT INTO llava_task (name, min_letters) VALUES ('日常对话', 1);
-\timing on
+TRUNCATE began; INSERT INTO began SELECT pg_temp.cpu(), clock_timestamp();
 \echo 5 % are accepted
 CALL llava_reparse();
+:measure
