@@ -409,12 +409,19 @@ claim_rows(Loop *loop)
 	if (!tx_try(loop, look_and_claim, &calls, &error))
 	{
 		/* a lock or a full disk: what is in flight goes on, the claim waits */
-		ereport(LOG, (errmsg("llava_zh: claim postponed: %s", error->message)));
+		if (!loop->claim_postponed)
+			ereport(LOG, (errmsg("llava_zh: claims postponed: %s", error->message)));
+		loop->claim_postponed = true;
 		FreeErrorData(error);
 		discard_calls(loop, calls);
 		calls = NIL;
 		loop->servers_stale = true;
 		loop->claim_at = loop->look_at = TimestampTzPlusMilliseconds(now, 1000);
+	}
+	else if (loop->claim_postponed)
+	{
+		ereport(LOG, (errmsg("llava_zh: claims go on")));
+		loop->claim_postponed = false;
 	}
 	tx_commit(loop);
 	if (full_pass)

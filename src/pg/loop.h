@@ -86,6 +86,7 @@ typedef struct Call
 	VlmEnvelope envelope;
 	ReplyResult result;			/* with VLM_DONE */
 	TimestampTz settle_at;		/* not before, after a settle that failed */
+	bool		postponed;		/* which the log has said */
 } Call;
 
 typedef struct Loop
@@ -130,6 +131,8 @@ typedef struct Loop
 									 * opened: nothing is claimed */
 	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
 	TimestampTz settle_after;	/* no settle before, after an error */
+	bool		claim_postponed;	/* as the log has said */
+	bool		renewal_postponed;	/* the same */
 	bool		looked;			/* servers and tasks were read at least once */
 	bool		queue_dry;		/* a full pass found nothing that is due now */
 	TimestampTz next_due;		/* of what waits in back-off; DT_NOEND:

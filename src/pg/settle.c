@@ -428,11 +428,19 @@ keep_batch(Batch *batch, const ErrorData *error)
 {
 	TimestampTz later = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SETTLE_RETRY_MS);
 
+	int			n_told = 0;
+
 	for (int i = 0; i < batch->n_calls; i++)
+	{
 		batch->calls[i]->settle_at = later;
-	ereport(LOG,
-			(errmsg("llava_zh: settle of %d replies postponed: %s",
-					batch->n_calls, error->message)));
+		n_told += batch->calls[i]->postponed;
+		batch->calls[i]->postponed = true;
+	}
+	/* once a reply, however often it is tried */
+	if (n_told < batch->n_calls)
+		ereport(LOG,
+				(errmsg("llava_zh: settle of %d replies postponed: %s",
+						batch->n_calls - n_told, error->message)));
 }
 
 /* A batch that failed for a row's own sake is settled call by call. */
@@ -561,8 +569,12 @@ settle_renew_leases(Loop *loop)
 		return;
 	if (!tx_try(loop, renew_work, NULL, &error))
 	{
-		ereport(LOG, (errmsg("llava_zh: renewal of leases postponed: %s", error->message)));
+		if (!loop->renewal_postponed)
+			ereport(LOG, (errmsg("llava_zh: renewal of leases postponed: %s", error->message)));
+		loop->renewal_postponed = true;
 		FreeErrorData(error);
 	}
+	else
+		loop->renewal_postponed = false;
 	tx_commit(loop);
 }

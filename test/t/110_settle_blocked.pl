@@ -12,6 +12,19 @@ my $endpoint = LlavaZh::Endpoint->new;
 my $node = LlavaZh::Cluster->new('blocked');
 $node->create_server('sim', $endpoint->url, "max_in_flight '8'");
 
+# Until the worker has tried this or that so often.
+sub wait_for_turns
+{
+	my ($turns) = @_;
+	my $worker = "FROM pg_stat_activity WHERE backend_type = 'llava_zh worker'";
+	for (1 .. $turns)
+	{
+		my $last = $node->safe_psql('postgres', "SELECT state_change $worker");
+		$node->wait_query("SELECT state_change > '$last' $worker") // die 'it gave up';
+	}
+	return;
+}
+
 # a user's lock
 my $session = $node->background_psql('postgres');
 $session->query_safe('BEGIN; LOCK TABLE llava_conversation IN ACCESS EXCLUSIVE MODE');
@@ -22,8 +35,23 @@ ok($node->wait_for_log(qr/settle of \d+ replies postponed/), 'the settle gives w
 is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_pending WHERE holder IS NOT NULL'), '5', 'the rows stay leased');
 my $pid = $node->worker_pid;
 ok($node->wait_query("SELECT state = 'idle' AND backend_xmin IS NULL FROM pg_stat_activity WHERE pid = $pid", 't'), 'the worker waits outside of a transaction');
+# it tries again and again, and the log tells of each reply once
+wait_for_turns(8);
+my $told = 0;
+$told += $_ for slurp_file($log) =~ /settle of (\d+) replies postponed/g;
+is($told, 5, 'each postponed reply is told of once');
 $session->query_safe('COMMIT');
 ok($node->wait_drained, 'and settles when the lock is gone');
+
+# the same for claims
+my $from = -s $log;
+$session->query_safe('BEGIN; LOCK TABLE llava_pending IN EXCLUSIVE MODE');
+ok($node->wait_for_log(qr/claims postponed: /, $from), 'a claim gives way too');
+wait_for_turns(8);
+$session->query_safe('COMMIT');
+ok($node->wait_for_log(qr/claims go on/, $from), 'and goes on');
+my $postponed = () = slurp_file($log, $from) =~ /claims postponed/g;
+is($postponed, 1, 'told of once');
 is($endpoint->stats->{requests}, 5, 'without asking again');
 
 # a full disk, as a table's trigger reports it
