@@ -1127,7 +1127,7 @@ CREATE FUNCTION @extschema@.llava_lines_sha256_add(internal, text) RETURNS inter
 CREATE FUNCTION @extschema@.llava_lines_sha256_end(internal) RETURNS bytea
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 CREATE AGGREGATE @extschema@.llava_lines_sha256(text) (
-	SFUNC = @extschema@.llava_lines_sha256_add, STYPE = internal, SSPACE = 128,
+	SFUNC = @extschema@.llava_lines_sha256_add, STYPE = internal, SSPACE = 512,
 	FINALFUNC = @extschema@.llava_lines_sha256_end);
 COMMENT ON AGGREGATE @extschema@.llava_lines_sha256(text) IS
 	'sha256 of a file of these lines, as sha256sum and a hub''s file list show it';
