@@ -761,6 +761,18 @@ CREATE FUNCTION @extschema@.llava_selected(format text DEFAULT 'llava', tasks te
 COMMENT ON FUNCTION @extschema@.llava_selected IS
 	'what llava_export writes with the same arguments, in its order, where rule IS NULL; else why it does not';
 
+-- What llava_record_export notes: the lines of llava_export with whose they are, in one
+-- reading.  file_name is without the folder.
+CREATE FUNCTION @extschema@.llava_exported(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_exported IS
+	'the lines of llava_export with the same arguments, each with its sample and what it calls the image';
+
 CREATE FUNCTION @extschema@.llava_validate(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, image_name text DEFAULT 'path', folder text DEFAULT NULL,
 	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
@@ -1106,10 +1118,10 @@ CREATE FUNCTION @extschema@.llava_export_list(tasks text[] DEFAULT NULL,
 	OUT image bigint, OUT task text, OUT file_name text)
 	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100000
 BEGIN ATOMIC
-	SELECT split_part(line ->> 'id', '-', 1)::bigint, line ->> 'task', line ->> 'file_name'
-	FROM (SELECT @extschema@.llava_export('imagefolder', tasks => tasks, without_flags => without_flags,
+	SELECT (e.sample).image, (e.sample).task, (e.sample).file_name
+	FROM (SELECT @extschema@.llava_exported('imagefolder', tasks => tasks, without_flags => without_flags,
 			mix => mix, split => split, validation => validation, image_name => image_name,
-			seed => seed)::json AS line OFFSET 0) AS _;
+			seed => seed) AS sample OFFSET 0) AS e;
 END;
 COMMENT ON FUNCTION @extschema@.llava_export_list IS
 	'which samples llava_export writes with these arguments, and what it calls their images';
@@ -1140,12 +1152,9 @@ CREATE FUNCTION @extschema@.llava_record_export(file text, format text DEFAULT '
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
-		SELECT e.*
-		FROM ROWS FROM (
-			@extschema@.llava_export(format, tasks, without_flags, mix, split, validation, image_token,
-				image_name, folder, seed),
-			@extschema@.llava_export_list(tasks, without_flags, mix, split, validation, image_name, seed))
-			WITH ORDINALITY AS e (line, image, task, file_name, nth)),
+		SELECT (e.sample).*, row_number() OVER () AS nth
+		FROM (SELECT @extschema@.llava_exported(format, tasks, without_flags, mix, split, validation,
+				image_token, image_name, folder, seed) AS sample OFFSET 0) AS e),
 	manifest AS (
 		INSERT INTO @extschema@.llava_manifest (file, settings, rows, bytes, sha256)
 		SELECT llava_record_export.file, jsonb_strip_nulls(jsonb_build_object('format', format,
@@ -1160,9 +1169,9 @@ BEGIN ATOMIC
 	listed AS (
 		INSERT INTO @extschema@.llava_manifest_line
 			(image, task, manifest, line, image_sha256, file_name, sha256)
-		SELECT line.image, line.task, manifest.id, nth, i.sha256, line.file_name,
+		SELECT line.image, line.task, manifest.id, nth, line.sha256, line.file_name,
 			sha256(convert_to(line.line || E'\n', 'UTF8'))
-		FROM manifest, line LEFT JOIN @extschema@.llava_image i ON i.id = line.image)
+		FROM manifest, line)
 	SELECT id FROM manifest;
 END;
 COMMENT ON FUNCTION @extschema@.llava_record_export IS
@@ -1175,12 +1184,10 @@ CREATE FUNCTION @extschema@.llava_manifest_today(manifest bigint, OUT nth bigint
 BEGIN ATOMIC
 	WITH said AS (SELECT settings AS s FROM @extschema@.llava_manifest WHERE id = manifest),
 	today AS (
-		SELECT e.image, e.task, e.line
-		FROM said, ROWS FROM (
-			@extschema@.llava_export(s ->> 'format', image_token => s ->> 'image_token',
-				image_name => s ->> 'image_name', folder => s ->> 'folder'),
-			@extschema@.llava_export_list(image_name => s ->> 'image_name'))
-			AS e (line, image, task, file_name))
+		SELECT (e.sample).image, (e.sample).task, (e.sample).line
+		FROM (SELECT @extschema@.llava_exported(s ->> 'format', image_token => s ->> 'image_token',
+				image_name => s ->> 'image_name', folder => s ->> 'folder') AS sample
+			FROM said OFFSET 0) AS e)
 	SELECT l.line, l.image, l.task, today.line,
 		sha256(convert_to(today.line || E'\n', 'UTF8')) = l.sha256
 	FROM @extschema@.llava_manifest_line l LEFT JOIN today USING (image, task)
@@ -1228,6 +1235,7 @@ REVOKE ALL ON FUNCTION @extschema@.llava_resume(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_start() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.llava_drain(bigint, text, text, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_export FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.llava_exported FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_validate FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_page(integer, text, bigint, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text, text[]) FROM PUBLIC;
