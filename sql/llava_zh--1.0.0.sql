@@ -750,7 +750,7 @@ CREATE FUNCTION @extschema@.llava_export(format text DEFAULT 'llava', tasks text
 COMMENT ON FUNCTION @extschema@.llava_export IS
 	'the accepted samples, one JSON line each, as trainers read them';
 
--- Reads with the caller's rights, as llava_export; an export with a mix calls it.
+-- Reads with the caller's rights, as llava_export.
 CREATE FUNCTION @extschema@.llava_selected(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
@@ -762,7 +762,8 @@ COMMENT ON FUNCTION @extschema@.llava_selected IS
 	'what llava_export writes with the same arguments, in its order, where rule IS NULL; else why it does not';
 
 -- What llava_record_export notes: the lines of llava_export with whose they are, in one
--- reading.  file_name is without the folder.
+-- reading; file_name is without the folder.  Reads with the caller's rights; an export
+-- with a mix calls it.
 CREATE FUNCTION @extschema@.llava_exported(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
@@ -1235,7 +1236,6 @@ REVOKE ALL ON FUNCTION @extschema@.llava_resume(text) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_start() FROM PUBLIC;
 REVOKE ALL ON PROCEDURE @extschema@.llava_drain(bigint, text, text, interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_export FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.llava_exported FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_validate FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_page(integer, text, bigint, text, boolean) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text, text[]) FROM PUBLIC;
