@@ -431,7 +431,10 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
 	"TTBdlB"},
 	[SQL_EXPORT_MIX] = {
-		/* llava_exported says what is left out as invalid; its lines are not kept */
+		/*
+		 * llava_exported says what is left out as invalid; its lines are not
+		 * kept
+		 */
 		"WITH valid AS MATERIALIZED (SELECT (s.sample).image, (s.sample).task, (s.sample).sha256,"
 		"   @.llava_image_share((s.sample).image, (s.sample).sha256, 1) AS share"
 		"  FROM (SELECT @.llava_exported(format => $7, tasks => $1, without_flags => $2,"
