@@ -750,7 +750,7 @@ CREATE FUNCTION @extschema@.llava_export(format text DEFAULT 'llava', tasks text
 COMMENT ON FUNCTION @extschema@.llava_export IS
 	'the accepted samples, one JSON line each, as trainers read them';
 
--- Reads with the caller's rights, as llava_export; an export with a mix calls it.
+-- Reads with the caller's rights, as llava_export.
 CREATE FUNCTION @extschema@.llava_selected(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
@@ -760,6 +760,19 @@ CREATE FUNCTION @extschema@.llava_selected(format text DEFAULT 'llava', tasks te
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.llava_selected IS
 	'what llava_export writes with the same arguments, in its order, where rule IS NULL; else why it does not';
+
+-- What llava_record_export notes: the lines of llava_export with whose they are, in one
+-- reading; file_name is without the folder.  Reads with the caller's rights; an export
+-- with a mix calls it.
+CREATE FUNCTION @extschema@.llava_exported(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_exported IS
+	'the lines of llava_export with the same arguments, each with its sample and what it calls the image';
 
 CREATE FUNCTION @extschema@.llava_validate(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, image_name text DEFAULT 'path', folder text DEFAULT NULL,
@@ -1106,10 +1119,10 @@ CREATE FUNCTION @extschema@.llava_export_list(tasks text[] DEFAULT NULL,
 	OUT image bigint, OUT task text, OUT file_name text)
 	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100000
 BEGIN ATOMIC
-	SELECT split_part(line ->> 'id', '-', 1)::bigint, line ->> 'task', line ->> 'file_name'
-	FROM (SELECT @extschema@.llava_export('imagefolder', tasks => tasks, without_flags => without_flags,
+	SELECT (e.sample).image, (e.sample).task, (e.sample).file_name
+	FROM (SELECT @extschema@.llava_exported('imagefolder', tasks => tasks, without_flags => without_flags,
 			mix => mix, split => split, validation => validation, image_name => image_name,
-			seed => seed)::json AS line OFFSET 0) AS _;
+			seed => seed) AS sample OFFSET 0) AS e;
 END;
 COMMENT ON FUNCTION @extschema@.llava_export_list IS
 	'which samples llava_export writes with these arguments, and what it calls their images';
@@ -1127,7 +1140,7 @@ CREATE FUNCTION @extschema@.llava_lines_sha256_add(internal, text) RETURNS inter
 CREATE FUNCTION @extschema@.llava_lines_sha256_end(internal) RETURNS bytea
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 CREATE AGGREGATE @extschema@.llava_lines_sha256(text) (
-	SFUNC = @extschema@.llava_lines_sha256_add, STYPE = internal, SSPACE = 128,
+	SFUNC = @extschema@.llava_lines_sha256_add, STYPE = internal, SSPACE = 512,
 	FINALFUNC = @extschema@.llava_lines_sha256_end);
 COMMENT ON AGGREGATE @extschema@.llava_lines_sha256(text) IS
 	'sha256 of a file of these lines, as sha256sum and a hub''s file list show it';
@@ -1140,12 +1153,9 @@ CREATE FUNCTION @extschema@.llava_record_export(file text, format text DEFAULT '
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
-		SELECT e.*
-		FROM ROWS FROM (
-			@extschema@.llava_export(format, tasks, without_flags, mix, split, validation, image_token,
-				image_name, folder, seed),
-			@extschema@.llava_export_list(tasks, without_flags, mix, split, validation, image_name, seed))
-			WITH ORDINALITY AS e (line, image, task, file_name, nth)),
+		SELECT (e.sample).*, row_number() OVER () AS nth
+		FROM (SELECT @extschema@.llava_exported(format, tasks, without_flags, mix, split, validation,
+				image_token, image_name, folder, seed) AS sample OFFSET 0) AS e),
 	manifest AS (
 		INSERT INTO @extschema@.llava_manifest (file, settings, rows, bytes, sha256)
 		SELECT llava_record_export.file, jsonb_strip_nulls(jsonb_build_object('format', format,
@@ -1160,9 +1170,9 @@ BEGIN ATOMIC
 	listed AS (
 		INSERT INTO @extschema@.llava_manifest_line
 			(image, task, manifest, line, image_sha256, file_name, sha256)
-		SELECT line.image, line.task, manifest.id, nth, i.sha256, line.file_name,
+		SELECT line.image, line.task, manifest.id, nth, line.sha256, line.file_name,
 			sha256(convert_to(line.line || E'\n', 'UTF8'))
-		FROM manifest, line LEFT JOIN @extschema@.llava_image i ON i.id = line.image)
+		FROM manifest, line)
 	SELECT id FROM manifest;
 END;
 COMMENT ON FUNCTION @extschema@.llava_record_export IS
@@ -1175,12 +1185,10 @@ CREATE FUNCTION @extschema@.llava_manifest_today(manifest bigint, OUT nth bigint
 BEGIN ATOMIC
 	WITH said AS (SELECT settings AS s FROM @extschema@.llava_manifest WHERE id = manifest),
 	today AS (
-		SELECT e.image, e.task, e.line
-		FROM said, ROWS FROM (
-			@extschema@.llava_export(s ->> 'format', image_token => s ->> 'image_token',
-				image_name => s ->> 'image_name', folder => s ->> 'folder'),
-			@extschema@.llava_export_list(image_name => s ->> 'image_name'))
-			AS e (line, image, task, file_name))
+		SELECT (e.sample).image, (e.sample).task, (e.sample).line
+		FROM (SELECT @extschema@.llava_exported(s ->> 'format', image_token => s ->> 'image_token',
+				image_name => s ->> 'image_name', folder => s ->> 'folder') AS sample
+			FROM said OFFSET 0) AS e)
 	SELECT l.line, l.image, l.task, today.line,
 		sha256(convert_to(today.line || E'\n', 'UTF8')) = l.sha256
 	FROM @extschema@.llava_manifest_line l LEFT JOIN today USING (image, task)

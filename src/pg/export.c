@@ -1,7 +1,7 @@
 /*
  * export.c
  *	  llava_export: the accepted samples as trainers read them; llava_selected: which
- *	  those are, and which are not exported and why.
+ *	  those are, and which are not exported and why; llava_exported: lines and whose.
  *
  * One line or row a call, from a cursor that is read a few rows at a time: memory does
  * not grow with the samples, the first comes at once, and nothing is spooled
@@ -21,6 +21,7 @@
 
 PG_FUNCTION_INFO_V1(llava_export);
 PG_FUNCTION_INFO_V1(llava_selected);
+PG_FUNCTION_INFO_V1(llava_exported);
 
 #define FETCH_ROWS 32
 
@@ -37,12 +38,31 @@ enum
 	SELECTED_COLUMNS
 };
 
+/* Columns of llava_exported */
+enum
+{
+	EXPORTED_LINE,
+	EXPORTED_IMAGE,
+	EXPORTED_TASK,
+	EXPORTED_FILE_NAME,
+	EXPORTED_SHA256,
+	EXPORTED_COLUMNS
+};
+
+typedef enum ExportResult
+{
+	RESULT_LINE,				/* of llava_export */
+	RESULT_SELECTED,			/* a row, also of what is left out */
+	RESULT_EXPORTED				/* a row with the line */
+} ExportResult;
+
 typedef struct Export
 {
 	DestReceiver receiver;		/* of the cursor's rows; must be first */
 	char	   *cursor;			/* its portal's name */
 	ExportShape shape;
-	TupleDesc	selected;		/* of llava_selected; NULL: lines are wanted */
+	ExportResult wanted;
+	TupleDesc	desc;			/* of rows */
 	ExprContext *caller;		/* whose end closes the cursor */
 	MemoryContext row_context;	/* of one row */
 	StringInfoData line;
@@ -66,6 +86,13 @@ set_text(Datum *values, bool *nulls, int column, const char *string)
 		values[column] = CStringGetTextDatum(string);
 }
 
+static void
+set_sha256(Datum *values, bool *nulls, int column, const ExportSample *sample)
+{
+	values[column] = PointerGetDatum(sample->sha256);
+	nulls[column] = sample->sha256 == NULL;
+}
+
 static Datum
 selected_row(const Export *export, const ExportSample *sample, ExportFault fault)
 {
@@ -76,38 +103,67 @@ selected_row(const Export *export, const ExportSample *sample, ExportFault fault
 	set_text(values, nulls, SELECTED_TASK, sample->task);
 	set_text(values, nulls, SELECTED_ID, sample->id);
 	set_text(values, nulls, SELECTED_FILE_NAME, sample->name);
-	values[SELECTED_SHA256] = PointerGetDatum(sample->sha256);
-	nulls[SELECTED_SHA256] = sample->sha256 == NULL;
+	set_sha256(values, nulls, SELECTED_SHA256, sample);
 	nulls[SELECTED_RULE] = nulls[SELECTED_DETAIL] = true;
 	if (fault != FAULT_NONE)
 	{
 		set_text(values, nulls, SELECTED_RULE, export_fault_rule(fault));
 		set_text(values, nulls, SELECTED_DETAIL, export_fault_detail(fault, sample));
 	}
-	return HeapTupleGetDatum(heap_form_tuple(export->selected, values, nulls));
+	return HeapTupleGetDatum(heap_form_tuple(export->desc, values, nulls));
+}
+
+static Datum
+exported_row(const Export *export, const ExportSample *sample)
+{
+	Datum		values[EXPORTED_COLUMNS] = {0};
+	bool		nulls[EXPORTED_COLUMNS] = {0};
+	const char *folder = export->shape.folder;
+
+	values[EXPORTED_LINE] = PointerGetDatum(cstring_to_text_with_len(export->line.data,
+																	 export->line.len));
+	values[EXPORTED_IMAGE] = Int64GetDatum(sample->image);
+	set_text(values, nulls, EXPORTED_TASK, sample->task);
+	set_text(values, nulls, EXPORTED_FILE_NAME,
+			 sample->name + (folder == NULL ? 0 : strlen(folder) + 1));
+	set_sha256(values, nulls, EXPORTED_SHA256, sample);
+	return HeapTupleGetDatum(heap_form_tuple(export->desc, values, nulls));
+}
+
+static Datum
+sample_result(const Export *export, const ExportSample *sample, ExportFault fault)
+{
+	switch (export->wanted)
+	{
+		case RESULT_SELECTED:
+			return selected_row(export, sample, fault);
+		case RESULT_EXPORTED:
+			return exported_row(export, sample);
+		default:
+			return PointerGetDatum(cstring_to_text_with_len(export->line.data, export->line.len));
+	}
 }
 
 /* The sample's line or row among the results, if it has one. */
 static void
 take_sample(Export *export, ExportSample *sample)
 {
+	bool		selected = export->wanted == RESULT_SELECTED;
 	ExportFault fault;
 	MemoryContext old;
 
 	resetStringInfo(&export->line);
-	fault = export_line(&export->line, sample, &export->shape, export->selected == NULL);
+	fault = export_line(&export->line, sample, &export->shape, !selected);
 	if (fault != FAULT_NONE)
 	{
 		if (export->first_fault == 0)
 			export->first_fault = sample->image;
 		export->faults[fault]++;
-		if (export->selected == NULL)
+		if (!selected)
 			return;
 	}
 	old = MemoryContextSwitchTo(export->results_context);
-	export->results[export->n_results++] = export->selected != NULL ?
-		selected_row(export, sample, fault) :
-		PointerGetDatum(cstring_to_text_with_len(export->line.data, export->line.len));
+	export->results[export->n_results++] = sample_result(export, sample, fault);
 	MemoryContextSwitchTo(old);
 }
 
@@ -177,7 +233,7 @@ close_cursor(Datum arg)
 }
 
 static Export *
-export_begin(FunctionCallInfo fcinfo, bool selected, MemoryContext context)
+export_begin(FunctionCallInfo fcinfo, ExportResult wanted, MemoryContext context)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	Export	   *export = MemoryContextAllocZero(context, sizeof(Export));
@@ -189,11 +245,12 @@ export_begin(FunctionCallInfo fcinfo, bool selected, MemoryContext context)
 	export->receiver.mydest = DestNone;
 	export->cursor = export_open(fcinfo, &export->shape);
 	export->caller = result->econtext;
-	if (selected)
+	export->wanted = wanted;
+	if (wanted != RESULT_LINE)
 	{
-		if (get_call_result_type(fcinfo, NULL, &export->selected) != TYPEFUNC_COMPOSITE)
-			elog(ERROR, "llava_selected does not return rows");
-		BlessTupleDesc(export->selected);
+		if (get_call_result_type(fcinfo, NULL, &export->desc) != TYPEFUNC_COMPOSITE)
+			elog(ERROR, "an export's function does not return rows");
+		BlessTupleDesc(export->desc);
 	}
 	initStringInfo(&export->line);
 	export->row_context = AllocSetContextCreate(context, "llava_export row",
@@ -241,12 +298,12 @@ export_end(Export *export)
 {
 	UnregisterExprContextCallback(export->caller, close_cursor, PointerGetDatum(export));
 	close_cursor(PointerGetDatum(export));
-	if (export->selected == NULL)
+	if (export->wanted != RESULT_SELECTED)
 		warn_of_faults(export);
 }
 
 static Datum
-next_result(FunctionCallInfo fcinfo, bool selected)
+next_result(FunctionCallInfo fcinfo, ExportResult wanted)
 {
 	FuncCallContext *call;
 	Export	   *export;
@@ -254,7 +311,7 @@ next_result(FunctionCallInfo fcinfo, bool selected)
 	if (SRF_IS_FIRSTCALL())
 	{
 		call = SRF_FIRSTCALL_INIT();
-		call->user_fctx = export_begin(fcinfo, selected, call->multi_call_memory_ctx);
+		call->user_fctx = export_begin(fcinfo, wanted, call->multi_call_memory_ctx);
 	}
 	call = SRF_PERCALL_SETUP();
 	export = call->user_fctx;
@@ -271,12 +328,19 @@ next_result(FunctionCallInfo fcinfo, bool selected)
 Datum
 llava_export(PG_FUNCTION_ARGS)
 {
-	return next_result(fcinfo, false);
+	return next_result(fcinfo, RESULT_LINE);
 }
 
 /* llava_selected(format text, ...): one row a sample, the same in the same order. */
 Datum
 llava_selected(PG_FUNCTION_ARGS)
 {
-	return next_result(fcinfo, true);
+	return next_result(fcinfo, RESULT_SELECTED);
+}
+
+/* llava_exported(format text, ...): the lines of llava_export with whose they are. */
+Datum
+llava_exported(PG_FUNCTION_ARGS)
+{
+	return next_result(fcinfo, RESULT_EXPORTED);
 }

@@ -147,7 +147,8 @@ json_is_certain(const char *bytes, size_t length)
 {
 	const char *end = bytes + length;
 	const char *at = bytes;
-	uint64		objects = 0;	/* which of those around are objects; the lowest: the nearest */
+	uint64		objects = 0;	/* which of those around are objects; the
+								 * lowest: the nearest */
 	int			depth = 0;
 
 	for (;;)

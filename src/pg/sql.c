@@ -431,12 +431,16 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
 	"TTBdlB"},
 	[SQL_EXPORT_MIX] = {
-		"WITH valid AS MATERIALIZED (SELECT s.image, s.task, s.sha256,"
-		"   @.llava_image_share(s.image, s.sha256, 1) AS share"
-		"  FROM @.llava_selected(format => $7, tasks => $1, without_flags => $2,"
+		/*
+		 * llava_exported says what is left out as invalid; its lines are not
+		 * kept
+		 */
+		"WITH valid AS MATERIALIZED (SELECT (s.sample).image, (s.sample).task, (s.sample).sha256,"
+		"   @.llava_image_share((s.sample).image, (s.sample).sha256, 1) AS share"
+		"  FROM (SELECT @.llava_exported(format => $7, tasks => $1, without_flags => $2,"
 		"   split => CASE WHEN $3 THEN 'validation' WHEN NOT $3 THEN 'train' END,"
-		"   validation => $4, image_name => $8, data_urls => $6, cutoff_len => $9) s"
-		"  WHERE s.rule IS NULL), "
+		"   validation => $4, image_name => $8, data_urls => $6, cutoff_len => $9) AS sample"
+		"   OFFSET 0) s), "
 		"weights AS (SELECT DISTINCT ON (name) name, weight FROM @.llava_task"
 		"  ORDER BY name, version DESC), "
 		"have AS (SELECT w.name, w.weight::pg_catalog.numeric AS weight, pg_catalog.count(v.task) AS n"

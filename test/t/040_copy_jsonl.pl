@@ -190,5 +190,26 @@ my ($before, $after) = split /\n/, slurp_file("$dir/peak");
 cmp_ok(-s "$dir/large.jsonl", '>', 55_000_000, 'an export of 57 MB');
 cmp_ok($after - $before, '<', 16_000, 'takes less than 16 MB of memory');
 
+# a line of 300 MB: too long for jsonb, which the error says with its line; text takes it
+{
+	open my $file, '>:raw', "$dir/long.jsonl" or die $!;
+	print $file "1\n[\"";
+	print $file 'x' x 1_000_000 for 1 .. 300;
+	print $file "\"]\n3\n";
+	close $file or die $!;
+}
+$node->safe_psql('postgres', 'CREATE TABLE long (j jsonb, t text)');
+my $error = psql([ '-c', "COPY long (j) FROM '$dir/long.jsonl' (FORMAT jsonl)" ]);
+like($error, qr/ERROR:  string too long to represent as jsonb string/, 'a string of 300 MB is too long for jsonb');
+like($error, qr/CONTEXT:  COPY long, line 2, column j/, 'the error names the line');
+cmp_ok(length $error, '<', 2000, 'and does not repeat it');
+is(psql([ '-c', "COPY long (t) FROM '$dir/long.jsonl' (FORMAT jsonl)",
+			'-c', 'SELECT octet_length(t) FROM long WHERE j IS NULL ORDER BY 1', '-c', $peak ],
+		out => "$dir/lengths"), '', 'a text column takes it');
+my @lengths = split /\n/, slurp_file("$dir/lengths");
+is("@lengths[0 .. 2]", '1 1 300000004', 'whole');
+cmp_ok($lengths[3], '<', 1_500_000, 'in less than 1.5 GB of memory');
+unlink "$dir/long.jsonl" or die $!;
+
 $node->stop('fast');
 done_testing();

@@ -195,6 +195,17 @@ chmod 0777, "$dir/images";
 like(sql("SET ROLE publisher; SELECT llava_record_export('second.jsonl'); SELECT left(llava_page(1), 15), left(llava_dataset_card(), 3), (SELECT count(*) FROM llava_verify_export(2)), (SELECT count(*) > 10 FROM llava_rebuild_export(2)), (SELECT count(*) > 10 FROM llava_published WHERE manifest = 2), (SELECT written > 10 FROM llava_export_images('$dir/images'))"),
 	qr/^2\n<!doctype html>\|---\|0\|t\|t\|t$/, 'for somebody who publishes');
 
+# a format that leaves an image out: each line is still recorded under its own sample
+sql("UPDATE llava_image SET format = 'gif' WHERE id = (SELECT min(image) + 1 FROM llava_conversation)");
+sql("SELECT llava_record_export('openai.jsonl', 'openai')");
+is(sql(<<'SQL'), 't|0', 'nothing is recorded under another sample than its own');
+WITH today AS (SELECT (e).* FROM (SELECT llava_exported('openai') AS e) AS _),
+recorded AS (SELECT l.* FROM llava_manifest_line l JOIN llava_manifest m ON m.id = l.manifest WHERE m.file = 'openai.jsonl')
+SELECT count(r.image) = (SELECT count(*) - 1 FROM llava_export()),
+	count(*) FILTER (WHERE (r.sha256 = sha256(convert_to(t.line || E'\n', 'UTF8'))) IS NOT TRUE)
+FROM recorded r FULL JOIN today t USING (image, task)
+SQL
+
 $node->stop('fast');
 $endpoint->stop;
 done_testing();
