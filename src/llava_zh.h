@@ -102,6 +102,7 @@ typedef enum SqlStatement
 	SQL_LOAD_REJECTED,
 	SQL_CLAIM,
 	SQL_CLAIM_IMAGES,
+	SQL_IMAGE_SLICE,
 	SQL_RENEW,
 	SQL_RELEASE,
 	SQL_RELEASE_HOLDER,
@@ -294,6 +295,9 @@ extern VlmPool *transport_pool(int max_connections);
 /* Whether a socket is left for a request more; a request beyond would wait in the pool. */
 extern bool transport_has_room(void);
 extern bool transport_wait(int extra_fd, long timeout_ms);
+
+/* Serves the sockets in the middle of something long, without waiting. */
+extern void transport_serve(void);
 
 /* ---- shared.c: shared memory, wake at commit ---- */
 

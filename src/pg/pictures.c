@@ -16,6 +16,9 @@
  */
 #define READ_AT_ONCE (8 * 1024 * 1024)
 
+/* Larger ones come in slices, and sockets are served in between. */
+#define SLICE (512 * 1024)
+
 static Call *
 call_of_image(List *calls, int64 image, Call *after)
 {
@@ -71,6 +74,47 @@ copy_picture(Loop *loop, Call *call, const bytea *bytes)
 	job->user = call;
 	call->job = job;
 	call_set_bytes(loop, call, (int64) size);
+	return true;
+}
+
+/*
+ * A large picture, slice by slice, in one snapshot.  False: there is no memory, or it
+ * is not what its size says.
+ */
+static bool
+read_slices(Loop *loop, Call *call, int64 size)
+{
+	ImageJob   *job = calloc(1, sizeof(ImageJob));
+	uint8	   *data;
+
+	if (job == NULL || (data = malloc((size_t) size)) == NULL)
+	{
+		free(job);
+		return false;
+	}
+	job->data = data;
+	job->user = call;
+	call->job = job;			/* freed with the call, should a slice fail */
+	call_set_bytes(loop, call, size);
+	while ((int64) job->size < size)
+	{
+		Datum		values[3] = {
+			Int64GetDatum(call->image), Int32GetDatum((int32) job->size + 1), Int32GetDatum(SLICE)
+		};
+		bool		isnull = true;
+		bytea	   *slice = NULL;
+
+		if (sql_run(SQL_IMAGE_SLICE, values, NULL, 0) > 0)
+			slice = DatumGetByteaPP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+												  &isnull));
+		if (isnull || VARSIZE_ANY_EXHDR(slice) == 0 ||
+			VARSIZE_ANY_EXHDR(slice) > (size_t) size - job->size)
+			return false;
+		memcpy(data + job->size, VARDATA_ANY(slice), VARSIZE_ANY_EXHDR(slice));
+		job->size += VARSIZE_ANY_EXHDR(slice);
+		SPI_freetuptable(SPI_tuptable);
+		transport_serve();
+	}
 	return true;
 }
 
@@ -143,6 +187,8 @@ read_row(Loop *loop, List *calls, HeapTuple row, TupleDesc desc)
 			call->no_room |= !note_file(loop, call, row, desc);
 		else if (bytes != NULL)
 			call->no_room |= !copy_picture(loop, call, bytes);
+		else if (fits && size > SLICE)
+			call->no_room |= !read_slices(loop, call, size);
 	}
 	if (bytes != NULL && (Pointer) bytes != DatumGetPointer(datum))
 		pfree(bytes);
@@ -152,10 +198,11 @@ void
 pictures_read(Loop *loop, List *calls)
 {
 	Datum	   *ids = palloc(sizeof(Datum) * list_length(calls));
-	Datum		values[3];
+	Datum		values[4];
 	ListCell   *cell;
 	int			n = 0;
 	uint64		rows;
+	SPITupleTable *table;
 
 	foreach(cell, calls)
 		ids[n++] = Int64GetDatum(((Call *) lfirst(cell))->image);
@@ -163,7 +210,9 @@ pictures_read(Loop *loop, List *calls)
 												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[1] = Int64GetDatum(Max(pictures_room(loop), 1));
 	values[2] = Int64GetDatum(READ_AT_ONCE);
+	values[3] = Int64GetDatum(SLICE);
 	rows = sql_run(SQL_CLAIM_IMAGES, values, NULL, 0);
+	table = SPI_tuptable;
 	for (uint64 i = 0; i < rows; i++)
-		read_row(loop, calls, SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		read_row(loop, calls, table->vals[i], table->tupdesc);
 }

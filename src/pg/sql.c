@@ -252,9 +252,9 @@ static const Statement statements[SQL_STATEMENTS] = {
 	[SQL_CLAIM_IMAGES] = {
 		/*
 		 * in order of id, as many as fit into $2 bytes, of which $3 are read
-		 * here, and one in any case
+		 * now, and one in any case; those over $4 bytes come in slices
 		 */
-		"SELECT s.id, CASE WHEN s.fits THEN"
+		"SELECT s.id, CASE WHEN s.fits AND s.bytes <= $4 THEN"
 		"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.fits,"
 		"  s.width, s.height, s.long_images, s.path, s.sha256, s.bytes FROM ("
 		"  SELECT i.id, i.width, i.height, i.long_images,"
@@ -266,7 +266,9 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"      OVER before, 0) < $3) AS fits"
 		"  FROM @.llava_image i WHERE i.id = ANY ($1)"
 		"  WINDOW before AS (ORDER BY i.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) s",
-	"Lll"},
+	"Llll"},
+	[SQL_IMAGE_SLICE] = {
+	"SELECT pg_catalog.substr(image, $2, $3) FROM @.llava_image WHERE id = $1", "lii"},
 	[SQL_RENEW] = {
 		"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4"
 		" WHERE image = $1 AND task = $2 AND call = $3 AND holder IS NOT NULL",

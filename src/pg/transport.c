@@ -160,3 +160,11 @@ transport_wait(int extra_fd, long timeout_ms)
 	vlm_pool_step(pool);
 	return latched;
 }
+
+void
+transport_serve(void)
+{
+	(void) vlm_pool_prepare_wait(pool);
+	vlm_pool_step(pool);
+	CHECK_FOR_INTERRUPTS();
+}

@@ -1,5 +1,5 @@
 # A picture of 200 MB is refused at once, wherever it comes in, and what comes
-# beside it goes on.
+# beside it goes on; one of some megabytes comes to the endpoint as it is.
 use strict;
 use warnings;
 use lib 'test/perl';
@@ -26,6 +26,17 @@ like($stderr, qr/ERROR:  (22|54)\w{3}: .*209715/s, 'llava_generate refuses it, w
 like($stderr, qr/HINT:.*image_max_size/s, 'and says which setting it is');
 is($node->safe_psql('postgres', "SELECT problem ~ '209715' FROM llava_image_info($large)"), 't', 'llava_image_info says so too');
 is($endpoint->stats->{requests}, $asked, 'nothing was asked');
+
+# read from its table in slices
+srand(1);
+my $noise = $node->basedir . '/noise.png';
+append_to_file($noise, LlavaZh::Cluster::grey_png(map { pack 'C*', map { int rand 256 } 1 .. 1500 } 1 .. 1500));
+cmp_ok(-s $noise, '>', 2_000_000, 'a picture of more than 2 MB');
+$node->safe_psql('postgres', "INSERT INTO llava_image (path, image) VALUES ('noise.png', pg_read_binary_file('$noise'))");
+ok($node->wait_drained, 'is asked about');
+my ($sent) = grep { ($_->{width} // 0) > 200 } $endpoint->requests;
+is($sent->{image}, $node->safe_psql('postgres', "SELECT encode(sha256(llava_prepare_image(image)), 'hex') FROM llava_image WHERE path = 'noise.png'"),
+	'with the very bytes that a session prepares of it');
 
 my $folder = $node->basedir . '/pictures';
 mkdir $folder;
