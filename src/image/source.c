@@ -67,6 +67,9 @@ image_source_open(const uint8_t *data, size_t size, const ImageInfo *info, int m
 	return image_fail(error, IMAGE_UNKNOWN, "not a picture");
 }
 
+/* A header of a few bytes shall not cost more than this before anything is said of it. */
+#define COUNTED_MEMORY (48 << 20)
+
 /* Rows that come before the first that does not. */
 static int
 count_rows(ImageSource *source)
@@ -88,7 +91,7 @@ image_rows_there(const uint8_t *data, size_t size, const ImageInfo *info)
 	int			rows;
 
 	if ((info->memory > 0 && info->format != IMAGE_FORMAT_WEBP) ||
-		info->memory > image_default_limits.max_memory ||
+		info->memory > COUNTED_MEMORY ||
 		info->width > image_default_limits.max_side ||
 		info->height > image_default_limits.max_side ||
 		(int64_t) info->width * info->height > image_default_limits.max_pixels)

@@ -445,6 +445,23 @@ names_are_the_promised(void **state)
 	assert_string_equal(image_status_name(IMAGE_STOPPED), "stopped");
 }
 
+/* How far it goes is found out by decoding, but not of a giant that a few bytes announce. */
+static void
+a_cut_giant_is_not_decoded(void **state)
+{
+	Picture		picture = scene(4200, 4200);
+	Bytes		file = webp_of(&picture, false);
+	ImageInfo	info;
+
+	(void) state;
+	assert_int_equal(image_info(file.data, file.size * 2 / 3, &info, NULL), IMAGE_OK);
+	assert_int_equal(info.width, 4200);
+	assert_false(info.complete);
+	assert_int_equal(info.rows, -1);
+	free(file.data);
+	free(picture.samples);
+}
+
 int
 main(void)
 {
@@ -461,6 +478,7 @@ main(void)
 		cmocka_unit_test(bombs_are_refused_by_their_header),
 		cmocka_unit_test(scans_are_counted),
 		cmocka_unit_test(a_header_costs_little),
+		cmocka_unit_test(a_cut_giant_is_not_decoded),
 		cmocka_unit_test(names_are_the_promised),
 	};
 
