@@ -487,6 +487,19 @@ CREATE VIEW @extschema@.llava_stat_server AS
 COMMENT ON VIEW @extschema@.llava_stat_server IS
 	'one row a server: whether it is asked, why not, and what it was asked and has cost';
 
+CREATE VIEW @extschema@.llava_stat_worker AS
+	SELECT a.pid, a.slot, a.state, a.wait_event, a.query AS activity, a.state_change AS since,
+		COALESCE(h.held, 0) AS held
+	FROM (SELECT s.*, CASE WHEN s.backend_type = 'llava_zh worker'
+			THEN pg_catalog.substring(s.application_name, '[0-9]+$')::integer END AS slot
+		FROM pg_catalog.pg_stat_activity s WHERE s.datname = pg_catalog.current_database()) a
+	LEFT JOIN (SELECT p.holder, pg_catalog.count(*) AS held
+		FROM @extschema@.llava_pending p WHERE p.holder IS NOT NULL GROUP BY p.holder) h
+		ON h.holder = COALESCE(a.slot, -a.pid)
+	WHERE a.slot IS NOT NULL OR h.held > 0;
+COMMENT ON VIEW @extschema@.llava_stat_worker IS
+	'the workers of this database, and sessions that drain (slot NULL): what each does, and how many rows it holds';
+
 CREATE VIEW @extschema@.llava_stat_task AS
 	SELECT r.task, r.task_version, r.server,
 		pg_catalog.count(*) AS replies,

@@ -26,6 +26,8 @@ if ($node->safe_psql('postgres', "SELECT current_setting('server_version_num')::
 {
 	is($node->safe_psql('postgres', sprintf($activity, 'wait_event')), 'LlavaZhHttp', 'by name');
 }
+is($node->safe_psql('postgres', "SELECT w.slot, w.state, w.activity ~ '^llava_zh: ', w.held FROM llava_stat_worker w JOIN pg_stat_activity a USING (pid) WHERE a.application_name = 'llava_zh worker 0'"),
+	'0|idle|t|1', 'llava_stat_worker says what it does and how many rows it holds');
 $endpoint->control(faults => '401=1');
 $endpoint->control(release => 1);
 $node->insert_pictures(311, 320);
