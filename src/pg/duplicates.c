@@ -122,14 +122,16 @@ band_values(uint64 coarse, int band)
 static int64
 find_original(const ImageHash *hash, int *distance)
 {
-	Datum		values[2 + BANDS];
+	Datum		values[4 + BANDS];
 	int64		original = 0;
 	uint64		rows;
 
 	values[0] = Int64GetDatum((int64) hash->coarse);
 	values[1] = Int32GetDatum(IMAGE_SAME_COARSE);
+	values[2] = fine_datum(hash);
+	values[3] = Int32GetDatum(IMAGE_SAME_FINE);
 	for (int band = 0; band < BANDS; band++)
-		values[2 + band] = band_values(hash->coarse, band);
+		values[4 + band] = band_values(hash->coarse, band);
 	rows = sql_run(SQL_HASH_NEAR, values, NULL, 0);
 	for (uint64 i = 0; i < rows; i++)
 	{

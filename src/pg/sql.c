@@ -41,6 +41,16 @@ typedef struct Statement
 #define EXPORT_ORDER \
 	"@.llava_image_share(c.image, i.sha256, $5), c.image, c.task COLLATE pg_catalog.\"C\""
 
+/*
+ * Hashes within $2 bits of $1, and $4 of $3.  Both here: a hundred thousand pages of
+ * one layout may have one coarse hash.
+ */
+#define HASHES_NEAR \
+	"SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy" \
+	" AND @.llava_hash_distance(coarse, $1) <= $2" \
+	" AND CASE WHEN pg_catalog.octet_length(fine) = pg_catalog.octet_length($3)" \
+	"  THEN @.llava_hash_distance(fine, $3) <= $4 END AND "
+
 /* A row of the ledger. */
 #define REPLY_COLUMNS \
 	"INSERT INTO @.llava_reply (image, id, task, task_version, server, model," \
@@ -185,15 +195,11 @@ static const Statement statements[SQL_STATEMENTS] = {
 		" LEFT JOIN @.llava_hash h ON h.image = i.id WHERE i.id = $1",
 	"l"},
 	[SQL_HASH_NEAR] = {
-		"SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
-		"  AND (coarse & 65535::bigint) = ANY ($3) AND @.llava_hash_distance(coarse, $1) <= $2 "
-		"UNION ALL SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
-		"  AND ((coarse >> 16) & 65535::bigint) = ANY ($4) AND @.llava_hash_distance(coarse, $1) <= $2 "
-		"UNION ALL SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
-		"  AND ((coarse >> 32) & 65535::bigint) = ANY ($5) AND @.llava_hash_distance(coarse, $1) <= $2 "
-		"UNION ALL SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy"
-		"  AND ((coarse >> 48) & 65535::bigint) = ANY ($6) AND @.llava_hash_distance(coarse, $1) <= $2 ",
-	"liLLLL"},
+		HASHES_NEAR "(coarse & 65535::bigint) = ANY ($5)" " UNION ALL "
+		HASHES_NEAR "((coarse >> 16) & 65535::bigint) = ANY ($6)" " UNION ALL "
+		HASHES_NEAR "((coarse >> 32) & 65535::bigint) = ANY ($7)" " UNION ALL "
+		HASHES_NEAR "((coarse >> 48) & 65535::bigint) = ANY ($8)",
+	"libiLLLL"},
 	[SQL_HASH_ADD] = {
 		"INSERT INTO @.llava_hash (image, coarse, fine, colours, copy)"
 		" VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",

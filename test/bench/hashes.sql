@@ -16,32 +16,32 @@ VACUUM ANALYZE llava_hash;
 
 CREATE FUNCTION pg_temp.band(coarse bigint, shift integer) RETURNS bigint[] IMMUTABLE LANGUAGE sql AS
 	'SELECT array_agg(((coarse >> shift) & 65535) # b) FROM (SELECT 0::bigint UNION ALL SELECT 1::bigint << i FROM generate_series(0, 15) i) AS bits (b)';
-PREPARE look (bigint, integer, bigint[], bigint[], bigint[], bigint[]) AS
-	SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy
-		AND (coarse & 65535::bigint) = ANY ($3) AND llava_hash_distance(coarse, $1) <= $2
-	UNION ALL SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy
-		AND ((coarse >> 16) & 65535::bigint) = ANY ($4) AND llava_hash_distance(coarse, $1) <= $2
-	UNION ALL SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy
-		AND ((coarse >> 32) & 65535::bigint) = ANY ($5) AND llava_hash_distance(coarse, $1) <= $2
-	UNION ALL SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy
-		AND ((coarse >> 48) & 65535::bigint) = ANY ($6) AND llava_hash_distance(coarse, $1) <= $2;
+PREPARE look (bigint, integer, bytea, integer, bigint[], bigint[], bigint[], bigint[]) AS
+	SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy AND llava_hash_distance(coarse, $1) <= $2
+		AND CASE WHEN octet_length(fine) = octet_length($3) THEN llava_hash_distance(fine, $3) <= $4 END AND (coarse & 65535::bigint) = ANY ($5)
+	UNION ALL SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy AND llava_hash_distance(coarse, $1) <= $2
+		AND CASE WHEN octet_length(fine) = octet_length($3) THEN llava_hash_distance(fine, $3) <= $4 END AND ((coarse >> 16) & 65535::bigint) = ANY ($6)
+	UNION ALL SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy AND llava_hash_distance(coarse, $1) <= $2
+		AND CASE WHEN octet_length(fine) = octet_length($3) THEN llava_hash_distance(fine, $3) <= $4 END AND ((coarse >> 32) & 65535::bigint) = ANY ($7)
+	UNION ALL SELECT image, coarse, fine, colours FROM llava_hash WHERE NOT copy AND llava_hash_distance(coarse, $1) <= $2
+		AND CASE WHEN octet_length(fine) = octet_length($3) THEN llava_hash_distance(fine, $3) <= $4 END AND ((coarse >> 48) & 65535::bigint) = ANY ($8);
 
 -- copies of hashes that are there, 0 to 7 bits away, and as many that are nobody's
-CREATE TEMP TABLE looked (coarse bigint, apart integer, ms float8, found bigint, missed bigint);
+CREATE TEMP TABLE looked (coarse bigint, fine bytea, apart integer, ms float8, found bigint, missed bigint);
 DO $$
 DECLARE
-	want bigint; began timestamptz; n bigint := (SELECT max(image) FROM llava_hash); rows bigint; r record;
+	want bigint; looks bytea; began timestamptz; n bigint := (SELECT max(image) FROM llava_hash); rows bigint; r record;
 BEGIN
 	FOR k IN 0 .. 399 LOOP
-		SELECT h.coarse INTO want FROM llava_hash h WHERE h.image = 1 + (k::bigint * 7919 * 31) % n;
+		SELECT h.coarse, h.fine INTO want, looks FROM llava_hash h WHERE h.image = 1 + (k::bigint * 7919 * 31) % n;
 		FOR bit IN 1 .. k % 8 LOOP
 			want := want # (1::bigint << ((k * 13 + bit * 9) % 64));
 		END LOOP;
 		IF k % 2 = 1 THEN want := ('x' || left(md5('other' || k), 16))::bit(64)::bigint; END IF;
 		began := clock_timestamp();
-		EXECUTE format('EXECUTE look (%s, 7, %L, %L, %L, %L)', want, pg_temp.band(want, 0), pg_temp.band(want, 16), pg_temp.band(want, 32), pg_temp.band(want, 48));
+		EXECUTE format('EXECUTE look (%s, 7, %L, 20, %L, %L, %L, %L)', want, looks, pg_temp.band(want, 0), pg_temp.band(want, 16), pg_temp.band(want, 32), pg_temp.band(want, 48));
 		GET DIAGNOSTICS rows = ROW_COUNT;
-		INSERT INTO looked VALUES (want, CASE WHEN k % 2 = 0 THEN k % 8 END, 1000 * extract(epoch FROM clock_timestamp() - began), rows, NULL);
+		INSERT INTO looked VALUES (want, looks, CASE WHEN k % 2 = 0 THEN k % 8 END, 1000 * extract(epoch FROM clock_timestamp() - began), rows, NULL);
 	END LOOP;
 END $$;
 SET enable_seqscan = on;
@@ -49,6 +49,25 @@ SELECT :n AS hashes, round(avg(ms)::numeric, 2) AS mean_ms,
 	round(percentile_cont(0.99) WITHIN GROUP (ORDER BY ms)::numeric, 2) AS p99_ms, round(max(ms)::numeric, 2) AS most_ms,
 	count(*) FILTER (WHERE apart IS NOT NULL AND found = 0) AS copies_not_found,
 	(SELECT count(*) FROM (SELECT * FROM looked WHERE ctid < '(0,40)') l
-		WHERE (found > 0) <> EXISTS (SELECT FROM llava_hash h WHERE llava_hash_distance(h.coarse, l.coarse) <= 7)) AS unlike_a_scan,
+		WHERE (found > 0) <> EXISTS (SELECT FROM llava_hash h WHERE llava_hash_distance(h.coarse, l.coarse) <= 7 AND llava_hash_distance(h.fine, l.fine) <= 20)) AS unlike_a_scan,
 	pg_size_pretty(pg_total_relation_size('llava_hash')) AS size
 FROM looked;
+
+-- pages of one layout: all of one coarse hash, each of a fine one of its own
+TRUNCATE llava_hash, looked;
+INSERT INTO llava_hash (image, coarse, fine, colours)
+SELECT n, 1234567890123, sha256(int8send(n)), '\x8080808080808080' FROM generate_series(1, least(:n, 100000)) AS n;
+VACUUM ANALYZE llava_hash;
+SET enable_seqscan = off;
+DO $$
+DECLARE
+	want bigint := 1234567890123; began timestamptz; rows bigint;
+BEGIN
+	FOR k IN 1 .. 20 LOOP
+		began := clock_timestamp();
+		EXECUTE format('EXECUTE look (%s, 7, %L, 20, %L, %L, %L, %L)', want, sha256(int8send(k)), pg_temp.band(want, 0), pg_temp.band(want, 16), pg_temp.band(want, 32), pg_temp.band(want, 48));
+		GET DIAGNOSTICS rows = ROW_COUNT;
+		INSERT INTO looked VALUES (want, NULL, 0, 1000 * extract(epoch FROM clock_timestamp() - began), rows, NULL);
+	END LOOP;
+END $$;
+SELECT (SELECT count(*) FROM llava_hash) AS of_one_layout, round(avg(ms)::numeric, 2) AS mean_ms, bool_and(found > 0) AS all_found FROM looked;
