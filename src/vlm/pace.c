@@ -2,16 +2,26 @@
  * pace.c
  *	  How many requests at once and how many a minute one server is sent.
  *
- * The window grows as TCP's does (RFC 5681): by one a success up to the threshold,
- * by one a window's worth of successes beyond; throttling halves it, at most once
- * a second, since the requests in flight are throttled together.
+ * The window grows as TCP's does (RFC 5681): by one a success up to the threshold;
+ * beyond, by one in the first window's worth of successes, two in the second, and
+ * so on, the longer nothing is refused the faster.  Throttling halves it, once for all the requests that were in
+ * flight together, and leaves the threshold a little below what was too much: a
+ * server that takes so many and no more is nearly full again after one latency.
+ * While nothing but throttling comes the threshold stays, as RFC 5681 (3.1) has it
+ * for a segment that is lost again, and each halving is followed by a longer wait.
  */
 #include "vlm.h"
 
 #include <string.h>
 
 #define FIRST_WINDOW 32.0
-#define HALVE_AGAIN_MS 1000
+
+/* The share of the window that was too much to which it grows fast again. */
+#define THRESHOLD_SHARE 0.9
+
+/* The wait after a halving that followed a halving; doubled by each further one. */
+#define FRUITLESS_WAIT_MS 100
+#define FRUITLESS_WAIT_MAX_MS 10000
 
 void
 vlm_pace_init(VlmPace *pace, int64_t now_ms)
@@ -20,6 +30,7 @@ vlm_pace_init(VlmPace *pace, int64_t now_ms)
 	pace->max_in_flight = 1;
 	pace->window = FIRST_WINDOW;
 	pace->threshold = 1e9;
+	pace->halved_ms = pace->storm_ms = INT64_MIN;
 	pace->credit_ms = now_ms;
 }
 
@@ -100,42 +111,74 @@ vlm_pace_sent(VlmPace *pace, int64_t tokens, int64_t now_ms)
 }
 
 static void
-grow(VlmPace *pace)
+succeeded(VlmPace *pace, int64_t sent_ms)
 {
-	pace->window += pace->window < pace->threshold ? 1.0 : 1.0 / pace->window;
+	if (sent_ms > pace->storm_ms)
+		pace->fruitless = 0;
+	/* in a storm the answers to what was sent before it promise nothing */
+	if (pace->fruitless > 1)
+		return;
+	if (pace->window < pace->threshold)
+		pace->window = pace->window + 1.0 < pace->threshold ? pace->window + 1.0 : pace->threshold;
+	else
+	{
+		pace->step += 1.0 / pace->window;
+		pace->window += pace->step / pace->window;
+	}
 	if (pace->window > pace->max_in_flight)
 		pace->window = pace->max_in_flight;
 }
 
 static void
-halve(VlmPace *pace, int64_t now_ms)
+wait_until(VlmPace *pace, int64_t at_ms)
 {
-	if (pace->halved_ms != 0 && now_ms - pace->halved_ms < HALVE_AGAIN_MS)
+	if (at_ms > pace->not_before_ms)
+		pace->not_before_ms = at_ms;
+}
+
+static int64_t
+fruitless_wait_ms(int halvings)
+{
+	int64_t		wait = FRUITLESS_WAIT_MS;
+
+	for (int i = 2; i < halvings && wait < FRUITLESS_WAIT_MAX_MS; i++)
+		wait *= 2;
+	return wait < FRUITLESS_WAIT_MAX_MS ? wait : FRUITLESS_WAIT_MAX_MS;
+}
+
+static void
+throttled(VlmPace *pace, int64_t sent_ms, int64_t retry_after_ms, int64_t now_ms)
+{
+	if (retry_after_ms > 0)
+		wait_until(pace, now_ms + retry_after_ms);
+	/* sent before it was known that there were too many */
+	if (sent_ms <= pace->halved_ms)
 		return;
 	pace->halved_ms = now_ms;
-	pace->window /= 2;
-	if (pace->window < 1.0)
-		pace->window = 1.0;
-	pace->threshold = pace->window;
+	pace->step = 0;
+	pace->fruitless++;
+	if (pace->fruitless == 1)
+	{
+		pace->storm_ms = now_ms;
+		pace->threshold = pace->window * THRESHOLD_SHARE;
+	}
+	else if (retry_after_ms <= 0)
+		wait_until(pace, now_ms + fruitless_wait_ms(pace->fruitless));
+	pace->window = pace->window > 2.0 ? pace->window / 2 : 1.0;
 }
 
 void
 vlm_pace_ended(VlmPace *pace, VlmAction action, int64_t latency_ms, int64_t retry_after_ms,
 			   int64_t forecast_tokens, int64_t actual_tokens, int64_t now_ms)
 {
-	(void) latency_ms;
 	if (pace->in_flight > 0)
 		pace->in_flight--;
 	if (actual_tokens >= 0)
 		pace->token_credit += (double) (forecast_tokens - actual_tokens);
 	if (action == VLM_THROTTLE)
-	{
-		halve(pace, now_ms);
-		if (retry_after_ms > 0 && now_ms + retry_after_ms > pace->not_before_ms)
-			pace->not_before_ms = now_ms + retry_after_ms;
-	}
+		throttled(pace, now_ms - latency_ms, retry_after_ms, now_ms);
 	else if (action == VLM_DONE || action == VLM_IMAGE_FAULT || action == VLM_FILTERED)
-		grow(pace);
+		succeeded(pace, now_ms - latency_ms);
 }
 
 int64_t

@@ -190,8 +190,9 @@ extern void vlm_mask_key(char *text, size_t size, const char *api_key);
 
 /*
  * One server's limits, plain data that may lie in shared memory under the
- * owner's lock.  Slow start to max_in_flight, halved on throttling at most once a
- * latency, one more a window's worth of successes; requests and tokens per
+ * owner's lock.  Slow start to max_in_flight; halved by throttling, once for what
+ * was in flight together, and longer and longer waits while nothing else comes
+ * (at most 10 s; Retry-After where it was said); requests and tokens per
  * minute as leaky buckets without a burst of more than a second's worth (or one).
  */
 typedef struct VlmPace
@@ -201,9 +202,14 @@ typedef struct VlmPace
 	int64_t		tokens_per_minute;	/* 0: none */
 	double		window;			/* allowed in flight now */
 	double		threshold;		/* slow start ends here */
+	double		step;			/* of the growth beyond, a window's worth of
+								 * successes */
 	int			in_flight;
-	int64_t		not_before_ms;	/* Retry-After */
+	int64_t		not_before_ms;	/* Retry-After, or a storm's own wait */
 	int64_t		halved_ms;		/* when last */
+	int			fruitless;		/* halvings without a success in between */
+	int64_t		storm_ms;		/* the first of them; a success must have been
+								 * sent after it */
 	double		request_credit;
 	double		token_credit;
 	int64_t		credit_ms;		/* when the credits were last filled */

@@ -415,18 +415,128 @@ window_grows_and_halves(void **state)
 		vlm_pace_ended(&pace, VLM_DONE, 500, -1, 0, -1, now);
 	}
 	assert_true(pace.window == 64);
-	/* a storm at one moment is one halving */
+	/* what was in flight together is one halving */
 	for (int i = 0; i < 30; i++)
-		vlm_pace_ended(&pace, VLM_THROTTLE, 5, -1, 0, -1, now);
+		vlm_pace_ended(&pace, VLM_THROTTLE, 5, -1, 0, -1, now + i % 5);
 	assert_true(pace.window == 32);
+	assert_int_equal(vlm_pace_wait(&pace, 0, now), pace.in_flight > 0 ? -1 : 0);
 	now += 2000;
 	vlm_pace_ended(&pace, VLM_THROTTLE, 5, 3000, 0, -1, now);
 	assert_true(pace.window == 16);
 	assert_int_equal(vlm_pace_wait(&pace, 0, now), 3000);
-	/* additive from there */
-	for (int i = 0; i < 16; i++)
+	/* fast to a little below where it was too much, slowly from there */
+	for (int i = 0; i < 42; i++)
 		vlm_pace_ended(&pace, VLM_DONE, 500, -1, 0, -1, now);
-	assert_true(pace.window > 16.5 && pace.window < 17.5);
+	assert_true(pace.window > 57.5 && pace.window < 57.7);
+	for (int i = 0; i < 58; i++)
+		vlm_pace_ended(&pace, VLM_DONE, 500, -1, 0, -1, now);
+	assert_true(pace.window > 58 && pace.window < 58.7);
+}
+
+/*
+ * A server in virtual time: answers after 400 to 599 ms, throttles what is beyond its
+ * slots after 5 ms, and everything while there is a storm.
+ */
+typedef struct Simulated
+{
+	int			slots;
+	int64_t		storm_ends;
+	int64_t		now;
+	struct
+	{
+		int64_t		sent;
+		int64_t		ends;		/* 0: free */
+		VlmAction	action;
+	}			requests[512];
+	int			served;			/* at this moment */
+	int			sent;
+	int			answered;
+} Simulated;
+
+static void
+simulate_request(Simulated *server)
+{
+	bool		throttled = server->now < server->storm_ends || server->served >= server->slots;
+	int			i = 0;
+
+	while (server->requests[i].ends != 0)
+		i++;
+	server->sent++;
+	server->served += !throttled;
+	server->requests[i].sent = server->now;
+	server->requests[i].ends = server->now + (throttled ? 5 : 400 + server->sent * 37 % 200);
+	server->requests[i].action = throttled ? VLM_THROTTLE : VLM_DONE;
+}
+
+static void
+simulate(Simulated *server, VlmPace *pace, int64_t ms)
+{
+	server->sent = server->answered = 0;
+	for (int64_t until = server->now + ms; server->now < until; server->now++)
+	{
+		for (int i = 0; i < 512; i++)
+		{
+			if (server->requests[i].ends == 0 || server->requests[i].ends > server->now)
+				continue;
+			server->requests[i].ends = 0;
+			vlm_pace_ended(pace, server->requests[i].action, server->now - server->requests[i].sent,
+						   -1, 0, -1, server->now);
+			server->served -= server->requests[i].action == VLM_DONE;
+			server->answered += server->requests[i].action == VLM_DONE;
+		}
+		while (vlm_pace_wait(pace, 0, server->now) == 0)
+		{
+			vlm_pace_sent(pace, 0, server->now);
+			simulate_request(server);
+		}
+	}
+}
+
+/* What so many slots answer in so many ms. */
+#define IDEAL(slots, ms) ((slots) * (ms) / 500)
+
+static void
+a_storm_is_waited_out(void **state)
+{
+	VlmPace		pace;
+	Simulated	server = {.slots = 288};
+
+	(void) state;
+	vlm_pace_init(&pace, 0);
+	vlm_pace_limits(&pace, 288, 0, 0);
+	simulate(&server, &pace, 10000);
+	assert_true(server.answered >= IDEAL(288, 10000) * 8 / 10);
+
+	/* a minute of it: what was about to be sent, and then seldom a request */
+	server.storm_ends = server.now + 60000;
+	simulate(&server, &pace, 60000);
+	assert_in_range(server.sent, 10, 288);
+	/* found out within the last wait, and full again soon after */
+	simulate(&server, &pace, 20000);
+	simulate(&server, &pace, 30000);
+	assert_true(server.answered >= IDEAL(288, 30000) * 9 / 10);
+}
+
+static void
+a_server_of_fewer_slots_is_kept_full(void **state)
+{
+	static const int slots[] = {3, 20, 100, 200, 287};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(slots) / sizeof(slots[0]); i++)
+	{
+		VlmPace		pace;
+		Simulated	server = {.slots = slots[i]};
+
+		vlm_pace_init(&pace, 0);
+		vlm_pace_limits(&pace, 288, 0, 0);
+		simulate(&server, &pace, 30000);
+		simulate(&server, &pace, 60000);
+		printf("%d slots: %.3f of the ideal, %.3f throttled\n", slots[i],
+			   server.answered / (double) IDEAL(slots[i], 60000),
+			   (server.sent - server.answered) / (double) server.sent);
+		assert_true(server.answered >= IDEAL(slots[i], 60000) * 9 / 10);
+	}
 }
 
 static int
@@ -479,6 +589,8 @@ main(void)
 		cmocka_unit_test(no_part_of_a_key_is_left_where_words_are_clipped),
 		cmocka_unit_test(key_is_masked_in_an_answer_however_spelt),
 		cmocka_unit_test(window_grows_and_halves),
+		cmocka_unit_test(a_storm_is_waited_out),
+		cmocka_unit_test(a_server_of_fewer_slots_is_kept_full),
 		cmocka_unit_test(minutes_are_kept),
 	};
 
