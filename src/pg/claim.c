@@ -303,9 +303,8 @@ rows_wanted(Loop *loop)
 
 	if (GetCurrentTimestamp() < loop->files_away_until)
 		return 0;
-	/* claims in groups, and no more pictures than memory is set for */
-	if (left <= 0 || loop->held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)) ||
-		(loop->held > 0 && pictures_room(loop) <= 0))
+	/* claims in groups */
+	if (left <= 0 || loop->held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)))
 		return 0;
 	left = Min(left, most - loop->held);
 	if (loop->limit >= 0)

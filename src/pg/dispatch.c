@@ -211,13 +211,19 @@ move_call(Loop *loop, Call *call)
 	return true;
 }
 
-static void
-begin_turn(Loop *loop)
+/* No server is known to be full; how many there are. */
+static int
+begin_sending(Loop *loop)
 {
+	int			open = 0;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &loop->servers)
+	{
 		dlist_container(ServerState, node, iter.cur)->full = false;
+		open++;
+	}
+	return open;
 }
 
 /* What this process has no call for, others may have. */
@@ -274,21 +280,29 @@ long
 dispatch_ready(Loop *loop)
 {
 	int64		wait = -1;
+	int			open = begin_sending(loop);
 	dlist_mutable_iter iter;
 
 	loop->renewal_needed = false;
-	begin_turn(loop);
 	dlist_foreach_modify(iter, &loop->ready)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
+		ServerState *server = call->server;
 		int64		server_wait = -1;
 
-		if (!call->server->full && try_to_send(loop, call, &server_wait))
-			continue;
+		/* a full house is not looked over call by call */
+		if (open == 0 || !transport_has_room())
+			break;
+		if (!server->full)
+		{
+			if (try_to_send(loop, call, &server_wait))
+				continue;
+			open -= server->full;
+		}
 		if (server_wait > 0 && (wait < 0 || server_wait < wait))
 			wait = server_wait;
-		if (call->server->full && move_call(loop, call))
-			(void) try_to_send(loop, call, &server_wait);
+		if (server->full && move_call(loop, call) && !try_to_send(loop, call, &server_wait))
+			open -= call->server->full;
 	}
 	offer_slots(loop);
 	return (long) wait;
@@ -330,12 +344,14 @@ void
 dispatch_responses(Loop *loop)
 {
 	VlmResponse response;
+	TimestampTz now = GetCurrentTimestamp();
 
 	while (vlm_pool_next(loop->pool, &response))
 	{
 		Call	   *call = response.user;
 
 		call->response = response;
+		call->settle_at = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
 		dlist_delete(&call->node);
 		judge(call);
 		dlist_push_tail(&loop->finished, &call->node);

@@ -51,6 +51,7 @@ loop_new(int holder, bool in_procedure)
 	loop->holder = holder;
 	loop->in_procedure = in_procedure;
 	loop->limit = -1;
+	loop->picture_size = PICTURE_SIZE_AT_FIRST;
 	loop->servers_stale = true;
 	loop->cursor_visible_at = DT_NOBEGIN;
 	loop->cursor_task = MemoryContextStrdup(context, "");
@@ -72,6 +73,7 @@ loop_new(int holder, bool in_procedure)
 	threads = loop->images;
 	loop->pool = transport_pool(1);
 	servers_watch();
+	meter_begin();
 	return loop;
 }
 
@@ -81,6 +83,7 @@ loop_free(Loop *loop)
 {
 	dlist_mutable_iter iter;
 
+	meter_end();
 	vlm_pool_cancel(loop->pool, NULL);
 	join_threads(0, (Datum) 0);
 	dlist_foreach_modify(iter, &loop->sent)

@@ -14,6 +14,9 @@
 #include "limits.h"
 #include "llava_zh.h"
 
+/* Replies wait so long to be settled together. */
+#define SETTLE_GATHER_MS 10
+
 /* One server as this process sees it. */
 typedef struct ServerState
 {
@@ -85,7 +88,8 @@ typedef struct Call
 	VlmOutcome	outcome;
 	VlmEnvelope envelope;
 	ReplyResult result;			/* with VLM_DONE */
-	TimestampTz settle_at;		/* not before, after a settle that failed */
+	TimestampTz settle_at;		/* not later, or after a settle that failed
+								 * not before */
 	bool		postponed;		/* which the log has said */
 } Call;
 
@@ -114,7 +118,7 @@ typedef struct Loop
 	dlist_head	finished;		/* Call: to be settled */
 	int			held;			/* calls in all */
 	int64		bytes;			/* of pictures, before they are sent */
-	int64		picture_size;	/* running mean of those read from the table */
+	int64		picture_size;	/* running mean of those claimed */
 	TimestampTz look_hashed_at; /* no look for copies before, after an error */
 	TimestampTz renew_at;		/* when leases are looked at next */
 	bool		renewal_needed; /* a ready call's lease is too short to be
@@ -233,10 +237,13 @@ extern VlmSampling rejects_sampling(const Rejects *before, const VlmSampling *of
 
 /* ---- pictures.c ---- */
 
-/* Bytes that llava_zh.prepare_memory leaves for pictures. */
-extern int64 pictures_room(Loop *loop);
+/* Until their size is known pictures are taken to be of so many bytes. */
+#define PICTURE_SIZE_AT_FIRST (512 * 1024)
 
-/* How many of late's size may be claimed together without holding up replies. */
+/*
+ * How many of late's size may be claimed together: without holding up replies, and
+ * within llava_zh.prepare_memory; 0 while that leaves room for few.
+ */
 extern int	pictures_at_once(Loop *loop);
 
 /* Gives each call its picture's job and facts; in the claim's transaction. */

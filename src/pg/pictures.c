@@ -37,8 +37,9 @@ call_of_image(List *calls, int64 image, Call *after)
 	return NULL;
 }
 
-int64
-pictures_room(Loop *loop)
+/* Bytes of pictures that llava_zh.prepare_memory leaves. */
+static int64
+room(Loop *loop)
 {
 	return (int64) llava_prepare_memory * 1024 - loop->bytes -
 		(int64) vlm_pool_bytes(loop->pool);
@@ -47,10 +48,15 @@ pictures_room(Loop *loop)
 int
 pictures_at_once(Loop *loop)
 {
-	return (int) Max(READ_AT_ONCE / Max(loop->picture_size, 1), 1);
+	int64		left = room(loop);
+
+	/* a claim that finds room for few of its pictures gives the rest back */
+	if (loop->held > 0 && left < Min(READ_AT_ONCE, (int64) llava_prepare_memory * 1024 / 8))
+		return 0;
+	return (int) Max(Min(READ_AT_ONCE, left) / Max(loop->picture_size, 1), 1);
 }
 
-/* A running mean of those that are read here. */
+/* A running mean, for the next claim. */
 static void
 note_size(Loop *loop, int64 size)
 {
@@ -176,8 +182,7 @@ read_row(Loop *loop, List *calls, HeapTuple row, TupleDesc desc)
 		size = 0;
 	(void) SPI_getbinval(row, desc, 7, &null);
 	in_file = !null;
-	if (!in_file)
-		note_size(loop, size);
+	note_size(loop, size);
 	for (Call *call = call_of_image(calls, image, NULL); call != NULL;
 		 call = call_of_image(calls, image, call))
 	{
@@ -208,7 +213,7 @@ pictures_read(Loop *loop, List *calls)
 		ids[n++] = Int64GetDatum(((Call *) lfirst(cell))->image);
 	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
 												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	values[1] = Int64GetDatum(Max(pictures_room(loop), 1));
+	values[1] = Int64GetDatum(Max(room(loop), 1));
 	values[2] = Int64GetDatum(READ_AT_ONCE);
 	values[3] = Int64GetDatum(SLICE);
 	rows = sql_run(SQL_CLAIM_IMAGES, values, NULL, 0);

@@ -469,11 +469,16 @@ settle_singly(Loop *loop, Batch *batch)
 	}
 }
 
-/* The next batch that is due; 0 calls if there is none. */
+/*
+ * The next batch: all there is once one has waited long enough or there are many; 0
+ * calls before.  A call that waits after a settle that failed waits by itself.
+ */
 static void
 gather(Loop *loop, Batch *batch)
 {
 	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz soon = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
+	bool		due = false;
 	dlist_iter	iter;
 
 	batch->n_calls = 0;
@@ -481,9 +486,15 @@ gather(Loop *loop, Batch *batch)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		if (call->settle_at <= now && batch->n_calls < SETTLE_BATCH)
-			batch->calls[batch->n_calls++] = call;
+		if (call->settle_at > soon)
+			continue;
+		due |= call->settle_at <= now;
+		batch->calls[batch->n_calls++] = call;
+		if (batch->n_calls == SETTLE_BATCH)
+			return;
 	}
+	if (!due)
+		batch->n_calls = 0;
 }
 
 void

@@ -38,6 +38,18 @@ my ($sent) = grep { ($_->{width} // 0) > 200 } $endpoint->requests;
 is($sent->{image}, $node->safe_psql('postgres', "SELECT encode(sha256(llava_prepare_image(image)), 'hex') FROM llava_image WHERE path = 'noise.png'"),
 	'with the very bytes that a session prepares of it');
 
+# more than memory has room for: what is claimed is read, and what is read is sent
+$node->append_conf('postgresql.conf', "llava_zh.prepare_memory = '1MB'\n");
+$node->reload;
+my $values = join ', ', map {
+	my $pixels = pack 'C*', map { int rand 256 } 1 .. 100_000;
+	"('many$_.png', decode('" . unpack('H*', LlavaZh::Cluster::grey_png(unpack '(a400)*', $pixels)) . "', 'hex'))"
+} 1 .. 60;
+$node->safe_psql('postgres', "INSERT INTO llava_image (path, image) VALUES $values");
+ok($node->wait_drained, '60 pictures of 100 KB go through 1 MB of memory');
+is($node->safe_psql('postgres', 'SELECT last_value FROM llava_call_seq'), $node->safe_psql('postgres', 'SELECT count(*) FROM llava_reply'),
+	'and no call is claimed in vain');
+
 my $folder = $node->basedir . '/pictures';
 mkdir $folder;
 PostgreSQL::Test::Utils::append_to_file("$folder/a.png", LlavaZh::Cluster::png(9));
