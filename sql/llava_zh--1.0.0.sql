@@ -487,15 +487,23 @@ CREATE VIEW @extschema@.llava_stat_server AS
 COMMENT ON VIEW @extschema@.llava_stat_server IS
 	'one row a server: whether it is asked, why not, and what it was asked and has cost';
 
+CREATE FUNCTION @extschema@.llava_worker_counters(OUT pid integer, OUT wakes bigint, OUT looks bigint,
+	OUT late bigint, OUT longest_ms float8)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
+	AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_worker_counters() IS
+	'what each process that drains counted since it began, where llava_zh is preloaded';
+
 CREATE VIEW @extschema@.llava_stat_worker AS
 	SELECT a.pid, a.slot, a.state, a.wait_event, a.query AS activity, a.state_change AS since,
-		COALESCE(h.held, 0) AS held
+		COALESCE(h.held, 0) AS held, c.wakes, c.looks, c.late, c.longest_ms
 	FROM (SELECT s.*, CASE WHEN s.backend_type = 'llava_zh worker'
 			THEN pg_catalog.substring(s.application_name, '[0-9]+$')::integer END AS slot
 		FROM pg_catalog.pg_stat_activity s WHERE s.datname = pg_catalog.current_database()) a
 	LEFT JOIN (SELECT p.holder, pg_catalog.count(*) AS held
 		FROM @extschema@.llava_pending p WHERE p.holder IS NOT NULL GROUP BY p.holder) h
 		ON h.holder = COALESCE(a.slot, -a.pid)
+	LEFT JOIN @extschema@.llava_worker_counters() c ON c.pid = a.pid
 	WHERE a.slot IS NOT NULL OR h.held > 0;
 COMMENT ON VIEW @extschema@.llava_stat_worker IS
 	'the workers of this database, and sessions that drain (slot NULL): what each does, and how many rows it holds';

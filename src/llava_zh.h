@@ -299,6 +299,24 @@ extern bool transport_wait(int extra_fd, long timeout_ms);
 /* Serves the sockets in the middle of something long, without waiting. */
 extern void transport_serve(void);
 
+/* ---- meter.c: what the loop of this process tells llava_stat_worker ---- */
+
+extern Size meter_memory(void);
+extern void meter_start_up(void *memory, bool found);
+
+/* Nothing is counted before meter_begin, or where there is no shared memory. */
+extern void meter_begin(void);
+extern void meter_end(void);
+
+/* So many commits queued rows. */
+extern void meter_woken(uint64 commits);
+
+/*
+ * The sockets are looked at again.  away_us: since they were looked at last, 0
+ * where no request was in flight.
+ */
+extern void meter_look(int64 away_us);
+
 /* ---- shared.c: shared memory, wake at commit ---- */
 
 extern void shared_request(void);	/* from _PG_init while preloading */

@@ -51,7 +51,8 @@ request_memory(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
-	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(limits_memory())));
+	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SharedState)),
+									add_size(MAXALIGN(limits_memory()), MAXALIGN(meter_memory()))));
 	RequestNamedLWLockTranche("llava_zh", 1);
 }
 
@@ -70,6 +71,7 @@ start_up(void)
 		SpinLockInit(&shared->mutex);
 	}
 	limits_start_up(ShmemInitStruct("llava_zh limits", limits_memory(), &found), found);
+	meter_start_up(ShmemInitStruct("llava_zh meters", meter_memory(), &found), found);
 	LWLockRelease(AddinShmemInitLock);
 }
 
@@ -174,11 +176,14 @@ shared_take_queued(void)
 {
 	TimestampTz earliest = DT_NOEND;
 	DatabaseEntry *entry;
+	uint64		woken = 0;
 
 	if (shared == NULL)
 		return DT_NOBEGIN;
 	SpinLockAcquire(&shared->mutex);
 	entry = my_entry();
+	if (entry != NULL && taken_any)
+		woken = entry->queued - taken;
 	if (entry == NULL || !taken_any ||
 		entry->queued - taken > lengthof(entry->earliest))
 		earliest = DT_NOBEGIN;
@@ -189,5 +194,6 @@ shared_take_queued(void)
 		taken = entry->queued;
 	taken_any = true;
 	SpinLockRelease(&shared->mutex);
+	meter_woken(woken);
 	return earliest;
 }

@@ -13,6 +13,7 @@
 #include "llava_zh.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "portability/instr_time.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
@@ -30,6 +31,8 @@ static int	wait_set_extra_fd = -1;
 static int	reserved_fds;
 static int	borrowed_fds;		/* of those, what sockets have of fd.c's
 								 * budget */
+static instr_time looked_at;	/* when the sockets were last looked at; zero:
+								 * none was in use */
 
 /*
  * Room for this many sockets more than the descriptor limit leaves beside fd.c's
@@ -138,6 +141,31 @@ make_wait_set(int extra_fd)
 	wait_set_extra_fd = extra_fd;
 }
 
+/* Before a look at the sockets: how long they went without. */
+static void
+look(void)
+{
+	instr_time	away;
+
+	if (INSTR_TIME_IS_ZERO(looked_at))
+	{
+		meter_look(0);
+		return;
+	}
+	INSTR_TIME_SET_CURRENT(away);
+	INSTR_TIME_SUBTRACT(away, looked_at);
+	meter_look((int64) INSTR_TIME_GET_MICROSEC(away));
+}
+
+/* After it. */
+static void
+looked(void)
+{
+	INSTR_TIME_SET_ZERO(looked_at);
+	if (vlm_pool_in_flight(pool) > 0)
+		INSTR_TIME_SET_CURRENT(looked_at);
+}
+
 bool
 transport_wait(int extra_fd, long timeout_ms)
 {
@@ -149,9 +177,11 @@ transport_wait(int extra_fd, long timeout_ms)
 	make_wait_set(extra_fd);
 	if (pool_timeout >= 0 && (timeout_ms < 0 || pool_timeout < timeout_ms))
 		timeout_ms = (long) pool_timeout;
+	look();
 	n = WaitEventSetWait(wait_set, timeout_ms, events, lengthof(events),
 						 vlm_pool_in_flight(pool) > 0 ?
 						 compat_wait_event_http() : compat_wait_event_idle());
+	looked();
 	for (int i = 0; i < n; i++)
 		latched |= (events[i].events & WL_LATCH_SET) != 0;
 	if (latched)
@@ -165,6 +195,8 @@ void
 transport_serve(void)
 {
 	(void) vlm_pool_prepare_wait(pool);
+	look();
+	looked();
 	vlm_pool_step(pool);
 	CHECK_FOR_INTERRUPTS();
 }

@@ -104,6 +104,10 @@ class Llava:
     def close(self):
         sql("DROP SERVER endpoint CASCADE")
 
+    def looks(self):
+        """How often the loop looked at its sockets, how often late, and ms of the longest time it did not."""
+        return json.loads(sql(f"SELECT json_build_array(looks, late, longest_ms) FROM llava_stat_worker WHERE pid = {self.pid}"))
+
     def check(self):
         """Replies, those not accepted, and samples."""
         return sql("SELECT count(*) || ' ' || count(reason) || ' ' || (SELECT count(*) FROM llava_conversation)"
@@ -121,6 +125,9 @@ class Program:
 
     def own_cpu(self):
         return cpu_of(self.pid)
+
+    def looks(self):
+        return None
 
     def close(self):
         self.process.terminate()
@@ -195,6 +202,7 @@ def run(arguments):
         if now["time"] - begun > arguments.seconds + 400:
             break
         time.sleep(0.1)
+    looks = party.looks()
     party.close()
     endpoint.close()
     checked = party.check()
@@ -206,7 +214,7 @@ def run(arguments):
     print(json.dumps({
         "scenario": arguments.scenario, "party": arguments.party, "seconds": round(seconds, 2), "answered": answered,
         "rate": answered / seconds, "ideal": arguments.ideal, "cpu": cpu["own"] + (cpu["cluster"] if arguments.party != "bare" else 0),
-        "cpu_own": cpu["own"], "private_mb": private, "resident_mb": resident, "checked": checked,
+        "cpu_own": cpu["own"], "private_mb": private, "resident_mb": resident, "checked": checked, "looks": looks,
         "refill_ms": refill_ms(arguments.journal, arguments.in_flight) if arguments.journal else None}))
 
 

@@ -8,6 +8,7 @@ ABOUT = {
     "at_once": "answers at once",
     "small": "answers at once, small pictures",
     "wide": "1,000 in flight, 18-22 s",
+    "large": "12 megapixels, to be prepared; 64 slots, 400 ms",
 }
 NAMES = {"llava": "llava_zh, one worker", "asyncio": "asyncio client", "bare": "bare libcurl, no database"}
 
@@ -22,6 +23,10 @@ for row in rows:
     if row["refill_ms"]:
         print(f"  {NAMES[row['party']]}: a slot empty for {row['refill_ms'][0]} ms (median), {row['refill_ms'][1]} ms (99 %),"
               f" {row['refill_ms'][2]} ms (longest)")
+for row in rows:
+    if row["looks"]:
+        print(f"  {NAMES[row['party']]}: looked at its sockets {row['looks'][0]} times, {row['looks'][1]} of them more than"
+              f" 10 ms after the time before, at most {row['looks'][2]:.1f} ms")
 by_party = {row["party"]: row for row in rows}
 if "llava" in by_party and "asyncio" in by_party:
     ours, theirs = by_party["llava"], by_party["asyncio"]

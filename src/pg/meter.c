@@ -1,0 +1,144 @@
+/*
+ * meter.c
+ *	  What each loop tells of itself: how often it looked at its sockets, and for
+ *	  how long it did not while requests were in flight.
+ *
+ * A meter lies in shared memory where llava_zh is preloaded and is written by its
+ * own process only, so that writing takes no lock.
+ */
+#include "postgres.h"
+
+#include "funcapi.h"
+#include "limits.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/ipc.h"
+#include "utils/tuplestore.h"
+
+#define MAX_METERS 256
+
+/* A look that comes so long after the one before is late. */
+#define LATE_US 10000
+
+typedef struct Meter
+{
+	pg_atomic_uint32 pid;		/* 0: free */
+	pg_atomic_uint64 wakes;		/* commits that queued rows */
+	pg_atomic_uint64 looks;
+	pg_atomic_uint64 late;
+	pg_atomic_uint64 longest_us;
+} Meter;
+
+static Meter *meters;
+static Meter *mine;
+
+PG_FUNCTION_INFO_V1(llava_worker_counters);
+
+Size
+meter_memory(void)
+{
+	return mul_size(MAX_METERS, sizeof(Meter));
+}
+
+void
+meter_start_up(void *memory, bool found)
+{
+	meters = memory;
+	for (int i = 0; !found && i < MAX_METERS; i++)
+	{
+		pg_atomic_init_u32(&meters[i].pid, 0);
+		pg_atomic_init_u64(&meters[i].wakes, 0);
+		pg_atomic_init_u64(&meters[i].looks, 0);
+		pg_atomic_init_u64(&meters[i].late, 0);
+		pg_atomic_init_u64(&meters[i].longest_us, 0);
+	}
+}
+
+static void
+give_back(int code, Datum arg)
+{
+	if (mine != NULL)
+		pg_atomic_write_u32(&mine->pid, 0);
+	mine = NULL;
+}
+
+void
+meter_begin(void)
+{
+	static bool registered;
+
+	for (int i = 0; meters != NULL && mine == NULL && i < MAX_METERS; i++)
+	{
+		uint32		vacant = 0;
+
+		if (!pg_atomic_compare_exchange_u32(&meters[i].pid, &vacant, (uint32) MyProcPid))
+			continue;
+		mine = &meters[i];
+		pg_atomic_write_u64(&mine->wakes, 0);
+		pg_atomic_write_u64(&mine->looks, 0);
+		pg_atomic_write_u64(&mine->late, 0);
+		pg_atomic_write_u64(&mine->longest_us, 0);
+	}
+	if (!registered)
+		before_shmem_exit(give_back, (Datum) 0);
+	registered = true;
+}
+
+void
+meter_end(void)
+{
+	give_back(0, (Datum) 0);
+}
+
+static void
+add(pg_atomic_uint64 *counter, uint64 n)
+{
+	pg_atomic_write_u64(counter, pg_atomic_read_u64(counter) + n);
+}
+
+void
+meter_woken(uint64 commits)
+{
+	if (mine != NULL)
+		add(&mine->wakes, commits);
+}
+
+void
+meter_look(int64 away_us)
+{
+	if (mine == NULL)
+		return;
+	add(&mine->looks, 1);
+	if (away_us > LATE_US)
+		add(&mine->late, 1);
+	if (away_us > (int64) pg_atomic_read_u64(&mine->longest_us))
+		pg_atomic_write_u64(&mine->longest_us, (uint64) away_us);
+}
+
+/*
+ * llava_worker_counters(): a row for each process that drains, in any database,
+ * where llava_zh is preloaded; else none.
+ */
+Datum
+llava_worker_counters(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; meters != NULL && i < MAX_METERS; i++)
+	{
+		Meter	   *meter = &meters[i];
+		Datum		values[5];
+		bool		nulls[5] = {false};
+
+		values[0] = Int32GetDatum((int32) pg_atomic_read_u32(&meter->pid));
+		if (values[0] == Int32GetDatum(0))
+			continue;
+		values[1] = Int64GetDatum((int64) pg_atomic_read_u64(&meter->wakes));
+		values[2] = Int64GetDatum((int64) pg_atomic_read_u64(&meter->looks));
+		values[3] = Int64GetDatum((int64) pg_atomic_read_u64(&meter->late));
+		values[4] = Float8GetDatum((double) pg_atomic_read_u64(&meter->longest_us) / 1000.0);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
