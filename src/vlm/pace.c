@@ -9,6 +9,8 @@
  * server that takes so many and no more is nearly full again after one latency.
  * While nothing but throttling comes the threshold stays, as RFC 5681 (3.1) has it
  * for a segment that is lost again, and each halving is followed by a longer wait.
+ * Where the server says Retry-After nothing is sent until then, and the threshold is
+ * not passed for long enough to make that rare.
  */
 #include "vlm.h"
 
@@ -17,7 +19,10 @@
 #define FIRST_WINDOW 32.0
 
 /* The share of the window that was too much to which it grows fast again. */
-#define THRESHOLD_SHARE 0.9
+#define THRESHOLD_SHARE 0.95
+
+/* What Retry-After costs is earned so many times before more than the threshold is tried. */
+#define HOLD_FACTOR 20
 
 /* The wait after a halving that followed a halving; doubled by each further one. */
 #define FRUITLESS_WAIT_MS 100
@@ -111,7 +116,7 @@ vlm_pace_sent(VlmPace *pace, int64_t tokens, int64_t now_ms)
 }
 
 static void
-succeeded(VlmPace *pace, int64_t sent_ms)
+succeeded(VlmPace *pace, int64_t sent_ms, int64_t now_ms)
 {
 	if (sent_ms > pace->storm_ms)
 		pace->fruitless = 0;
@@ -120,7 +125,7 @@ succeeded(VlmPace *pace, int64_t sent_ms)
 		return;
 	if (pace->window < pace->threshold)
 		pace->window = pace->window + 1.0 < pace->threshold ? pace->window + 1.0 : pace->threshold;
-	else
+	else if (now_ms >= pace->hold_until_ms)
 	{
 		pace->step += 1.0 / pace->window;
 		pace->window += pace->step / pace->window;
@@ -150,7 +155,10 @@ static void
 throttled(VlmPace *pace, int64_t sent_ms, int64_t retry_after_ms, int64_t now_ms)
 {
 	if (retry_after_ms > 0)
+	{
 		wait_until(pace, now_ms + retry_after_ms);
+		pace->hold_until_ms = now_ms + HOLD_FACTOR * retry_after_ms;
+	}
 	/* sent before it was known that there were too many */
 	if (sent_ms <= pace->halved_ms)
 		return;
@@ -178,7 +186,7 @@ vlm_pace_ended(VlmPace *pace, VlmAction action, int64_t latency_ms, int64_t retr
 	if (action == VLM_THROTTLE)
 		throttled(pace, now_ms - latency_ms, retry_after_ms, now_ms);
 	else if (action == VLM_DONE || action == VLM_IMAGE_FAULT || action == VLM_FILTERED)
-		succeeded(pace, now_ms - latency_ms);
+		succeeded(pace, now_ms - latency_ms, now_ms);
 }
 
 int64_t

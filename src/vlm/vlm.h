@@ -207,6 +207,7 @@ typedef struct VlmPace
 	int			in_flight;
 	int64_t		not_before_ms;	/* Retry-After, or a storm's own wait */
 	int64_t		halved_ms;		/* when last */
+	int64_t		hold_until_ms;	/* no growth beyond the threshold before */
 	int			fruitless;		/* halvings without a success in between */
 	int64_t		storm_ms;		/* the first of them; a success must have been
 								 * sent after it */

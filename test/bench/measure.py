@@ -188,7 +188,7 @@ def run(arguments):
     while party.alive():
         now = snapshot(party, endpoint, postmaster)
         # slots are full, and then a latency has passed; without latency they never look full
-        if full is None and (highest == 0 or now["in_flight"] >= 0.97 * arguments.in_flight):
+        if full is None and (highest == 0 or arguments.never_full or now["in_flight"] >= 0.97 * arguments.in_flight):
             full = now["time"]
         if first is None and full is not None and now["time"] - full >= highest + 1:
             first = now
@@ -225,6 +225,7 @@ def main():
     parser.add_argument("--latency", default="0")
     parser.add_argument("--slots", type=int, default=0)
     parser.add_argument("--in-flight", type=int, default=16)
+    parser.add_argument("--never-full", action="store_true", help="preparation is what limits")
     parser.add_argument("--image-bytes", type=int, default=200000)
     parser.add_argument("--requests", type=int, default=10 ** 9, help="rows in the queue")
     parser.add_argument("--seconds", type=float, default=10)
