@@ -327,7 +327,7 @@ judge(Call *call)
 	VlmEnvelope *envelope = &call->envelope;
 	bool		done;
 
-	vlm_outcome(response, call->server->key, &call->outcome, envelope);
+	vlm_outcome(response, &call->outcome, envelope);
 	done = call->outcome.action == VLM_DONE;
 	if (done)
 		reply_parse(&call->task->rules, envelope->content, envelope->content_size,

@@ -210,7 +210,7 @@ ask(Asking *asking, VlmOutcome *outcome)
 	while (!vlm_pool_next(asking->pool, response))
 		transport_wait(-1, -1);
 
-	vlm_outcome(response, asking->key, outcome, envelope);
+	vlm_outcome(response, outcome, envelope);
 	done = outcome->action == VLM_DONE;
 	asking->slot = false;
 	cost = limits_ended(asking->limits, outcome, response->latency_ms,

@@ -9,7 +9,7 @@
 #include "postgres.h"
 
 #include "funcapi.h"
-#include "limits.h"
+#include "llava_zh.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "storage/ipc.h"

@@ -261,9 +261,9 @@ judge_error_body(const Words *words, VlmOutcome *outcome)
 }
 
 void
-vlm_outcome(const VlmResponse *response, const char *api_key, VlmOutcome *outcome,
-			VlmEnvelope *envelope)
+vlm_outcome(const VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
 {
+	const char *api_key = response->api_key;
 	const char *message = NULL;
 	Words		words;
 	char		prefix[32];

@@ -363,6 +363,9 @@ void
 vlm_response_free(VlmResponse *response)
 {
 	free(response->body);
+	if (response->api_key != NULL)
+		explicit_bzero(response->api_key, strlen(response->api_key));
+	free(response->api_key);
 	memset(response, 0, sizeof(*response));
 }
 

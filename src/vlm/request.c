@@ -187,6 +187,16 @@ set_headers(Request *request, const VlmRequest *wanted)
 		add_header(request, "Expect:", "");
 }
 
+/* False: no memory. */
+static bool
+keep_key(VlmResponse *response, const char *api_key)
+{
+	if (api_key == NULL)
+		return true;
+	response->api_key = strdup(api_key);
+	return response->api_key != NULL;
+}
+
 static bool
 set_url(Request *request, const char *base)
 {
@@ -252,7 +262,8 @@ request_set_up(Request *request, VlmRequest *wanted, size_t *held, int64_t now_m
 	count(request, request->image_size + request->body.head_size + request->body.tail_size, 0);
 	request->submitted_ms = now_ms;
 	request->user = wanted->user;
-	return set_url(request, wanted->url) && set_headers(request, wanted) &&
+	return keep_key(&request->response, wanted->api_key) &&
+		set_url(request, wanted->url) && set_headers(request, wanted) &&
 		set_policy(request) && set_transfer(request, wanted);
 }
 

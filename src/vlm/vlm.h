@@ -84,6 +84,8 @@ typedef struct VlmResponse
 	bool		sent;			/* the whole request was handed to the network */
 	int64_t		retry_after_ms; /* -1: not said; seconds and dates alike */
 	int64_t		latency_ms;		/* from submit to the end */
+	char	   *api_key;		/* malloc; what it was asked with, or NULL:
+								 * what is not to be seen in what was said */
 	void	   *user;
 } VlmResponse;
 
@@ -176,11 +178,11 @@ typedef struct VlmOutcome
 
 /*
  * Classes of field.md 2.5: both error shapes, codes and texts of vLLM,
- * llama.cpp, SGLang and DashScope.  api_key (may be NULL) is masked in the response's
+ * llama.cpp, SGLang and DashScope.  The response's api_key is masked in the response's
  * body, in the words and in the envelope, which is filled (to be freed) only with
  * VLM_DONE.
  */
-extern void vlm_outcome(const VlmResponse *response, const char *api_key,
+extern void vlm_outcome(const VlmResponse *response,
 						VlmOutcome *outcome, VlmEnvelope *envelope);
 
 /* Overwrites every occurrence of the key in text with '*'; key may be NULL. */

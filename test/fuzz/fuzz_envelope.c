@@ -42,14 +42,15 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memset(&response, 0, sizeof(response));
 	response.status = statuses[data[0] % 10];
 	response.retry_after_ms = -1;
+	response.api_key = strdup("sk-secret");
 	response.body_size = size - 1;
 	response.body = malloc(size);
-	if (response.body == NULL)
-		return 0;
+	if (response.body == NULL || response.api_key == NULL)
+		abort();
 	memcpy(response.body, data + 1, size - 1);
 	response.body[size - 1] = '\0';
 	compare_readers(response.body, response.body_size);
-	vlm_outcome(&response, "sk-secret", &outcome, &envelope);
+	vlm_outcome(&response, &outcome, &envelope);
 	if (strstr(outcome.detail, "sk-secret") != NULL ||
 		(outcome.action != VLM_DONE && outcome.reason == NULL))
 		abort();

@@ -112,9 +112,10 @@ check(const VlmResponse *response)
 		(response->curl_code == 0) != (response->status != 0) ||
 		(response->curl_code != 0 && response->error[0] == '\0') ||
 		response->retry_after_ms < -1 || response->retry_after_ms == 0 ||
-		response->retry_after_ms > 86400 * 1000 || strstr(response->error, KEY) != NULL)
+		response->retry_after_ms > 86400 * 1000 || strstr(response->error, KEY) != NULL ||
+		response->api_key == NULL || strcmp(response->api_key, KEY) != 0)
 		abort();
-	vlm_outcome(response, KEY, &outcome, &envelope);
+	vlm_outcome(response, &outcome, &envelope);
 	if (strstr(outcome.detail, KEY) != NULL || (outcome.action != VLM_DONE && outcome.reason == NULL))
 		abort();
 	vlm_envelope_free(&envelope);

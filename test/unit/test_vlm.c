@@ -287,7 +287,7 @@ outcomes_are_classed(void **state)
 
 		response.body = strdup(cases[i].body);
 		response.body_size = strlen(cases[i].body);
-		vlm_outcome(&response, NULL, &outcome, &envelope);
+		vlm_outcome(&response, &outcome, &envelope);
 		assert_int_equal(outcome.action, cases[i].action);
 		if (cases[i].reason != NULL)
 			assert_string_equal(outcome.reason, cases[i].reason);
@@ -326,7 +326,7 @@ failures_of_the_wire_are_classed(void **state)
 		VlmOutcome	outcome;
 		VlmEnvelope envelope;
 
-		vlm_outcome(&response, NULL, &outcome, &envelope);
+		vlm_outcome(&response, &outcome, &envelope);
 		assert_int_equal(outcome.action, wire[i].action);
 		assert_string_equal(outcome.reason, wire[i].reason);
 		assert_int_equal(outcome.counts, wire[i].counts);
@@ -346,9 +346,10 @@ key_is_masked_and_words_are_clipped(void **state)
 	for (int i = 0; i < 300; i++)
 		strcat(body, "密");
 	strcat(body, "\"}}");
+	response.api_key = strdup("sk-abc123");
 	response.body = strdup(body);
 	response.body_size = strlen(body);
-	vlm_outcome(&response, "sk-abc123", &outcome, &envelope);
+	vlm_outcome(&response, &outcome, &envelope);
 	assert_null(strstr(outcome.detail, "sk-abc123"));
 	assert_non_null(strstr(outcome.detail, "*********"));
 	/* whole characters only */
@@ -370,8 +371,9 @@ no_part_of_a_key_is_left_where_words_are_clipped(void **state)
 		char		body[600];
 
 		response.body_size = (size_t) snprintf(body, sizeof(body), "{\"message\":\"%0*d sk-abc123\"}", before, 0);
+		response.api_key = strdup("sk-abc123");
 		response.body = strdup(body);
-		vlm_outcome(&response, "sk-abc123", &outcome, &envelope);
+		vlm_outcome(&response, &outcome, &envelope);
 		assert_null(strstr(outcome.detail, "sk-a"));
 		vlm_response_free(&response);
 	}
@@ -388,7 +390,8 @@ key_is_masked_in_an_answer_however_spelt(void **state)
 	response.body = strdup("{\"choices\":[{\"message\":{\"content\":\"sk-abc123 and sk\\u002dabc123\"},"
 						   "\"finish_reason\":\"stop\"}]}");
 	response.body_size = strlen(response.body);
-	vlm_outcome(&response, "sk-abc123", &outcome, &envelope);
+	response.api_key = strdup("sk-abc123");
+	vlm_outcome(&response, &outcome, &envelope);
 	assert_int_equal(outcome.action, VLM_DONE);
 	assert_string_equal(envelope.content, "********* and *********");
 	assert_null(strstr(response.body, "sk-abc123"));

@@ -177,6 +177,7 @@ assert_answers(VlmResponse response, int number)
 	assert_string_equal(response.body, id);
 	assert_int_equal(response.body_size, strlen(id));
 	assert_ptr_equal(response.user, (void *) (intptr_t) number);
+	assert_string_equal(response.api_key, KEY);
 	assert_true(response.sent);
 	vlm_response_free(&response);
 }
