@@ -4,19 +4,22 @@
  *
  * The window grows as TCP's does (RFC 5681): by one a success up to the threshold;
  * beyond, by one in the first window's worth of successes, two in the second, and
- * so on, the longer nothing is refused the faster.  Throttling halves it, once for all the requests that were in
- * flight together, and leaves the threshold a little below what was too much: a
- * server that takes so many and no more is nearly full again after one latency.
- * While nothing but throttling comes the threshold stays, as RFC 5681 (3.1) has it
- * for a segment that is lost again, and each halving is followed by a longer wait.
- * Where the server says Retry-After nothing is sent until then, and the threshold is
- * not passed for long enough to make that rare.
+ * so on, the longer nothing is refused the faster.  Throttling halves it, once for
+ * all the requests that were in flight together, and leaves the threshold a little
+ * below what was too much: a server that takes so many and no more is nearly full
+ * again after one latency.  While nothing but throttling comes the threshold stays, as
+ * RFC 5681 (3.1) has it for a segment that is lost again, and each halving is followed
+ * by a longer wait; a refusal on the way back up, the last of a storm perhaps, may be
+ * of a window far below what the server takes, and no more than halves it.  Where the
+ * server says Retry-After nothing is sent until then, and the threshold is not passed
+ * for long enough to make that rare.
  */
 #include "vlm.h"
 
 #include <string.h>
 
 #define FIRST_WINDOW 32.0
+#define NO_THRESHOLD 1e9
 
 /* The share of the window that was too much to which it grows fast again. */
 #define THRESHOLD_SHARE 0.95
@@ -34,7 +37,7 @@ vlm_pace_init(VlmPace *pace, int64_t now_ms)
 	memset(pace, 0, sizeof(*pace));
 	pace->max_in_flight = 1;
 	pace->window = FIRST_WINDOW;
-	pace->threshold = 1e9;
+	pace->threshold = NO_THRESHOLD;
 	pace->halved_ms = pace->storm_ms = INT64_MIN;
 	pace->credit_ms = now_ms;
 }
@@ -152,6 +155,15 @@ fruitless_wait_ms(int halvings)
 }
 
 static void
+lower_threshold(VlmPace *pace)
+{
+	double		least = pace->threshold < NO_THRESHOLD ? pace->threshold / 2 : 0;
+	double		below = pace->window * THRESHOLD_SHARE;
+
+	pace->threshold = below > least ? below : least;
+}
+
+static void
 throttled(VlmPace *pace, int64_t sent_ms, int64_t retry_after_ms, int64_t now_ms)
 {
 	if (retry_after_ms > 0)
@@ -168,7 +180,7 @@ throttled(VlmPace *pace, int64_t sent_ms, int64_t retry_after_ms, int64_t now_ms
 	if (pace->fruitless == 1)
 	{
 		pace->storm_ms = now_ms;
-		pace->threshold = pace->window * THRESHOLD_SHARE;
+		lower_threshold(pace);
 	}
 	else if (retry_after_ms <= 0)
 		wait_until(pace, now_ms + fruitless_wait_ms(pace->fruitless));

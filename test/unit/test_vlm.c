@@ -440,6 +440,31 @@ window_grows_and_halves(void **state)
 	assert_true(pace.window > 61.2 && pace.window < 61.9);
 }
 
+/* A storm shrinks the window to one; then, of two requests, one is answered and one is
+ * its last.  That says nothing of what the server takes. */
+static void
+the_last_of_a_storm_costs_half_at_most(void **state)
+{
+	VlmPace		pace;
+	int64_t		now = 1000;
+
+	(void) state;
+	vlm_pace_init(&pace, now);
+	vlm_pace_limits(&pace, 256, 0, 0);
+	for (int i = 0; i < 2000; i++)
+		vlm_pace_ended(&pace, VLM_DONE, 500, -1, 0, -1, now += 10);
+	assert_true(pace.window == 256);
+	for (int i = 0; i < 10; i++)
+		vlm_pace_ended(&pace, VLM_THROTTLE, 5, 1000, 0, -1, now += 1000);
+	assert_true(pace.window == 1);
+	now += 1000;
+	vlm_pace_ended(&pace, VLM_DONE, 400, -1, 0, -1, now);
+	vlm_pace_ended(&pace, VLM_THROTTLE, 400, 1000, 0, -1, now + 1);
+	for (int i = 0; i < 200; i++)
+		vlm_pace_ended(&pace, VLM_DONE, 500, -1, 0, -1, now += 10);
+	assert_true(pace.window >= 120 && pace.window < 256);
+}
+
 /*
  * A server in virtual time: answers after 400 to 599 ms, throttles what is beyond its
  * slots after 5 ms, and everything while there is a storm.
@@ -598,6 +623,7 @@ main(void)
 		cmocka_unit_test(no_part_of_a_key_is_left_where_words_are_clipped),
 		cmocka_unit_test(key_is_masked_in_an_answer_however_spelt),
 		cmocka_unit_test(window_grows_and_halves),
+		cmocka_unit_test(the_last_of_a_storm_costs_half_at_most),
 		cmocka_unit_test(a_storm_is_waited_out),
 		cmocka_unit_test(a_server_of_fewer_slots_is_kept_full),
 		cmocka_unit_test(minutes_are_kept),
