@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "loop.h"
+#include "miscadmin.h"
 #include "utils/memutils.h"
 
 /* Tokens of prompt and chat template beyond the image's, for the forecast. */
@@ -308,12 +309,41 @@ dispatch_ready(Loop *loop)
 	return (long) wait;
 }
 
+/*
+ * A failure that may be the picture's: whether it is the server's, which then is
+ * paused.  Only the request that probes a failing server counts as an attempt: else
+ * an outage would use up those of all that wait.
+ */
+static bool
+server_is_failing(ServerState *server, Call *call)
+{
+	VlmOutcome *outcome = &call->outcome;
+	Pause		pause;
+	bool		probe;
+
+	if (!outcome->probe || !limits_failing(server->limits, call->attempts == 1))
+		return false;
+	limits_pause_now(server->limits, &pause);
+	probe = pause.prober == MyProcPid;
+	outcome->action = VLM_RETRY;
+	outcome->counts &= probe;
+	/* what was in flight when it was paused says nothing new */
+	if (probe || pause.reason[0] == '\0')
+		server_pause(server, outcome->reason, outcome->detail, true);
+	return true;
+}
+
 /* What a response says about its server. */
 static void
-judge_server(ServerState *server, const VlmOutcome *outcome)
+judge_server(ServerState *server, Call *call)
 {
+	const VlmOutcome *outcome = &call->outcome;
+
 	if (outcome->action == VLM_PAUSE)
 		server_pause(server, outcome->reason, outcome->detail, outcome->probe);
+	else if ((outcome->action == VLM_RETRY || outcome->action == VLM_IMAGE_FAULT) &&
+			 server_is_failing(server, call))
+		return;
 	else if (outcome->action == VLM_RETRY || outcome->action == VLM_THROTTLE)
 		server_still_ill(server);
 	else
@@ -337,7 +367,7 @@ judge(Call *call)
 							  response->retry_after_ms, call->tokens,
 							  done ? envelope->prompt_tokens : -1,
 							  done ? envelope->completion_tokens : -1);
-	judge_server(call->server, &call->outcome);
+	judge_server(call->server, call);
 }
 
 void

@@ -27,6 +27,9 @@
 /* First pause before a server is probed; doubles up to llava_zh.retry_delay_max. */
 #define PROBE_DELAY_MS 1000
 
+/* So many pictures in a row that fail at their first attempt are not what is wrong. */
+#define FAILURES_IN_A_ROW 16
+
 /* Sums of money differ by less in the order of their terms. */
 #define ROUNDING 1e-9
 
@@ -53,6 +56,8 @@ struct Limits
 	Latch	   *waiting[MAX_WAITING];
 
 	Pause		pause;
+	int			failures;		/* at a first attempt, since an answer, of
+								 * those that may be the server's fault */
 	ServerCounters counters;
 };
 
@@ -501,6 +506,9 @@ limits_ended(Limits *limits, const VlmOutcome *outcome, int64 latency_ms, int64 
 	vlm_pace_ended(&limits->pace, outcome->action, latency_ms, retry_after_ms, forecast, usage,
 				   now_ms());
 	mine->in_flight--;
+	if (outcome->action == VLM_DONE || outcome->action == VLM_FILTERED ||
+		(outcome->action == VLM_IMAGE_FAULT && !outcome->probe))
+		limits->failures = 0;
 	cost = (prompt_tokens * limits->input_price + completion_tokens * limits->output_price) / 1e6;
 	limits->cost += cost;
 	limits->unsettled_cost += cost;
@@ -510,6 +518,19 @@ limits_ended(Limits *limits, const VlmOutcome *outcome, int64 latency_ms, int64 
 		wake_waiting(limits);
 	unlock();
 	return cost;
+}
+
+bool
+limits_failing(Limits *limits, bool first_attempt)
+{
+	bool		failing;
+
+	lock();
+	if (first_attempt && limits->failures < FAILURES_IN_A_ROW)
+		limits->failures++;
+	failing = limits->failures >= FAILURES_IN_A_ROW;
+	unlock();
+	return failing;
 }
 
 void

@@ -109,6 +109,13 @@ extern double limits_ended(Limits *limits, const VlmOutcome *outcome, int64 late
 /* The slot's request was given up, after it was sent or before. */
 extern void limits_given_up(Limits *limits, bool sent);
 
+/*
+ * A request failed as those do whose picture or whose server is to blame.  True where
+ * it is the server: so many pictures in a row failed at their first attempt, with
+ * no answer in between.
+ */
+extern bool limits_failing(Limits *limits, bool first_attempt);
+
 /* A request that ended is in llava_usage now, or never will be. */
 extern void limits_settled(Limits *limits, double cost);
 

@@ -180,10 +180,10 @@ judge_transport(const VlmResponse *response, VlmOutcome *outcome)
 			set(outcome, VLM_RETRY, "no_memory", false, false);
 			return;
 		case CURLE_PARTIAL_FILE:
-			set(outcome, VLM_RETRY, "partial_body", true, false);
+			set(outcome, VLM_RETRY, "partial_body", true, true);
 			return;
 		default:
-			set(outcome, VLM_RETRY, "connection_lost", true, false);
+			set(outcome, VLM_RETRY, "connection_lost", true, true);
 	}
 }
 
@@ -197,11 +197,11 @@ judge_bad_request(const Words *words, VlmOutcome *outcome)
 	else if (says(words, no_vision))
 		set(outcome, VLM_PAUSE, "model", false, true);
 	else if (says(words, context))
-		set(outcome, VLM_IMAGE_FAULT, "context", true, false);
+		set(outcome, VLM_IMAGE_FAULT, "context", true, true);
 	else if (says(words, image_words))
 		set(outcome, VLM_IMAGE_FAULT, "bad_image", true, false);
 	else
-		set(outcome, VLM_IMAGE_FAULT, "bad_request", true, false);
+		set(outcome, VLM_IMAGE_FAULT, "bad_request", true, true);
 }
 
 /* A status of the server's own trouble. */
@@ -211,13 +211,13 @@ judge_server_error(int status, const Words *words, VlmOutcome *outcome)
 	if (says(words, no_vision))
 		set(outcome, VLM_PAUSE, "model", false, true);
 	else if (status == 500)
-		set(outcome, VLM_RETRY, "http_500", true, false);
+		set(outcome, VLM_RETRY, "http_500", true, true);
 	else if (status == 503)
 		set(outcome, VLM_THROTTLE, "http_503", false, false);
 	else if (status == 502 || status == 504)
-		set(outcome, VLM_RETRY, status == 502 ? "http_502" : "http_504", false, false);
+		set(outcome, VLM_RETRY, status == 502 ? "http_502" : "http_504", false, true);
 	else
-		set(outcome, VLM_RETRY, "http_5xx", true, false);
+		set(outcome, VLM_RETRY, "http_5xx", true, true);
 }
 
 static void
@@ -235,7 +235,7 @@ judge_status(int status, const Words *words, VlmOutcome *outcome)
 	else if (status == 405)
 		set(outcome, VLM_PAUSE, "not_found", false, true);
 	else if (status == 408 || status == 409 || status == 425)
-		set(outcome, VLM_RETRY, "http_408", true, false);
+		set(outcome, VLM_RETRY, "http_408", true, true);
 	else if (status == 413)
 		set(outcome, VLM_IMAGE_FAULT, "too_large", true, false);
 	else if (status >= 400 && status < 500)
@@ -245,7 +245,7 @@ judge_status(int status, const Words *words, VlmOutcome *outcome)
 	else if (status >= 300 && status < 400)
 		set(outcome, VLM_PAUSE, "redirect", false, true);
 	else
-		set(outcome, VLM_RETRY, "http_status", true, false);
+		set(outcome, VLM_RETRY, "http_status", true, true);
 }
 
 /* 200 and an error object: the error decides, if it is one we know. */
@@ -257,7 +257,7 @@ judge_error_body(const Words *words, VlmOutcome *outcome)
 	else if (says(words, filtered))
 		set(outcome, VLM_FILTERED, "content_filter", true, false);
 	else
-		set(outcome, VLM_RETRY, "no_completion", true, false);
+		set(outcome, VLM_RETRY, "no_completion", true, true);
 }
 
 void

@@ -170,7 +170,9 @@ typedef struct VlmOutcome
 								 * 'refused' */
 	bool		counts;			/* may be the image's fault: the attempt
 								 * counts */
-	bool		probe;			/* PAUSE: trying again by itself can help */
+	bool		probe;			/* PAUSE: trying again by itself can help;
+								 * RETRY, IMAGE_FAULT: many in a row are the
+								 * server's fault, and a PAUSE */
 	char		detail[320];	/* one line for people: status and the
 								 * server's words, clipped on a character, no
 								 * key */

@@ -260,6 +260,7 @@ static const Case cases[] = {
 	{403, "{\"error\":{\"code\":\"AllocationQuota.FreeTierOnly\",\"message\":\"x\"}}", VLM_PAUSE, "money", false},
 	{404, "{\"error\":{\"code\":\"model_not_found\",\"message\":\"The model does not exist\"}}", VLM_PAUSE, "model", false},
 	{404, "{\"error\":{\"message\":\"File Not Found\",\"type\":\"not_found_error\"}}", VLM_PAUSE, "not_found", false},
+	{400, "{\"error\":{\"message\":\"Unrecognized request argument: top_kk\"}}", VLM_IMAGE_FAULT, "bad_request", true},
 	{413, "", VLM_IMAGE_FAULT, "too_large", true},
 	{429, "{\"error\":{\"code\":\"Throttling.RateQuota\",\"message\":\"Requests rate limit exceeded\"}}",
 	VLM_THROTTLE, "throttled", false},
@@ -274,6 +275,28 @@ static const Case cases[] = {
 	{200, "{\"error\":{\"code\":\"Arrearage\"}}", VLM_PAUSE, "money", false},
 	{200, "{\"choices\":[{\"message\":{\"content\":\"x\"}}]}", VLM_DONE, NULL, true}
 };
+
+/* Of failures that may be the picture's: those that, many in a row, are the server's. */
+static bool
+may_be_an_outage(const VlmOutcome *outcome)
+{
+	static const char *const reasons[] = {
+		"http_500", "http_502", "no_completion", "connection_lost", "partial_body", "context",
+		"bad_request"
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++)
+		if (strcmp(outcome->reason, reasons[i]) == 0)
+			return true;
+	return false;
+}
+
+static void
+assert_outage(const VlmOutcome *outcome)
+{
+	if (outcome->action == VLM_RETRY || outcome->action == VLM_IMAGE_FAULT)
+		assert_int_equal(outcome->probe, may_be_an_outage(outcome));
+}
 
 static void
 outcomes_are_classed(void **state)
@@ -292,6 +315,7 @@ outcomes_are_classed(void **state)
 		if (cases[i].reason != NULL)
 			assert_string_equal(outcome.reason, cases[i].reason);
 		assert_int_equal(outcome.counts, cases[i].counts);
+		assert_outage(&outcome);
 		vlm_envelope_free(&envelope);
 		vlm_response_free(&response);
 	}
@@ -330,6 +354,7 @@ failures_of_the_wire_are_classed(void **state)
 		assert_int_equal(outcome.action, wire[i].action);
 		assert_string_equal(outcome.reason, wire[i].reason);
 		assert_int_equal(outcome.counts, wire[i].counts);
+		assert_outage(&outcome);
 	}
 }
 
