@@ -5,6 +5,7 @@
 #ifndef LLAVA_ZH_H
 #define LLAVA_ZH_H
 
+#include "access/xlogdefs.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
@@ -316,6 +317,26 @@ extern void meter_woken(uint64 commits);
  * where no request was in flight.
  */
 extern void meter_look(int64 away_us);
+
+/* ---- flush.c: commits reach the disk without the loop waiting ---- */
+
+extern Size flush_memory(void);
+extern void flush_start_up(void *memory, bool found);
+
+/* The launcher: it flushes from now on, and what was asked for since the last call. */
+extern void flush_begin(void);
+extern void flush_serve(void);
+
+/* Whether there is a launcher to ask; the others only where there is. */
+extern bool flush_is_shared(void);
+
+/*
+ * Has the log flushed up to there; the latch is set when it is, but for a launcher
+ * that died: look every FLUSH_LOOK_MS.
+ */
+#define FLUSH_LOOK_MS 10
+extern void flush_ask(XLogRecPtr upto);
+extern bool flush_is_done(XLogRecPtr upto);
 
 /* ---- shared.c: shared memory, wake at commit ---- */
 

@@ -2,13 +2,19 @@
  * pool.c
  *	  Threads that prepare pictures ahead of need.
  *
- * Two lists under one mutex: work to do, work done.  The owner learns of done work
- * through an eventfd.  The threads read files and prepare, with all signals
- * blocked, so that no signal handler of the process ever runs on them.
+ * The owner takes no lock that a thread could hold: the threads are of low priority,
+ * and one that is put aside while it holds a lock would hold up the owner.  Work goes
+ * in, and comes out, through two stacks that are only pushed to and taken whole; a
+ * semaphore counts what is in the one for the threads, an eventfd what is in the
+ * other for the owner, each up after the push, so that whoever counts down finds a
+ * job.  The threads read files and prepare, with all signals blocked, so that no
+ * signal handler of the process ever runs on them.
  */
 #include "image.h"
 
+#include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,18 +27,50 @@
 
 struct ImagePool
 {
-	pthread_mutex_t mutex;
-	pthread_cond_t work;
-	ImageJob   *waiting;
-	ImageJob  **waiting_tail;
-	ImageJob   *done;
-	ImageJob  **done_tail;
-	int			pending;		/* the owner's count; no lock */
-	int			event;
-	bool		ending;			/* written under the mutex, polled without */
+	ImageJob   *submitted;		/* a stack: pushed by the owner */
+	sem_t		work;			/* jobs submitted that no thread has taken */
+	pthread_mutex_t mutex;		/* among the threads, over what follows */
+	ImageJob   *queue;			/* taken out of submitted, oldest first */
+
+	ImageJob   *done;			/* a stack: pushed by the threads */
+	int			event;			/* jobs done that the owner has not taken */
+	ImageJob   *finished;		/* the owner's: taken out of done, oldest
+								 * first */
+	int			pending;		/* the owner's */
+
+	bool		ending;
 	int			n_threads;
 	pthread_t  *threads;
 };
+
+static void
+push(ImageJob **stack, ImageJob *job)
+{
+	job->next = __atomic_load_n(stack, __ATOMIC_RELAXED);
+	while (!__atomic_compare_exchange_n(stack, &job->next, job, true, __ATOMIC_RELEASE,
+										__ATOMIC_RELAXED))
+		;
+}
+
+/* The next of a list that takes over the whole stack when it is empty. */
+static ImageJob *
+pop(ImageJob **list, ImageJob **stack)
+{
+	ImageJob   *job;
+
+	if (*list == NULL)
+		for (ImageJob *next = __atomic_exchange_n(stack, NULL, __ATOMIC_ACQUIRE); next != NULL;)
+		{
+			job = next;
+			next = job->next;
+			job->next = *list;
+			*list = job;
+		}
+	job = *list;
+	if (job != NULL)
+		*list = job->next;
+	return job;
+}
 
 static bool
 pool_is_ending(void *arg)
@@ -47,17 +85,12 @@ next_job(ImagePool *pool)
 {
 	ImageJob   *job;
 
+	while (sem_wait(&pool->work) != 0 && errno == EINTR)
+		;
+	if (pool_is_ending(pool))
+		return NULL;
 	pthread_mutex_lock(&pool->mutex);
-	while (pool->waiting == NULL && !pool->ending)
-		pthread_cond_wait(&pool->work, &pool->mutex);
-	job = pool->ending ? NULL : pool->waiting;
-	if (job != NULL)
-	{
-		pool->waiting = job->next;
-		if (pool->waiting == NULL)
-			pool->waiting_tail = &pool->waiting;
-		job->next = NULL;
-	}
+	job = pop(&pool->queue, &pool->submitted);
 	pthread_mutex_unlock(&pool->mutex);
 	return job;
 }
@@ -67,13 +100,10 @@ give_job(ImagePool *pool, ImageJob *job)
 {
 	uint64_t	one = 1;
 
-	pthread_mutex_lock(&pool->mutex);
-	/* the counter is 0 or 1, and fails only on a bad descriptor */
-	if (pool->done == NULL && write(pool->event, &one, sizeof(one)) < 0)
+	push(&pool->done, job);
+	/* fails only on a bad descriptor */
+	if (write(pool->event, &one, sizeof(one)) < 0)
 		one = 0;
-	*pool->done_tail = job;
-	pool->done_tail = &job->next;
-	pthread_mutex_unlock(&pool->mutex);
 }
 
 static ImageStatus
@@ -137,10 +167,8 @@ image_pool_new(int threads)
 	if (pool == NULL)
 		return NULL;
 	pthread_mutex_init(&pool->mutex, NULL);
-	pthread_cond_init(&pool->work, NULL);
-	pool->waiting_tail = &pool->waiting;
-	pool->done_tail = &pool->done;
-	pool->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	sem_init(&pool->work, 0, 0);
+	pool->event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK | EFD_SEMAPHORE);
 	if (pool->event < 0 || !start_threads(pool, threads))
 	{
 		image_pool_free(pool);
@@ -158,40 +186,21 @@ image_pool_fd(ImagePool *pool)
 void
 image_pool_submit(ImagePool *pool, ImageJob *job)
 {
-	job->next = NULL;
 	memset(&job->prepared, 0, sizeof(job->prepared));
 	pool->pending++;
-	pthread_mutex_lock(&pool->mutex);
-	*pool->waiting_tail = job;
-	pool->waiting_tail = &job->next;
-	pthread_cond_signal(&pool->work);
-	pthread_mutex_unlock(&pool->mutex);
+	push(&pool->submitted, job);
+	sem_post(&pool->work);
 }
 
 ImageJob *
 image_pool_next(ImagePool *pool)
 {
-	ImageJob   *job;
-	uint64_t	count;
+	uint64_t	one;
 
-	pthread_mutex_lock(&pool->mutex);
-	job = pool->done;
-	if (job != NULL)
-	{
-		pool->done = job->next;
-		job->next = NULL;
-		if (pool->done == NULL)
-		{
-			pool->done_tail = &pool->done;
-			/* nothing left: not readable until the next job is done */
-			if (read(pool->event, &count, sizeof(count)) < 0)
-				count = 0;
-		}
-	}
-	pthread_mutex_unlock(&pool->mutex);
-	if (job != NULL)
-		pool->pending--;
-	return job;
+	if (read(pool->event, &one, sizeof(one)) < 0)
+		return NULL;
+	pool->pending--;
+	return pop(&pool->finished, &pool->done);
 }
 
 int
@@ -215,17 +224,18 @@ free_list(ImageJob *job)
 void
 image_pool_free(ImagePool *pool)
 {
-	pthread_mutex_lock(&pool->mutex);
 	__atomic_store_n(&pool->ending, true, __ATOMIC_RELAXED);
-	pthread_cond_broadcast(&pool->work);
-	pthread_mutex_unlock(&pool->mutex);
+	for (int i = 0; i < pool->n_threads; i++)
+		sem_post(&pool->work);
 	for (int i = 0; i < pool->n_threads; i++)
 		pthread_join(pool->threads[i], NULL);
-	free_list(pool->waiting);
+	free_list(pool->queue);
+	free_list(pool->submitted);
+	free_list(pool->finished);
 	free_list(pool->done);
 	if (pool->event >= 0)
 		close(pool->event);
-	pthread_cond_destroy(&pool->work);
+	sem_destroy(&pool->work);
 	pthread_mutex_destroy(&pool->mutex);
 	free(pool->threads);
 	free(pool);

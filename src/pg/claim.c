@@ -394,6 +394,7 @@ claim_rows(Loop *loop)
 	ListCell   *cell;
 	ErrorData  *error = NULL;
 	bool		full_pass;
+	XLogRecPtr	claimed_at;
 
 	loop->look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
 	if (now >= loop->full_pass_at)
@@ -404,7 +405,8 @@ claim_rows(Loop *loop)
 		loop->queue_dry = true;
 		return;
 	}
-	tx_set_locally("synchronous_commit", "local");
+	if (!flush_is_shared())
+		tx_set_locally("synchronous_commit", "local");
 	if (!tx_try(loop, look_and_claim, &calls, &error))
 	{
 		/* a lock or a full disk: what is in flight goes on, the claim waits */
@@ -422,7 +424,7 @@ claim_rows(Loop *loop)
 		ereport(LOG, (errmsg("llava_zh: claims go on")));
 		loop->claim_postponed = false;
 	}
-	tx_commit(loop);
+	claimed_at = tx_commit(loop);
 	if (full_pass)
 		loop->full_pass_at = GetCurrentTimestamp() +
 			Max(FULL_PASS_MS * INT64CONST(1000), FULL_PASS_SHARE * (GetCurrentTimestamp() - now));
@@ -430,7 +432,10 @@ claim_rows(Loop *loop)
 
 	/* only a committed claim is acted upon */
 	foreach(cell, calls)
+	{
+		((Call *) lfirst(cell))->claimed_at = claimed_at;
 		start_call(loop, lfirst(cell));
+	}
 	list_free(calls);
 	loop->look_at = Min(loop->look_at, Max(servers_next_probe(loop), now + 100 * 1000));
 	if (servers_any_paused(loop))

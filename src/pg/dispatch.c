@@ -265,6 +265,12 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 		loop->renewal_needed = true;
 		return false;
 	}
+	/* a claim that is lost with the server must not have been acted upon */
+	if (!flush_is_done(call->claimed_at))
+	{
+		*wait = FLUSH_LOOK_MS;
+		return false;
+	}
 	/* its deadline counts from sending */
 	if (!transport_has_room())
 		return false;

@@ -8,6 +8,7 @@
  * every five minutes and no more.  A reload of the settings ends the pauses.
  *
  * It takes its workers with it when it ends: the next one could not know them.
+ * Beside that it flushes the log for them (flush.c).
  */
 #include "postgres.h"
 
@@ -213,6 +214,7 @@ llava_launcher_main(Datum arg)
 	BackgroundWorkerUnblockSignals();
 	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
 	before_shmem_exit(end_workers, (Datum) 0);
+	flush_begin();
 
 	read_settings();
 	for (;;)
@@ -223,6 +225,7 @@ llava_launcher_main(Datum arg)
 						 wait, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);
 		CHECK_FOR_INTERRUPTS();
+		flush_serve();
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;

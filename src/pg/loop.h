@@ -61,6 +61,8 @@ typedef struct Call
 								 * NULL */
 	VlmSampling sampling;		/* but for the seed */
 	TimestampTz lease_until;
+	XLogRecPtr	claimed_at;		/* not sent before the log is flushed up to
+								 * there */
 	TaskSet    *set;
 	LlavaTask  *task;
 	ServerState *server;
@@ -154,7 +156,12 @@ typedef struct Loop
  * extension is not here.
  */
 extern bool tx_begin(Loop *loop, const char *activity);
-extern void tx_commit(Loop *loop);
+
+/*
+ * Commits.  Until flush_is_done of what it returns the commit may be lost with the
+ * server; InvalidXLogRecPtr: it is safe, or wrote nothing.
+ */
+extern XLogRecPtr tx_commit(Loop *loop);
 
 /*
  * ERROR unless what runs when these tables are written may be trusted.  They

@@ -51,7 +51,7 @@ request_memory(void)
 {
 	if (previous_request_hook)
 		previous_request_hook();
-	RequestAddinShmemSpace(add_size(MAXALIGN(sizeof(SharedState)),
+	RequestAddinShmemSpace(add_size(add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(flush_memory())),
 									add_size(MAXALIGN(limits_memory()), MAXALIGN(meter_memory()))));
 	RequestNamedLWLockTranche("llava_zh", 1);
 }
@@ -71,6 +71,7 @@ start_up(void)
 		SpinLockInit(&shared->mutex);
 	}
 	limits_start_up(ShmemInitStruct("llava_zh limits", limits_memory(), &found), found);
+	flush_start_up(ShmemInitStruct("llava_zh flush", flush_memory(), &found), found);
 	meter_start_up(ShmemInitStruct("llava_zh meters", meter_memory(), &found), found);
 	LWLockRelease(AddinShmemInitLock);
 }

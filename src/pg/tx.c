@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "miscadmin.h"
@@ -89,6 +90,8 @@ tx_environment(bool for_good)
 		else
 			tx_set_locally(environment[i].name, environment[i].value);
 	}
+	if (for_good && flush_is_shared())
+		SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_SESSION);
 }
 
 void
@@ -157,9 +160,11 @@ tx_begin(Loop *loop, const char *activity)
 	return true;
 }
 
-void
+XLogRecPtr
 tx_commit(Loop *loop)
 {
+	XLogRecPtr	before = XactLastCommitEnd;
+
 	SPI_finish();
 	SetUserIdAndSecContext(saved_user, saved_context);
 	PopActiveSnapshot();
@@ -171,6 +176,10 @@ tx_commit(Loop *loop)
 		pgstat_report_stat(false);
 		pgstat_report_activity(STATE_IDLE, NULL);
 	}
+	if (loop->in_procedure || !flush_is_shared() || XactLastCommitEnd == before)
+		return InvalidXLogRecPtr;
+	flush_ask(XactLastCommitEnd);
+	return XactLastCommitEnd;
 }
 
 bool

@@ -10,7 +10,6 @@ use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
 use PostgreSQL::Test::Utils;
 use Test::More;
-use Time::HiRes qw(usleep);
 
 my $rounds = $ENV{LLAVA_SOAK} // 20;
 my $seed = $ENV{LLAVA_SOAK_SEED} // 4711;
@@ -40,18 +39,6 @@ sub kill_worker
 	return;
 }
 
-# Until the kernel has let go of the dead server's process and memory.
-sub start_again
-{
-	for (1 .. 1800)
-	{
-		return if $node->start(fail_ok => 1);
-		undef $node->{_pid};
-		usleep(100_000);
-	}
-	die 'the server does not start again';
-}
-
 for my $round (1 .. $rounds)
 {
 	feed();
@@ -60,7 +47,7 @@ for my $round (1 .. $rounds)
 	if ($round % 10 == 0)
 	{
 		$node->kill9;
-		start_again();
+		$node->start_again;
 	}
 	else
 	{

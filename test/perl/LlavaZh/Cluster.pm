@@ -126,6 +126,19 @@ sub wait_drained
 		't', $database);
 }
 
+# After kill9: until the kernel has let go of the dead server's processes and memory.
+sub start_again
+{
+	my ($self) = @_;
+	for (1 .. 1800)
+	{
+		return if $self->start(fail_ok => 1);
+		undef $self->{_pid};
+		usleep(100_000);
+	}
+	die 'the server does not start again';
+}
+
 # The pid of the worker that is not this one.
 sub worker_pid
 {
