@@ -86,7 +86,7 @@ typedef struct FaultMix
 		Fault		fault;
 		double		probability;
 		int64_t		every;
-	}			share[128];
+	}			share[256];
 } FaultMix;
 
 /* Faults by ordinal, "3:429,5-7:503,9+:hang". */
