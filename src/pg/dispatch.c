@@ -12,6 +12,12 @@
 /* Tokens of prompt and chat template beyond the image's, for the forecast. */
 #define PROMPT_TOKENS 300
 
+/*
+ * Bytes of responses that are judged together: they are parsed at some hundred MB/s,
+ * and neither sockets nor interrupts are served meanwhile.
+ */
+#define RESPONSES_AT_ONCE (256 * 1024)
+
 /* Until the directory of pictures is tried again. */
 #define FILES_AWAY_MS (10 * 1000)
 
@@ -381,10 +387,14 @@ dispatch_responses(Loop *loop)
 {
 	VlmResponse response;
 	TimestampTz now = GetCurrentTimestamp();
+	size_t		bytes = 0;
 
-	while (vlm_pool_next(loop->pool, &response))
+	/* what is left makes the next wait a short one */
+	while (bytes < RESPONSES_AT_ONCE && vlm_pool_next(loop->pool, &response))
 	{
 		Call	   *call = response.user;
+
+		bytes += response.body_size;
 
 		call->response = response;
 		call->settle_at = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);

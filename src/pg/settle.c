@@ -21,8 +21,9 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-/* Calls of one transaction. */
+/* Calls of one transaction, and bytes of replies after which it takes no more. */
 #define SETTLE_BATCH 64
+#define SETTLE_BYTES (1024 * 1024)
 
 /* Pause after a settle that failed. */
 #define SETTLE_RETRY_MS 500
@@ -479,6 +480,7 @@ gather(Loop *loop, Batch *batch)
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz soon = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
 	bool		due = false;
+	size_t		bytes = 0;
 	dlist_iter	iter;
 
 	batch->n_calls = 0;
@@ -490,7 +492,8 @@ gather(Loop *loop, Batch *batch)
 			continue;
 		due |= call->settle_at <= now;
 		batch->calls[batch->n_calls++] = call;
-		if (batch->n_calls == SETTLE_BATCH)
+		bytes += call->response.body_size;
+		if (batch->n_calls == SETTLE_BATCH || bytes >= SETTLE_BYTES)
 			return;
 	}
 	if (!due)

@@ -2,11 +2,12 @@
 
 One worker against an endpoint that answers at once.  Over windows of 7,000 answers
 with 10,000, 100,000 and ROWS rows waiting, and with 10,000 after ROWS have passed
-through without a manual vacuum; and over all ROWS, by themselves and while another
-session holds a snapshot.
+through without a manual vacuum (medians of five each); and over all ROWS, by themselves
+and while another session holds a snapshot.
 Needs pictures in llava_image (images.sql) for ROWS / 3, and pg_stat_statements.
 """
 import argparse
+import statistics
 import subprocess
 import time
 
@@ -14,6 +15,7 @@ import measure
 
 # answers before a window, so that slow start is over, and in it
 WARM, WINDOW = 2000, 7000
+REPEATS = 5
 CLAIM = "SELECT sum(total_exec_time) * 1000 / greatest(sum(rows), 1) FROM pg_stat_statements WHERE query LIKE 'WITH picked AS%'"
 
 
@@ -65,6 +67,17 @@ def hold_snapshot():
     return session
 
 
+def middle_window(rows, in_flight, clear="TRUNCATE llava_pending"):
+    """The medians of REPEATS windows, each with a queue of its own."""
+    found = []
+    for _ in range(REPEATS):
+        measure.sql(clear)
+        queue(rows)
+        with Drain(in_flight) as drain:
+            found.append(drain.window(WARM, WARM + WINDOW))
+    return [statistics.median(figures) for figures in zip(*found)]
+
+
 def pass_through(rows, in_flight):
     """Drains so many."""
     queue(rows)
@@ -87,15 +100,10 @@ def main():
 
     print(f"  {'':58}{'requests/s':>10}{'':6}{'CPU us':>10}{'':6}{'claim us':>10}{'':6}")
     for rows in sorted({10000, 100000, arguments.rows}):
-        measure.sql("TRUNCATE llava_pending")
-        queue(rows)
-        with Drain(arguments.in_flight) as drain:
-            report(f"{rows:,} waiting", drain.window(WARM, WARM + WINDOW))
+        report(f"{rows:,} waiting", middle_window(rows, arguments.in_flight))
     measure.sql("TRUNCATE llava_pending")
     report(f"{arguments.rows:,}, all of them", pass_through(arguments.rows, arguments.in_flight))
-    queue(10000)
-    with Drain(arguments.in_flight) as drain:
-        report("10,000 waiting after that", drain.window(WARM, WARM + WINDOW))
+    report("10,000 waiting after that", middle_window(10000, arguments.in_flight, "DELETE FROM llava_pending"))
     measure.sql("TRUNCATE llava_pending")
     session = hold_snapshot()
     report(f"{arguments.rows:,}, beside a snapshot held throughout",
