@@ -14,7 +14,7 @@
  * Bytes of pictures that one claim reads: while it does, no reply is taken up.  They
  * come at some 2 GB/s from memory, copied twice.
  */
-#define READ_AT_ONCE (8 * 1024 * 1024)
+#define READ_AT_ONCE (4 * 1024 * 1024)
 
 /* Larger ones come in slices, and sockets are served in between. */
 #define SLICE (512 * 1024)

@@ -17,7 +17,7 @@ my %published = ('日常对话' => 247_431, '复杂推理' => 194_646, '描述�
 my $all = 641_868;
 
 my $endpoint = LlavaZh::Endpoint->new;
-my $node = LlavaZh::Cluster->new('rehearsal', conf => "llava_zh.workers = 2\nllava_zh.near_duplicates = off\nmax_wal_size = '4GB'\nshared_buffers = '256MB'\nsynchronous_commit = off\n");
+my $node = LlavaZh::Cluster->new('rehearsal', conf => "llava_zh.workers = 2\nllava_zh.near_duplicates = off\nmax_wal_size = '4GB'\nshared_buffers = '256MB'\n");
 $node->create_server('sim', $endpoint->url, "max_in_flight '128'");
 
 # one JPEG, and a comment in it that makes each copy's bytes its own
