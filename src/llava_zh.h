@@ -331,8 +331,8 @@ extern void flush_serve(void);
 extern bool flush_is_shared(void);
 
 /*
- * Has the log flushed up to there; the latch is set when it is, but for a launcher
- * that died: look every FLUSH_LOOK_MS.
+ * Has the log flushed up to there, soon.  Where it is not yet, the latch is set when
+ * it is; but the launcher may die: look again every FLUSH_LOOK_MS.
  */
 #define FLUSH_LOOK_MS 10
 extern void flush_ask(XLogRecPtr upto);

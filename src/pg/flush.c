@@ -115,16 +115,6 @@ raise_wanted(XLogRecPtr upto)
 		;
 }
 
-/* The list is left by being woken: it holds a latch once. */
-static bool
-is_waiting(const Latch *latch)
-{
-	for (int i = 0; i < state->n_waiting; i++)
-		if (state->waiting[i] == latch)
-			return true;
-	return false;
-}
-
 void
 flush_ask(XLogRecPtr upto)
 {
@@ -133,17 +123,39 @@ flush_ask(XLogRecPtr upto)
 	raise_wanted(upto);
 	SpinLockAcquire(&state->mutex);
 	flusher = state->flusher;
-	if (!is_waiting(MyLatch) && state->n_waiting < MAX_WAITING)
-		state->waiting[state->n_waiting++] = MyLatch;
 	SpinLockRelease(&state->mutex);
 	if (flusher != NULL)
 		SetLatch(flusher);
 }
 
-bool
-flush_is_done(XLogRecPtr upto)
+/* The list is left by being woken: it holds a latch once. */
+static void
+wait_for_flush(void)
+{
+	int			i = 0;
+
+	SpinLockAcquire(&state->mutex);
+	while (i < state->n_waiting && state->waiting[i] != MyLatch)
+		i++;
+	if (i == state->n_waiting && i < MAX_WAITING)
+		state->waiting[state->n_waiting++] = MyLatch;
+	SpinLockRelease(&state->mutex);
+}
+
+static bool
+is_flushed(XLogRecPtr upto)
 {
 	if (upto > flushed)
 		flushed = GetFlushRecPtr(NULL);
 	return upto <= flushed;
+}
+
+bool
+flush_is_done(XLogRecPtr upto)
+{
+	if (is_flushed(upto))
+		return true;
+	wait_for_flush();
+	/* it may have been done before there was anybody to wake */
+	return is_flushed(upto);
 }
