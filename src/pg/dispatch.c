@@ -382,18 +382,19 @@ judge(Call *call)
 	judge_server(call->server, call);
 }
 
-void
+bool
 dispatch_responses(Loop *loop)
 {
 	VlmResponse response;
 	TimestampTz now = GetCurrentTimestamp();
 	size_t		bytes = 0;
+	bool		any = false;
 
-	/* what is left makes the next wait a short one */
 	while (bytes < RESPONSES_AT_ONCE && vlm_pool_next(loop->pool, &response))
 	{
 		Call	   *call = response.user;
 
+		any = true;
 		bytes += response.body_size;
 
 		call->response = response;
@@ -402,4 +403,5 @@ dispatch_responses(Loop *loop)
 		judge(call);
 		dlist_push_tail(&loop->finished, &call->node);
 	}
+	return any;
 }

@@ -159,16 +159,32 @@ take_queued(Loop *loop, bool woken)
 	loop->claim_at = 0;
 }
 
+/*
+ * Slots that were freed are filled, and their requests on their way, before anything
+ * is written down.  It ends: nothing is claimed meanwhile.
+ */
+static void
+refill_slots(Loop *loop)
+{
+	bool		any;
+
+	do
+	{
+		any = dispatch_responses(loop);
+		dispatch_prepared(loop);
+		(void) dispatch_ready(loop);
+		if (any)
+			transport_serve();
+	} while (any);
+}
+
 void
 loop_turn(Loop *loop, long max_ms)
 {
 	long		pace_ms;
 	bool		woken;
 
-	/* a slot that was freed is filled before anything is written down */
-	dispatch_responses(loop);
-	dispatch_prepared(loop);
-	(void) dispatch_ready(loop);
+	refill_slots(loop);
 	if (!dlist_is_empty(&loop->hashed))
 	{
 		duplicates_park(loop);

@@ -262,7 +262,9 @@ extern void dispatch_prepared(Loop *loop);	/* image pool -> hashed, ready or
 											 * finished */
 extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to
 										 * try again */
-extern void dispatch_responses(Loop *loop); /* request pool -> finished */
+
+/* Request pool -> finished, some; false: there was none. */
+extern bool dispatch_responses(Loop *loop);
 
 /* Tokens that a request about the picture is expected to cost. */
 extern int64 dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
