@@ -182,6 +182,10 @@ judge_transport(const VlmResponse *response, VlmOutcome *outcome)
 		case CURLE_PARTIAL_FILE:
 			set(outcome, VLM_RETRY, "partial_body", true, true);
 			return;
+		case CURLE_SEND_FAIL_REWIND:
+			/* a kept connection that was dead; or died of the whole request */
+			set(outcome, VLM_RETRY, "connection_lost", response->sent, true);
+			return;
 		default:
 			set(outcome, VLM_RETRY, "connection_lost", true, true);
 	}

@@ -239,10 +239,19 @@ unlink_request(VlmPool *pool, Request *request)
 	pool->in_flight--;
 }
 
-/* The handle goes back to the spares; its buffers are gone or given away. */
+/*
+ * The handle goes back to the spares; its buffers are gone or given away.  One that
+ * failed is not used again: in libcurl 8.7 to 8.15 curl_easy_reset leaves it failing
+ * (curl issues 17139, 18206).
+ */
 static void
 recycle(VlmPool *pool, Request *request)
 {
+	if (!request->ended_well)
+	{
+		request_free(request);
+		return;
+	}
 	request_clear(request);
 	request->next = pool->spare;
 	pool->spare = request;

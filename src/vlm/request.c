@@ -13,6 +13,9 @@
 #define PATH "/chat/completions"
 #define UPLOAD_BUFFER (64L * 1024)
 
+/* Seconds; libcurl 8.13 and later says no more either. */
+#define RETRY_AFTER_MOST (6 * 3600)
+
 /* So many bytes are held more, or less. */
 static void
 count(Request *request, size_t more, size_t less)
@@ -274,6 +277,7 @@ request_finish(Request *request, CURLcode code, int64_t now_ms)
 	long		status = 0;
 	curl_off_t	retry_after = 0;
 
+	request->ended_well = code == CURLE_OK;
 	response->curl_code = (int) code;
 	response->user = request->user;
 	response->latency_ms = now_ms - request->submitted_ms;
@@ -284,7 +288,8 @@ request_finish(Request *request, CURLcode code, int64_t now_ms)
 		response->status = (int) status;
 	if (curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK &&
 		retry_after > 0)
-		response->retry_after_ms = (retry_after > 86400 ? 86400 : (int64_t) retry_after) * 1000;
+		response->retry_after_ms = (retry_after > RETRY_AFTER_MOST ? RETRY_AFTER_MOST :
+									(int64_t) retry_after) * 1000;
 	snprintf(response->error, sizeof(response->error), "%s",
 			 code == CURLE_OK ? "" : request->error[0] != '\0' ? request->error :
 			 curl_easy_strerror(code));

@@ -27,6 +27,7 @@ typedef struct Request
 	size_t	   *held;			/* the pool's bytes */
 	size_t		counted;		/* of them, this request's */
 	int64_t		submitted_ms;
+	bool		ended_well;		/* the handle may be used again */
 	char		error[CURL_ERROR_SIZE];
 	void	   *user;
 	VlmResponse response;

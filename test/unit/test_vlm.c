@@ -338,7 +338,8 @@ failures_of_the_wire_are_classed(void **state)
 		{CURLE_OPERATION_TIMEDOUT, false, VLM_PAUSE, "connect_timeout", false},
 		{CURLE_OPERATION_TIMEDOUT, true, VLM_RETRY, "timeout", true},
 		{CURLE_RECV_ERROR, true, VLM_RETRY, "connection_lost", true},
-		{CURLE_SEND_FAIL_REWIND, false, VLM_RETRY, "connection_lost", true},
+		{CURLE_SEND_FAIL_REWIND, false, VLM_RETRY, "connection_lost", false},
+		{CURLE_SEND_FAIL_REWIND, true, VLM_RETRY, "connection_lost", true},
 		{CURLE_PARTIAL_FILE, true, VLM_RETRY, "partial_body", true},
 		{CURLE_OUT_OF_MEMORY, false, VLM_RETRY, "no_memory", false}
 	};
