@@ -49,27 +49,27 @@ typedef struct Scanner
 	int			depth;
 } Scanner;
 
+/* Whether an array of objects, or an object with a key, begins here. */
+static bool
+begins_document(const char *p, const char *end)
+{
+	const char *next = p + 1;
+
+	while (next < end && (*next == ' ' || *next == '\n' || *next == '\t'))
+		next++;
+	return next < end && ((*p == '[' && *next == '{') || (*p == '{' && *next == '"'));
+}
+
 const char *
 json_start(Span text)
 {
 	const char *end = text.p + text.n;
-	size_t		look = text.n < PREAMBLE_LOOK ? text.n : PREAMBLE_LOOK;
-	const char *bracket;
-	const char *brace;
-	const char *p;
-	const char *next;
+	const char *limit = text.n < PREAMBLE_LOOK ? end : text.p + PREAMBLE_LOOK;
 
-	if (look == 0)
-		return NULL;
-	bracket = memchr(text.p, '[', look);
-	brace = memchr(text.p, '{', look);
-	p = bracket == NULL || (brace != NULL && brace < bracket) ? brace : bracket;
-	if (p == NULL)
-		return NULL;
-	next = p + 1;
-	while (next < end && (*next == ' ' || *next == '\n' || *next == '\t'))
-		next++;
-	return next < end && ((*p == '[' && *next == '{') || (*p == '{' && *next == '"')) ? p : NULL;
+	for (const char *p = text.p; p < limit; p++)
+		if ((*p == '[' || *p == '{') && begins_document(p, end))
+			return p;
+	return NULL;
 }
 
 static bool
@@ -108,11 +108,10 @@ unescape_unicode(Scanner *s, const char *p, char *out, size_t *size)
 		p += 6;
 	}
 	else if (c >= 0xD800 && c <= 0xDFFF)
-	{
-		s->reply->lone_surrogate = true;
 		c = 0xFFFD;
-	}
-	if (c != 0)
+	if (c == 0xFFFD)
+		s->reply->bad_character = true;
+	if (!text_is_dropped(c))
 		*size += (size_t) text_encode(c, out + *size);
 	return p;
 }
@@ -168,6 +167,9 @@ read_string(Scanner *s, size_t *size, bool *whole)
 				out[(*size)++] = '\t';
 				break;
 			case 'r':
+				if (stop - p < 2 || p[0] != '\\' || p[1] != 'n')
+					out[(*size)++] = '\n';
+				break;
 			case 'b':
 			case 'f':
 				break;
@@ -192,7 +194,7 @@ is_one_of(const char *text, size_t size, const char *const *words)
 
 	if (size > sizeof(room))
 		return false;
-	lower = text_lower(text_span(text, text + size), room, sizeof(room));
+	lower = script_plain(text_span(text, text + size), room, sizeof(room));
 	for (; *words != NULL; words++)
 		if (strlen(*words) == size && memcmp(lower.p, *words, size) == 0)
 			return true;

@@ -57,6 +57,27 @@ skip_digits(const char *p, const char *end)
 	return p;
 }
 
+/* Arabic digits of either width, or Chinese numerals. */
+static const char *
+skip_number(const char *p, const char *end)
+{
+	static const char *const numerals[] = {
+		"一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "两", NULL
+	};
+	const char *behind;
+	int			length;
+
+	for (;;)
+	{
+		if ((behind = text_skip_one(p, end, numerals)) != NULL)
+			p = behind;
+		else if (is_digit_at(p, end, &length))
+			p += length;
+		else
+			return p;
+	}
+}
+
 /* Behind the word if it begins here, letters folded; else NULL. */
 static const char *
 match_word(const char *p, const char *end, const char *word)
@@ -152,8 +173,8 @@ finish_label(const char *p, const char *end, const char *closing, Label *label)
 	const char *number = text_skip_blanks(p, end);
 	bool		bold_open = label->bold;
 
-	if (skip_digits(number, end) > number)
-		p = skip_digits(number, end);
+	if (skip_number(number, end) > number)
+		p = skip_number(number, end);
 	if (closing != NULL)
 	{
 		if (!text_starts(text_span(p, end), closing))
@@ -230,11 +251,13 @@ label_parse(Span line, ReplyKind set, Label *label)
 	return p != NULL;
 }
 
+/* A colon may be there or not where something else tells a label from a lone word. */
 static bool
 same_common(const Label *a, const Label *b)
 {
 	return a->bold == b->bold && a->bracket == b->bracket && a->heading == b->heading &&
-		a->latin == b->latin && (a->bracket || a->colon == b->colon);
+		a->latin == b->latin &&
+		(a->bold || a->bracket || a->heading || a->colon == b->colon);
 }
 
 bool
@@ -268,7 +291,6 @@ signature_takes(Signature *signature, const Label *label)
 static const char *
 skip_round(const char *p, const char *end)
 {
-	static const char *const numerals = "一二三四五六七八九十两0123456789";
 	const char *number = match_word(p, end, "round");
 
 	if (number != NULL)
@@ -279,18 +301,8 @@ skip_round(const char *p, const char *end)
 	}
 	if (!text_starts(text_span(p, end), "第"))
 		return NULL;
-	number = p += strlen("第");
-	while (p < end)
-	{
-		int			length;
-		char		one[5] = {0};
-
-		text_decode(p, end, &length);
-		memcpy(one, p, (size_t) length);
-		if (strstr(numerals, one) == NULL)
-			break;
-		p += length;
-	}
+	number = p + strlen("第");
+	p = skip_number(number, end);
 	if (p == number || !text_starts(text_span(p, end), "轮"))
 		return NULL;
 	p += strlen("轮");

@@ -163,9 +163,6 @@ static const Case scripts[] = {
 		REPLY_ACCEPTED, 0, {"How many people are there?", EN, "What hangs from the eaves?", "Red lanterns hang there."}, REPLY_FINISH_STOP, REPLY_LANGUAGE_EN},
 };
 
-#define FIVE(s) s s s s s
-#define TEN(s) FIVE(s) FIVE(s)
-
 static const Case loops[] = {
 	{"one character", REPLY_DESCRIPTION, "图中有" TEN(TEN("啊")), REPLY_DEGENERATE, 0},
 	{"one mark", REPLY_DESCRIPTION, D TEN(TEN("！")), REPLY_DEGENERATE, 0},
@@ -284,6 +281,9 @@ measures_say_why(void **state)
 
 	/* Han that the answers quote */
 	result = parsed(&rules, D "牌子上写着“小心地滑”，旁边是《早市》和「open营业」，他说“走");
+	assert_int_equal(result.measures.quoted_han, 9);
+	reply_result_free(&result);
+	result = parsed(&rules, D "横幅是\"𠮷祥\"，门上是＂推＂，英寸写作5\"，不配对。\n下一行“又‘一’句”。");
 	assert_int_equal(result.measures.quoted_han, 9);
 	reply_result_free(&result);
 }
