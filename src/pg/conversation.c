@@ -74,8 +74,8 @@ conversation_measures(const ReplyMeasures *measures)
 	StringInfoData json;
 
 	initStringInfo(&json);
-	appendStringInfo(&json, "{\"chars\": %d, \"letters\": %d, \"han\": %d",
-					 measures->chars, measures->letters, measures->han);
+	appendStringInfo(&json, "{\"chars\": %d, \"letters\": %d, \"all_letters\": %d, \"han\": %d",
+					 measures->chars, measures->letters, measures->all_letters, measures->han);
 	append_share(&json, "language_share", measures->language_share);
 	append_share(&json, "loop_share", measures->loop_share);
 	if (measures->tail_bigrams >= 0)

@@ -185,6 +185,7 @@ check_content(const ReplyRules *rules, const Parts *parts, ReplyMeasures *measur
 	add_counts(&all, &answers);
 	measures->han = (int) answers.han;
 	measures->letters = (int) letters_of(&answers, rules->language);
+	measures->all_letters = (int) answers.letters;
 	measures->quoted_han = (int) answers.quoted_han;
 	if (all.traditional >= 5 && all.traditional > all.simplified * 4)
 		*flags |= REPLY_ZH_HANT;

@@ -123,7 +123,8 @@ typedef struct ReplyTurn
 typedef struct ReplyMeasures
 {
 	int			chars;			/* of the normalised reply */
-	int			letters;
+	int			letters;		/* in the answers: what min_letters counts */
+	int			all_letters;	/* in the answers, of any script */
 	int			han;			/* in the answers */
 	double		language_share;
 	double		loop_share;		/* of one repeated 10-gram, or 0.4 times that

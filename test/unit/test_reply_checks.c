@@ -70,12 +70,13 @@ length_floors(void **state)
 	{
 		strcpy(reply, "");
 		add_han(reply, n);
-		strcat(reply, "。2024, abc!");
+		strcat(reply, "。20×24, abc!");
 		result = parsed(&rules, reply);
 		assert_int_equal(result.reason, n < 80 ? REPLY_TOO_SHORT : REPLY_ACCEPTED);
 		assert_int_equal(result.measures.letters, n);
 		assert_int_equal(result.measures.han, n);
-		assert_int_equal(result.measures.chars, n + 11);
+		assert_int_equal(result.measures.all_letters, n + 3);
+		assert_int_equal(result.measures.chars, n + 12);
 		reply_result_free(&result);
 	}
 	rules = rules_of(REPLY_QUESTION_ANSWER);
