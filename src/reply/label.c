@@ -363,7 +363,9 @@ line_is_fence(Span line)
 Span
 label_skip_description(Span text)
 {
-	static const char *const words[] = {"图片描述", "图像描述", "照片描述", "描述", NULL};
+	static const char *const words[] = {
+		"图片描述", "图像描述", "照片描述", "描述", "圖片描述", "image description", "description", NULL
+	};
 	const char *end = text.p + text.n;
 	Span		line = text_line(text.p, end);
 	const char *line_end = line.p + line.n;
@@ -376,13 +378,14 @@ label_skip_description(Span text)
 		p += 2;
 	}
 	for (const char *const *word = words; *word != NULL; word++)
-		if (text_starts(text_span(p, line_end), *word))
-		{
-			const char *behind = finish_label(p + strlen(*word), line_end, NULL, &label);
+	{
+		const char *behind = match_word(p, line_end, *word);
 
-			if (behind != NULL && !label.bullet)
-				return text_trim(text_span(behind, end));
-		}
+		if (behind != NULL)
+			behind = finish_label(behind, line_end, NULL, &label);
+		if (behind != NULL && !label.bullet)
+			return text_trim(text_span(behind, end));
+	}
 	return text;
 }
 

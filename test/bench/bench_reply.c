@@ -65,6 +65,8 @@ static const Hostile hostile[] = {
 	{"nested JSON, described", REPLY_DESCRIPTION, "", "{\"a\":[", ""},
 	{"JSON blanks", REPLY_DIALOGUE, "[{\"a\"", " ", ":1}]"},
 	{"JSON pairs", REPLY_DIALOGUE, "[", "{\"role\":\"user\",\"content\":\"什么%d？\"},{\"role\":\"assistant\",\"content\":\"苹果%d\"},", "]"},
+	{"JSON pairs in one object", REPLY_DIALOGUE, "{", "\"q\":\"什么%d？\",\"a\":\"苹果%d\",", "}"},
+	{"Python's quotes", REPLY_DIALOGUE, "[{'", "'", ""},
 	{"JSON answers in a row", REPLY_DIALOGUE, "[{\"role\":\"user\",\"content\":\"什么？\"},", "{\"role\":\"assistant\",\"content\":\"苹果%d\"},", "]"},
 	{"JSON answers first", REPLY_DIALOGUE, "[", "{\"role\":\"assistant\",\"content\":\"苹果%d\"},", "]"},
 	{"JSON escapes", REPLY_DIALOGUE, "[{\"a\":\"", "\\u4e2d", "\"}]"},

@@ -5,6 +5,9 @@
  */
 #include "reply_case.h"
 
+#define EN1 "Three people in bright jackets ride along the river, and the one in front wears a yellow helmet with a small lamp on it."
+#define EN2 "The sky is clear and blue, with a few white clouds above the hills, and the low sun throws long shadows on the path."
+
 /* ---- labels ---- */
 
 static const Case labels[] = {
@@ -68,6 +71,9 @@ static const Case wrappings[] = {
 	{"code first, then the description", REPLY_DESCRIPTION, "```\nprint(1)\n```\n" D, REPLY_ACCEPTED, 0, {"```\nprint(1)\n```\n" D}},
 	{"code in the middle", REPLY_DESCRIPTION, D "\n```\nprint(1)\n```\n代码只有一行。", REPLY_ACCEPTED, 0, {D "\n```\nprint(1)\n```\n代码只有一行。"}},
 	{"fenced description", REPLY_DESCRIPTION, "```markdown\n## 图片描述\n" D "\n```", REPLY_ACCEPTED, 0, {D}},
+	{"English label", REPLY_DESCRIPTION, "**Image Description:**\n" EN1 " " EN2, REPLY_ACCEPTED, 0, {EN1 " " EN2}, REPLY_FINISH_STOP, REPLY_LANGUAGE_EN},
+	{"a word that is no label", REPLY_DESCRIPTION, "Description of goods is what the paper says. " EN1 " " EN2, REPLY_ACCEPTED, 0,
+		{"Description of goods is what the paper says. " EN1 " " EN2}, REPLY_FINISH_STOP, REPLY_LANGUAGE_EN},
 	{"label inside the description", REPLY_DESCRIPTION, D "\n\n描述：以上。", REPLY_ACCEPTED, 0, {D "\n\n描述：以上。"}},
 	{"dialogue for a description", REPLY_DESCRIPTION, "画面是一段聊天：\n用户：在吗？\n助手：在。\n" D, REPLY_ACCEPTED, 0, {"画面是一段聊天：\n用户：在吗？\n助手：在。\n" D}},
 	FLAGGED("preamble of eighty", TEN("一二三四五六七八") "\n" APART("用户：", "助手："), REPLY_PREAMBLE_DROPPED),
@@ -83,6 +89,11 @@ static const Case json[] = {
 	DIALOGUE("trailing commas in a fence", "```json\n[" PAIRS ",]\n```"),
 	DIALOGUE("trailing commas in objects", "{\"对话\": [{\"用户\":\"" Q1 "\",\"助手\":\"" A1 "\",},{\"用户\":\"" Q2 "\",\"助手\":\"" A2 "\",},],}"),
 	DIALOGUE("capital keys", "[{\"Question\":\"" Q1 "\",\"Answer\":\"" A1 "\"},{\"Question\":\"" Q2 "\",\"Answer\":\"" A2 "\"}]"),
+	DIALOGUE("pairs in one object", "{\"用户\":\"" Q1 "\",\"助手\":\"" A1 "\",\"用户\":\"" Q2 "\",\"助手\":\"" A2 "\"}"),
+	DIALOGUE("Traditional keys", "[{\"問題\":\"" Q1 "\",\"回答\":\"" A1 "\"},{\"問題\":\"" Q2 "\",\"回答\":\"" A2 "\"}]"),
+	{"Python's quotes", REPLY_DIALOGUE, "[{'role': 'user', 'content': '" Q1 "'}, {'role': 'assistant', 'content': '" A1 "'}, "
+		"{'role': 'user', 'content': \"" Q2 "\"}, {'role': 'assistant', 'content': '" A2 "It\\'s Tom's \"hat\".'}]",
+		REPLY_ACCEPTED, 0, {Q1, A1, Q2, A2 "It's Tom's \"hat\"."}},
 	DIALOGUE("a courtesy behind", "[" PAIRS "]\n\n希望以上对话对您有所帮助！"),
 	FLAGGED("brackets in the preamble", "好的[已看图]，对话{如下}：\n[" PAIRS "]", REPLY_PREAMBLE_DROPPED),
 	FLAGGED("a courtesy in the last answer", PAIRS_THEN("\\n\\n希望以上对话对您有所帮助！"), REPLY_CLOSING_TRIMMED),
@@ -112,8 +123,6 @@ static const Case json[] = {
 
 #define ASKED(question) {"asked", REPLY_DIALOGUE, "用户：" Q1 "\n助手：" A1 "\n用户：" question "\n助手：" A2, REPLY_ACCEPTED, 0, {Q1, A1, question, A2}}
 #define NOT_ASKED(line) {"quoted", REPLY_DIALOGUE, "用户：" Q1 "\n助手：" A1 "\n用户：" line "\n助手：" A2, REPLY_AMBIGUOUS_ROLE, 0}
-#define EN1 "Three people in bright jackets ride along the river, and the one in front wears a yellow helmet with a small lamp on it."
-#define EN2 "The sky is clear and blue, with a few white clouds above the hills, and the low sun throws long shadows on the path."
 #define ENGLISH(line, reason) {"English", REPLY_DIALOGUE, "User: How many riders are there?\nAssistant: " EN1 "\nUser: " line "\nAssistant: " EN2, \
 	reason, 0, {NULL}, REPLY_FINISH_STOP, REPLY_LANGUAGE_EN}
 
