@@ -89,6 +89,10 @@ $(B)/bench_reply: test/bench/bench_reply.c $(wildcard src/reply/*.[ch])
 bench-export:
 	test/bench/export $(BENCH)
 
+## bench-reparse: llava_reparse over 200,000 stored replies
+bench-reparse:
+	test/bench/reparse
+
 ## bench-reply: MB/s of the reply parser, and growth of its time with hostile input
 bench-reply: $(B)/bench_reply
 	$(B)/bench_reply
@@ -137,4 +141,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-export bench-reply purity lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-export bench-reparse bench-reply purity lint indent indent-check typedefs
