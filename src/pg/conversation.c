@@ -80,7 +80,11 @@ conversation_measures(const ReplyMeasures *measures)
 	append_share(&json, "loop_share", measures->loop_share);
 	if (measures->tail_bigrams >= 0)
 		appendStringInfo(&json, ", \"tail_bigrams\": %d", measures->tail_bigrams);
-	appendStringInfo(&json, ", \"quoted_han\": %d}", measures->quoted_han);
+	appendStringInfo(&json, ", \"quoted_han\": %d, \"foreign\": %d, \"traditional\": %d, \"simplified\": %d",
+					 measures->quoted_han, measures->foreign, measures->traditional, measures->simplified);
+	appendStringInfo(&json, ", \"rounds\": %d, \"shortest_question\": %d, \"longest_question\": %d,"
+					 " \"shortest_answer\": %d}", measures->rounds, measures->shortest_question,
+					 measures->longest_question, measures->shortest_answer);
 	return json.data;
 }
 

@@ -146,52 +146,74 @@ is_wrong_language(const ReplyRules *rules, const Counts *all, ReplyMeasures *mea
 		(rules->language == REPLY_LANGUAGE_ZH && all->foreign > all->han);
 }
 
-static bool
-is_wrong_length(const ReplyRules *rules, const Parts *parts, size_t letters)
+/* Makes *shortest and *longest, 0 so far where it is the first, take in n. */
+static void
+take_in(int n, int *shortest, int *longest)
 {
+	if (*shortest == 0 || n < *shortest)
+		*shortest = n;
+	if (n > *longest)
+		*longest = n;
+}
+
+static bool
+is_wrong_length(const ReplyRules *rules, const ReplyMeasures *measures)
+{
+	if (measures->longest_question > 0 &&
+		(measures->shortest_question < rules->min_question_chars ||
+		 (rules->max_question_chars > 0 &&
+		  measures->longest_question > rules->max_question_chars)))
+		return true;
+	return measures->shortest_answer < rules->min_answer_chars ||
+		measures->letters < rules->min_letters;
+}
+
+/* Counts what the turns hold; *all of them together. */
+static void
+measure(const ReplyRules *rules, const Parts *parts, Counts *all, ReplyMeasures *measures)
+{
+	Counts		questions = {0};
+	Counts		answers = {0};
+	int			longest_answer = 0;
+
 	for (int i = 0; i < parts->n; i++)
 	{
-		const Part *part = &parts->items[i];
-		size_t		chars = text_chars(part->text);
+		Span		text = parts->items[i].text;
+		int			chars = (int) text_chars(text);
 
-		if (part->human && (chars < (size_t) rules->min_question_chars ||
-							(rules->max_question_chars > 0 &&
-							 chars > (size_t) rules->max_question_chars)))
-			return true;
-		if (!part->human && chars < (size_t) rules->min_answer_chars)
-			return true;
+		if (parts->items[i].human)
+			take_in(chars, &measures->shortest_question, &measures->longest_question);
+		else
+			take_in(chars, &measures->shortest_answer, &longest_answer);
+		count_text(parts->items[i].human ? &questions : &answers, text);
 	}
-	return letters < (size_t) rules->min_letters;
+	*all = questions;
+	add_counts(all, &answers);
+	measures->han = (int) answers.han;
+	measures->letters = (int) letters_of(&answers, rules->language);
+	measures->all_letters = (int) answers.letters;
+	measures->quoted_han = (int) answers.quoted_han;
+	measures->foreign = (int) all->foreign;
+	measures->traditional = (int) all->traditional;
+	measures->simplified = (int) all->simplified;
 }
 
 ReplyReason
 check_content(const ReplyRules *rules, const Parts *parts, ReplyMeasures *measures,
 			  uint32_t *flags)
 {
-	Counts		questions = {0};
-	Counts		answers = {0};
 	Counts		all;
 
+	measure(rules, parts, &all, measures);
 	for (int i = 0; i < parts->n; i++)
 	{
-		Span		text = parts->items[i].text;
-
-		count_text(parts->items[i].human ? &questions : &answers, text);
-		if (check_is_personal(text))
+		if (check_is_personal(parts->items[i].text))
 			*flags |= REPLY_PII;
-		check_leaks(text, flags);
+		check_leaks(parts->items[i].text, flags);
 	}
-	all = questions;
-	add_counts(&all, &answers);
-	measures->han = (int) answers.han;
-	measures->letters = (int) letters_of(&answers, rules->language);
-	measures->all_letters = (int) answers.letters;
-	measures->quoted_han = (int) answers.quoted_han;
 	if (all.traditional >= 5 && all.traditional > all.simplified * 4)
 		*flags |= REPLY_ZH_HANT;
 	if (is_wrong_language(rules, &all, measures))
 		return REPLY_LANGUAGE;
-	if (is_wrong_length(rules, parts, letters_of(&answers, rules->language)))
-		return REPLY_TOO_SHORT;
-	return REPLY_ACCEPTED;
+	return is_wrong_length(rules, measures) ? REPLY_TOO_SHORT : REPLY_ACCEPTED;
 }

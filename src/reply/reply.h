@@ -132,6 +132,14 @@ typedef struct ReplyMeasures
 	int			tail_bigrams;	/* distinct ones in the last 200 chars; -1:
 								 * shorter */
 	int			quoted_han;		/* Han inside quotation marks in the answers */
+	int			foreign;		/* kana and hangul, in all turns */
+	int			traditional;	/* characters that only this script has, of
+								 * the */
+	int			simplified;		/* first 400 Han of each turn */
+	int			rounds;
+	int			shortest_question;	/* chars; 0 where there is none */
+	int			longest_question;
+	int			shortest_answer;
 } ReplyMeasures;
 
 typedef struct ReplyResult

@@ -330,6 +330,8 @@ work_parse_content(Work *work)
 		reason = parse_labels(work);
 	if (work->parts.no_memory || work->no_memory)
 		return REPLY_NO_MEMORY;
+	if (reason == REPLY_ACCEPTED || reason == REPLY_TOO_FEW_ROUNDS)
+		work->result->measures.rounds = (work->parts.n + 1) / 2;
 	if (reason != REPLY_ACCEPTED)
 		return reason;
 	if (work->rules->kind == REPLY_QUESTION_ANSWER &&

@@ -280,6 +280,25 @@ measures_say_why(void **state)
 		reply_result_free(&result);
 	}
 
+	/* rounds, and the lengths of their turns; scripts */
+	rules = rules_of(REPLY_DIALOGUE);
+	result = parsed(&rules, "用户：" Q1 "\n助手：" A1 "\n用户：天气呢？\n助手：" A2 "招牌是「書」和“いろは”。");
+	assert_int_equal(result.reason, REPLY_ACCEPTED);
+	assert_int_equal(result.measures.rounds, 2);
+	assert_int_equal(result.measures.shortest_question, 4);
+	assert_int_equal(result.measures.longest_question, 13);
+	assert_int_equal(result.measures.shortest_answer, 43);
+	assert_int_equal(result.measures.foreign, 3);
+	assert_int_equal(result.measures.traditional, 1);
+	assert_true(result.measures.simplified > 5);
+	reply_result_free(&result);
+	rules.min_rounds = 3;
+	result = parsed(&rules, "用户：" Q1 "\n助手：" A1 "\n用户：" Q2 "\n助手：" A2);
+	assert_int_equal(result.reason, REPLY_TOO_FEW_ROUNDS);
+	assert_int_equal(result.measures.rounds, 2);
+	reply_result_free(&result);
+	rules = rules_of(REPLY_DESCRIPTION);
+
 	/* Han that the answers quote */
 	result = parsed(&rules, D "牌子上写着“小心地滑”，旁边是《早市》和「open营业」，他说“走");
 	assert_int_equal(result.measures.quoted_han, 9);
