@@ -303,7 +303,10 @@ static bool
 speaks_of_itself(Span head)
 {
 	static const char *const itself[] = {"我", "本人", "本模型", "恕", "i ", "i'm", "i’m", NULL};
-	static const char *const roles[] = {"作为", "身为", "as an ai", "as a ", NULL};
+	static const char *const roles[] = {
+		"作为ai", "作为一个ai", "作为一名ai", "作为一款ai", "作为人工智能", "作为一个人工智能", "作为语言模型",
+		"作为一个语言模型", "作为视觉", "作为一个视觉", "身为ai", "as an ai", NULL
+	};
 	const char *end = head.p + head.n;
 	const char *p = text_skip_all(head.p, end, greetings);
 	const char *behind = skip_reason(p, end);

@@ -26,10 +26,15 @@ static const char *const no_requests[] = {
 };
 
 static const char *const english_requests[] = {
-	"describe", "explain", "tell", "list", "name", "what", "what's", "how", "why", "which", "who",
-	"where", "when", "please", "can", "could", "would", "is there", "are there", "compare", "count", "give",
-	"show me", "summarize", "summarise", "identify", "suggest", "guess", "estimate", "translate", "read",
-	"point out", "recommend", NULL
+	"what", "what's", "how", "why", "which", "who", "where", "when", "please", "can you", "could you",
+	"would you", "is there", "are there", NULL
+};
+
+/* They ask for what stands behind them, where a turn begins with one. */
+static const char *const english_verbs[] = {
+	"describe ", "explain ", "tell ", "list ", "name ", "compare ", "count ", "give ", "show me ", "summarize ",
+	"summarise ", "identify ", "suggest ", "guess ", "estimate ", "translate ", "read ", "point out ", "recommend ",
+	NULL
 };
 
 static bool
@@ -104,7 +109,8 @@ check_is_addressed(Span question)
 			return true;
 	plain = script_plain(text, room, sizeof(room));
 	blank_out(room, plain.n, no_requests);
-	return text_has_any(plain, requests) || has_doubled_verb(plain) || has_word(plain, english_requests);
+	return text_has_any(plain, requests) || has_doubled_verb(plain) ||
+		has_word(plain, english_requests) || text_starts_any(plain, english_verbs);
 }
 
 /*
