@@ -177,6 +177,9 @@ finish_label(const char *p, const char *end, const char *closing, Label *label)
 		p = skip_number(number, end);
 	if (closing != NULL)
 	{
+		/* 【用户：】 */
+		if ((colon = skip_colon(p, end)) != NULL)
+			p = text_skip_blanks(colon, end);
 		if (!text_starts(text_span(p, end), closing))
 			return NULL;
 		p += strlen(closing);

@@ -18,6 +18,7 @@ static const Case labels[] = {
 	DIALOGUE("bold colons in and out", "**用户：**" Q1 "\n**助手**：" A1 "\n**用户**：" Q2 "\n**助手：** " A2),
 	DIALOGUE("bold with and without colon", "**用户**\n" Q1 "\n\n**助手：**\n" A1 "\n\n**用户**\n" Q2 "\n\n**助手：**\n" A2),
 	DIALOGUE("headings with and without colon", "### 用户\n" Q1 "\n### 助手：\n" A1 "\n### 用户\n" Q2 "\n### 助手：\n" A2),
+	DIALOGUE("colons in brackets", "【用户：】" Q1 "\n【助手：】" A1 "\n【用户】：" Q2 "\n【助手：】" A2),
 	DIALOGUE("Chinese numerals", "用户一：" Q1 "\n助手一：" A1 "\n用户二：" Q2 "\n助手二：" A2),
 	DIALOGUE("blanks of every kind before labels", "用户：" Q1 "\n　助手：" A1 "\n 用户：" Q2 "\n　　助手：" A2),
 	DIALOGUE("numbered on questions, bullet below", "1、用户：" Q1 "\n  * 助手：" A1 "\n2、用户：" Q2 "\n  * 助手：" A2),
