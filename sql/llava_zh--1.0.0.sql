@@ -520,7 +520,7 @@ CREATE VIEW @extschema@.llava_stat_task AS
 		pg_catalog.max(r.text_tokens) AS max_text_tokens,
 		pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_ms) AS median_latency_ms,
 		pg_catalog.round(pg_catalog.sum((r.measures ->> 'han')::bigint) FILTER (WHERE r.reason IS NULL)
-			/ NULLIF(pg_catalog.sum((r.measures ->> 'letters')::bigint) FILTER (WHERE r.reason IS NULL), 0), 4) AS han_share,
+			/ NULLIF(pg_catalog.sum((r.measures ->> 'all_letters')::bigint) FILTER (WHERE r.reason IS NULL), 0), 4) AS han_share,
 		pg_catalog.round(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL AND (r.measures ->> 'quoted_han')::integer > 0)
 			/ NULLIF(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL), 0)::numeric, 4) AS quoting_share
 	FROM @extschema@.llava_reply r GROUP BY r.task, r.task_version, r.server;

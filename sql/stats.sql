@@ -10,7 +10,7 @@ INSERT INTO llava_reply (image, id, task, task_version, server, model, parameter
 SELECT n, n, CASE WHEN n <= 4 THEN '日常对话' ELSE '描述图片' END, 1, CASE WHEN n % 3 = 0 THEN 't' ELSE 's' END, 'm', '{}', 0, '',
 	100 + n, 10 * n, 60, 1000, CASE WHEN n % 4 = 0 THEN 'too_short' END,
 	CASE WHEN n % 2 = 1 THEN '{trimmed_preamble}'::text[] ELSE '{}' END,
-	jsonb_build_object('letters', 100, 'han', 90 + n % 2, 'quoted_han', n % 3), 2
+	jsonb_build_object('letters', 1, 'all_letters', 100, 'han', 90 + n % 2, 'quoted_han', n % 3), 2
 FROM generate_series(1, 8) n;
 INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
 SELECT r.image, r.task, jsonb_agg(jsonb_build_object('from', who, 'value', value) ORDER BY turn), count(*) / 2, r.image, 1

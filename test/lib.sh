@@ -76,6 +76,12 @@ install_build_packages() {
     export PG_MAJOR PGBIN PG_CONFIG
 }
 
+# The extension as it is here; says nothing unless it fails.
+build_and_install() {
+    make -s with_llvm=no >"$work/build.log" 2>&1 || { tail -n 30 "$work/build.log"; die 'the build failed'; }
+    as_root make -s install with_llvm=no >"$work/install.log" 2>&1 || { cat "$work/install.log"; die 'the installation failed'; }
+}
+
 # A folder of our own, gone at the end; owned by the server's user.
 make_work_folder() {
     work=$(mktemp -d "${TMPDIR:-/tmp}/llava_zh.XXXXXX")

@@ -72,10 +72,10 @@ $(B)/image_hash: test/bench/image_hash.c $(wildcard src/image/*.c src/image/*.h)
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
 
-## bench: llava_zh beside an asyncio client and bare libcurl (test/bench/run --help)
+## bench: llava_zh beside an asyncio client and bare libcurl (test/bench/run --help); pictures, replies
 bench:
 	test/bench/run $(BENCH)
-	$(MAKE) bench-image
+	$(MAKE) bench-image bench-reply bench-reparse
 
 ## bench-image: preparing pictures, beside Pillow, vipsthumbnail and bare libjpeg
 bench-image: $(B)/picture
@@ -88,6 +88,10 @@ $(B)/bench_reply: test/bench/bench_reply.c $(wildcard src/reply/*.[ch])
 ## bench-export: llava_export beside a plain COPY (BENCH=100000: fewer than 641,868 samples)
 bench-export:
 	test/bench/export $(BENCH)
+
+## bench-reparse: llava_reparse over 200,000 stored replies
+bench-reparse:
+	test/bench/reparse
 
 ## bench-reply: MB/s of the reply parser, and growth of its time with hostile input
 bench-reply: $(B)/bench_reply
@@ -137,4 +141,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-export bench-reply purity lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-export bench-reparse bench-reply purity lint indent indent-check typedefs

@@ -74,13 +74,17 @@ conversation_measures(const ReplyMeasures *measures)
 	StringInfoData json;
 
 	initStringInfo(&json);
-	appendStringInfo(&json, "{\"chars\": %d, \"letters\": %d, \"han\": %d",
-					 measures->chars, measures->letters, measures->han);
+	appendStringInfo(&json, "{\"chars\": %d, \"letters\": %d, \"all_letters\": %d, \"han\": %d",
+					 measures->chars, measures->letters, measures->all_letters, measures->han);
 	append_share(&json, "language_share", measures->language_share);
 	append_share(&json, "loop_share", measures->loop_share);
 	if (measures->tail_bigrams >= 0)
 		appendStringInfo(&json, ", \"tail_bigrams\": %d", measures->tail_bigrams);
-	appendStringInfo(&json, ", \"quoted_han\": %d}", measures->quoted_han);
+	appendStringInfo(&json, ", \"quoted_han\": %d, \"foreign\": %d, \"traditional\": %d, \"simplified\": %d",
+					 measures->quoted_han, measures->foreign, measures->traditional, measures->simplified);
+	appendStringInfo(&json, ", \"rounds\": %d, \"shortest_question\": %d, \"longest_question\": %d,"
+					 " \"shortest_answer\": %d}", measures->rounds, measures->shortest_question,
+					 measures->longest_question, measures->shortest_answer);
 	return json.data;
 }
 

@@ -18,12 +18,6 @@ work_at(Work *work, const char *where, ReplyReason reason)
 
 /* ---- normalising ---- */
 
-static bool
-is_dropped(uint32_t c)
-{
-	return c == 0 || c == 0xFEFF || c == 0x200B || c == 0x2060;
-}
-
 /* The start of text that normalising leaves as it is. */
 static const char *
 skip_normal(const char *p, const char *end)
@@ -50,7 +44,7 @@ skip_normal(const char *p, const char *end)
 		{
 			uint32_t	c = text_decode(p, end, &length);
 
-			if (c == 0xFFFD || c == '\r' || is_dropped(c))
+			if (c == 0xFFFD || c == '\r' || text_is_dropped(c))
 				return p;
 		}
 		p += length;
@@ -96,7 +90,7 @@ work_normalise(Work *work, const char *reply, size_t size)
 			work->result->offset = origin;
 			return REPLY_BAD_UTF8;
 		}
-		if (is_dropped(c) || (c == '\r' && p + 1 < end && p[1] == '\n'))
+		if (text_is_dropped(c) || (c == '\r' && p + 1 < end && p[1] == '\n'))
 			continue;
 		for (int i = 0; i < length; i++)
 		{
@@ -165,11 +159,28 @@ work_undo_written_newlines(Work *work)
 
 /* ---- what is not content ---- */
 
+/*
+ * What closes a thought: the first </think>; without an opening one only if it ends or
+ * begins its line, for a text may also speak of it.
+ */
+static const char *
+find_close(Span text)
+{
+	const char *end = text.p + text.n;
+	const char *close = text_find(text, "</think>");
+	const char *behind;
+
+	if (close == NULL || text_find(text_span(text.p, close), "<think>") != NULL)
+		return close;
+	behind = text_skip_blanks(close + strlen("</think>"), end);
+	return close == text.p || close[-1] == '\n' || behind == end || *behind == '\n' ? close : NULL;
+}
+
 ReplyReason
 work_remove_think(Work *work)
 {
 	Span		text = text_trim(work->text);
-	const char *close = text_find(text, "</think>");
+	const char *close = find_close(text);
 	Span		inner = text;
 
 	/* line breaks may be written as backslash-n */
@@ -205,21 +216,21 @@ is_special_token(Span text)
 }
 
 ReplyReason
-work_look_for_tokens(Work *work)
+text_cut_at_token(Span *text, const char **where)
 {
 	static const char *const ends[] = {"<|im_end|>", "<|endoftext|>", NULL};
 	static const char *const others[] = {"<box>", "<ref>", "</box>", "</ref>", NULL};
-	const char *end = work->text.p + work->text.n;
+	const char *end = text->p + text->n;
 	const char *special = NULL;
 	const char *image = NULL;
 
-	for (const char *p = work->text.p; p < end && (p = memchr(p, '<', (size_t) (end - p))) != NULL; p++)
+	for (const char *p = text->p; p < end && (p = memchr(p, '<', (size_t) (end - p))) != NULL; p++)
 	{
 		Span		rest = text_span(p, end);
 
 		if (text_starts_any(rest, ends))
 		{
-			work->text.n = (size_t) (p - work->text.p);
+			text->n = (size_t) (p - text->p);
 			break;
 		}
 		if (special == NULL && (is_special_token(rest) || text_starts_any(rest, others)))
@@ -227,9 +238,15 @@ work_look_for_tokens(Work *work)
 		if (image == NULL && text_starts(rest, "<image>"))
 			image = p;
 	}
-	if (special != NULL)
-		return work_at(work, special, REPLY_SPECIAL_TOKEN);
-	if (image != NULL)
-		return work_at(work, image, REPLY_IMAGE_TOKEN_LEAK);
-	return REPLY_ACCEPTED;
+	*where = special != NULL ? special : image;
+	return special != NULL ? REPLY_SPECIAL_TOKEN : image != NULL ? REPLY_IMAGE_TOKEN_LEAK : REPLY_ACCEPTED;
+}
+
+ReplyReason
+work_look_for_tokens(Work *work)
+{
+	const char *where;
+	ReplyReason reason = text_cut_at_token(&work->text, &where);
+
+	return reason == REPLY_ACCEPTED ? reason : work_at(work, where, reason);
 }

@@ -1,7 +1,7 @@
 /*
  * json.c
  *	  A tolerant scanner for replies in JSON: takes what is complete of a cut
- *	  document, bare quotes and newlines inside strings, missing commas.
+ *	  document, bare quotes and newlines inside strings, missing commas, Python's quotes.
  *
  * Not a parser: objects are looked at one at a time, the innermost, whatever they
  * lie in, so depth costs nothing.
@@ -49,27 +49,27 @@ typedef struct Scanner
 	int			depth;
 } Scanner;
 
+/* Whether an array of objects, or an object with a key, begins here. */
+static bool
+begins_document(const char *p, const char *end)
+{
+	const char *next = p + 1;
+
+	while (next < end && (*next == ' ' || *next == '\n' || *next == '\t'))
+		next++;
+	return next < end && ((*p == '[' && *next == '{') || (*p == '{' && (*next == '"' || *next == '\'')));
+}
+
 const char *
 json_start(Span text)
 {
 	const char *end = text.p + text.n;
-	size_t		look = text.n < PREAMBLE_LOOK ? text.n : PREAMBLE_LOOK;
-	const char *bracket;
-	const char *brace;
-	const char *p;
-	const char *next;
+	const char *limit = text.n < PREAMBLE_LOOK ? end : text.p + PREAMBLE_LOOK;
 
-	if (look == 0)
-		return NULL;
-	bracket = memchr(text.p, '[', look);
-	brace = memchr(text.p, '{', look);
-	p = bracket == NULL || (brace != NULL && brace < bracket) ? brace : bracket;
-	if (p == NULL)
-		return NULL;
-	next = p + 1;
-	while (next < end && (*next == ' ' || *next == '\n' || *next == '\t'))
-		next++;
-	return next < end && ((*p == '[' && *next == '{') || (*p == '{' && *next == '"')) ? p : NULL;
+	for (const char *p = text.p; p < limit; p++)
+		if ((*p == '[' || *p == '{') && begins_document(p, end))
+			return p;
+	return NULL;
 }
 
 static bool
@@ -108,11 +108,10 @@ unescape_unicode(Scanner *s, const char *p, char *out, size_t *size)
 		p += 6;
 	}
 	else if (c >= 0xD800 && c <= 0xDFFF)
-	{
-		s->reply->lone_surrogate = true;
 		c = 0xFFFD;
-	}
-	if (c != 0)
+	if (c == 0xFFFD)
+		s->reply->bad_character = true;
+	if (!text_is_dropped(c))
 		*size += (size_t) text_encode(c, out + *size);
 	return p;
 }
@@ -135,6 +134,7 @@ quote_ends_string(const char *p, const char *end)
 static char *
 read_string(Scanner *s, size_t *size, bool *whole)
 {
+	const char	quote = *s->p;
 	const char *p = s->p + 1;
 	const char *stop = p;
 	char	   *out;
@@ -142,7 +142,7 @@ read_string(Scanner *s, size_t *size, bool *whole)
 	*size = 0;
 	*whole = false;
 	/* the decoded form is never longer: find the end first, to allocate once */
-	while (stop < s->end && !(*stop == '"' && quote_ends_string(stop + 1, s->end)))
+	while (stop < s->end && !(*stop == quote && quote_ends_string(stop + 1, s->end)))
 		stop += *stop == '\\' && stop + 1 < s->end ? 2 : 1;
 	out = malloc((size_t) (stop - p) + 4);
 	if (out == NULL)
@@ -168,6 +168,9 @@ read_string(Scanner *s, size_t *size, bool *whole)
 				out[(*size)++] = '\t';
 				break;
 			case 'r':
+				if (stop - p < 2 || p[0] != '\\' || p[1] != 'n')
+					out[(*size)++] = '\n';
+				break;
 			case 'b':
 			case 'f':
 				break;
@@ -192,7 +195,7 @@ is_one_of(const char *text, size_t size, const char *const *words)
 
 	if (size > sizeof(room))
 		return false;
-	lower = text_lower(text_span(text, text + size), room, sizeof(room));
+	lower = script_plain(text_span(text, text + size), room, sizeof(room));
 	for (; *words != NULL; words++)
 		if (strlen(*words) == size && memcmp(lower.p, *words, size) == 0)
 			return true;
@@ -235,36 +238,6 @@ keep(char **slot, size_t *slot_size, char *text, size_t size)
 }
 
 static void
-take_value(Scanner *s, char *text, size_t size)
-{
-	static const char *const error[] = {"error", NULL};
-	Item	   *item = &s->item;
-
-	switch (s->key)
-	{
-		case KEY_ROLE:
-			/* a system's turn is nobody's */
-			item->role_human = is_one_of(text, size, humans);
-			item->has_role = item->role_human || is_one_of(text, size, models);
-			free(text);
-			return;
-		case KEY_CONTENT:
-			keep(&item->content, &item->content_size, text, size);
-			return;
-		case KEY_HUMAN:
-			keep(&item->human, &item->human_size, text, size);
-			return;
-		case KEY_GPT:
-			keep(&item->gpt, &item->gpt_size, text, size);
-			return;
-		case KEY_OTHER:
-			if (strcmp(s->last_key, "object") == 0 && is_one_of(text, size, error))
-				s->saw_object_error = true;
-			free(text);
-	}
-}
-
-static void
 add_turn(Scanner *s, bool human, char **text, size_t size)
 {
 	Span		span = text_trim(text_span(*text, *text + size));
@@ -286,6 +259,39 @@ end_item(Scanner *s)
 	if (item->gpt != NULL)
 		add_turn(s, false, &item->gpt, item->gpt_size);
 	clear_item(item);
+}
+
+static void
+take_value(Scanner *s, char *text, size_t size)
+{
+	static const char *const error[] = {"error", NULL};
+	Item	   *item = &s->item;
+
+	switch (s->key)
+	{
+		case KEY_ROLE:
+			/* a system's turn is nobody's */
+			item->role_human = is_one_of(text, size, humans);
+			item->has_role = item->role_human || is_one_of(text, size, models);
+			free(text);
+			return;
+		case KEY_CONTENT:
+			keep(&item->content, &item->content_size, text, size);
+			return;
+		case KEY_HUMAN:
+			/* several pairs in one object */
+			if (item->human != NULL && item->gpt != NULL)
+				end_item(s);
+			keep(&item->human, &item->human_size, text, size);
+			return;
+		case KEY_GPT:
+			keep(&item->gpt, &item->gpt_size, text, size);
+			return;
+		case KEY_OTHER:
+			if (strcmp(s->last_key, "object") == 0 && is_one_of(text, size, error))
+				s->saw_object_error = true;
+			free(text);
+	}
 }
 
 static void
@@ -356,7 +362,7 @@ json_read(Span text, JsonReply *reply)
 	memset(reply, 0, sizeof(*reply));
 	while (s.p < s.end && whole)
 	{
-		if (*s.p == '"')
+		if (*s.p == '"' || *s.p == '\'')
 		{
 			whole = scan_string(&s);
 			continue;

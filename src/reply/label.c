@@ -57,6 +57,27 @@ skip_digits(const char *p, const char *end)
 	return p;
 }
 
+/* Arabic digits of either width, or Chinese numerals. */
+static const char *
+skip_number(const char *p, const char *end)
+{
+	static const char *const numerals[] = {
+		"一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "两", NULL
+	};
+	const char *behind;
+	int			length;
+
+	for (;;)
+	{
+		if ((behind = text_skip_one(p, end, numerals)) != NULL)
+			p = behind;
+		else if (is_digit_at(p, end, &length))
+			p += length;
+		else
+			return p;
+	}
+}
+
 /* Behind the word if it begins here, letters folded; else NULL. */
 static const char *
 match_word(const char *p, const char *end, const char *word)
@@ -152,10 +173,13 @@ finish_label(const char *p, const char *end, const char *closing, Label *label)
 	const char *number = text_skip_blanks(p, end);
 	bool		bold_open = label->bold;
 
-	if (skip_digits(number, end) > number)
-		p = skip_digits(number, end);
+	if (skip_number(number, end) > number)
+		p = skip_number(number, end);
 	if (closing != NULL)
 	{
+		/* 【用户：】 */
+		if ((colon = skip_colon(p, end)) != NULL)
+			p = text_skip_blanks(colon, end);
 		if (!text_starts(text_span(p, end), closing))
 			return NULL;
 		p += strlen(closing);
@@ -230,11 +254,13 @@ label_parse(Span line, ReplyKind set, Label *label)
 	return p != NULL;
 }
 
+/* A colon may be there or not where something else tells a label from a lone word. */
 static bool
 same_common(const Label *a, const Label *b)
 {
 	return a->bold == b->bold && a->bracket == b->bracket && a->heading == b->heading &&
-		a->latin == b->latin && (a->bracket || a->colon == b->colon);
+		a->latin == b->latin &&
+		(a->bold || a->bracket || a->heading || a->colon == b->colon);
 }
 
 bool
@@ -268,7 +294,6 @@ signature_takes(Signature *signature, const Label *label)
 static const char *
 skip_round(const char *p, const char *end)
 {
-	static const char *const numerals = "一二三四五六七八九十两0123456789";
 	const char *number = match_word(p, end, "round");
 
 	if (number != NULL)
@@ -279,18 +304,8 @@ skip_round(const char *p, const char *end)
 	}
 	if (!text_starts(text_span(p, end), "第"))
 		return NULL;
-	number = p += strlen("第");
-	while (p < end)
-	{
-		int			length;
-		char		one[5] = {0};
-
-		text_decode(p, end, &length);
-		memcpy(one, p, (size_t) length);
-		if (strstr(numerals, one) == NULL)
-			break;
-		p += length;
-	}
+	number = p + strlen("第");
+	p = skip_number(number, end);
 	if (p == number || !text_starts(text_span(p, end), "轮"))
 		return NULL;
 	p += strlen("轮");
@@ -351,7 +366,9 @@ line_is_fence(Span line)
 Span
 label_skip_description(Span text)
 {
-	static const char *const words[] = {"图片描述", "图像描述", "照片描述", "描述", NULL};
+	static const char *const words[] = {
+		"图片描述", "图像描述", "照片描述", "描述", "圖片描述", "image description", "description", NULL
+	};
 	const char *end = text.p + text.n;
 	Span		line = text_line(text.p, end);
 	const char *line_end = line.p + line.n;
@@ -364,13 +381,14 @@ label_skip_description(Span text)
 		p += 2;
 	}
 	for (const char *const *word = words; *word != NULL; word++)
-		if (text_starts(text_span(p, line_end), *word))
-		{
-			const char *behind = finish_label(p + strlen(*word), line_end, NULL, &label);
+	{
+		const char *behind = match_word(p, line_end, *word);
 
-			if (behind != NULL && !label.bullet)
-				return text_trim(text_span(behind, end));
-		}
+		if (behind != NULL)
+			behind = finish_label(behind, line_end, NULL, &label);
+		if (behind != NULL && !label.bullet)
+			return text_trim(text_span(behind, end));
+	}
 	return text;
 }
 

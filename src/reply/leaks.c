@@ -54,7 +54,8 @@ is_figure(Span text, const char *p)
 	static const char *const words[] = {"地", "版", "构", "企", "意", "试", "力", "贪", "拼", "蓝", "插", NULL};
 	static const char *const pointing[] = {"如", "见", "参考", "参照", "看", "（", "(", NULL};
 	static const char *const elsewhere[] = {"如上", "如下", "见上", "见下", "见附", "如附", NULL};
-	static const char *const measures[] = {"个", "位", "只", "条", "名", "张", "把", "种", "次", "年", "月", NULL};
+	static const char *const sides[] = {"上", "下", NULL};
+	static const char *const measures[] = {"D", "d", "个", "位", "只", "条", "名", "张", "把", "种", "次", "年", "月", NULL};
 	static const char *const numerals[] = {"一", "二", "三", "四", "五", "六", NULL};
 	static const char *const said[] = {"所示", "展示", "显示", "和图", "与图", "、图", "中所", NULL};
 	const char *end = text.p + text.n;
@@ -64,14 +65,7 @@ is_figure(Span text, const char *p)
 	if (follows(text.p, p, quotes) || follows(text.p, p, words))
 		return false;
 	if (follows(text.p, p, elsewhere) || (follows(text.p, p, pointing) && skip(behind, end, "所示")) ||
-		(skip_back(text.p, p, (const char *const[])
-/**INDENT** Error@66: Unbalanced parens */
-				   {
-		"上", "下", NULL
-/**INDENT** Warning@68: Extra ) */
-/**INDENT** Warning@68: Extra ) */
-/**INDENT** Warning@68: Extra ) */
-	}) && skip(behind, end, "所示")))
+		(follows(text.p, p, sides) && skip(behind, end, "所示")))
 		return true;
 	if (digits < end && *digits >= '1' && *digits <= '9')
 	{
@@ -133,6 +127,8 @@ static const char *const between[] = {
 	"图片", "图像", "照片", "画面", "图中", "文字", "文本", "详细", "中", "的", "里", "对", "图", NULL
 };
 
+static const char *const pictures[] = {"图片", "图像", "照片", "画面", "图", NULL};
+
 /* Back over words that may stand between the source and the noun. */
 static bool
 is_given(const char *start, const char *noun, bool must_be_given)
@@ -154,13 +150,7 @@ is_given(const char *start, const char *noun, bool must_be_given)
 		p = before;
 		/* 图片提供的信息 is what can be seen in it */
 		if (was_given && !by_somebody && must_be_given &&
-			follows(start, p, (const char *const[])
-/**INDENT** Error@152: Unbalanced parens */
-					{
-			"图片", "图像", "照片", "画面", "图", NULL
-/**INDENT** Warning@154: Extra ) */
-/**INDENT** Warning@154: Extra ) */
-		}))
+			follows(start, p, pictures))
 			return false;
 	}
 	if (was_given && by_somebody)
@@ -195,7 +185,7 @@ is_meta(Span text, const char *p)
 
 #define MAX_WORDS 6
 
-/* Whether [start, p) ends in these words, letters folded. */
+/* Where the word that ends before p begins, or p. */
 static const char *
 word_back(const char *start, const char *p)
 {
@@ -206,21 +196,16 @@ word_back(const char *start, const char *p)
 	return p;
 }
 
+/* Whether [p, end) is one of these words, letters folded; a blank may follow it. */
 static bool
 is_word_of(const char *p, const char *end, const char *const *words)
 {
 	for (; *words != NULL; words++)
 	{
+		const char *one[] = {*words, NULL};
 		size_t		n = strlen(*words);
 
-		if (text_starts_any(text_span(p, end), (const char *const[])
-/**INDENT** Error@207: Unbalanced parens */
-							{
-			*words, NULL
-/**INDENT** Warning@209: Extra ) */
-		}) &&
-/**INDENT** Warning@210: Extra ) */
-			((size_t) (end - p) == n || p[n] == ' '))
+		if (text_starts_any(text_span(p, end), one) && ((size_t) (end - p) == n || p[n] == ' '))
 			return true;
 	}
 	return false;
@@ -237,6 +222,7 @@ is_english_meta(Span text, const char *p)
 		"the", "your", "this", "given", "provided", "supplied", "image", "image's", "picture", "photo",
 		"text", "above", "detailed", "information", "in", "you", "of", NULL
 	};
+	static const char *const articles[] = {"the", "your", NULL};
 	static const char *const sources_en[] = {"to", "on", "per", "from", "in", NULL};
 	static const char *const verbs[] = {"according", "based", "as", "described", "mentioned", "stated", "relying", NULL};
 	static const char *const telling[] = {" mentions", " states", " says", " indicates", " does not", " doesn't", NULL};
@@ -256,12 +242,7 @@ is_english_meta(Span text, const char *p)
 			return true;
 		if (!is_word_of(before, word, fillers))
 			break;
-		described |= is_word_of(before, word, (const char *const[])
-/**INDENT** Error@247: Unbalanced parens */
-								{
-			"the", "your", NULL
-/**INDENT** Warning@249: Extra ) */
-		});
+		described |= is_word_of(before, word, articles);
 		word = before;
 	}
 	while (p < end && isalpha((unsigned char) *p))

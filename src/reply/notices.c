@@ -3,7 +3,8 @@
  *	  Replies and answers that say why there is none: refusals, pictures not seen.
  *
  * Nothing here knows a sentence: a notice is told by who cannot do what, in that
- * order, with the words between that people put there.
+ * order, with the words between that people put there.  Words are compared with
+ * script_plain's copy of the text, so they are small and simplified.
  */
 #include "parts.h"
 
@@ -11,14 +12,36 @@
 #define NOTICE_CHARS 160
 #define NOTICE_BYTES (NOTICE_CHARS * 4)
 
+/* Bytes in which an answer says that it is none. */
+#define ANSWER_HEAD 160
+
 static const char *const greetings[] = {
 	"您好", "你好", "嗯", "亲爱的用户", "尊敬的用户", "请", "，", ",", "！", "!", "。", "~", "～", "hello", "hi", NULL
 };
 static const char *const apologies[] = {
 	"抱歉", "很抱歉", "非常抱歉", "十分抱歉", "真抱歉", "真的很抱歉", "对不起", "不好意思", "很遗憾", "非常遗憾", "我很遗憾", "我很抱歉",
-	"我感到抱歉", "對不起", "原谅", "请原谅", "请谅解", "i'm sorry", "i’m sorry", "i am sorry", "i'm really sorry",
+	"我感到抱歉", "原谅", "请原谅", "请谅解", "i'm sorry", "i’m sorry", "i am sorry", "i'm really sorry",
 	"i'm very sorry", "sorry", "i apologize", "my apologies", "apologies", "unfortunately, i", "i regret", NULL
 };
+
+/* ---- apologies ---- */
+
+/*
+ * Whether an apology is said here: somebody's, with a pause or what it is for behind it.
+ * One that is only spoken of ('抱歉二字写在...') has neither.
+ */
+static bool
+apologises(const char *p, const char *end)
+{
+	static const char *const goes_on[] = {
+		"，", "。", "！", "、", "：", "；", "…", "～", "—", ",", ".", "!", ":", ";", "~", "-", " ", "\n", "的是",
+		"我", "本", "您", "你", "但", "由于", "因为", "因", "无法", "不能", "不可", "没", "未", "暂", "目前", "图", "这", "该", "此",
+		"从", "仅", "出于", "根据", "要", "给", "让", "了", NULL
+	};
+	const char *behind = text_skip_one(p, end, apologies);
+
+	return behind != NULL && (behind == end || text_skip_one(behind, end, goes_on) != NULL);
+}
 
 /* ---- who cannot do what ---- */
 
@@ -94,16 +117,13 @@ is_about_rules(Span text)
 		"政策", "规定", "准则", "条款", "法律", "法规", "规范", "原则", "我不", "我无法", "无法", "不能", "policy", "policies",
 		"guidelines", "terms", "i can", "i won", "i'm unable", NULL
 	};
+	static const char *const laws[] = {
+		"根据相关法律", "根据相关规定", "根据法律", "依据法律", "根据国家", NULL
+	};
 	const char *end = text.p + text.n;
 	const char *p = text_skip_all(text.p, end, greetings);
 
-	if (text_starts_any(text_span(p, end), (const char *const[])
-/**INDENT** Error@100: Unbalanced parens */
-						{
-		"根据相关法律", "根据相关规定", "根据法律", "依据法律", "根据国家", NULL
-/**INDENT** Warning@102: Extra ) */
-/**INDENT** Warning@102: Extra ) */
-	}))
+	if (text_starts_any(text_span(p, end), laws))
 		return text_has_any(text, unable);
 	return text_skip_one(p, end, subjects) != NULL && text_has_any(text, wrongs) && text_has_any(text, rules);
 }
@@ -235,14 +255,13 @@ check_notice(Span text)
 	const char *end;
 	Span		all;
 
-	text = text_trim(text);
+	text = text_undecorated(text_trim(text));
 	if (text.n > sizeof(room) || text_chars(text) > NOTICE_CHARS)
 		return REPLY_ACCEPTED;
-	all = text_lower(text, room, sizeof(room));
+	all = script_plain(text, room, sizeof(room));
 	end = all.p + all.n;
 	blank_quotes(room, all.n);
-	if (text_skip_one(text_skip_all(all.p, end, greetings), end, apologies) != NULL ||
-		text_skip_one(all.p, end, apologies) != NULL)
+	if (apologises(text_skip_all(all.p, end, greetings), end) || apologises(all.p, end))
 		return REPLY_REFUSAL;
 	if (done_to_picture(all, not_seeing) || done_to_picture(all, asking_for) || picture_is_missing(all))
 		return REPLY_IMAGE_NOT_SEEN;
@@ -251,7 +270,7 @@ check_notice(Span text)
 
 /* From the picture alone it cannot be told; unless the answer goes on to tell. */
 static bool
-cannot_tell(Span answer)
+cannot_tell(Span head, Span answer)
 {
 	static const char *const openings[] = {
 		"仅", "仅仅", "只", "单", "从", "根据", "凭", "由", "在", "就", "这", "那", "该", "此", "张", "幅", "图片", "图像", "照片", "画面", "图", "现有",
@@ -270,8 +289,6 @@ cannot_tell(Span answer)
 		"determine", "tell", "say", "identify", "know", "provide", "answer", "confirm", "see", "assist", "help", NULL
 	};
 	static const char *const goes_on[] = {"但", "不过", "然而", "可能", "but ", "however", NULL};
-	char		room[160];
-	Span		head = text_lower(answer, room, sizeof(room));
 	const char *end = head.p + head.n;
 	const char *p = text_skip_one(text_skip_all(head.p, end, openings), end, not_able);
 
@@ -281,12 +298,34 @@ cannot_tell(Span answer)
 	return text_skip_one(p, end, tell) != NULL && !text_has_any(answer, goes_on);
 }
 
+/* Whether it is the model itself that cannot, or does not see the picture. */
+static bool
+speaks_of_itself(Span head)
+{
+	static const char *const itself[] = {"我", "本人", "本模型", "恕", "i ", "i'm", "i’m", NULL};
+	static const char *const roles[] = {
+		"作为ai", "作为一个ai", "作为一名ai", "作为一款ai", "作为人工智能", "作为一个人工智能", "作为语言模型",
+		"作为一个语言模型", "作为视觉", "作为一个视觉", "身为ai", "as an ai", NULL
+	};
+	const char *end = head.p + head.n;
+	const char *p = text_skip_all(head.p, end, greetings);
+	const char *behind = skip_reason(p, end);
+
+	if (text_skip_one(behind, end, itself) == NULL && text_skip_one(p, end, roles) == NULL)
+		return false;
+	if (declines(head))
+		return true;
+	p = text_skip_all(behind, end, selves);
+	behind = text_skip_one(p, end, not_seeing);
+	return behind != NULL && picture_follows(behind, end);
+}
+
 bool
 check_is_refusal(Span answer)
 {
-	char		room[64];
+	char		room[ANSWER_HEAD];
 	Span		text = text_trim(answer);
-	Span		head = text_lower(text, room, sizeof(room));
+	Span		head = script_plain(text, room, sizeof(room));
 
-	return text_skip_one(head.p, head.p + head.n, apologies) != NULL || cannot_tell(text);
+	return apologises(head.p, head.p + head.n) || cannot_tell(head, text) || speaks_of_itself(head);
 }

@@ -55,9 +55,15 @@ extern ReplyReason work_normalise(Work *work, const char *reply, size_t size);
 extern bool work_undo_written_newlines(Work *work); /* where they separate
 													 * turns */
 extern ReplyReason work_remove_think(Work *work);
+
+/* Cuts text where the model's turn ends; any other token: the reason, and where. */
+extern ReplyReason text_cut_at_token(Span *text, const char **where);
 extern ReplyReason work_look_for_tokens(Work *work);
 
 /* ---- shape.c ---- */
+
+/* Where the reply's JSON begins, if no label stands before it; else NULL. */
+extern const char *work_json(const Work *work);
 
 /* The clean text to checked turns in work->parts; REPLY_ACCEPTED or why not. */
 extern ReplyReason work_parse_content(Work *work);
@@ -105,6 +111,9 @@ extern Span label_skip_description(Span text);
 
 /* ---- turns.c ---- */
 
+/* Without the blanks, rules and round headers at its end. */
+extern Span turns_trim_rules(Span text);
+
 /* Splits text at its labels; *preamble is what stands before the first. */
 extern void turns_split(Span text, ReplyKind set, Parts *parts, Span *preamble);
 
@@ -119,7 +128,7 @@ typedef struct JsonReply
 	Parts		parts;
 	bool		cut;			/* the document ends early */
 	bool		error_object;	/* a provider's error, no turns */
-	bool		lone_surrogate;
+	bool		bad_character;	/* half a surrogate pair, U+FFFD */
 } JsonReply;
 
 /* Where a JSON document begins in text, behind at most a preamble; NULL: none. */
@@ -144,6 +153,24 @@ extern Span check_trim_closing(Span text, bool *trimmed);
 /* Loops in these spans taken together; fills loop_share and tail_bigrams. */
 extern bool check_degenerate(const Span *spans, int n, double max_share,
 							 ReplyMeasures *measures, bool *no_memory);
+
+/* ---- script.c ---- */
+
+#define FIRST_HAN 0x4E00
+#define LAST_HAN 0x9FFF
+#define HAN_BYTES ((LAST_HAN - FIRST_HAN) / 8 + 1)
+
+/* Characters that only one of the two scripts uses: bits from FIRST_HAN on. */
+typedef struct ScriptSets
+{
+	unsigned char traditional[HAN_BYTES];
+	unsigned char simplified[HAN_BYTES];
+} ScriptSets;
+
+extern const ScriptSets *script_sets(void);
+
+/* The first size bytes, in room: ASCII letters small, Traditional characters simplified. */
+extern Span script_plain(Span span, char *room, size_t size);
 
 /* ---- checks.c ---- */
 

@@ -84,9 +84,20 @@ digit_at(const char *p, const char *end, char *digit, int *length)
 	return c >= '0' && c <= '9';
 }
 
+/* Behind what may stand between two groups of digits: one of these; NULL if none does. */
+static const char *
+skip_separator(const char *p, const char *end)
+{
+	static const char *const separators[] = {
+		" ", "-", "－", "–", ")", "）", ") ", "） ", ")-", "）-", "）－", NULL
+	};
+
+	return text_skip_one(p, end, separators);
+}
+
 /*
  * Reads the number at p; *behind is its end.  Groups of digits may stand apart by one
- * blank or hyphen each, if they are no single figures ('1 3 5 7').
+ * separator each, if they are no single figures ('1 3 5 7').
  */
 static bool
 number_at(const char *p, const char *end, bool plus, bool fraction, const char **behind)
@@ -102,16 +113,17 @@ number_at(const char *p, const char *end, bool plus, bool fraction, const char *
 		int			group = 0;
 		char		digit;
 		uint32_t	next;
+		const char *separated;
 
 		for (; digit_at(p, end, &digit, &length); p += length, group++)
 			if (n < MAX_DIGITS + 1)
 				digits[n++] = digit;
 		*behind = p;
 		telephone |= n <= MAX_DIGITS && is_telephone(digits, n, plus);
-		if ((group >= MIN_GROUP || (plus && before == 0)) && p < end && (*p == '-' || *p == ' ') &&
-			digit_at(p + 1, end, &digit, &length))
+		separated = group >= MIN_GROUP || (plus && before == 0) ? skip_separator(p, end) : NULL;
+		if (separated != NULL && digit_at(separated, end, &digit, &length))
 		{
-			p++;
+			p = separated;
 			continue;
 		}
 		next = p < end ? text_fold(text_decode(p, end, &length)) : 0;

@@ -157,7 +157,7 @@ judge(Work *work, const char *reply, size_t size)
 	reason = work_remove_think(work);
 	if (reason != REPLY_ACCEPTED)
 		return reason;
-	if (json_start(work->text) == NULL && !work_undo_written_newlines(work))
+	if (work_json(work) == NULL && !work_undo_written_newlines(work))
 		return REPLY_NO_MEMORY;
 	if (is_empty(text_trim(work->text)))
 		return REPLY_EMPTY;

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Goes up with every change that can change a verdict. */
-#define REPLY_PARSER_VERSION 2
+#define REPLY_PARSER_VERSION 3
 
 typedef enum ReplyKind
 {
@@ -123,7 +123,8 @@ typedef struct ReplyTurn
 typedef struct ReplyMeasures
 {
 	int			chars;			/* of the normalised reply */
-	int			letters;
+	int			letters;		/* in the answers: what min_letters counts */
+	int			all_letters;	/* in the answers, of any script */
 	int			han;			/* in the answers */
 	double		language_share;
 	double		loop_share;		/* of one repeated 10-gram, or 0.4 times that
@@ -131,6 +132,14 @@ typedef struct ReplyMeasures
 	int			tail_bigrams;	/* distinct ones in the last 200 chars; -1:
 								 * shorter */
 	int			quoted_han;		/* Han inside quotation marks in the answers */
+	int			foreign;		/* kana and hangul, in all turns */
+	int			traditional;	/* characters that only this script has, of
+								 * the */
+	int			simplified;		/* first 400 Han of each turn */
+	int			rounds;
+	int			shortest_question;	/* chars; 0 where there is none */
+	int			longest_question;
+	int			shortest_answer;
 } ReplyMeasures;
 
 typedef struct ReplyResult

@@ -9,14 +9,15 @@
 
 #define PREAMBLE_CHARS 80
 
-/* One outer fence, text before it allowed: the text inside, and what stood before. */
+/* One outer fence: the text inside, and what stands before and behind it. */
 static Span
-unwrap_fence(Span text, Span *before)
+unwrap_fence(Span text, Span *before, Span *behind)
 {
 	const char *end = text.p + text.n;
 	Label		label;
 
 	*before = text_span(text.p, text.p);
+	*behind = text_span(end, end);
 	for (const char *p = text.p; p < end;)
 	{
 		Span		line = text_line(p, end);
@@ -31,7 +32,10 @@ unwrap_fence(Span text, Span *before)
 				Span		other = text_line(q, end);
 
 				if (line_is_fence(other))
+				{
 					close = other.p;
+					*behind = text_trim(text_span(other.p + other.n, end));
+				}
 				q = other.p + other.n + 1;
 			}
 			*before = text_trim(text_span(text.p, line.p));
@@ -123,6 +127,47 @@ parts_degenerate(Work *work)
 	return reason;
 }
 
+/* Text without the courtesies, and the rules before them, at its end. */
+static Span
+without_closing(Work *work, Span text)
+{
+	bool		trimmed;
+
+	for (;;)
+	{
+		text = check_trim_closing(text, &trimmed);
+		if (!trimmed)
+			return text;
+		work->result->flags |= REPLY_CLOSING_TRIMMED;
+		text = turns_trim_rules(text);
+	}
+}
+
+static void
+trim_last_turn(Work *work)
+{
+	Part	   *last = &work->parts.items[work->parts.n - 1];
+
+	last->text = without_closing(work, last->text);
+}
+
+/* JSON may write a token's characters as escapes. */
+static ReplyReason
+look_for_escaped_tokens(Work *work)
+{
+	const char *where;
+	ReplyReason reason = REPLY_ACCEPTED;
+
+	for (int i = 0; i < work->parts.n && reason == REPLY_ACCEPTED; i++)
+	{
+		Part	   *part = &work->parts.items[i];
+
+		reason = text_cut_at_token(&part->text, &where);
+		part->text = text_trim(part->text);
+	}
+	return reason;
+}
+
 static ReplyReason
 parse_json(Work *work, const char *start)
 {
@@ -130,17 +175,23 @@ parse_json(Work *work, const char *start)
 	ReplyReason reason;
 	Span		before = text_trim(text_span(work->text.p, start));
 	Span		preamble;
+	Span		behind;
 
 	if (text_starts(before, "```") || text_find(before, "\n```") != NULL)
-		(void) unwrap_fence(work->text, &preamble);
+		(void) unwrap_fence(work->text, &preamble, &behind);
 	else
 		preamble = before;
 	json_read(text_span(start, work->text.p + work->text.n), &json);
 	work->parts = json.parts;
-	if (json.lone_surrogate)
+	if (json.bad_character)
 		return REPLY_BAD_UTF8;
 	if (json.error_object)
 		return REPLY_TRANSPORT_ERROR;
+	reason = look_for_escaped_tokens(work);
+	if (reason != REPLY_ACCEPTED)
+		return reason;
+	if (work->parts.n > 0)
+		trim_last_turn(work);
 	reason = parts_degenerate(work);
 	if (reason == REPLY_ACCEPTED)
 		reason = take_preamble(work, preamble);
@@ -156,18 +207,6 @@ parse_json(Work *work, const char *start)
 	}
 	return work->parts.n == 0 ? REPLY_UNPARSABLE :
 		turns_repair(work->rules, work->finish, &work->parts, &work->result->flags);
-}
-
-/* The courtesy at the end of the last turn. */
-static void
-trim_last_turn(Work *work)
-{
-	Part	   *last = &work->parts.items[work->parts.n - 1];
-	bool		trimmed;
-
-	last->text = check_trim_closing(last->text, &trimmed);
-	if (trimmed)
-		work->result->flags |= REPLY_CLOSING_TRIMMED;
 }
 
 /* The text with the blanks before its first line, which a label's indent counts. */
@@ -213,9 +252,10 @@ parse_labels(Work *work)
 {
 	Span		preamble;
 	Span		before;
+	Span		behind;
 	ReplyReason reason;
 
-	work->text = unwrap_fence(work->text, &before);
+	work->text = unwrap_fence(work->text, &before, &behind);
 	if (!strip_quotes(work))
 		return REPLY_NO_MEMORY;
 	split_turns(work, &preamble);
@@ -240,12 +280,15 @@ static ReplyReason
 parse_description(Work *work)
 {
 	Span		before;
-	Span		text = unwrap_fence(work->text, &before);
+	Span		behind;
+	Span		whole = without_closing(work, work->text);
+	Span		text = unwrap_fence(whole, &before, &behind);
 	ReplyReason reason;
 
-	if (before.n > 0)
-		text = work->text;
-	text = label_skip_description(text_trim(text));
+	/* a fence around a part of it is the picture's */
+	if (before.n > 0 || behind.n > 0)
+		text = whole;
+	text = without_closing(work, label_skip_description(text_trim(text)));
 	reason = degenerate(work, &text, 1);
 	if (reason != REPLY_ACCEPTED)
 		return reason;
@@ -254,15 +297,29 @@ parse_description(Work *work)
 	if (text.n == 0)
 		return REPLY_EMPTY;
 	parts_add(&work->parts, false, text, NULL);
-	if (work->parts.n == 1)
-		trim_last_turn(work);
 	return REPLY_ACCEPTED;
+}
+
+const char *
+work_json(const Work *work)
+{
+	const char *start = json_start(work->text);
+
+	for (const char *p = work->text.p; start != NULL && p < start;)
+	{
+		Span		line = text_line(p, start);
+
+		if (line_has_own_label(line_without_quote(line), work->rules->kind))
+			return NULL;
+		p = line.p + line.n + 1;
+	}
+	return start;
 }
 
 ReplyReason
 work_parse_content(Work *work)
 {
-	const char *json = work->rules->kind == REPLY_DESCRIPTION ? NULL : json_start(work->text);
+	const char *json = work->rules->kind == REPLY_DESCRIPTION ? NULL : work_json(work);
 	ReplyReason reason;
 
 	if (json != NULL)
@@ -273,6 +330,8 @@ work_parse_content(Work *work)
 		reason = parse_labels(work);
 	if (work->parts.no_memory || work->no_memory)
 		return REPLY_NO_MEMORY;
+	if (reason == REPLY_ACCEPTED || reason == REPLY_TOO_FEW_ROUNDS)
+		work->result->measures.rounds = (work->parts.n + 1) / 2;
 	if (reason != REPLY_ACCEPTED)
 		return reason;
 	if (work->rules->kind == REPLY_QUESTION_ANSWER &&

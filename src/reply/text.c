@@ -76,8 +76,9 @@ text_is_kana_or_hangul(uint32_t c)
 bool
 text_is_latin(uint32_t c)
 {
-	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= 0xC0 && c <= 0x24F) ||
-		(c >= 0xFF21 && c <= 0xFF3A) || (c >= 0xFF41 && c <= 0xFF5A);
+	/* but for the signs of times and division */
+	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+		(c >= 0xC0 && c <= 0x24F && c != 0xD7 && c != 0xF7) || (c >= 0xFF21 && c <= 0xFF3A) || (c >= 0xFF41 && c <= 0xFF5A);
 }
 
 bool
@@ -168,13 +169,26 @@ text_chars(Span span)
 }
 
 Span
-text_lower(Span span, char *room, size_t size)
+text_undecorated(Span text)
 {
-	size_t		n = span.n < size ? span.n : size;
+	while (text.n > 0 && strchr("*_#>\"` \t\n", *text.p) != NULL && *text.p != '\0')
+		text = text_span(text.p + 1, text.p + text.n);
+	return text;
+}
 
-	for (size_t i = 0; i < n; i++)
-		room[i] = (char) (span.p[i] >= 'A' && span.p[i] <= 'Z' ? span.p[i] + 32 : span.p[i]);
-	return text_span(room, room + n);
+Span
+text_unmarked(Span sentence)
+{
+	static const char *const marks[] = {"？", "?", "。", ".", "！", "!", NULL};
+
+	for (const char *const *mark = marks; *mark != NULL; mark++)
+	{
+		size_t		n = strlen(*mark);
+
+		if (sentence.n >= n && memcmp(sentence.p + sentence.n - n, *mark, n) == 0)
+			return text_trim(text_span(sentence.p, sentence.p + sentence.n - n));
+	}
+	return sentence;
 }
 
 const char *

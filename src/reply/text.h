@@ -53,6 +53,13 @@ text_is_han(uint32_t c)
 		(c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x323AF);
 }
 
+/* What normalising takes out: NUL, and marks that nobody sees. */
+static inline bool
+text_is_dropped(uint32_t c)
+{
+	return c == 0 || c == 0xFEFF || c == 0x200B || c == 0x2060;
+}
+
 extern bool text_is_kana_or_hangul(uint32_t c);
 extern bool text_is_latin(uint32_t c);
 extern bool text_is_letter(uint32_t c);
@@ -83,8 +90,11 @@ text_starts(Span span, const char *prefix)
 	return span.p != NULL && span.n >= n && memcmp(span.p, prefix, n) == 0;
 }
 
-/* Its first size bytes, in room, ASCII letters to lower case. */
-extern Span text_lower(Span span, char *room, size_t size);
+/* Behind bold, heading and quotation signs. */
+extern Span text_undecorated(Span text);
+
+/* Without the one mark that ends a sentence. */
+extern Span text_unmarked(Span sentence);
 
 /* Where needle stands in span, or NULL. */
 extern const char *text_find(Span span, const char *needle);

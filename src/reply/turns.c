@@ -71,9 +71,8 @@ parts_have_both(const Parts *parts)
 
 /* ---- splitting ---- */
 
-/* Without the rules and round headers at its end. */
-static Span
-trim_rules(Span text)
+Span
+turns_trim_rules(Span text)
 {
 	for (;;)
 	{
@@ -129,7 +128,7 @@ static void
 close_turn(Splitter *s, const char *end)
 {
 	if (s->open)
-		parts_add(s->parts, s->human, trim_rules(text_span(s->start, end)), NULL);
+		parts_add(s->parts, s->human, turns_trim_rules(text_span(s->start, end)), NULL);
 	s->open = false;
 }
 
@@ -152,7 +151,7 @@ split_line(Splitter *s, Span line, Span *preamble, const char *text_start)
 		if (s->open)
 			close_turn(s, line.p);
 		else
-			*preamble = trim_rules(text_span(text_start, line.p));
+			*preamble = turns_trim_rules(text_span(text_start, line.p));
 		open_turn(s, label.human, label.end);
 		line = text_span(label.end, line.p + line.n);
 	}
@@ -291,6 +290,8 @@ check_roles(Parts *parts, uint32_t *flags)
 static bool
 same_question(Span a, Span b)
 {
+	a = text_unmarked(a);
+	b = text_unmarked(b);
 	return a.n == b.n && memcmp(a.p, b.p, a.n) == 0;
 }
 
@@ -376,6 +377,7 @@ turns_repair(const ReplyRules *rules, ReplyFinish finish, Parts *parts, uint32_t
 {
 	ReplyReason reason = missing_side(rules, parts);
 	bool		leading;
+	bool		asked;
 
 	if (reason == REPLY_NO_ANSWER && finish == REPLY_FINISH_LENGTH)
 		return REPLY_TRUNCATED;
@@ -384,10 +386,11 @@ turns_repair(const ReplyRules *rules, ReplyFinish finish, Parts *parts, uint32_t
 	leading = drop_leading(parts, flags);
 	if (parts->n == 0)
 		return leading ? REPLY_NO_USER_FIRST : REPLY_UNPARSABLE;
+	asked = parts->items[0].text.n > 0;
 	drop_dangling(parts, flags);
 	if (parts->n == 0)
-		return leading ? REPLY_NO_USER_FIRST :
-			finish == REPLY_FINISH_LENGTH ? REPLY_TRUNCATED : REPLY_EMPTY_TURN;
+		return leading ? REPLY_NO_USER_FIRST : finish == REPLY_FINISH_LENGTH ? REPLY_TRUNCATED :
+			asked ? REPLY_NO_ANSWER : REPLY_EMPTY_TURN;
 	reason = check_roles(parts, flags);
 	if (reason == REPLY_ACCEPTED)
 		reason = drop_cut_round(rules, parts, flags);

@@ -1,5 +1,5 @@
 -- llava_reparse over 200,000 stored replies: none changes, then 5 % do, then these back.
---   psql -X -f test/bench/reparse.sql        in an empty database with the extension
+--   make bench-reparse
 \set ON_ERROR_STOP on
 SET client_min_messages = warning;
 INSERT INTO llava_image (id, path, received_at)
@@ -33,19 +33,30 @@ CREATE FUNCTION pg_temp.cpu() RETURNS numeric LANGUAGE sql AS $$
 	SELECT (f[12]::numeric + f[13]::numeric) / 100
 	FROM regexp_split_to_array(regexp_replace(pg_read_file('/proc/self/stat'), '^.*\) ', ''), ' ') f $$;
 CREATE TEMP TABLE began (cpu numeric, at timestamptz);
-\set measure 'SELECT round(200000 / (pg_temp.cpu() - cpu)) AS per_cpu_second, round(200000 / extract(epoch FROM clock_timestamp() - at)) AS per_second FROM began \\g (format=unaligned) \\\\ TRUNCATE began; INSERT INTO began SELECT pg_temp.cpu(), clock_timestamp();'
-TRUNCATE began; INSERT INTO began SELECT pg_temp.cpu(), clock_timestamp();
+CREATE FUNCTION pg_temp.begin() RETURNS void LANGUAGE sql AS $$
+	TRUNCATE began; INSERT INTO began SELECT pg_temp.cpu(), clock_timestamp() $$;
+CREATE FUNCTION pg_temp.measured(OUT per_cpu_second integer, OUT per_second integer) LANGUAGE plpgsql AS $$
+BEGIN
+	SELECT 200000 / (pg_temp.cpu() - cpu), 200000 / extract(epoch FROM clock_timestamp() - at)
+	INTO per_cpu_second, per_second FROM began;
+	IF per_cpu_second < 20000 THEN
+		RAISE EXCEPTION '% replies a second of CPU time are fewer than 20,000', per_cpu_second;
+	END IF;
+END $$;
+\set begin 'SELECT pg_temp.begin() \\g /dev/null'
+\set measured 'SELECT * FROM pg_temp.measured() \\g (format=unaligned footer=off)'
+:begin
 \echo nothing changes
 CALL llava_reparse();
-:measure
+:measured
 INSERT INTO llava_task (name, min_letters)
 SELECT '日常对话', 1 + max((measures ->> 'letters')::integer) FROM llava_reply WHERE image % 20 = 0;
-TRUNCATE began; INSERT INTO began SELECT pg_temp.cpu(), clock_timestamp();
+:begin
 \echo 5 % are withdrawn
 CALL llava_reparse();
-:measure
+:measured
 INSERT INTO llava_task (name, min_letters) VALUES ('日常对话', 1);
-TRUNCATE began; INSERT INTO began SELECT pg_temp.cpu(), clock_timestamp();
+:begin
 \echo 5 % are accepted
 CALL llava_reparse();
-:measure
+:measured

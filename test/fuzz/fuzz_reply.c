@@ -77,7 +77,8 @@ check(const ReplyRules *rules, const ReplyResult *result, size_t size)
 		if (turn->length == 0 || strlen(turn->text) != turn->length ||
 			turn->human != (rules->kind != REPLY_DESCRIPTION && i % 2 == 0))
 			abort();
-		if (strstr(turn->text, "<image>") != NULL && rules->kind == REPLY_DESCRIPTION)
+		if (strstr(turn->text, "<image>") != NULL || strstr(turn->text, "<|im_end|>") != NULL ||
+			strstr(turn->text, "<box>") != NULL || strchr(turn->text, '\r') != NULL)
 			abort();
 		for (int j = 0; j < 4; j++)
 			if (strncmp(turn->text, blanks[j], strlen(blanks[j])) == 0)

@@ -1,8 +1,9 @@
-"""seeds.py FOLDER: small pictures for the fuzzers to start from, into FOLDER/fuzz_*.corpus.
+"""seeds.py FOLDER: small pictures, and replies, for the fuzzers to start from, into FOLDER/fuzz_*.corpus.
 
-Each begins with the byte by which a target chooses what is asked.
+Each begins with the bytes by which a target chooses what is asked.
 """
 import io
+import json
 import pathlib
 import struct
 import sys
@@ -72,3 +73,13 @@ saved(scene(40, 30, "P"), "GIF", interlace=0, transparency=2)
 saved(scene(9, 120, "P"), "GIF", save_all=True, append_images=[scene(9, 120, "L").convert("P").transpose(Image.FLIP_TOP_BOTTOM)])
 for foreign in (b"BM", b"II*\0", b"%PDF-1.4", b"<svg ", b"\xef\xbb\xbf <!doctype html>", b"\0\0\0\x18ftypavif"):
     keep("info", foreign + bytes(20))
+
+# fuzz_reply's first byte is the kind of task and the language, its second how the reply ended
+KINDS = {"日常对话": 0, "复杂推理": 1, "描述图片": 2}
+CHINESE = 3
+corpus = folder / "fuzz_reply.corpus"
+corpus.mkdir(parents=True, exist_ok=True)
+for line in (pathlib.Path(__file__).parent.parent / "unit/replies.jsonl").read_text("utf-8").splitlines():
+    case = json.loads(line)
+    start = bytes([KINDS[case["task"]] + CHINESE, int(case["finish_reason"] == "length")])
+    (corpus / f"seed-{case['id']}").write_bytes(start + case["reply"].encode("utf-8"))

@@ -48,6 +48,16 @@ typedef struct Case
 	ReplyLanguage language;		/* 0: Chinese */
 } Case;
 
+#define FIVE(s) s s s s s
+#define TEN(s) FIVE(s) FIVE(s)
+
+/* The two rounds under these labels, the text right behind each. */
+#define LABELLED(human, gpt) human Q1 "\n" gpt A1 "\n" human Q2 "\n" gpt A2
+#define APART(human, gpt) human Q1 "\n\n" gpt A1 "\n\n" human Q2 "\n\n" gpt A2
+#define DIALOGUE(name, reply) {name, REPLY_DIALOGUE, reply, REPLY_ACCEPTED, 0, TWO_ROUNDS}
+#define FLAGGED(name, reply, flags) {name, REPLY_DIALOGUE, reply, REPLY_ACCEPTED, flags, TWO_ROUNDS}
+#define REJECTED(name, reply, reason) {name, REPLY_DIALOGUE, reply, reason, 0}
+
 static bool
 turns_are(const ReplyResult *result, const char *const *turns)
 {

@@ -70,12 +70,13 @@ length_floors(void **state)
 	{
 		strcpy(reply, "");
 		add_han(reply, n);
-		strcat(reply, "。2024, abc!");
+		strcat(reply, "。20×24, abc!");
 		result = parsed(&rules, reply);
 		assert_int_equal(result.reason, n < 80 ? REPLY_TOO_SHORT : REPLY_ACCEPTED);
 		assert_int_equal(result.measures.letters, n);
 		assert_int_equal(result.measures.han, n);
-		assert_int_equal(result.measures.chars, n + 11);
+		assert_int_equal(result.measures.all_letters, n + 3);
+		assert_int_equal(result.measures.chars, n + 12);
 		reply_result_free(&result);
 	}
 	rules = rules_of(REPLY_QUESTION_ANSWER);
@@ -162,9 +163,6 @@ static const Case scripts[] = {
 	{"English dialogue", REPLY_DIALOGUE, "User: How many people are there?\n\nAssistant: " EN "\n\nUser: What hangs from the eaves?\n\nAssistant: Red lanterns hang there.",
 		REPLY_ACCEPTED, 0, {"How many people are there?", EN, "What hangs from the eaves?", "Red lanterns hang there."}, REPLY_FINISH_STOP, REPLY_LANGUAGE_EN},
 };
-
-#define FIVE(s) s s s s s
-#define TEN(s) FIVE(s) FIVE(s)
 
 static const Case loops[] = {
 	{"one character", REPLY_DESCRIPTION, "图中有" TEN(TEN("啊")), REPLY_DEGENERATE, 0},
@@ -282,8 +280,30 @@ measures_say_why(void **state)
 		reply_result_free(&result);
 	}
 
+	/* rounds, and the lengths of their turns; scripts */
+	rules = rules_of(REPLY_DIALOGUE);
+	result = parsed(&rules, "用户：" Q1 "\n助手：" A1 "\n用户：天气呢？\n助手：" A2 "招牌是「書」和“いろは”。");
+	assert_int_equal(result.reason, REPLY_ACCEPTED);
+	assert_int_equal(result.measures.rounds, 2);
+	assert_int_equal(result.measures.shortest_question, 4);
+	assert_int_equal(result.measures.longest_question, 13);
+	assert_int_equal(result.measures.shortest_answer, 43);
+	assert_int_equal(result.measures.foreign, 3);
+	assert_int_equal(result.measures.traditional, 1);
+	assert_true(result.measures.simplified > 5);
+	reply_result_free(&result);
+	rules.min_rounds = 3;
+	result = parsed(&rules, "用户：" Q1 "\n助手：" A1 "\n用户：" Q2 "\n助手：" A2);
+	assert_int_equal(result.reason, REPLY_TOO_FEW_ROUNDS);
+	assert_int_equal(result.measures.rounds, 2);
+	reply_result_free(&result);
+	rules = rules_of(REPLY_DESCRIPTION);
+
 	/* Han that the answers quote */
 	result = parsed(&rules, D "牌子上写着“小心地滑”，旁边是《早市》和「open营业」，他说“走");
+	assert_int_equal(result.measures.quoted_han, 9);
+	reply_result_free(&result);
+	result = parsed(&rules, D "横幅是\"𠮷祥\"，门上是＂推＂，英寸写作5\"，不配对。\n下一行“又‘一’句”。");
 	assert_int_equal(result.measures.quoted_han, 9);
 	reply_result_free(&result);
 }

@@ -120,12 +120,23 @@ static const Case closings[] = {
 	CLOSED("I hope this helps!"),
 	CLOSED("Let me know if you need anything else."),
 	CLOSED("Feel free to ask more questions."),
+	CLOSED("希望這些描述對您有所幫助！"),
+	CLOSED("如果您還有其他問題，請隨時告訴我。"),
+	CLOSED("*希望以上描述对您有帮助*😊"),
+	CLOSED("欢迎随时向我提问。"),
+	CLOSED("以上是照片的全部内容。"),
 	NOT_CLOSED("希望小狗能早日找到主人。"),
 	NOT_CLOSED("如果路面结冰，骑车的人需要格外小心。"),
 	NOT_CLOSED("如今这里已经成了游客最爱的去处。"),
 	NOT_CLOSED("欢迎光临的牌子挂在门口。"),
 	NOT_CLOSED("如图中所见，需要排队的人很多。"),
 	NOT_CLOSED("整体来看，这里热闹而温暖。"),
+	NOT_CLOSED("希望流浪的小狗能得到帮助。"),
+	NOT_CLOSED("欢迎您光临的横幅挂在门口。"),
+	NOT_CLOSED("随时可能落雨的云压在屋檐上。"),
+	NOT_CLOSED("以上是左侧的招牌，右侧则空着。"),
+	NOT_CLOSED("如果需要排队，人们会站在黄线后面。"),
+	NOT_CLOSED("请随手关门的牌子挂在墙上。"),
 };
 
 #define TAGGED(text, flags) {"tag", REPLY_DESCRIPTION, D text, REPLY_ACCEPTED, flags, {D text}}

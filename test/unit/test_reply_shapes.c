@@ -5,13 +5,6 @@
  */
 #include "reply_case.h"
 
-/* The two rounds under these labels, the text right behind each. */
-#define LABELLED(human, gpt) human Q1 "\n" gpt A1 "\n" human Q2 "\n" gpt A2
-#define APART(human, gpt) human Q1 "\n\n" gpt A1 "\n\n" human Q2 "\n\n" gpt A2
-#define DIALOGUE(name, reply) {name, REPLY_DIALOGUE, reply, REPLY_ACCEPTED, 0, TWO_ROUNDS}
-#define FLAGGED(name, reply, flags) {name, REPLY_DIALOGUE, reply, REPLY_ACCEPTED, flags, TWO_ROUNDS}
-#define REJECTED(name, reply, reason) {name, REPLY_DIALOGUE, reply, reason, 0}
-
 static const Case labels[] = {
 	DIALOGUE("plain", APART("用户：", "助手：")),
 	DIALOGUE("bold, colon inside", APART("**用户：** ", "**助手：** ")),
