@@ -128,16 +128,13 @@ for name, tiff in (("beyond", b"II*\0\xff\xff\xff\xff" + bytes(20)), ("at-end", 
                    ("cut", b"II*\0\x08\0\0\0\2\0" + entry[:8])):
     expect(f"exif-{name}.jpg", with_exif(jpeg, tiff), "ok", "taken", 200)
 
-# more than one picture: the first is taken
+# more than one picture: of a GIF and a PNG the first is taken
 frames = [photo, photo.transpose(Image.FLIP_TOP_BOTTOM)]
-for kind in ("WEBP", "GIF"):
+for kind, status, words, cut in (("GIF", "ok", "taken", "ends"), ("PNG", "ok", "taken", "ends"),
+                                 ("WEBP", "unsupported", "animated WebP is not supported", "animated WebP")):
     moving = encoded(frames[0], kind, save_all=True, append_images=frames[1:] * 50)
-    expect(f"moving.{kind.lower()}", moving, "ok", "taken", 500)
-    expect(f"moving-cut.{kind.lower()}", moving[:2000], "truncated", "ends", 500)
-hollow = encoded(frames[0], "WEBP", save_all=True, append_images=frames[1:])
-hollow = hollow[:hollow.index(b"ANMF")]
-hollow = hollow[:4] + struct.pack("<I", len(hollow) - 8) + hollow[8:]
-expect("no-frame.webp", hollow, "broken", "WebP has no frame", 50)
+    expect(f"moving.{kind.lower()}", moving, status, words, 500)
+    expect(f"moving-cut.{kind.lower()}", moving[:2000], "unsupported" if kind == "WEBP" else "truncated", cut, 500)
 
 # what is no picture, or none that is taken
 for kind, status, words in (("BMP", "unsupported", "BMP is not supported"), ("TIFF", "unsupported", "TIFF is not supported"),
