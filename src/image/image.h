@@ -212,9 +212,12 @@ extern void image_sha256(const uint8_t *data, size_t size, uint8_t digest[IMAGE_
 extern ImageStatus image_file_read(const char *directory, const char *path, size_t max_bytes,
 								   uint8_t **data, size_t *size, ImageError *error);
 
-/* The file->size bytes of the file as it was known; IMAGE_CHANGED if it is another. */
-extern ImageStatus image_file_read_known(const ImageFile *file, uint8_t **data,
-										 ImageError *error);
+/*
+ * The file->size bytes of the file as it was known; IMAGE_CHANGED if it is another.
+ * Over the limit (0: none) nothing is read.
+ */
+extern ImageStatus image_file_read_known(const ImageFile *file, size_t max_bytes,
+										 uint8_t **data, ImageError *error);
 
 /* malloc; NULL: no memory. */
 extern ImageFile *image_file_new(const char *directory, const char *path, size_t size,
