@@ -93,10 +93,11 @@ decode(WebpReader *reader, ImageWork *work, ImageError *error)
 		}
 		code = WebPIUpdate(decoder, reader->data, have);
 	}
-	/* of a file that ends early the rows that are there are used */
+	/* of a file that ends early, but not in its header, the rows that are there are used */
 	reader->rows = reader->config.output.height;
 	if (code == VP8_STATUS_SUSPENDED &&
-		WebPIDecodedArea(decoder, NULL, NULL, NULL, &reader->rows) != NULL)
+		WebPIDecodedArea(decoder, NULL, NULL, NULL, &reader->rows) != NULL &&
+		reader->config.output.height > 0)
 		code = VP8_STATUS_OK;
 	WebPIDelete(decoder);
 	return status_of(code, error);

@@ -269,6 +269,41 @@ an_animated_webp_is_refused(void **state)
 	free(picture.samples);
 }
 
+/* Cut anywhere, also in its header, whether the container says so or not. */
+static void
+a_cut_webp_is_refused(void **state)
+{
+	Picture		picture = scene(640, 480);
+
+	(void) state;
+	for (int lossless = 0; lossless <= 1; lossless++)
+	{
+		Bytes		webp = webp_of(&picture, lossless);
+
+		for (size_t size = 30; size < webp.size; size += 1 + size / 16)
+			for (int take_cut = 0; take_cut <= 1; take_cut++)
+			{
+						uint32_t	riff_size = (uint32_t) (take_cut ? webp.size : size) - 8;
+				ImageFit	fit = {.factor = 28,.min_pixels = 3136,.max_pixels = 20000,.quality = 90};
+				ImagePrepared prepared;
+				ImageError	error;
+
+				fit.limits.take_cut = take_cut;
+				memcpy(webp.data + 4, &riff_size, 4);
+				if (image_prepare(webp.data, size, &fit, &prepared, &error) == IMAGE_OK)
+				{
+					assert_true(take_cut && prepared.source.rows >= 480 * 9 / 10);
+					image_prepared_free(&prepared);
+				}
+				else if (strncmp(error.message, "WebP ", 5) != 0 ||
+						 (take_cut && prepared.source.rows >= 480 * 9 / 10))
+					fail_msg("of %zu bytes %d rows: %s", size, prepared.source.rows, error.message);
+			}
+		free(webp.data);
+	}
+	free(picture.samples);
+}
+
 /*
  * Stored as EXIF's table has it: which sides of the picture row 0 and column 0 are.
  * T(op), B(ottom), L(eft), R(ight).
@@ -812,6 +847,7 @@ main(void)
 		cmocka_unit_test(gifs_look_right),
 		cmocka_unit_test(a_gif_frame_lies_on_its_canvas),
 		cmocka_unit_test(an_animated_webp_is_refused),
+		cmocka_unit_test(a_cut_webp_is_refused),
 		cmocka_unit_test(pictures_are_turned_upright),
 		cmocka_unit_test(nothing_is_shifted),
 		cmocka_unit_test(flat_areas_stay_flat),
