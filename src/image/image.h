@@ -104,7 +104,7 @@ typedef struct ImageHash
 } ImageHash;
 
 /* Copies are at most this far from each other, in bits and in levels; measured. */
-#define IMAGE_SAME_COARSE	7
+#define IMAGE_SAME_COARSE	8
 #define IMAGE_SAME_FINE		20
 #define IMAGE_SAME_COLOUR	10
 
