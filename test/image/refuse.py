@@ -83,6 +83,14 @@ expect("65500.webp", wide[:4] + struct.pack("<I", len(wide) - 8) + wide[8:], "to
 expect("hollow.jpg", with_sides(jpeg, 12000, 12000), "truncated", "JPEG ends at", 2000)
 expect("hollow-progressive.jpg", with_sides(progressive, 12000, 12000), "too_large", "MB to decode, over the limit", 50)
 
+# giants that are taken: a baseline JPEG comes by rows, a progressive one would be kept whole
+tile = Image.new("RGB", (11600, 8700))
+for y in range(0, 8700, 480):
+    for x in range(0, 11600, 640):
+        tile.paste(photo, (x, y))
+expect("100-megapixels.jpg", encoded(tile, "JPEG", quality=85), "ok", "taken", 5000, 23)
+expect("100-megapixels-progressive.jpg", with_sides(progressive, 11600, 8700), "too_large", "MB to decode, over the limit", 50)
+
 # little that inflates to much
 small = png(100000, 33334, 8, 2, zeros(900000))
 expect("10-gigabytes.png", small, "too_large", "100000 x 33334 pixels", 50)
