@@ -93,7 +93,7 @@ decode(WebpReader *reader, ImageWork *work, ImageError *error)
 		}
 		code = WebPIUpdate(decoder, reader->data, have);
 	}
-	/* of a file that ends early, but not in its header, the rows that are there are used */
+	/* of a file cut behind its header the rows that came are used */
 	reader->rows = reader->config.output.height;
 	if (code == VP8_STATUS_SUSPENDED &&
 		WebPIDecodedArea(decoder, NULL, NULL, NULL, &reader->rows) != NULL &&
