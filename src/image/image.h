@@ -149,7 +149,10 @@ extern const ImageLimits image_default_limits;
 extern ImageStatus image_info(const uint8_t *data, size_t size,
 							  ImageInfo *info, ImageError *error);
 
-/* Holds facts against limits: bytes, sides, pixels, ratio, scans, completeness. */
+/*
+ * Holds facts against limits: bytes, sides, pixels, ratio, scans, completeness; a WebP
+ * that is animated is refused whatever they are.
+ */
 extern ImageStatus image_check(const ImageInfo *info, size_t size,
 							   const ImageLimits *limits, ImageError *error);
 

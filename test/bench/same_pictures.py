@@ -339,16 +339,17 @@ def main():
     parser.add_argument("--texts", type=int, default=600, help="pictures of each layout")
     parser.add_argument("--others", type=int, default=10000, help="other pictures")
     parser.add_argument("--copied", type=int, default=330, help="pictures of which copies are made")
+    parser.add_argument("--seed", type=int, default=0, help="other pictures of the same kinds")
     parser.add_argument("--program", default="build/image_hash")
     arguments = parser.parse_args()
     hasher = Hasher(arguments.program)
 
-    dice = random.Random(5)
+    dice = random.Random(5 + arguments.seed)
     kinds = LAYOUTS + OTHERS
     pages = [(kinds[i % len(kinds)].__name__, kinds[i % len(kinds)](dice)) for i in range(arguments.copied)]
     held = report_copies(pages, hasher, dice)
 
-    dice = random.Random(600)
+    dice = random.Random(600 + arguments.seed)
     names, hashes = [], []
     jobs = [layout for layout in LAYOUTS for _ in range(arguments.texts)]
     jobs += [OTHERS[i % len(OTHERS)] for i in range(arguments.others)]
