@@ -77,6 +77,8 @@ INSERT INTO picture (name, bytes) VALUES
 	('nothing', ''), ('a text', 'This is no picture.'), ('a jpeg''s first bytes', '\xffd8ff'),
 	('a png that says 60000 x 60000', decode('89504e470d0a1a0a0000000d49484452' ||
 		'0000ea600000ea600802000000', 'hex') || '\x00000000'),
+	('an animated webp', convert_to('RIFF', 'UTF8') || '\x28000000' || convert_to('WEBPVP8X', 'UTF8') ||
+		'\x0a000000020000006f0000530000' || convert_to('ANIM', 'UTF8') || '\x06000000ffffffff0000' || '\x00000000'),
 	('a bmp', '\x424d3600000000000000360000002800000001000000010000000100180000000000');
 
 SELECT p.name, i.format, i.width, i.height, i.channels, i.bits, i.orientation, i.progressive,
@@ -105,6 +107,7 @@ SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'half a jpeg';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'a text';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'a png that says 60000 x 60000';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'thin';
+SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'an animated webp';
 SELECT llava_prepare_image(bytes, 13) FROM picture WHERE name = 'png';
 \set VERBOSITY terse
 SELECT llava_prepare_image(bytes, min_pixels => 0) FROM picture WHERE name = 'png';
@@ -131,5 +134,6 @@ RESET llava_zh.image_full_chroma;
 \set VERBOSITY sqlstate
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'half a jpeg';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'thin';
+SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'an animated webp';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'a png that says 60000 x 60000';
 SELECT llava_prepare_image(bytes, 13) FROM picture WHERE name = 'png';

@@ -81,6 +81,11 @@ SELECT path, rejected, rejected_detail LIKE '%1025%image_max_size%' AS detail, b
 FROM llava_image WHERE path LIKE '%large' ORDER BY id;
 RESET llava_zh.image_max_size;
 
+-- refused by what the header says, with the facts and a reason
+INSERT INTO llava_image (path, image) VALUES ('moving.webp', convert_to('RIFF', 'UTF8') || '\x28000000' || convert_to('WEBPVP8X', 'UTF8') ||
+	'\x0a000000020000006f0000530000' || convert_to('ANIM', 'UTF8') || '\x06000000ffffffff0000' || '\x00000000');
+SELECT format, width, height, animated, complete, rejected, rejected_detail FROM llava_image WHERE path = 'moving.webp';
+
 -- bytes that come from another table's TOAST are stored uncompressed, as given
 CREATE TABLE kept (bytes bytea);
 ALTER TABLE kept ALTER bytes SET STORAGE EXTENDED;

@@ -152,11 +152,10 @@ CREATE TABLE @extschema@.llava_hash (
 	colours bytea NOT NULL,
 	copy boolean NOT NULL DEFAULT false
 );
--- hashes at most 7 bits apart are at most 1 apart in one of these
-CREATE INDEX llava_hash_0 ON @extschema@.llava_hash ((coarse & 65535::bigint)) WHERE NOT copy;
-CREATE INDEX llava_hash_1 ON @extschema@.llava_hash (((coarse >> 16) & 65535::bigint)) WHERE NOT copy;
-CREATE INDEX llava_hash_2 ON @extschema@.llava_hash (((coarse >> 32) & 65535::bigint)) WHERE NOT copy;
-CREATE INDEX llava_hash_3 ON @extschema@.llava_hash (((coarse >> 48) & 65535::bigint)) WHERE NOT copy;
+-- hashes at most 8 bits apart are at most 2 apart in one of these
+CREATE INDEX llava_hash_0 ON @extschema@.llava_hash ((coarse & 4194303::bigint)) WHERE NOT copy;
+CREATE INDEX llava_hash_1 ON @extschema@.llava_hash (((coarse >> 22) & 2097151::bigint)) WHERE NOT copy;
+CREATE INDEX llava_hash_2 ON @extschema@.llava_hash (((coarse >> 43) & 2097151::bigint)) WHERE NOT copy;
 COMMENT ON TABLE @extschema@.llava_hash IS
 	'what each prepared picture looks like; a copy''s hash is nobody''s candidate';
 
@@ -744,7 +743,7 @@ CREATE FUNCTION @extschema@.llava_hash_distance(a bigint, b bigint) RETURNS inte
 COMMENT ON FUNCTION @extschema@.llava_hash_distance(bytea, bytea) IS
 	'bits in which two fine hashes differ; copies at most 20 of 256';
 COMMENT ON FUNCTION @extschema@.llava_hash_distance(bigint, bigint) IS
-	'bits in which two coarse hashes differ; copies at most 7 of 64';
+	'bits in which two coarse hashes differ; copies at most 8 of 64';
 
 CREATE FUNCTION @extschema@.llava_image_hash(image bytea, OUT coarse bigint, OUT fine bytea,
 											 OUT colours bytea)

@@ -81,6 +81,10 @@ bench:
 bench-image: $(B)/picture
 	$(PILLOW) test/bench/pictures.py $(B)/pictures
 
+## bench-same: how well copies of a picture are told from other pictures (6 minutes; fonts-noto-cjk)
+bench-same: $(B)/image_hash
+	$(PILLOW) test/bench/same_pictures.py
+
 $(B)/bench_reply: test/bench/bench_reply.c $(wildcard src/reply/*.[ch])
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(filter %.c,$^) -o $@ -lm -lpthread
@@ -141,4 +145,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-export bench-reparse bench-reply purity lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-same bench-export bench-reparse bench-reply purity lint indent indent-check typedefs

@@ -158,6 +158,15 @@ image_sha256(const uint8_t *data, size_t size, uint8_t digest[IMAGE_SHA256_SIZE]
 	(void) SHA256(data, size, digest);
 }
 
+static ImageStatus
+check_size(size_t size, size_t max_bytes, ImageError *error)
+{
+	if (max_bytes == 0 || size <= max_bytes)
+		return IMAGE_OK;
+	return image_fail(error, IMAGE_TOO_LARGE, "the file has %zu bytes, over the limit of %zu",
+					  size, max_bytes);
+}
+
 ImageStatus
 image_file_read(const char *directory, const char *path, size_t max_bytes, uint8_t **data,
 				size_t *size, ImageError *error)
@@ -170,24 +179,25 @@ image_file_read(const char *directory, const char *path, size_t max_bytes, uint8
 	if (status != IMAGE_OK)
 		return status;
 	*size = opened.size;
-	if (max_bytes > 0 && opened.size > max_bytes)
-		status = image_fail(error, IMAGE_TOO_LARGE, "the file has %zu bytes, over the limit of %zu",
-							opened.size, max_bytes);
-	else
+	status = check_size(opened.size, max_bytes, error);
+	if (status == IMAGE_OK)
 		status = read_all(opened.fd, data, size, error);
 	close(opened.fd);
 	return status;
 }
 
 ImageStatus
-image_file_read_known(const ImageFile *file, uint8_t **data, ImageError *error)
+image_file_read_known(const ImageFile *file, size_t max_bytes, uint8_t **data,
+					  ImageError *error)
 {
 	uint8_t		digest[IMAGE_SHA256_SIZE];
 	size_t		size = file->size;
 	Opened		opened = {-1, 0};
-	ImageStatus status = open_below(file->directory, file->path, &opened, error);
+	ImageStatus status = check_size(file->size, max_bytes, error);
 
 	*data = NULL;
+	if (status == IMAGE_OK)
+		status = open_below(file->directory, file->path, &opened, error);
 	if (status != IMAGE_OK)
 		return status;
 	if (opened.size != file->size)

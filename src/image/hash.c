@@ -4,7 +4,7 @@
  *
  * Rows are averaged as they come into a grid of 64 x 64 cells, each the exact mean
  * of its area.  Of the grid's discrete cosine transform the lowest frequencies are
- * kept, as one bit each: above their median or not (Zauner, Implementation and
+ * kept, as one bit each: clearly above their median or not (Zauner, Implementation and
  * Benchmarking of Perceptual Image Hash Functions, 2010).  8 x 8 of them find
  * candidates; pages of one layout with different text agree in those, so 16 x 16
  * decide.  Luma says nothing about colour: the mean chroma of each quarter is kept
@@ -34,6 +34,14 @@
  */
 #define NOISE	(1.0 * GRID)
 
+/*
+ * A palette of 256 colours does more to the high ones: of a picture of many colours few
+ * are left for its levels.  Times the deviation of chroma, or of luma where that is less:
+ * pages of text have little of the one, faint ones of the other, and are told apart by
+ * what would else be noise.  Measured (test/bench/same_pictures.py).
+ */
+#define DITHER	10.0
+
 /* A grid that varies less than this, in levels, has nothing to be told by. */
 #define MIN_DEVIATION 6.0
 
@@ -50,9 +58,7 @@ struct Hasher
 	int			whole_rows;		/* in whole */
 	uint16_t   *whole;			/* sums of rows that lie in the band entirely */
 	float	   *sums;			/* of the others' shares, and of whole before */
-	float		grid[GRID * GRID];
-	double		chroma[2][2][2];	/* sums of Cb and Cr of the quarters'
-									 * cells */
+	float		grid[3][GRID * GRID];	/* Y, Cb and Cr */
 };
 
 Hasher *
@@ -140,8 +146,9 @@ end_band(Hasher *hasher)
 	double		first[GRID];
 	double		second[GRID];
 	double		third[GRID];
-	float	   *luma = hasher->grid + hasher->band * GRID;
-	double		(*chroma)[2] = hasher->chroma[hasher->band * 2 / GRID];
+	float	   *luma = hasher->grid[0] + hasher->band * GRID;
+	float	   *cb = hasher->grid[1] + hasher->band * GRID;
+	float	   *cr = hasher->grid[2] + hasher->band * GRID;
 
 	fold_whole(hasher);
 	mean_cells(hasher, 0, first);
@@ -153,12 +160,10 @@ end_band(Hasher *hasher)
 		mean_cells(hasher, 2, third);
 		for (int c = 0; c < GRID; c++)
 		{
-			double	   *quarter = chroma[c * 2 / GRID];
-
 			if (!hasher->ycc)
 				luma[c] = (float) (0.299 * first[c] + 0.587 * second[c] + 0.114 * third[c]);
-			quarter[0] += hasher->ycc ? second[c] : 128 + 0.564 * (third[c] - (double) luma[c]);
-			quarter[1] += hasher->ycc ? third[c] : 128 + 0.713 * (first[c] - (double) luma[c]);
+			cb[c] = (float) (hasher->ycc ? second[c] : 128 + 0.564 * (third[c] - (double) luma[c]));
+			cr[c] = (float) (hasher->ycc ? third[c] : 128 + 0.713 * (first[c] - (double) luma[c]));
 		}
 	}
 	memset(hasher->sums, 0, hasher->samples * sizeof(float));
@@ -194,14 +199,8 @@ image_hasher_push(Hasher *hasher, const uint8_t *row)
 void
 image_hasher_add_chroma(Hasher *luma, const Hasher *cb, const Hasher *cr)
 {
-	for (int y = 0; y < GRID; y++)
-		for (int x = 0; x < GRID; x++)
-		{
-			double	   *quarter = luma->chroma[y * 2 / GRID][x * 2 / GRID];
-
-			quarter[0] += (double) cb->grid[y * GRID + x];
-			quarter[1] += (double) cr->grid[y * GRID + x];
-		}
+	memcpy(luma->grid[1], cb->grid[0], sizeof(luma->grid[1]));
+	memcpy(luma->grid[2], cr->grid[0], sizeof(luma->grid[2]));
 	luma->channels = 3;
 }
 
@@ -243,9 +242,12 @@ compare_doubles(const void *a, const void *b)
 	return *x < *y ? -1 : *x > *y;
 }
 
-/* A bit for each of size x size frequencies, the first in the lowest bit of bits[0]. */
+/*
+ * A bit for each of size x size frequencies, set where it is above their median by more
+ * than noise; the first in the lowest bit of bits[0].
+ */
 static void
-bits_above_median(double (*low)[LOW], int size, uint64_t *bits)
+bits_above_median(double (*low)[LOW], int size, double noise, uint64_t *bits)
 {
 	double		sorted[LOW * LOW] = {0};
 	double		median;
@@ -256,11 +258,11 @@ bits_above_median(double (*low)[LOW], int size, uint64_t *bits)
 	qsort(sorted, (size_t) n, sizeof(double), compare_doubles);
 	median = (sorted[n / 2 - 1] + sorted[n / 2]) / 2;
 	for (int i = 0; i < n; i++)
-		bits[i / 64] |= (uint64_t) (low[i / size][i % size] > median + NOISE) << (i % 64);
+		bits[i / 64] |= (uint64_t) (low[i / size][i % size] > median + noise) << (i % 64);
 }
 
-static bool
-varies(const float *grid)
+static double
+deviation(const float *grid)
 {
 	double		sum = 0;
 	double		squares = 0;
@@ -271,7 +273,7 @@ varies(const float *grid)
 		sum += (double) grid[i];
 		squares += (double) grid[i] * (double) grid[i];
 	}
-	return squares / n - sum / n * (sum / n) >= MIN_DEVIATION * MIN_DEVIATION;
+	return sqrt(fmax(squares / n - sum / n * (sum / n), 0));
 }
 
 /* Row y and column x of the upright picture's quarters are stored at these. */
@@ -286,6 +288,17 @@ stored_quarter(int orientation, int *y, int *x)
 	*x = row[*x] % 2;
 }
 
+static double
+quarter_mean(const float *grid, int y, int x)
+{
+	double		sum = 0;
+
+	for (int i = 0; i < GRID / 2; i++)
+		for (int j = 0; j < GRID / 2; j++)
+			sum += (double) grid[(y * GRID / 2 + i) * GRID + x * GRID / 2 + j];
+	return sum / (GRID * GRID / 4);
+}
+
 static void
 colours_of(const Hasher *hasher, int orientation, uint8_t *colours)
 {
@@ -296,7 +309,7 @@ colours_of(const Hasher *hasher, int orientation, uint8_t *colours)
 
 		stored_quarter(orientation, &y, &x);
 		colours[i] = hasher->channels < 3 ? 128 :
-			(uint8_t) (hasher->chroma[y][x][i % 2] / (GRID * GRID / 4) + 0.5);
+			(uint8_t) (quarter_mean(hasher->grid[1 + i % 2], y, x) + 0.5);
 	}
 }
 
@@ -317,14 +330,18 @@ image_hasher_finish(const Hasher *hasher, int orientation, ImageHash *hash)
 {
 	float		upright[GRID * GRID];
 	double		low[LOW][LOW];
+	double		varies = hasher->band == GRID ? deviation(hasher->grid[0]) : 0;
+	double		chroma;
 
 	memset(hash, 0, sizeof(*hash));
-	if (hasher->band < GRID || !varies(hasher->grid))
+	if (varies < MIN_DEVIATION)
 		return;
-	turn_grid(hasher->grid, orientation, upright);
+	chroma = hasher->channels < 3 ? 0 :
+		hypot(deviation(hasher->grid[1]), deviation(hasher->grid[2]));
+	turn_grid(hasher->grid[0], orientation, upright);
 	transform(upright, low);
-	bits_above_median(low, COARSE, &hash->coarse);
-	bits_above_median(low, LOW, hash->fine);
+	bits_above_median(low, COARSE, NOISE, &hash->coarse);
+	bits_above_median(low, LOW, fmax(NOISE, DITHER * fmin(chroma, varies)), hash->fine);
 	colours_of(hasher, orientation, hash->colours);
 	hash->known = true;
 }

@@ -93,6 +93,12 @@ image_check(const ImageInfo *info, size_t size, const ImageLimits *limits, Image
 	int			longer = info->width < info->height ? info->height : info->width;
 	int64_t		pixels = (int64_t) info->width * info->height;
 
+	/*
+	 * a GIF's or PNG's first frame is its picture to programs that show only
+	 * one
+	 */
+	if (info->format == IMAGE_FORMAT_WEBP && info->animated)
+		return image_fail(error, IMAGE_UNSUPPORTED, "animated WebP is not supported");
 	if (limits->max_bytes > 0 && size > limits->max_bytes)
 		return image_fail(error, IMAGE_TOO_LARGE, "%zu bytes, over the limit of %zu", size,
 						  limits->max_bytes);

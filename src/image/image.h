@@ -104,7 +104,7 @@ typedef struct ImageHash
 } ImageHash;
 
 /* Copies are at most this far from each other, in bits and in levels; measured. */
-#define IMAGE_SAME_COARSE	7
+#define IMAGE_SAME_COARSE	8
 #define IMAGE_SAME_FINE		20
 #define IMAGE_SAME_COLOUR	10
 
@@ -149,7 +149,10 @@ extern const ImageLimits image_default_limits;
 extern ImageStatus image_info(const uint8_t *data, size_t size,
 							  ImageInfo *info, ImageError *error);
 
-/* Holds facts against limits: bytes, sides, pixels, ratio, scans, completeness. */
+/*
+ * Holds facts against limits: bytes, sides, pixels, ratio, scans, completeness; a WebP
+ * that is animated is refused whatever they are.
+ */
 extern ImageStatus image_check(const ImageInfo *info, size_t size,
 							   const ImageLimits *limits, ImageError *error);
 
@@ -212,9 +215,12 @@ extern void image_sha256(const uint8_t *data, size_t size, uint8_t digest[IMAGE_
 extern ImageStatus image_file_read(const char *directory, const char *path, size_t max_bytes,
 								   uint8_t **data, size_t *size, ImageError *error);
 
-/* The file->size bytes of the file as it was known; IMAGE_CHANGED if it is another. */
-extern ImageStatus image_file_read_known(const ImageFile *file, uint8_t **data,
-										 ImageError *error);
+/*
+ * The file->size bytes of the file as it was known; IMAGE_CHANGED if it is another.
+ * Over the limit (0: none) nothing is read.
+ */
+extern ImageStatus image_file_read_known(const ImageFile *file, size_t max_bytes,
+										 uint8_t **data, ImageError *error);
 
 /* malloc; NULL: no memory. */
 extern ImageFile *image_file_new(const char *directory, const char *path, size_t size,

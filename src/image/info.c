@@ -26,15 +26,13 @@ png_header(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 	return IMAGE_OK;
 }
 
-static ImageStatus
-png_info	(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
+/* The chunks behind the header, to the end of the picture if it is there. */
+static void
+png_chunks(const uint8_t *data, size_t size, ImageInfo *info)
 {
-	ImageStatus status = png_header(data, size, info, error);
 	size_t		at = 33;
 
-	if (status == IMAGE_OK && data[28] != 0)
-		info->memory = (int64_t) info->width * info->height * (info->channels | 1);
-	while (status == IMAGE_OK && size - at >= 8)
+	while (size - at >= 8)
 	{
 		const uint8_t *type = data + at + 4;
 		size_t		length = be32(data + at);
@@ -43,10 +41,10 @@ png_info	(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 		if (memcmp(type, "IEND", 4) == 0)
 		{
 			info->complete = true;
-			return IMAGE_OK;
+			return;
 		}
 		if (size - at < 12 || length > size - at - 12)
-			break;
+			return;
 		if (memcmp(type, "acTL", 4) == 0)
 			info->animated = length >= 4 && be32(type + 4) > 1;
 		else if (memcmp(type, "tRNS", 4) == 0 && (info->channels & 1) != 0)
@@ -55,7 +53,19 @@ png_info	(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 			info->orientation = image_exif_orientation(type + 4, length);
 		at += 12 + length;
 	}
-	return status;
+}
+
+static ImageStatus
+png_info	(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
+{
+	ImageStatus status = png_header(data, size, info, error);
+
+	if (status != IMAGE_OK)
+		return status;
+	png_chunks(data, size, info);
+	if (data[28] != 0)			/* interlaced: kept whole */
+		info->memory = (int64_t) info->width * info->height * info->channels;
+	return IMAGE_OK;
 }
 
 /* ---- GIF (GIF89a specification) ---- */
@@ -155,8 +165,6 @@ format_of(const uint8_t *data, size_t size)
 static ImageStatus
 read_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 {
-	WebpFrame	frame;
-
 	switch (info->format)
 	{
 		case IMAGE_FORMAT_JPEG:
@@ -165,7 +173,7 @@ read_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 			return png_info (data, size, info, error);
 
 		case IMAGE_FORMAT_WEBP:
-			return image_webp_info(data, size, info, &frame, error);
+			return image_webp_info(data, size, info, error);
 		case IMAGE_FORMAT_GIF:
 			return gif_info(data, size, info, error);
 		case IMAGE_FORMAT_NONE:

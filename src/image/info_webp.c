@@ -44,18 +44,6 @@ read_bitstream(const uint8_t *chunk, size_t left, ImageInfo *info, ImageError *e
 	return IMAGE_OK;
 }
 
-/* Place and data of an ANMF chunk's frame. */
-static void
-read_frame(const uint8_t *body, size_t length, WebpFrame *frame)
-{
-	frame->left = 2 * (int) le24(body);
-	frame->top = 2 * (int) le24(body + 3);
-	frame->width = (int) le24(body + 6) + 1;
-	frame->height = (int) le24(body + 9) + 1;
-	frame->data = body + 16;
-	frame->size = length - 16;
-}
-
 static int
 read_exif(const uint8_t *body, size_t length)
 {
@@ -65,38 +53,31 @@ read_exif(const uint8_t *body, size_t length)
 	return image_exif_orientation(body, length);
 }
 
-/* The chunks behind VP8X: frames and orientation. */
+/* Orientation, from the chunks behind VP8X. */
 static void
-read_chunks(const uint8_t *data, size_t size, ImageInfo *info, WebpFrame *frame)
+read_chunks(const uint8_t *data, size_t size, ImageInfo *info)
 {
 	size_t		at = 30;
-	int			frames = 0;
 
 	while (size - at >= 8)
 	{
-		const uint8_t *body = data + at + 8;
 		size_t		length = le32(data + at + 4);
 
 		if (length > size - at - 8)
 			break;
 		if (memcmp(data + at, "EXIF", 4) == 0)
-			info->orientation = read_exif(body, length);
-		else if (memcmp(data + at, "ANMF", 4) == 0 && length >= 16 && ++frames == 1)
-			read_frame(body, length, frame);
+			info->orientation = read_exif(data + at + 8, length);
 		at += 8 + length;
 		if (length & 1 && at < size)
 			at++;
 	}
-	info->animated = frames > 1;
 }
 
 ImageStatus
-image_webp_info(const uint8_t *data, size_t size, ImageInfo *info, WebpFrame *frame,
-				ImageError *error)
+image_webp_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 {
 	uint64_t	claimed;
 
-	memset(frame, 0, sizeof(*frame));
 	if (size < MIN_SIZE)
 		return image_fail(error, IMAGE_TRUNCATED, "WebP ends in its header");
 	info->channels = 3;
@@ -104,16 +85,13 @@ image_webp_info(const uint8_t *data, size_t size, ImageInfo *info, WebpFrame *fr
 	claimed = (uint64_t) le32(data + 4) + 8;
 	/* the padding byte behind an odd last chunk is often left out */
 	info->complete = claimed <= (uint64_t) size + 1;
-	frame->data = data;
-	frame->size = size;
 	if (memcmp(data + 12, "VP8X", 4) != 0)
 		return read_bitstream(data + 12, size - 12, info, error);
 	info->width = (int) le24(data + 24) + 1;
 	info->height = (int) le24(data + 27) + 1;
 	info->channels = data[20] & FLAG_ALPHA ? 4 : 3;
+	info->animated = (data[20] & FLAG_ANIMATION) != 0;
 	info->memory = (int64_t) info->width * info->height * LOSSLESS_BYTES;
-	read_chunks(data, size, info, frame);
-	if (data[20] & FLAG_ANIMATION && frame->data == data && info->complete)
-		return image_fail(error, IMAGE_BROKEN, "WebP has no frame");
+	read_chunks(data, size, info);
 	return IMAGE_OK;
 }

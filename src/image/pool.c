@@ -111,7 +111,8 @@ do_job(ImageJob *job)
 {
 	if (job->file != NULL)
 	{
-		ImageStatus status = image_file_read_known(job->file, &job->data, &job->error);
+		ImageStatus status = image_file_read_known(job->file, job->fit.limits.max_bytes,
+												   &job->data, &job->error);
 
 		if (status != IMAGE_OK)
 			return status;

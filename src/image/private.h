@@ -57,19 +57,8 @@ extern ImageStatus image_name_foreign(const uint8_t *data, size_t size, ImageErr
 extern ImageStatus image_jpeg_info(const uint8_t *data, size_t size, ImageInfo *info,
 								   ImageError *error);
 
-/* Where the first frame of a WebP is: its own data and its place on the canvas. */
-typedef struct WebpFrame
-{
-	const uint8_t *data;
-	size_t		size;
-	int			left;
-	int			top;
-	int			width;
-	int			height;
-} WebpFrame;
-
 extern ImageStatus image_webp_info(const uint8_t *data, size_t size, ImageInfo *info,
-								   WebpFrame *frame, ImageError *error);
+								   ImageError *error);
 
 /* ---- a preparation under way ---- */
 

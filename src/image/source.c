@@ -67,8 +67,26 @@ image_source_open(const uint8_t *data, size_t size, const ImageInfo *info, int m
 	return image_fail(error, IMAGE_UNKNOWN, "not a picture");
 }
 
-/* A header of a few bytes shall not cost more than this before anything is said of it. */
-#define COUNTED_MEMORY (48 << 20)
+/*
+ * Intake counts rows, and a few bytes may announce any number: no more than this is
+ * decoded before anything is said of a picture.  A JPEG's rows cost what its bytes do.
+ */
+#define COUNTED_BYTES (48 << 20)
+
+static bool
+may_be_counted(const ImageInfo *info)
+{
+	int64_t		pixels = (int64_t) info->width * info->height;
+
+	if (info->width > image_default_limits.max_side ||
+		info->height > image_default_limits.max_side || pixels > image_default_limits.max_pixels)
+		return false;
+	if (info->format == IMAGE_FORMAT_JPEG)
+		return info->memory == 0;
+	if (info->format == IMAGE_FORMAT_WEBP)
+		return info->memory <= COUNTED_BYTES;
+	return info->memory == 0 && pixels * info->channels * ((info->bits + 7) / 8) <= COUNTED_BYTES;
+}
 
 /* Rows that come before the first that does not. */
 static int
@@ -90,11 +108,7 @@ image_rows_there(const uint8_t *data, size_t size, const ImageInfo *info)
 	bool		jpeg = info->format == IMAGE_FORMAT_JPEG;
 	int			rows;
 
-	if ((info->memory > 0 && info->format != IMAGE_FORMAT_WEBP) ||
-		info->memory > COUNTED_MEMORY ||
-		info->width > image_default_limits.max_side ||
-		info->height > image_default_limits.max_side ||
-		(int64_t) info->width * info->height > image_default_limits.max_pixels)
+	if (!may_be_counted(info))
 		return -1;
 	/* a JPEG's are counted at an eighth */
 	if (image_source_open(data, size, info, jpeg ? 1 : info->width, jpeg ? 1 : info->height, NULL,

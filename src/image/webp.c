@@ -1,6 +1,6 @@
 /*
  * webp.c
- *	  WebP through libwebp: the first frame on white.
+ *	  WebP through libwebp, on white; no films.
  *
  * The data is given in pieces, so that the work can be stopped between them, and a
  * picture that will shrink to less than half is scaled while it is decoded.
@@ -19,8 +19,9 @@ typedef struct WebpReader
 {
 	ImageSource source;			/* first: what the caller holds */
 	WebPDecoderConfig config;	/* its output buffer holds RGB or RGBA */
-	WebpFrame	frame;			/* its place among the source's rows */
-	int			rows;			/* of the frame that were there */
+	const uint8_t *data;
+	size_t		size;
+	int			rows;			/* that were there */
 	int			y;
 } WebpReader;
 
@@ -29,24 +30,16 @@ read_row(ImageSource *source, uint8_t *row, ImageError *error)
 {
 	WebpReader *reader = (WebpReader *) source;
 	const WebPRGBABuffer *buffer = &reader->config.output.u.RGBA;
-	const WebpFrame *frame = &reader->frame;
-	int			y = reader->y++ - frame->top;
-	bool		whole = frame->left == 0 && frame->width == source->width;
+	int			y = reader->y++;
+	const uint8_t *from = buffer->rgba + (size_t) y * (size_t) buffer->stride;
 
-	if (!whole || y < 0 || y >= frame->height)
-		memset(row, 255, (size_t) source->width * 3);
-	if (y < 0 || y >= frame->height)
-		return IMAGE_OK;
 	if (y >= reader->rows)
 		return image_fail(error, IMAGE_TRUNCATED, "WebP ends at %d %%",
-						  (int) ((int64_t) y * 100 / frame->height));
-	row += (size_t) frame->left * 3;
+						  (int) ((int64_t) y * 100 / source->height));
 	if (reader->config.output.colorspace == MODE_RGBA)
-		image_flatten(buffer->rgba + (size_t) y * (size_t) buffer->stride, row,
-					  (size_t) frame->width, 3);
+		image_flatten(from, row, (size_t) source->width, 3);
 	else
-		memcpy(row, buffer->rgba + (size_t) y * (size_t) buffer->stride,
-			   (size_t) frame->width * 3);
+		memcpy(row, from, (size_t) source->width * 3);
 	return IMAGE_OK;
 }
 
@@ -81,30 +74,30 @@ status_of(VP8StatusCode code, ImageError *error)
 static ImageStatus
 decode(WebpReader *reader, ImageWork *work, ImageError *error)
 {
-	const WebpFrame *frame = &reader->frame;
-	size_t		pieces = (size_t) frame->width * (size_t) frame->height / PIECE_PIXELS + 1;
-	size_t		piece = frame->size / pieces + 1;
+	size_t		pixels = (size_t) reader->source.width * (size_t) reader->source.height;
+	size_t		piece = reader->size / (pixels / PIECE_PIXELS + 1) + 1;
 	WebPIDecoder *decoder = WebPIDecode(NULL, 0, &reader->config);
 	VP8StatusCode code = VP8_STATUS_SUSPENDED;
 	ImageStatus status;
 
 	if (decoder == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a WebP");
-	for (size_t have = 0; have < frame->size && code == VP8_STATUS_SUSPENDED;)
+	for (size_t have = 0; have < reader->size && code == VP8_STATUS_SUSPENDED;)
 	{
-		have = frame->size - have < piece ? frame->size : have + piece;
+		have = reader->size - have < piece ? reader->size : have + piece;
 		status = image_poll(work, error);
 		if (status != IMAGE_OK)
 		{
 			WebPIDelete(decoder);
 			return status;
 		}
-		code = WebPIUpdate(decoder, frame->data, have);
+		code = WebPIUpdate(decoder, reader->data, have);
 	}
-	/* of a file that ends early the rows that are there are used */
+	/* of a file cut behind its header the rows that came are used */
 	reader->rows = reader->config.output.height;
 	if (code == VP8_STATUS_SUSPENDED &&
-		WebPIDecodedArea(decoder, NULL, NULL, NULL, &reader->rows) != NULL)
+		WebPIDecodedArea(decoder, NULL, NULL, NULL, &reader->rows) != NULL &&
+		reader->config.output.height > 0)
 		code = VP8_STATUS_OK;
 	WebPIDelete(decoder);
 	return status_of(code, error);
@@ -114,52 +107,44 @@ decode(WebpReader *reader, ImageWork *work, ImageError *error)
 static void
 choose_scale(WebpReader *reader, int min_width, int min_height)
 {
-	WebpFrame  *frame = &reader->frame;
 	WebPDecoderOptions *options = &reader->config.options;
 
-	if (frame->width != reader->source.width || frame->height != reader->source.height ||
-		frame->width / 3 < min_width || frame->height / 3 < min_height)
+	if (reader->source.width / 3 < min_width || reader->source.height / 3 < min_height)
 		return;
 	options->use_scaling = 1;
 	options->scaled_width = min_width * 2;
 	options->scaled_height = min_height * 2;
 }
 
-/* From the container's facts to a decoded frame. */
+/* From the container's facts to decoded rows. */
 static ImageStatus
-start_reader(WebpReader *reader, const uint8_t *data, size_t size, int min_width,
-			 int min_height, ImageWork *work, ImageError *error)
+start_reader(WebpReader *reader, int min_width, int min_height, ImageWork *work,
+			 ImageError *error)
 {
-	WebpFrame  *frame = &reader->frame;
 	WebPBitstreamFeatures *features = &reader->config.input;
 	ImageInfo	info = {0};
-	ImageStatus status = image_webp_info(data, size, &info, frame, error);
+	ImageStatus status = image_webp_info(reader->data, reader->size, &info, error);
 
 	if (status != IMAGE_OK)
 		return status;
 	if (!WebPInitDecoderConfig(&reader->config))
 		return image_fail(error, IMAGE_UNSUPPORTED, "libwebp is of another version");
-	status = status_of(WebPGetFeatures(frame->data, frame->size, features), error);
+	status = status_of(WebPGetFeatures(reader->data, reader->size, features), error);
 	if (status != IMAGE_OK)
 		return status;
+	/* what was held against the limits must be what is decoded */
+	if (features->width != info.width || features->height != info.height)
+		return image_fail(error, IMAGE_BROKEN, "WebP contradicts itself about its sides");
 	reader->source.width = info.width;
 	reader->source.height = info.height;
 	reader->source.channels = 3;
-	/* what was held against the limits must be what is decoded */
-	if (frame->data != data ? features->width != frame->width ||
-		features->height != frame->height || frame->left + frame->width > info.width ||
-		frame->top + frame->height > info.height :
-		features->width != info.width || features->height != info.height)
-		return image_fail(error, IMAGE_BROKEN, "WebP contradicts itself about its sides");
-	frame->width = features->width;
-	frame->height = features->height;
 	choose_scale(reader, min_width, min_height);
 	reader->config.output.colorspace = features->has_alpha ? MODE_RGBA : MODE_RGB;
 	status = decode(reader, work, error);
-	if (status == IMAGE_OK && reader->config.options.use_scaling)
+	if (status == IMAGE_OK)
 	{
-		reader->source.width = frame->width = reader->config.output.width;
-		reader->source.height = frame->height = reader->config.output.height;
+		reader->source.width = reader->config.output.width;
+		reader->source.height = reader->config.output.height;
 	}
 	return status;
 }
@@ -175,7 +160,9 @@ image_webp_open(const uint8_t *data, size_t size, int min_width, int min_height,
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a WebP");
 	reader->source.read = read_row;
 	reader->source.close = close_reader;
-	status = start_reader(reader, data, size, min_width, min_height, work, error);
+	reader->data = data;
+	reader->size = size;
+	status = start_reader(reader, min_width, min_height, work, error);
 	if (status != IMAGE_OK)
 	{
 		close_reader(&reader->source);

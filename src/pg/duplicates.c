@@ -5,9 +5,9 @@
  *
  * Preparation hashes the picture (image/hash.c).  Of the hashes in llava_hash those
  * within IMAGE_SAME_COARSE bits of its coarse one are candidates; the fine hash and
- * the colours confirm.  Candidates are found through four indexes, one for each 16
- * bits of the coarse hash: two hashes at most 7 bits apart differ in at most one bit
- * of one of the four, so the 17 values within one bit of each find them all.
+ * the colours confirm.  Candidates are found through three indexes, one for each third
+ * of the coarse hash's bits: two hashes at most 8 bits apart differ in at most two bits
+ * of one of the three, so the values within two bits of each find them all.
  *
  * A picture is looked at once, when its hash is stored; a copy's hash is stored
  * too, but is nobody's candidate, so that likeness does not drift from copy to copy.
@@ -37,12 +37,14 @@
 /* Class id of the advisory lock that orders the looks: 'llah'. */
 #define LOOK_LOCK 0x6c6c6168
 
-/* The coarse hash in pieces, and the values within one bit of a piece. */
-#define BANDS		4
-#define BAND_BITS	16
+/* The coarse hash in pieces, of 22, 21 and 21 bits, and how near theirs are looked up. */
+#define BANDS		3
+#define BAND_BEGIN(band) ((64 * (band) + BANDS - 1) / BANDS)
+#define BAND_RADIUS	2
+#define BAND_VALUES	(1 + 22 + 22 * 21 / 2)
 
-StaticAssertDecl(IMAGE_SAME_COARSE < 2 * BANDS,
-				 "two bits of difference in every band must be too many");
+StaticAssertDecl(IMAGE_SAME_COARSE < (BAND_RADIUS + 1) * BANDS,
+				 "hashes that are one picture's must be within the radius in a band");
 
 PG_FUNCTION_INFO_V1(llava_hash_distance);
 PG_FUNCTION_INFO_V1(llava_coarse_distance);
@@ -104,17 +106,25 @@ read_hash(Datum coarse, Datum fine, Datum colours, ImageHash *hash)
 
 /* ---- the look ---- */
 
-/* Every value of the band that is at most one bit from the hash's own. */
+/* Every value of the band that is at most BAND_RADIUS bits from the hash's own. */
 static Datum
 band_values(uint64 coarse, int band)
 {
-	int64		own = (coarse >> (BAND_BITS * band)) & 0xffff;
-	Datum		values[BAND_BITS + 1];
+	int			bits = BAND_BEGIN(band + 1) - BAND_BEGIN(band);
+	int64		own = (coarse >> BAND_BEGIN(band)) & ((UINT64CONST(1) << bits) - 1);
+	Datum		values[BAND_VALUES];
+	int			n = 0;
 
-	values[0] = Int64GetDatum(own);
-	for (int i = 0; i < BAND_BITS; i++)
-		values[i + 1] = Int64GetDatum(own ^ (INT64CONST(1) << i));
-	return PointerGetDatum(construct_array(values, BAND_BITS + 1, INT8OID, sizeof(int64),
+	values[n++] = Int64GetDatum(own);
+	for (int i = 0; i < bits; i++)
+	{
+		int64		near = own ^ (INT64CONST(1) << i);
+
+		values[n++] = Int64GetDatum(near);
+		for (int j = 0; j < i; j++)
+			values[n++] = Int64GetDatum(near ^ (INT64CONST(1) << j));
+	}
+	return PointerGetDatum(construct_array(values, n, INT8OID, sizeof(int64),
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 

@@ -27,7 +27,7 @@ bytes_of_file(int64 image, const char *path, const bytea *sha256, int64 size,
 	/* first, so that nothing throws while the file's bytes are ours to free */
 	bytes = MemoryContextAllocHuge(context, VARHDRSZ + (Size) size);
 	SET_VARSIZE(bytes, VARHDRSZ + (Size) size);
-	if (image_file_read_known(&file, &data, &error) != IMAGE_OK)
+	if (image_file_read_known(&file, 0, &data, &error) != IMAGE_OK)
 	{
 		ereport(NOTICE,
 				(errmsg("image " INT64_FORMAT ": %s", image, error.message)));

@@ -195,11 +195,10 @@ static const Statement statements[SQL_STATEMENTS] = {
 		" LEFT JOIN @.llava_hash h ON h.image = i.id WHERE i.id = $1",
 	"l"},
 	[SQL_HASH_NEAR] = {
-		HASHES_NEAR "(coarse & 65535::bigint) = ANY ($5)" " UNION ALL "
-		HASHES_NEAR "((coarse >> 16) & 65535::bigint) = ANY ($6)" " UNION ALL "
-		HASHES_NEAR "((coarse >> 32) & 65535::bigint) = ANY ($7)" " UNION ALL "
-		HASHES_NEAR "((coarse >> 48) & 65535::bigint) = ANY ($8)",
-	"libiLLLL"},
+		HASHES_NEAR "(coarse & 4194303::bigint) = ANY ($5)" " UNION ALL "
+		HASHES_NEAR "((coarse >> 22) & 2097151::bigint) = ANY ($6)" " UNION ALL "
+		HASHES_NEAR "((coarse >> 43) & 2097151::bigint) = ANY ($7)",
+	"libiLLL"},
 	[SQL_HASH_ADD] = {
 		"INSERT INTO @.llava_hash (image, coarse, fine, colours, copy)"
 		" VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",

@@ -172,8 +172,6 @@ def webps():
     cwebp("alpha-coarse.webp", "-q", 80, "-alpha_q", 20, of=clear)
     for width, height in ((1, 1), (7, 3), (17, 33)):
         cwebp(f"{width}x{height}.webp", "-q", 90, of=folder / f"{width}x{height}.png")
-    run("img2webp", "-lossy", "-q", 90, folder / "clear.png", folder / "orientation-1.png", "-o", folder / "animated.webp")
-    pillow("animated.webp")
 
 
 def gifs():

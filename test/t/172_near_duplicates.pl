@@ -83,12 +83,36 @@ is(sql("SELECT count(*) FROM llava_conversation c JOIN llava_image i ON i.id = c
 is(sql("SELECT count(*) FROM llava_duplicate WHERE path LIKE 'page-%' AND split_part(path, '-', 2) <> split_part(same_as_path, '-', 2)"), '0',
 	'and none was taken for another');
 is(requests(), $samples + 12, 'each once');
-is(sql("SELECT bool_or(llava_hash_distance(a.coarse, b.coarse) <= 7 AND llava_hash_distance(a.fine, b.fine) > 20) FROM llava_hash a, llava_hash b, llava_image i, llava_image j WHERE a.image < b.image AND NOT a.copy AND NOT b.copy AND i.id = a.image AND j.id = b.image AND i.path LIKE 'page-%' AND j.path LIKE 'page-%'"),
+is(sql("SELECT bool_or(llava_hash_distance(a.coarse, b.coarse) <= 8 AND llava_hash_distance(a.fine, b.fine) > 20) FROM llava_hash a, llava_hash b, llava_image i, llava_image j WHERE a.image < b.image AND NOT a.copy AND NOT b.copy AND i.id = a.image AND j.id = b.image AND i.path LIKE 'page-%' AND j.path LIKE 'page-%'"),
 	't', 'which their coarse hashes alone would not have told');
 
 # what the indexes find is what there is
-is(sql('SELECT count(*) FROM llava_hash a, llava_image i WHERE i.id = a.image AND a.copy AND NOT EXISTS (SELECT FROM llava_hash b WHERE b.image = i.same_as AND NOT b.copy AND llava_hash_distance(a.coarse, b.coarse) <= 7 AND llava_hash_distance(a.fine, b.fine) = i.same_distance)'),
+is(sql('SELECT count(*) FROM llava_hash a, llava_image i WHERE i.id = a.image AND a.copy AND NOT EXISTS (SELECT FROM llava_hash b WHERE b.image = i.same_as AND NOT b.copy AND llava_hash_distance(a.coarse, b.coarse) <= 8 AND llava_hash_distance(a.fine, b.fine) = i.same_distance)'),
 	'0', 'distances are those of the table');
+
+# candidates are exact to 8 bits, however these lie in the thirds that are indexed: of
+# eight bits one third has two, whichever these are
+my @thirds = ([ 0 .. 21 ], [ 22 .. 42 ], [ 43 .. 63 ]);
+my @cases = ([ 1 .. 8 ], [ map { @$_[0, 7, 20] } @thirds ]);
+for my $few (0 .. 2)
+{
+	for my $pair ([ 0, 1 ], [ 0, 20 ], [ 10, 11 ], [ 19, 20 ])
+	{
+		push @cases, [ map { @{ $thirds[$_] }[ $_ == $few ? @$pair : (1, 9, 19) ] } 0 .. 2 ];
+	}
+}
+for my $n (1 .. @cases)
+{
+	my $bits = $cases[ $n - 1 ];
+	my $mask = join ' # ', map { "(1::bigint << $_)" } @$bits;
+	sql("WITH one AS (INSERT INTO llava_image (path, received_at) VALUES ('like-$n', now()) RETURNING id)
+		INSERT INTO llava_hash (image, coarse, fine, colours) SELECT id, coarse # $mask, fine, colours FROM one, llava_image_hash(decode('" . unpack('H*', page(100 + $n)) . "', 'hex'))");
+	add_page(\&sql, "near-$n", 100 + $n);
+}
+ok($node->wait_drained, 'looked at');
+is(sql("SELECT string_agg(path, ' ' ORDER BY path) FROM llava_image WHERE path LIKE 'near-%' AND path NOT IN (SELECT path FROM llava_duplicate WHERE path = replace(same_as_path, 'like', 'near') AND distance = 0)"),
+	'near-2', 'apart in eight bits they are copies, in nine another picture');
+is(requests(), $samples + 13, 'which is asked about');
 
 # released
 is(sql('SELECT llava_retry()'), '0', 'llava_retry() without a name leaves copies parked');
@@ -97,7 +121,7 @@ is(sql("SELECT llava_retry($id)"), '1', 'a copy is released');
 ok($node->wait_drained, 'and is through');
 is(sql("SELECT status FROM llava_status WHERE image = $id"), 'done', 'asked about');
 is(sql("SELECT count(*) FROM llava_image WHERE id = $id AND same_as IS NULL AND same_distance IS NULL"), '1', 'no copy any more');
-is(requests(), $samples + 13, 'with one request');
+is(requests(), $samples + 14, 'with one request');
 
 # off
 sql("ALTER SYSTEM SET llava_zh.near_duplicates = off");
@@ -106,7 +130,7 @@ ok($node->wait_query('SHOW llava_zh.near_duplicates', 'off'), 'off');
 sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'llava_zh worker'");
 sql(sprintf $copy, "'again-'", 150_000, 60);
 ok($node->wait_drained, 'copies while it is off');
-is(requests(), 2 * $samples + 13, 'are asked about');
+is(requests(), 2 * $samples + 14, 'are asked about');
 is(sql("SELECT count(*) FROM llava_duplicate WHERE path LIKE 'again-%'"), '0', 'and not marked');
 sql('ALTER SYSTEM RESET llava_zh.near_duplicates');
 sql('SELECT pg_reload_conf()');

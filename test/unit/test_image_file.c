@@ -146,11 +146,11 @@ needs_the_directory(void **state)
 }
 
 static ImageStatus
-read_known(const ImageFile *file)
+read_known(const ImageFile *file, size_t max_bytes)
 {
 	uint8_t    *data;
 	ImageError	error;
-	ImageStatus status = image_file_read_known(file, &data, &error);
+	ImageStatus status = image_file_read_known(file, max_bytes, &data, &error);
 
 	assert_true((data != NULL) == (status == IMAGE_OK));
 	free(data);
@@ -170,15 +170,17 @@ notices_what_changed(void **state)
 
 	(void) state;
 	assert_non_null(file);
-	assert_int_equal(read_known(file), IMAGE_OK);
+	assert_int_equal(read_known(file, 3), IMAGE_OK);
 	put("a/b/file", "abd");
-	assert_int_equal(read_known(file), IMAGE_CHANGED);
+	assert_int_equal(read_known(file, 3), IMAGE_CHANGED);
 	put("a/b/file", "abcd");
-	assert_int_equal(read_known(file), IMAGE_CHANGED);
+	assert_int_equal(read_known(file, 3), IMAGE_CHANGED);
 	put("a/b/file", "");
-	assert_int_equal(read_known(file), IMAGE_CHANGED);
+	assert_int_equal(read_known(file, 3), IMAGE_CHANGED);
 	put("a/b/file", "abc");
-	assert_int_equal(read_known(file), IMAGE_OK);
+	assert_int_equal(read_known(file, 3), IMAGE_OK);
+	assert_int_equal(read_known(file, 0), IMAGE_OK);
+	assert_int_equal(read_known(file, 2), IMAGE_TOO_LARGE);
 	image_file_free(file);
 	image_file_free(NULL);
 }

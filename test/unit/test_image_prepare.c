@@ -221,19 +221,21 @@ a_gif_frame_lies_on_its_canvas(void **state)
 	free(canvas.samples);
 }
 
-/* The first frame of an animated WebP, put together by hand: a container round one VP8. */
+/* A container round two VP8 frames, put together by hand: what it is is known, and why it is refused. */
 static void
-an_animated_webps_first_frame_is_shown(void **state)
+an_animated_webp_is_refused(void **state)
 {
 	Picture		picture = scene(200, 160);
-	Picture		canvas = picture_new(260, 200, 3);
 	Bytes		still = webp_of(&picture, true);
 	size_t		chunk = still.size - 12;
 	uint32_t	frame_size = (uint32_t) (16 + chunk);
 	Bytes		moving = {calloc(1, 30 + 2 * (24 + chunk)), 30 + 2 * (24 + chunk)};
 	uint32_t	riff_size = (uint32_t) (moving.size - 8);
 	uint8_t    *p = moving.data + 30;
+	ImageFit	fit = {.factor = 28,.min_pixels = 3136,.max_pixels = 40000,.quality = 90};
+	ImagePrepared prepared;
 	ImageInfo	info;
+	ImageError	error;
 
 	(void) state;
 	memcpy(moving.data, "RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02", 21);
@@ -251,15 +253,55 @@ an_animated_webps_first_frame_is_shown(void **state)
 		p[17] = 159;
 		memcpy(p + 24, still.data + 12, chunk);
 	}
-	memset(canvas.samples, 255, 260 * 200 * 3);
-	for (int y = 0; y < 160; y++)
-		memcpy(at(&canvas, 30, y + 20), at(&picture, 0, y), 200 * 3);
 	assert_int_equal(image_info(moving.data, moving.size, &info, NULL), IMAGE_OK);
-	assert_true(info.animated);
-	check_looks(moving, &canvas, 24);
+	assert_true(info.animated && info.complete);
+	assert_int_equal(info.width, 260);
+	assert_int_equal(info.height, 200);
+	/* without limits too, and however much of it is there */
+	for (size_t size = moving.size; size >= 30; size -= size > 32 ? size / 3 : 1)
+	{
+		assert_int_equal(image_prepare(moving.data, size, &fit, &prepared, &error),
+						 IMAGE_UNSUPPORTED);
+		assert_string_equal(error.message, "animated WebP is not supported");
+	}
+	free(moving.data);
 	free(still.data);
 	free(picture.samples);
-	free(canvas.samples);
+}
+
+/* Cut anywhere, also in its header, whether the container says so or not. */
+static void
+a_cut_webp_is_refused(void **state)
+{
+	Picture		picture = scene(640, 480);
+
+	(void) state;
+	for (int lossless = 0; lossless <= 1; lossless++)
+	{
+		Bytes		webp = webp_of(&picture, lossless);
+
+		for (size_t size = 30; size < webp.size; size += 1 + size / 16)
+			for (int take_cut = 0; take_cut <= 1; take_cut++)
+			{
+						uint32_t	riff_size = (uint32_t) (take_cut ? webp.size : size) - 8;
+				ImageFit	fit = {.factor = 28,.min_pixels = 3136,.max_pixels = 20000,.quality = 90};
+				ImagePrepared prepared;
+				ImageError	error;
+
+				fit.limits.take_cut = take_cut;
+				memcpy(webp.data + 4, &riff_size, 4);
+				if (image_prepare(webp.data, size, &fit, &prepared, &error) == IMAGE_OK)
+				{
+					assert_true(take_cut && prepared.source.rows >= 480 * 9 / 10);
+					image_prepared_free(&prepared);
+				}
+				else if (strncmp(error.message, "WebP ", 5) != 0 ||
+						 (take_cut && prepared.source.rows >= 480 * 9 / 10))
+					fail_msg("of %zu bytes %d rows: %s", size, prepared.source.rows, error.message);
+			}
+		free(webp.data);
+	}
+	free(picture.samples);
 }
 
 /*
@@ -737,6 +779,7 @@ memory_is_limited(void **state)
 		{jpeg_of(&picture, 80, (JpegKind) {.progressive = true}), 640 * 480 * 3},
 		{png_of(&picture, (PngKind) {0}), 0},
 		{png_of(&picture, (PngKind) {.interlaced = true}), 640 * 480 * 3},
+		{png_of(&numbers, (PngKind) {.palette = true,.interlaced = true,.transparent = 5}), 640 * 480 * 4},
 		{webp_of(&picture, false), 640 * 480 * 4},
 		{webp_of(&picture, true), 640 * 480 * 8},
 		{gif_of(&numbers, (GifKind) {0}), 0},
@@ -803,7 +846,8 @@ main(void)
 		cmocka_unit_test(webps_look_right),
 		cmocka_unit_test(gifs_look_right),
 		cmocka_unit_test(a_gif_frame_lies_on_its_canvas),
-		cmocka_unit_test(an_animated_webps_first_frame_is_shown),
+		cmocka_unit_test(an_animated_webp_is_refused),
+		cmocka_unit_test(a_cut_webp_is_refused),
 		cmocka_unit_test(pictures_are_turned_upright),
 		cmocka_unit_test(nothing_is_shifted),
 		cmocka_unit_test(flat_areas_stay_flat),
