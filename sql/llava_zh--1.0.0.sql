@@ -1170,19 +1170,20 @@ CREATE FUNCTION @extschema@.llava_record_export(file text, format text DEFAULT '
 	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
 	image_token text DEFAULT 'first', image_name text DEFAULT 'path', folder text DEFAULT NULL,
-	seed bigint DEFAULT NULL)
+	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
 		SELECT (e.sample).*, row_number() OVER () AS nth
 		FROM (SELECT @extschema@.llava_exported(format, tasks, without_flags, mix, split, validation,
-				image_token, image_name, folder, seed) AS sample OFFSET 0) AS e),
+				image_token, image_name, folder, seed, data_urls, cutoff_len) AS sample OFFSET 0) AS e),
 	manifest AS (
 		INSERT INTO @extschema@.llava_manifest (file, settings, rows, bytes, sha256)
 		SELECT llava_record_export.file, jsonb_strip_nulls(jsonb_build_object('format', format,
 				'tasks', tasks, 'without_flags', without_flags, 'mix', mix, 'split', split,
 				'validation', CASE WHEN split IS NOT NULL THEN validation END,
 				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
+				'data_urls', data_urls, 'cutoff_len', cutoff_len,
 				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'))),
 			count(*), coalesce(sum(octet_length(line.line) + 1), 0),
 			@extschema@.llava_lines_sha256(line.line ORDER BY nth)
@@ -1208,7 +1209,8 @@ BEGIN ATOMIC
 	today AS (
 		SELECT (e.sample).image, (e.sample).task, (e.sample).line
 		FROM (SELECT @extschema@.llava_exported(s ->> 'format', image_token => s ->> 'image_token',
-				image_name => s ->> 'image_name', folder => s ->> 'folder') AS sample
+				image_name => s ->> 'image_name', folder => s ->> 'folder',
+				data_urls => (s -> 'data_urls')::boolean) AS sample
 			FROM said OFFSET 0) AS e)
 	SELECT l.line, l.image, l.task, today.line,
 		sha256(convert_to(today.line || E'\n', 'UTF8')) = l.sha256

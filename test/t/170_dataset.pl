@@ -206,6 +206,17 @@ SELECT count(r.image) = (SELECT count(*) - 1 FROM llava_export()),
 FROM recorded r FULL JOIN today t USING (image, task)
 SQL
 
+# the pictures themselves in the lines, and a length
+for ("'openai', data_urls => true", "'llava', cutoff_len => 300")
+{
+	my $id = sql("SELECT llava_record_export('same.jsonl', $_)");
+	$node->safe_psql('postgres', "SELECT llava_draw_task(1); COPY (SELECT llava_export($_)) TO '$dir/same.jsonl' (FORMAT jsonl)");
+	my ($sum) = `sha256sum $dir/same.jsonl` =~ /^(\w+)/;
+	is(sql("SELECT encode(m.sha256, 'hex'), m.rows > 0, m.rows < (SELECT count(*) FROM llava_conversation), (SELECT count(*) FROM llava_verify_export($id)) FROM llava_manifest m WHERE id = $id"),
+		"$sum|t|t|0", "a record of $_");
+	is(sql("SELECT encode(llava_lines_sha256(l), 'hex') FROM llava_rebuild_export($id) l"), $sum, 'which is rebuilt');
+}
+
 $node->stop('fast');
 $endpoint->stop;
 done_testing();
