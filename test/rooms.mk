@@ -72,10 +72,11 @@ $(B)/image_hash: test/bench/image_hash.c $(wildcard src/image/*.c src/image/*.h)
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
 
-## bench: llava_zh beside an asyncio client and bare libcurl (test/bench/run --help)
+## bench: llava_zh beside an asyncio client and bare libcurl (test/bench/run --help), pictures, export
 bench:
 	test/bench/run $(BENCH)
 	$(MAKE) bench-image
+	$(MAKE) bench-export BENCH=
 
 ## bench-image: preparing pictures, beside Pillow, vipsthumbnail and bare libjpeg
 bench-image: $(B)/picture

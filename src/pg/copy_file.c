@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,6 +18,9 @@
 #include "utils/acl.h"
 
 #define SCAN_CHUNK (256 * 1024)
+
+/* So much is left to the end's wait for the disk. */
+#define FLUSH_BYTES (16 * 1024 * 1024)
 
 /* Those of this process: a COPY may run in a function of another's query. */
 static CopyPart *unfinished = NULL;
@@ -74,12 +78,27 @@ copy_part_new(const char *name)
 	if (!at_exit)
 		before_shmem_exit(drop_all, (Datum) 0);
 	at_exit = true;
-	part = palloc(sizeof(CopyPart));
+	part = palloc0(sizeof(CopyPart));
 	part->file = file;
 	part->name = psprintf("%s.%d.part", file, MyProcPid);
 	part->outer = unfinished;
 	unfinished = part;
 	return part;
+}
+
+void
+copy_part_line(size_t bytes)
+{
+	int			fd;
+
+	if (unfinished == NULL || (unfinished->unflushed += bytes) < FLUSH_BYTES)
+		return;
+	unfinished->unflushed = 0;
+	fd = OpenTransientFile(unfinished->name, O_WRONLY | PG_BINARY);
+	if (fd < 0)
+		return;
+	pg_flush_data(fd, 0, 0);
+	CloseTransientFile(fd);
 }
 
 void

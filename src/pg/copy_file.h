@@ -10,6 +10,7 @@ typedef struct CopyPart
 {
 	char	   *name;
 	char	   *file;
+	size_t		unflushed;		/* bytes, about */
 	struct CopyPart *outer;
 } CopyPart;
 
@@ -18,6 +19,12 @@ typedef struct CopyPart
  * one of the two follows.
  */
 extern CopyPart *copy_part_new(const char *name);
+
+/*
+ * A line of so many bytes was made, of the innermost part if there is one: the disk
+ * writes while lines are made, so that the end has not all to wait for.
+ */
+extern void copy_part_line(size_t bytes);
 
 /* The whole file onto the disk and under its name; ERROR if that cannot be. */
 extern void copy_part_finish(CopyPart *part);

@@ -11,6 +11,7 @@
 #include "common/base64.h"
 #include "export.h"
 #include "json_scan.h"
+#include "utils/builtins.h"
 
 /* How a format spells its rows. */
 typedef struct Spelling
@@ -213,6 +214,19 @@ append_string(StringInfo line, const char *before, const char *value)
 	appendStringInfoChar(line, '"');
 }
 
+/* A string in every row, and no two rows' are the same. */
+static char *
+sample_id(const ExportSample *sample)
+{
+	char	   *id;
+
+	if (sample->several)
+		return psprintf(INT64_FORMAT "-%s", sample->image, sample->task);
+	id = palloc(MAXINT8LEN + 1);
+	pg_lltoa(sample->image, id);
+	return id;
+}
+
 ExportFault
 export_line(StringInfo line, ExportSample *sample, const ExportShape *shape, bool with_picture)
 {
@@ -220,9 +234,7 @@ export_line(StringInfo line, ExportSample *sample, const ExportShape *shape, boo
 	char	   *part = NULL;
 	ExportFault fault;
 
-	/* a string in every row, and no two rows' are the same */
-	sample->id = psprintf(INT64_FORMAT "%s%s", sample->image, sample->several ? "-" : "",
-						  sample->several ? sample->task : "");
+	sample->id = sample_id(sample);
 	fault = export_check_image(sample, shape);
 	if (fault != FAULT_NONE)
 		return fault;

@@ -424,10 +424,10 @@ static const Statement statements[SQL_STATEMENTS] = {
 		 * than looked up
 		 */
 		"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format, i.rejected,"
-		"  i.width, i.height, i.channels::integer, i.complete, m.several,"
+		"  i.width, i.height, i.channels::integer, i.complete, m.image IS NOT NULL,"
 		"  CASE WHEN $6 THEN i.image END, $6 AND i.in_file FROM " EXPORT_TABLES
-		" LEFT JOIN (SELECT o.image, pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 AS several"
-		"   FROM @.llava_conversation o GROUP BY o.image) m"
+		" LEFT JOIN (SELECT o.image FROM @.llava_conversation o GROUP BY o.image"
+		"   HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) m"
 		"  ON m.image OPERATOR(pg_catalog.=) c.image WHERE " EXPORT_CHOSEN
 		" ORDER BY c.image, c.task COLLATE pg_catalog.\"C\"",
 	"TTBdlB"},
