@@ -129,7 +129,7 @@ my $card = $json->decode(reader('test/read_card.py',
 is($card->{front}{license}, 'cc-by-4.0', 'its licence');
 is($card->{front}{pretty_name}, '名称 "x": # <y>', 'a hostile name');
 is_deeply($card->{front}{language}, ['zh'], 'its language');
-is_deeply($card->{front}{configs}, [ [ 'config_name', 'default' ], [ 'data_files', '' ], [ 'split', 'train' ], [ 'path', 'train.jsonl' ] ], 'its files');
+is_deeply($card->{front}{configs}, [ { config_name => 'default', data_files => [ { split => 'train', path => 'train.jsonl' } ] } ], 'its files');
 my %tables = %{ $card->{tables} };
 my ($tasks) = grep { $_->[0][1] eq '样本 Samples' } @{ $tables{'任务 Task'} };
 is_deeply([ map { "@$_[0, 1]" } @$tasks[ 1 .. $#$tasks ] ], [ '描述图片 11', '日常对话 5' ], 'samples by task, without those a person dropped');
