@@ -25,10 +25,16 @@ sub to_file
 	my ($out, $err) = ('', '');
 	IPC::Run::run([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', encode_utf8($query) ],
 		'>', \$out, '2>', \$err) or die $err;
-	open my $file, '>:raw', "$dir/$name" or die $!;
-	print $file substr($out, 0, -1);
+	return spew_file("$dir/$name", substr($out, 0, -1));
+}
+
+sub spew_file
+{
+	my ($name, $bytes) = @_;
+	open my $file, '>:raw', $name or die $!;
+	print $file $bytes;
 	close $file or die $!;
-	return "$dir/$name";
+	return $name;
 }
 
 sub reader
@@ -174,7 +180,7 @@ is(sql("SELECT count(*) FROM (SELECT llava_lines_sha256(repeat('a', n)) AS a, sh
 # a reader's rights suffice for the page and the card, and nobody else has them
 sql(<<'SQL');
 CREATE ROLE reader; CREATE ROLE nobody;
-GRANT SELECT ON llava_image, llava_pending, llava_reply, llava_conversation, llava_task, llava_provenance, llava_stat_reason TO reader;
+GRANT SELECT ON llava_image, llava_pending, llava_reply, llava_conversation, llava_task, llava_provenance, llava_stat_reason, llava_manifest, llava_manifest_line TO reader;
 GRANT EXECUTE ON FUNCTION llava_page, llava_dataset_card, llava_image_bytes TO reader;
 SQL
 like(sql('SET ROLE reader; SELECT left(llava_page(3), 15) || left(llava_dataset_card(), 3) || count(*) FROM llava_provenance'), qr/^<!doctype html>---\d+$/, 'a reader sees them');
@@ -205,6 +211,53 @@ SELECT count(r.image) = (SELECT count(*) - 1 FROM llava_export()),
 	count(*) FILTER (WHERE (r.sha256 = sha256(convert_to(t.line || E'\n', 'UTF8'))) IS NOT TRUE)
 FROM recorded r FULL JOIN today t USING (image, task)
 SQL
+
+# a card of what was recorded: its samples, its digest, its command
+my $recorded = sql("SELECT llava_record_export('half.jsonl', split => 'validation', validation => 0.5)");
+my ($rows, $digest2) = split /\|/, sql("SELECT rows, encode(sha256, 'hex') FROM llava_manifest WHERE id = $recorded");
+cmp_ok($rows, '<', sql('SELECT count(*) FROM llava_export()'), 'a record of a part');
+sql("UPDATE llava_conversation SET keep = false WHERE image = (SELECT min(image) FROM llava_manifest_line WHERE manifest = $recorded)");
+$card = $json->decode(reader('test/read_card.py', to_file('card', "SELECT llava_dataset_card(manifests => '{$recorded,$recorded}')")));
+($tasks) = grep { $_->[0][1] eq '样本 Samples' } @{ $card->{tables}{'任务 Task'} };
+my $counted = 0;
+$counted += $_->[1] for @$tasks[ 1 .. $#$tasks ];
+is($counted, $rows, 'its card counts the samples of the record, also one that was dropped since');
+$text = decode_utf8(slurp_file("$dir/card"));
+like($text, qr/共 \*\*$rows\*\* 条样本/, 'and says how many');
+like($text, qr/^    -- $rows rows, sha256 $digest2, \{.*"split": "validation".*\}\n    \\copy \(SELECT llava_rebuild_export\($recorded\)\) TO 'half.jsonl' WITH \(FORMAT jsonl\)$/m,
+	'how to build it again, and what it must be');
+for ("llava_verify_export(999)", "llava_rebuild_export(999)", "llava_dataset_card(manifests => '{$recorded,999}')")
+{
+	($ret, $out, $err) = $node->psql('postgres', "SELECT $_");
+	like($err, qr/there is no recorded export 999\nHINT/, "$_: no such record");
+}
+
+# the README's publication, word for word: one folder, whose record is right
+my ($publish) = decode_utf8(slurp_file('README.md')) =~ /^psql -XqAt -v ON_ERROR_STOP=1 <<'SQL'\n(BEGIN ISOLATION.*?)^SQL$/ms;
+ok($publish, 'the README says how to publish');
+mkdir "$dir/zh";
+chmod 0777, "$dir/zh";
+$publish =~ s{/data/zh}{$dir/zh}g;
+my ($said, $wrong) = ('', '');
+IPC::Run::run([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
+	'<', \encode_utf8($publish), '>', \$said, '2>', \$wrong);
+like($said, qr/^\d+\|0\|0\|\d+\n$/, 'the images are written');
+like(reader('test/read_dataset.py', 'imagefolder', "$dir/zh/metadata.jsonl", '--images', "$dir/zh"), qr/^\d+ rows /, 'each line names one');
+($digest) = `sha256sum $dir/zh/metadata.jsonl` =~ /^(\w+)/;
+is(sql("SELECT encode(sha256, 'hex') FROM llava_manifest WHERE file = 'metadata.jsonl'"), $digest, 'the record is of that file');
+$card = $json->decode(reader('test/read_card.py', "$dir/zh/README.md"));
+is(exists $card->{front}{configs} ? 1 : 0, 0, 'a hub looks for the pictures itself');
+like(slurp_file("$dir/zh/README.md"), qr/sha256 $digest/, 'and the card names its digest');
+
+# and its mixing with English data
+my ($mixing) = decode_utf8(slurp_file('README.md')) =~ /^(jq -c .*)$/m;
+spew_file("$dir/llava_v1_5_mix665k.json", '[{"id": "en 1", "image": "coco/1.jpg", "conversations": []}, {"id": "en 2", "conversations": []}]');
+$node->safe_psql('postgres', "SELECT llava_draw_task(1); COPY (SELECT llava_export('llava', folder => 'zh')) TO '$dir/zh.jsonl' (FORMAT jsonl)");
+is(system("cd $dir && $mixing"), 0, 'the README says how to mix');
+my $mixed = $json->decode(slurp_file("$dir/mixed.json"));
+is(join(' ', sort map { $_->{id} } @$mixed), join(' ', sort('en 1', 'en 2', map { $json->decode($_)->{id} } split /\n/, slurp_file("$dir/zh.jsonl"))),
+	'one list of both');
+is((grep { ($_->{image} // 'coco/') !~ m{^(coco|zh)/} } @$mixed) + 0, 0, 'each below its folder');
 
 # the pictures themselves in the lines, and a length
 for ("'openai', data_urls => true", "'llava', cutoff_len => 300")
