@@ -145,6 +145,21 @@ for ([ 'CRLF', "1\r\n[2]\r\n" ], [ 'no last line end', "1\n[2]" ])
 	$node->safe_psql('postgres', 'TRUNCATE back_text');
 }
 
+# escapes that JSON has and text has not: not for jsonb, and as they are elsewhere
+for ([ 'a lone surrogate', '"\ud800"' ], [ 'U+0000', '"a\u0000"' ])
+{
+	my ($name, $line) = @$_;
+	my $file = spew('escapes', "1\n$line\n");
+	like(psql([ '-c', "COPY back_jsonb (doc) FROM '$file' (FORMAT jsonl)" ]), qr/ERROR.*COPY back_jsonb, line 2/s, "$name, jsonb");
+	for my $type (qw(json text))
+	{
+		is(psql([ '-c', "COPY back_$type (doc) FROM '$file' (FORMAT jsonl)" ]), '', "$name, $type");
+		psql([ '-c', "COPY (SELECT doc FROM back_$type ORDER BY n) TO '$dir/again' (FORMAT jsonl)" ]);
+		is(slurp_file("$dir/again"), "1\n$line\n", 'and out again');
+		$node->safe_psql('postgres', "TRUNCATE back_$type");
+	}
+}
+
 # an end mark anywhere about a border of what is read at once
 for my $before (262134 .. 262146, 524280 .. 524290)
 {
