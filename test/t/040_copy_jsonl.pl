@@ -167,6 +167,9 @@ for my $before (262134 .. 262146, 524280 .. 524290)
 	like(psql([ '-c', "COPY back_text (doc) FROM '$file' (FORMAT jsonl)" ]), qr/line 2/, "an end mark after $before bytes");
 }
 is($node->safe_psql('postgres', 'SELECT count(*) FROM back_text'), '0', 'and nothing is kept');
+my $long = spew('border', ("[1, 2]\n" x 300_000) . "\\.\n2\n");
+like(psql([ '-c', "COPY back_text (doc) FROM '$long' (FORMAT jsonl)" ]), qr/line 300001 /, 'many lines before it are counted');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM back_text'), '0', 'and not kept');
 my $lawful = spew('lawful', join "\n", '"\\\\."', ('"' . ('\\\\.' x 300_000) . '"') x 3, '');
 is(psql([ '-c', "COPY back_text (doc) FROM '$lawful' (FORMAT jsonl)" ]), '', 'a backslash and a point in a string are none');
 $node->safe_psql('postgres', 'TRUNCATE back_text');
@@ -210,6 +213,8 @@ symlink "$dir/whole/file", "$dir/whole/link" or die $!;
 is(psql([ '-c', "COPY (SELECT 3) TO '$dir/whole/link' (FORMAT jsonl)" ]), '', 'a link');
 is(found() . slurp_file("$dir/whole/file"), qq(file link{"?column?":3}\n), 'still leads to its file');
 ok(-l "$dir/whole/link", 'and is one');
+psql([ '-c', "COPY ($ends{'an error'}) TO '$dir/whole/link' (FORMAT jsonl)" ]);
+is(slurp_file("$dir/whole/file"), qq({"?column?":3}\n), 'whose file an error leaves as it was');
 like(psql([ '-c', "COPY (SELECT 4) TO '$dir/whole' (FORMAT jsonl)" ]), qr/Is a directory/, 'a directory');
 like(psql([ '-c', "COPY (SELECT 4) TO 'whole' (FORMAT jsonl)" ]), qr/relative path not allowed/, 'a relative path');
 is(psql([ '-c', "COPY (SELECT 4) TO '/dev/null' (FORMAT jsonl)" ]), '', 'a device');
