@@ -4,6 +4,10 @@
  *	  file that goes out gets its name when it is whole and on disk, and a file that
  *	  comes in is read to its end.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE				/* memmem */
+#endif
+
 #include "postgres.h"
 
 #include <fcntl.h>
