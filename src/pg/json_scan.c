@@ -75,10 +75,11 @@ json_plain_end(const char *bytes, const char *end)
 	return bytes;
 }
 
+/* Not over a line end. */
 static const char *
 skip_spaces(const char *at, const char *end)
 {
-	while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+	while (at < end && (*at == ' ' || *at == '\t'))
 		at++;
 	return at;
 }
@@ -113,7 +114,8 @@ scan_string(const char *at, const char *end)
 			return at + 1;
 		if (*at != '\\' || end - at < 2)
 			return NULL;
-		if (strchr("\"\\/bfnrt", at[1]) != NULL && at[1] != '\0')
+		if (at[1] == 'n' || at[1] == '"' || at[1] == '\\' ||
+			(at[1] != '\0' && strchr("/bfrt", at[1]) != NULL))
 			at += 2;
 		else if (at[1] == 'u' && end - at >= 6 && is_hex4(at + 2) && at[2] != 'd' && at[2] != 'D')
 			at += 6;

@@ -154,10 +154,9 @@ text_line(text *value, char *column)
 	ErrorContextCallback explain = {error_context_stack, explain_text, column};
 	size_t		length = VARSIZE_ANY_EXHDR(value);
 
-	/*
-	 * white space that JSON allows and a line does not; the rest is
-	 * check_json's
-	 */
+	if (json_is_certain(VARDATA_ANY(value), length))
+		return value;
+	/* white space that JSON allows and a line does not */
 	if (memchr(VARDATA_ANY(value), '\n', length) != NULL ||
 		memchr(VARDATA_ANY(value), '\r', length) != NULL)
 		ereport(ERROR,
