@@ -60,7 +60,6 @@ typedef struct ExportSample
 {
 	int64		image;
 	const char *task;
-	bool		several;		/* the image has samples of other tasks too */
 	Jsonb	   *conversation;
 	const char *path;			/* or NULL */
 	bytea	   *sha256;			/* or NULL */

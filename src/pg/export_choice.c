@@ -32,7 +32,6 @@ enum
 	COLUMN_HEIGHT,
 	COLUMN_CHANNELS,
 	COLUMN_COMPLETE,
-	COLUMN_SEVERAL,
 	COLUMN_PICTURE,
 	COLUMN_READ_FILE
 };
@@ -151,7 +150,6 @@ export_sample(TupleTableSlot *row, ExportSample *sample)
 	memset(sample, 0, sizeof(*sample));
 	sample->image = DatumGetInt64(row->tts_values[COLUMN_IMAGE]);
 	sample->task = row_text(row, COLUMN_TASK);
-	sample->several = row_bool(row, COLUMN_SEVERAL);
 	sample->conversation = DatumGetJsonbP(row->tts_values[COLUMN_CONVERSATION]);
 	sample->path = row_text(row, COLUMN_PATH);
 	if (!row->tts_isnull[COLUMN_SHA256])

@@ -214,16 +214,18 @@ append_string(StringInfo line, const char *before, const char *value)
 	appendStringInfoChar(line, '"');
 }
 
-/* A string in every row, and no two rows' are the same. */
+/*
+ * A string in every row, and no two rows' are the same; with the task also where the
+ * image has no other sample yet, so that a line stays what it is.
+ */
 static char *
 sample_id(const ExportSample *sample)
 {
-	char	   *id;
+	char	   *id = palloc(MAXINT8LEN + 1 + strlen(sample->task) + 1);
+	int			digits = pg_lltoa(sample->image, id);
 
-	if (sample->several)
-		return psprintf(INT64_FORMAT "-%s", sample->image, sample->task);
-	id = palloc(MAXINT8LEN + 1);
-	pg_lltoa(sample->image, id);
+	id[digits] = '-';
+	strcpy(id + digits + 1, sample->task);
 	return id;
 }
 

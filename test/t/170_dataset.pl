@@ -170,7 +170,10 @@ sub rebuilt { return sql("SELECT encode(llava_lines_sha256(l), 'hex') FROM llava
 is(rebuilt(), $digest, 'so that it can be built again');
 $node->insert_pictures(15, 17, 'conversation');
 sql('CALL llava_drain()');
-is(rebuilt(), $digest, 'also when there are more samples');
+sql("INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version) SELECT image, 'detail_en', conversation, rounds, 0, 1 FROM llava_conversation WHERE image < 5");
+is(rebuilt(), $digest, 'also when there are more samples, of other pictures and of the same');
+is(sql('SELECT count(*) FROM llava_verify_export(1)'), '0', 'and nothing has changed');
+sql("DELETE FROM llava_conversation WHERE task = 'detail_en'");
 sql("UPDATE llava_conversation SET keep = false WHERE image = 9; UPDATE llava_conversation SET conversation = jsonb_set(conversation, '{1,value}', '\"别的\"') WHERE image = 10; DELETE FROM llava_conversation WHERE image = 11");
 is(sql("SELECT string_agg(concat_ws(' ', image, problem), ', ' ORDER BY image) FROM llava_verify_export(1)"), '9 gone, 10 changed, 11 gone', 'what is different is told');
 is(sql('SELECT count(*) FROM llava_rebuild_export(1)'), '10', 'and dropped samples stay out');
