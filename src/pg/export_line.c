@@ -221,11 +221,12 @@ append_string(StringInfo line, const char *before, const char *value)
 static char *
 sample_id(const ExportSample *sample)
 {
-	char	   *id = palloc(MAXINT8LEN + 1 + strlen(sample->task) + 1);
+	size_t		task_size = strlen(sample->task) + 1;
+	char	   *id = palloc(MAXINT8LEN + 1 + task_size);
 	int			digits = pg_lltoa(sample->image, id);
 
 	id[digits] = '-';
-	strcpy(id + digits + 1, sample->task);
+	memcpy(id + digits + 1, sample->task, task_size);
 	return id;
 }
 
