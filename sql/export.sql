@@ -67,7 +67,7 @@ TRUNCATE llava_image, llava_hash, llava_conversation;
 INSERT INTO llava_image (id, path, received_at) SELECT n, n || '.jpg', now() FROM generate_series(1, 400) AS n;
 SELECT count(sample(n, 't', 'q' || n, CASE WHEN n % 50 < 40 THEN 'a' ELSE ' ' END)) FROM generate_series(1, 400) AS n;
 SELECT count(*), count(DISTINCT line::json ->> 'id'),
-	bool_and(line::json #>> '{conversations,0,value}' = E'<image>\nq' || (line::json ->> 'id')) AS own_question
+	bool_and(line::json #>> '{conversations,0,value}' = E'<image>\nq' || split_part(line::json ->> 'id', '-', 1)) AS own_question
 FROM llava_export() AS line;
 SELECT count(*) FROM (SELECT llava_export() LIMIT 100) AS _;
 SELECT name FROM pg_cursors;

@@ -41,6 +41,20 @@ UPDATE llava_image SET path = E'a\nb.jpg' WHERE id = 1;
 UPDATE llava_image SET path = '..a/b..png' WHERE id = 2;
 SELECT line::json ->> 'image' AS image FROM llava_export() AS line;
 SELECT count(*) FROM llava_export('swift', image_name => 'sha256');
+-- one file has one name, and it is one that a file can have
+CREATE TABLE name (n serial, name text);
+INSERT INTO name (name) VALUES ('./a.jpg'), ('a//b/./c.jpg'), ('.a'), ('a/.../b'), ('a/'), (repeat('长', 85)), (repeat('a/', 2047) || 'b'),
+	('.'), ('./'), ('a/..'), ('..'), ('./../a'), (repeat('长', 85) || 'x'), (repeat('a/', 2049)), (E'a\u007f'), ('/'), (' ');
+INSERT INTO llava_image (id, path, received_at) SELECT 100 + n, name, now() FROM name;
+SELECT count(sample(100 + n, '描述图片', '描述', '猫')) FROM name;
+SELECT s.image - 100 AS n, left(i.path, 8) AS path, left(file_name, 8) AS name, length(file_name), rule
+FROM llava_selected() AS s JOIN llava_image AS i ON i.id = s.image WHERE s.image > 100;
+DELETE FROM llava_image WHERE id > 100;
+DELETE FROM llava_conversation WHERE image > 100;
+DROP TABLE name;
+UPDATE llava_image SET path = 'a.jpg' WHERE id = 1;
+SELECT folder, line::json ->> 'image' AS image FROM unnest(ARRAY['', '/', 'zh', 'zh//', '/data/']) AS folder,
+	llava_export(folder => folder) AS line;
 UPDATE llava_conversation SET conversation = '[{"from": "human", "value": "q"}, {"from": "gpt", "value": "<think>a</think>b"}]'
 WHERE image = 2;
 SELECT count(*) FROM llava_export();
@@ -74,6 +88,10 @@ SELECT broken(33, said('问', '答'), format => 'gif');
 SELECT broken(34, said('问', '答'), format => 'png', bytes => NULL);
 SELECT broken(35, said('问', '答'), bytes => convert_to(repeat('0', 10485761), 'UTF8'));
 SELECT broken(36, said('问', '答'));
+-- a cut file, and for OpenAI grey ones and CMYK; RGBA and what is not known are taken
+SELECT count(broken(id, said('问', '答'), format => CASE WHEN id > 42 THEN 'png' ELSE 'jpeg' END)) FROM generate_series(40, 46) AS id;
+UPDATE llava_image SET complete = false WHERE id = 40;
+UPDATE llava_image SET complete = true, channels = (ARRAY[4, 1, 2, 4, 3, NULL])[id - 40] WHERE id > 40;
 INSERT INTO llava_image (id, path, sha256, received_at) VALUES (37, 'b.jpg', sha256('36'), now());
 INSERT INTO llava_conversation SELECT 37, task, conversation, 1, '{}', reply, 1 FROM llava_conversation WHERE image = 36;
 INSERT INTO llava_conversation SELECT image, '日常对话', conversation, 1, '{}', reply, 1 FROM llava_conversation WHERE image = 11;
@@ -81,6 +99,11 @@ INSERT INTO llava_conversation SELECT 99, '日常对话', conversation, 1, '{}',
 SELECT * FROM llava_validate(cutoff_len => 300);
 SELECT rule, image, detail FROM llava_validate('openai', data_urls => true) WHERE image > 29;
 SELECT image, file_name, rule FROM llava_selected('openai', data_urls => true, image_name => 'sha256') WHERE image > 30;
+SELECT image, rule, detail FROM llava_validate('openai') WHERE image > 37;
+SET llava_zh.image_take_cut = on;
+SELECT image, rule FROM llava_validate() WHERE image = 40;
+SELECT image, rule FROM llava_validate('openai', data_urls => true) WHERE image = 40;
+RESET llava_zh.image_take_cut;
 SELECT line::json #> '{messages,0,content,0}' AS part FROM llava_export('openai', data_urls => true) AS line
 	WHERE line LIKE '%;base64,/9j/"%' LIMIT 1;
 -- what is exported is what is selected, whatever the arguments

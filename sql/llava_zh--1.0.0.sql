@@ -1,7 +1,8 @@
 \echo Use "CREATE EXTENSION llava_zh" to load this file. \quit
 
--- Names in this script are qualified or pg_catalog's, and nothing is created IF
--- NOT EXISTS or OR REPLACE: an object planted beforehand must be an error.  The
+-- Names in this script are qualified or pg_catalog's: in the schema of the extension
+-- somebody may have planted a concat(text, text), which fits better than that of
+-- pg_catalog.  Nothing is created IF NOT EXISTS or OR REPLACE either.  The
 -- script is pure ASCII, so that a database in another encoding gets our words
 -- and not a conversion error; the shipped tasks' Chinese is in src/pg/shipped.c.
 
@@ -9,6 +10,8 @@ CREATE FUNCTION @extschema@.llava_require_utf8() RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME';
 SELECT @extschema@.llava_require_utf8();
 DROP FUNCTION @extschema@.llava_require_utf8();
+
+SET LOCAL search_path = pg_catalog, pg_temp;
 
 --
 -- Where the model is
@@ -963,8 +966,27 @@ END;
 COMMENT ON FUNCTION @extschema@.llava_page(integer, text, bigint, text, boolean) IS
 	'one HTML page to look at n samples, drawn by the seed: pictures, dialogues, flags, counts';
 
--- What the card counts: every sample of the tasks (NULL: all) that a person did not drop.
-CREATE FUNCTION @extschema@.llava_card_tasks(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+-- The argument, or an ERROR: a number that is nobody's is not an export without samples.
+CREATE FUNCTION @extschema@.llava_manifest_known(manifest bigint, known boolean) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_manifest_known(bigint, boolean) IS
+	'the manifest''s id if it is known, else an error';
+
+-- What the card counts, of the tasks (NULL: all): what the recorded exports hold, or
+-- every sample that a person did not drop.
+CREATE FUNCTION @extschema@.llava_card_samples(tasks text[], manifests bigint[])
+	RETURNS SETOF @extschema@.llava_conversation LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
+BEGIN ATOMIC
+	SELECT c.* FROM @extschema@.llava_conversation c
+	WHERE manifests IS NULL AND c.keep IS NOT FALSE AND (tasks IS NULL OR c.task = ANY (tasks))
+	UNION ALL
+	SELECT c.* FROM @extschema@.llava_conversation c
+	WHERE manifests IS NOT NULL AND (tasks IS NULL OR c.task = ANY (tasks))
+		AND EXISTS (SELECT FROM @extschema@.llava_manifest_line l
+			WHERE l.image = c.image AND l.task = c.task AND l.manifest = ANY (manifests));
+END;
+
+CREATE FUNCTION @extschema@.llava_card_tasks(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT @extschema@.llava_template('card_tasks', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_task', jsonb_build_object('task', task,
@@ -973,16 +995,15 @@ BEGIN ATOMIC
 		'' ORDER BY n DESC, task COLLATE "C")))
 	FROM (SELECT task, count(*) AS n, sum(count(*)) OVER () AS total,
 			count(DISTINCT image) AS images, avg(rounds) AS rounds
-		FROM @extschema@.llava_conversation
-		WHERE keep IS NOT FALSE AND (tasks IS NULL OR task = ANY (tasks)) GROUP BY task) AS t;
+		FROM @extschema@.llava_card_samples(tasks, manifests) GROUP BY task) AS t;
 END;
 
-CREATE FUNCTION @extschema@.llava_card_lengths(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_lengths(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH turn AS (
 		SELECT c.task, t ->> 'from' AS who, length(t ->> 'value') AS chars
-		FROM @extschema@.llava_conversation c, jsonb_path_query(c.conversation, 'lax $[*]') AS t
-		WHERE c.keep IS NOT FALSE AND (tasks IS NULL OR c.task = ANY (tasks))),
+		FROM @extschema@.llava_card_samples(tasks, manifests) AS c,
+			jsonb_path_query(c.conversation, 'lax $[*]') AS t),
 	chars AS (
 		SELECT task,
 			percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY chars) FILTER (WHERE who = 'human') AS question,
@@ -991,8 +1012,8 @@ BEGIN ATOMIC
 	rounds AS (
 		SELECT task, sum(n) AS samples,
 			string_agg(concat(rounds, ': ', to_char(n, 'FM999,999,999,990')), ', ' ORDER BY rounds) AS rounds
-		FROM (SELECT task, rounds, count(*) AS n FROM @extschema@.llava_conversation
-			WHERE keep IS NOT FALSE AND (tasks IS NULL OR task = ANY (tasks)) GROUP BY task, rounds) AS r GROUP BY task)
+		FROM (SELECT task, rounds, count(*) AS n FROM @extschema@.llava_card_samples(tasks, manifests)
+			GROUP BY task, rounds) AS r GROUP BY task)
 	SELECT @extschema@.llava_template('card_lengths', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_length', jsonb_build_object('task', task, 'rounds', rounds.rounds,
 			'question_p50', question[1], 'question_p95', question[2],
@@ -1001,7 +1022,7 @@ BEGIN ATOMIC
 	FROM rounds LEFT JOIN chars USING (task);
 END;
 
-CREATE FUNCTION @extschema@.llava_card_models(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_models(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT @extschema@.llava_template('card_models', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_model', jsonb_build_object('model', model,
@@ -1011,21 +1032,19 @@ BEGIN ATOMIC
 	FROM (SELECT r.model, r.model_reported, c.task, c.task_version, count(*) AS n,
 			(SELECT string_agg(concat(p.key, ' ', p.value), ', ' ORDER BY p.key COLLATE "C")
 				FROM jsonb_each_text(r.parameters) AS p) AS parameters
-		FROM @extschema@.llava_conversation c
+		FROM @extschema@.llava_card_samples(tasks, manifests) AS c
 		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
-		WHERE c.keep IS NOT FALSE AND (tasks IS NULL OR c.task = ANY (tasks))
 		GROUP BY r.model, r.model_reported, c.task, c.task_version, r.parameters) AS m;
 END;
 
-CREATE FUNCTION @extschema@.llava_card_prompts(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_prompts(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT string_agg(@extschema@.llava_template('card_prompt', jsonb_build_object('task', t.name,
 		'version', t.version,
 		-- indented, so that nothing in a prompt ends the block
 		'prompt', regexp_replace(t.prompt, '^', '    ', 'gn'))), '' ORDER BY t.name COLLATE "C", t.version)
 	FROM @extschema@.llava_task t
-	WHERE (tasks IS NULL OR t.name = ANY (tasks)) AND EXISTS (SELECT FROM @extschema@.llava_conversation c
-		WHERE c.task = t.name AND c.task_version = t.version AND c.keep IS NOT FALSE);
+	WHERE (t.name, t.version) IN (SELECT c.task, c.task_version FROM @extschema@.llava_card_samples(tasks, manifests) AS c);
 END;
 
 CREATE FUNCTION @extschema@.llava_card_reasons(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
@@ -1038,25 +1057,24 @@ BEGIN ATOMIC
 	WHERE tasks IS NULL OR task IS NULL OR task = ANY (tasks);
 END;
 
-CREATE FUNCTION @extschema@.llava_card_licences(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_licences(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT @extschema@.llava_template('card_licences', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_licence', jsonb_build_object('licence', licence,
 			'images', to_char(n, 'FM999,999,999,990'))), '' ORDER BY n DESC, licence COLLATE "C")))
 	FROM (SELECT coalesce(i.licence, @extschema@.llava_template('card_unstated', '{}')) AS licence,
 			count(DISTINCT c.image) AS n
-		FROM @extschema@.llava_conversation c LEFT JOIN @extschema@.llava_image i ON i.id = c.image
-		WHERE c.keep IS NOT FALSE AND (tasks IS NULL OR c.task = ANY (tasks)) GROUP BY 1) AS l;
+		FROM @extschema@.llava_card_samples(tasks, manifests) AS c
+		LEFT JOIN @extschema@.llava_image i ON i.id = c.image GROUP BY 1) AS l;
 END;
 
-CREATE FUNCTION @extschema@.llava_card_languages(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_languages(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT coalesce(string_agg(@extschema@.llava_template('card_language',
 		jsonb_build_object('language', language)), '' ORDER BY language DESC),
 		@extschema@.llava_template('card_language', '{"language": "zh"}'))
 	FROM (SELECT DISTINCT t.language FROM @extschema@.llava_task t WHERE t.language <> 'any'
-		AND (tasks IS NULL OR t.name = ANY (tasks)) AND EXISTS (SELECT FROM @extschema@.llava_conversation c
-			WHERE c.task = t.name AND c.task_version = t.version AND c.keep IS NOT FALSE)) AS l;
+		AND (t.name, t.version) IN (SELECT c.task, c.task_version FROM @extschema@.llava_card_samples(tasks, manifests) AS c)) AS l;
 END;
 
 -- The command in an indented block: on one line, whatever the file is called.
@@ -1070,26 +1088,41 @@ BEGIN ATOMIC
 	WHERE file IS NOT NULL;
 END;
 
+-- A recorded export has its own command, and what the file must be.
+CREATE FUNCTION @extschema@.llava_card_rebuild(manifests bigint[]) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT string_agg(format(E'    -- %s rows, sha256 %s, %s\n    \\copy (SELECT llava_rebuild_export(%s)) TO %s WITH (FORMAT jsonl)\n',
+		to_char(m.rows, 'FM999,999,999,990'), encode(m.sha256, 'hex'), m.settings, m.id,
+		regexp_replace(quote_literal(m.file), '[\x01-\x1f]', ' ', 'g')), '' ORDER BY m.id)
+	FROM @extschema@.llava_manifest m WHERE m.id = ANY (manifests);
+END;
+
 CREATE FUNCTION @extschema@.llava_dataset_card(name text DEFAULT 'llava-instruct-zh',
 	licence text DEFAULT NULL, train text DEFAULT 'train.jsonl', validation text DEFAULT NULL,
-	tasks text[] DEFAULT NULL)
+	tasks text[] DEFAULT NULL, manifests bigint[] DEFAULT NULL)
 	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH said AS (
 		SELECT coalesce(llava_dataset_card.name, 'llava-instruct-zh') AS name,
-			(SELECT array_agg(@extschema@.llava_task_name(t)) FROM unnest(llava_dataset_card.tasks) AS t) AS tasks),
+			coalesce(
+				(SELECT array_agg(@extschema@.llava_task_name(t)) FROM unnest(llava_dataset_card.tasks) AS t),
+				(SELECT array_agg(DISTINCT l.task) FROM @extschema@.llava_manifest_line l
+					WHERE l.manifest = ANY (llava_dataset_card.manifests))) AS tasks,
+			(SELECT array_agg(@extschema@.llava_manifest_known(m,
+					EXISTS (SELECT FROM @extschema@.llava_manifest WHERE id = m)))
+				FROM unnest(llava_dataset_card.manifests) AS m) AS manifests),
 	sample AS (
-		SELECT count(*) FILTER (WHERE c.keep IS NOT FALSE) AS n,
-			count(DISTINCT c.image) FILTER (WHERE c.keep IS NOT FALSE) AS images,
-			count(c.keep) AS looked, count(*) FILTER (WHERE NOT c.keep) AS dropped,
-			string_agg(DISTINCT r.parser_version::text, ', ') FILTER (WHERE c.keep IS NOT FALSE) AS parsers,
-			round(100.0 * count(*) FILTER (WHERE c.keep IS NOT FALSE
-					AND (r.measures ->> 'quoted_han')::numeric > 0)
-				/ nullif(count(*) FILTER (WHERE c.keep IS NOT FALSE), 0), 1) AS quoting
-		FROM @extschema@.llava_conversation c
-		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply,
-		said
-		WHERE said.tasks IS NULL OR c.task = ANY (said.tasks)),
+		SELECT count(*) AS n, count(DISTINCT c.image) AS images,
+			string_agg(DISTINCT r.parser_version::text, ', ') AS parsers,
+			round(100.0 * count(*) FILTER (WHERE (r.measures ->> 'quoted_han')::numeric > 0)
+				/ nullif(count(*), 0), 1) AS quoting
+		FROM said, @extschema@.llava_card_samples(said.tasks, said.manifests) AS c
+		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply),
+	verdict AS (
+		SELECT count(keep) AS looked, count(*) FILTER (WHERE NOT keep) AS dropped
+		FROM @extschema@.llava_conversation, said
+		WHERE said.tasks IS NULL OR task = ANY (said.tasks)),
 	reply AS (
 		SELECT count(*) AS n, count(reason) AS rejected FROM @extschema@.llava_reply, said
 		WHERE said.tasks IS NULL OR task = ANY (said.tasks))
@@ -1097,7 +1130,7 @@ BEGIN ATOMIC
 		'name', said.name, 'pretty_name', to_json(said.name)::text,
 		'licence', to_json(coalesce(llava_dataset_card.licence, 'unknown'))::text,
 		'licence_words', coalesce(llava_dataset_card.licence, @extschema@.llava_template('card_unstated', '{}')),
-		'languages', @extschema@.llava_card_languages(said.tasks),
+		'languages', @extschema@.llava_card_languages(said.tasks, said.manifests),
 		'size', CASE WHEN sample.n < 1000 THEN 'n<1K' WHEN sample.n < 10000 THEN '1K<n<10K'
 			WHEN sample.n < 100000 THEN '10K<n<100K' WHEN sample.n < 1000000 THEN '100K<n<1M'
 			WHEN sample.n < 10000000 THEN '1M<n<10M' WHEN sample.n < 100000000 THEN '10M<n<100M'
@@ -1111,24 +1144,24 @@ BEGIN ATOMIC
 					jsonb_build_object('split', 'validation', 'path', to_json(validation)::text)) END))) END,
 		'samples', to_char(sample.n, 'FM999,999,999,990'),
 		'images', to_char(sample.images, 'FM999,999,999,990'),
-		'looked', to_char(sample.looked, 'FM999,999,999,990'),
-		'dropped', to_char(sample.dropped, 'FM999,999,999,990'),
+		'looked', to_char(verdict.looked, 'FM999,999,999,990'),
+		'dropped', to_char(verdict.dropped, 'FM999,999,999,990'),
 		'replies', to_char(reply.n, 'FM999,999,999,990'),
 		'rejected', to_char(reply.rejected, 'FM999,999,999,990'),
 		'images_rejected', (SELECT to_char(coalesce(sum(count), 0), 'FM999,999,999,990')
 			FROM @extschema@.llava_stat_reason WHERE kind = 'image'),
 		'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'),
 		'parsers', sample.parsers, 'quoting', coalesce(sample.quoting, 0),
-		'tasks', @extschema@.llava_card_tasks(said.tasks), 'lengths', @extschema@.llava_card_lengths(said.tasks),
-		'models', @extschema@.llava_card_models(said.tasks), 'reasons', @extschema@.llava_card_reasons(said.tasks),
-		'licences', @extschema@.llava_card_licences(said.tasks), 'prompts', @extschema@.llava_card_prompts(said.tasks),
-		'export', concat(
+		'tasks', @extschema@.llava_card_tasks(said.tasks, said.manifests), 'lengths', @extschema@.llava_card_lengths(said.tasks, said.manifests),
+		'models', @extschema@.llava_card_models(said.tasks, said.manifests), 'reasons', @extschema@.llava_card_reasons(said.tasks),
+		'licences', @extschema@.llava_card_licences(said.tasks, said.manifests), 'prompts', @extschema@.llava_card_prompts(said.tasks, said.manifests),
+		'export', CASE WHEN said.manifests IS NOT NULL THEN @extschema@.llava_card_rebuild(said.manifests) ELSE concat(
 			@extschema@.llava_card_export(CASE WHEN train IS NULL THEN 'imagefolder' ELSE 'llava' END,
 				coalesce(train, 'metadata.jsonl'), CASE WHEN validation IS NOT NULL THEN 'train' END, said.tasks),
-			@extschema@.llava_card_export('llava', validation, 'validation', said.tasks))))
-	FROM sample, reply, said;
+			@extschema@.llava_card_export('llava', validation, 'validation', said.tasks)) END))
+	FROM sample, verdict, reply, said;
 END;
-COMMENT ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text, text[]) IS
+COMMENT ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text, text[], bigint[]) IS
 	'README.md of the data set, with Hugging Face front matter, in Chinese and English';
 
 -- Which samples llava_export writes with these arguments, in its order, and what
@@ -1169,19 +1202,20 @@ CREATE FUNCTION @extschema@.llava_record_export(file text, format text DEFAULT '
 	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
 	image_token text DEFAULT 'first', image_name text DEFAULT 'path', folder text DEFAULT NULL,
-	seed bigint DEFAULT NULL)
+	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
 		SELECT (e.sample).*, row_number() OVER () AS nth
 		FROM (SELECT @extschema@.llava_exported(format, tasks, without_flags, mix, split, validation,
-				image_token, image_name, folder, seed) AS sample OFFSET 0) AS e),
+				image_token, image_name, folder, seed, data_urls, cutoff_len) AS sample OFFSET 0) AS e),
 	manifest AS (
 		INSERT INTO @extschema@.llava_manifest (file, settings, rows, bytes, sha256)
 		SELECT llava_record_export.file, jsonb_strip_nulls(jsonb_build_object('format', format,
 				'tasks', tasks, 'without_flags', without_flags, 'mix', mix, 'split', split,
 				'validation', CASE WHEN split IS NOT NULL THEN validation END,
 				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
+				'data_urls', data_urls, 'cutoff_len', cutoff_len,
 				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'))),
 			count(*), coalesce(sum(octet_length(line.line) + 1), 0),
 			@extschema@.llava_lines_sha256(line.line ORDER BY nth)
@@ -1207,7 +1241,8 @@ BEGIN ATOMIC
 	today AS (
 		SELECT (e.sample).image, (e.sample).task, (e.sample).line
 		FROM (SELECT @extschema@.llava_exported(s ->> 'format', image_token => s ->> 'image_token',
-				image_name => s ->> 'image_name', folder => s ->> 'folder') AS sample
+				image_name => s ->> 'image_name', folder => s ->> 'folder',
+				data_urls => (s -> 'data_urls')::boolean) AS sample
 			FROM said OFFSET 0) AS e)
 	SELECT l.line, l.image, l.task, today.line,
 		sha256(convert_to(today.line || E'\n', 'UTF8')) = l.sha256
@@ -1220,7 +1255,8 @@ CREATE FUNCTION @extschema@.llava_verify_export(manifest bigint, OUT line bigint
 	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
 BEGIN ATOMIC
 	SELECT t.nth, t.image, t.task, CASE WHEN t.line IS NULL THEN 'gone' ELSE 'changed' END
-	FROM @extschema@.llava_manifest_today(manifest) AS t
+	FROM @extschema@.llava_manifest_today(@extschema@.llava_manifest_known(manifest,
+		EXISTS (SELECT FROM @extschema@.llava_manifest m WHERE m.id = manifest))) AS t
 	WHERE t.same IS NOT TRUE
 	ORDER BY t.nth;
 END;
@@ -1230,7 +1266,8 @@ COMMENT ON FUNCTION @extschema@.llava_verify_export(bigint) IS
 CREATE FUNCTION @extschema@.llava_rebuild_export(manifest bigint) RETURNS SETOF text
 	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100000
 BEGIN ATOMIC
-	SELECT t.line FROM @extschema@.llava_manifest_today(manifest) AS t
+	SELECT t.line FROM @extschema@.llava_manifest_today(@extschema@.llava_manifest_known(manifest,
+		EXISTS (SELECT FROM @extschema@.llava_manifest m WHERE m.id = manifest))) AS t
 	WHERE t.line IS NOT NULL ORDER BY t.nth;
 END;
 COMMENT ON FUNCTION @extschema@.llava_rebuild_export(bigint) IS
@@ -1258,7 +1295,7 @@ REVOKE ALL ON PROCEDURE @extschema@.llava_drain(bigint, text, text, interval) FR
 REVOKE ALL ON FUNCTION @extschema@.llava_export FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_validate FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_page(integer, text, bigint, text, boolean) FROM PUBLIC;
-REVOKE ALL ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text, text[]) FROM PUBLIC;
+REVOKE ALL ON FUNCTION @extschema@.llava_dataset_card(text, text, text, text, text[], bigint[]) FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_export_list FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_record_export FROM PUBLIC;
 REVOKE ALL ON FUNCTION @extschema@.llava_verify_export(bigint) FROM PUBLIC;

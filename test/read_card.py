@@ -7,35 +7,19 @@ import json
 import re
 import sys
 
+import yaml
+
 
 def cells(line):
     assert line.startswith('|') and line.endswith('|'), line
     return [cell.strip() for cell in re.split(r'(?<!\\)\|', line[1:-1])]
 
 
-def front_matter(lines):
-    """The small part of YAML that a card uses; strings are quoted as in JSON."""
-    found, key, end = {}, None, lines.index('---', 1)
-    for line in lines[1:end]:
-        top = re.fullmatch(r'([a-z_]+):(?: (.+))?', line)
-        if top:
-            key = top.group(1)
-            assert key not in found, key
-            value = top.group(2)
-            found[key] = json.loads(value) if value and value[0] == '"' else value or []
-        else:
-            item = re.fullmatch(r'( *)(?:- )?(?:([a-z_]+):)? ?(.*)', line)
-            assert item and isinstance(found[key], list), line
-            value = item.group(3)
-            value = json.loads(value) if value[:1] == '"' else value
-            found[key].append([item.group(2), value] if item.group(2) else value)
-    return found, lines[end + 1:]
-
-
 def main():
     lines = open(sys.argv[1], encoding='utf-8', newline='').read().split('\n')
     assert lines[0] == '---'
-    front, body = front_matter(lines)
+    end = lines.index('---', 1)
+    front, body = yaml.safe_load('\n'.join(lines[1:end])), lines[end + 1:]
     tables, headings, table = {}, [], None
     for line in body:
         assert '\r' not in line and '<' not in line.replace('&lt;', '') or line.startswith('    '), line

@@ -72,10 +72,12 @@ $(B)/image_hash: test/bench/image_hash.c $(wildcard src/image/*.c src/image/*.h)
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
 
-## bench: llava_zh beside an asyncio client and bare libcurl (test/bench/run --help); pictures, replies
+## bench: llava_zh beside an asyncio client and bare libcurl (test/bench/run --help); pictures, replies, export
 bench:
 	test/bench/run $(BENCH)
 	$(MAKE) bench-image bench-reply bench-reparse
+	$(MAKE) bench-export BENCH=
+
 
 ## bench-image: preparing pictures, beside Pillow, vipsthumbnail and bare libjpeg
 bench-image: $(B)/picture

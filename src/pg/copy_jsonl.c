@@ -17,6 +17,7 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "copy_file.h"
 #include "llava_zh.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
@@ -387,23 +388,57 @@ rewrite(PlannedStmt *original, const char *source, Oid schema)
 }
 
 static void
+hand_on(PlannedStmt *pstmt, const char *source, bool read_only_tree,
+		ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
+		DestReceiver *dest, QueryCompletion *completion)
+{
+	ProcessUtility_hook_type next = next_hook != NULL ? next_hook : standard_ProcessUtility;
+
+	next(pstmt, source, read_only_tree, context, params, environment, dest, completion);
+}
+
+static void
 process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
 {
-	ProcessUtility_hook_type next = next_hook != NULL ? next_hook : standard_ProcessUtility;
 	Oid			schema = is_jsonl(pstmt->utilityStmt) ? extension_schema() : InvalidOid;
 	ErrorContextCallback explain = {error_context_stack, explain_line, NULL};
+	CopyStmt   *statement;
+	CopyPart   *part = NULL;
+	char	   *file;
 
 	/* In a database without the extension the format is core's to refuse. */
-	if (OidIsValid(schema))
+	if (!OidIsValid(schema))
 	{
-		pstmt = rewrite(pstmt, source, schema);
-		if (castNode(CopyStmt, pstmt->utilityStmt)->is_from)
-			error_context_stack = &explain;
+		hand_on(pstmt, source, read_only_tree, context, params, environment, dest, completion);
+		return;
 	}
-	next(pstmt, source, read_only_tree, context, params, environment, dest, completion);
+	pstmt = rewrite(pstmt, source, schema);
+	statement = castNode(CopyStmt, pstmt->utilityStmt);
+	file = statement->is_program ? NULL : statement->filename;
+	if (statement->is_from)
+		error_context_stack = &explain;
+	else if (file != NULL)
+		part = copy_part_new(file);
+	if (part != NULL)
+		statement->filename = part->name;
+	PG_TRY();
+	{
+		hand_on(pstmt, source, read_only_tree, context, params, environment, dest, completion);
+		if (part != NULL)
+			copy_part_finish(part);
+	}
+	PG_CATCH();
+	{
+		if (part != NULL)
+			copy_part_drop(part);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	error_context_stack = explain.previous;
+	if (statement->is_from && file != NULL)
+		copy_check_end(file);
 }
 
 void

@@ -289,8 +289,8 @@ warn_of_faults(const Export *export)
 	else if (export->written == 0)
 		ereport(NOTICE,
 				(errmsg("there is nothing to export"),
-				 errhint("No sample is accepted and kept that the arguments let through; "
-						 "llava_progress shows what is done and waiting.")));
+				 errhint("No sample is accepted and kept that the arguments let through, or a task of "
+						 "the mix has none; llava_progress shows what is done and waiting.")));
 }
 
 static void

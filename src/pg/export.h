@@ -28,8 +28,10 @@ typedef enum ExportFault
 	FAULT_IMAGE_MISSING,
 	FAULT_IMAGE_NAME,
 	FAULT_IMAGE_BROKEN,
+	FAULT_IMAGE_CUT,
 	FAULT_IMAGE_PIXELS,
 	FAULT_IMAGE_FORMAT,
+	FAULT_IMAGE_COLOURS,
 	FAULT_IMAGE_BYTES,
 	FAULT_CONVERSATION,
 	FAULT_ODD_TURNS,
@@ -50,14 +52,14 @@ typedef struct ExportShape
 	bool		named_by_hash;	/* 'ab/abcd....jpg' rather than the path */
 	bool		data_urls;		/* the picture itself rather than its name */
 	int			cutoff_len;		/* of the trainer, in tokens; 0: not checked */
-	const char *folder;			/* before each name; NULL: none */
+	const char *folder;			/* before each name, without a slash behind
+								 * it; NULL: none */
 } ExportShape;
 
 typedef struct ExportSample
 {
 	int64		image;
 	const char *task;
-	bool		several;		/* the image has samples of other tasks too */
 	Jsonb	   *conversation;
 	const char *path;			/* or NULL */
 	bytea	   *sha256;			/* or NULL */
@@ -65,6 +67,8 @@ typedef struct ExportSample
 	const char *rejected;		/* why the picture is no good, or NULL */
 	int			width;
 	int			height;
+	int			channels;		/* 0: not known */
+	bool		cut;			/* the file ends early */
 	struct varlena *picture;	/* not detoasted; NULL: not asked for, or not
 								 * there */
 
@@ -100,7 +104,7 @@ extern const char *export_fault_text(ExportFault fault);
 /* Where in the sample, palloc'd. */
 extern char *export_fault_detail(ExportFault fault, const ExportSample *sample);
 
-/* The picture, and that it has a name; sets sample->name. */
+/* The picture, and its name; sets sample->name. */
 extern ExportFault export_check_image(ExportSample *sample, const ExportShape *shape);
 
 /* An array of turns, in pairs. */
@@ -112,6 +116,14 @@ extern ExportFault export_check_turn(ExportSample *sample, JsonbContainer *turn,
 
 /* When all turns are checked. */
 extern ExportFault export_check_length(ExportSample *sample, const ExportShape *shape);
+
+/* ---- export_name.c: what an export calls an image ---- */
+
+/* Sets sample->name: the folder, and a name that one file has only one of. */
+extern ExportFault export_name(ExportSample *sample, const ExportShape *shape);
+
+/* The folder as the shape has it; NULL: none. */
+extern char *export_folder(char *folder);
 
 /* ---- export_choice.c: which samples, in which order ---- */
 

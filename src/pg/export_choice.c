@@ -30,7 +30,8 @@ enum
 	COLUMN_REJECTED,
 	COLUMN_WIDTH,
 	COLUMN_HEIGHT,
-	COLUMN_SEVERAL,
+	COLUMN_CHANNELS,
+	COLUMN_COMPLETE,
 	COLUMN_PICTURE,
 	COLUMN_READ_FILE
 };
@@ -149,7 +150,6 @@ export_sample(TupleTableSlot *row, ExportSample *sample)
 	memset(sample, 0, sizeof(*sample));
 	sample->image = DatumGetInt64(row->tts_values[COLUMN_IMAGE]);
 	sample->task = row_text(row, COLUMN_TASK);
-	sample->several = row_bool(row, COLUMN_SEVERAL);
 	sample->conversation = DatumGetJsonbP(row->tts_values[COLUMN_CONVERSATION]);
 	sample->path = row_text(row, COLUMN_PATH);
 	if (!row->tts_isnull[COLUMN_SHA256])
@@ -158,6 +158,8 @@ export_sample(TupleTableSlot *row, ExportSample *sample)
 	sample->rejected = row_text(row, COLUMN_REJECTED);
 	sample->width = row_int(row, COLUMN_WIDTH);
 	sample->height = row_int(row, COLUMN_HEIGHT);
+	sample->channels = row_int(row, COLUMN_CHANNELS);
+	sample->cut = !row->tts_isnull[COLUMN_COMPLETE] && !row_bool(row, COLUMN_COMPLETE);
 	picture = row->tts_values[COLUMN_PICTURE];
 	is_null = row->tts_isnull[COLUMN_PICTURE];
 	if (row_bool(row, COLUMN_READ_FILE))
@@ -212,7 +214,7 @@ shape_arguments(FunctionCallInfo fcinfo, ExportShape *shape)
 	shape->image_last = argument_choice(fcinfo, ARG_IMAGE_TOKEN, "place of the image token",
 										"first", "last");
 	shape->named_by_hash = argument_choice(fcinfo, ARG_IMAGE_NAME, "image name", "path", "sha256");
-	shape->folder = argument_text(fcinfo, ARG_FOLDER);
+	shape->folder = export_folder(argument_text(fcinfo, ARG_FOLDER));
 	if (shape->folder != NULL && shape->format == EXPORT_IMAGEFOLDER)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -67,6 +67,7 @@ typedef struct ImageFacts
 {
 	int64		size;			/* -1: there are no bytes */
 	bytea	   *sha256;			/* or NULL */
+	bool		prepared;		/* it is written as the model was sent it */
 } ImageFacts;
 
 static void
@@ -79,13 +80,15 @@ missing(ExportImages *export, int64 image, const char *why)
 	}
 }
 
+/* A file that ends early is no picture to a trainer: such a one is always prepared. */
 static ImageFacts
-image_facts(int64 image)
+image_facts(const ExportImages *export, int64 image)
 {
 	Datum		id = Int64GetDatum(image);
-	ImageFacts	facts = {-1, NULL};
+	ImageFacts	facts = {-1, NULL, export->prepared};
 	bool		no_bytes;
 	bool		no_hash;
+	bool		is_null;
 
 	if (sql_run(SQL_EXPORT_IMAGE_FACTS, &id, NULL, 1) > 0)
 	{
@@ -98,6 +101,7 @@ image_facts(int64 image)
 			facts.size = DatumGetInt64(size);
 		if (!no_hash)
 			facts.sha256 = DatumGetByteaPCopy(hash);
+		facts.prepared |= DatumGetBool(SPI_getbinval(row, desc, 3, &is_null));
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return facts;
@@ -147,7 +151,7 @@ is_present(ExportImages *export, const char *name, const char *file, const Image
 
 	if (there < 0)
 		return false;
-	if (export->prepared ? there == 0 : there != facts->size)
+	if (facts->prepared ? there == 0 : there != facts->size)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_FILE),
 				 errmsg("\"%s/%s\" is there and is not this export's", export->folder.path, name),
@@ -200,7 +204,8 @@ write_prepared(ExportImages *export, const char *name, const char *file, bytea *
 }
 
 static void
-write_image(ExportImages *export, int64 image, const char *name, const char *file)
+write_image(ExportImages *export, int64 image, const char *name, const char *file,
+			const ImageFacts *facts)
 {
 	Datum		id = Int64GetDatum(image);
 	bool		is_null = true;
@@ -215,7 +220,7 @@ write_image(ExportImages *export, int64 image, const char *name, const char *fil
 		return;
 	}
 	bytes = DatumGetByteaPP(value);
-	if (!export->prepared)
+	if (!facts->prepared)
 	{
 		folder_write(&export->folder, name, file, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 		export->counts[RESULT_BYTES] += VARSIZE_ANY_EXHDR(bytes);
@@ -231,7 +236,7 @@ write_image(ExportImages *export, int64 image, const char *name, const char *fil
 static void
 take_image(ExportImages *export, int64 image, const char *name)
 {
-	ImageFacts	facts = image_facts(image);
+	ImageFacts	facts = image_facts(export, image);
 	const char *file;
 
 	if (is_known(export, name, image, &facts))
@@ -246,7 +251,7 @@ take_image(ExportImages *export, int64 image, const char *name)
 	if (is_present(export, name, file, &facts))
 		export->counts[RESULT_PRESENT]++;
 	else
-		write_image(export, image, name, file);
+		write_image(export, image, name, file, &facts);
 }
 
 /* One picture, in the memory of one file. */

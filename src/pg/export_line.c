@@ -11,6 +11,7 @@
 #include "common/base64.h"
 #include "export.h"
 #include "json_scan.h"
+#include "utils/builtins.h"
 
 /* How a format spells its rows. */
 typedef struct Spelling
@@ -213,6 +214,22 @@ append_string(StringInfo line, const char *before, const char *value)
 	appendStringInfoChar(line, '"');
 }
 
+/*
+ * A string in every row, and no two rows' are the same; with the task also where the
+ * image has no other sample yet, so that a line stays what it is.
+ */
+static char *
+sample_id(const ExportSample *sample)
+{
+	size_t		task_size = strlen(sample->task) + 1;
+	char	   *id = palloc(MAXINT8LEN + 1 + task_size);
+	int			digits = pg_lltoa(sample->image, id);
+
+	id[digits] = '-';
+	memcpy(id + digits + 1, sample->task, task_size);
+	return id;
+}
+
 ExportFault
 export_line(StringInfo line, ExportSample *sample, const ExportShape *shape, bool with_picture)
 {
@@ -220,9 +237,7 @@ export_line(StringInfo line, ExportSample *sample, const ExportShape *shape, boo
 	char	   *part = NULL;
 	ExportFault fault;
 
-	/* a string in every row, and no two rows' are the same */
-	sample->id = psprintf(INT64_FORMAT "%s%s", sample->image, sample->several ? "-" : "",
-						  sample->several ? sample->task : "");
+	sample->id = sample_id(sample);
 	fault = export_check_image(sample, shape);
 	if (fault != FAULT_NONE)
 		return fault;

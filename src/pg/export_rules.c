@@ -9,6 +9,7 @@
 
 #include "access/detoast.h"
 #include "export.h"
+#include "llava_zh.h"
 #include "mb/pg_wchar.h"
 #include "utils/builtins.h"
 
@@ -39,10 +40,12 @@ static const struct
 
 {
 	[FAULT_IMAGE_MISSING] = {"image_missing", "neither path nor hash of the image, or without its bytes"},
-	[FAULT_IMAGE_NAME] = {"image_name", "a name of the image that leaves the images' folder"},
+	[FAULT_IMAGE_NAME] = {"image_name", "a name that no file in the images' folder can have"},
 	[FAULT_IMAGE_BROKEN] = {"image_broken", "a rejected image"},
+	[FAULT_IMAGE_CUT] = {"image_cut", "an image whose file ends early"},
 	[FAULT_IMAGE_PIXELS] = {"image_pixels", "more pixels than Pillow opens"},
 	[FAULT_IMAGE_FORMAT] = {"image_format", "an image of a format that is not taken"},
+	[FAULT_IMAGE_COLOURS] = {"image_colours", "an image that is grey or CMYK"},
 	[FAULT_IMAGE_BYTES] = {"image_bytes", "an image of more than 10 MB"},
 	[FAULT_CONVERSATION] = {"conversation", "a conversation that is no list of turns"},
 	[FAULT_ODD_TURNS] = {"odd_turns", "an odd number of turns"},
@@ -105,6 +108,18 @@ export_fault_text(ExportFault fault)
 	return faults[fault].text;
 }
 
+/* What its colours are, if that is known and it is neither RGB nor RGBA; else NULL. */
+static const char *
+other_colours(const ExportSample *sample)
+{
+	if (sample->channels == 1 || sample->channels == 2)
+		return "grey";
+	if (sample->channels == 4 && sample->image_format != NULL &&
+		strcmp(sample->image_format, "jpeg") == 0)
+		return "CMYK";
+	return NULL;
+}
+
 char *
 export_fault_detail(ExportFault fault, const ExportSample *sample)
 {
@@ -120,6 +135,8 @@ export_fault_detail(ExportFault fault, const ExportSample *sample)
 			return psprintf("%d x %d", sample->width, sample->height);
 		case FAULT_IMAGE_FORMAT:
 			return pstrdup(sample->image_format);
+		case FAULT_IMAGE_COLOURS:
+			return pstrdup(other_colours(sample));
 		case FAULT_IMAGE_BYTES:
 			return psprintf("%zu bytes",
 							toast_raw_datum_size(PointerGetDatum(sample->picture)) - VARHDRSZ);
@@ -140,47 +157,6 @@ export_fault_detail(ExportFault fault, const ExportSample *sample)
 
 /* ---- the image ---- */
 
-/*
- * Relative, without a '..' and without control characters: a trainer joins it to
- * its own folder.
- */
-static bool
-is_safe_name(const char *name)
-{
-	const char *part = name;
-
-	if (name[0] == '/')
-		return false;
-	for (const char *c = name; *c != '\0'; c++)
-		if ((unsigned char) *c < ' ' || *c == 0x7f)
-			return false;
-	while (part != NULL)
-	{
-		if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0'))
-			return false;
-		part = strchr(part, '/');
-		if (part != NULL)
-			part++;
-	}
-	return true;
-}
-
-/* The user's name for the image, else 'ab/abcd....jpg' by its hash; NULL: none. */
-static char *
-image_name(const ExportSample *sample, const ExportShape *shape)
-{
-	const char *format = sample->image_format;
-	char	   *hex;
-
-	if (!shape->named_by_hash && sample->path != NULL && sample->path[0] != '\0')
-		return pstrdup(sample->path);
-	if (sample->sha256 == NULL || format == NULL)
-		return NULL;
-	hex = TextDatumGetCString(DirectFunctionCall2(binary_encode, PointerGetDatum(sample->sha256),
-												  CStringGetTextDatum("hex")));
-	return psprintf("%.2s/%s.%s", hex, hex, strcmp(format, "jpeg") == 0 ? "jpg" : format);
-}
-
 static ExportFault
 check_picture(const ExportSample *sample, const ExportShape *shape)
 {
@@ -190,9 +166,14 @@ check_picture(const ExportSample *sample, const ExportShape *shape)
 		return FAULT_IMAGE_BROKEN;
 	if ((int64) sample->width * sample->height > PILLOW_MAX_PIXELS)
 		return FAULT_IMAGE_PIXELS;
+	/* with the setting, llava_export_images writes the rows that are there */
+	if (sample->cut && (shape->data_urls || !llava_image_take_cut))
+		return FAULT_IMAGE_CUT;
 	if (shape->format == EXPORT_OPENAI && format != NULL && strcmp(format, "jpeg") != 0 &&
 		strcmp(format, "png") != 0 && strcmp(format, "webp") != 0)
 		return FAULT_IMAGE_FORMAT;
+	if (shape->format == EXPORT_OPENAI && other_colours(sample) != NULL)
+		return FAULT_IMAGE_COLOURS;
 	if (!shape->data_urls)
 		return FAULT_NONE;
 	if (sample->picture == NULL || format == NULL)
@@ -205,16 +186,9 @@ check_picture(const ExportSample *sample, const ExportShape *shape)
 ExportFault
 export_check_image(ExportSample *sample, const ExportShape *shape)
 {
-	char	   *name = image_name(sample, shape);
+	ExportFault fault = export_name(sample, shape);
 
-	sample->name = name;
-	if (name == NULL)
-		return FAULT_IMAGE_MISSING;
-	if (!is_safe_name(name))
-		return FAULT_IMAGE_NAME;
-	if (shape->folder != NULL)
-		sample->name = psprintf("%s/%s", shape->folder, name);
-	return check_picture(sample, shape);
+	return fault == FAULT_NONE ? check_picture(sample, shape) : fault;
 }
 
 /* ---- turns ---- */

@@ -1,6 +1,6 @@
 /*
  * json_scan.c
- *	  Bytes of JSON, eight at a time: where a string's plain run ends, and whether a
+ *	  Bytes of JSON, many at a time: where a string's plain run ends, and whether a
  *	  text is JSON beyond doubt.
  *
  * json_in() is the judge of what JSON is.  Its lexer takes each byte by itself, which
@@ -10,8 +10,12 @@
 #include "postgres.h"
 
 #include <ctype.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "json_scan.h"
+#include "port/pg_bitutils.h"
 
 #define ALL_BYTES(b) (UINT64CONST(0x0101010101010101) * (b))
 
@@ -30,11 +34,36 @@ has_special(uint64 bytes)
 			((backslash - ALL_BYTES(1)) & ~backslash)) & ALL_BYTES(0x80);
 }
 
+#ifdef __SSE2__
+
+/* Which of sixteen bytes are, a bit each from the lowest. */
+static uint32
+specials(const char *bytes)
+{
+	__m128i		word = _mm_loadu_si128((const __m128i *) bytes);
+	__m128i		control = _mm_cmpeq_epi8(_mm_min_epu8(word, _mm_set1_epi8(' ' - 1)), word);
+	__m128i		quote = _mm_cmpeq_epi8(word, _mm_set1_epi8('"'));
+	__m128i		backslash = _mm_cmpeq_epi8(word, _mm_set1_epi8('\\'));
+
+	return _mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, backslash)));
+}
+
+#endif
+
 const char *
 json_plain_end(const char *bytes, const char *end)
 {
 	uint64		word;
 
+#ifdef __SSE2__
+	for (; end - bytes >= sizeof(__m128i); bytes += sizeof(__m128i))
+	{
+		uint32		found = specials(bytes);
+
+		if (found != 0)
+			return bytes + pg_rightmost_one_pos32(found);
+	}
+#endif
 	for (; end - bytes >= sizeof(word); bytes += sizeof(word))
 	{
 		memcpy(&word, bytes, sizeof(word));
@@ -46,10 +75,11 @@ json_plain_end(const char *bytes, const char *end)
 	return bytes;
 }
 
+/* Not over a line end. */
 static const char *
 skip_spaces(const char *at, const char *end)
 {
-	while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r'))
+	while (at < end && (*at == ' ' || *at == '\t'))
 		at++;
 	return at;
 }
@@ -84,7 +114,8 @@ scan_string(const char *at, const char *end)
 			return at + 1;
 		if (*at != '\\' || end - at < 2)
 			return NULL;
-		if (strchr("\"\\/bfnrt", at[1]) != NULL && at[1] != '\0')
+		if (at[1] == 'n' || at[1] == '"' || at[1] == '\\' ||
+			(at[1] != '\0' && strchr("/bfrt", at[1]) != NULL))
 			at += 2;
 		else if (at[1] == 'u' && end - at >= 6 && is_hex4(at + 2) && at[2] != 'd' && at[2] != 'D')
 			at += 6;

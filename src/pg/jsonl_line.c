@@ -7,6 +7,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
+#include "copy_file.h"
 #include "executor/executor.h"
 #include "json_scan.h"
 #include "llava_zh.h"
@@ -153,10 +154,9 @@ text_line(text *value, char *column)
 	ErrorContextCallback explain = {error_context_stack, explain_text, column};
 	size_t		length = VARSIZE_ANY_EXHDR(value);
 
-	/*
-	 * white space that JSON allows and a line does not; the rest is
-	 * check_json's
-	 */
+	if (json_is_certain(VARDATA_ANY(value), length))
+		return value;
+	/* white space that JSON allows and a line does not */
 	if (memchr(VARDATA_ANY(value), '\n', length) != NULL ||
 		memchr(VARDATA_ANY(value), '\r', length) != NULL)
 		ereport(ERROR,
@@ -202,6 +202,7 @@ llava_jsonl_line(PG_FUNCTION_ARGS)
 {
 	HeapTupleHeader row;
 	LineColumn *column;
+	text	   *line;
 
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
@@ -210,10 +211,13 @@ llava_jsonl_line(PG_FUNCTION_ARGS)
 	row = PG_GETARG_HEAPTUPLEHEADER(0);
 	column = line_column(fcinfo->flinfo, row);
 	if (column->number != 0)
-		PG_RETURN_TEXT_P(column_line(column, row));
-	/* json columns inside keep their white space there */
-	PG_RETURN_TEXT_P(fold_white_space(DatumGetTextPP(DirectFunctionCall1(row_to_json,
-																		 PG_GETARG_DATUM(0)))));
+		line = column_line(column, row);
+	else						/* json columns inside keep their white space
+								 * there */
+		line = fold_white_space(DatumGetTextPP(DirectFunctionCall1(row_to_json,
+																   PG_GETARG_DATUM(0))));
+	copy_part_line(VARSIZE_ANY(line));
+	PG_RETURN_TEXT_P(line);
 }
 
 /* llava_jsonl_check(text): true, or the ERROR that it is not JSON. */

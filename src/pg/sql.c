@@ -29,9 +29,7 @@ typedef struct Statement
 	"@.llava_conversation c LEFT JOIN @.llava_image i ON i.id OPERATOR(pg_catalog.=) c.image"
 #define EXPORT_SAMPLES \
 	"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format, i.rejected," \
-	"  i.width, i.height, EXISTS (SELECT 1 FROM @.llava_conversation o" \
-	"   WHERE o.image OPERATOR(pg_catalog.=) c.image" \
-	"    AND o.task OPERATOR(pg_catalog.<>) c.task)," \
+	"  i.width, i.height, i.channels::integer, i.complete," \
 	"  CASE WHEN $6 THEN i.image END, $6 AND i.in_file FROM " EXPORT_TABLES
 #define EXPORT_CHOSEN \
 	"c.keep IS NOT FALSE AND ($1 IS NULL OR c.task OPERATOR(pg_catalog.=) ANY ($1))" \
@@ -418,16 +416,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 
 	/* Export: runs with the caller's search_path and rights */
 	[SQL_EXPORT] = {
-		/*
-		 * EXPORT_SAMPLES, with the images of several samples joined rather
-		 * than looked up
-		 */
-		"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format, i.rejected,"
-		"  i.width, i.height, m.several,"
-		"  CASE WHEN $6 THEN i.image END, $6 AND i.in_file FROM " EXPORT_TABLES
-		" LEFT JOIN (SELECT o.image, pg_catalog.count(*) OPERATOR(pg_catalog.>) 1 AS several"
-		"   FROM @.llava_conversation o GROUP BY o.image) m"
-		"  ON m.image OPERATOR(pg_catalog.=) c.image WHERE " EXPORT_CHOSEN
+		EXPORT_SAMPLES " WHERE " EXPORT_CHOSEN
 		" ORDER BY c.image, c.task COLLATE pg_catalog.\"C\"",
 	"TTBdlB"},
 	[SQL_EXPORT_SHUFFLED] = {
@@ -474,8 +463,8 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"TTBtdt"},
 	[SQL_EXPORT_IMAGE_FACTS] = {
 		/* the length without a look at the bytes */
-		"SELECT CASE WHEN in_file THEN bytes ELSE pg_catalog.octet_length(image) END, sha256 FROM @.llava_image"
-	" WHERE id OPERATOR(pg_catalog.=) $1", "l"},
+		"SELECT CASE WHEN in_file THEN bytes ELSE pg_catalog.octet_length(image) END, sha256,"
+	"  complete IS FALSE FROM @.llava_image WHERE id OPERATOR(pg_catalog.=) $1", "l"},
 	[SQL_EXPORT_IMAGE_BYTES] = {
 	"SELECT @.llava_image_bytes($1)", "l"},
 };

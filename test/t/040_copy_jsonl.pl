@@ -116,7 +116,13 @@ my @bad = (
 	[ 'a document on two lines', "[1,\n2]\n", qr/invalid input syntax.*line 1/s ],
 	[ 'cut document', "1\n[1, \"2", qr/invalid input syntax.*line 2/s ],
 	[ 'text format', "1\n\\N\n", qr/invalid input syntax.*line 2/s ],
-	[ 'backslash', "1\n\\.x\n", qr/invalid input syntax.*line 2/s ]);
+	[ 'backslash', "1\n\\.x\n", qr/invalid input syntax.*line 2/s ],
+	# where core's csv stops reading before 18
+	[ 'end mark', "1\n\\.\n2\n", qr/line 2/ ],
+	[ 'end mark first', "\\.\n2\n", qr/line 1/ ],
+	[ 'end mark last', "1\n2\n\\.\n", qr/line 3/ ],
+	[ 'end mark without a line end', "1\n\\.", qr/line 2/ ],
+	[ 'end mark with CRLF', "1\r\n\\.\r\n2\r\n", qr/line 2/ ]);
 $node->safe_psql('postgres', 'TRUNCATE back_jsonb, back_json, back_text');
 for (@bad)
 {
@@ -138,6 +144,90 @@ for ([ 'CRLF', "1\r\n[2]\r\n" ], [ 'no last line end', "1\n[2]" ])
 	is($node->safe_psql('postgres', 'SELECT doc FROM back_text ORDER BY n'), "1\n[2]", 'as two lines');
 	$node->safe_psql('postgres', 'TRUNCATE back_text');
 }
+
+# escapes that JSON has and text has not: not for jsonb, and as they are elsewhere
+for ([ 'a lone surrogate', '"\ud800"' ], [ 'U+0000', '"a\u0000"' ])
+{
+	my ($name, $line) = @$_;
+	my $file = spew('escapes', "1\n$line\n");
+	like(psql([ '-c', "COPY back_jsonb (doc) FROM '$file' (FORMAT jsonl)" ]), qr/ERROR.*COPY back_jsonb, line 2/s, "$name, jsonb");
+	for my $type (qw(json text))
+	{
+		is(psql([ '-c', "COPY back_$type (doc) FROM '$file' (FORMAT jsonl)" ]), '', "$name, $type");
+		psql([ '-c', "COPY (SELECT doc FROM back_$type ORDER BY n) TO '$dir/again' (FORMAT jsonl)" ]);
+		is(slurp_file("$dir/again"), "1\n$line\n", 'and out again');
+		$node->safe_psql('postgres', "TRUNCATE back_$type");
+	}
+}
+
+# an end mark anywhere about a border of what is read at once
+for my $before (262134 .. 262146, 524280 .. 524290)
+{
+	my $file = spew('border', '"' . ('\\\\' x 1000) . ('x' x ($before - 2003)) . "\"\n\\.\n2\n");
+	like(psql([ '-c', "COPY back_text (doc) FROM '$file' (FORMAT jsonl)" ]), qr/line 2/, "an end mark after $before bytes");
+}
+is($node->safe_psql('postgres', 'SELECT count(*) FROM back_text'), '0', 'and nothing is kept');
+my $long = spew('border', ("[1, 2]\n" x 300_000) . "\\.\n2\n");
+like(psql([ '-c', "COPY back_text (doc) FROM '$long' (FORMAT jsonl)" ]), qr/line 300001 /, 'many lines before it are counted');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM back_text'), '0', 'and not kept');
+my $lawful = spew('lawful', join "\n", '"\\\\."', ('"' . ('\\\\.' x 300_000) . '"') x 3, '');
+is(psql([ '-c', "COPY back_text (doc) FROM '$lawful' (FORMAT jsonl)" ]), '', 'a backslash and a point in a string are none');
+$node->safe_psql('postgres', 'TRUNCATE back_text');
+
+# a file has its name when it is whole: an ERROR, a cancel, the end of the process and a
+# full disk leave what was there, and no part
+my %ends = (
+	'an error' => 'SELECT 1 / (90000 - g) FROM generate_series(1, 100000) AS g',
+	'an error before the first line' => "SELECT llava_export('nothing')",
+	'a cancel' => 'SELECT g, CASE WHEN g = 90000 THEN pg_cancel_backend(pg_backend_pid()) END FROM generate_series(1, 100000) AS g',
+	'the end of the process' =>
+	  'SELECT g, CASE WHEN g = 90000 THEN pg_terminate_backend(pg_backend_pid()) END FROM generate_series(1, 100000) AS g');
+sub found { return join ' ', map { s/.*\///r } glob "$dir/whole/*"; }
+mkdir "$dir/whole";
+chmod 0777, "$dir/whole";
+for my $end (sort keys %ends)
+{
+	like(psql([ '-c', "COPY ($ends{$end}) TO '$dir/whole/new' (FORMAT jsonl)" ]), qr/ERROR|FATAL/, $end);
+	is(found(), '', 'leaves no file');
+}
+is(psql([ '-c', "COPY (SELECT 'old'::text AS t, 1 AS n) TO '$dir/whole/file' (FORMAT jsonl)" ]), '', 'a whole file');
+chmod 0640, "$dir/whole/file";
+for my $end (sort keys %ends)
+{
+	psql([ '-c', "COPY ($ends{$end}) TO '$dir/whole/file' (FORMAT jsonl)" ]);
+	is(found() . slurp_file("$dir/whole/file"), qq(file{"t":"old","n":1}\n), "$end leaves the file that was there");
+}
+# the limit stands in for the full disk; it is above the size of a WAL segment
+spew('limited.sql', <<"SQL");
+SELECT pg_backend_pid() AS pid \\gset
+\\setenv PID :pid
+\\! prlimit --pid "\$PID" --fsize=33554432
+COPY (SELECT repeat('x', 1000) AS x, g FROM generate_series(1, 50000) AS g) TO '$dir/whole/file' (FORMAT jsonl);
+SQL
+like(psql([ '-f', "$dir/limited.sql" ]), qr/could not write to COPY file: File too large/, 'a disk that is full in mid-file');
+is(found() . slurp_file("$dir/whole/file"), qq(file{"t":"old","n":1}\n), 'leaves the file that was there');
+is(psql([ '-c', "COPY (SELECT 2) TO '$dir/whole/file' (FORMAT jsonl)" ]), '', 'and with room');
+is(found() . slurp_file("$dir/whole/file"), qq(file{"?column?":2}\n), 'the new one takes its place');
+is(sprintf('%o', (stat "$dir/whole/file")[2] & 07777), '640', 'with its permissions');
+symlink "$dir/whole/file", "$dir/whole/link" or die $!;
+is(psql([ '-c', "COPY (SELECT 3) TO '$dir/whole/link' (FORMAT jsonl)" ]), '', 'a link');
+is(found() . slurp_file("$dir/whole/file"), qq(file link{"?column?":3}\n), 'still leads to its file');
+ok(-l "$dir/whole/link", 'and is one');
+psql([ '-c', "COPY ($ends{'an error'}) TO '$dir/whole/link' (FORMAT jsonl)" ]);
+is(slurp_file("$dir/whole/file"), qq({"?column?":3}\n), 'whose file an error leaves as it was');
+like(psql([ '-c', "COPY (SELECT 4) TO '$dir/whole' (FORMAT jsonl)" ]), qr/Is a directory/, 'a directory');
+like(psql([ '-c', "COPY (SELECT 4) TO 'whole' (FORMAT jsonl)" ]), qr/relative path not allowed/, 'a relative path');
+is(psql([ '-c', "COPY (SELECT 4) TO '/dev/null' (FORMAT jsonl)" ]), '', 'a device');
+spew('unprivileged.sql', <<"SQL");
+SELECT pg_backend_pid() AS pid \\gset
+\\setenv PID :pid
+\\! touch "$dir/whole/theirs.\$PID.part"
+SET ROLE nobody;
+COPY (SELECT 1) TO '$dir/whole/theirs' (FORMAT jsonl);
+SQL
+$node->safe_psql('postgres', 'CREATE ROLE nobody');
+like(psql([ '-f', "$dir/unprivileged.sql" ]), qr/COPY to/, 'without the right to write files');
+like(found(), qr/theirs\.\d+\.part/, 'nothing is taken away');
 
 # files and programs are for core's roles
 $node->safe_psql('postgres', <<'SQL');

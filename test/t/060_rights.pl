@@ -110,6 +110,30 @@ $node->safe_psql('postgres', "$hostile SELECT llava_parse_reply('detail', 'x')")
 ok($node->wait_drained, 'work is done under a hostile search_path');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM loot'), '0', 'and nobody else\'s operator ran');
 
+# nor are those that were planted in the extension's schema before it came, and fit better
+$node->safe_psql('postgres', 'CREATE DATABASE planted');
+$node->safe_psql('planted', <<'SQL');
+CREATE SCHEMA evil;
+CREATE FUNCTION evil.stolen() RETURNS text LANGUAGE plpgsql AS $$BEGIN RAISE 'stolen'; END$$;
+CREATE FUNCTION evil.concat(text, text) RETURNS text LANGUAGE sql AS 'SELECT evil.stolen()';
+CREATE FUNCTION evil.concat(text, text, text) RETURNS text LANGUAGE sql AS 'SELECT evil.stolen()';
+CREATE FUNCTION evil.jsonb_build_object(text, text) RETURNS jsonb LANGUAGE sql AS 'SELECT evil.stolen()::jsonb';
+CREATE FUNCTION evil.unnest(text[]) RETURNS SETOF text LANGUAGE sql AS 'SELECT evil.stolen()';
+CREATE FUNCTION evil.keep(bigint, bigint) RETURNS bigint LANGUAGE sql AS 'SELECT evil.stolen()::bigint';
+CREATE AGGREGATE evil.count(bigint) (SFUNC = evil.keep, STYPE = bigint);
+CREATE FUNCTION evil.same(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT evil.stolen()::boolean';
+CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.same);
+CREATE EXTENSION llava_zh SCHEMA evil;
+INSERT INTO evil.llava_image (id, path, received_at) VALUES (1, 'a.jpg', now());
+INSERT INTO evil.llava_conversation (image, task, conversation, rounds, reply, task_version, flags)
+VALUES (1, 'detail_en', '[{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]', 1, 1, 1, '{f}');
+SQL
+is($node->safe_psql('planted', 'SELECT evil.llava_record_export($$x$$)'), '1', 'what was planted does not run');
+is($node->safe_psql('planted', <<'SQL'), '0|t', 'in nothing that leaves');
+SELECT (SELECT count(*) FROM evil.llava_verify_export(1)),
+	length(evil.llava_page()) + length(evil.llava_dataset_card(tasks => '{detail_en}')) + length(evil.llava_dataset_info()::text) > 0
+SQL
+
 # the queue in an unprivileged role's hands: the worker has that role's rights only
 $node->safe_psql('postgres', <<'SQL');
 CREATE ROLE worker_role;

@@ -25,10 +25,16 @@ sub to_file
 	my ($out, $err) = ('', '');
 	IPC::Run::run([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres'), '-c', encode_utf8($query) ],
 		'>', \$out, '2>', \$err) or die $err;
-	open my $file, '>:raw', "$dir/$name" or die $!;
-	print $file substr($out, 0, -1);
+	return spew_file("$dir/$name", substr($out, 0, -1));
+}
+
+sub spew_file
+{
+	my ($name, $bytes) = @_;
+	open my $file, '>:raw', $name or die $!;
+	print $file $bytes;
 	close $file or die $!;
-	return "$dir/$name";
+	return $name;
 }
 
 sub reader
@@ -129,7 +135,7 @@ my $card = $json->decode(reader('test/read_card.py',
 is($card->{front}{license}, 'cc-by-4.0', 'its licence');
 is($card->{front}{pretty_name}, '名称 "x": # <y>', 'a hostile name');
 is_deeply($card->{front}{language}, ['zh'], 'its language');
-is_deeply($card->{front}{configs}, [ [ 'config_name', 'default' ], [ 'data_files', '' ], [ 'split', 'train' ], [ 'path', 'train.jsonl' ] ], 'its files');
+is_deeply($card->{front}{configs}, [ { config_name => 'default', data_files => [ { split => 'train', path => 'train.jsonl' } ] } ], 'its files');
 my %tables = %{ $card->{tables} };
 my ($tasks) = grep { $_->[0][1] eq '样本 Samples' } @{ $tables{'任务 Task'} };
 is_deeply([ map { "@$_[0, 1]" } @$tasks[ 1 .. $#$tasks ] ], [ '描述图片 11', '日常对话 5' ], 'samples by task, without those a person dropped');
@@ -164,7 +170,10 @@ sub rebuilt { return sql("SELECT encode(llava_lines_sha256(l), 'hex') FROM llava
 is(rebuilt(), $digest, 'so that it can be built again');
 $node->insert_pictures(15, 17, 'conversation');
 sql('CALL llava_drain()');
-is(rebuilt(), $digest, 'also when there are more samples');
+sql("INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version) SELECT image, 'detail_en', conversation, rounds, 0, 1 FROM llava_conversation WHERE image < 5");
+is(rebuilt(), $digest, 'also when there are more samples, of other pictures and of the same');
+is(sql('SELECT count(*) FROM llava_verify_export(1)'), '0', 'and nothing has changed');
+sql("DELETE FROM llava_conversation WHERE task = 'detail_en'");
 sql("UPDATE llava_conversation SET keep = false WHERE image = 9; UPDATE llava_conversation SET conversation = jsonb_set(conversation, '{1,value}', '\"别的\"') WHERE image = 10; DELETE FROM llava_conversation WHERE image = 11");
 is(sql("SELECT string_agg(concat_ws(' ', image, problem), ', ' ORDER BY image) FROM llava_verify_export(1)"), '9 gone, 10 changed, 11 gone', 'what is different is told');
 is(sql('SELECT count(*) FROM llava_rebuild_export(1)'), '10', 'and dropped samples stay out');
@@ -174,7 +183,7 @@ is(sql("SELECT count(*) FROM (SELECT llava_lines_sha256(repeat('a', n)) AS a, sh
 # a reader's rights suffice for the page and the card, and nobody else has them
 sql(<<'SQL');
 CREATE ROLE reader; CREATE ROLE nobody;
-GRANT SELECT ON llava_image, llava_pending, llava_reply, llava_conversation, llava_task, llava_provenance, llava_stat_reason TO reader;
+GRANT SELECT ON llava_image, llava_pending, llava_reply, llava_conversation, llava_task, llava_provenance, llava_stat_reason, llava_manifest, llava_manifest_line TO reader;
 GRANT EXECUTE ON FUNCTION llava_page, llava_dataset_card, llava_image_bytes TO reader;
 SQL
 like(sql('SET ROLE reader; SELECT left(llava_page(3), 15) || left(llava_dataset_card(), 3) || count(*) FROM llava_provenance'), qr/^<!doctype html>---\d+$/, 'a reader sees them');
@@ -205,6 +214,64 @@ SELECT count(r.image) = (SELECT count(*) - 1 FROM llava_export()),
 	count(*) FILTER (WHERE (r.sha256 = sha256(convert_to(t.line || E'\n', 'UTF8'))) IS NOT TRUE)
 FROM recorded r FULL JOIN today t USING (image, task)
 SQL
+
+# a card of what was recorded: its samples, its digest, its command
+my $recorded = sql("SELECT llava_record_export('half.jsonl', split => 'validation', validation => 0.5)");
+my ($rows, $digest2) = split /\|/, sql("SELECT rows, encode(sha256, 'hex') FROM llava_manifest WHERE id = $recorded");
+cmp_ok($rows, '<', sql('SELECT count(*) FROM llava_export()'), 'a record of a part');
+sql("UPDATE llava_conversation SET keep = false WHERE image = (SELECT min(image) FROM llava_manifest_line WHERE manifest = $recorded)");
+$card = $json->decode(reader('test/read_card.py', to_file('card', "SELECT llava_dataset_card(manifests => '{$recorded,$recorded}')")));
+($tasks) = grep { $_->[0][1] eq '样本 Samples' } @{ $card->{tables}{'任务 Task'} };
+my $counted = 0;
+$counted += $_->[1] for @$tasks[ 1 .. $#$tasks ];
+is($counted, $rows, 'its card counts the samples of the record, also one that was dropped since');
+$text = decode_utf8(slurp_file("$dir/card"));
+like($text, qr/共 \*\*$rows\*\* 条样本/, 'and says how many');
+like($text, qr/^    -- $rows rows, sha256 $digest2, \{.*"split": "validation".*\}\n    \\copy \(SELECT llava_rebuild_export\($recorded\)\) TO 'half.jsonl' WITH \(FORMAT jsonl\)$/m,
+	'how to build it again, and what it must be');
+for ("llava_verify_export(999)", "llava_rebuild_export(999)", "llava_dataset_card(manifests => '{$recorded,999}')")
+{
+	($ret, $out, $err) = $node->psql('postgres', "SELECT $_");
+	like($err, qr/there is no recorded export 999\nHINT/, "$_: no such record");
+}
+
+# the README's publication, word for word: one folder, whose record is right
+my ($publish) = decode_utf8(slurp_file('README.md')) =~ /^psql -XqAt -v ON_ERROR_STOP=1 <<'SQL'\n(BEGIN ISOLATION.*?)^SQL$/ms;
+ok($publish, 'the README says how to publish');
+mkdir "$dir/zh";
+chmod 0777, "$dir/zh";
+$publish =~ s{/data/zh}{$dir/zh}g;
+my ($said, $wrong) = ('', '');
+IPC::Run::run([ 'psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-d', $node->connstr('postgres') ],
+	'<', \encode_utf8($publish), '>', \$said, '2>', \$wrong);
+like($said, qr/^\d+\|0\|0\|\d+\n$/, 'the images are written');
+like(reader('test/read_dataset.py', 'imagefolder', "$dir/zh/metadata.jsonl", '--images', "$dir/zh"), qr/^\d+ rows /, 'each line names one');
+($digest) = `sha256sum $dir/zh/metadata.jsonl` =~ /^(\w+)/;
+is(sql("SELECT encode(sha256, 'hex') FROM llava_manifest WHERE file = 'metadata.jsonl'"), $digest, 'the record is of that file');
+$card = $json->decode(reader('test/read_card.py', "$dir/zh/README.md"));
+is(exists $card->{front}{configs} ? 1 : 0, 0, 'a hub looks for the pictures itself');
+like(slurp_file("$dir/zh/README.md"), qr/sha256 $digest/, 'and the card names its digest');
+
+# and its mixing with English data
+my ($mixing) = decode_utf8(slurp_file('README.md')) =~ /^(jq -c .*)$/m;
+spew_file("$dir/llava_v1_5_mix665k.json", '[{"id": "en 1", "image": "coco/1.jpg", "conversations": []}, {"id": "en 2", "conversations": []}]');
+$node->safe_psql('postgres', "SELECT llava_draw_task(1); COPY (SELECT llava_export('llava', folder => 'zh')) TO '$dir/zh.jsonl' (FORMAT jsonl)");
+is(system("cd $dir && $mixing"), 0, 'the README says how to mix');
+my $mixed = $json->decode(slurp_file("$dir/mixed.json"));
+is(join(' ', sort map { $_->{id} } @$mixed), join(' ', sort('en 1', 'en 2', map { $json->decode($_)->{id} } split /\n/, slurp_file("$dir/zh.jsonl"))),
+	'one list of both');
+is((grep { ($_->{image} // 'coco/') !~ m{^(coco|zh)/} } @$mixed) + 0, 0, 'each below its folder');
+
+# the pictures themselves in the lines, and a length
+for ("'openai', data_urls => true", "'llava', cutoff_len => 300")
+{
+	my $id = sql("SELECT llava_record_export('same.jsonl', $_)");
+	$node->safe_psql('postgres', "SELECT llava_draw_task(1); COPY (SELECT llava_export($_)) TO '$dir/same.jsonl' (FORMAT jsonl)");
+	my ($sum) = `sha256sum $dir/same.jsonl` =~ /^(\w+)/;
+	is(sql("SELECT encode(m.sha256, 'hex'), m.rows > 0, m.rows < (SELECT count(*) FROM llava_conversation), (SELECT count(*) FROM llava_verify_export($id)) FROM llava_manifest m WHERE id = $id"),
+		"$sum|t|t|0", "a record of $_");
+	is(sql("SELECT encode(llava_lines_sha256(l), 'hex') FROM llava_rebuild_export($id) l"), $sum, 'which is rebuilt');
+}
 
 $node->stop('fast');
 $endpoint->stop;

@@ -71,7 +71,7 @@ sub complete
 		my $name = $row->{image};
 		utf8::encode($name);
 		my $bytes = -f "$directory/$name" ? slurp_file("$directory/$name") : '';
-		$equal++ if $bytes eq LlavaZh::Cluster::png($row->{id});
+		$equal++ if $bytes eq LlavaZh::Cluster::png($row->{id} =~ /^(\d+)-/);
 	}
 	is($equal, scalar(@lines), $what);
 	return scalar(@lines);
@@ -99,6 +99,25 @@ is((export($prepared, 'prepared => true'))[0], '10|0|0', 'prepared');
 is(unpack('H4', slurp_file("$prepared/a.png")), 'ffd8', 'is the JPEG that the model is sent');
 is((export($prepared, 'prepared => true'))[0], '0|10|0', 'and goes on as well');
 like((export($prepared))[1], qr/ERROR:  "\S+" is there and is not this export's\nDETAIL:.*\nHINT:/, 'the two do not mix');
+
+# out of every export, or written whole where the setting takes such files
+my $notice = slurp_file('test/samples/notice.jpg');
+my $cut = unpack('H*', substr($notice, 0, int(0.98 * length $notice)));
+my $take = 'SET llava_zh.image_take_cut = on; ';
+$node->safe_psql('postgres', <<"SQL");
+$take
+INSERT INTO llava_image (id, path, image) VALUES (11, 'early.jpg', decode('$cut', 'hex'));
+INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
+SELECT 11, task, conversation, 1, 11, 1 FROM llava_conversation WHERE image = 1;
+SQL
+is($node->safe_psql('postgres', 'SELECT complete, rejected IS NULL FROM llava_image WHERE id = 11'), 'f|t', 'a file that ends early');
+my $early = folder('early');
+is((export($early))[0], '10|0|0', 'is not exported');
+is((export($early, '', $take))[0], '1|10|0', 'with the setting it is');
+is((export($early, '', $take))[0], '0|11|0', 'once');
+like(unpack('H*', slurp_file("$early/early.jpg")), qr/^ffd8.*ffd9$/, 'as a whole file');
+is((export(folder('early prepared'), 'prepared => true', $take))[0], '11|0|0', 'also when all are prepared');
+$node->safe_psql('postgres', 'DELETE FROM llava_image WHERE id = 11; DELETE FROM llava_conversation WHERE image = 11; DELETE FROM llava_pending WHERE image = 11');
 
 # what is refused
 like((export('data/export'))[1], qr/is not an absolute path\nHINT/, 'a relative directory');
@@ -164,7 +183,7 @@ my $kill = folder('kill');
 PostgreSQL::Test::Utils::append_to_file($full, 'kill');
 export($kill);
 unlink $full or die;
-is(files($kill), "./.llava_zh.part\n", 'a killed process leaves what it had, under no image\'s name');
+is(files($kill), "./19/.llava_zh.part\n", 'a killed process leaves what it had, under no image\'s name');
 ok($node->wait_query('SELECT 1', '1'), 'the server comes back');
 is((export($kill))[0], '8|0|1', 'and another call goes on');
 unlike(files($kill), qr/part/, 'and leaves no part');

@@ -1,0 +1,105 @@
+/*
+ * export_name.c
+ *	  What an export calls an image: a name below the folder of the images, which a
+ *	  trainer joins to its own.
+ *
+ * One file has one name: './a//b.jpg' is told as 'a/b.jpg'.
+ */
+#include "postgres.h"
+
+#include "export.h"
+#include "utils/builtins.h"
+
+/* What Linux opens. */
+#define PART_MAX_BYTES 255
+#define NAME_MAX_BYTES 4095
+
+/* Without control characters, a part '..', or one that no file can have. */
+static bool
+is_plain(const char *name)
+{
+	size_t		length;
+
+	if (name[0] == '\0' || strlen(name) > NAME_MAX_BYTES)
+		return false;
+	for (const char *c = name; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ' || *c == 0x7f)
+			return false;
+	for (const char *part = name;; part += length + 1)
+	{
+		length = strcspn(part, "/");
+		if (length > PART_MAX_BYTES || (length == 2 && memcmp(part, "..", 2) == 0))
+			return false;
+		if (part[length] == '\0')
+			return true;
+	}
+}
+
+/* In place: without parts that are '.' or empty. */
+static void
+fold_parts(char *name)
+{
+	char	   *to = name;
+	char	   *rest = name;
+	char	   *part;
+
+	while ((part = strsep(&rest, "/")) != NULL)
+	{
+		size_t		length = strlen(part);
+
+		if (length == 0 || strcmp(part, ".") == 0)
+			continue;
+		if (to > name)
+			*to++ = '/';
+		memmove(to, part, length);
+		to += length;
+	}
+	*to = '\0';
+}
+
+/* 'ab/abcd....jpg'; NULL where hash or format are not there. */
+static char *
+name_by_hash(const ExportSample *sample)
+{
+	const char *format = sample->image_format;
+	char	   *hex;
+
+	if (sample->sha256 == NULL || format == NULL)
+		return NULL;
+	hex = TextDatumGetCString(DirectFunctionCall2(binary_encode, PointerGetDatum(sample->sha256),
+												  CStringGetTextDatum("hex")));
+	return psprintf("%.2s/%s.%s", hex, hex, strcmp(format, "jpeg") == 0 ? "jpg" : format);
+}
+
+ExportFault
+export_name(ExportSample *sample, const ExportShape *shape)
+{
+	bool		by_path = !shape->named_by_hash && sample->path != NULL && sample->path[0] != '\0';
+	char	   *name = by_path ? pstrdup(sample->path) : name_by_hash(sample);
+
+	sample->name = name;
+	if (name == NULL)
+		return FAULT_IMAGE_MISSING;
+	if (name[0] == '/')
+		return FAULT_IMAGE_NAME;
+	fold_parts(name);
+	if (!is_plain(name))
+		return FAULT_IMAGE_NAME;
+	if (shape->folder != NULL)
+		sample->name = psprintf("%s/%s", shape->folder, name);
+	return FAULT_NONE;
+}
+
+char *
+export_folder(char *folder)
+{
+	size_t		length;
+
+	if (folder == NULL || folder[0] == '\0')
+		return NULL;
+	length = strlen(folder);
+	while (length > 0 && folder[length - 1] == '/')
+		length--;
+	folder[length] = '\0';
+	return folder;
+}
