@@ -78,7 +78,6 @@ bench:
 	$(MAKE) bench-image bench-reply bench-reparse
 	$(MAKE) bench-export BENCH=
 
-
 ## bench-image: preparing pictures, beside Pillow, vipsthumbnail and bare libjpeg
 bench-image: $(B)/picture
 	$(PILLOW) test/bench/pictures.py $(B)/pictures

@@ -49,6 +49,11 @@ typedef struct ServerCounters
 	uint32		latency[LATENCY_BUCKETS];
 } ServerCounters;
 
+/* counters.c: a request ended; tokens are 0 where the server did not say. */
+extern void counters_note_end(ServerCounters *counters, const VlmOutcome *outcome,
+							  int64 latency_ms, int64 prompt_tokens,
+							  int64 completion_tokens);
+
 typedef struct LimitsFacts
 {
 	Oid			server;
