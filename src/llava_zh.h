@@ -221,6 +221,8 @@ typedef struct LlavaTask
 	int64		long_max_pixels;	/* of LONG_RAISE; 0: the model's own limit */
 	VlmSampling sampling;		/* seed unset */
 	ReplyRules	rules;			/* rules.prompts set up */
+	VlmBody		body;			/* dispatch.c's */
+	uint64		body_of;		/* whose: ServerState.options_read; 0: none */
 } LlavaTask;
 
 /* Newest version by name or alias, palloc'd; ERROR with the names as HINT. */

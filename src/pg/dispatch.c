@@ -128,20 +128,64 @@ no_memory(Loop *loop, Call *call)
 	dlist_push_tail(&loop->finished, &call->node);
 }
 
+/* The task's requests to the server, but for their seed, as long as the task is in memory. */
+static bool
+keep_body(Call *call, VlmSampling sampling)
+{
+	const LlavaServer *options = call->server->options;
+	LlavaTask  *task = call->task;
+	VlmBody		body;
+	const char *message;
+
+	sampling.seed = -1;
+	if (!vlm_body_build(&body, options->model, task->prompt, &sampling, options->extra_body,
+						&message))
+		return false;
+	if (task->body_of != 0)
+	{
+		pfree(task->body.head);
+		pfree(task->body.tail);
+	}
+	task->body = body;
+	task->body.head = MemoryContextStrdup(call->set->context, body.head);
+	task->body.tail = MemoryContextStrdup(call->set->context, body.tail);
+	task->body_of = call->server->options_read;
+	vlm_body_free(&body);
+	return true;
+}
+
+/*
+ * The JSON around the picture.  All but the seed is the same for the calls of a task
+ * and a server, unless a reject changed what is sampled.
+ */
+static bool
+build_body(Call *call, VlmBody *body)
+{
+	const LlavaServer *options = call->server->options;
+	VlmSampling sampling = call->sampling;
+	const char *message;
+
+	if (call->rejects.looped || call->rejects.cut)
+	{
+		sampling.seed = call->seed;
+		return vlm_body_build(body, options->model, call->task->prompt, &sampling,
+							  options->extra_body, &message);
+	}
+	if (call->task->body_of != call->server->options_read && !keep_body(call, sampling))
+		return false;
+	return vlm_body_with_seed(body, &call->task->body, call->seed);
+}
+
 static void
 send_call(Loop *loop, Call *call)
 {
 	const LlavaServer *options = call->server->options;
-	VlmSampling sampling = call->sampling;
 	VlmRequest	request;
 	char		id[32];
-	const char *message;
 
 	memset(&request, 0, sizeof(request));
-	sampling.seed = call->seed;
 	call->server->unsent--;
-	if (!vlm_body_build(&request.body, options->model, call->task->prompt, &sampling,
-						options->extra_body, &message))
+	if (!build_body(call, &request.body))
 	{
 		no_memory(loop, call);
 		return;

@@ -24,6 +24,7 @@ typedef struct ServerState
 	Oid			oid;
 	MemoryContext context;		/* of options and key */
 	LlavaServer *options;
+	uint64		options_read;	/* a number of its own each time they are */
 	char	   *key;			/* or NULL */
 	Limits	   *limits;			/* with all other processes */
 	int			calls;			/* that point here */

@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+static uint64 options_read;		/* times, of any server */
 static bool catalogue_changed = true;
 static bool watching;
 
@@ -112,6 +113,7 @@ load_server(Loop *loop, ServerState *server)
 	server->key = NULL;
 	old = MemoryContextSwitchTo(server->context);
 	server->options = server_load(server->oid);
+	server->options_read = ++options_read;
 	MemoryContextSwitchTo(old);
 	limits_set_options(server->limits, server->options);
 	resume(server);

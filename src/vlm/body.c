@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,28 @@ vlm_body_build(VlmBody *body, const char *model, const char *prompt,
 		return true;
 	free(text);
 	return false;
+}
+
+bool
+vlm_body_with_seed(VlmBody *body, const VlmBody *without, int64_t seed)
+{
+	char		member[40];
+	size_t		open = without->tail_size - 1;	/* up to the last brace */
+	size_t		size = (size_t) snprintf(member, sizeof(member), ",\"seed\":%lld}", (long long) seed);
+
+	body->head_size = without->head_size;
+	body->tail_size = open + size;
+	body->head = malloc(body->head_size + 1);
+	body->tail = malloc(body->tail_size + 1);
+	if (body->head == NULL || body->tail == NULL)
+	{
+		vlm_body_free(body);
+		return false;
+	}
+	memcpy(body->head, without->head, body->head_size + 1);
+	memcpy(body->tail, without->tail, open);
+	memcpy(body->tail + open, member, size + 1);
+	return true;
 }
 
 void

@@ -46,6 +46,12 @@ typedef struct VlmBody
 extern bool vlm_body_build(VlmBody *body, const char *model, const char *prompt,
 						   const VlmSampling *sampling, const char *extra_body,
 						   const char **message);
+
+/*
+ * The body that another, built without a seed (below 0), would be with this one: as
+ * vlm_body_build, without writing the JSON anew.  False: no memory.
+ */
+extern bool vlm_body_with_seed(VlmBody *body, const VlmBody *without, int64_t seed);
 extern void vlm_body_free(VlmBody *body);
 
 /*

@@ -160,6 +160,34 @@ body_says_what_was_asked(void **state)
 }
 
 static void
+a_body_takes_another_seed(void **state)
+{
+	VlmSampling unset = sampling;
+	VlmBody		without;
+	VlmBody		body;
+	const char *message;
+	json_t	   *expected;
+	json_t	   *json;
+
+	(void) state;
+	unset.seed = -1;
+	assert_true(vlm_body_build(&body, "m", "提示 \"}\" ", &sampling, "{\"top_k\": 20, \"a\": {}}", &message));
+	expected = body_json(&body);
+	vlm_body_free(&body);
+	assert_true(vlm_body_build(&without, "m", "提示 \"}\" ", &unset, "{\"top_k\": 20, \"a\": {}}", &message));
+	assert_null(strstr(without.tail, "seed"));
+	assert_true(vlm_body_with_seed(&body, &without, sampling.seed));
+	json = body_json(&body);
+	assert_true(json_equal(json, expected));
+	assert_int_equal(body.tail_size, strlen(body.tail));
+	assert_int_equal(body.head_size, strlen(body.head));
+	json_decref(json);
+	json_decref(expected);
+	vlm_body_free(&body);
+	vlm_body_free(&without);
+}
+
+static void
 extra_body_is_merged_or_refused(void **state)
 {
 	VlmBody		body;
@@ -641,6 +669,7 @@ main(void)
 		cmocka_unit_test(base64_may_be_cut_anywhere),
 		cmocka_unit_test(base64_is_right_at_every_length),
 		cmocka_unit_test(body_says_what_was_asked),
+		cmocka_unit_test(a_body_takes_another_seed),
 		cmocka_unit_test(extra_body_is_merged_or_refused),
 		cmocka_unit_test(envelopes_are_taken_apart),
 		cmocka_unit_test(outcomes_are_classed),
