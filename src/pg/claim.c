@@ -405,7 +405,8 @@ claim_rows(Loop *loop)
 		loop->queue_dry = true;
 		return;
 	}
-	if (!flush_is_shared())
+	/* a session may have it off, and does not ask for a flush */
+	if (loop->in_procedure || !flush_is_shared())
 		tx_set_locally("synchronous_commit", "local");
 	if (!tx_try(loop, look_and_claim, &calls, &error))
 	{
