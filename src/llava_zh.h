@@ -302,6 +302,9 @@ extern bool transport_wait(int extra_fd, long timeout_ms);
 /* Serves the sockets in the middle of something long, without waiting. */
 extern void transport_serve(void);
 
+/* Whether sockets in use have been left alone for longer than such work should. */
+extern bool transport_is_overdue(void);
+
 /* ---- meter.c: what the loop of this process tells llava_stat_worker ---- */
 
 extern Size meter_memory(void);

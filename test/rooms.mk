@@ -68,6 +68,10 @@ $(B)/bare_client: test/bench/bare_client.c
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement $< -o $@ $(shell pkg-config --cflags --libs libcurl)
 
+$(B)/witness: test/bench/witness.c
+	@mkdir -p $(@D)
+	gcc -O2 $(STRICT) -Wno-declaration-after-statement $< -o $@ -pthread
+
 $(B)/image_hash: test/bench/image_hash.c $(wildcard src/image/*.c src/image/*.h)
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)

@@ -18,6 +18,9 @@
  */
 #define RESPONSES_AT_ONCE (256 * 1024)
 
+/* Requests that are begun together: libcurl takes up all that are new at once. */
+#define SENDS_AT_ONCE 32
+
 /* Until the directory of pictures is tried again. */
 #define FILES_AWAY_MS (10 * 1000)
 
@@ -338,6 +341,7 @@ dispatch_ready(Loop *loop)
 {
 	int64		wait = -1;
 	int			open = begin_sending(loop);
+	int			n_left = 0;
 	dlist_mutable_iter iter;
 
 	loop->renewal_needed = false;
@@ -353,7 +357,11 @@ dispatch_ready(Loop *loop)
 		if (!server->full)
 		{
 			if (try_to_send(loop, call, &server_wait))
+			{
+				if (++n_left % SENDS_AT_ONCE == 0)
+					transport_serve();
 				continue;
+			}
 			open -= server->full;
 		}
 		if (server_wait > 0 && (wait < 0 || server_wait < wait))

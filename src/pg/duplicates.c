@@ -278,7 +278,10 @@ look_at_all(Loop *loop, void *arg)
 	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(LOOK_LOCK),
 						Int32GetDatum(0));
 	for (int i = 0; i < look->n; i++)
+	{
 		look->parked[i] = look_at(look->calls[i]);
+		loop_serve(loop);
+	}
 }
 
 static void

@@ -179,6 +179,15 @@ refill_slots(Loop *loop)
 }
 
 void
+loop_serve(Loop *loop)
+{
+	if (!transport_is_overdue())
+		return;
+	transport_serve();
+	refill_slots(loop);
+}
+
+void
 loop_turn(Loop *loop, long max_ms)
 {
 	long		pace_ms;

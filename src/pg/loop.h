@@ -293,6 +293,13 @@ extern void loop_free(Loop *loop);
 /* One turn: settle, prepare, send, claim, then one wait of at most max_ms. */
 extern void loop_turn(Loop *loop, long max_ms);
 
+/*
+ * In the middle of what takes long, within a transaction or not: where the sockets
+ * have waited, they are served and freed slots are filled.  Runs no SQL.  Calls leave
+ * the ready and sent lists and are added at the end of others.
+ */
+extern void loop_serve(Loop *loop);
+
 /* Nothing is held and nothing that is due now could be claimed. */
 extern bool loop_idle(const Loop *loop);
 

@@ -119,7 +119,7 @@ read_slices(Loop *loop, Call *call, int64 size)
 		memcpy(data + job->size, VARDATA_ANY(slice), VARSIZE_ANY_EXHDR(slice));
 		job->size += VARSIZE_ANY_EXHDR(slice);
 		SPI_freetuptable(SPI_tuptable);
-		transport_serve();
+		loop_serve(loop);
 	}
 	return true;
 }
@@ -219,5 +219,8 @@ pictures_read(Loop *loop, List *calls)
 	rows = sql_run(SQL_CLAIM_IMAGES, values, NULL, 0);
 	table = SPI_tuptable;
 	for (uint64 i = 0; i < rows; i++)
+	{
 		read_row(loop, calls, table->vals[i], table->tupdesc);
+		loop_serve(loop);
+	}
 }

@@ -403,7 +403,10 @@ settle_batch(Loop *loop, void *arg)
 	batch->n_tallies = 0;
 	batch->accepted = batch->failed = 0;
 	for (int i = 0; i < batch->n_calls; i++)
+	{
 		settle_call(batch, batch->calls[i]);
+		loop_serve(loop);
+	}
 	settle_usage(batch);
 	server_record_pauses(loop);
 }

@@ -236,7 +236,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 	/* Queue: claim */
 	[SQL_CLAIM] = {
 		"WITH picked AS MATERIALIZED ("
-		"  SELECT p.image, p.task, p.visible_at, p.call, p.holder FROM @.llava_pending p"
+		"  SELECT p.ctid, p.image, p.task, p.visible_at, p.call, p.holder FROM @.llava_pending p"
 		"  WHERE p.failure IS NULL AND p.visible_at <= pg_catalog.now()"
 		"    AND (p.visible_at, p.image, p.task) > ($1, $2, $3) AND p.task = ANY ($4)"
 		"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED), "
@@ -248,7 +248,8 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  holder = $6, visible_at = pg_catalog.now() + $7,"
 		"  attempts = p.attempts + (picked.holder IS NULL)::integer,"
 		"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer "
-		"FROM picked WHERE p.image = picked.image AND p.task = picked.task "
+		/* locked above, so that they stay where they are */
+		"FROM picked WHERE p.ctid = picked.ctid "
 		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
 		"  p.released, p.rejects, p.refused_by",
 	"zltTliv"},

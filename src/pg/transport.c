@@ -18,10 +18,15 @@
 #include "storage/ipc.h"
 #include "utils/memutils.h"
 
+#include <fcntl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 /* Descriptors left to fd.c and everybody else when sockets are counted out. */
 #define DESCRIPTORS_FOR_OTHERS 128
+
+/* Sockets are left alone no longer than this where long work can be broken off. */
+#define OVERDUE_US 2000
 
 static VlmPool *pool;
 static int	pool_connections;	/* as wanted */
@@ -73,6 +78,20 @@ sockets_allowed(int wanted)
 	return Max(1, beside + borrow_descriptors(wanted - beside));
 }
 
+/*
+ * The kernel's table of this process's descriptors, made large enough now.  It
+ * doubles when it is full, and where there are threads that takes 5 to 10 ms.
+ */
+static void
+widen_descriptor_table(int sockets)
+{
+	int			highest = fcntl(vlm_pool_fd(pool), F_DUPFD_CLOEXEC,
+								sockets + DESCRIPTORS_FOR_OTHERS);
+
+	if (highest >= 0)
+		close(highest);
+}
+
 static void
 pool_exit(int code, Datum arg)
 {
@@ -113,6 +132,7 @@ transport_pool(int max_connections)
 	}
 	else
 		vlm_pool_set_max_connections(pool, allowed);
+	widen_descriptor_table(allowed);
 	pool_connections = max_connections;
 	pool_sockets = allowed;
 	return pool;
@@ -189,6 +209,18 @@ transport_wait(int extra_fd, long timeout_ms)
 	CHECK_FOR_INTERRUPTS();
 	vlm_pool_step(pool);
 	return latched;
+}
+
+bool
+transport_is_overdue(void)
+{
+	instr_time	away;
+
+	if (INSTR_TIME_IS_ZERO(looked_at))
+		return false;
+	INSTR_TIME_SET_CURRENT(away);
+	INSTR_TIME_SUBTRACT(away, looked_at);
+	return INSTR_TIME_GET_MICROSEC(away) >= OVERDUE_US;
 }
 
 void

@@ -70,6 +70,7 @@ static const struct
 	{"enable_hashjoin", "off"},
 	{"enable_mergejoin", "off"},
 	{"enable_bitmapscan", "off"},
+	{"enable_tidscan", "on"},
 
 	/*
 	 * an index scan by one column more, and a sort, looks cheap for a short

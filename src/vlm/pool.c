@@ -27,7 +27,12 @@
 
 _Static_assert(LIBCURL_VERSION_NUM >= 0x075700, "libcurl 7.87 or later is needed");
 
-#define EVENTS_A_STEP 256
+/*
+ * A step begins no more events after so long, and takes them so many at a time: one
+ * may be 64 KB to be encoded and sent, or a connection that failed, some 100 us.
+ */
+#define STEP_MS 3
+#define EVENTS_AT_ONCE 16
 
 /* Interest in one descriptor: what epoll knows, what libcurl wants. */
 typedef struct Interest
@@ -199,11 +204,9 @@ vlm_pool_fd(const VlmPool *pool)
 	return pool->epoll;
 }
 
-int64_t
-vlm_pool_prepare_wait(VlmPool *pool)
+static void
+tell_epoll(VlmPool *pool)
 {
-	int64_t		left;
-
 	for (int i = 0; i < pool->n_changed; i++)
 	{
 		int			fd = pool->changed[i];
@@ -218,6 +221,14 @@ vlm_pool_prepare_wait(VlmPool *pool)
 			interest->known = interest->wanted;
 	}
 	pool->n_changed = 0;
+}
+
+int64_t
+vlm_pool_prepare_wait(VlmPool *pool)
+{
+	int64_t		left;
+
+	tell_epoll(pool);
 	if (pool->ended != NULL)
 		return 0;
 	if (pool->deadline_ms < 0)
@@ -279,16 +290,14 @@ collect(VlmPool *pool)
 	}
 }
 
-void
-vlm_pool_step(VlmPool *pool)
+/* The number of events there were. */
+static int
+serve_events(VlmPool *pool)
 {
-	struct epoll_event events[EVENTS_A_STEP];
-	sigset_t	before;
+	struct epoll_event events[EVENTS_AT_ONCE];
 	int			running;
-	int			n;
+	int			n = epoll_wait(pool->epoll, events, EVENTS_AT_ONCE, 0);
 
-	block_signals(&before);
-	n = epoll_wait(pool->epoll, events, EVENTS_A_STEP, 0);
 	for (int i = 0; i < n; i++)
 	{
 		int			what = ((events[i].events & EPOLLIN) ? CURL_CSELECT_IN : 0) |
@@ -297,6 +306,19 @@ vlm_pool_step(VlmPool *pool)
 
 		curl_multi_socket_action(pool->multi, events[i].data.fd, what, &running);
 	}
+	return n;
+}
+
+void
+vlm_pool_step(VlmPool *pool)
+{
+	int64_t		begun_ms = now_ms();
+	sigset_t	before;
+	int			running;
+
+	block_signals(&before);
+	while (serve_events(pool) == EVENTS_AT_ONCE && now_ms() - begun_ms < STEP_MS)
+		tell_epoll(pool);
 	if (pool->deadline_ms >= 0 && now_ms() >= pool->deadline_ms)
 	{
 		pool->deadline_ms = -1;

@@ -152,6 +152,15 @@ class Bare(Program):
         return ""
 
 
+class Witness:
+    """How late a process came to the CPU meanwhile that only wakes every millisecond."""
+    def __init__(self):
+        self.process = subprocess.Popen([os.environ["WITNESS"]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def close(self):
+        return json.loads(self.process.communicate()[0])
+
+
 PARTIES = {"llava": Llava, "asyncio": Asyncio, "bare": Bare}
 
 
@@ -181,6 +190,7 @@ def run(arguments):
     highest = int(arguments.latency.rpartition("-")[2]) / 1000
     endpoint = Endpoint(arguments)
     party = PARTIES[arguments.party](arguments, endpoint)
+    witness = Witness()
     begun = time.monotonic()
     first = last = None
     private = resident = 0.0
@@ -203,6 +213,7 @@ def run(arguments):
             break
         time.sleep(0.1)
     looks = party.looks()
+    witnessed = witness.close()
     party.close()
     endpoint.close()
     checked = party.check()
@@ -214,7 +225,7 @@ def run(arguments):
     print(json.dumps({
         "scenario": arguments.scenario, "party": arguments.party, "seconds": round(seconds, 2), "answered": answered,
         "rate": answered / seconds, "ideal": arguments.ideal, "cpu": cpu["own"] + (cpu["cluster"] if arguments.party != "bare" else 0),
-        "cpu_own": cpu["own"], "private_mb": private, "resident_mb": resident, "checked": checked, "looks": looks,
+        "cpu_own": cpu["own"], "private_mb": private, "resident_mb": resident, "checked": checked, "looks": looks, "witnessed": witnessed,
         "refill_ms": refill_ms(arguments.journal, arguments.in_flight) if arguments.journal else None}))
 
 

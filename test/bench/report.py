@@ -27,6 +27,8 @@ for row in rows:
     if row["looks"]:
         print(f"  {NAMES[row['party']]}: looked at its sockets {row['looks'][0]} times, {row['looks'][1]} of them more than"
               f" 10 ms after the time before, at most {row['looks'][2]:.1f} ms")
+        print(f"  meanwhile a process that only wakes every millisecond came to the CPU {row['witnessed'][1]} times of"
+              f" {row['witnessed'][0]} more than 10 ms late, at most {row['witnessed'][2]:.1f} ms")
 by_party = {row["party"]: row for row in rows}
 if "llava" in by_party and "asyncio" in by_party:
     ours, theirs = by_party["llava"], by_party["asyncio"]
