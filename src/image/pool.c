@@ -20,10 +20,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#define NICENESS 10
+/* That the threads are nicer than their owner. */
+#define NICER 10
 
 struct ImagePool
 {
@@ -131,7 +131,7 @@ run(void *arg)
 	 * a thread's own niceness (Linux); without it the work is only less
 	 * polite
 	 */
-	(void) setpriority(PRIO_PROCESS, (id_t) syscall(SYS_gettid), NICENESS);
+	(void) setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + NICER);
 	while ((job = next_job(pool)) != NULL)
 	{
 		job->fit.stop = pool_is_ending;

@@ -37,6 +37,24 @@ unlink $blocked;
 ok($node->wait_drained, 'it is when the disk has it');
 is($endpoint->stats->{requests}, 8, 'each once');
 
+# a session that drains waits for its own claims, whatever it has set
+$node->safe_psql('postgres', 'CREATE DATABASE drained');
+$node->safe_psql('drained', 'CREATE EXTENSION llava_zh');
+my $asked = LlavaZh::Endpoint->new;
+$node->safe_psql('drained', "CREATE SERVER sim FOREIGN DATA WRAPPER llava_zh OPTIONS (url '" . $asked->url . "', model 'test')");
+$node->safe_psql('drained', LlavaZh::Cluster::pictures_sql(1, 2));
+append_to_file($blocked, '');
+my $session = $node->background_psql('drained');
+$session->query_until(qr/start/, "\\echo start\nSET synchronous_commit = off;\nCALL llava_drain();\n\\echo end\n");
+ok($node->wait_query("SELECT wait_event FROM pg_stat_activity WHERE datname = 'drained' AND query LIKE 'CALL%'", 'WALSync|WALWrite'),
+	'llava_drain waits for the disk');
+is($asked->stats->{requests}, 0, 'and sends nothing before');
+unlink $blocked;
+$session->query_until(qr/end/, '');
+$session->quit;
+$asked->stop;
+is($node->safe_psql('drained', 'SELECT count(*) FROM llava_conversation'), '2', 'and goes on');
+
 # commits that the disk never had
 $endpoint->control(faults => 'hold=1');
 $node->insert_pictures(9, 12);
