@@ -46,7 +46,7 @@ $node->safe_psql('drained', LlavaZh::Cluster::pictures_sql(1, 2));
 append_to_file($blocked, '');
 my $session = $node->background_psql('drained');
 $session->query_until(qr/start/, "\\echo start\nSET synchronous_commit = off;\nCALL llava_drain();\n\\echo end\n");
-ok($node->wait_query("SELECT wait_event FROM pg_stat_activity WHERE datname = 'drained' AND query LIKE 'CALL%'", 'WALSync|WALWrite'),
+ok($node->wait_query("SELECT lower(wait_event) FROM pg_stat_activity WHERE datname = 'drained' AND query LIKE 'CALL%'", 'walsync|walwrite'),
 	'llava_drain waits for the disk');
 is($asked->stats->{requests}, 0, 'and sends nothing before');
 unlink $blocked;
