@@ -13,6 +13,7 @@ my $node = LlavaZh::Cluster->new('plans', conf => <<'CONF');
 shared_preload_libraries = 'llava_zh, auto_explain'
 auto_explain.log_min_duration = 0
 auto_explain.log_nested_statements = on
+log_line_prefix = '%m [%p] %q%a '
 autovacuum = off
 CONF
 my $log = $node->logfile;
