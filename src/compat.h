@@ -9,6 +9,7 @@
 #error "llava_zh needs PostgreSQL 15 or later"
 #endif
 
+#include "access/genam.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
 #include "pgstat.h"
@@ -17,6 +18,7 @@
 #include "utils/acl.h"
 #include "utils/backend_status.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
 #include "utils/wait_event.h"
 
 #if PG_VERSION_NUM >= 160000
@@ -102,6 +104,32 @@ compat_backend_status(int index)
 #endif
 
 	return local == NULL ? NULL : &local->backendStatus;
+}
+
+/* A scan of one key for index_getnext_tid. */
+static inline IndexScanDesc
+compat_index_beginscan(Relation table, Relation index, Snapshot snapshot, int nkeys)
+{
+#if PG_VERSION_NUM >= 190000
+	return index_beginscan(table, index, snapshot, NULL, nkeys, 0, 0);
+#elif PG_VERSION_NUM >= 180000
+	return index_beginscan(table, index, snapshot, NULL, nkeys, 0);
+#else
+	return index_beginscan(table, index, snapshot, nkeys, 0);
+#endif
+}
+
+/* The table's first file, below the data directory. */
+static inline void
+compat_relation_path(Relation table, char *path, size_t size)
+{
+#if PG_VERSION_NUM >= 180000
+	strlcpy(path, relpathperm(table->rd_locator, MAIN_FORKNUM).str, size);
+#elif PG_VERSION_NUM >= 160000
+	strlcpy(path, relpathperm(table->rd_locator, MAIN_FORKNUM), size);
+#else
+	strlcpy(path, relpathperm(table->rd_node, MAIN_FORKNUM), size);
+#endif
 }
 
 /* DROP DATABASE may end such a worker by itself. */

@@ -89,6 +89,7 @@ claim_reset_cursor(Loop *loop, TimestampTz from)
 	loop->cursor_visible_at = from == DT_NOBEGIN ? from : from - 1;
 	loop->cursor_image = 0;
 	loop->cursor_task[0] = '\0';
+	loop->ahead_rows = 0;
 	loop->queue_dry = false;
 	loop->claim_at = 0;
 }
@@ -197,6 +198,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 	values[5] = Int32GetDatum(loop->holder);
 	values[6] = IntervalPGetDatum(interval_of_ms(lease));
 	n = sql_run(SQL_CLAIM, values, NULL, 0);
+	loop->ahead_rows -= (int) n;
 
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -369,6 +371,8 @@ look_and_claim(Loop *loop, void *arg)
 		claim(loop, tasks, wanted, calls);
 		if (*calls != NIL)
 			pictures_read(loop, *calls);
+		if (list_length(*calls) == wanted)
+			read_ahead(loop, tasks);
 		plan_next_claim(loop, tasks, list_length(*calls) == wanted, *calls == NIL, full_pass);
 	}
 	server_record_pauses(loop);

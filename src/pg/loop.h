@@ -13,6 +13,7 @@
 #include "lib/ilist.h"
 #include "limits.h"
 #include "llava_zh.h"
+#include "utils/array.h"
 
 /* Replies wait so long to be settled together. */
 #define SETTLE_GATHER_MS 10
@@ -131,6 +132,10 @@ typedef struct Loop
 	TimestampTz cursor_visible_at;
 	int64		cursor_image;
 	char	   *cursor_task;
+	int			ahead_rows;		/* announced beyond it (read_ahead.c), up to
+								 * with this place */
+	TimestampTz ahead_visible_at;
+	int64		ahead_image;
 	List	   *claimable;		/* names of tasks the last claim looked for */
 	TimestampTz claim_at;		/* when there may be rows to claim */
 	TimestampTz look_at;		/* when servers and tasks are looked at anyway */
@@ -256,6 +261,14 @@ extern int	pictures_at_once(Loop *loop);
 
 /* Gives each call its picture's job and facts; in the claim's transaction. */
 extern void pictures_read(Loop *loop, List *calls);
+
+/* ---- read_ahead.c ---- */
+
+/*
+ * Has the kernel read the pictures that will be claimed next; in the claim's
+ * transaction.
+ */
+extern void read_ahead(Loop *loop, ArrayType *tasks);
 
 /* ---- dispatch.c ---- */
 

@@ -253,6 +253,18 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
 		"  p.released, p.rejects, p.refused_by",
 	"zltTliv"},
+	[SQL_AHEAD] = {
+		/*
+		 * the pictures of the rows that will be claimed next, as they are
+		 * stored
+		 */
+		"SELECT p.visible_at, p.image, i.image FROM ("
+		"  SELECT visible_at, image FROM @.llava_pending"
+		"  WHERE failure IS NULL AND visible_at <= pg_catalog.now()"
+		"    AND (visible_at, image) > ($1, $2) AND task = ANY ($3)"
+		"  ORDER BY visible_at, image, task LIMIT $4) p"
+		" JOIN @.llava_image i ON i.id = p.image",
+	"zlTl"},
 	[SQL_CLAIM_IMAGES] = {
 		/*
 		 * in order of id, as many as fit into $2 bytes, of which $3 are read

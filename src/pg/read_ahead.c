@@ -1,0 +1,237 @@
+/*
+ * read_ahead.c
+ *	  The pictures that will be claimed next are on their way from the disk when the
+ *	  claim reads them.
+ *
+ * A read of what is not in the page cache takes as long as the disk likes, and the
+ * loop serves no sockets meanwhile.  So the loop looks beyond its cursor, finds the
+ * blocks of the pictures' TOAST values in the index that TOAST reads them by, and tells
+ * the kernel (POSIX_FADV_WILLNEED), which reads them and keeps nobody waiting.  It is
+ * told of ranges of the file rather than of blocks, as PrefetchBuffer would: a disk
+ * that counts requests is asked a sixteenth as often.
+ *
+ * Nothing depends on it: what was not announced, or is claimed by another process, is
+ * read all the same.
+ */
+#include "postgres.h"
+
+#include "access/detoast.h"
+#include "access/genam.h"
+#include "access/nbtree.h"
+#include "access/relscan.h"
+#include "access/table.h"
+#include "access/toast_internals.h"
+#include "compat.h"
+#include "executor/spi.h"
+#include "loop.h"
+#include "storage/fd.h"
+#include "utils/fmgroids.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+/* What is announced beyond the cursor at most: bytes of pictures, and rows. */
+#define AHEAD_BYTES (8 * 1024 * 1024)
+#define AHEAD_ROWS 256
+
+/* Linux reads no more for one announcement than for a read ahead of its own. */
+#define BLOCKS_AT_ONCE (128 * 1024 / BLCKSZ)
+
+/* Blocks that follow each other in one file. */
+typedef struct Span
+{
+	Relation	relation;
+	BlockNumber first;
+	int			n;
+} Span;
+
+/* The TOAST table that holds the pictures, and what of it is to be announced. */
+typedef struct Toast
+{
+	Relation	table;			/* NULL: none was needed yet */
+	Relation   *indexes;
+	int			n_indexes;
+	IndexScanDesc scan;
+	BlockNumber leaf;			/* of the index, that was read last */
+	Span	   *spans;
+	int			n;
+	int			room;
+} Toast;
+
+static void
+announce(const Span *span)
+{
+	char		path[MAXPGPATH];
+	int			segment = span->first / RELSEG_SIZE;
+	off_t		offset = (off_t) (span->first % RELSEG_SIZE) * BLCKSZ;
+	int			fd;
+
+	compat_relation_path(span->relation, path, sizeof(path));
+	if (segment > 0)
+		snprintf(path + strlen(path), sizeof(path) - strlen(path), ".%d", segment);
+	fd = OpenTransientFile(path, O_RDONLY | PG_BINARY);
+	if (fd < 0)
+		return;
+	for (int done = 0; done < span->n; done += BLOCKS_AT_ONCE)
+		(void) posix_fadvise(fd, offset + (off_t) done * BLCKSZ,
+							 (off_t) Min(span->n - done, BLOCKS_AT_ONCE) * BLCKSZ,
+							 POSIX_FADV_WILLNEED);
+	CloseTransientFile(fd);
+}
+
+static void
+add_block(Toast *toast, Relation relation, BlockNumber block)
+{
+	Span	   *last = toast->n > 0 ? &toast->spans[toast->n - 1] : NULL;
+
+	if (last != NULL && last->relation == relation && block >= last->first)
+	{
+		if (block < last->first + last->n)
+			return;
+		/* a span lies in one file */
+		if (block == last->first + last->n && block % RELSEG_SIZE != 0)
+		{
+			last->n++;
+			return;
+		}
+	}
+	if (toast->n == toast->room)
+	{
+		toast->room *= 2;
+		toast->spans = repalloc(toast->spans, sizeof(Span) * toast->room);
+	}
+	toast->spans[toast->n++] = (Span)
+	{
+		relation, block, 1
+	};
+}
+
+static void
+toast_open(Toast *toast, Oid table)
+{
+	int			valid;
+
+	toast->table = table_open(table, AccessShareLock);
+	valid = toast_open_indexes(toast->table, AccessShareLock, &toast->indexes, &toast->n_indexes);
+	/* of index entries only, whoever sees what they point to */
+	toast->scan = compat_index_beginscan(toast->table, toast->indexes[valid], SnapshotAny, 1);
+	toast->leaf = InvalidBlockNumber;
+	toast->room = 64;
+	toast->n = 0;
+	toast->spans = palloc(sizeof(Span) * toast->room);
+}
+
+static void
+toast_close(Toast *toast)
+{
+	pfree(toast->spans);
+	index_endscan(toast->scan);
+	toast_close_indexes(toast->indexes, toast->n_indexes, AccessShareLock);
+	table_close(toast->table, AccessShareLock);
+}
+
+/* The blocks of one value, which the index has in the order of its chunks. */
+static void
+add_value(Toast *toast, Oid value)
+{
+	ScanKeyData key;
+	ItemPointer chunk;
+
+	ScanKeyInit(&key, 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value));
+	index_rescan(toast->scan, &key, 1, NULL, 0);
+	while ((chunk = index_getnext_tid(toast->scan, ForwardScanDirection)) != NULL)
+	{
+		toast->leaf = ((BTScanOpaque) toast->scan->opaque)->currPos.currPage;
+		add_block(toast, toast->table, ItemPointerGetBlockNumber(chunk));
+	}
+}
+
+/* Pictures in rows of the table itself, or in files, have come or will come otherwise. */
+static void
+add_picture(Toast *toast, Datum picture)
+{
+	struct varlena *value = (struct varlena *) DatumGetPointer(picture);
+	struct varatt_external pointer;
+
+	if (!VARATT_IS_EXTERNAL_ONDISK(value))
+		return;
+	VARATT_EXTERNAL_GET_POINTER(pointer, value);
+	if (toast->table == NULL)
+		toast_open(toast, pointer.va_toastrelid);
+	if (RelationGetRelid(toast->table) == pointer.va_toastrelid)
+		add_value(toast, pointer.va_valueid);
+}
+
+/*
+ * All of it after the last lookup, whose own reads would else wait behind it.  Where
+ * values were stored one after the other the index goes on in the next blocks.
+ */
+static void
+announce_all(Toast *toast)
+{
+	if (toast->leaf != InvalidBlockNumber)
+		for (int i = 1; i <= BLOCKS_AT_ONCE; i++)
+			add_block(toast, toast->scan->indexRelation, toast->leaf + i);
+	for (int i = 0; i < toast->n; i++)
+		announce(&toast->spans[i]);
+}
+
+/* Where to go on: where the last announcement ended, unless the cursor is there. */
+static int
+rows_to_announce(Loop *loop)
+{
+	int			most = (int) Min(AHEAD_ROWS, Max(AHEAD_BYTES / Max(loop->picture_size, 1), 1));
+
+	if (loop->ahead_visible_at < loop->cursor_visible_at ||
+		(loop->ahead_visible_at == loop->cursor_visible_at &&
+		 loop->ahead_image < loop->cursor_image))
+		loop->ahead_rows = 0;
+	if (loop->ahead_rows <= 0)
+	{
+		loop->ahead_rows = 0;
+		loop->ahead_visible_at = loop->cursor_visible_at;
+		loop->ahead_image = loop->cursor_image;
+	}
+	return most - loop->ahead_rows;
+}
+
+void
+read_ahead(Loop *loop, ArrayType *tasks)
+{
+	int			wanted = rows_to_announce(loop);
+	Toast		toast = {0};
+	Datum		values[4] = {
+		TimestampTzGetDatum(loop->ahead_visible_at), Int64GetDatum(loop->ahead_image),
+		PointerGetDatum(tasks), Int64GetDatum(wanted)
+	};
+	uint64		n;
+	SPITupleTable *table;
+
+	if (wanted <= 0)
+		return;
+	n = sql_run(SQL_AHEAD, values, NULL, 0);
+	table = SPI_tuptable;
+	for (uint64 i = 0; i < n; i++)
+	{
+		bool		isnull;
+		int64		image = DatumGetInt64(SPI_getbinval(table->vals[i], table->tupdesc, 2, &isnull));
+		Datum		picture = SPI_getbinval(table->vals[i], table->tupdesc, 3, &isnull);
+
+		/* an image has a row for each of its tasks */
+		if (!isnull && image != loop->ahead_image)
+			add_picture(&toast, picture);
+		loop->ahead_visible_at =
+			DatumGetTimestampTz(SPI_getbinval(table->vals[i], table->tupdesc, 1, &isnull));
+		loop->ahead_image = image;
+		loop->ahead_rows++;
+		loop_serve(loop);
+	}
+	if (toast.table != NULL)
+	{
+		announce_all(&toast);
+		toast_close(&toast);
+	}
+	SPI_freetuptable(table);
+}
