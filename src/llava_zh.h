@@ -256,10 +256,10 @@ extern LongImages long_images_fit(const LlavaTask *task, LongImages of_row,
 
 /* ---- conversation.c: turns to jsonb ---- */
 
-/* '[{"from": ..., "value": ...}, ...]'; question: the human turn of a description, or NULL. */
-extern char *conversation_json(const ReplyResult *result, const char *question, int *rounds);
+/* [{"from": ..., "value": ...}, ...] as jsonb; question: the human turn of a description, or NULL. */
+extern Datum conversation_turns(const ReplyResult *result, const char *question, int *rounds);
 extern Datum conversation_flags(uint32 flags);	/* text[] */
-extern char *conversation_measures(const ReplyMeasures *measures);	/* JSON text */
+extern Datum conversation_measures(const ReplyMeasures *measures);	/* jsonb */
 
 /* The server's finish_reason (NULL: it said none) as the parser knows it. */
 extern ReplyFinish conversation_finish(const char *finish_reason);

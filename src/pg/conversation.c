@@ -12,38 +12,53 @@
 #include "task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/json.h"
 #include "utils/jsonb.h"
 
 PG_FUNCTION_INFO_V1(llava_parse_reply);
 
 static void
-append_turn(StringInfo json, bool human, const char *text)
+set_string(JsonbValue *value, const char *text, size_t length)
 {
-	appendStringInfo(json, "%s{\"from\": \"%s\", \"value\": ", json->len > 1 ? ", " : "",
-					 human ? "human" : "gpt");
-	escape_json(json, text);
-	appendStringInfoChar(json, '}');
+	value->type = jbvString;
+	value->val.string.len = (int) length;
+	value->val.string.val = unconstify(char *, text);
 }
 
-char *
-conversation_json(const ReplyResult *result, const char *question, int *rounds)
+/* Keys in jsonb's order, as pushJsonbValue would sort them. */
+static void
+set_turn(JsonbValue *value, bool human, const char *text, size_t length)
 {
-	StringInfoData json;
+	JsonbPair  *pairs = palloc0(sizeof(JsonbPair) * 2);
 
-	initStringInfo(&json);
-	appendStringInfoChar(&json, '[');
+	set_string(&pairs[0].key, "from", strlen("from"));
+	set_string(&pairs[0].value, human ? "human" : "gpt", strlen(human ? "human" : "gpt"));
+	set_string(&pairs[1].key, "value", strlen("value"));
+	set_string(&pairs[1].value, text, length);
+	value->type = jbvObject;
+	value->val.object.nPairs = 2;
+	value->val.object.pairs = pairs;
+}
+
+Datum
+conversation_turns(const ReplyResult *result, const char *question, int *rounds)
+{
+	JsonbValue *turns = palloc0(sizeof(JsonbValue) * (result->n_turns + 1));
+	JsonbValue	array = {.type = jbvArray};
+	int			n = 0;
+
 	*rounds = 0;
 	if (question != NULL)
-		append_turn(&json, true, question);
+		set_turn(&turns[n++], true, question, strlen(question));
 	for (int i = 0; i < result->n_turns; i++)
 	{
-		append_turn(&json, result->turns[i].human, result->turns[i].text);
-		if (!result->turns[i].human)
-			(*rounds)++;
+		const ReplyTurn *turn = &result->turns[i];
+
+		set_turn(&turns[n++], turn->human, turn->text, turn->length);
+		*rounds += !turn->human;
 	}
-	appendStringInfoChar(&json, ']');
-	return json.data;
+	array.val.array.nElems = n;
+	array.val.array.elems = turns;
+	return JsonbPGetDatum(JsonbValueToJsonb(&array));
 }
 
 Datum
@@ -68,7 +83,7 @@ append_share(StringInfo json, const char *name, double share)
 		appendStringInfo(json, ", \"%s\": null", name);
 }
 
-char *
+Datum
 conversation_measures(const ReplyMeasures *measures)
 {
 	StringInfoData json;
@@ -85,7 +100,7 @@ conversation_measures(const ReplyMeasures *measures)
 	appendStringInfo(&json, ", \"rounds\": %d, \"shortest_question\": %d, \"longest_question\": %d,"
 					 " \"shortest_answer\": %d}", measures->rounds, measures->shortest_question,
 					 measures->longest_question, measures->shortest_answer);
-	return json.data;
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
 
 ReplyFinish
@@ -135,10 +150,7 @@ verdict_row(FunctionCallInfo fcinfo, const LlavaTask *task, const ReplyResult *r
 	nulls[0] = result->reason != REPLY_ACCEPTED;
 	nulls[1] = !nulls[0];
 	if (nulls[1])
-		values[0] = DirectFunctionCall1(jsonb_in,
-										CStringGetDatum(conversation_json(result,
-																		  first_question(task),
-																		  &rounds)));
+		values[0] = conversation_turns(result, first_question(task), &rounds);
 	else
 		values[1] = CStringGetTextDatum(reply_reason_name(result->reason));
 	values[2] = conversation_flags(result->flags);

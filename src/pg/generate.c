@@ -384,9 +384,7 @@ conversation_of(Asking *asking)
 		question = task_question(asking->task,
 								 (int64) hash_bytes_extended(asking->image,
 															 (int) asking->image_size, 0));
-	return DirectFunctionCall1(jsonb_in,
-							   CStringGetDatum(conversation_json(&asking->result, question,
-																 &rounds)));
+	return conversation_turns(&asking->result, question, &rounds);
 }
 
 static Datum

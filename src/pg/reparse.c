@@ -86,12 +86,6 @@ same_word(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-static Datum
-jsonb_of(const char *json)
-{
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json));
-}
-
 static bool
 same_jsonb(Datum a, Datum b)
 {
@@ -131,7 +125,7 @@ judge(Stored *stored)
 						   DatumGetInt64(stored->column[READ_IMAGE]))));
 	stored->after = conversation_reason(&stored->envelope, &stored->result);
 	stored->flags = conversation_flags(stored->result.flags);
-	stored->measures = jsonb_of(conversation_measures(&stored->result.measures));
+	stored->measures = conversation_measures(&stored->result.measures);
 	return true;
 }
 
@@ -201,7 +195,7 @@ write_verdict(const Stored *stored)
 	v[4] = Int64GetDatum((int64) stored->result.offset);
 	nulls[4] = rejected ? ' ' : 'n';
 	v[5] = stored->flags;
-	v[6] = CStringGetTextDatum(conversation_measures(&stored->result.measures));
+	v[6] = stored->measures;
 	v[7] = Int32GetDatum(REPLY_PARSER_VERSION);
 	return sql_run(SQL_REPARSE_VERDICT, v, nulls, 0) > 0;
 }
@@ -232,7 +226,7 @@ make_sample(const Stored *stored)
 
 	v[0] = stored->column[READ_IMAGE];
 	v[1] = stored->column[READ_TASK];
-	v[2] = CStringGetTextDatum(conversation_json(&stored->result, human_turn(stored), &rounds));
+	v[2] = conversation_turns(&stored->result, human_turn(stored), &rounds);
 	v[3] = Int32GetDatum(rounds);
 	v[4] = stored->flags;
 	v[5] = stored->column[READ_ID];
@@ -278,7 +272,7 @@ rewrite_sample(Reparse *reparse, const Stored *stored, bool flags_too)
 		return;
 	v[0] = stored->column[READ_IMAGE];
 	v[1] = stored->column[READ_TASK];
-	v[2] = CStringGetTextDatum(conversation_json(&stored->result, human_turn(stored), &rounds));
+	v[2] = conversation_turns(&stored->result, human_turn(stored), &rounds);
 	v[3] = Int32GetDatum(rounds);
 	v[4] = stored->flags;
 	v[5] = stored->column[READ_ID];
@@ -497,7 +491,7 @@ report(const Reparse *reparse)
 		appendStringInfo(&json, ", \"count\": " INT64_FORMAT "}", change->n);
 	}
 	appendStringInfoString(&json, "]}");
-	return jsonb_of(json.data);
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
 
 static Reparse *

@@ -53,6 +53,8 @@ typedef struct Batch
 	int			n_tallies;
 	uint64		accepted;
 	uint64		failed;
+	const Call *parameters_of;	/* whose parameters these are; NULL: none */
+	Datum		parameters;		/* jsonb */
 } Batch;
 
 char *
@@ -184,9 +186,9 @@ retry_delay(const Call *call)
 						  (uint64) call->seed * UINT64CONST(0x9E3779B97F4A7C15) + call->id);
 }
 
-/* What the request was made with, as JSON. */
-static char *
-parameters_json(const Call *call)
+/* What the request was made with, as jsonb. */
+static Datum
+parameters_datum(const Call *call)
 {
 	const VlmSampling *sampling = &call->sampling;
 	StringInfoData json;
@@ -209,7 +211,20 @@ parameters_json(const Call *call)
 	if (call->server->options->extra_body != NULL)
 		appendStringInfo(&json, ",\"extra_body\":%s", call->server->options->extra_body);
 	appendStringInfoChar(&json, '}');
-	return json.data;
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+}
+
+/* Mostly the same as of the call before. */
+static Datum
+parameters_of(Batch *batch, const Call *call)
+{
+	const Call *like = batch->parameters_of;
+
+	if (like == NULL || like->server != call->server || like->max_pixels != call->max_pixels ||
+		memcmp(&like->sampling, &call->sampling, sizeof(VlmSampling)) != 0)
+		batch->parameters = parameters_datum(call);
+	batch->parameters_of = call;
+	return batch->parameters;
 }
 
 static Datum
@@ -224,7 +239,7 @@ body_datum(Call *call)
 
 /* The ledger row of a complete HTTP 200 body. */
 static void
-settle_reply(Call *call, bool late, const char *reason)
+settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 {
 	const ReplyResult *result = &call->result;
 	const VlmEnvelope *envelope = &call->envelope;
@@ -241,7 +256,7 @@ settle_reply(Call *call, bool late, const char *reason)
 	v[4] = CStringGetTextDatum(call->server->options->name);
 	v[5] = CStringGetTextDatum(call->server->options->model);
 	v[6] = outside_text(envelope->model, &nulls[6]);
-	v[7] = CStringGetTextDatum(parameters_json(call));
+	v[7] = parameters_of(batch, call);
 	v[8] = Int32GetDatum(call->variation);
 	v[9] = Int64GetDatum(call->seed);
 	v[10] = Int32GetDatum(call->sent_width);
@@ -256,7 +271,8 @@ settle_reply(Call *call, bool late, const char *reason)
 	v[19] = known_number(parsed && result->reason != REPLY_ACCEPTED ?
 						 (int64) result->offset : -1, &nulls[19]);
 	v[20] = conversation_flags(parsed ? result->flags : 0);
-	v[21] = outside_text(parsed ? conversation_measures(&result->measures) : NULL, &nulls[21]);
+	v[21] = parsed ? conversation_measures(&result->measures) : (Datum) 0;
+	nulls[21] = parsed ? ' ' : 'n';
 	v[22] = Int32GetDatum(REPLY_PARSER_VERSION);
 	v[23] = outside_text(long_images_name(call->long_done), &nulls[23]);
 	v[24] = Int64GetDatum(call->image_tokens);
@@ -273,7 +289,7 @@ settle_sample(Call *call)
 
 	v[0] = Int64GetDatum(call->image);
 	v[1] = CStringGetTextDatum(call->task->name);
-	v[2] = CStringGetTextDatum(conversation_json(&call->result, question, &rounds));
+	v[2] = conversation_turns(&call->result, question, &rounds);
 	v[3] = Int32GetDatum(rounds);
 	v[4] = conversation_flags(call->result.flags);
 	v[5] = Int64GetDatum(call->id);
@@ -303,7 +319,7 @@ settle_answer(Batch *batch, Call *call)
 	}
 	else
 		mine = settle_reject(batch, call, reason, NULL);
-	settle_reply(call, !mine, reason);
+	settle_reply(batch, call, !mine, reason);
 	tally->replies++;
 	tally->prompt_tokens += Max(call->envelope.prompt_tokens, 0);
 	tally->completion_tokens += Max(call->envelope.completion_tokens, 0);
@@ -351,7 +367,7 @@ settle_failure(Batch *batch, Call *call)
 	if (call->response.status == 200 && call->response.curl_code == 0 &&
 		call->response.body != NULL)
 	{
-		settle_reply(call, !mine, outcome->reason);
+		settle_reply(batch, call, !mine, outcome->reason);
 		tally->replies++;
 	}
 }
@@ -402,6 +418,7 @@ settle_batch(Loop *loop, void *arg)
 	tx_check_ledger();
 	batch->n_tallies = 0;
 	batch->accepted = batch->failed = 0;
+	batch->parameters_of = NULL;
 	for (int i = 0; i < batch->n_calls; i++)
 	{
 		settle_call(batch, batch->calls[i]);

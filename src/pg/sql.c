@@ -316,23 +316,23 @@ static const Statement statements[SQL_STATEMENTS] = {
 	/* Queue: settle */
 	[SQL_SETTLE_REPLY] = {
 		REPLY_COLUMNS
-		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12, $13, $14,"
-		"  $15, $16, $17, $18, $19, $20, $21, $22::pg_catalog.jsonb, $23, $24, $25)",
+		" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+		"  $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
 	REPLY_TYPES},
 	[SQL_SETTLE_LATE] = {
 		/* about a picture that is gone: only what it cost */
 		REPLY_COLUMNS
-		" SELECT $1, $2, $3, $4, $5, $6, $7, $8::pg_catalog.jsonb, $9, $10, $11, $12,"
+		" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
 		"  CASE WHEN gone THEN '' ELSE $13 END, $14, $15, $16, $17, $18, $19,"
 		"  CASE WHEN NOT gone THEN $20 END, $21,"
-		"  CASE WHEN NOT gone THEN $22 END::pg_catalog.jsonb, $23, $24, $25 "
+		"  CASE WHEN NOT gone THEN $22 END, $23, $24, $25 "
 		"FROM (SELECT NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (gone)",
 	REPLY_TYPES},
 	[SQL_SETTLE_DONE] = {
 	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3", "ltl"},
 	[SQL_SETTLE_SAMPLE] = {
 		"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
-		"  task_version) VALUES ($1, $2, $3::pg_catalog.jsonb, $4, $5, $6, $7) "
+		"  task_version) VALUES ($1, $2, $3, $4, $5, $6, $7) "
 		"ON CONFLICT (image, task) DO UPDATE SET conversation = EXCLUDED.conversation,"
 		"  rounds = EXCLUDED.rounds, flags = EXCLUDED.flags, reply = EXCLUDED.reply,"
 		"  task_version = EXCLUDED.task_version, created_at = pg_catalog.now(),"
@@ -365,7 +365,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"ltl"},
 	[SQL_REPARSE_VERDICT] = {
 		"UPDATE @.llava_reply SET reason = $4, reason_offset = $5, flags = $6,"
-		"  measures = $7::pg_catalog.jsonb, parser_version = $8"
+		"  measures = $7, parser_version = $8"
 		" WHERE image = $1 AND id = $2 AND reason IS NOT DISTINCT FROM $3",
 	"llttlTji"},
 	[SQL_REPARSE_DONE] = {
@@ -374,13 +374,13 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"ltjiTli"},
 	[SQL_REPARSE_SAMPLE] = {
 		"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
-		"  task_version) SELECT $1, $2, $3::pg_catalog.jsonb, $4, $5, $6, $7"
+		"  task_version) SELECT $1, $2, $3, $4, $5, $6, $7"
 		" FROM @.llava_image WHERE id = $1 ON CONFLICT DO NOTHING",
 	"ltjiTli"},
 	[SQL_REPARSE_REWRITE] = {
-		"UPDATE @.llava_conversation SET conversation = $3::pg_catalog.jsonb, rounds = $4,"
+		"UPDATE @.llava_conversation SET conversation = $3, rounds = $4,"
 		"  flags = $5 WHERE image = $1 AND task = $2 AND reply = $6 AND keep IS NULL"
-		"  AND (conversation <> $3::pg_catalog.jsonb OR flags <> $5)",
+		"  AND (conversation <> $3 OR flags <> $5)",
 	"ltjiTl"},
 	[SQL_REPARSE_WITHDRAW] = {
 		"DELETE FROM @.llava_conversation WHERE image = $1 AND task = $2 AND reply = $3"
@@ -494,8 +494,9 @@ argument_type(char letter)
 	switch (letter)
 	{
 		case 't':
-		case 'j':
 			return TEXTOID;
+		case 'j':
+			return JSONBOID;
 		case 'i':
 			return INT4OID;
 		case 'l':

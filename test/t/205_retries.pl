@@ -100,6 +100,26 @@ is(sql("SELECT llava_retry(task => '日常对话')"), '0', 'none of another task
 is(sql("SELECT llava_retry(task => '$task')"), $rest, 'all of a task');
 ok($node->wait_query('SELECT count(*) = 0 FROM llava_pending'), 'all are samples');
 
+# replies that are settled together, asked with what each task says
+$endpoint->control(faults => 'hold=1');
+my $before = $endpoint->requests;
+my @tasks = ('日常对话', '复杂推理', '描述图片');
+for (1 .. 6)
+{
+	++$picture;
+	$node->insert_pictures($picture, $picture, $tasks[ $picture % 3 ]);
+}
+$endpoint->wait_for(in_flight => 6);
+$endpoint->control(faults => '');
+$endpoint->control(release => 1);
+ok($node->wait_drained, 'six replies at once');
+@asked = $endpoint->requests;
+@asked = splice @asked, $before;
+cmp_ok(scalar(uniq map { $_->{max_tokens} } @asked), '>', 1, 'of tasks that differ');
+is(sql("SELECT string_agg(id || ' ' || (parameters ->> 'max_tokens'), ', ' ORDER BY id) FROM (SELECT * FROM llava_reply ORDER BY id DESC LIMIT 6) r"),
+	join(', ', map { "$_->{request_id} $_->{max_tokens}" } sort { $a->{request_id} <=> $b->{request_id} } @asked),
+	'the ledger says of each with what it was asked');
+
 my ($code, $out, $err) = $node->psql('postgres', "SELECT llava_retry(task => '描图')");
 like($err, qr/ERROR:.*描图.*HINT:.*日常对话/s, 'a task that is not there is an error that names those that are');
 (undef, $out, $err) = $node->psql('postgres', "SELECT llava_retry(reason => 'degenerated')");
