@@ -89,7 +89,7 @@ claim_reset_cursor(Loop *loop, TimestampTz from)
 	loop->cursor_visible_at = from == DT_NOBEGIN ? from : from - 1;
 	loop->cursor_image = 0;
 	loop->cursor_task[0] = '\0';
-	loop->ahead_rows = 0;
+	loop->ahead_begin.visible_at = loop->ahead_end.visible_at = DT_NOBEGIN;
 	loop->queue_dry = false;
 	loop->claim_at = 0;
 }
@@ -198,7 +198,6 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 	values[5] = Int32GetDatum(loop->holder);
 	values[6] = IntervalPGetDatum(interval_of_ms(lease));
 	n = sql_run(SQL_CLAIM, values, NULL, 0);
-	loop->ahead_rows -= (int) n;
 
 	for (uint64 i = 0; i < n; i++)
 	{

@@ -97,6 +97,13 @@ typedef struct Call
 	bool		postponed;		/* which the log has said */
 } Call;
 
+/* An image's rows in the order of the queue. */
+typedef struct QueuePlace
+{
+	TimestampTz visible_at;
+	int64		image;
+} QueuePlace;
+
 typedef struct Loop
 {
 	MemoryContext context;
@@ -132,10 +139,9 @@ typedef struct Loop
 	TimestampTz cursor_visible_at;
 	int64		cursor_image;
 	char	   *cursor_task;
-	int			ahead_rows;		/* announced beyond it (read_ahead.c), up to
-								 * with this place */
-	TimestampTz ahead_visible_at;
-	int64		ahead_image;
+	QueuePlace	ahead_begin;	/* the last announcement of pictures
+								 * (read_ahead.c): beyond this place */
+	QueuePlace	ahead_end;		/* up to and with this one */
 	List	   *claimable;		/* names of tasks the last claim looked for */
 	TimestampTz claim_at;		/* when there may be rows to claim */
 	TimestampTz look_at;		/* when servers and tasks are looked at anyway */

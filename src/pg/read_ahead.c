@@ -32,8 +32,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-/* What is announced beyond the cursor at most: bytes of pictures, and rows. */
-#define AHEAD_BYTES (8 * 1024 * 1024)
+/*
+ * One announcement ends with the picture that goes over so many bytes, and has so many
+ * rows at most.  Two lie beyond the cursor: the next is made when it has reached the
+ * second, so that there is a claim's time for each.
+ */
+#define AHEAD_BYTES (4 * 1024 * 1024)
 #define AHEAD_ROWS 256
 
 /* Linux reads no more for one announcement than for a read ahead of its own. */
@@ -58,10 +62,11 @@ typedef struct Toast
 	Span	   *spans;
 	int			n;
 	int			room;
+	int64		bytes;			/* of the values */
 } Toast;
 
 static void
-announce(const Span *span)
+announce(Loop *loop, const Span *span)
 {
 	char		path[MAXPGPATH];
 	int			segment = span->first / RELSEG_SIZE;
@@ -75,9 +80,12 @@ announce(const Span *span)
 	if (fd < 0)
 		return;
 	for (int done = 0; done < span->n; done += BLOCKS_AT_ONCE)
+	{
 		(void) posix_fadvise(fd, offset + (off_t) done * BLCKSZ,
 							 (off_t) Min(span->n - done, BLOCKS_AT_ONCE) * BLCKSZ,
 							 POSIX_FADV_WILLNEED);
+		loop_serve(loop);
+	}
 	CloseTransientFile(fd);
 }
 
@@ -160,8 +168,10 @@ add_picture(Toast *toast, Datum picture)
 	VARATT_EXTERNAL_GET_POINTER(pointer, value);
 	if (toast->table == NULL)
 		toast_open(toast, pointer.va_toastrelid);
-	if (RelationGetRelid(toast->table) == pointer.va_toastrelid)
-		add_value(toast, pointer.va_valueid);
+	if (RelationGetRelid(toast->table) != pointer.va_toastrelid)
+		return;
+	add_value(toast, pointer.va_valueid);
+	toast->bytes += VARATT_EXTERNAL_GET_EXTSIZE(pointer);
 }
 
 /*
@@ -169,69 +179,77 @@ add_picture(Toast *toast, Datum picture)
  * values were stored one after the other the index goes on in the next blocks.
  */
 static void
-announce_all(Toast *toast)
+announce_all(Loop *loop, Toast *toast)
 {
 	if (toast->leaf != InvalidBlockNumber)
 		for (int i = 1; i <= BLOCKS_AT_ONCE; i++)
 			add_block(toast, toast->scan->indexRelation, toast->leaf + i);
 	for (int i = 0; i < toast->n; i++)
-		announce(&toast->spans[i]);
+		announce(loop, &toast->spans[i]);
 }
 
-/* Where to go on: where the last announcement ended, unless the cursor is there. */
-static int
-rows_to_announce(Loop *loop)
+static bool
+cursor_has_reached(const Loop *loop, const QueuePlace *place)
 {
-	int			most = (int) Min(AHEAD_ROWS, Max(AHEAD_BYTES / Max(loop->picture_size, 1), 1));
+	return place->visible_at < loop->cursor_visible_at ||
+		(place->visible_at == loop->cursor_visible_at && place->image <= loop->cursor_image);
+}
 
-	if (loop->ahead_visible_at < loop->cursor_visible_at ||
-		(loop->ahead_visible_at == loop->cursor_visible_at &&
-		 loop->ahead_image < loop->cursor_image))
-		loop->ahead_rows = 0;
-	if (loop->ahead_rows <= 0)
+/* The next announcement begins where the last one ended, or at the cursor. */
+static void
+move_on(Loop *loop)
+{
+	if (cursor_has_reached(loop, &loop->ahead_end))
 	{
-		loop->ahead_rows = 0;
-		loop->ahead_visible_at = loop->cursor_visible_at;
-		loop->ahead_image = loop->cursor_image;
+		loop->ahead_end.visible_at = loop->cursor_visible_at;
+		loop->ahead_end.image = loop->cursor_image;
 	}
-	return most - loop->ahead_rows;
+	loop->ahead_begin = loop->ahead_end;
+}
+
+static void
+announce_rows(Loop *loop, SPITupleTable *table, uint64 n)
+{
+	Toast		toast = {0};
+
+	for (uint64 i = 0; i < n && toast.bytes < AHEAD_BYTES; i++)
+	{
+		HeapTuple	row = table->vals[i];
+		bool		isnull;
+		int64		image = DatumGetInt64(SPI_getbinval(row, table->tupdesc, 2, &isnull));
+		Datum		picture = SPI_getbinval(row, table->tupdesc, 3, &isnull);
+
+		/* an image has a row for each of its tasks */
+		if (!isnull && image != loop->ahead_end.image)
+			add_picture(&toast, picture);
+		loop->ahead_end.visible_at =
+			DatumGetTimestampTz(SPI_getbinval(row, table->tupdesc, 1, &isnull));
+		loop->ahead_end.image = image;
+		loop_serve(loop);
+	}
+	if (toast.table != NULL)
+	{
+		announce_all(loop, &toast);
+		toast_close(&toast);
+	}
 }
 
 void
 read_ahead(Loop *loop, ArrayType *tasks)
 {
-	int			wanted = rows_to_announce(loop);
-	Toast		toast = {0};
-	Datum		values[4] = {
-		TimestampTzGetDatum(loop->ahead_visible_at), Int64GetDatum(loop->ahead_image),
-		PointerGetDatum(tasks), Int64GetDatum(wanted)
-	};
+	Datum		values[4];
 	uint64		n;
 	SPITupleTable *table;
 
-	if (wanted <= 0)
+	if (!cursor_has_reached(loop, &loop->ahead_begin))
 		return;
+	move_on(loop);
+	values[0] = TimestampTzGetDatum(loop->ahead_end.visible_at);
+	values[1] = Int64GetDatum(loop->ahead_end.image);
+	values[2] = PointerGetDatum(tasks);
+	values[3] = Int64GetDatum(Min(AHEAD_ROWS, AHEAD_BYTES / Max(loop->picture_size, 1) + 1));
 	n = sql_run(SQL_AHEAD, values, NULL, 0);
 	table = SPI_tuptable;
-	for (uint64 i = 0; i < n; i++)
-	{
-		bool		isnull;
-		int64		image = DatumGetInt64(SPI_getbinval(table->vals[i], table->tupdesc, 2, &isnull));
-		Datum		picture = SPI_getbinval(table->vals[i], table->tupdesc, 3, &isnull);
-
-		/* an image has a row for each of its tasks */
-		if (!isnull && image != loop->ahead_image)
-			add_picture(&toast, picture);
-		loop->ahead_visible_at =
-			DatumGetTimestampTz(SPI_getbinval(table->vals[i], table->tupdesc, 1, &isnull));
-		loop->ahead_image = image;
-		loop->ahead_rows++;
-		loop_serve(loop);
-	}
-	if (toast.table != NULL)
-	{
-		announce_all(&toast);
-		toast_close(&toast);
-	}
+	announce_rows(loop, table, n);
 	SPI_freetuptable(table);
 }
