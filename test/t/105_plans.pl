@@ -42,6 +42,8 @@ sub drains_by_lookups
 	cmp_ok(scalar @claims, '>', 10, "$what: claims are in the log");
 	my ($sorted) = grep { /^\s+->  (?:Incremental )?Sort/m } @claims;
 	is($sorted, undef, "$what: no claim sorts the queue");
+	my ($searched) = grep { !/->  Tid Scan on llava_pending/ } @claims;
+	is($searched, undef, "$what: a claim has the rows it locked at hand, without a look through an index");
 	my ($scanned) = grep { /(?:Seq|Bitmap Heap) Scan on llava_(?:pending|image|reply|conversation|seen|hash)\b/ } @plans;
 	is($scanned, undef, "$what: no table that grows is read whole");
 	return;
