@@ -282,7 +282,10 @@ start_call(Loop *loop, Call *call)
 	call->job->fit.min_pixels = options->min_pixels;
 	call->job->fit.max_pixels = options->max_pixels;
 	if (fit_if_long(loop, call))
+	{
+		dlist_push_tail(&loop->preparing, &call->node);
 		image_pool_submit(loop->images, call->job);
+	}
 	else
 	{
 		call->server->unsent--;

@@ -79,6 +79,12 @@ dispatch_prepared(Loop *loop)
 	{
 		Call	   *call = job->user;
 
+		if (call == NULL)
+		{
+			image_job_free(job);
+			continue;
+		}
+		dlist_delete(&call->node);
 		if (job->status == IMAGE_NO_DIRECTORY)
 		{
 			files_away(loop, call);
@@ -225,6 +231,38 @@ give_back(Loop *loop, Call *call, const char *reason)
 	dlist_push_tail(&loop->finished, &call->node);
 }
 
+static void
+give_back_list(Loop *loop, dlist_head *list)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, list)
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		dlist_delete(&call->node);
+		give_back(loop, call, "stopped");
+	}
+}
+
+void
+dispatch_unsent(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->preparing)
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		/* the pool has it, and may give it back without its call */
+		call->job->user = NULL;
+		call->job = NULL;
+	}
+	give_back_list(loop, &loop->preparing);
+	give_back_list(loop, &loop->hashed);
+	give_back_list(loop, &loop->ready);
+}
+
 /* Whether the lease lasts for the request; else it must be renewed first. */
 static bool
 lease_is_long_enough(const Call *call)
@@ -345,6 +383,8 @@ dispatch_ready(Loop *loop)
 	dlist_mutable_iter iter;
 
 	loop->renewal_needed = false;
+	if (stop_wanted())
+		return wait;
 	dlist_foreach_modify(iter, &loop->ready)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);

@@ -58,6 +58,7 @@ loop_new(int holder, bool in_procedure)
 	loop->cursor_task = MemoryContextStrdup(context, "");
 	loop->next_due = DT_NOEND;
 	dlist_init(&loop->servers);
+	dlist_init(&loop->preparing);
 	dlist_init(&loop->hashed);
 	dlist_init(&loop->ready);
 	dlist_init(&loop->sent);
@@ -220,6 +221,16 @@ loop_turn(Loop *loop, long max_ms)
 	take_queued(loop, woken);
 	if (woken && servers_any_paused(loop))
 		loop->look_at = 0;
+}
+
+void
+loop_wind_up(Loop *loop)
+{
+	do
+		transport_serve();
+	while (dispatch_responses(loop));
+	dispatch_unsent(loop);
+	settle_all(loop);
 }
 
 bool

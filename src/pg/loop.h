@@ -1,10 +1,10 @@
 /*
  * loop.h
  *	  What the files of the draining loop share: tx.c, servers.c, claim.c,
- *	  dispatch.c, duplicates.c, settle.c, loop.c, worker.c.
+ *	  dispatch.c, duplicates.c, settle.c, stop.c, loop.c, worker.c.
  *
  * A claimed row is a Call.  It walks one way through the lists of the Loop:
- * claimed -> (preparing, in the image pool) -> hashed -> ready -> sent -> finished,
+ * claimed -> preparing -> hashed -> ready -> sent -> finished,
  * and is freed when its settle has committed; or parked from hashed, as a copy.
  */
 #ifndef LLAVA_LOOP_H
@@ -123,6 +123,7 @@ typedef struct Loop
 	TaskSet    *tasks;
 	bool		servers_stale;	/* the catalogue has changed */
 
+	dlist_head	preparing;		/* Call: its job is in the image pool */
 	dlist_head	hashed;			/* Call: prepared, to be held against others */
 	dlist_head	ready;			/* Call: prepared, to be sent */
 	dlist_head	sent;			/* Call: in flight */
@@ -280,6 +281,8 @@ extern void read_ahead(Loop *loop, ArrayType *tasks);
 
 extern void dispatch_prepared(Loop *loop);	/* image pool -> hashed, ready or
 											 * finished */
+extern void dispatch_unsent(Loop *loop);	/* preparing, hashed and ready ->
+											 * finished, for the queue */
 extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to
 										 * try again */
 
@@ -297,12 +300,20 @@ extern void duplicates_park(Loop *loop);	/* hashed -> ready, or parked; a
 
 /* ---- settle.c ---- */
 
-extern void settle_finished(Loop *loop);	/* one batch, transactions of its
-											 * own */
+extern bool settle_finished(Loop *loop);	/* one batch, transactions of its
+											 * own; false: there was none */
+extern void settle_all(Loop *loop); /* tries all that is finished once */
 extern void settle_renew_leases(Loop *loop);
 
 /* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
 extern char *settle_clean_text(const char *text);
+
+/* ---- stop.c ---- */
+
+/* From now on SIGTERM leaves this worker time to put down what it holds. */
+extern void stop_watch(void);
+extern bool stop_wanted(void);	/* then nothing is sent any more */
+extern void stop_now(void);
 
 /* ---- loop.c ---- */
 
@@ -311,6 +322,12 @@ extern void loop_free(Loop *loop);
 
 /* One turn: settle, prepare, send, claim, then one wait of at most max_ms. */
 extern void loop_turn(Loop *loop, long max_ms);
+
+/*
+ * The last turn: settles what has arrived, as far as it can be settled now, and gives
+ * back what was not sent.
+ */
+extern void loop_wind_up(Loop *loop);
 
 /*
  * In the middle of what takes long, within a transaction or not: where the sockets

@@ -520,7 +520,7 @@ gather(Loop *loop, Batch *batch)
 		batch->n_calls = 0;
 }
 
-void
+bool
 settle_finished(Loop *loop)
 {
 	Batch		batch;
@@ -529,12 +529,12 @@ settle_finished(Loop *loop)
 	gather(loop, &batch);
 	/* without the extension there is nowhere to settle */
 	if (batch.n_calls == 0 || !tx_begin(loop, "llava_zh: settling replies"))
-		return;
+		return false;
 	if (tx_try(loop, settle_batch, &batch, &error))
 	{
 		tx_commit(loop);
 		forget_batch(loop, &batch);
-		return;
+		return true;
 	}
 	tx_commit(loop);
 	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || batch.n_calls == 1 ||
@@ -543,6 +543,19 @@ settle_finished(Loop *loop)
 	else
 		settle_singly(loop, &batch);
 	FreeErrorData(error);
+	return true;
+}
+
+/* What cannot be settled now is put off, so this ends. */
+void
+settle_all(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->finished)
+		dlist_container(Call, node, iter.cur)->settle_at = 0;
+	while (settle_finished(loop))
+		;
 }
 
 static bool

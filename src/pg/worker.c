@@ -151,6 +151,7 @@ static void
 worker_loop(Loop *loop)
 {
 	sigjmp_buf	on_error;
+	volatile bool wound_up = false;
 
 	if (sigsetjmp(on_error, 1) != 0)
 	{
@@ -171,6 +172,13 @@ worker_loop(Loop *loop)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
+		if (stop_wanted() && !wound_up)
+		{
+			wound_up = true;
+			loop_wind_up(loop);
+		}
+		if (stop_wanted())
+			stop_now();
 		if (ConfigReloadPending)
 		{
 			ConfigReloadPending = false;
@@ -202,6 +210,7 @@ llava_worker_main(Datum arg)
 	loop = loop_new(target.slot, false);
 	if (extension_is_here())
 		claim_release_holder(loop);
+	stop_watch();
 	worker_loop(loop);
 }
 

@@ -57,6 +57,9 @@ $node->safe_psql('postgres', large_pictures_sql(1, 20));
 $node->wait_query('SELECT count(*) > 0 FROM llava_pending WHERE holder IS NOT NULL', 't');
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($pid)");
 cmp_ok(seconds_until("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid"), '<', 2, 'so does a worker');
+$node->worker_pid($pid);
+$node->wait_query('SELECT count(*) > 0 FROM llava_pending WHERE holder IS NOT NULL', 't') or die 'the next worker claims nothing';
+is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_interrupted'), '0', 'and what it did not send is not interrupted');
 
 # DROP DATABASE while requests hang
 $endpoint->control(faults => 'hang=1', plan => '');
