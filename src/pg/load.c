@@ -18,7 +18,7 @@
 #include "llava_zh.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
+#include "rows.h"
 #include "storage/fd.h"
 #include "task.h"
 #include "utils/acl.h"
@@ -315,12 +315,7 @@ load_directory(Load *load, const char *path, const char *name)
 static void
 check_call(FunctionCallInfo fcinfo)
 {
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("llava_load commits as it goes and cannot run inside a transaction block"),
-				 errhint("CALL it outside BEGIN ... COMMIT, and not from a function.")));
+	rows_check_call(fcinfo, "llava_load");
 	if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
@@ -450,14 +445,11 @@ Datum
 llava_load(PG_FUNCTION_ARGS)
 {
 	Load	   *load;
-	int			rc;
 
 	check_call(fcinfo);
 	load = load_new(fcinfo);
 	check_task(load);
-	rc = SPI_connect_ext(SPI_OPT_NONATOMIC);
-	if (rc != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect_ext: %s", SPI_result_code_string(rc));
+	rows_spi_connect_committing();
 	load_directory(load, load->directory, load->prefix);
 	commit(load);
 	SPI_finish();

@@ -1,7 +1,7 @@
 /*
  * loop.h
  *	  What the files of the draining loop share: tx.c, servers.c, claim.c,
- *	  dispatch.c, duplicates.c, settle.c, stop.c, loop.c, worker.c.
+ *	  dispatch.c, duplicates.c, settle.c, stop.c, loop.c, worker.c, drain.c.
  *
  * A claimed row is a Call.  It walks one way through the lists of the Loop:
  * claimed -> preparing -> hashed -> ready -> sent -> finished,

@@ -13,7 +13,7 @@
 #include "funcapi.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
+#include "rows.h"
 #include "storage/lmgr.h"
 #include "task.h"
 #include "utils/builtins.h"
@@ -527,16 +527,10 @@ llava_reparse(PG_FUNCTION_ARGS)
 	Datum		values[1];
 	bool		nulls[1] = {false};
 
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("llava_reparse commits as it goes and cannot run inside a transaction block"),
-				 errhint("CALL it outside BEGIN ... COMMIT, and not from a function.")));
+	rows_check_call(fcinfo, "llava_reparse");
 	extension_schema_required();
 	reparse = reparse_new(fcinfo);
-	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect_ext failed");
+	rows_spi_connect_committing();
 	reparse_all(reparse);
 	SPI_finish();
 

@@ -69,6 +69,27 @@ rows_spi_connect(void)
 		elog(ERROR, "SPI_connect: %s", SPI_result_code_string(rc));
 }
 
+void
+rows_check_call(FunctionCallInfo fcinfo, const char *procedure)
+{
+	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
+		castNode(CallContext, fcinfo->context)->atomic)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
+				 errmsg("%s commits as it goes and cannot run inside a transaction block",
+						procedure),
+				 errhint("CALL it outside BEGIN ... COMMIT, and not from a function.")));
+}
+
+void
+rows_spi_connect_committing(void)
+{
+	int			rc = SPI_connect_ext(SPI_OPT_NONATOMIC);
+
+	if (rc != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect_ext: %s", SPI_result_code_string(rc));
+}
+
 struct varlena *
 rows_bytea(const void *bytes, size_t size)
 {

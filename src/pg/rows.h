@@ -24,6 +24,12 @@ extern uint64 rows_run_as_owner(Oid table, SqlStatement statement, Datum *values
 
 extern void rows_spi_connect(void);
 
+/* ERROR unless the procedure was CALLed where it may commit as it goes. */
+extern void rows_check_call(FunctionCallInfo fcinfo, const char *procedure);
+
+/* rows_spi_connect for such a procedure: SPI_commit may be called. */
+extern void rows_spi_connect_committing(void);
+
 /* palloc'd. */
 extern struct varlena *rows_bytea(const void *bytes, size_t size);
 

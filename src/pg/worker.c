@@ -1,19 +1,14 @@
 /*
  * worker.c
- *	  Who runs the loop: a background worker, or a session in CALL llava_drain.
+ *	  The background worker that runs the loop.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "commands/dbcommands.h"
 #include "compat.h"
-#include "executor/spi.h"
-#include "funcapi.h"
-#include "foreign/foreign.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "nodes/parsenodes.h"
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -37,7 +32,6 @@
 #define START_LOCK 0x6c6c6176
 
 PG_FUNCTION_INFO_V1(llava_start);
-PG_FUNCTION_INFO_V1(llava_drain);
 
 /* ---- one process a slot ---- */
 
@@ -245,137 +239,4 @@ llava_start(PG_FUNCTION_ARGS)
 				(errmsg("llava_zh is not preloaded: limits per server hold in each process for itself"),
 				 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));
 	PG_RETURN_INT32(pid);
-}
-
-/* ---- CALL llava_drain ---- */
-
-static int64
-interval_to_ms(const Interval *interval)
-{
-	return interval->time / 1000 +
-		((int64) interval->day + (int64) interval->month * DAYS_PER_MONTH) * SECS_PER_DAY * 1000;
-}
-
-/* The canonical name of a task, in memory that outlives the transactions. */
-static char *
-task_argument(Loop *loop, const char *name)
-{
-	char	   *found;
-
-	SPI_connect();
-	found = MemoryContextStrdup(loop->context, task_find(name)->name);
-	SPI_finish();
-	return found;
-}
-
-static void
-drain_arguments(FunctionCallInfo fcinfo, Loop *loop, TimestampTz *end)
-{
-	if (!PG_ARGISNULL(0))
-		loop->limit = PG_GETARG_INT64(0);
-	if (!PG_ARGISNULL(1))
-		loop->only_task = task_argument(loop, text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	if (!PG_ARGISNULL(2))
-	{
-		char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(2));
-
-		(void) GetForeignServerByName(name, false);
-		loop->only_server = MemoryContextStrdup(loop->context, name);
-	}
-	*end = PG_ARGISNULL(3) ? DT_NOEND :
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									interval_to_ms(PG_GETARG_INTERVAL_P(3)));
-}
-
-/* Why a drain ended although rows wait, as a NOTICE; nothing if none do. */
-static void
-report_pauses(Loop *loop)
-{
-	dlist_iter	iter;
-
-	if (dlist_is_empty(&loop->servers))
-		ereport(NOTICE,
-				(errmsg("no server can be asked"),
-				 errhint("CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:8000/v1', model '...');")));
-	if (loop->files_away_until > GetCurrentTimestamp())
-		ereport(NOTICE,
-				(errmsg("the directory of pictures, llava_zh.image_directory, cannot be opened"),
-				 errdetail("The rows whose pictures are in files wait.")));
-	dlist_foreach(iter, &loop->servers)
-	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-		Pause		pause;
-
-		limits_pause_now(server->limits, &pause);
-		if (pause.reason[0] != '\0')
-			ereport(NOTICE,
-					(errmsg("server \"%s\" is paused (%s): %s", server->options->name,
-							pause.reason, settle_clean_text(pause.detail))));
-	}
-}
-
-/* Nothing is left that this drain may or can ask about. */
-static bool
-drain_is_over(Loop *loop, TimestampTz end)
-{
-	if (loop->held > 0)
-		return false;
-	if (loop->limit == 0 || GetCurrentTimestamp() >= end)
-		return true;
-	if (!loop->looked)
-		return false;
-	return loop->files_away_until > GetCurrentTimestamp() || !servers_any_usable(loop) || (loop->queue_dry && loop->next_due == DT_NOEND);
-}
-
-static void
-drain(Loop *loop, TimestampTz end)
-{
-	claim_release_holder(loop);
-	while (!drain_is_over(loop, end))
-	{
-		if (GetCurrentTimestamp() >= end)
-			loop->limit = 0;	/* nothing new; what is in flight is waited
-								 * for */
-		loop_turn(loop, 1000);
-	}
-	report_pauses(loop);
-	ereport(NOTICE,
-			(errmsg("llava_drain: " UINT64_FORMAT " samples, " UINT64_FORMAT " failed",
-					loop->accepted, loop->failed)));
-}
-
-/*
- * The worker's loop in this session.  Between its transactions the session holds
- * neither snapshot nor transaction id.
- */
-Datum
-llava_drain(PG_FUNCTION_ARGS)
-{
-	Loop	   *volatile loop = NULL;
-	TimestampTz end;
-
-	if (fcinfo->context == NULL || !IsA(fcinfo->context, CallContext) ||
-		castNode(CallContext, fcinfo->context)->atomic)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_TRANSACTION_TERMINATION),
-				 errmsg("llava_drain cannot run inside a transaction block"),
-				 errhint("It commits as it goes: CALL it on its own, not within BEGIN, a function or a DO block in one.")));
-	extension_schema_required();
-
-	if (SPI_connect_ext(SPI_OPT_NONATOMIC) != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect_ext failed");
-	PG_TRY();
-	{
-		loop = loop_new(-MyProcPid, true);
-		drain_arguments(fcinfo, loop, &end);
-		drain(loop, end);
-	}
-	PG_FINALLY();
-	{
-		if (loop != NULL)
-			loop_free(loop);
-	}
-	PG_END_TRY();
-	SPI_finish();
-	PG_RETURN_VOID();
 }
