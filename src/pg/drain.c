@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
-#include "foreign/foreign.h"
 #include "loop.h"
 #include "miscadmin.h"
 #include "options.h"
@@ -15,7 +14,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* How seldom it is looked whether there is anything left. */
+/* Whether anything is left is looked at this often at least. */
 #define MAX_WAIT_MS 1000
 
 PG_FUNCTION_INFO_V1(llava_drain);
@@ -26,7 +25,7 @@ task_argument(Loop *loop, const char *name)
 {
 	char	   *found;
 
-	SPI_connect();
+	rows_spi_connect();
 	found = MemoryContextStrdup(loop->context, task_find(name)->name);
 	SPI_finish();
 	return found;

@@ -50,7 +50,7 @@ stop_watch(void)
 	event.sigev_notify = SIGEV_SIGNAL;
 	event.sigev_signo = STOP_NOW;
 	pqsignal(STOP_NOW, die);
-	/* without a timer the signal ends the worker at once, as before */
+	/* where there is no timer to be had, SIGTERM ends the worker at once */
 	if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
 		pqsignal(SIGTERM, stop_soon);
 }
