@@ -81,6 +81,7 @@ dispatch_prepared(Loop *loop)
 
 		if (call == NULL)
 		{
+			/* its call went back to the queue */
 			image_job_free(job);
 			continue;
 		}

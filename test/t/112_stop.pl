@@ -94,7 +94,7 @@ $endpoint->control(release => 1);
 ok($node->wait_drained, 'the next worker goes on again');
 is($endpoint->stats->{requests} - $requests, 100, 'and again nothing was paid twice');
 
-# a settle that would take half an hour
+# a settle that takes a minute a reply
 sql('ALTER TABLE llava_conversation DROP CONSTRAINT when_told, ADD CONSTRAINT slow CHECK (pg_sleep(60) IS NOT NULL) NOT VALID');
 $pid = stopped_before_replies(501, 600);
 my $held = sql('SELECT count(*) FROM llava_pending WHERE call IS NOT NULL');
