@@ -28,27 +28,13 @@
 /* So many pictures in a row that fail at their first attempt are not what is wrong. */
 #define FAILURES_IN_A_ROW 16
 
-/* Sums of money differ by less in the order of their terms. */
-#define ROUNDING 1e-9
-
 struct Limits
 {
 	Oid			database;		/* InvalidOid: free */
 	Oid			server;
 	int			users;			/* processes attached */
 	VlmPace		pace;
-	int64		max_requests;	/* -1: no limit */
-	double		budget;			/* -1: no limit */
-	double		input_price;
-	double		output_price;
-
-	int64		requests;		/* recorded, under way, or interrupted */
-	int64		recorded;		/* llava_usage as last read */
-	int64		unsettled;
-	double		cost;			/* recorded, or of answers not yet settled */
-	double		recorded_cost;
-	double		unsettled_cost;
-
+	VlmQuota	quota;
 	int			urgent;			/* sessions that wait for a slot */
 	int			n_waiting;
 	Latch	   *waiting[MAX_WAITING];
@@ -67,6 +53,7 @@ typedef struct Attached
 	int			in_flight;
 	int64		unsettled;
 	double		unsettled_cost;
+	bool		recording;
 	bool		urgent;
 } Attached;
 
@@ -155,8 +142,7 @@ clear_entry(Limits *limits, Oid server)
 	memset(limits, 0, sizeof(*limits));
 	limits->database = MyDatabaseId;
 	limits->server = server;
-	limits->max_requests = -1;
-	limits->budget = -1;
+	vlm_quota_init(&limits->quota);
 	vlm_pace_init(&limits->pace, now_ms());
 }
 
@@ -179,6 +165,14 @@ forget_waiting(Limits *limits)
 	limits->n_waiting = kept;
 }
 
+static void
+set_recording(Attached *mine, bool recording)
+{
+	if (mine->recording != recording)
+		vlm_quota_recording(&mine->limits->quota, recording);
+	mine->recording = recording;
+}
+
 /* Requests of this process that nobody waits for any more stay counted as made. */
 static void
 give_back_all(int code, Datum arg)
@@ -193,8 +187,8 @@ give_back_all(int code, Datum arg)
 
 		limits->users--;
 		limits->pace.in_flight -= mine->in_flight;
-		limits->unsettled -= mine->unsettled;
-		limits->unsettled_cost -= mine->unsettled_cost;
+		vlm_quota_settled(&limits->quota, mine->unsettled, mine->unsettled_cost);
+		set_recording(mine, false);
 		limits->urgent -= mine->urgent ? 1 : 0;
 		if (limits->pause.prober == MyProcPid)
 			limits->pause.prober = 0;
@@ -254,45 +248,41 @@ limits_set_options(Limits *limits, const LlavaServer *options)
 	lock();
 	vlm_pace_limits(&limits->pace, options->max_in_flight, options->requests_per_minute,
 					options->tokens_per_minute);
-	limits->max_requests = options->max_requests;
-	limits->budget = options->budget;
-	limits->input_price = options->input_price;
-	limits->output_price = options->output_price;
+	vlm_quota_limits(&limits->quota, options->max_requests, options->budget,
+					 options->input_price, options->output_price);
 	/* a larger limit may be just what somebody waits for */
 	wake_waiting(limits);
 	unlock();
 }
 
-/*
- * What was counted here is at least what was recorded: a settle elsewhere may
- * have committed since.  Less than before was recorded only if the user took rows
- * away: the count starts from there.
- */
 void
-limits_set_recorded(Limits *limits, int64 requests, double cost)
+limits_recording(bool begins)
 {
+	ListCell   *cell;
+
 	lock();
-	if (requests < limits->recorded || requests > limits->requests)
-		limits->requests = requests + limits->unsettled;
-	if (cost < limits->recorded_cost || cost > limits->cost * (1 + ROUNDING) + ROUNDING)
-		limits->cost = cost + limits->unsettled_cost;
-	limits->recorded = requests;
-	limits->recorded_cost = cost;
+	foreach(cell, attached)
+		set_recording(lfirst(cell), begins);
 	unlock();
 }
 
-static int64
-remaining(const Limits *limits)
+int64
+limits_begin_reading(Limits *limits)
 {
-	if (limits->max_requests < 0)
-		return PG_INT64_MAX / 2;	/* room for sums */
-	return limits->max_requests - limits->requests;
+	int64		reading;
+
+	lock();
+	reading = vlm_quota_begin_reading(&limits->quota);
+	unlock();
+	return reading;
 }
 
-static bool
-over_budget(const Limits *limits)
+void
+limits_read(Limits *limits, int64 reading, int64 requests, double cost)
 {
-	return limits->budget >= 0 && limits->cost >= limits->budget;
+	lock();
+	(void) vlm_quota_read(&limits->quota, reading, requests, cost);
+	unlock();
 }
 
 int64
@@ -301,7 +291,7 @@ limits_remaining(Limits *limits)
 	int64		left;
 
 	lock();
-	left = remaining(limits);
+	left = vlm_quota_left(&limits->quota);
 	unlock();
 	return left;
 }
@@ -312,7 +302,7 @@ limits_over_budget(Limits *limits)
 	bool		over;
 
 	lock();
-	over = over_budget(limits);
+	over = vlm_quota_over_budget(&limits->quota);
 	unlock();
 	return over;
 }
@@ -323,7 +313,7 @@ limits_unsettled(Limits *limits)
 	int64		unsettled;
 
 	lock();
-	unsettled = limits->unsettled;
+	unsettled = limits->quota.unsettled;
 	unlock();
 	return unsettled;
 }
@@ -411,8 +401,7 @@ limits_take(Limits *limits, int64 tokens, bool urgent, int64 *wait_ms)
 		vlm_pace_sent(&limits->pace, tokens, now_ms());
 		mine->in_flight++;
 		mine->unsettled++;
-		limits->requests++;
-		limits->unsettled++;
+		vlm_quota_sent(&limits->quota);
 		if (!urgent && limits->pause.reason[0] != '\0')
 			limits->pause.prober = MyProcPid;
 	}
@@ -459,9 +448,7 @@ limits_ended(Limits *limits, const VlmOutcome *outcome, int64 latency_ms, int64 
 	if (outcome->action == VLM_DONE || outcome->action == VLM_FILTERED ||
 		(outcome->action == VLM_IMAGE_FAULT && !outcome->probe))
 		limits->failures = 0;
-	cost = (prompt_tokens * limits->input_price + completion_tokens * limits->output_price) / 1e6;
-	limits->cost += cost;
-	limits->unsettled_cost += cost;
+	cost = vlm_quota_ended(&limits->quota, prompt_tokens, completion_tokens);
 	mine->unsettled_cost += cost;
 	counters_note_end(&limits->counters, outcome, latency_ms, prompt_tokens, completion_tokens);
 	if (limits->urgent > 0)
@@ -491,8 +478,10 @@ limits_given_up(Limits *limits, bool sent)
 	lock();
 	limits->pace.in_flight--;
 	mine->in_flight--;
-	limits->requests -= sent ? 0 : 1;
-	limits->unsettled--;
+	if (sent)
+		vlm_quota_settled(&limits->quota, 1, 0);
+	else
+		vlm_quota_not_sent(&limits->quota);
 	mine->unsettled--;
 	if (limits->pause.prober == MyProcPid)
 		limits->pause.prober = 0;
@@ -506,9 +495,8 @@ limits_settled(Limits *limits, double cost)
 	Attached   *mine = attached_to(limits);
 
 	lock();
-	limits->unsettled--;
+	vlm_quota_settled(&limits->quota, 1, cost);
 	mine->unsettled--;
-	limits->unsettled_cost -= cost;
 	mine->unsettled_cost -= cost;
 	unlock();
 }

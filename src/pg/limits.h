@@ -78,8 +78,15 @@ extern bool limits_are_shared(const Limits *limits);
 /* The options as they are now. */
 extern void limits_set_options(Limits *limits, const LlavaServer *options);
 
-/* llava_usage as it was just read: requests and cost of all time. */
-extern void limits_set_recorded(Limits *limits, int64 requests, double cost);
+/* This process begins to record requests in llava_usage, or has done so, or has not. */
+extern void limits_recording(bool begins);
+
+/*
+ * llava_usage as it is read, requests and cost of all time: begun before the
+ * statement.  Nothing comes of it where somebody recorded meanwhile.
+ */
+extern int64 limits_begin_reading(Limits *limits);
+extern void limits_read(Limits *limits, int64 reading, int64 requests, double cost);
 
 /* Requests that max_requests leaves; large where there is no limit. */
 extern int64 limits_remaining(Limits *limits);

@@ -102,6 +102,8 @@ loop_free(Loop *loop)
 		call_free(loop, dlist_container(Call, node, iter.cur));
 	dlist_foreach_modify(iter, &loop->finished)
 		call_free(loop, dlist_container(Call, node, iter.cur));
+	/* an error may have ended it in the middle */
+	limits_recording(false);
 	MemoryContextDelete(loop->context);
 }
 

@@ -28,6 +28,7 @@ typedef struct ServerState
 	uint64		options_read;	/* a number of its own each time they are */
 	char	   *key;			/* or NULL */
 	Limits	   *limits;			/* with all other processes */
+	int64		reading;		/* of llava_usage, limits_read's */
 	int			calls;			/* that point here */
 	int			unsent;			/* claimed for it, not sent yet */
 	int			in_flight;

@@ -151,7 +151,7 @@ take_usage(ServerState *server, int64 requests, double cost, bool paused)
 {
 	Pause		pause;
 
-	limits_set_recorded(server->limits, requests, cost);
+	limits_read(server->limits, server->reading, requests, cost);
 	limits_pause_now(server->limits, &pause);
 	if (pause.reason[0] == '\0' && paused)
 		limits_set_pause_recorded(server->limits, false);
@@ -167,9 +167,16 @@ take_usage(ServerState *server, int64 requests, double cost, bool paused)
 static void
 load_usage(Loop *loop)
 {
-	uint64		n = sql_run(SQL_USAGE_ALL, NULL, NULL, 0);
 	dlist_iter	iter;
+	uint64		n;
 
+	dlist_foreach(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		server->reading = limits_begin_reading(server->limits);
+	}
+	n = sql_run(SQL_USAGE_ALL, NULL, NULL, 0);
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);

@@ -464,6 +464,21 @@ keep_batch(Batch *batch, const ErrorData *error)
 						batch->n_calls - n_told, error->message)));
 }
 
+/* In the transaction that was begun, which ends.  False: *error says why not. */
+static bool
+settle_together(Loop *loop, Batch *batch, ErrorData **error)
+{
+	bool		done;
+
+	limits_recording(true);
+	done = tx_try(loop, settle_batch, batch, error);
+	tx_commit(loop);
+	if (done)
+		forget_batch(loop, batch);
+	limits_recording(false);
+	return done;
+}
+
 /* A batch that failed for a row's own sake is settled call by call. */
 static void
 settle_singly(Loop *loop, Batch *batch)
@@ -476,17 +491,10 @@ settle_singly(Loop *loop, Batch *batch)
 		single.calls[0] = batch->calls[i];
 		if (!tx_begin(loop, "llava_zh: settling replies"))
 			return;
-		if (tx_try(loop, settle_batch, &single, &error))
-		{
-			tx_commit(loop);
-			forget_batch(loop, &single);
-		}
-		else
-		{
-			tx_commit(loop);
-			keep_batch(&single, error);
-			FreeErrorData(error);
-		}
+		if (settle_together(loop, &single, &error))
+			continue;
+		keep_batch(&single, error);
+		FreeErrorData(error);
 	}
 }
 
@@ -530,13 +538,8 @@ settle_finished(Loop *loop)
 	/* without the extension there is nowhere to settle */
 	if (batch.n_calls == 0 || !tx_begin(loop, "llava_zh: settling replies"))
 		return false;
-	if (tx_try(loop, settle_batch, &batch, &error))
-	{
-		tx_commit(loop);
-		forget_batch(loop, &batch);
+	if (settle_together(loop, &batch, &error))
 		return true;
-	}
-	tx_commit(loop);
 	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || batch.n_calls == 1 ||
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
 		keep_batch(&batch, error);

@@ -157,6 +157,7 @@ worker_loop(Loop *loop)
 		FlushErrorState();
 		RESUME_INTERRUPTS();
 		pgstat_report_activity(STATE_IDLE, NULL);
+		limits_recording(false);
 		loop->look_at = loop->claim_at =
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ERROR_PAUSE_MS);
 		loop->settle_after = loop->look_at;

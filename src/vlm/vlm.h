@@ -246,4 +246,52 @@ extern void vlm_pace_ended(VlmPace *pace, VlmAction action, int64_t latency_ms,
 extern int64_t vlm_backoff_ms(int attempt, int64_t base_ms, int64_t max_ms,
 							  uint64_t random);
 
+/* ---- quota.c: how many in all, for how much money ---- */
+
+/* One server's limits that a person sets and raises; plain data, as VlmPace. */
+typedef struct VlmQuota
+{
+	int64_t		max_requests;	/* -1: no limit */
+	double		budget;			/* -1: no limit */
+	double		input_price;	/* of 1,000,000 tokens */
+	double		output_price;
+	int64_t		requests;		/* recorded, under way, or interrupted */
+	int64_t		recorded;		/* as last read */
+	int64_t		unsettled;		/* not recorded yet */
+	double		cost;			/* recorded, or of answers not yet settled */
+	double		recorded_cost;
+	double		unsettled_cost;
+	int			recording;		/* who are in the middle of it */
+	int64_t		changes;		/* of what a reading must not overlap */
+} VlmQuota;
+
+extern void vlm_quota_init(VlmQuota *quota);
+extern void vlm_quota_limits(VlmQuota *quota, int64_t max_requests, double budget,
+							 double input_price, double output_price);
+
+/* Requests that max_requests leaves; large, with room for sums, where there is none. */
+extern int64_t vlm_quota_left(const VlmQuota *quota);
+extern bool vlm_quota_over_budget(const VlmQuota *quota);
+
+/* A request is sent, or was not after all. */
+extern void vlm_quota_sent(VlmQuota *quota);
+extern void vlm_quota_not_sent(VlmQuota *quota);
+
+/* It brought an answer; what that costs. */
+extern double vlm_quota_ended(VlmQuota *quota, int64_t prompt_tokens,
+							  int64_t completion_tokens);
+
+/* So many requests are recorded now, or never will be; what their answers cost. */
+extern void vlm_quota_settled(VlmQuota *quota, int64_t requests, double cost);
+
+/* Somebody begins to record, or what was recorded is committed and settled. */
+extern void vlm_quota_recording(VlmQuota *quota, bool begins);
+
+/*
+ * What is recorded, as it is read: begun before the snapshot is taken, and then
+ * told.  False where something else changed meanwhile, and the reading says nothing.
+ */
+extern int64_t vlm_quota_begin_reading(const VlmQuota *quota);
+extern bool vlm_quota_read(VlmQuota *quota, int64_t reading, int64_t requests, double cost);
+
 #endif							/* LLAVA_VLM_H */

@@ -77,10 +77,24 @@ my ($cost, $each) = split /\|/, $node->safe_psql('postgres', 'SELECT cost, cost 
 cmp_ok($cost, '>=', 2, 'when it is used up');
 cmp_ok($cost, '<', 2 + 5 * $each, 'overshot by no more than was in flight');
 $node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (DROP budget)");
+ok($node->wait_drained, 'without a budget, on it goes');
+
+# the table that limits are held against takes long to read, and is written meanwhile
+$node->safe_psql('postgres', "INSERT INTO llava_usage (server) SELECT 'gone' || i FROM generate_series(1, 30000) i");
+$endpoint->control(latency => 10);
+my @made = map { $endpoint->stats->{requests} + 25 * $_ } 1 .. 5;
+$node->insert_pictures(201, 350);
+my @sent = map {
+	$node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET max_requests '$_')");
+	$node->wait_query('SELECT pause_detail FROM llava_stat_server', "$_ requests were made;.*");
+	$endpoint->stats->{requests};
+} @made;
+is("@sent", "@made", 'max_requests holds to the request all the same');
+$node->safe_psql('postgres', "DELETE FROM llava_usage WHERE server ~ 'gone'; ALTER SERVER sim OPTIONS (DROP max_requests)");
 ok($node->wait_drained, 'without it, on it goes');
 
 # both processes have slots to take and images to send: a share for each
-is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_conversation'), '124', 'every image is a sample');
+is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_conversation'), '274', 'every image is a sample');
 $node->stop('fast');
 $endpoint->stop;
 done_testing();

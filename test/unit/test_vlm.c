@@ -661,6 +661,122 @@ minutes_are_kept(void **state)
 	}
 }
 
+/* ---- quota ---- */
+
+static void
+record(VlmQuota *quota, int64_t requests)
+{
+	vlm_quota_recording(quota, true);
+	vlm_quota_settled(quota, requests, (double) requests);
+	vlm_quota_recording(quota, false);
+}
+
+/* A server whose first requests are recorded and read; the others are under way. */
+static void
+begin_quota(VlmQuota *quota, int recorded, int under_way)
+{
+	vlm_quota_init(quota);
+	vlm_quota_limits(quota, 100, 100, 1e6, 0);
+	for (int i = 0; i < recorded + under_way; i++)
+	{
+		vlm_quota_sent(quota);
+		assert_true(vlm_quota_ended(quota, 1, 0) == 1);
+	}
+	record(quota, recorded);
+	assert_true(vlm_quota_read(quota, vlm_quota_begin_reading(quota), recorded, recorded));
+}
+
+static void
+what_is_under_way_counts(void **state)
+{
+	VlmQuota	quota;
+
+	(void) state;
+	vlm_quota_init(&quota);
+	assert_true(vlm_quota_left(&quota) > 1000000000);
+	assert_false(vlm_quota_over_budget(&quota));
+	begin_quota(&quota, 40, 20);
+	assert_int_equal(vlm_quota_left(&quota), 40);
+	vlm_quota_sent(&quota);
+	assert_int_equal(vlm_quota_left(&quota), 39);
+	vlm_quota_not_sent(&quota);
+	vlm_quota_limits(&quota, 60, 60.5, 1e6, 0);
+	assert_int_equal(vlm_quota_left(&quota), 0);
+	assert_false(vlm_quota_over_budget(&quota));
+	vlm_quota_limits(&quota, 60, 60, 1e6, 0);
+	assert_true(vlm_quota_over_budget(&quota));
+	/* recorded by another process, it is the same requests */
+	record(&quota, 20);
+	assert_true(vlm_quota_read(&quota, vlm_quota_begin_reading(&quota), 60, 60));
+	assert_int_equal(vlm_quota_left(&quota), 0);
+	assert_int_equal(quota.unsettled, 0);
+}
+
+static void
+a_person_changes_what_is_recorded(void **state)
+{
+	VlmQuota	quota;
+
+	(void) state;
+	begin_quota(&quota, 40, 20);
+	assert_true(vlm_quota_read(&quota, vlm_quota_begin_reading(&quota), 0, 0));
+	assert_int_equal(vlm_quota_left(&quota), 80);
+	assert_true(quota.cost == 20);
+	assert_true(vlm_quota_read(&quota, vlm_quota_begin_reading(&quota), 1000, 1000));
+	assert_int_equal(vlm_quota_left(&quota), 100 - 1020);
+	assert_true(quota.cost == 1020);
+}
+
+/* One process reads, others record and read before it has told what it read. */
+static void
+an_old_reading_is_nobodys_word(void **state)
+{
+	VlmQuota	quota;
+	int64_t		old;
+
+	(void) state;
+	begin_quota(&quota, 40, 20);
+	old = vlm_quota_begin_reading(&quota);
+	record(&quota, 10);
+	assert_true(vlm_quota_read(&quota, vlm_quota_begin_reading(&quota), 50, 50));
+	assert_false(vlm_quota_read(&quota, old, 40, 40));
+	assert_int_equal(vlm_quota_left(&quota), 40);
+	assert_true(quota.cost == 60);
+
+	/* nor one that began before another that a person's word came with */
+	old = vlm_quota_begin_reading(&quota);
+	assert_true(vlm_quota_read(&quota, vlm_quota_begin_reading(&quota), 0, 0));
+	assert_false(vlm_quota_read(&quota, old, 50, 50));
+	assert_int_equal(vlm_quota_left(&quota), 90);
+}
+
+/* Between its commit and its end a settle's requests are recorded and unsettled. */
+static void
+a_reading_beside_a_settle_is_nobodys_word(void **state)
+{
+	VlmQuota	quota;
+	int64_t		reading;
+
+	(void) state;
+	begin_quota(&quota, 40, 20);
+	vlm_quota_recording(&quota, true);
+	reading = vlm_quota_begin_reading(&quota);
+	assert_false(vlm_quota_read(&quota, reading, 10, 10));
+	vlm_quota_settled(&quota, 10, 10);
+	vlm_quota_recording(&quota, false);
+	assert_false(vlm_quota_read(&quota, reading, 10, 10));
+	assert_int_equal(vlm_quota_left(&quota), 40);
+
+	/* one that goes on after another has ended */
+	vlm_quota_recording(&quota, true);
+	vlm_quota_recording(&quota, true);
+	vlm_quota_recording(&quota, false);
+	assert_false(vlm_quota_read(&quota, vlm_quota_begin_reading(&quota), 10, 10));
+	vlm_quota_recording(&quota, false);
+	assert_true(vlm_quota_read(&quota, vlm_quota_begin_reading(&quota), 10, 10));
+	assert_int_equal(vlm_quota_left(&quota), 80);
+}
+
 int
 main(void)
 {
@@ -682,6 +798,10 @@ main(void)
 		cmocka_unit_test(a_storm_is_waited_out),
 		cmocka_unit_test(a_server_of_fewer_slots_is_kept_full),
 		cmocka_unit_test(minutes_are_kept),
+		cmocka_unit_test(what_is_under_way_counts),
+		cmocka_unit_test(a_person_changes_what_is_recorded),
+		cmocka_unit_test(an_old_reading_is_nobodys_word),
+		cmocka_unit_test(a_reading_beside_a_settle_is_nobodys_word),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
