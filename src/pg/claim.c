@@ -423,7 +423,7 @@ claim_rows(Loop *loop)
 		FreeErrorData(error);
 		discard_calls(loop, calls);
 		calls = NIL;
-		loop->servers_stale = true;
+		loop->servers_version = 0;
 		loop->claim_at = loop->look_at = TimestampTzPlusMilliseconds(now, 1000);
 	}
 	else if (loop->claim_postponed)

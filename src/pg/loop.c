@@ -52,7 +52,6 @@ loop_new(int holder, bool in_procedure)
 	loop->in_procedure = in_procedure;
 	loop->limit = -1;
 	loop->picture_size = PICTURE_SIZE_AT_FIRST;
-	loop->servers_stale = true;
 	loop->cursor_visible_at = DT_NOBEGIN;
 	loop->ahead_begin.visible_at = loop->ahead_end.visible_at = DT_NOBEGIN;
 	loop->cursor_task = MemoryContextStrdup(context, "");

@@ -122,7 +122,7 @@ typedef struct Loop
 	ImagePool  *images;
 	dlist_head	servers;		/* ServerState */
 	TaskSet    *tasks;
-	bool		servers_stale;	/* the catalogue has changed */
+	uint64		servers_version;	/* as loaded; 0: they must be */
 
 	dlist_head	preparing;		/* Call: its job is in the image pool */
 	dlist_head	hashed;			/* Call: prepared, to be held against others */
@@ -199,8 +199,10 @@ extern bool tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg,
 
 /* ---- servers.c ---- */
 
-extern void servers_watch(void);	/* once a process: note catalogue changes */
-extern bool servers_changed(void);	/* since the last call */
+/* Once a process: note catalogue changes; the number of those noted, never 0. */
+extern void servers_watch(void);
+extern uint64 servers_version(void);
+
 extern void servers_load(Loop *loop);	/* in a transaction */
 
 /* Whether a call that was claimed for the server may be sent. */

@@ -20,13 +20,13 @@
 #include "utils/syscache.h"
 
 static uint64 options_read;		/* times, of any server */
-static bool catalogue_changed = true;
+static uint64 catalogue_changes = 1;	/* seen by this process */
 static bool watching;
 
 static void
 note_change(Datum arg, int cacheid, uint32 hashvalue)
 {
-	catalogue_changed = true;
+	catalogue_changes++;
 }
 
 void
@@ -40,13 +40,10 @@ servers_watch(void)
 	watching = true;
 }
 
-bool
-servers_changed(void)
+uint64
+servers_version(void)
 {
-	bool		changed = catalogue_changed;
-
-	catalogue_changed = false;
-	return changed;
+	return catalogue_changes;
 }
 
 static ServerState *
@@ -70,8 +67,6 @@ add_server(Loop *loop, Oid oid)
 	ServerState *server = MemoryContextAllocZero(loop->context, sizeof(ServerState));
 
 	server->oid = oid;
-	server->context = AllocSetContextCreate(loop->context, "llava_zh server",
-											ALLOCSET_SMALL_SIZES);
 	server->limits = limits_attach(oid);
 	dlist_push_tail(&loop->servers, &server->node);
 	return server;
@@ -101,38 +96,87 @@ resume(ServerState *server)
 				(errmsg("llava_zh: server \"%s\" resumed", server->options->name)));
 }
 
-/* Reads one server's options and key; a key that may not be used is its pause. */
-static void
-load_server(Loop *loop, ServerState *server)
+typedef struct OptionsArgument
 {
-	MemoryContext old;
-	KeyArgument argument = {0};
+	Oid			server;
+	MemoryContext context;
+	LlavaServer *options;		/* in the context */
+} OptionsArgument;
+
+static void
+load_options(Loop *loop, void *arg)
+{
+	OptionsArgument *argument = arg;
+	MemoryContext old = MemoryContextSwitchTo(argument->context);
+
+	argument->options = server_load(argument->server);
+	MemoryContextSwitchTo(old);
+}
+
+static void
+free_options(ServerState *server)
+{
+	if (server->key != NULL)
+		explicit_bzero(server->key, strlen(server->key));
+	MemoryContextDelete(server->context);
+}
+
+/* A key that may not be used is its server's pause. */
+static void
+take_key(Loop *loop, ServerState *server)
+{
+	KeyArgument argument = {.options = server->options};
 	ErrorData  *error;
 
-	MemoryContextReset(server->context);
 	server->key = NULL;
-	old = MemoryContextSwitchTo(server->context);
-	server->options = server_load(server->oid);
-	server->options_read = ++options_read;
-	MemoryContextSwitchTo(old);
-	limits_set_options(server->limits, server->options);
-	resume(server);
-
-	argument.options = server->options;
-	if (tx_try(loop, load_key, &argument, &error))
-	{
-		if (argument.key != NULL)
-		{
-			server->key = MemoryContextStrdup(server->context, argument.key);
-			explicit_bzero(argument.key, strlen(argument.key));
-			pfree(argument.key);
-		}
-	}
-	else
+	if (!tx_try(loop, load_key, &argument, &error))
 	{
 		server_pause(server, "key", error->message, false);
 		FreeErrorData(error);
 	}
+	else if (argument.key != NULL)
+	{
+		server->key = MemoryContextStrdup(server->context, argument.key);
+		explicit_bzero(argument.key, strlen(argument.key));
+		pfree(argument.key);
+	}
+}
+
+/*
+ * Reads one server's options and key.  Calls may hold on to the server, so what it
+ * had goes only when there is something new; where nothing can be read, it is as
+ * good as dropped.
+ */
+static void
+load_server(Loop *loop, const ForeignServer *foreign)
+{
+	OptionsArgument argument = {.server = foreign->serverid};
+	ServerState *server;
+	ErrorData  *error;
+
+	argument.context = AllocSetContextCreate(loop->context, "llava_zh server",
+											 ALLOCSET_SMALL_SIZES);
+	if (!tx_try(loop, load_options, &argument, &error))
+	{
+		ereport(LOG,
+				(errmsg("llava_zh: server \"%s\" cannot be asked: %s",
+						foreign->servername, error->message)));
+		FreeErrorData(error);
+		MemoryContextDelete(argument.context);
+		return;
+	}
+	server = find_server(loop, foreign->serverid);
+	if (server == NULL)
+		server = add_server(loop, foreign->serverid);
+	else
+		free_options(server);
+	server->context = argument.context;
+	server->options = argument.options;
+	server->options_read = ++options_read;
+	server->gone = false;
+	limits_set_options(server->limits, server->options);
+	resume(server);
+	take_key(loop, server);
 }
 
 static bool
@@ -200,45 +244,44 @@ load_usage(Loop *loop)
 	}
 }
 
+/* Those that were dropped are forgotten when nothing points to them any more. */
+static void
+forget_gone(Loop *loop)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		if (!server->gone || server->calls > 0)
+			continue;
+		dlist_delete(&server->node);
+		free_options(server);
+		pfree(server);
+	}
+}
+
 void
 servers_load(Loop *loop)
 {
-	dlist_mutable_iter iter;
-	List	   *oids;
+	uint64		version = servers_version();
+	dlist_iter	iter;
 	ListCell   *cell;
 
-	if (servers_changed() || loop->servers_stale)
+	if (loop->servers_version != version)
 	{
-		oids = server_oids();
-		dlist_foreach_modify(iter, &loop->servers)
+		dlist_foreach(iter, &loop->servers)
+			dlist_container(ServerState, node, iter.cur)->gone = true;
+		foreach(cell, server_oids())
 		{
-			ServerState *server = dlist_container(ServerState, node, iter.cur);
+			ForeignServer *foreign = GetForeignServerExtended(lfirst_oid(cell), FSV_MISSING_OK);
 
-			server->gone = true;
+			if (foreign != NULL && server_is_trusted(foreign->owner))
+				load_server(loop, foreign);
 		}
-		foreach(cell, oids)
-		{
-			Oid			oid = lfirst_oid(cell);
-			ServerState *server = find_server(loop, oid);
-
-			if (!server_is_trusted(GetForeignServer(oid)->owner))
-				continue;
-			if (server == NULL)
-				server = add_server(loop, oid);
-			server->gone = false;
-			load_server(loop, server);
-		}
-		dlist_foreach_modify(iter, &loop->servers)
-		{
-			ServerState *server = dlist_container(ServerState, node, iter.cur);
-
-			if (!server->gone || server->calls > 0)
-				continue;
-			dlist_delete(&server->node);
-			MemoryContextDelete(server->context);
-			pfree(server);
-		}
-		loop->servers_stale = false;
+		forget_gone(loop);
+		loop->servers_version = version;
 	}
 	load_usage(loop);
 }

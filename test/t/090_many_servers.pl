@@ -32,6 +32,17 @@ cmp_ok(requests('b'), '>=', 10, 'both of them');
 is(requests('spare'), 0, 'a lower priority has none while they can be asked');
 is($node->safe_psql('postgres', 'SELECT string_agg(DISTINCT server, \',\') FROM llava_reply'), 'a,b', 'the ledger says who answered');
 
+# one that cannot even be read
+$node->safe_psql('postgres', <<"END");
+BEGIN;
+CREATE SERVER broken FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:1/v1', model 'test');
+UPDATE pg_foreign_server SET srvoptions = srvoptions || '{max_in_flight=many}' WHERE srvname IN ('broken', 'spare');
+COMMIT;
+END
+drain(10, 'servers whose options cannot be read hold up nobody');
+like(slurp_file($node->logfile), qr/LOG:  llava_zh: server "\Q$_\E" cannot be asked: .*many/, "of $_ the log tells") for qw(broken spare);
+$node->safe_psql('postgres', "DROP SERVER broken; UPDATE pg_foreign_server SET srvoptions = array_remove(srvoptions, 'max_in_flight=many')");
+
 # one that hangs keeps its own requests and nobody else's
 $endpoint{a}->control(faults => 'hang=1');
 $node->safe_psql('postgres', "ALTER SERVER a OPTIONS (ADD request_timeout '60s')");
