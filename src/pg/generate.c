@@ -16,6 +16,7 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/jsonb.h"
 
 /* How often one call may ask; the worker has patience, a session has a user. */
@@ -37,7 +38,7 @@ typedef struct Asking
 	size_t		image_size;
 	int64		seed;
 	int64		tokens;			/* forecast */
-	Limits	   *limits;			/* NULL: not reached yet */
+	Limits	   *limits;
 	bool		slot;			/* one of theirs is held */
 	TimestampTz deadline;		/* of all tries together */
 	VlmPool    *pool;			/* NULL: nothing was sent */
@@ -62,8 +63,7 @@ let_go(Asking *asking)
 		vlm_pool_cancel(asking->pool, asking);
 	if (asking->slot)
 		limits_given_up(asking->limits, true);
-	if (asking->limits != NULL)
-		limits_not_urgent(asking->limits);
+	limits_not_urgent(asking->limits);
 	image_prepared_free(&asking->prepared);
 	vlm_response_free(&asking->response);
 	vlm_envelope_free(&asking->envelope);
@@ -400,8 +400,6 @@ generate(Asking *asking)
 				 errmsg("llava_generate cannot be called while the queue is drained in the same session"),
 				 errhint("Queue the image with llava_enqueue instead.")));
 	asking->pool = pool;
-	asking->limits = limits_attach(asking->server->oid);
-	limits_set_options(asking->limits, asking->server);
 	asking->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 												   asking->server->request_timeout);
 	ask_until_answered(asking);
@@ -440,6 +438,28 @@ check_not_paused(const LlavaServer *server)
 }
 
 /*
+ * The server and its limits, which are shared: they are told its options as they are
+ * now, never older ones than a worker may have read meanwhile.  A statement that asks
+ * about many pictures sees none of the changes made since it began unless it looks.
+ */
+static void
+find_server(Asking *asking, const char *name)
+{
+	uint64		version;
+
+	servers_watch();
+	AcceptInvalidationMessages();
+	do
+	{
+		version = servers_version();
+		asking->server = server_for_caller(name);
+		asking->limits = limits_attach(asking->server->oid);
+		limits_set_options(asking->limits, asking->server);
+		AcceptInvalidationMessages();
+	} while (version != servers_version());
+}
+
+/*
  * llava_generate(image bytea, task text, server text): the conversation.  Blocks
  * for at most the server's request_timeout; writes no table.
  */
@@ -454,7 +474,7 @@ llava_generate(PG_FUNCTION_ARGS)
 	check_arguments(fcinfo);
 	asking.task = task_find(argument_text(fcinfo, 1));
 	server = argument_text(fcinfo, 2);
-	asking.server = server_for_caller(server != NULL ? server : asking.task->server);
+	find_server(&asking, server != NULL ? server : asking.task->server);
 	check_not_paused(asking.server);
 	image = PG_GETARG_BYTEA_PP(0);
 	asking.image = (const uint8 *) VARDATA_ANY(image);

@@ -93,6 +93,22 @@ is("@sent", "@made", 'max_requests holds to the request all the same');
 $node->safe_psql('postgres', "DELETE FROM llava_usage WHERE server ~ 'gone'; ALTER SERVER sim OPTIONS (DROP max_requests)");
 ok($node->wait_drained, 'without it, on it goes');
 
+# a statement that asks about many pictures does not bring back the options that held
+# when it began; of two workers the second would read the new ones again
+$node->safe_psql('postgres', 'ALTER SYSTEM SET llava_zh.workers = 1');
+$node->reload;
+$node->wait_query($workers, '1');
+$endpoint->control(faults => 'hold=1');
+my $select = "SELECT count(llava_generate(decode('$png', 'hex'), 'detail', 'sim')) FROM generate_series(1, 2)";
+my $err = '';
+my $run = IPC::Run::start([ 'psql', '-Xq', '-d', $node->connstr('postgres'), '-c', $select ], '<', \undef, '2>', \$err);
+$endpoint->wait_for(in_flight => 1);
+$node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (ADD budget '1')");
+ok($node->wait_query('SELECT pause_reason FROM llava_stat_server', 'budget'), 'a worker reads new options');
+$endpoint->control(release => 1, faults => '');
+$run->finish;
+like($err, qr/the budget of server "sim" is used up/, 'which a session that asks on does not undo');
+
 # both processes have slots to take and images to send: a share for each
 is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_conversation'), '274', 'every image is a sample');
 $node->stop('fast');
