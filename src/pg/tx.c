@@ -63,6 +63,7 @@ static const struct
 
 {
 	{"search_path", "pg_catalog, pg_temp"},
+	{"default_transaction_isolation", "read committed"},
 	{"lock_timeout", LOCK_TIMEOUT},
 	{"statement_timeout", "0"},
 	{"idle_in_transaction_session_timeout", "0"},
@@ -135,6 +136,11 @@ tx_begin(Loop *loop, const char *activity)
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
 		pgstat_report_activity(STATE_RUNNING, activity);
+	}
+	else if (!FirstSnapshotSet)
+	{
+		/* whatever the session's default is */
+		XactIsoLevel = XACT_READ_COMMITTED;
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 
