@@ -15,6 +15,9 @@ static Chat *line_first;
 static Chat *line_last;
 static Chat *held;
 
+/* Of the requests that had arrived by then none is held any more. */
+static int64_t last_released;
+
 static void chat_start(Chat *chat);
 
 static void
@@ -125,7 +128,8 @@ chat_ready(Chat *chat)
 
 	if (chat->fault.group == FAULT_WIRE && chat->fault.index == WIRE_HANG)
 		return;
-	if (chat->fault.group == FAULT_WIRE && chat->fault.index == WIRE_HOLD)
+	if (chat->fault.group == FAULT_WIRE && chat->fault.index == WIRE_HOLD &&
+		chat->ordinal > last_released)
 	{
 		chat->held = true;
 		chat->next = held;
@@ -283,6 +287,7 @@ chat_gone(Connection *connection)
 void
 chat_release_held(void)
 {
+	last_released = stats.requests;
 	while (held)
 	{
 		Chat	   *chat = held;

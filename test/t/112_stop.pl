@@ -27,7 +27,7 @@ sub stopped_before_replies
 	my $pid = $node->worker_pid;
 	kill 'STOP', $pid;
 	$endpoint->control(release => 1);
-	$endpoint->wait_for(in_flight => 0) or die 'replies are held';
+	$endpoint->wait_for(in_flight_max => 0) or die 'replies are held';
 	return $pid;
 }
 
@@ -83,7 +83,7 @@ $pid = $node->worker_pid;
 $node->wait_query("SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $pid AND query LIKE '%settling%' AND state = 'active'", 't') or die 'it is not settled';
 $node->wait_query('SELECT count(*) > 45 FROM llava_pending WHERE call IS NOT NULL', 't') or die 'no more are claimed';
 $endpoint->control(release => 1);
-$endpoint->wait_for(in_flight => 0) or die 'replies are held';
+$endpoint->wait_for(in_flight_max => 0) or die 'replies are held';
 kill 'TERM', $pid;
 $session->query_safe('SELECT pg_advisory_unlock(112)');
 next_worker($pid);
