@@ -106,6 +106,7 @@ typedef enum SqlStatement
 	SQL_CLAIM_IMAGES,
 	SQL_IMAGE_SLICE,
 	SQL_RENEW,
+	SQL_IS_CLAIMED,
 	SQL_RELEASE,
 	SQL_RELEASE_HOLDER,
 	SQL_NEXT_DUE,
@@ -175,6 +176,9 @@ typedef struct LlavaServer
 
 /* palloc'd in the current context. */
 extern LlavaServer *server_load(Oid server);
+
+/* Whether others see the server as this transaction does. */
+extern bool server_is_committed(Oid server);
 
 /* OIDs of all servers of the wrapper llava_zh. */
 extern List *server_oids(void);
@@ -299,6 +303,9 @@ extern VlmPool *transport_pool(int max_connections);
 /* Whether a socket is left for a request more; a request beyond would wait in the pool. */
 extern bool transport_has_room(void);
 extern bool transport_wait(int extra_fd, long timeout_ms);
+
+/* The extra descriptor is closed; another may get its number. */
+extern void transport_forget_extra(void);
 
 /* Serves the sockets in the middle of something long, without waiting. */
 extern void transport_serve(void);

@@ -13,6 +13,7 @@
 #include "executor/spi.h"
 #include "loop.h"
 #include "miscadmin.h"
+#include "rows.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -156,15 +157,6 @@ longest_timeout(Loop *loop)
 	return longest;
 }
 
-static Interval *
-interval_of_ms(int64 ms)
-{
-	Interval   *interval = palloc0(sizeof(Interval));
-
-	interval->time = ms * 1000;
-	return interval;
-}
-
 /* What the image and task have behind them, and how they are asked about now. */
 static void
 read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
@@ -196,7 +188,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 	values[3] = PointerGetDatum(tasks);
 	values[4] = Int64GetDatum(wanted);
 	values[5] = Int32GetDatum(loop->holder);
-	values[6] = IntervalPGetDatum(interval_of_ms(lease));
+	values[6] = rows_interval(lease);
 	n = sql_run(SQL_CLAIM, values, NULL, 0);
 
 	for (uint64 i = 0; i < n; i++)
@@ -481,6 +473,14 @@ call_set_bytes(Loop *loop, Call *call, int64 bytes)
 {
 	loop->bytes += bytes - call->bytes;
 	call->bytes = bytes;
+}
+
+void
+call_fence(const Call *call, Datum *values)
+{
+	values[0] = Int64GetDatum(call->image);
+	values[1] = CStringGetTextDatum(call->task->name);
+	values[2] = Int64GetDatum(call->id);
 }
 
 void

@@ -145,23 +145,28 @@ keep_body(Call *call, VlmSampling sampling)
 	const LlavaServer *options = call->server->options;
 	LlavaTask  *task = call->task;
 	VlmBody		body;
+	char	   *kept;
 	const char *message;
 
 	sampling.seed = -1;
 	if (!vlm_body_build(&body, options->model, task->prompt, &sampling, options->extra_body,
 						&message))
 		return false;
-	if (task->body_of != 0)
+	/* a slot is held: no ERROR here */
+	kept = MemoryContextAllocExtended(call->set->context, body.head_size + body.tail_size + 2,
+									  MCXT_ALLOC_NO_OOM);
+	if (kept != NULL)
 	{
-		pfree(task->body.head);
-		pfree(task->body.tail);
+		if (task->body_of != 0)
+			pfree(task->body.head);
+		task->body.head = memcpy(kept, body.head, body.head_size + 1);
+		task->body.head_size = body.head_size;
+		task->body.tail = memcpy(kept + body.head_size + 1, body.tail, body.tail_size + 1);
+		task->body.tail_size = body.tail_size;
+		task->body_of = call->server->options_read;
 	}
-	task->body = body;
-	task->body.head = MemoryContextStrdup(call->set->context, body.head);
-	task->body.tail = MemoryContextStrdup(call->set->context, body.tail);
-	task->body_of = call->server->options_read;
 	vlm_body_free(&body);
-	return true;
+	return kept != NULL;
 }
 
 /*

@@ -454,9 +454,12 @@ find_server(Asking *asking, const char *name)
 		version = servers_version();
 		asking->server = server_for_caller(name);
 		asking->limits = limits_attach(asking->server->oid);
-		limits_set_options(asking->limits, asking->server);
+		if (!limits_are_shared(asking->limits) || server_is_committed(asking->server->oid))
+			limits_set_options(asking->limits, asking->server);
 		AcceptInvalidationMessages();
 	} while (version != servers_version());
+	if (!limits_were_read(asking->limits))
+		server_read_usage(asking->server, asking->limits);
 }
 
 /*

@@ -175,26 +175,29 @@ set_recording(Attached *mine, bool recording)
 
 /* Requests of this process that nobody waits for any more stay counted as made. */
 static void
+give_back(Attached *mine)
+{
+	Limits	   *limits = mine->limits;
+
+	limits->users--;
+	limits->pace.in_flight -= mine->in_flight;
+	vlm_quota_settled(&limits->quota, mine->unsettled, mine->unsettled_cost);
+	set_recording(mine, false);
+	limits->urgent -= mine->urgent ? 1 : 0;
+	if (limits->pause.prober == MyProcPid)
+		limits->pause.prober = 0;
+	forget_waiting(limits);
+	wake_waiting(limits);
+}
+
+static void
 give_back_all(int code, Datum arg)
 {
 	ListCell   *cell;
 
 	lock();
 	foreach(cell, attached)
-	{
-		Attached   *mine = lfirst(cell);
-		Limits	   *limits = mine->limits;
-
-		limits->users--;
-		limits->pace.in_flight -= mine->in_flight;
-		vlm_quota_settled(&limits->quota, mine->unsettled, mine->unsettled_cost);
-		set_recording(mine, false);
-		limits->urgent -= mine->urgent ? 1 : 0;
-		if (limits->pause.prober == MyProcPid)
-			limits->pause.prober = 0;
-		forget_waiting(limits);
-		wake_waiting(limits);
-	}
+		give_back(lfirst(cell));
 	unlock();
 	attached = NIL;
 }
@@ -238,6 +241,32 @@ limits_attach(Oid server)
 	mine->limits = limits;
 	mine->server = server;
 	return limits;
+}
+
+void
+limits_detach(Limits *limits)
+{
+	Attached   *mine = attached_to(limits);
+
+	Assert(mine->in_flight == 0 && mine->unsettled == 0);
+	lock();
+	give_back(mine);
+	unlock();
+	attached = list_delete_ptr(attached, mine);
+	if (!limits_are_shared(limits))
+		pfree(limits);
+	pfree(mine);
+}
+
+bool
+limits_were_read(Limits *limits)
+{
+	bool		read;
+
+	lock();
+	read = limits->quota.changes > 0;
+	unlock();
+	return read;
 }
 
 /* ---- what is allowed ---- */
@@ -370,12 +399,21 @@ may_probe(const Pause *pause)
 		(pause->prober == 0 && GetCurrentTimestamp() >= pause->probe_at);
 }
 
+/* max_requests and budget, which the caller finds used up when it looks again. */
+static bool
+used_up(const Limits *limits)
+{
+	return vlm_quota_left(&limits->quota) <= 0 || vlm_quota_over_budget(&limits->quota);
+}
+
 /* 0 if a request may be sent now; else as limits_take's wait_ms. */
 static int64
 time_to_slot(Limits *limits, Attached *mine, int64 tokens, bool urgent)
 {
 	int64		wait;
 
+	if (used_up(limits))
+		return ASK_AGAIN_MS;
 	if (!urgent && !may_probe(&limits->pause))
 		return ASK_AGAIN_MS;
 	if (!urgent && limits->pause.reason[0] != '\0' && mine->in_flight > 0)
@@ -566,10 +604,10 @@ limits_resume(Limits *limits)
 }
 
 void
-limits_set_pause_recorded(Limits *limits, bool recorded)
+limits_pause_recorded(Limits *limits, const char *reason)
 {
 	lock();
-	limits->pause.recorded = recorded;
+	limits->pause.recorded = strcmp(limits->pause.reason, reason != NULL ? reason : "") == 0;
 	unlock();
 }
 

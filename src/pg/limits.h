@@ -69,8 +69,11 @@ extern void limits_start_up(void *memory, bool found);
 
 /* ---- one server ---- */
 
-/* Never NULL; stays valid as long as the process. */
+/* Never NULL; stays valid as long as the process, or until limits_detach. */
 extern Limits *limits_attach(Oid server);
+
+/* The server is gone, and nothing is under way there. */
+extern void limits_detach(Limits *limits);
 
 /* Whether other processes see it too. */
 extern bool limits_are_shared(const Limits *limits);
@@ -87,6 +90,9 @@ extern void limits_recording(bool begins);
  */
 extern int64 limits_begin_reading(Limits *limits);
 extern void limits_read(Limits *limits, int64 reading, int64 requests, double cost);
+
+/* False where nobody has told yet what is recorded. */
+extern bool limits_were_read(Limits *limits);
 
 /* Requests that max_requests leaves; large where there is no limit. */
 extern int64 limits_remaining(Limits *limits);
@@ -150,6 +156,8 @@ extern bool limits_pause(Limits *limits, const char *reason, const char *detail,
 
 /* Lifts a pause; false if there was none. */
 extern bool limits_resume(Limits *limits);
-extern void limits_set_pause_recorded(Limits *limits, bool recorded);
+
+/* What llava_usage says: a reason, or NULL; it is recorded if that is how it is. */
+extern void limits_pause_recorded(Limits *limits, const char *reason);
 
 #endif							/* LLAVA_LIMITS_H */

@@ -86,6 +86,7 @@ loop_free(Loop *loop)
 
 	meter_end();
 	vlm_pool_cancel(loop->pool, NULL);
+	transport_forget_extra();
 	join_threads(0, (Datum) 0);
 	dlist_foreach_modify(iter, &loop->sent)
 	{
@@ -210,10 +211,11 @@ loop_turn(Loop *loop, long max_ms)
 	transport_pool(sockets_needed(loop));
 
 	pace_ms = dispatch_ready(loop);
-	if (loop->renewal_needed || GetCurrentTimestamp() >= loop->renew_at)
+	if ((loop->renewal_needed && GetCurrentTimestamp() >= loop->renew_after) ||
+		GetCurrentTimestamp() >= loop->renew_at)
 	{
 		if (loop->held > 0)
-			settle_renew_leases(loop);
+			renew_leases(loop);
 		loop->renew_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RENEW_CHECK_MS);
 		pace_ms = dispatch_ready(loop);
 	}

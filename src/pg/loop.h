@@ -64,6 +64,7 @@ typedef struct Call
 								 * NULL */
 	VlmSampling sampling;		/* but for the seed */
 	TimestampTz lease_until;
+	TimestampTz renewed_until;	/* in a transaction under way; 0: not */
 	XLogRecPtr	claimed_at;		/* not sent before the log is flushed up to
 								 * there */
 	TaskSet    *set;
@@ -134,6 +135,7 @@ typedef struct Loop
 	int64		picture_size;	/* running mean of those claimed */
 	TimestampTz look_hashed_at; /* no look for copies before, after an error */
 	TimestampTz renew_at;		/* when leases are looked at next */
+	TimestampTz renew_after;	/* some could not be renewed: not before */
 	bool		renewal_needed; /* a ready call's lease is too short to be
 								 * sent */
 
@@ -205,6 +207,9 @@ extern uint64 servers_version(void);
 
 extern void servers_load(Loop *loop);	/* in a transaction */
 
+/* Tells the limits what is recorded; for who has no loop. */
+extern void server_read_usage(const LlavaServer *server, Limits *limits);
+
 /* Whether a call that was claimed for the server may be sent. */
 typedef enum ServerChance
 {
@@ -244,6 +249,9 @@ extern void claim_rows(Loop *loop); /* a transaction of its own */
 extern void claim_release_holder(Loop *loop);	/* a transaction of its own */
 extern void claim_reset_cursor(Loop *loop, TimestampTz from);
 extern void call_free(Loop *loop, Call *call);
+
+/* The first three arguments of every statement that is fenced by the call. */
+extern void call_fence(const Call *call, Datum *values);
 extern void call_set_bytes(Loop *loop, Call *call, int64 bytes);
 extern void taskset_release(TaskSet *set);
 
@@ -306,10 +314,13 @@ extern void duplicates_park(Loop *loop);	/* hashed -> ready, or parked; a
 extern bool settle_finished(Loop *loop);	/* one batch, transactions of its
 											 * own; false: there was none */
 extern void settle_all(Loop *loop); /* tries all that is finished once */
-extern void settle_renew_leases(Loop *loop);
 
 /* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
 extern char *settle_clean_text(const char *text);
+
+/* ---- renew.c ---- */
+
+extern void renew_leases(Loop *loop);	/* a transaction of its own */
 
 /* ---- stop.c ---- */
 

@@ -14,7 +14,9 @@
 #include <ctype.h>
 #include <math.h>
 
+#include "access/htup_details.h"
 #include "access/reloptions.h"
+#include "access/xact.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
@@ -25,6 +27,7 @@
 #include "options.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
+#include "utils/syscache.h"
 
 typedef enum OptionKind
 {
@@ -402,6 +405,19 @@ llava_fdw_validator(PG_FUNCTION_ARGS)
 	else if (options != NIL)
 		refuse_name(((DefElem *) linitial(options))->defname, "");
 	PG_RETURN_VOID();
+}
+
+bool
+server_is_committed(Oid oid)
+{
+	HeapTuple	tuple = SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(oid));
+	bool		committed;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	committed = !TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(tuple->t_data));
+	ReleaseSysCache(tuple);
+	return committed;
 }
 
 LlavaServer *

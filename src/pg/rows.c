@@ -9,6 +9,7 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "rows.h"
+#include "utils/timestamp.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -88,6 +89,15 @@ rows_spi_connect_committing(void)
 
 	if (rc != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect_ext: %s", SPI_result_code_string(rc));
+}
+
+Datum
+rows_interval(int64 ms)
+{
+	Interval   *interval = palloc0(sizeof(Interval));
+
+	interval->time = ms * 1000;
+	return IntervalPGetDatum(interval);
 }
 
 struct varlena *

@@ -31,6 +31,7 @@ extern void rows_check_call(FunctionCallInfo fcinfo, const char *procedure);
 extern void rows_spi_connect_committing(void);
 
 /* palloc'd. */
+extern Datum rows_interval(int64 ms);	/* palloc'd */
 extern struct varlena *rows_bytea(const void *bytes, size_t size);
 
 #endif							/* LLAVA_ROWS_H */

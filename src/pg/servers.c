@@ -13,6 +13,7 @@
 #include "foreign/foreign.h"
 #include "loop.h"
 #include "miscadmin.h"
+#include "rows.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -85,6 +86,16 @@ load_key(Loop *loop, void *arg)
 	char	   *key = server_key_for_worker(argument->options);
 
 	argument->key = key == NULL ? NULL : MemoryContextStrdup(loop->context, key);
+}
+
+/* llava_pause: whatever comes of what is in flight, it stays so. */
+static bool
+is_paused_by_option(ServerState *server)
+{
+	Pause		pause;
+
+	limits_pause_now(server->limits, &pause);
+	return server->options->paused && strcmp(pause.reason, "paused") == 0;
 }
 
 /* Ends a pause, if there is one; the log tells. */
@@ -175,7 +186,8 @@ load_server(Loop *loop, const ForeignServer *foreign)
 	server->options_read = ++options_read;
 	server->gone = false;
 	limits_set_options(server->limits, server->options);
-	resume(server);
+	if (!is_paused_by_option(server))
+		resume(server);
 	take_key(loop, server);
 }
 
@@ -191,20 +203,38 @@ server_is_trusted(Oid owner)
  * that share the pause are told by llava_resume itself.
  */
 static void
-take_usage(ServerState *server, int64 requests, double cost, bool paused)
+take_usage(ServerState *server, int64 requests, double cost, const char *reason)
 {
 	Pause		pause;
 
 	limits_read(server->limits, server->reading, requests, cost);
 	limits_pause_now(server->limits, &pause);
-	if (pause.reason[0] == '\0' && paused)
-		limits_set_pause_recorded(server->limits, false);
-	else if (pause.reason[0] != '\0' && pause.recorded && !paused &&
-			 !limits_are_shared(server->limits))
-	{
+	if (pause.reason[0] != '\0' && pause.recorded && reason == NULL &&
+		!limits_are_shared(server->limits))
 		limits_resume(server->limits);
-		limits_set_pause_recorded(server->limits, true);
+	limits_pause_recorded(server->limits, reason);
+}
+
+/* A server's row among the n of llava_usage; what it says of a pause, or NULL. */
+static const char *
+usage_of(const LlavaServer *server, uint64 n, int64 *requests, double *cost)
+{
+	TupleDesc	desc = SPI_tuptable->tupdesc;
+
+	*requests = 0;
+	*cost = 0;
+	for (uint64 i = 0; i < n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		bool		isnull;
+
+		if (strcmp(SPI_getvalue(row, desc, 1), server->name) != 0)
+			continue;
+		*requests = DatumGetInt64(SPI_getbinval(row, desc, 2, &isnull));
+		*cost = DatumGetFloat8(SPI_getbinval(row, desc, 3, &isnull));
+		return SPI_getvalue(row, desc, 4);
 	}
+	return NULL;
 }
 
 /* llava_usage: what max_requests and budget are held against. */
@@ -224,29 +254,32 @@ load_usage(Loop *loop)
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
-		int64		requests = 0;
-		double		cost = 0;
-		bool		paused = false;
+		int64		requests;
+		double		cost;
+		const char *reason = usage_of(server->options, n, &requests, &cost);
 
-		for (uint64 i = 0; i < n; i++)
-		{
-			HeapTuple	row = SPI_tuptable->vals[i];
-			TupleDesc	desc = SPI_tuptable->tupdesc;
-			bool		isnull;
-
-			if (strcmp(SPI_getvalue(row, desc, 1), server->options->name) != 0)
-				continue;
-			requests = DatumGetInt64(SPI_getbinval(row, desc, 2, &isnull));
-			cost = DatumGetFloat8(SPI_getbinval(row, desc, 3, &isnull));
-			paused = SPI_getvalue(row, desc, 4) != NULL;
-		}
-		take_usage(server, requests, cost, paused);
+		take_usage(server, requests, cost, reason);
 	}
 }
 
-/* Those that were dropped are forgotten when nothing points to them any more. */
+void
+server_read_usage(const LlavaServer *server, Limits *limits)
+{
+	int64		reading = limits_begin_reading(limits);
+	int64		requests;
+	double		cost;
+	uint64		n;
+
+	rows_spi_connect();
+	n = rows_run_as_owner(extension_relation("llava_usage"), SQL_USAGE_ALL, NULL, NULL);
+	(void) usage_of(server, n, &requests, &cost);
+	limits_read(limits, reading, requests, cost);
+	SPI_finish();
+}
+
+/* Those that are not there any more are forgotten when nothing points to them. */
 static void
-forget_gone(Loop *loop)
+forget_dropped(Loop *loop, const List *there)
 {
 	dlist_mutable_iter iter;
 
@@ -254,9 +287,10 @@ forget_gone(Loop *loop)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
-		if (!server->gone || server->calls > 0)
+		if (server->calls > 0 || list_member_oid(there, server->oid))
 			continue;
 		dlist_delete(&server->node);
+		limits_detach(server->limits);
 		free_options(server);
 		pfree(server);
 	}
@@ -271,16 +305,19 @@ servers_load(Loop *loop)
 
 	if (loop->servers_version != version)
 	{
+		List	   *oids = server_oids();
+
 		dlist_foreach(iter, &loop->servers)
 			dlist_container(ServerState, node, iter.cur)->gone = true;
-		foreach(cell, server_oids())
+		/* first, so that new ones get the room of the old ones */
+		forget_dropped(loop, oids);
+		foreach(cell, oids)
 		{
 			ForeignServer *foreign = GetForeignServerExtended(lfirst_oid(cell), FSV_MISSING_OK);
 
 			if (foreign != NULL && server_is_trusted(foreign->owner))
 				load_server(loop, foreign);
 		}
-		forget_gone(loop);
 		loop->servers_version = version;
 	}
 	load_usage(loop);
@@ -313,7 +350,10 @@ limit_detail(const ServerState *server, const char *reason)
 	return "by the server option paused";
 }
 
-/* The limits that a person set are pauses too, found and lifted at every look. */
+/*
+ * The limits that a person set are pauses too, found and lifted at every look; the
+ * option paused is lifted by what lifts all pauses, its change.
+ */
 static void
 check_limits(ServerState *server)
 {
@@ -324,8 +364,7 @@ check_limits(ServerState *server)
 	if (reason != NULL && pause.reason[0] == '\0')
 		server_pause(server, reason, limit_detail(server, reason), false);
 	else if (reason == NULL && (strcmp(pause.reason, "max_requests") == 0 ||
-								strcmp(pause.reason, "budget") == 0 ||
-								strcmp(pause.reason, "paused") == 0))
+								strcmp(pause.reason, "budget") == 0))
 		resume(server);
 }
 
@@ -334,8 +373,8 @@ server_chance(ServerState *server)
 {
 	Pause		pause;
 
-	if (server->gone || limits_remaining(server->limits) <= 0 ||
-		limits_over_budget(server->limits))
+	if (server->gone || server->options->paused ||
+		limits_remaining(server->limits) <= 0 || limits_over_budget(server->limits))
 		return SERVER_CLOSED;
 	limits_pause_now(server->limits, &pause);
 	if (pause.reason[0] == '\0')
@@ -400,7 +439,7 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 void
 server_pause(ServerState *server, const char *reason, const char *detail, bool probe)
 {
-	if (limits_pause(server->limits, reason, detail, probe))
+	if (!is_paused_by_option(server) && limits_pause(server->limits, reason, detail, probe))
 		ereport(LOG,
 				(errmsg("llava_zh: server \"%s\" paused (%s): %s",
 						server->options->name, reason, detail)));
@@ -412,7 +451,7 @@ server_works(ServerState *server)
 	Pause		pause;
 
 	limits_pause_now(server->limits, &pause);
-	if (pause.reason[0] != '\0')
+	if (pause.reason[0] != '\0' && limit_reached(server) == NULL)
 		resume(server);
 }
 
@@ -451,7 +490,7 @@ server_record_pauses(Loop *loop)
 			values[2] = CStringGetTextDatum(settle_clean_text(pause.detail));
 		}
 		sql_run(SQL_USAGE_PAUSE, values, nulls, 0);
-		limits_set_pause_recorded(server->limits, true);
+		limits_pause_recorded(server->limits, pause.reason[0] != '\0' ? pause.reason : NULL);
 	}
 }
 

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "rows.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -27,9 +28,6 @@
 
 /* Pause after a settle that failed. */
 #define SETTLE_RETRY_MS 500
-
-/* A held call's lease is renewed when this little is left of it. */
-#define RENEW_BEFORE_MS (20 * 1000)
 
 /* One server's share of a batch. */
 typedef struct Tally
@@ -99,15 +97,6 @@ known_number(int64 number, char *null)
 	return Int64GetDatum(number);
 }
 
-static Datum
-interval_datum(int64 ms)
-{
-	Interval   *interval = palloc0(sizeof(Interval));
-
-	interval->time = ms * 1000;
-	return IntervalPGetDatum(interval);
-}
-
 static Tally *
 tally_of(Batch *batch, ServerState *server)
 {
@@ -119,15 +108,6 @@ tally_of(Batch *batch, ServerState *server)
 	return &batch->tallies[batch->n_tallies++];
 }
 
-/* The first three arguments of every fenced statement. */
-static void
-fence_values(const Call *call, Datum *values)
-{
-	values[0] = Int64GetDatum(call->image);
-	values[1] = CStringGetTextDatum(call->task->name);
-	values[2] = Int64GetDatum(call->id);
-}
-
 /* The queue row rests with a reason.  False: it was another call's. */
 static bool
 settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detail)
@@ -135,7 +115,7 @@ settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detai
 	Datum		values[5];
 	char		nulls[6] = "     ";
 
-	fence_values(call, values);
+	call_fence(call, values);
 	values[3] = CStringGetTextDatum(reason);
 	values[4] = outside_text(detail, &nulls[4]);
 	if (sql_run(SQL_SETTLE_FAILED, values, nulls, 0) == 0)
@@ -153,8 +133,8 @@ settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
 	Datum		values[6];
 	char		nulls[7] = "      ";
 
-	fence_values(call, values);
-	values[3] = interval_datum(delay_ms);
+	call_fence(call, values);
+	values[3] = rows_interval(delay_ms);
 	values[4] = BoolGetDatum(counts);
 	values[5] = outside_text(detail, &nulls[5]);
 	return sql_run(SQL_RELEASE, values, nulls, 0) > 0;
@@ -169,7 +149,7 @@ settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
 
 	if (call->attempts >= llava_max_attempts || rejects_final(&call->rejects, reason))
 		return settle_as_failed(batch, call, reason, detail);
-	fence_values(call, values);
+	call_fence(call, values);
 	values[3] = CStringGetTextDatum(reason);
 	values[4] = outside_text(detail, &nulls[4]);
 	values[5] = outside_text(rejects_blame_server(reason) ? call->server->options->name : NULL,
@@ -308,7 +288,7 @@ settle_answer(Batch *batch, Call *call)
 
 	if (reason == NULL)
 	{
-		fence_values(call, values);
+		call_fence(call, values);
 		mine = sql_run(SQL_SETTLE_DONE, values, NULL, 0) > 0;
 		if (mine)
 		{
@@ -559,72 +539,4 @@ settle_all(Loop *loop)
 		dlist_container(Call, node, iter.cur)->settle_at = 0;
 	while (settle_finished(loop))
 		;
-}
-
-static bool
-renew_call(Call *call, int64 lease_ms)
-{
-	Datum		values[4];
-
-	fence_values(call, values);
-	values[3] = interval_datum(lease_ms);
-	call->lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease_ms);
-	return sql_run(SQL_RENEW, values, NULL, 0) > 0;
-}
-
-static void
-renew_list(Loop *loop, dlist_head *list, bool to_be_sent)
-{
-	dlist_mutable_iter iter;
-	TimestampTz now = GetCurrentTimestamp();
-
-	dlist_foreach_modify(iter, list)
-	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-		int64		timeout = call->server == NULL ? 0 : call->server->options->request_timeout;
-		int64		needed = to_be_sent ? timeout : RENEW_BEFORE_MS;
-
-		if (call->lease_until >= TimestampTzPlusMilliseconds(now, needed))
-			continue;
-		if (!renew_call(call, timeout + 3 * RENEW_BEFORE_MS) && to_be_sent &&
-			call->server != NULL)
-		{
-			/* another call's by now: the request is not made */
-			call->server->unsent--;
-			dlist_delete(&call->node);
-			call_free(loop, call);
-		}
-	}
-}
-
-static void
-renew_work(Loop *loop, void *arg)
-{
-	tx_check_queue();
-	renew_list(loop, &loop->hashed, true);
-	renew_list(loop, &loop->ready, true);
-	renew_list(loop, &loop->finished, false);
-}
-
-/*
- * Leases of calls that wait for a slot, or for room to be settled, longer than
- * they were given.
- */
-void
-settle_renew_leases(Loop *loop)
-{
-	ErrorData  *error;
-
-	if (!tx_begin(loop, "llava_zh: renewing leases"))
-		return;
-	if (!tx_try(loop, renew_work, NULL, &error))
-	{
-		if (!loop->renewal_postponed)
-			ereport(LOG, (errmsg("llava_zh: renewal of leases postponed: %s", error->message)));
-		loop->renewal_postponed = true;
-		FreeErrorData(error);
-	}
-	else
-		loop->renewal_postponed = false;
-	tx_commit(loop);
 }

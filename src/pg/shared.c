@@ -26,7 +26,7 @@ typedef struct DatabaseEntry
 {
 	Oid			database;		/* InvalidOid: free */
 	uint64		queued;			/* goes up with every commit that queued rows */
-	TimestampTz earliest[8];	/* a ring of the newest commits' visible_at */
+	TimestampTz earliest[64];	/* a ring of the newest commits' visible_at */
 } DatabaseEntry;
 
 typedef struct SharedState

@@ -287,8 +287,14 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"SELECT pg_catalog.substr(image, $2, $3) FROM @.llava_image WHERE id = $1", "lii"},
 	[SQL_RENEW] = {
 		"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4"
-		" WHERE image = $1 AND task = $2 AND call = $3 AND holder IS NOT NULL",
+		" WHERE ctid = (SELECT ctid FROM @.llava_pending"
+		"  WHERE image = $1 AND task = $2 AND call = $3 AND holder IS NOT NULL"
+		"  FOR UPDATE SKIP LOCKED)",
 	"ltlv"},
+	[SQL_IS_CLAIMED] = {
+		"SELECT FROM @.llava_pending"
+		" WHERE image = $1 AND task = $2 AND call = $3 AND holder IS NOT NULL",
+	"ltl"},
 	[SQL_RELEASE] = {
 		"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4, holder = NULL,"
 		"  attempts = CASE WHEN $5 THEN attempts ELSE GREATEST(attempts - 1, 0) END,"

@@ -161,6 +161,14 @@ make_wait_set(int extra_fd)
 	wait_set_extra_fd = extra_fd;
 }
 
+void
+transport_forget_extra(void)
+{
+	if (wait_set != NULL)
+		FreeWaitEventSet(wait_set);
+	wait_set = NULL;
+}
+
 /* Before a look at the sockets: how long they went without. */
 static void
 look(void)

@@ -108,6 +108,8 @@ ok($node->wait_query('SELECT pause_reason FROM llava_stat_server', 'budget'), 'a
 $endpoint->control(release => 1, faults => '');
 $run->finish;
 like($err, qr/the budget of server "sim" is used up/, 'which a session that asks on does not undo');
+(undef, undef, $stderr) = $node->psql('postgres', "BEGIN; ALTER SERVER sim OPTIONS (DROP budget); $generate; ROLLBACK");
+like($stderr, qr/the budget of server "sim" is used up/, 'nor one with options that nobody else has seen');
 
 # both processes have slots to take and images to send: a share for each
 is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_conversation'), '274', 'every image is a sample');

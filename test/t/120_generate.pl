@@ -92,6 +92,13 @@ ok($endpoint->wait_for(in_flight_max => 0), 'nor does the end of a session');
 $session->{run}->finish;
 $node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET url '" . $endpoint->url . "')");
 
+# what others have used up counts, though this session was told by none of them
+is((generate('描述图片', before => "INSERT INTO llava_usage (server, requests) VALUES ('sim', 5); ALTER SERVER sim OPTIONS (ADD max_requests '6'); "))[0],
+	0, 'one request is left');
+$node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET max_requests '5')");
+like((generate('描述图片'))[2], qr/ERROR:  53000: the max_requests of server "sim" is used up/, 'none is left');
+$node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (DROP max_requests); DELETE FROM llava_usage");
+
 # an error inside a block leaves the session as good as before
 is($node->safe_psql('postgres', <<"END"), '2', 'a call after a cancelled one');
 CREATE SERVER hang FOREIGN DATA WRAPPER llava_zh OPTIONS (url '@{[$endpoint->url('/fault/hang')]}', model 'test');
