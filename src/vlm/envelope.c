@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of any one completion. */
+#define MOST_TOKENS 1000000000
+
 static char *
 copy_string(const json_t *value)
 {
@@ -126,6 +129,13 @@ envelope_load(const char *body, size_t size, VlmEnvelope *envelope, const char *
 	return ok;
 }
 
+/* What no completion can have is unknown (-1): sums of such numbers would not fit. */
+static int64_t
+believable(int64_t tokens)
+{
+	return tokens > MOST_TOKENS ? -1 : tokens;
+}
+
 bool
 vlm_envelope_parse(const char *body, size_t size, VlmEnvelope *envelope, const char **message)
 {
@@ -133,13 +143,17 @@ vlm_envelope_parse(const char *body, size_t size, VlmEnvelope *envelope, const c
 	{
 		case ENVELOPE_READ:
 			*message = NULL;
-			return true;
+			break;
 		case ENVELOPE_NO_MEMORY:
 			*message = "out of memory";
 			return false;
 		default:
-			return envelope_load(body, size, envelope, message);
+			if (!envelope_load(body, size, envelope, message))
+				return false;
 	}
+	envelope->prompt_tokens = believable(envelope->prompt_tokens);
+	envelope->completion_tokens = believable(envelope->completion_tokens);
+	return true;
 }
 
 void

@@ -326,6 +326,29 @@ assert_outage(const VlmOutcome *outcome)
 		assert_int_equal(outcome->probe, may_be_an_outage(outcome));
 }
 
+/* As the scan reads them, and, with 19 digits, jansson. */
+static void
+counts_no_completion_can_have_are_unknown(void **state)
+{
+	static const char *const counts[] = {"1000000001", "9223372036854775000"};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++)
+	{
+		VlmEnvelope envelope;
+		const char *message;
+		char		body[256];
+
+		snprintf(body, sizeof(body),
+				 "{\"choices\":[{\"message\":{\"content\":\"a\"}}],"
+				 "\"usage\":{\"prompt_tokens\":%s,\"completion_tokens\":1000000000}}", counts[i]);
+		assert_true(vlm_envelope_parse(body, strlen(body), &envelope, &message));
+		assert_int_equal(envelope.prompt_tokens, -1);
+		assert_int_equal(envelope.completion_tokens, 1000000000);
+		vlm_envelope_free(&envelope);
+	}
+}
+
 static void
 outcomes_are_classed(void **state)
 {
@@ -788,6 +811,7 @@ main(void)
 		cmocka_unit_test(a_body_takes_another_seed),
 		cmocka_unit_test(extra_body_is_merged_or_refused),
 		cmocka_unit_test(envelopes_are_taken_apart),
+		cmocka_unit_test(counts_no_completion_can_have_are_unknown),
 		cmocka_unit_test(outcomes_are_classed),
 		cmocka_unit_test(failures_of_the_wire_are_classed),
 		cmocka_unit_test(key_is_masked_and_words_are_clipped),
