@@ -362,10 +362,11 @@ extern bool shared_is_there(void);
 extern void shared_wake_at_commit(TimestampTz visible_at);
 
 /*
- * The smallest visible_at committed for this database since the last call, or
- * DT_NOEND; without shared memory DT_NOBEGIN when anything may have come.
+ * The smallest visible_at committed for this database since the last call; DT_NOEND:
+ * nothing was, DT_NOBEGIN: so much was that it may be any.  False where nothing is
+ * shared and nobody knows.
  */
-extern TimestampTz shared_take_queued(void);
+extern bool shared_take_queued(TimestampTz *earliest);
 
 /* ---- launcher.c, worker.c, loop.c ---- */
 

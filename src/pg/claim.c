@@ -172,11 +172,34 @@ read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 	call->sampling = rejects_sampling(&call->rejects, &call->task->sampling);
 }
 
+/* Ids of the calls whose replies are here and could not be written down yet. */
+static ArrayType *
+unsettled_calls(Loop *loop)
+{
+	List	   *ids = NIL;
+	Datum	   *values;
+	ListCell   *cell;
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->finished)
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		if (call->settle_delay > 0)
+			ids = lappend(ids, call);
+	}
+	values = palloc(sizeof(Datum) * Max(list_length(ids), 1));
+	foreach(cell, ids)
+		values[n++] = Int64GetDatum(((Call *) lfirst(cell))->id);
+	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
 /* The claim itself; appends calls without bytes to a list in the loop's context. */
 static void
 claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 {
-	Datum		values[7];
+	Datum		values[8];
 	MemoryContext old;
 	uint64		n;
 	int64		lease = longest_timeout(loop) + LEASE_MARGIN_MS;
@@ -189,6 +212,8 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 	values[4] = Int64GetDatum(wanted);
 	values[5] = Int32GetDatum(loop->holder);
 	values[6] = rows_interval(lease);
+	/* their leases may have run out meanwhile */
+	values[7] = PointerGetDatum(unsettled_calls(loop));
 	n = sql_run(SQL_CLAIM, values, NULL, 0);
 
 	for (uint64 i = 0; i < n; i++)
@@ -229,6 +254,8 @@ fit_if_long(Loop *loop, Call *call)
 						   (of_row == LONG_AS_TASK && call->task->long_images == LONG_PARK)))
 		of_row = LONG_SHRINK;
 	call->long_done = long_images_fit(call->task, of_row, &call->facts, fit);
+	call->pixel_factor = fit->factor;
+	call->min_pixels = fit->min_pixels;
 	call->max_pixels = fit->max_pixels;
 	if (call->long_done != LONG_PARK)
 		return true;
@@ -262,7 +289,8 @@ start_call(Loop *loop, Call *call)
 	call->server->calls++;
 	if (call->job == NULL)
 	{
-		call->fault = "no_bytes";
+		if (call->fault == NULL)
+			call->fault = "no_bytes";
 		dlist_push_tail(&loop->finished, &call->node);
 		return;
 	}
@@ -384,6 +412,38 @@ discard_calls(Loop *loop, List *calls)
 	}
 }
 
+static void
+claim_succeeded(Loop *loop)
+{
+	loop->careful = false;
+	if (loop->claim_postponed)
+		ereport(LOG, (errmsg("llava_zh: claims go on")));
+	loop->claim_postponed = false;
+}
+
+/*
+ * A lock or a full disk: what is in flight goes on, the claim waits.  Else a row may
+ * be the reason: the next claim of the same rows reads their pictures one by one.  If
+ * that fails too they are left to the next full pass; a session is told.
+ */
+static void
+claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
+{
+	bool		passes = tx_error_passes(error);
+
+	if (!passes && loop->careful && loop->in_procedure)
+		ReThrowError(error);
+	if (!loop->claim_postponed)
+		ereport(LOG, (errmsg("llava_zh: claims postponed: %s", error->message)));
+	loop->claim_postponed = true;
+	FreeErrorData(error);
+	if (passes || !loop->careful)
+		claim_reset_cursor(loop, cursor);
+	loop->careful = !passes;
+	loop->servers_version = 0;
+	loop->claim_at = loop->look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 1000);
+}
+
 void
 claim_rows(Loop *loop)
 {
@@ -391,6 +451,7 @@ claim_rows(Loop *loop)
 	List	   *calls = NIL;
 	ListCell   *cell;
 	ErrorData  *error = NULL;
+	TimestampTz cursor;
 	bool		full_pass;
 	XLogRecPtr	claimed_at;
 
@@ -400,28 +461,21 @@ claim_rows(Loop *loop)
 	full_pass = loop->cursor_visible_at == DT_NOBEGIN;
 	if (!tx_begin(loop, "llava_zh: claiming images"))
 	{
+		loop_extension_is_gone(loop);
 		loop->queue_dry = true;
 		return;
 	}
 	/* a session may have it off, and does not ask for a flush */
 	if (loop->in_procedure || !flush_is_shared())
 		tx_set_locally("synchronous_commit", "local");
-	if (!tx_try(loop, look_and_claim, &calls, &error))
+	cursor = loop->cursor_visible_at;
+	if (tx_try(loop, look_and_claim, &calls, &error))
+		claim_succeeded(loop);
+	else
 	{
-		/* a lock or a full disk: what is in flight goes on, the claim waits */
-		if (!loop->claim_postponed)
-			ereport(LOG, (errmsg("llava_zh: claims postponed: %s", error->message)));
-		loop->claim_postponed = true;
-		FreeErrorData(error);
 		discard_calls(loop, calls);
 		calls = NIL;
-		loop->servers_version = 0;
-		loop->claim_at = loop->look_at = TimestampTzPlusMilliseconds(now, 1000);
-	}
-	else if (loop->claim_postponed)
-	{
-		ereport(LOG, (errmsg("llava_zh: claims go on")));
-		loop->claim_postponed = false;
+		claim_failed(loop, error, cursor);
 	}
 	claimed_at = tx_commit(loop);
 	if (full_pass)
@@ -503,6 +557,8 @@ call_free(Loop *loop, Call *call)
 		if (call->sent)
 			limits_settled(call->server->limits, call->cost);
 	}
+	if (call->sent_under != NULL)
+		server_read_release(call->sent_under);
 	loop->held--;
 	pfree(call);
 }

@@ -207,7 +207,7 @@ send_call(Loop *loop, Call *call)
 	}
 	snprintf(id, sizeof(id), INT64_FORMAT, call->id);
 	request.url = options->url;
-	request.api_key = call->server->key;
+	request.api_key = call->server->read->key;
 	request.request_id = id;
 	request.connect_timeout_ms = options->connect_timeout;
 	request.request_timeout_ms = options->request_timeout;
@@ -223,6 +223,8 @@ send_call(Loop *loop, Call *call)
 		return;
 	}
 	call->sent = true;
+	call->sent_under = call->server->read;
+	call->sent_under->users++;
 	call->server->in_flight++;
 	dlist_push_tail(&loop->sent, &call->node);
 }

@@ -32,7 +32,7 @@
 #define LOOK_BATCH 64
 
 /* Pause after a look that found a lock or a full disk. */
-#define LOOK_RETRY_MS 100
+#define LOOK_RETRY_MS 500
 
 /* Class id of the advisory lock that orders the looks: 'llah'. */
 #define LOOK_LOCK 0x6c6c6168
@@ -284,27 +284,70 @@ look_at_all(Loop *loop, void *arg)
 	}
 }
 
+/* The first calls of so many failed looks (0, 1, or 2: more), at most so many. */
 static void
-gather(Loop *loop, Look *look)
+gather_those(Loop *loop, Look *look, int failed_looks, int most)
 {
 	dlist_iter	iter;
 
-	look->n = 0;
 	dlist_foreach(iter, &loop->hashed)
 	{
-		if (look->n == LOOK_BATCH)
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		if (look->n == most)
 			break;
+		if (Min(call->failed_looks, 2) != failed_looks)
+			continue;
 		look->parked[look->n] = false;
-		look->calls[look->n++] = dlist_container(Call, node, iter.cur);
+		look->calls[look->n++] = call;
 	}
 }
 
-/* A look that cannot be had asks about a picture too many, never one too few. */
-static bool
-is_to_be_repeated(const ErrorData *error)
+/*
+ * All that are new; else one whose look failed with others', at once; else one that
+ * failed by itself, after a while.
+ */
+static void
+gather(Loop *loop, Look *look)
 {
-	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
-		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES;
+	look->n = 0;
+	gather_those(loop, look, 0, LOOK_BATCH);
+	if (look->n == 0)
+		gather_those(loop, look, 1, 1);
+	if (look->n == 0 && GetCurrentTimestamp() >= loop->look_hashed_at)
+		gather_those(loop, look, 2, 1);
+}
+
+/* They wait behind the others: a row that somebody has locked holds up nobody else. */
+static void
+postpone(Loop *loop, Look *look)
+{
+	for (int i = 0; i < look->n; i++)
+	{
+		Call	   *call = look->calls[i];
+
+		/* alone, it is its own row that is locked */
+		call->failed_looks = look->n > 1 ? 1 : 2;
+		dlist_delete(&call->node);
+		dlist_push_tail(&loop->hashed, &call->node);
+	}
+	look->n = 0;
+}
+
+/* When the next look is worth while: at once unless all that is left failed alone. */
+static void
+plan_next_look(Loop *loop, bool failed)
+{
+	dlist_iter	iter;
+
+	if (failed)
+		loop->look_hashed_at =
+			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_RETRY_MS);
+	dlist_foreach(iter, &loop->hashed)
+	{
+		if (dlist_container(Call, node, iter.cur)->failed_looks < 2)
+			loop->look_hashed_at = 0;
+	}
 }
 
 void
@@ -312,26 +355,26 @@ duplicates_park(Loop *loop)
 {
 	Look		look;
 	ErrorData  *error;
+	bool		done;
 
 	gather(loop, &look);
-	if (look.n == 0 || GetCurrentTimestamp() < loop->look_hashed_at ||
-		!tx_begin(loop, "llava_zh: looking for copies"))
+	if (look.n == 0 || !tx_begin(loop, "llava_zh: looking for copies"))
 		return;
 	/* what a crash forgets is found again */
 	tx_set_locally("synchronous_commit", "off");
-	if (!tx_try(loop, look_at_all, &look, &error))
+	done = tx_try(loop, look_at_all, &look, &error);
+	if (!done)
 	{
-		bool		repeat = is_to_be_repeated(error);
+		/* what cannot be had asks about a picture too many, never one too few */
+		bool		repeat = tx_error_passes(error);
 
 		ereport(repeat ? DEBUG1 : LOG,
 				(errmsg("llava_zh: look for copies of %d pictures %s: %s", look.n,
 						repeat ? "postponed" : "given up", error->message)));
 		FreeErrorData(error);
 		memset(look.parked, false, sizeof(look.parked));
-		loop->look_hashed_at =
-			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_RETRY_MS);
 		if (repeat)
-			look.n = 0;
+			postpone(loop, &look);
 	}
 	tx_commit(loop);
 	for (int i = 0; i < look.n; i++)
@@ -347,6 +390,7 @@ duplicates_park(Loop *loop)
 		else
 			dlist_push_tail(&loop->ready, &call->node);
 	}
+	plan_next_look(loop, !done);
 }
 
 /* ---- llava_retry ---- */

@@ -107,6 +107,19 @@ loop_free(Loop *loop)
 	MemoryContextDelete(loop->context);
 }
 
+void
+loop_extension_is_gone(Loop *loop)
+{
+	dlist_mutable_iter iter;
+
+	dispatch_unsent(loop);
+	dlist_foreach_modify(iter, &loop->finished)
+	{
+		dlist_delete(iter.cur);
+		call_free(loop, dlist_container(Call, node, iter.cur));
+	}
+}
+
 static int
 sockets_needed(Loop *loop)
 {
@@ -155,9 +168,11 @@ time_to_wait(Loop *loop, long max_ms, long pace_ms)
 static void
 take_queued(Loop *loop, bool woken)
 {
-	TimestampTz earliest = shared_take_queued();
+	TimestampTz earliest;
 
-	if (earliest == DT_NOEND || (earliest == DT_NOBEGIN && !woken))
+	if (!shared_take_queued(&earliest))
+		earliest = woken ? DT_NOBEGIN : DT_NOEND;
+	if (earliest == DT_NOEND)
 		return;
 	claim_reset_cursor(loop, earliest);
 	loop->claim_at = 0;

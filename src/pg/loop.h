@@ -19,14 +19,22 @@
 #define SETTLE_GATHER_MS 10
 
 /* One server as this process sees it. */
+/* One reading of a server's options; shared by the calls that were sent under them. */
+typedef struct ServerRead
+{
+	MemoryContext context;		/* of this, too */
+	LlavaServer *options;
+	char	   *key;			/* or NULL */
+	int			users;			/* calls, and the server itself */
+} ServerRead;
+
 typedef struct ServerState
 {
 	dlist_node	node;
 	Oid			oid;
-	MemoryContext context;		/* of options and key */
-	LlavaServer *options;
+	ServerRead *read;			/* the newest */
+	const LlavaServer *options; /* in it */
 	uint64		options_read;	/* a number of its own each time they are */
-	char	   *key;			/* or NULL */
 	Limits	   *limits;			/* with all other processes */
 	int64		reading;		/* of llava_usage, limits_read's */
 	int			calls;			/* that point here */
@@ -70,14 +78,18 @@ typedef struct Call
 	TaskSet    *set;
 	LlavaTask  *task;
 	ServerState *server;
+	ServerRead *sent_under;		/* NULL: not sent yet */
 	ImageInfo	facts;			/* sides, as the row has them; 0: unknown */
 	LongImages	long_policy;	/* the row's own */
 	bool		released;		/* not to be parked again */
+	int			failed_looks;	/* for copies: 1 with others, 2 by itself */
 	LongImages	long_done;		/* LONG_AS_TASK: the picture is not long */
 	ImageJob   *job;			/* with the bytes, until they are sent */
 	int			sent_width;
 	int			sent_height;
-	int64		max_pixels;		/* that it was fitted to */
+	int			pixel_factor;	/* what it was fitted to */
+	int64		min_pixels;
+	int64		max_pixels;
 	int64		image_tokens;	/* forecast */
 	int64		tokens;			/* forecast: image, prompt and reply */
 	int64		seed;
@@ -96,7 +108,9 @@ typedef struct Call
 	ReplyResult result;			/* with VLM_DONE */
 	TimestampTz settle_at;		/* not later, or after a settle that failed
 								 * not before */
-	bool		postponed;		/* which the log has said */
+	int			settle_delay;	/* ms, after a settle that failed; 0: none
+								 * did, and the log has told of none */
+	int			settle_with;	/* at most so many together then */
 } Call;
 
 /* An image's rows in the order of the queue. */
@@ -133,7 +147,7 @@ typedef struct Loop
 	int			held;			/* calls in all */
 	int64		bytes;			/* of pictures, before they are sent */
 	int64		picture_size;	/* running mean of those claimed */
-	TimestampTz look_hashed_at; /* no look for copies before, after an error */
+	TimestampTz look_hashed_at; /* the next look for copies, after an error */
 	TimestampTz renew_at;		/* when leases are looked at next */
 	TimestampTz renew_after;	/* some could not be renewed: not before */
 	bool		renewal_needed; /* a ready call's lease is too short to be
@@ -154,6 +168,9 @@ typedef struct Loop
 	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
 	TimestampTz settle_after;	/* no settle before, after an error */
 	bool		claim_postponed;	/* as the log has said */
+	bool		postponed_next; /* to be settled, before what is new */
+	bool		careful;		/* a claim failed: pictures are read one by
+								 * one */
 	bool		renewal_postponed;	/* the same */
 	bool		looked;			/* servers and tasks were read at least once */
 	bool		queue_dry;		/* a full pass found nothing that is due now */
@@ -199,6 +216,9 @@ extern void tx_set_locally(const char *name, const char *value);
 extern bool tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg,
 				   ErrorData **error);
 
+/* A user's lock or a full disk: the same work is tried again. */
+extern bool tx_error_passes(const ErrorData *error);
+
 /* ---- servers.c ---- */
 
 /* Once a process: note catalogue changes; the number of those noted, never 0. */
@@ -206,6 +226,7 @@ extern void servers_watch(void);
 extern uint64 servers_version(void);
 
 extern void servers_load(Loop *loop);	/* in a transaction */
+extern void server_read_release(ServerRead *read);	/* by one of its users */
 
 /* Tells the limits what is recorded; for who has no loop. */
 extern void server_read_usage(const LlavaServer *server, Limits *limits);
@@ -333,6 +354,9 @@ extern void stop_now(void);
 
 extern Loop *loop_new(int holder, bool in_procedure);
 extern void loop_free(Loop *loop);
+
+/* There is nowhere to write to: what is held is let go, and nothing more is sent. */
+extern void loop_extension_is_gone(Loop *loop);
 
 /* One turn: settle, prepare, send, claim, then one wait of at most max_ms. */
 extern void loop_turn(Loop *loop, long max_ms);

@@ -199,6 +199,54 @@ read_row(Loop *loop, List *calls, HeapTuple row, TupleDesc desc)
 		pfree(bytes);
 }
 
+typedef struct RowArgument
+{
+	List	   *calls;
+	HeapTuple	row;
+	TupleDesc	desc;
+} RowArgument;
+
+static void
+read_row_of(Loop *loop, void *arg)
+{
+	RowArgument *argument = arg;
+
+	read_row(loop, argument->calls, argument->row, argument->desc);
+}
+
+/* The calls about a picture that cannot be read end there, and nothing else does. */
+static void
+note_unreadable(Loop *loop, const RowArgument *argument, const ErrorData *error)
+{
+	bool		null;
+	int64		image = DatumGetInt64(SPI_getbinval(argument->row, argument->desc, 1, &null));
+
+	for (Call *call = call_of_image(argument->calls, image, NULL); call != NULL;
+		 call = call_of_image(argument->calls, image, call))
+	{
+		if (call->job != NULL)
+			image_job_free(call->job);
+		call->job = NULL;
+		call_set_bytes(loop, call, 0);
+		call->no_room = false;
+		call->fault = "unreadable";
+		call->fault_detail = MemoryContextStrdup(loop->context, error->message);
+	}
+}
+
+static void
+read_row_carefully(Loop *loop, RowArgument *argument)
+{
+	ErrorData  *error;
+
+	if (tx_try(loop, read_row_of, argument, &error))
+		return;
+	if (tx_error_passes(error))
+		ReThrowError(error);
+	note_unreadable(loop, argument, error);
+	FreeErrorData(error);
+}
+
 void
 pictures_read(Loop *loop, List *calls)
 {
@@ -220,7 +268,12 @@ pictures_read(Loop *loop, List *calls)
 	table = SPI_tuptable;
 	for (uint64 i = 0; i < rows; i++)
 	{
-		read_row(loop, calls, table->vals[i], table->tupdesc);
+		RowArgument argument = {calls, table->vals[i], table->tupdesc};
+
+		if (loop->careful)
+			read_row_carefully(loop, &argument);
+		else
+			read_row_of(loop, &argument);
 		loop_serve(loop);
 	}
 }

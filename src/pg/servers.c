@@ -107,39 +107,43 @@ resume(ServerState *server)
 				(errmsg("llava_zh: server \"%s\" resumed", server->options->name)));
 }
 
-typedef struct OptionsArgument
+typedef struct ReadArgument
 {
 	Oid			server;
 	MemoryContext context;
-	LlavaServer *options;		/* in the context */
-} OptionsArgument;
+	ServerRead *read;			/* in the context */
+} ReadArgument;
 
 static void
-load_options(Loop *loop, void *arg)
+read_options(Loop *loop, void *arg)
 {
-	OptionsArgument *argument = arg;
+	ReadArgument *argument = arg;
 	MemoryContext old = MemoryContextSwitchTo(argument->context);
 
-	argument->options = server_load(argument->server);
+	argument->read = palloc0(sizeof(ServerRead));
+	argument->read->context = argument->context;
+	argument->read->options = server_load(argument->server);
+	argument->read->users = 1;
 	MemoryContextSwitchTo(old);
 }
 
-static void
-free_options(ServerState *server)
+void
+server_read_release(ServerRead *read)
 {
-	if (server->key != NULL)
-		explicit_bzero(server->key, strlen(server->key));
-	MemoryContextDelete(server->context);
+	if (--read->users > 0)
+		return;
+	if (read->key != NULL)
+		explicit_bzero(read->key, strlen(read->key));
+	MemoryContextDelete(read->context);
 }
 
 /* A key that may not be used is its server's pause. */
 static void
 take_key(Loop *loop, ServerState *server)
 {
-	KeyArgument argument = {.options = server->options};
+	KeyArgument argument = {.options = server->read->options};
 	ErrorData  *error;
 
-	server->key = NULL;
 	if (!tx_try(loop, load_key, &argument, &error))
 	{
 		server_pause(server, "key", error->message, false);
@@ -147,7 +151,7 @@ take_key(Loop *loop, ServerState *server)
 	}
 	else if (argument.key != NULL)
 	{
-		server->key = MemoryContextStrdup(server->context, argument.key);
+		server->read->key = MemoryContextStrdup(server->read->context, argument.key);
 		explicit_bzero(argument.key, strlen(argument.key));
 		pfree(argument.key);
 	}
@@ -161,13 +165,13 @@ take_key(Loop *loop, ServerState *server)
 static void
 load_server(Loop *loop, const ForeignServer *foreign)
 {
-	OptionsArgument argument = {.server = foreign->serverid};
+	ReadArgument argument = {.server = foreign->serverid};
 	ServerState *server;
 	ErrorData  *error;
 
 	argument.context = AllocSetContextCreate(loop->context, "llava_zh server",
 											 ALLOCSET_SMALL_SIZES);
-	if (!tx_try(loop, load_options, &argument, &error))
+	if (!tx_try(loop, read_options, &argument, &error))
 	{
 		ereport(LOG,
 				(errmsg("llava_zh: server \"%s\" cannot be asked: %s",
@@ -180,9 +184,9 @@ load_server(Loop *loop, const ForeignServer *foreign)
 	if (server == NULL)
 		server = add_server(loop, foreign->serverid);
 	else
-		free_options(server);
-	server->context = argument.context;
-	server->options = argument.options;
+		server_read_release(server->read);
+	server->read = argument.read;
+	server->options = argument.read->options;
 	server->options_read = ++options_read;
 	server->gone = false;
 	limits_set_options(server->limits, server->options);
@@ -291,7 +295,7 @@ forget_dropped(Loop *loop, const List *there)
 			continue;
 		dlist_delete(&server->node);
 		limits_detach(server->limits);
-		free_options(server);
+		server_read_release(server->read);
 		pfree(server);
 	}
 }

@@ -13,6 +13,7 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "mb/pg_wchar.h"
@@ -28,6 +29,7 @@
 
 /* Pause after a settle that failed. */
 #define SETTLE_RETRY_MS 500
+#define SETTLE_RETRY_MAX_MS 8000
 
 /* One server's share of a batch. */
 typedef struct Tally
@@ -176,8 +178,7 @@ parameters_datum(const Call *call)
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"pixel_factor\":%d,\"min_pixels\":" INT64_FORMAT
 					 ",\"max_pixels\":" INT64_FORMAT,
-					 call->server->options->pixel_factor,
-					 call->server->options->min_pixels, call->max_pixels);
+					 call->pixel_factor, call->min_pixels, call->max_pixels);
 	if (sampling->max_tokens > 0)
 		appendStringInfo(&json, ",\"max_tokens\":%d", sampling->max_tokens);
 	if (!isnan(sampling->temperature))
@@ -188,8 +189,8 @@ parameters_datum(const Call *call)
 		appendStringInfo(&json, ",\"repetition_penalty\":%g", sampling->repetition_penalty);
 	if (!isnan(sampling->presence_penalty))
 		appendStringInfo(&json, ",\"presence_penalty\":%g", sampling->presence_penalty);
-	if (call->server->options->extra_body != NULL)
-		appendStringInfo(&json, ",\"extra_body\":%s", call->server->options->extra_body);
+	if (call->sent_under->options->extra_body != NULL)
+		appendStringInfo(&json, ",\"extra_body\":%s", call->sent_under->options->extra_body);
 	appendStringInfoChar(&json, '}');
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
@@ -200,7 +201,9 @@ parameters_of(Batch *batch, const Call *call)
 {
 	const Call *like = batch->parameters_of;
 
-	if (like == NULL || like->server != call->server || like->max_pixels != call->max_pixels ||
+	if (like == NULL || like->sent_under != call->sent_under ||
+		like->pixel_factor != call->pixel_factor || like->min_pixels != call->min_pixels ||
+		like->max_pixels != call->max_pixels ||
 		memcmp(&like->sampling, &call->sampling, sizeof(VlmSampling)) != 0)
 		batch->parameters = parameters_datum(call);
 	batch->parameters_of = call;
@@ -233,8 +236,8 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 	v[1] = Int64GetDatum(call->id);
 	v[2] = CStringGetTextDatum(call->task->name);
 	v[3] = Int32GetDatum(call->task->version);
-	v[4] = CStringGetTextDatum(call->server->options->name);
-	v[5] = CStringGetTextDatum(call->server->options->model);
+	v[4] = CStringGetTextDatum(call->sent_under->options->name);
+	v[5] = CStringGetTextDatum(call->sent_under->options->model);
 	v[6] = outside_text(envelope->model, &nulls[6]);
 	v[7] = parameters_of(batch, call);
 	v[8] = Int32GetDatum(call->variation);
@@ -388,6 +391,18 @@ settle_usage(Batch *batch)
 	}
 }
 
+/*
+ * A user's deferred constraints are checked row by row: at the commit no row would be to
+ * blame, and the same batch would fail again and again.
+ */
+static void
+defer_nothing(void)
+{
+	ConstraintsSetStmt all = {.type = T_ConstraintsSetStmt};
+
+	AfterTriggerSetState(&all);
+}
+
 /* The whole batch, inside a subtransaction. */
 static void
 settle_batch(Loop *loop, void *arg)
@@ -396,6 +411,7 @@ settle_batch(Loop *loop, void *arg)
 
 	tx_check_queue();
 	tx_check_ledger();
+	defer_nothing();
 	batch->n_tallies = 0;
 	batch->accepted = batch->failed = 0;
 	batch->parameters_of = NULL;
@@ -424,24 +440,31 @@ forget_batch(Loop *loop, Batch *batch)
 	loop->queue_dry = false;
 }
 
+/*
+ * They are tried again, half as many together: in the end the one that fails by
+ * itself, since its row is locked, is alone, and tried less often each time.
+ */
 static void
 keep_batch(Batch *batch, const ErrorData *error)
 {
-	TimestampTz later = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SETTLE_RETRY_MS);
-
-	int			n_told = 0;
+	TimestampTz now = GetCurrentTimestamp();
+	bool		alone = batch->n_calls == 1;
+	int			n_new = 0;
 
 	for (int i = 0; i < batch->n_calls; i++)
 	{
-		batch->calls[i]->settle_at = later;
-		n_told += batch->calls[i]->postponed;
-		batch->calls[i]->postponed = true;
+		Call	   *call = batch->calls[i];
+
+		n_new += call->settle_delay == 0;
+		call->settle_delay = alone && call->settle_delay > 0 ?
+			Min(2 * call->settle_delay, SETTLE_RETRY_MAX_MS) : SETTLE_RETRY_MS;
+		call->settle_with = Max(batch->n_calls / 2, 1);
+		call->settle_at = TimestampTzPlusMilliseconds(now, call->settle_delay);
 	}
 	/* once a reply, however often it is tried */
-	if (n_told < batch->n_calls)
+	if (n_new > 0)
 		ereport(LOG,
-				(errmsg("llava_zh: settle of %d replies postponed: %s",
-						batch->n_calls - n_told, error->message)));
+				(errmsg("llava_zh: settle of %d replies postponed: %s", n_new, error->message)));
 }
 
 /* In the transaction that was begun, which ends.  False: *error says why not. */
@@ -479,14 +502,15 @@ settle_singly(Loop *loop, Batch *batch)
 }
 
 /*
- * The next batch: all there is once one has waited long enough or there are many; 0
- * calls before.  A call that waits after a settle that failed waits by itself.
+ * Calls whose settle has failed before, or has not: all there are once one has waited
+ * long enough or there are many; none before.
  */
 static void
-gather(Loop *loop, Batch *batch)
+gather_those(Loop *loop, Batch *batch, bool postponed)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz soon = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
+	int			most = SETTLE_BATCH;
 	bool		due = false;
 	size_t		bytes = 0;
 	dlist_iter	iter;
@@ -496,16 +520,30 @@ gather(Loop *loop, Batch *batch)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		if (call->settle_at > soon)
+		if (call->settle_at > soon || (call->settle_delay > 0) != postponed)
+			continue;
+		if (postponed && batch->n_calls == 0)
+			most = call->settle_with;
+		if (postponed && call->settle_with != most)
 			continue;
 		due |= call->settle_at <= now;
 		batch->calls[batch->n_calls++] = call;
 		bytes += call->response.body_size;
-		if (batch->n_calls == SETTLE_BATCH || bytes >= SETTLE_BYTES)
+		if (batch->n_calls == most || bytes >= SETTLE_BYTES)
 			return;
 	}
 	if (!due)
 		batch->n_calls = 0;
+}
+
+/* What failed before and what is new by turns: neither waits for the other. */
+static void
+gather(Loop *loop, Batch *batch)
+{
+	gather_those(loop, batch, loop->postponed_next);
+	if (batch->n_calls == 0)
+		gather_those(loop, batch, !loop->postponed_next);
+	loop->postponed_next = batch->n_calls > 0 && batch->calls[0]->settle_delay == 0;
 }
 
 bool
@@ -515,13 +553,16 @@ settle_finished(Loop *loop)
 	ErrorData  *error;
 
 	gather(loop, &batch);
-	/* without the extension there is nowhere to settle */
-	if (batch.n_calls == 0 || !tx_begin(loop, "llava_zh: settling replies"))
+	if (batch.n_calls == 0)
 		return false;
+	if (!tx_begin(loop, "llava_zh: settling replies"))
+	{
+		loop_extension_is_gone(loop);
+		return false;
+	}
 	if (settle_together(loop, &batch, &error))
 		return true;
-	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || batch.n_calls == 1 ||
-		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES)
+	if (batch.n_calls == 1 || tx_error_passes(error))
 		keep_batch(&batch, error);
 	else
 		settle_singly(loop, &batch);

@@ -172,29 +172,28 @@ shared_wake_at_commit(TimestampTz visible_at)
 	wake_wanted = true;
 }
 
-TimestampTz
-shared_take_queued(void)
+bool
+shared_take_queued(TimestampTz *earliest)
 {
-	TimestampTz earliest = DT_NOEND;
 	DatabaseEntry *entry;
 	uint64		woken = 0;
 
+	*earliest = DT_NOEND;
 	if (shared == NULL)
-		return DT_NOBEGIN;
+		return false;
 	SpinLockAcquire(&shared->mutex);
 	entry = my_entry();
 	if (entry != NULL && taken_any)
 		woken = entry->queued - taken;
-	if (entry == NULL || !taken_any ||
-		entry->queued - taken > lengthof(entry->earliest))
-		earliest = DT_NOBEGIN;
-	else
+	if (entry != NULL && (!taken_any || entry->queued - taken > lengthof(entry->earliest)))
+		*earliest = DT_NOBEGIN;
+	else if (entry != NULL)
 		for (; taken != entry->queued; taken++)
-			earliest = Min(earliest, entry->earliest[taken % lengthof(entry->earliest)]);
+			*earliest = Min(*earliest, entry->earliest[taken % lengthof(entry->earliest)]);
 	if (entry != NULL)
 		taken = entry->queued;
 	taken_any = true;
 	SpinLockRelease(&shared->mutex);
 	meter_woken(woken);
-	return earliest;
+	return entry != NULL;
 }

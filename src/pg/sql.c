@@ -239,6 +239,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  SELECT p.ctid, p.image, p.task, p.visible_at, p.call, p.holder FROM @.llava_pending p"
 		"  WHERE p.failure IS NULL AND p.visible_at <= pg_catalog.now()"
 		"    AND (p.visible_at, p.image, p.task) > ($1, $2, $3) AND p.task = ANY ($4)"
+		"    AND NOT coalesce(p.call = ANY ($8), false)"
 		"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED), "
 		/* leases that ran out: whoever held them never came back */
 		"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
@@ -252,7 +253,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"FROM picked WHERE p.ctid = picked.ctid "
 		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
 		"  p.released, p.rejects, p.refused_by",
-	"zltTliv"},
+	"zltTlivL"},
 	[SQL_AHEAD] = {
 		/*
 		 * the pictures of the rows that will be claimed next, as they are

@@ -190,6 +190,13 @@ tx_commit(Loop *loop)
 }
 
 bool
+tx_error_passes(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES;
+}
+
+bool
 tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg, ErrorData **error)
 {
 	MemoryContext context = CurrentMemoryContext;

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "access/xlog.h"
 #include "commands/dbcommands.h"
 #include "compat.h"
 #include "loop.h"
@@ -222,6 +223,11 @@ llava_start(PG_FUNCTION_ARGS)
 
 	if (pid != 0)
 		PG_RETURN_INT32(pid);
+	if (RecoveryInProgress())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("a standby has no workers"),
+				 errhint("Call llava_start on the primary.")));
 	worker_describe(&worker, get_database_name(MyDatabaseId), 0);
 	/* nobody else restarts it after a crash of the server */
 	worker.bgw_restart_time = 1;

@@ -100,6 +100,11 @@ sql("SELECT llava_resume('one')");
 like(drain(''), qr/llava_drain: 37 samples, 0 failed/, 'without arguments all that waits is asked about');
 is(sql('SELECT count(*), count(DISTINCT image) FROM llava_conversation'), '60|60', 'once each');
 
+# a session that may not write is told so
+$node->insert_pictures(901, 901);
+my (undef, undef, $refused) = $node->psql('postgres', "SET default_transaction_read_only = on; SET statement_timeout = '60s'; CALL llava_drain()");
+like($refused, qr/read-only transaction/, 'in a read-only session it ends with the error');
+
 $node->stop('fast');
 $_->stop for values %endpoint;
 done_testing();
