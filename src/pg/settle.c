@@ -570,14 +570,30 @@ settle_finished(Loop *loop)
 	return true;
 }
 
-/* What cannot be settled now is put off, so this ends. */
-void
-settle_all(Loop *loop)
+/* All that has not failed by itself is to be settled now; false: there is none. */
+static bool
+hurry(Loop *loop, bool first)
 {
+	bool		any = false;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &loop->finished)
-		dlist_container(Call, node, iter.cur)->settle_at = 0;
-	while (settle_finished(loop))
-		;
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		if (!first && call->settle_with <= 1)
+			continue;
+		call->settle_at = 0;
+		any = true;
+	}
+	return any;
+}
+
+/* A batch that fails is put off, and tried again by halves, so this ends. */
+void
+settle_all(Loop *loop)
+{
+	for (bool first = true; hurry(loop, first); first = false)
+		while (settle_finished(loop))
+			;
 }

@@ -303,14 +303,19 @@ static const Statement statements[SQL_STATEMENTS] = {
 		" WHERE image = $1 AND task = $2 AND call = $3",
 	"ltlvBt"},
 	[SQL_RELEASE_HOLDER] = {
-		"WITH released AS ("
-		"  UPDATE @.llava_pending SET visible_at = pg_catalog.now(), holder = NULL,"
-		"    attempts = GREATEST(attempts - 1, 0), interruptions = interruptions + 1,"
-		"    failure = CASE WHEN interruptions + 1 >= $2 THEN 'interrupted' END"
+		/* a row that somebody has locked waits for the end of its lease */
+		"WITH held AS MATERIALIZED ("
+		"  SELECT ctid FROM @.llava_pending"
 		"  WHERE failure IS NULL AND visible_at > pg_catalog.now() AND (holder = $1"
 		"    OR holder < 0 AND -holder NOT IN"
 		"     (SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pid IS NOT NULL))"
-		"  RETURNING image, call, task) "
+		"  FOR UPDATE SKIP LOCKED), "
+		"released AS ("
+		"  UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL,"
+		"    attempts = GREATEST(p.attempts - 1, 0), interruptions = p.interruptions + 1,"
+		"    failure = CASE WHEN p.interruptions + 1 >= $2 THEN 'interrupted' END"
+		"  FROM held WHERE p.ctid = held.ctid"
+		"  RETURNING p.image, p.call, p.task) "
 		"INSERT INTO @.llava_interrupted (image, call, task)"
 		" SELECT image, call, task FROM released ON CONFLICT DO NOTHING",
 	"ii"},

@@ -113,6 +113,22 @@ $session->query_safe('COMMIT');
 ok($node->wait_drained, 'and is asked about later');
 is(samples(), $pictures, 'once');
 
+# a worker is gone, and of what it held a row is locked
+$endpoint->control(faults => 'hold=1');
+insert(4);
+$endpoint->wait_for(in_flight => 4);
+$session->query_safe('BEGIN; SELECT FROM llava_pending WHERE call = (SELECT min(call) FROM llava_pending) FOR UPDATE');
+my $gone = $node->worker_pid;
+kill 'TERM', $gone;
+$node->wait_query("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $gone");
+$node->reload;
+$node->worker_pid($gone);
+$endpoint->control(faults => '', release => 1);
+ok($node->wait_query('SELECT count(*) = 1 FROM llava_pending'), 'what a worker held is asked about by the next, but for a row that is locked');
+$session->query_safe('COMMIT');
+sql('UPDATE llava_pending SET visible_at = now()');
+ok($node->wait_drained, 'and that one when its lease is over');
+
 # the tables go away with calls in hand
 $endpoint->control(faults => 'hold=1');
 insert(12);
