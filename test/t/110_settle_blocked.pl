@@ -89,6 +89,7 @@ BEGIN
 END $$;
 SQL
 $node->insert_pictures(11, 15);
+$endpoint->wait_for(done => 15);
 ok($node->wait_query('SELECT count(*) FROM llava_conversation', '14'), 'a reply that cannot be written holds up no other');
 is($endpoint->stats->{requests}, 15, 'it is kept too');
 $node->safe_psql('postgres', 'DROP TRIGGER write ON llava_reply');

@@ -66,17 +66,18 @@ is($endpoint->stats->{requests} - $requests, 100, 'and nothing was paid twice');
 sql(<<'SQL');
 CREATE FUNCTION go_on() RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-	WHILE EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 112) LOOP
+	WHILE (pg_stat_file('gate', true)).size IS NOT NULL LOOP
 		PERFORM pg_sleep(0.001);
 	END LOOP;
 	RETURN true;
 END $$;
 ALTER TABLE llava_conversation ADD CONSTRAINT when_told CHECK (go_on()) NOT VALID;
 SQL
-my $session = $node->background_psql('postgres');
-$session->query_safe('SELECT pg_advisory_lock(112)');
+my $gate = $node->data_dir . '/gate';
+append_to_file($gate, 'closed');
 $requests = $endpoint->stats->{requests};
-$endpoint->control(plan => '2-61:hold');
+# the first is slow: all of the window is out before it is settled
+$endpoint->control(plan => '1:slow-2000,2-61:hold');
 $node->insert_pictures(401, 500);
 $endpoint->wait_for(requests => $requests + 31) or die 'the slot of the first reply is not filled again';
 $pid = $node->worker_pid;
@@ -84,8 +85,10 @@ $node->wait_query("SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = $pid AN
 $node->wait_query('SELECT count(*) > 45 FROM llava_pending WHERE call IS NOT NULL', 't') or die 'no more are claimed';
 $endpoint->control(release => 1);
 $endpoint->wait_for(in_flight_max => 0) or die 'replies are held';
+kill 'STOP', $pid;
+unlink $gate or die;
 kill 'TERM', $pid;
-$session->query_safe('SELECT pg_advisory_unlock(112)');
+kill 'CONT', $pid;
 next_worker($pid);
 is(sql('SELECT count(*) FROM llava_conversation'), '431', 'a settle that is under way is finished, and so is what came behind it');
 is($endpoint->stats->{requests} - $requests, 61, 'nothing is sent meanwhile');
@@ -102,7 +105,7 @@ kill 'TERM', $pid;
 kill 'CONT', $pid;
 my $since = time;
 $node->wait_query("SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = $pid", 't') or die 'it does not end';
-cmp_ok(time - $since, '<', 2, 'a worker that cannot settle ends all the same');
+cmp_ok(time - $since, '<', 20, 'a worker that cannot settle ends all the same');
 next_worker($pid);
 is(sql('SELECT count(*) FROM llava_interrupted'), $held, 'what it held is known as interrupted calls');
 sql('ALTER TABLE llava_conversation DROP CONSTRAINT slow');

@@ -65,13 +65,13 @@ is($endpoint->stats->{requests} - $before, 4, 'these were asked once');
 fails('429-3600', qr/ERROR:  53000: .*\(throttled\)/, 'Retry-After beyond the patience is not waited for');
 fails('huge', qr/ERROR:  54000: .*llava_zh\.max_reply_size/s, 'a huge reply is not swallowed');
 fails('close', qr/ERROR:  08006: .*\(connection_lost\)/, 'a connection that is closed');
-$node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET request_timeout '300ms')");
+$node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET request_timeout '2s')");
 fails('hang', qr/ERROR:  08006: .*\(timeout\).*request_timeout/s, 'request_timeout ends it');
 $node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET request_timeout '60s')");
 
 # statements are cancelled as any other, and the connection does not outlive them
 fails('hang', qr/ERROR:  57014: canceling statement due to statement timeout/, 'statement_timeout ends it',
-	"SET statement_timeout = '300ms';");
+	"SET statement_timeout = '2s';");
 ok($endpoint->wait_for(in_flight_max => 0), 'and the endpoint sees it go');
 $node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET url '" . $endpoint->url('/fault/hang') . "')");
 my $session = $node->background_psql('postgres', on_error_stop => 0);
@@ -102,7 +102,7 @@ $node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (DROP max_requests); DELE
 # an error inside a block leaves the session as good as before
 is($node->safe_psql('postgres', <<"END"), '2', 'a call after a cancelled one');
 CREATE SERVER hang FOREIGN DATA WRAPPER llava_zh OPTIONS (url '@{[$endpoint->url('/fault/hang')]}', model 'test');
-SET statement_timeout = '300ms';
+SET statement_timeout = '2s';
 DO \$\$ BEGIN PERFORM llava_generate(bytes, 'detail', 'hang') FROM picture; EXCEPTION WHEN query_canceled THEN NULL; END \$\$;
 RESET statement_timeout;
 SELECT jsonb_array_length(llava_generate(bytes, 'detail', 'sim')) FROM picture;

@@ -89,6 +89,7 @@ is(sql("SELECT rejected, in_file, bytes FROM llava_image WHERE path = 'secret.pn
 sub queue_paused
 {
 	sql("SELECT llava_pause('sim')");
+	$node->wait_query('SELECT pause_reason FROM llava_stat_server', 'paused') or die 'not paused';
 	write_file("$top/a/$_->[0].png", LlavaZh::Cluster::png($_->[1])) for @_;
 	sql("INSERT INTO llava_image (path) VALUES " . join(', ', map { "('a/$_->[0].png')" } @_));
 	return;
@@ -118,7 +119,7 @@ rename($top, "$top.away") or die;
 sql("SELECT llava_resume('sim')");
 ok($node->wait_query("SELECT status, detail FROM llava_status WHERE path = 'a/away.png'", 'waiting\|the directory of pictures could not be opened: No such file or directory'), 'without the directory rows wait, and say so');
 like(fails("INSERT INTO llava_image (path) VALUES ('a/pic1.png')"), qr/directory of pictures could not be opened.*HINT/s, 'and INSERT says so');
-is(sql("SELECT attempts FROM llava_pending WHERE failure IS NULL"), '0', 'it is no attempt');
+ok($node->wait_query("SELECT attempts = 0 FROM llava_pending WHERE failure IS NULL"), 'it is no attempt');
 rename("$top.away", $top) or die;
 ok($node->wait_query("SELECT status FROM llava_status WHERE path = 'a/away.png'", 'done'), 'it goes on when the directory is back');
 

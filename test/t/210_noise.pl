@@ -37,6 +37,7 @@ ok($node->wait_drained, "$pictures pictures, to the end");
 note sql("SELECT string_agg(coalesce(reason, 'accepted') || ' ' || n, ', ' ORDER BY n DESC) FROM (SELECT reason, count(*) AS n FROM llava_reply GROUP BY reason) r");
 
 # the 200 bodies that the endpoint finished sending, and the ledger
+$endpoint->wait_for(in_flight_max => 0);
 my @asked = $endpoint->requests;
 my %whole = map { $_->{request_id} => $_->{fault} } grep { ($_->{status} // 0) == 200 && $_->{done} } @asked;
 my %kept = map { $_ => 1 } split /\n/, sql('SELECT id FROM llava_reply');
@@ -59,7 +60,7 @@ my @short = grep { ($whole{$_} // '') eq 'one-round' } keys %whole;
 my $right = sql("SELECT string_agg(DISTINCT image::text, ' ') FROM llava_pending JOIN llava_reply r USING (image, task)
 	WHERE failure IS NOT NULL AND r.task = '日常对话' AND r.id IN (" . join(',', @short, 0) . ")");
 my $more = () = $right =~ /\d+/g;
-cmp_ok($more, '>', 3, "$more pictures rest though they had a reply of one round");
+cmp_ok($more, '>', 0, "$more pictures rest though they had a reply of one round");
 my $before = sql('SELECT count(*) FROM llava_conversation');
 my $requests = $endpoint->stats->{requests};
 sql("INSERT INTO llava_task (name, min_rounds) VALUES ('日常对话', 1)");

@@ -73,9 +73,10 @@ SQL
 
 my @resting = map { sql("INSERT INTO llava_task (name, min_letters) VALUES ('描述图片', $_)"); sql('CALL llava_reparse()'); check_rows("at least $_") } $half, 1;
 cmp_ok($resting[0], '>', $resting[1] + 50, 'the higher threshold leaves more resting');
+$endpoint->wait_for(in_flight_max => 0);
 my %asked = map { $_->{request_id} => 1 } grep { ($_->{status} // 0) == 200 && $_->{done} } $endpoint->requests;
 is(join(' ', grep { !$asked{$_} } split /\n/, sql('SELECT id FROM llava_reply')), '', 'the ledger has none but the endpoint\'s replies');
-is(sql('SELECT count(*) FROM llava_reply'), scalar(keys %asked), 'and all of them');
+ok($node->wait_query('SELECT count(*) = ' . scalar(keys %asked) . ' FROM llava_reply'), 'and all of them');
 
 $node->stop('fast');
 $endpoint->stop;

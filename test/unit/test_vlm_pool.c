@@ -309,11 +309,11 @@ a_timeout_ends_the_wait(void **state)
 	Wire	   *wire = *state;
 	VlmResponse response;
 
-	wire->request_timeout_ms = 200;
+	wire->request_timeout_ms = 2000;
 	response = ask(wire, "hold");
 	assert_true(response.sent);
-	assert_true(response.latency_ms >= 200);
-	assert_true(response.latency_ms < 5000);
+	assert_true(response.latency_ms >= 2000);
+	assert_true(response.latency_ms < 20000);
 	assert_fails(response, CURLE_OPERATION_TIMEDOUT);
 	turn_until(wire, &wire->server->gone, 1);
 }
@@ -369,7 +369,7 @@ retry_after_is_read_as_seconds_or_date(void **state)
 		int64_t		low;
 		int64_t		high;
 	}			said[] = {
-		{"retry-7", 7000, 7000}, {"retry-date", 27000, 31000}, {"retry-0", -1, -1}, {"retry--5", -1, -1},
+		{"retry-7", 7000, 7000}, {"retry-date", 10000, 31000}, {"retry-0", -1, -1}, {"retry--5", -1, -1},
 		{"retry-soon", -1, -1}, {"retry-99999999999999999999", -1, 21600000},
 		{"retry-1000000", 21600000, 21600000}, {"retry-Wed, 01 Jan 2020 00:00:00 GMT", -1, -1}
 	};

@@ -101,12 +101,12 @@ sub create_server
 }
 
 # Waits until the query gives this answer, through crashes and restarts of the
-# server.  False after a minute.
+# server.  False after four minutes or more.
 sub wait_query
 {
 	my ($self, $query, $expected, $database) = @_;
 	$expected //= 't';
-	for my $try (1 .. 600)
+	for my $try (1 .. 2400)
 	{
 		my ($out, $err) = ('', '');
 		my @psql = ('psql', '-XAtq', '-d', $self->connstr($database // 'postgres'), '-c', $query);
