@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 use Time::HiRes qw(time);
 
-my $endpoint = LlavaZh::Endpoint->new(latency => 300);
+my $endpoint = LlavaZh::Endpoint->new(faults => 'hold=1');
 my $node = LlavaZh::Cluster->new('kill');
 $node->create_server('sim', $endpoint->url, "max_in_flight '8'");
 $node->insert_pictures(1, 40);
@@ -17,10 +17,11 @@ $node->insert_pictures(1, 40);
 for my $round (1 .. 2)
 {
 	my $pid = $node->worker_pid;
-	$endpoint->wait_in_flight(8);
+	$endpoint->wait_for(requests => 8 * $round, in_flight => 8);
 	kill 'KILL', $pid;
 	$node->worker_pid($pid);
 }
+$endpoint->control(faults => '', release => 1);
 ok($node->wait_drained, 'the worker comes back and finishes');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT image) FROM llava_conversation'),
 	'40|40', 'one conversation each, none twice');
@@ -39,9 +40,11 @@ is(scalar(grep { $_ > $drawn } keys %asked), 0, 'and none is unknown');
 
 # SIGTERM: the launcher starts another
 my $pid = $node->worker_pid;
+$endpoint->control(faults => 'hold=1');
 $node->insert_pictures(41, 50);
-$endpoint->wait_in_flight(8);
+$endpoint->wait_for(in_flight => 8);
 kill 'TERM', $pid;
+$endpoint->control(faults => '', release => 1);
 ok($node->wait_drained, 'a terminated worker is replaced');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT image) FROM llava_conversation'),
 	'50|50', 'again without a loss');

@@ -61,6 +61,7 @@ is($node->safe_psql('restored', 'SELECT (SELECT last_value FROM llava_call_seq) 
 is($node->safe_psql('restored', "SELECT rows FROM llava_manifest WHERE id = llava_record_export('again.jsonl') - 1"), '2', 'ids of manifests too');
 
 # it goes on: the waiting ones are asked, with the edited prompt, under new ids
+$node->reload; # the launcher has its back-off from when the database was not there
 $node->safe_psql('restored', "SELECT llava_resume('sim')");
 ok($node->wait_drained('restored'), 'the waiting ones are asked');
 is($node->safe_psql('restored', 'SELECT count(*) FROM llava_conversation'), '5', 'five samples');

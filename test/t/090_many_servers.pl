@@ -26,9 +26,12 @@ sub drain
 $node->create_server('a', $endpoint{a}->url, "max_in_flight '4'");
 $node->create_server('b', $endpoint{b}->url, "max_in_flight '4'");
 $node->create_server('spare', $endpoint{spare}->url, "max_in_flight '4', priority '1'");
-drain(40, 'three servers');
-cmp_ok(requests('a'), '>=', 10, 'equals share the work');
-cmp_ok(requests('b'), '>=', 10, 'both of them');
+$endpoint{$_}->control(faults => 'hold=1') for qw(a b);
+$node->insert_pictures($next, $next + 39);
+$next += 40;
+ok($endpoint{$_}->wait_for(in_flight => 4), "$_ has its share") for qw(a b);
+$endpoint{$_}->control(faults => '', release => 1) for qw(a b);
+ok($node->wait_drained, 'three servers');
 is(requests('spare'), 0, 'a lower priority has none while they can be asked');
 is($node->safe_psql('postgres', 'SELECT string_agg(DISTINCT server, \',\') FROM llava_reply'), 'a,b', 'the ledger says who answered');
 

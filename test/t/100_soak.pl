@@ -48,8 +48,8 @@ sub kill_worker
 
 for my $round (1 .. $rounds)
 {
-	feed();
 	my $moment = $endpoint->stats->{requests} + 1 + int rand 30;
+	feed();
 	$endpoint->wait_for(requests => $moment) // die "round $round: the requests stopped";
 	if ($round % 10 == 0)
 	{

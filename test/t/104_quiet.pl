@@ -9,7 +9,7 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 my $endpoint = LlavaZh::Endpoint->new(faults => '500=0.1,reset=0.1,refusal=0.1,garbage=0.1,429-none=0.1');
-my $node = LlavaZh::Cluster->new('quiet');
+my $node = LlavaZh::Cluster->new('quiet', conf => "autovacuum = off\n");
 $node->create_server('sim', $endpoint->url, "max_in_flight '8'");
 $node->insert_pictures(1, 300);
 ok($node->wait_drained, 'a drain with faults of five kinds');
@@ -20,18 +20,20 @@ $endpoint->control(faults => 'hold=1');
 $node->insert_pictures(301, 301);
 $endpoint->wait_for(held => 1);
 my $activity = "SELECT %s FROM pg_stat_activity WHERE application_name = 'llava_zh worker 0'";
-is($node->safe_psql('postgres', sprintf($activity, 'state, wait_event_type, xact_start IS NULL, backend_xmin IS NULL')), 'idle|Extension|t|t',
+ok($node->wait_query(sprintf($activity, 'state, wait_event_type, xact_start IS NULL, backend_xmin IS NULL'), 'idle\|Extension\|t\|t'),
 	'a worker with requests in flight waits for them in no transaction');
 if ($node->safe_psql('postgres', "SELECT current_setting('server_version_num')::int >= 170000") eq 't')
 {
-	is($node->safe_psql('postgres', sprintf($activity, 'wait_event')), 'LlavaZhHttp', 'by name');
+	ok($node->wait_query(sprintf($activity, 'wait_event'), 'LlavaZhHttp'), 'by name');
 }
-is($node->safe_psql('postgres', "SELECT w.slot, w.state, w.activity ~ '^llava_zh: ', w.held FROM llava_stat_worker w JOIN pg_stat_activity a USING (pid) WHERE a.application_name = 'llava_zh worker 0'"),
-	'0|idle|t|1', 'llava_stat_worker says what it does and how many rows it holds');
+ok($node->wait_query("SELECT w.slot, w.state, w.activity ~ '^llava_zh: ', w.held FROM llava_stat_worker w JOIN pg_stat_activity a USING (pid) WHERE a.application_name = 'llava_zh worker 0'",
+		'0\|idle\|t\|1'), 'llava_stat_worker says what it does and how many rows it holds');
 $endpoint->control(faults => '401=1');
 $endpoint->control(release => 1);
 $node->insert_pictures(311, 320);
 ok($node->wait_query('SELECT pause_reason FROM llava_stat_server', 'key'), 'a pause');
+$endpoint->wait_for(in_flight_max => 0);
+$node->wait_query('SELECT count(*) = 0 FROM llava_pending WHERE holder IS NOT NULL') or die 'rows are held';
 $endpoint->control(faults => '');
 $node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET max_in_flight '9')");
 ok($node->wait_drained, 'a resumption');

