@@ -284,7 +284,7 @@ look_at_all(Loop *loop, void *arg)
 	}
 }
 
-/* The first calls of so many failed looks (0, 1, or 2: more), at most so many. */
+/* The first calls whose looks failed like this (Call's failed_looks), at most so many. */
 static void
 gather_those(Loop *loop, Look *look, int failed_looks, int most)
 {
@@ -296,7 +296,7 @@ gather_those(Loop *loop, Look *look, int failed_looks, int most)
 
 		if (look->n == most)
 			break;
-		if (Min(call->failed_looks, 2) != failed_looks)
+		if (call->failed_looks != failed_looks)
 			continue;
 		look->parked[look->n] = false;
 		look->calls[look->n++] = call;
@@ -358,8 +358,13 @@ duplicates_park(Loop *loop)
 	bool		done;
 
 	gather(loop, &look);
-	if (look.n == 0 || !tx_begin(loop, "llava_zh: looking for copies"))
+	if (look.n == 0)
 		return;
+	if (!tx_begin(loop, "llava_zh: looking for copies"))
+	{
+		loop_extension_is_gone(loop);
+		return;
+	}
 	/* what a crash forgets is found again */
 	tx_set_locally("synchronous_commit", "off");
 	done = tx_try(loop, look_at_all, &look, &error);
