@@ -1,7 +1,13 @@
 # llava_zh.  make help says what there is.
 EXTENSION = llava_zh
 MODULE_big = llava_zh
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" llava_zh.control)
+JOINED_SCRIPT = build/llava_zh--$(EXTVERSION).sql
 DATA = $(wildcard sql/llava_zh--*.sql)
+DATA_built = $(JOINED_SCRIPT)
+# The install script of the version that is open, part by part; a part needs those before it.
+PARTS = head server task image queue ledger dataset stats ask export manifest page card jsonl
+PART_FILES = $(PARTS:%=sql/parts/%.sql)
 PURE_SOURCES = $(wildcard src/image/*.c src/vlm/*.c src/reply/*.c)
 PG_SOURCES = $(wildcard src/*.c src/pg/*.c)
 OBJS = $(PURE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
@@ -34,6 +40,12 @@ include $(PGXS)
 
 # pgxs compiles headers' users only when the source changes
 $(OBJS): $(wildcard src/*.h src/*/*.h)
+
+# In a part, @.name stands for @extschema@.name.
+$(JOINED_SCRIPT): $(PART_FILES) llava_zh.control Makefile
+	@mkdir -p $(@D)
+	@set -e; for part in $(PART_FILES); do sed 's/@\./@extschema@./g' $$part; echo; done >$@.new
+	@mv $@.new $@
 
 ## soak: 200 rounds of killing workers and servers (SOAK=n)
 SOAK = 200

@@ -1,0 +1,103 @@
+--
+-- Exports: the samples as trainers read them
+--
+
+CREATE FUNCTION @.llava_image_share(image bigint, sha256 bytea, seed bigint DEFAULT 0)
+	RETURNS double precision LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_image_share(bigint, bytea, bigint) IS
+	'a number in [0, 1) by the picture''s bytes alone: below the share, a sample is for validation';
+
+CREATE FUNCTION @.llava_export(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	RETURNS SETOF text LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_export FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_export IS
+	'the accepted samples, one JSON line each, as trainers read them';
+
+-- Reads with the caller's rights, as llava_export.
+CREATE FUNCTION @.llava_selected(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	RETURNS TABLE (image bigint, task text, id text, file_name text, sha256 bytea, rule text, detail text)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_selected IS
+	'what llava_export writes with the same arguments, in its order, where rule IS NULL; else why it does not';
+
+-- What llava_record_export notes: the lines of llava_export with whose they are, in one
+-- reading; file_name is without the folder.  Reads with the caller's rights; an export
+-- with a mix calls it.
+CREATE FUNCTION @.llava_exported(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_exported IS
+	'the lines of llava_export with the same arguments, each with its sample and what it calls the image';
+
+CREATE FUNCTION @.llava_validate(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, image_name text DEFAULT 'path', folder text DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	RETURNS TABLE (rule text, image bigint, task text, detail text, left_out boolean)
+	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100
+BEGIN ATOMIC
+	WITH chosen AS (
+		SELECT s.*, pg_catalog.min(s.image) OVER same AS first_image, pg_catalog.count(*) OVER same AS samples
+		FROM @.llava_selected(format => format, tasks => tasks, without_flags => without_flags,
+			image_name => image_name, folder => folder, data_urls => data_urls, cutoff_len => cutoff_len) AS s
+		WINDOW same AS (PARTITION BY s.rule IS NULL, COALESCE(s.sha256, pg_catalog.int8send(s.image))))
+	SELECT c.rule, c.image, c.task, c.detail, true FROM chosen AS c WHERE c.rule IS NOT NULL
+	UNION ALL
+	SELECT 'image_in_two_samples', c.image, c.task,
+		pg_catalog.format('%s samples of the picture of image %s', c.samples, c.first_image), false
+	FROM chosen AS c WHERE c.rule IS NULL AND c.samples OPERATOR(pg_catalog.>) 1
+	UNION ALL
+	SELECT 'no_samples', NULL, NULL, 'the export would be empty', false
+	WHERE NOT EXISTS (SELECT FROM chosen AS c WHERE c.rule IS NULL)
+	ORDER BY 2, 3, 1;
+END;
+REVOKE ALL ON FUNCTION @.llava_validate FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_validate IS
+	'what a training run would choke on: left_out samples are in no export, the others are warnings';
+
+CREATE FUNCTION @.llava_dataset_info(name text DEFAULT 'llava_zh', file_name text DEFAULT 'train.jsonl')
+	RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN pg_catalog.jsonb_build_object(name, pg_catalog.jsonb_build_object(
+		'file_name', file_name, 'formatting', 'sharegpt',
+		'columns', pg_catalog.jsonb_build_object('messages', 'messages', 'images', 'images'),
+		'tags', pg_catalog.jsonb_build_object('role_tag', 'role', 'content_tag', 'content',
+			'user_tag', 'user', 'assistant_tag', 'assistant')));
+COMMENT ON FUNCTION @.llava_dataset_info(text, text) IS
+	'the entry of LLaMA-Factory''s dataset_info.json for an export in its format';
+
+-- Which samples llava_export writes with these arguments, in its order, and what
+-- it calls their images: as the format that says all of that tells it.
+CREATE FUNCTION @.llava_export_list(tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_name text DEFAULT 'path', seed bigint DEFAULT NULL,
+	OUT image bigint, OUT task text, OUT file_name text)
+	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100000
+BEGIN ATOMIC
+	SELECT (e.sample).image, (e.sample).task, (e.sample).file_name
+	FROM (SELECT @.llava_exported('imagefolder', tasks => tasks, without_flags => without_flags,
+			mix => mix, split => split, validation => validation, image_name => image_name,
+			seed => seed) AS sample OFFSET 0) AS e;
+END;
+REVOKE ALL ON FUNCTION @.llava_export_list FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_export_list IS
+	'which samples llava_export writes with these arguments, and what it calls their images';
+
+CREATE FUNCTION @.llava_export_images(directory text, prepared boolean DEFAULT false,
+	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
+	split text DEFAULT NULL, validation double precision DEFAULT 0.01, image_name text DEFAULT 'path',
+	OUT written bigint, OUT present bigint, OUT missing bigint, OUT bytes bigint)
+	RETURNS record LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_export_images FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_export_images IS
+	'the images of an export as files below a directory of the server; those that are there are passed';

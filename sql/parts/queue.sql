@@ -1,0 +1,104 @@
+--
+-- The queue, and who drains it
+--
+
+CREATE TABLE @.llava_pending (
+	image bigint,
+	task text,
+	visible_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	call bigint,
+	holder integer,
+	attempts integer NOT NULL DEFAULT 0,
+	variation integer NOT NULL DEFAULT 0,
+	interruptions integer NOT NULL DEFAULT 0,
+	released boolean NOT NULL DEFAULT false,
+	rejects text[],
+	refused_by text,
+	failure text,
+	detail text,
+	PRIMARY KEY (image, task)
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX llava_pending_visible ON @.llava_pending (visible_at, image, task)
+	WHERE failure IS NULL;
+-- what llava_progress counts: few rows each, whatever waits
+CREATE INDEX llava_pending_held ON @.llava_pending (task) WHERE holder IS NOT NULL;
+CREATE INDEX llava_pending_failed ON @.llava_pending (task, failure)
+	WHERE failure IS NOT NULL;
+COMMENT ON TABLE @.llava_pending IS
+	'the queue; a row leaves when its sample is settled, or rests with a failure';
+COMMENT ON COLUMN @.llava_pending.visible_at IS
+	'queue order, back-off and lease in one: not claimed before';
+COMMENT ON COLUMN @.llava_pending.call IS
+	'id of the newest call: X-Request-Id, fence of the settle, id of the ledger row';
+COMMENT ON COLUMN @.llava_pending.released IS
+	'it was parked as a long picture and llava_retry released it: it is not parked again';
+COMMENT ON COLUMN @.llava_pending.rejects IS
+	'why the replies so far were rejected; the next request follows from it';
+COMMENT ON COLUMN @.llava_pending.refused_by IS
+	'the server that refused or filtered last: another one is asked if there is one';
+COMMENT ON COLUMN @.llava_pending.holder IS
+	'the worker slot (or minus the pid of a draining session) that holds the lease; NULL: nobody';
+SELECT pg_catalog.pg_extension_config_dump('@.llava_pending', '');
+
+CREATE TABLE @.llava_interrupted (
+	image bigint,
+	call bigint,
+	task text NOT NULL,
+	noticed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	PRIMARY KEY (image, call)
+);
+COMMENT ON TABLE @.llava_interrupted IS
+	'calls whose worker ended before their settle: what may have been paid for without a reply in the ledger';
+SELECT pg_catalog.pg_extension_config_dump('@.llava_interrupted', '');
+
+CREATE SEQUENCE @.llava_call_seq;
+SELECT pg_catalog.pg_extension_config_dump('@.llava_call_seq', '');
+
+CREATE FUNCTION @.llava_enqueue(image bigint, task text, again boolean DEFAULT false)
+	RETURNS boolean LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_enqueue(bigint, text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_enqueue(bigint, text, boolean) IS
+	'queues a task about an image; false if it waits or is done already';
+
+CREATE FUNCTION @.llava_retry(image bigint DEFAULT NULL, task text DEFAULT NULL,
+	reason text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_retry(bigint, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_retry(bigint, text, text) IS
+	'queues failed rows again, all or by image, task, reason; returns how many';
+
+CREATE FUNCTION @.llava_start() RETURNS integer
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_start() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_start() IS
+	'starts a background worker for this database; the pid of the one that runs';
+
+CREATE PROCEDURE @.llava_drain("limit" bigint DEFAULT NULL, task text DEFAULT NULL,
+	server text DEFAULT NULL, max_time interval DEFAULT NULL)
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON PROCEDURE @.llava_drain(bigint, text, text, interval) FROM PUBLIC;
+COMMENT ON PROCEDURE @.llava_drain(bigint, text, text, interval) IS
+	'the worker''s loop in this session, until nothing is left that can be asked';
+
+CREATE FUNCTION @.llava_worker_counters(OUT pid integer, OUT wakes bigint, OUT looks bigint,
+	OUT late bigint, OUT longest_ms float8)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
+	AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_worker_counters() IS
+	'what each process that drains counted since it began, where llava_zh is preloaded';
+
+CREATE VIEW @.llava_stat_worker AS
+	SELECT a.pid, a.slot, a.state, a.wait_event, a.query AS activity, a.state_change AS since,
+		COALESCE(h.held, 0) AS held, c.wakes, c.looks, c.late, c.longest_ms
+	FROM (SELECT s.*, CASE WHEN s.backend_type = 'llava_zh worker'
+			THEN pg_catalog.substring(s.application_name, '[0-9]+$')::integer END AS slot
+		FROM pg_catalog.pg_stat_activity s WHERE s.datname = pg_catalog.current_database()) a
+	LEFT JOIN (SELECT p.holder, pg_catalog.count(*) AS held
+		FROM @.llava_pending p WHERE p.holder IS NOT NULL GROUP BY p.holder) h
+		ON h.holder = COALESCE(a.slot, -a.pid)
+	LEFT JOIN @.llava_worker_counters() c ON c.pid = a.pid
+	WHERE a.slot IS NOT NULL OR h.held > 0;
+COMMENT ON VIEW @.llava_stat_worker IS
+	'the workers of this database, and sessions that drain (slot NULL): what each does, and how many rows it holds';

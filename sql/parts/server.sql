@@ -1,0 +1,71 @@
+--
+-- The foreign data wrapper, and what each server was asked and has cost
+--
+
+CREATE FUNCTION @.llava_fdw_validator(options text[], catalog oid)
+	RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_fdw_validator(text[], oid) IS
+	'checks the options of servers and user mappings of the wrapper llava_zh';
+
+CREATE FOREIGN DATA WRAPPER llava_zh
+	VALIDATOR @.llava_fdw_validator;
+COMMENT ON FOREIGN DATA WRAPPER llava_zh IS
+	'OpenAI-compatible endpoints of vision-language models; USAGE means trusted with the images';
+
+CREATE TABLE @.llava_usage (
+	server text PRIMARY KEY,
+	requests bigint NOT NULL DEFAULT 0,
+	replies bigint NOT NULL DEFAULT 0,
+	accepted bigint NOT NULL DEFAULT 0,
+	failed bigint NOT NULL DEFAULT 0,
+	throttled bigint NOT NULL DEFAULT 0,
+	prompt_tokens bigint NOT NULL DEFAULT 0,
+	completion_tokens bigint NOT NULL DEFAULT 0,
+	cost numeric NOT NULL DEFAULT 0,
+	pause_reason text,
+	pause_detail text,
+	paused_at timestamptz
+);
+COMMENT ON TABLE @.llava_usage IS
+	'what each server was asked and has cost; max_requests and budget are held against it';
+SELECT pg_catalog.pg_extension_config_dump('@.llava_usage', '');
+
+CREATE FUNCTION @.llava_pause(server text) RETURNS void
+	LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_pause(text) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_pause(text) IS 'sets the server option paused';
+
+CREATE FUNCTION @.llava_resume(server text) RETURNS void
+	LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_resume(text) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_resume(text) IS
+	'unsets the server option paused and forgets why the worker paused the server';
+
+CREATE FUNCTION @.llava_server_counters(OUT server oid, OUT in_flight integer,
+	OUT allowed integer, OUT answers bigint, OUT throttled bigint, OUT timeouts bigint,
+	OUT disconnects bigint, OUT server_errors bigint, OUT others bigint, OUT latency_p50 float8,
+	OUT latency_p95 float8, OUT answers_per_minute float8, OUT tokens_per_minute float8)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
+	AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_server_counters() IS
+	'what all processes counted of each server since the start, where llava_zh is preloaded';
+
+CREATE VIEW @.llava_stat_server AS
+	SELECT s.srvname AS server,
+		CASE WHEN u.pause_reason IS NULL THEN 'active' ELSE 'paused' END AS state,
+		u.pause_reason, u.pause_detail, u.paused_at,
+		coalesce(u.requests, 0) AS requests, coalesce(u.replies, 0) AS replies,
+		coalesce(u.accepted, 0) AS accepted, coalesce(u.failed, 0) AS failed,
+		coalesce(u.throttled, 0) AS throttled,
+		coalesce(u.prompt_tokens, 0) AS prompt_tokens,
+		coalesce(u.completion_tokens, 0) AS completion_tokens,
+		coalesce(u.cost, 0) AS cost,
+		c.in_flight, c.allowed, c.answers, c.throttled AS throttled_since, c.timeouts,
+		c.disconnects, c.server_errors, c.others,
+		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute
+	FROM pg_catalog.pg_foreign_server s
+	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
+	LEFT JOIN @.llava_usage u ON u.server = s.srvname
+	LEFT JOIN @.llava_server_counters() c ON c.server = s.oid;
+COMMENT ON VIEW @.llava_stat_server IS
+	'one row a server: whether it is asked, why not, and what it was asked and has cost';

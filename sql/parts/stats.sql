@@ -1,0 +1,178 @@
+--
+-- Views that count.  Plain SQL over the tables, so that a reader needs rights on both.
+--
+
+CREATE VIEW @.llava_status AS
+	SELECT i.id AS image, i.path,
+		coalesce(q.task, i.task) AS task,
+		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
+			WHEN q.failure IS NOT NULL THEN 'failed'
+			WHEN q.holder IS NOT NULL THEN 'in flight'
+			WHEN q.waits THEN 'waiting'
+			WHEN q.done THEN 'done'
+			WHEN i.rejected IS NOT NULL THEN 'rejected'
+			WHEN i.same_as IS NOT NULL THEN 'same'
+			ELSE 'not queued' END AS status,
+		coalesce(q.failure, i.rejected,
+			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
+				THEN pg_catalog.concat('same bytes as image ', i.same_as) END) AS reason,
+		coalesce(q.detail, i.rejected_detail) AS detail,
+		q.attempts
+	FROM @.llava_image i
+	LEFT JOIN (
+		SELECT coalesce(p.image, c.image) AS image, coalesce(p.task, c.task) AS task,
+			p.failure, p.detail, p.holder, p.attempts,
+			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
+		FROM @.llava_pending p
+		FULL JOIN @.llava_conversation c ON c.image = p.image AND c.task = p.task
+	) q ON q.image = i.id;
+COMMENT ON VIEW @.llava_status IS
+	'one row an image and task: where it stands, and why';
+
+CREATE VIEW @.llava_progress AS
+	WITH task AS (
+		SELECT DISTINCT ON (name) name AS task, weight
+		FROM @.llava_task ORDER BY name, version DESC),
+	queued AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @.llava_pending WHERE failure IS NULL GROUP BY task),
+	held AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @.llava_pending WHERE holder IS NOT NULL GROUP BY task),
+	failed AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @.llava_pending WHERE failure IS NOT NULL AND failure <> 'near_duplicate'
+		GROUP BY task),
+	done AS (
+		SELECT task, pg_catalog.count(*) AS n FROM @.llava_conversation GROUP BY task),
+	fresh AS (
+		SELECT task, pg_catalog.count(*) AS n FROM @.llava_conversation
+		WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task),
+	reply AS (
+		SELECT task, pg_catalog.count(*) AS n, pg_catalog.count(reason) AS rejected
+		FROM @.llava_reply GROUP BY task),
+	interrupted AS (
+		SELECT task, pg_catalog.count(*) AS n FROM @.llava_interrupted GROUP BY task),
+	counted AS (
+		SELECT task, weight,
+			coalesce(queued.n, 0) - coalesce(held.n, 0) AS waiting,
+			coalesce(held.n, 0) AS in_flight,
+			coalesce(done.n, 0) AS done,
+			coalesce(failed.n, 0) AS failed,
+			coalesce(reply.n, 0) AS replies,
+			coalesce(reply.rejected, 0) AS rejected,
+			coalesce(interrupted.n, 0) AS interrupted,
+			coalesce(fresh.n, 0) AS per_minute
+		FROM task
+		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN failed USING (task)
+		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
+		LEFT JOIN interrupted USING (task))
+	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
+		CASE WHEN per_minute > 0 THEN
+			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
+		END AS eta,
+		-- samples that it lacks beside the task that is furthest ahead of its share
+		CASE WHEN weight > 0 THEN
+			pg_catalog.ceil(pg_catalog.round(weight * pg_catalog.max(done::numeric / nullif(weight, 0))
+				OVER (), 6))::bigint
+			- done
+		END AS shortfall,
+		weight
+	FROM counted
+	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
+	ORDER BY weight DESC, task;
+COMMENT ON VIEW @.llava_progress IS
+	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix';
+
+CREATE VIEW @.llava_stat_task AS
+	SELECT r.task, r.task_version, r.server,
+		pg_catalog.count(*) AS replies,
+		pg_catalog.count(*) FILTER (WHERE r.reason IS NULL) AS accepted,
+		pg_catalog.count(r.reason) AS rejected,
+		pg_catalog.avg(r.prompt_tokens) AS prompt_tokens,
+		pg_catalog.avg(r.completion_tokens) AS completion_tokens,
+		pg_catalog.avg(r.image_tokens) AS image_tokens,
+		pg_catalog.min(r.text_tokens) AS min_text_tokens,
+		pg_catalog.max(r.text_tokens) AS max_text_tokens,
+		pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_ms) AS median_latency_ms,
+		pg_catalog.round(pg_catalog.sum((r.measures ->> 'han')::bigint) FILTER (WHERE r.reason IS NULL)
+			/ NULLIF(pg_catalog.sum((r.measures ->> 'all_letters')::bigint) FILTER (WHERE r.reason IS NULL), 0), 4) AS han_share,
+		pg_catalog.round(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL AND (r.measures ->> 'quoted_han')::integer > 0)
+			/ NULLIF(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL), 0)::numeric, 4) AS quoting_share
+	FROM @.llava_reply r GROUP BY r.task, r.task_version, r.server;
+COMMENT ON VIEW @.llava_stat_task IS
+	'one row a task version and server: replies, verdicts, tokens, latency; of the accepted ones the share of Han among letters, and of those that quote Chinese words';
+
+CREATE VIEW @.llava_stat_reason AS
+	SELECT 'image' AS kind, NULL::text AS task, i.rejected AS reason, pg_catalog.count(*) AS count
+	FROM @.llava_image i WHERE i.rejected IS NOT NULL GROUP BY i.rejected
+	UNION ALL
+	SELECT 'reply', r.task, r.reason, pg_catalog.count(*)
+	FROM @.llava_reply r WHERE r.reason IS NOT NULL GROUP BY r.task, r.reason
+	UNION ALL
+	SELECT 'failed', p.task, p.failure, pg_catalog.count(*)
+	FROM @.llava_pending p WHERE p.failure IS NOT NULL GROUP BY p.task, p.failure;
+COMMENT ON VIEW @.llava_stat_reason IS
+	'why pictures were not asked about, replies not accepted, rows failed; with counts';
+
+CREATE VIEW @.llava_stat_rounds AS
+	SELECT c.task, c.task_version, r.server, c.rounds, pg_catalog.count(*) AS count
+	FROM @.llava_conversation c
+	LEFT JOIN @.llava_reply r ON r.image = c.image AND r.id = c.reply
+	GROUP BY c.task, c.task_version, r.server, c.rounds;
+COMMENT ON VIEW @.llava_stat_rounds IS 'how many rounds the samples have';
+
+CREATE VIEW @.llava_stat_verdict AS
+	SELECT r.task, r.task_version, r.server, COALESCE(r.reason, 'accepted') AS verdict,
+		pg_catalog.count(*) AS count,
+		pg_catalog.round(pg_catalog.count(*)
+			/ pg_catalog.sum(pg_catalog.count(*)) OVER (PARTITION BY r.task, r.task_version, r.server), 4) AS share
+	FROM @.llava_reply r GROUP BY r.task, r.task_version, r.server, r.reason;
+COMMENT ON VIEW @.llava_stat_verdict IS
+	'what became of the replies of a task version and server: accepted, or why not';
+
+CREATE VIEW @.llava_stat_flag AS
+	SELECT r.task, r.task_version, r.server, f.flag, pg_catalog.count(*) AS count,
+		pg_catalog.round(pg_catalog.count(*)::numeric / pg_catalog.max(a.accepted), 4) AS share
+	FROM @.llava_reply r CROSS JOIN LATERAL pg_catalog.unnest(r.flags) AS f (flag)
+	JOIN @.llava_stat_task a USING (task, task_version, server)
+	WHERE r.reason IS NULL GROUP BY r.task, r.task_version, r.server, f.flag;
+COMMENT ON VIEW @.llava_stat_flag IS
+	'how many accepted replies of a task version and server have a flag, and their share';
+
+CREATE VIEW @.llava_stat_length AS
+	SELECT t.task, t.task_version, t.server, t.speaker, pg_catalog.count(*) AS turns,
+		pg_catalog.percentile_disc(0.05) WITHIN GROUP (ORDER BY t.chars) AS p5,
+		pg_catalog.percentile_disc(0.5) WITHIN GROUP (ORDER BY t.chars) AS median,
+		pg_catalog.percentile_disc(0.95) WITHIN GROUP (ORDER BY t.chars) AS p95,
+		pg_catalog.max(t.chars) AS longest
+	FROM (SELECT task, task_version, server, speaker, pg_catalog.length(value) AS chars
+		FROM @.llava_turn) t
+	GROUP BY t.task, t.task_version, t.server, t.speaker;
+COMMENT ON VIEW @.llava_stat_length IS
+	'how long questions (human) and answers (gpt) are, in characters';
+
+-- seven: the commonest openings of Chinese descriptions ("this picture shows") have as many
+CREATE VIEW @.llava_stat_opening AS
+	SELECT o.task, o.task_version, o.speaker, o.opening, o.count,
+		pg_catalog.round(o.count / o.turns, 4) AS share
+	FROM (SELECT t.task, t.task_version, t.speaker, pg_catalog.left(t.value, 7) AS opening,
+			pg_catalog.count(*) AS count,
+			pg_catalog.sum(pg_catalog.count(*)) OVER (PARTITION BY t.task, t.task_version, t.speaker) AS turns
+		FROM @.llava_turn t
+		GROUP BY t.task, t.task_version, t.speaker, pg_catalog.left(t.value, 7)) o
+	WHERE o.count > 1;
+COMMENT ON VIEW @.llava_stat_opening IS
+	'first seven characters that several questions or answers of a task version share';
+
+CREATE VIEW @.llava_stat_repeat AS
+	SELECT g.task, g.task_version, g.count, g.image AS first_image, a.value AS answer
+	FROM (SELECT t.task, t.task_version, pg_catalog.md5(t.value) AS digest,
+			pg_catalog.count(*) AS count, pg_catalog.min(t.image) AS image
+		FROM @.llava_turn t WHERE t.speaker = 'gpt'
+		GROUP BY t.task, t.task_version, pg_catalog.md5(t.value) HAVING pg_catalog.count(*) > 1) g
+	CROSS JOIN LATERAL (SELECT t.value FROM @.llava_turn t
+		WHERE t.image = g.image AND t.task = g.task AND t.speaker = 'gpt'
+			AND pg_catalog.md5(t.value) = g.digest LIMIT 1) a;
+COMMENT ON VIEW @.llava_stat_repeat IS
+	'answers that stand word for word in more than one place, with counts';
