@@ -15,6 +15,9 @@
 #include "reply/reply.h"
 #include "vlm/vlm.h"
 
+/* The extension's version that goes with this library: default_version of llava_zh.control. */
+#define LLAVA_ZH_VERSION "1.1.0"
+
 /* ---- config.c: settings ---- */
 
 extern char *llava_databases;
@@ -49,6 +52,15 @@ extern Oid	extension_schema(void);
 
 /* Same, with an ERROR that says CREATE EXTENSION. */
 extern Oid	extension_schema_required(void);
+
+/*
+ * The version that is installed here if it is older than the library, palloc'd; NULL
+ * if it is not.  In a transaction, where the extension is installed.
+ */
+extern char *extension_older_version(void);
+
+/* ERROR that says ALTER EXTENSION UPDATE, for an installed version that is older. */
+extern void extension_version_required(void);
 
 /* OID of one of the extension's own tables. */
 extern Oid	extension_relation(const char *name);

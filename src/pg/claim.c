@@ -463,6 +463,7 @@ claim_rows(Loop *loop)
 	{
 		loop_extension_is_gone(loop);
 		loop->queue_dry = true;
+		loop->claim_at = loop->look_at;
 		return;
 	}
 	/* a session may have it off, and does not ask for a flush */
@@ -511,8 +512,15 @@ claim_release_holder(Loop *loop)
 {
 	ErrorData  *error;
 
-	if (!tx_begin(loop, "llava_zh: releasing leases"))
+	/* what this process has claimed itself is nobody's left-over */
+	if (loop->holder_released || loop->held > 0)
 		return;
+	loop->holder_released = true;	/* after an error too */
+	if (!tx_begin(loop, "llava_zh: releasing leases"))
+	{
+		loop->holder_released = false;
+		return;
+	}
 	if (!tx_try(loop, release_holder, NULL, &error))
 	{
 		/* they run out by themselves */

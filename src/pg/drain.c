@@ -151,6 +151,7 @@ llava_drain(PG_FUNCTION_ARGS)
 
 	rows_check_call(fcinfo, "llava_drain");
 	extension_schema_required();
+	extension_version_required();
 	rows_spi_connect_committing();
 	PG_TRY();
 	{

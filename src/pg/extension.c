@@ -25,24 +25,44 @@
 static Oid	known_schema;
 static bool schema_is_known;
 
+/*
+ * Only that the version is no older than the library is remembered, until then as
+ * well.  ALTER EXTENSION UPDATE changes no relation if its script does not, so an
+ * older version is read each time.
+ */
+static bool version_is_current;
+
 static void
-forget_schema(Datum arg, Oid relation)
+forget_extension(Datum arg, Oid relation)
 {
 	schema_is_known = false;
+	version_is_current = false;
 }
 
-static Oid
-find_schema(void)
+static void
+watch_relations(void)
+{
+	static bool watching;
+
+	if (!watching)
+		CacheRegisterRelcacheCallback(forget_extension, (Datum) 0);
+	watching = true;
+}
+
+/* The row of pg_extension: its schema, and its version, palloc'd.  Not here: InvalidOid, NULL. */
+static void
+read_extension(Oid *schema, char **version)
 {
 	Oid			extension = get_extension_oid("llava_zh", true);
-	Oid			schema = InvalidOid;
 	Relation	catalog;
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
+	*schema = InvalidOid;
+	*version = NULL;
 	if (!OidIsValid(extension))
-		return InvalidOid;
+		return;
 
 	/* get_extension_schema() is static before PostgreSQL 18 */
 	catalog = table_open(ExtensionRelationId, AccessShareLock);
@@ -51,26 +71,72 @@ find_schema(void)
 	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1, &key);
 	tuple = systable_getnext(scan);
 	if (HeapTupleIsValid(tuple))
-		schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(tuple, Anum_pg_extension_extversion,
+										 RelationGetDescr(catalog), &isnull);
+
+		*schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+		*version = TextDatumGetCString(value);	/* BKI_FORCE_NOT_NULL */
+	}
 	systable_endscan(scan);
 	table_close(catalog, AccessShareLock);
-	return schema;
 }
 
 Oid
 extension_schema(void)
 {
-	static bool watching;
+	char	   *version;
 
-	if (!watching)
-		CacheRegisterRelcacheCallback(forget_schema, (Datum) 0);
-	watching = true;
+	watch_relations();
 	if (!schema_is_known)
 	{
 		schema_is_known = true;
-		known_schema = find_schema();
+		read_extension(&known_schema, &version);
 	}
 	return known_schema;
+}
+
+/* Versions are three numbers with dots between; 1.10.0 comes after 1.9.0. */
+static int64
+version_number(const char *version)
+{
+	unsigned	major = 0,
+				minor = 0,
+				patch = 0;
+
+	(void) sscanf(version, "%3u.%3u.%3u", &major, &minor, &patch);
+	return ((int64) major * 1000 + minor) * 1000 + patch;
+}
+
+char *
+extension_older_version(void)
+{
+	Oid			schema;
+	char	   *version;
+
+	watch_relations();
+	if (version_is_current)
+		return NULL;
+	version_is_current = true;
+	read_extension(&schema, &version);
+	if (version == NULL || version_number(version) >= version_number(LLAVA_ZH_VERSION))
+		return NULL;
+	version_is_current = false;
+	return version;
+}
+
+void
+extension_version_required(void)
+{
+	char	   *version = extension_older_version();
+
+	if (version != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("extension \"llava_zh\" has version %s in this database, older than its library, %s",
+						version, LLAVA_ZH_VERSION),
+				 errhint("ALTER EXTENSION llava_zh UPDATE;")));
 }
 
 Oid

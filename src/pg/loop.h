@@ -127,6 +127,10 @@ typedef struct Loop
 	bool		in_procedure;	/* transactions are the caller's CALL's */
 	Oid			schema;			/* of the extension at the last look */
 	Oid			pending;		/* the llava_pending that was claimed from */
+	char		older_version[NAMEDATALEN]; /* installed here, for which this
+											 * loop waits and has said so; "":
+											 * it does not */
+	bool		holder_released;	/* leases of this holder's predecessor */
 
 	/* what llava_drain was asked for; else NULL, -1 */
 	const char *only_task;
@@ -186,7 +190,8 @@ typedef struct Loop
 /*
  * A transaction of the loop's: as the owner of llava_pending, with a safe
  * search_path, SPI-connected, with a snapshot.  False, with nothing begun, if the
- * extension is not here.
+ * extension is not here, or is older than the library: then the log and the
+ * activity of the worker say so, and a procedure ends with an ERROR.
  */
 extern bool tx_begin(Loop *loop, const char *activity);
 
@@ -267,7 +272,9 @@ extern int64 servers_capacity(Loop *loop, int64 *left);
 
 extern bool claim_is_due(Loop *loop);
 extern void claim_rows(Loop *loop); /* a transaction of its own */
-extern void claim_release_holder(Loop *loop);	/* a transaction of its own */
+
+/* Once, as soon as the extension is here; a transaction of its own. */
+extern void claim_release_holder(Loop *loop);
 extern void claim_reset_cursor(Loop *loop, TimestampTz from);
 extern void call_free(Loop *loop, Call *call);
 

@@ -10,6 +10,7 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "commands/dbcommands.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "miscadmin.h"
@@ -23,6 +24,9 @@
 #include "utils/syscache.h"
 #include "catalog/pg_class.h"
 #include "access/htup_details.h"
+
+/* The activity of a worker while the extension is older than the library. */
+#define UPDATE_WANTED "llava_zh: waiting for ALTER EXTENSION llava_zh UPDATE"
 
 /* How long a settle or claim waits for a user's lock before other work goes on. */
 #define LOCK_TIMEOUT "20ms"
@@ -128,14 +132,46 @@ check_same_tables(Loop *loop)
 	loop->pending = pending;
 }
 
+/*
+ * Whether the extension is here as this library needs it.  Said is only what has
+ * changed; *activity is NULL while the last one still holds.
+ */
+static bool
+extension_is_usable(Loop *loop, const char **activity)
+{
+	char	   *older = NULL;
+
+	*activity = NULL;
+	loop->schema = extension_schema();
+	if (OidIsValid(loop->schema))
+	{
+		if (loop->in_procedure)
+			extension_version_required();
+		older = extension_older_version();
+	}
+	if (older != NULL && strcmp(loop->older_version, older) != 0)
+	{
+		*activity = UPDATE_WANTED;
+		ereport(LOG,
+				(errmsg("llava_zh: nothing is claimed in database \"%s\": the extension has version %s, older than its library, %s",
+						get_database_name(MyDatabaseId), older, LLAVA_ZH_VERSION),
+				 errhint("ALTER EXTENSION llava_zh UPDATE;")));
+	}
+	else if (older == NULL && loop->older_version[0] != '\0')
+		*activity = "";
+	strlcpy(loop->older_version, older == NULL ? "" : older, sizeof(loop->older_version));
+	return OidIsValid(loop->schema) && older == NULL;
+}
+
 bool
 tx_begin(Loop *loop, const char *activity)
 {
+	const char *in_vain;
+
 	if (!loop->in_procedure)
 	{
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
-		pgstat_report_activity(STATE_RUNNING, activity);
 	}
 	else if (!FirstSnapshotSet)
 	{
@@ -144,17 +180,18 @@ tx_begin(Loop *loop, const char *activity)
 	}
 	PushActiveSnapshot(GetTransactionSnapshot());
 
-	loop->schema = extension_schema();
-	if (!OidIsValid(loop->schema))
+	if (!extension_is_usable(loop, &in_vain))
 	{
 		PopActiveSnapshot();
 		if (!loop->in_procedure)
 		{
 			CommitTransactionCommand();
-			pgstat_report_activity(STATE_IDLE, NULL);
+			pgstat_report_activity(STATE_IDLE, in_vain);	/* each look shows */
 		}
 		return false;
 	}
+	if (!loop->in_procedure)
+		pgstat_report_activity(STATE_RUNNING, activity);
 	check_same_tables(loop);
 
 	GetUserIdAndSecContext(&saved_user, &saved_context);

@@ -130,17 +130,6 @@ worker_describe(BackgroundWorker *worker, const char *database, int slot)
 	strlcpy(worker->bgw_type, "llava_zh worker", BGW_MAXLEN);
 }
 
-static bool
-extension_is_here(void)
-{
-	bool		here;
-
-	StartTransactionCommand();
-	here = OidIsValid(extension_schema());
-	CommitTransactionCommand();
-	return here;
-}
-
 /* Turns for ever.  An error ends a turn, not the requests in flight. */
 static void
 worker_loop(Loop *loop)
@@ -181,6 +170,7 @@ worker_loop(Loop *loop)
 			ProcessConfigFile(PGC_SIGHUP);
 			loop->look_at = 0;
 		}
+		claim_release_holder(loop);
 		loop_turn(loop, llava_naptime);
 	}
 }
@@ -204,8 +194,7 @@ llava_worker_main(Datum arg)
 
 	tx_environment(true);
 	loop = loop_new(target.slot, false);
-	if (extension_is_here())
-		claim_release_holder(loop);
+	claim_release_holder(loop);
 	stop_watch();
 	worker_loop(loop);
 }

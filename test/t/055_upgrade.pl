@@ -1,11 +1,13 @@
 # ALTER EXTENSION llava_zh UPDATE: an installation of 1.0.0 with data, grants and a user's
 # view becomes what CREATE EXTENSION makes today, down to statistics targets and initial
 # privileges, with its rows as they were; and a dump of it restores into a new installation.
+# Until then this library serves 1.0.0's declarations, and its worker waits and says for what.
 use strict;
 use warnings;
 use lib 'test/perl';
 use Digest::SHA;
 use LlavaZh::Cluster;
+use LlavaZh::Endpoint;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -178,7 +180,8 @@ sub differences
 		map({ "+ $_" } grep { !$one{$_} } sort keys %other);
 }
 
-my $node = LlavaZh::Cluster->new('upgrade', databases => '');
+my $endpoint = LlavaZh::Endpoint->new;
+my $node = LlavaZh::Cluster->new('upgrade', databases => 'behind');
 my $fresh = catalogue($node, 'postgres', '');
 cmp_ok(scalar(split /\n/, $fresh), '>', 1000, 'the catalogue of a new installation');
 
@@ -376,5 +379,71 @@ $node->safe_psql('elsewhere_new', 'CREATE SCHEMA "Bilder 1"; CREATE EXTENSION ll
 	ALTER DATABASE elsewhere_new SET search_path = "Bilder 1"');
 is(differences(catalogue($node, 'elsewhere_new', ''), catalogue($node, 'elsewhere', '')), '', 'nor any particular schema');
 
+#
+# Today's library where 1.0.0 is installed.
+#
+my ($library) = slurp_file('src/llava_zh.h') =~ /define LLAVA_ZH_VERSION "(.*)"/;
+is($library, $node->safe_psql('postgres', "SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'"),
+	'library and control file name one version');
+
+sub times_logged
+{
+	my $log = slurp_file($node->logfile);
+	return scalar(() = $log =~ /LOG:  llava_zh: nothing is claimed in database "behind": the extension has version 1\.0\.0/g);
+}
+
+my $WAITS = "state = 'idle' AND activity LIKE '%ALTER EXTENSION llava_zh UPDATE%'";
+$node->safe_psql('postgres', 'CREATE DATABASE behind');
+$node->safe_psql('behind', "CREATE EXTENSION llava_zh VERSION '1.0.0'");
+$node->safe_psql('behind', "CREATE SERVER sim FOREIGN DATA WRAPPER llava_zh OPTIONS (url '" . $endpoint->url . "', model 'test')");
+$node->reload; # the launcher has its back-off from when the database was not there
+my $worker = $node->wait_query("SELECT pid FROM llava_stat_worker WHERE $WAITS", '\d+', 'behind');
+ok($worker, 'the worker says what it waits for');
+
+$node->safe_psql('behind', LlavaZh::Cluster::pictures_sql(1, 3));
+is($node->safe_psql('behind', 'SELECT count(*) FROM llava_pending'), '3', 'an INSERT is taken in and queues');
+is($node->safe_psql('behind', "SELECT llava_enqueue(2, 'detail_en')"), 't', 'llava_enqueue queues');
+like($node->safe_psql('behind', "SELECT llava_generate(image, 'detail') FROM llava_image WHERE id = 1"), qr/"gpt"/, 'llava_generate asks');
+$node->safe_psql('behind', "INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
+	VALUES (1, 'detail_en', '[{\"from\": \"human\", \"value\": \"Say.\"}, {\"from\": \"gpt\", \"value\": \"A square.\"}]', 1, 1, 1)");
+like($node->safe_psql('behind', 'SELECT llava_export()'), qr/A square\./, 'llava_export writes');
+like($node->safe_psql('behind', "SELECT llava_retry(), llava_record_export('f'), llava_page(1), llava_dataset_card()"), qr/A square\./,
+	'and the others do what they did');
+
+for my $call ('llava_drain()', 'llava_reparse()')
+{
+	my ($status, $out, $err) = $node->psql('behind', "\\set VERBOSITY verbose\nCALL $call");
+	like($err, qr/ERROR:  55000: extension "llava_zh" has version 1\.0\.0 .*\nHINT:  ALTER EXTENSION llava_zh UPDATE;/,
+		"$call asks for the update");
+}
+
+# a worker of 1.0.0 ended with this row
+$node->safe_psql('behind', "UPDATE llava_pending SET holder = 0, call = nextval('llava_call_seq'), visible_at = now() + '1 day'
+	WHERE image = 3");
+my $rows = $node->safe_psql('behind', 'SELECT * FROM llava_pending ORDER BY image, task');
+my $wakes = $node->safe_psql('behind', 'SELECT wakes FROM llava_stat_worker');
+for (1 .. 3)
+{
+	$node->safe_psql('behind', "BEGIN; SELECT llava_enqueue(3, 'detail_en'); COMMIT; BEGIN; DELETE FROM llava_pending WHERE image = 3 AND task = 'detail_en'; COMMIT");
+	$wakes++;
+	ok($node->wait_query("SELECT wakes >= $wakes AND $WAITS FROM llava_stat_worker", 't', 'behind'), "wake $_ changes nothing");
+}
+is($node->safe_psql('behind', 'SELECT * FROM llava_pending ORDER BY image, task'), $rows, 'no row is claimed or written');
+is($endpoint->stats->{requests}, 1, 'nobody but llava_generate asks');
+is(times_logged(), 1, 'and one line in the log says why');
+
+$node->safe_psql('behind', 'ALTER EXTENSION llava_zh UPDATE');
+ok($node->wait_drained('behind'), 'after the update the worker goes on');
+is($node->safe_psql('behind', 'SELECT pid FROM llava_stat_worker'), $worker, 'and is the same process');
+is($node->safe_psql('behind', 'SELECT count(*) FROM llava_conversation'), '5', 'all that waited is done');
+is($node->safe_psql('behind', 'SELECT count(*) FROM llava_interrupted WHERE image = 3'), '1', 'what its predecessor held too');
+$node->safe_psql('behind', "SELECT llava_enqueue(3, 'detail_en'); CALL llava_drain(); CALL llava_reparse()");
+is(times_logged(), 1, 'nothing more is said');
+
+$node->safe_psql('behind', "DROP EXTENSION llava_zh CASCADE; CREATE EXTENSION llava_zh VERSION '1.0.0'");
+ok($node->wait_query("SELECT true FROM llava_stat_worker WHERE $WAITS", 't', 'behind'), 'an older version made anew is waited for again');
+is(times_logged(), 2, 'and logged again');
+
 $node->stop('fast');
+$endpoint->stop;
 done_testing();
