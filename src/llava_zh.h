@@ -65,13 +65,6 @@ extern void extension_version_required(void);
 /* OID of one of the extension's own tables. */
 extern Oid	extension_relation(const char *name);
 
-/*
- * ERROR if a table carries a trigger whose function belongs to neither a
- * superuser nor the table's owner: with only the TRIGGER privilege a role could
- * otherwise run code as whoever writes the table.
- */
-extern void extension_check_triggers(Oid relation);
-
 /* ---- sql.c: every SQL text ---- */
 
 typedef enum SqlStatement

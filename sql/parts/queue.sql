@@ -82,6 +82,12 @@ REVOKE ALL ON PROCEDURE @.llava_drain(bigint, text, text, interval) FROM PUBLIC;
 COMMENT ON PROCEDURE @.llava_drain(bigint, text, text, interval) IS
 	'the worker''s loop in this session, until nothing is left that can be asked';
 
+CREATE FUNCTION @.llava_untrusted(OUT "table" text, OUT object text, OUT owner text, OUT reason text,
+	OUT remedy text)
+	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_untrusted() IS
+	'why statements that run with another role''s rights are refused: whose code they would run; no row: none is';
+
 CREATE FUNCTION @.llava_worker_counters(OUT pid integer, OUT wakes bigint, OUT looks bigint,
 	OUT late bigint, OUT longest_ms float8)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4

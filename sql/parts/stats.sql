@@ -77,7 +77,10 @@ CREATE VIEW @.llava_progress AS
 				OVER (), 6))::bigint
 			- done
 		END AS shortfall,
-		weight
+		weight,
+		-- why the worker does nothing, if a table cannot be trusted
+		(SELECT pg_catalog.concat(u.object, ' ', u.reason, '. ', u.remedy)
+			FROM @.llava_untrusted() u LIMIT 1) AS untrusted
 	FROM counted
 	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
 	ORDER BY weight DESC, task;

@@ -12,6 +12,7 @@
 
 #include "executor/spi.h"
 #include "loop.h"
+#include "trust.h"
 #include "miscadmin.h"
 #include "rows.h"
 #include "utils/array.h"
@@ -382,7 +383,8 @@ look_and_claim(Loop *loop, void *arg)
 	int			wanted;
 	ArrayType  *tasks;
 
-	tx_check_queue();
+	/* nothing is asked while the reply could not be written down */
+	trust_check_worker_relations();
 	servers_load(loop);
 	load_tasks(loop);
 	tasks = claimable_tasks(loop);
@@ -416,9 +418,25 @@ static void
 claim_succeeded(Loop *loop)
 {
 	loop->careful = false;
-	if (loop->claim_postponed)
-		ereport(LOG, (errmsg("llava_zh: claims go on")));
-	loop->claim_postponed = false;
+	if (loop->claim_postponed == NULL)
+		return;
+	ereport(LOG, (errmsg("llava_zh: claims go on")));
+	pfree(loop->claim_postponed);
+	loop->claim_postponed = NULL;
+}
+
+/* Once for each reason. */
+static void
+log_postponed(Loop *loop, const ErrorData *error)
+{
+	if (loop->claim_postponed != NULL && strcmp(loop->claim_postponed, error->message) == 0)
+		return;
+	ereport(LOG,
+			(errmsg("llava_zh: claims postponed: %s", error->message),
+			 error->hint == NULL ? 0 : errhint("%s", error->hint)));
+	if (loop->claim_postponed != NULL)
+		pfree(loop->claim_postponed);
+	loop->claim_postponed = MemoryContextStrdup(loop->context, error->message);
 }
 
 /*
@@ -433,9 +451,7 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 
 	if (!passes && loop->careful && loop->in_procedure)
 		ReThrowError(error);
-	if (!loop->claim_postponed)
-		ereport(LOG, (errmsg("llava_zh: claims postponed: %s", error->message)));
-	loop->claim_postponed = true;
+	log_postponed(loop, error);
 	FreeErrorData(error);
 	if (passes || !loop->careful)
 		claim_reset_cursor(loop, cursor);
@@ -468,7 +484,7 @@ claim_rows(Loop *loop)
 	}
 	/* a session may have it off, and does not ask for a flush */
 	if (loop->in_procedure || !flush_is_shared())
-		tx_set_locally("synchronous_commit", "local");
+		tx_commit_as("local");
 	cursor = loop->cursor_visible_at;
 	if (tx_try(loop, look_and_claim, &calls, &error))
 		claim_succeeded(loop);
@@ -501,7 +517,6 @@ release_holder(Loop *loop, void *arg)
 {
 	Datum		values[2];
 
-	tx_check_queue();
 	values[0] = Int32GetDatum(loop->holder);
 	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
 	sql_run(SQL_RELEASE_HOLDER, values, NULL, 0);

@@ -271,9 +271,6 @@ look_at_all(Loop *loop, void *arg)
 {
 	Look	   *look = arg;
 
-	tx_check_queue();
-	extension_check_triggers(extension_relation("llava_hash"));
-	extension_check_triggers(extension_relation("llava_image"));
 	/* what others stored is seen, and what is stored here is seen by others */
 	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(LOOK_LOCK),
 						Int32GetDatum(0));
@@ -366,7 +363,7 @@ duplicates_park(Loop *loop)
 		return;
 	}
 	/* what a crash forgets is found again */
-	tx_set_locally("synchronous_commit", "off");
+	tx_commit_as("off");
 	done = tx_try(loop, look_at_all, &look, &error);
 	if (!done)
 	{

@@ -8,6 +8,7 @@
 #include "executor/spi.h"
 #include "rows.h"
 #include "task.h"
+#include "trust.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(llava_enqueue);
@@ -17,9 +18,13 @@ PG_FUNCTION_INFO_V1(llava_retry);
 static Datum
 resolve_task(text *word)
 {
-	List	   *tasks = task_weights();
-	LlavaTask  *task = task_named(tasks, text_to_cstring(word));
+	List	   *tasks;
+	LlavaTask  *task;
 
+	trust_begin();
+	tasks = task_weights();
+	trust_end();
+	task = task_named(tasks, text_to_cstring(word));
 	if (task == NULL)
 		task_unknown(tasks, text_to_cstring(word));
 	return CStringGetTextDatum(task->name);

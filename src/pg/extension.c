@@ -1,6 +1,6 @@
 /*
  * extension.c
- *	  Where the extension's objects are, and whether its tables can be trusted.
+ *	  Where the extension's objects are.
  */
 #include "postgres.h"
 
@@ -9,17 +9,13 @@
 #include "access/table.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_extension.h"
-#include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "llava_zh.h"
-#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/reltrigger.h"
-#include "utils/syscache.h"
 
 /* Looked up again after any relation has changed: the extension comes and goes with its. */
 static Oid	known_schema;
@@ -164,43 +160,4 @@ extension_relation(const char *name)
 				 errmsg("extension \"llava_zh\" has no relation \"%s\"", name),
 				 errhint("ALTER EXTENSION llava_zh UPDATE;")));
 	return relation;
-}
-
-/* Whether code of this function's author may run as the table's owner. */
-static bool
-function_is_trusted(Oid function, Oid table_owner)
-{
-	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
-	Oid			author;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	author = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
-	ReleaseSysCache(tuple);
-	return author == table_owner || superuser_arg(author);
-}
-
-void
-extension_check_triggers(Oid relation)
-{
-	Relation	rel = table_open(relation, AccessShareLock);
-	TriggerDesc *triggers = rel->trigdesc;
-
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-	{
-		Trigger    *trigger = &triggers->triggers[i];
-
-		if (!trigger->tgisinternal &&
-			!function_is_trusted(trigger->tgfoid, rel->rd_rel->relowner))
-			ereport(ERROR,
-					(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-					 errmsg("trigger \"%s\" on table \"%s\" would run a stranger's function",
-							trigger->tgname, RelationGetRelationName(rel)),
-					 errdetail("Its function belongs neither to a superuser nor to the table's owner."),
-					 errhint("DROP TRIGGER %s ON %s.%s;",
-							 quote_identifier(trigger->tgname),
-							 quote_identifier(get_namespace_name(RelationGetNamespace(rel))),
-							 quote_identifier(RelationGetRelationName(rel)))));
-	}
-	table_close(rel, AccessShareLock);
 }

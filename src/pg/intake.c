@@ -19,6 +19,7 @@
 #include "miscadmin.h"
 #include "rows.h"
 #include "task.h"
+#include "trust.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -124,7 +125,9 @@ intake_of_statement(FunctionCallInfo fcinfo)
 		if (intake->columns[i] <= 0)
 			elog(ERROR, "table \"llava_image\" has no column \"%s\"", column_names[i]);
 	}
+	trust_begin();
 	intake->tasks = task_weights();
+	trust_end();
 	MemoryContextSwitchTo(caller);
 	flinfo->fn_extra = intake;
 	return intake;

@@ -171,7 +171,8 @@ typedef struct Loop
 									 * opened: nothing is claimed */
 	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
 	TimestampTz settle_after;	/* no settle before, after an error */
-	bool		claim_postponed;	/* as the log has said */
+	char	   *claim_postponed;	/* why, as the log has said; NULL: it is
+									 * not */
 	bool		postponed_next; /* to be settled, before what is new */
 	bool		careful;		/* a claim failed: pictures are read one by
 								 * one */
@@ -201,17 +202,13 @@ extern bool tx_begin(Loop *loop, const char *activity);
  */
 extern XLogRecPtr tx_commit(Loop *loop);
 
-/*
- * ERROR unless what runs when these tables are written may be trusted.  They
- * lock the tables, so they belong inside tx_try.
- */
-extern void tx_check_queue(void);
-extern void tx_check_ledger(void);
+/* The synchronous_commit with which the transaction that was begun will commit. */
+extern void tx_commit_as(const char *synchronous_commit);
 
 /* The settings that the loop's statements need: for this process, or this transaction. */
 extern void tx_environment(bool for_good);
 
-/* Changes a setting until the end of this transaction. */
+/* Changes a setting until the transaction that tx_begin began is committed. */
 extern void tx_set_locally(const char *name, const char *value);
 
 /*
@@ -221,7 +218,7 @@ extern void tx_set_locally(const char *name, const char *value);
 extern bool tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg,
 				   ErrorData **error);
 
-/* A user's lock or a full disk: the same work is tried again. */
+/* A user's lock, a full disk, or a table that cannot be trusted: the same work is tried again. */
 extern bool tx_error_passes(const ErrorData *error);
 
 /* ---- servers.c ---- */

@@ -51,7 +51,7 @@ forget_reason(const char *name)
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	rows_run_as_owner(extension_relation("llava_usage"), SQL_USAGE_RESUME, &value, NULL);
-	AtEOXact_GUC(true, level);
+	AtEOXact_GUC(false, level);
 }
 
 /* llava_pause(server text): no request of a worker goes there any more. */

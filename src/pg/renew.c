@@ -72,7 +72,6 @@ renew_list(Loop *loop, dlist_head *list, bool to_be_sent)
 static void
 renew_work(Loop *loop, void *arg)
 {
-	tx_check_queue();
 	renew_list(loop, &loop->hashed, true);
 	renew_list(loop, &loop->ready, true);
 	renew_list(loop, &loop->finished, false);

@@ -423,8 +423,6 @@ reparse_batch(Reparse *reparse)
 	SPITupleTable *table;
 
 	lock_tables();
-	tx_check_queue();
-	tx_check_ledger();
 	values[0] = Int64GetDatum(reparse->image);
 	values[1] = Int64GetDatum(reparse->id);
 	values[2] = reparse->task == NULL ? (Datum) 0 : CStringGetTextDatum(reparse->task);

@@ -9,6 +9,8 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "rows.h"
+#include "trust.h"
+#include "utils/guc.h"
 #include "utils/timestamp.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
@@ -47,17 +49,23 @@ rows_run_as_owner(Oid table, SqlStatement statement, Datum *values, const char *
 {
 	Oid			user;
 	int			context;
+	int			level = NewGUCNestLevel();
 	uint64		processed;
 
-	extension_check_triggers(table);
-
-	/* an ERROR restores both: see AbortTransaction and AbortSubTransaction */
+	/*
+	 * An ERROR restores all three: see AbortTransaction and
+	 * AbortSubTransaction.
+	 */
+	trust_begin();
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(table_owner(table),
 						   context | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
 	processed = sql_run(statement, values, nulls, 0);
 	SetUserIdAndSecContext(user, context);
+	trust_end();
+	/* what the owner's triggers SET ends here */
+	AtEOXact_GUC(false, level);
 	return processed;
 }
 

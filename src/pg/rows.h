@@ -15,9 +15,9 @@
 extern TriggerData *rows_trigger(FunctionCallInfo fcinfo, const char *table);
 
 /*
- * sql_run as the owner of the table the statement writes or reads, with an ERROR
- * if a stranger's trigger would run: nobody's code but the owner's runs, and
- * only with the owner's rights, whoever called.
+ * sql_run as the owner of the table that the statement writes or reads, behind the
+ * gate of trust.h: no code runs but a superuser's or the owner's, only with the
+ * owner's rights, and settings that it changes are as before afterwards.
  */
 extern uint64 rows_run_as_owner(Oid table, SqlStatement statement, Datum *values,
 								const char *nulls);

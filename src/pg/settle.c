@@ -409,8 +409,6 @@ settle_batch(Loop *loop, void *arg)
 {
 	Batch	   *batch = arg;
 
-	tx_check_queue();
-	tx_check_ledger();
 	defer_nothing();
 	batch->n_tallies = 0;
 	batch->accepted = batch->failed = 0;

@@ -8,11 +8,17 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "llava_zh.h"
+#include "miscadmin.h"
+#include "trust.h"
 #include "utils/builtins.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 
 #define MAX_ARGUMENTS 25
 
@@ -494,7 +500,12 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"SELECT @.llava_image_bytes($1)", "l"},
 };
 
+/* Of statements that run with another role's rights. */
+#define SAFE_SEARCH_PATH "pg_catalog, pg_temp"
+
 static SPIPlanPtr plans[SQL_STATEMENTS];
+static int	running[SQL_STATEMENTS];	/* executions under way: not to be
+										 * freed */
 static Oid	plans_schema = InvalidOid;
 static char plans_schema_name[NAMEDATALEN];
 
@@ -544,7 +555,7 @@ forget_plans_of_another_schema(Oid schema)
 		return;
 	for (int i = 0; i < SQL_STATEMENTS; i++)
 	{
-		if (plans[i] != NULL)
+		if (plans[i] != NULL && running[i] == 0)
 			SPI_freeplan(plans[i]);
 		plans[i] = NULL;
 	}
@@ -577,14 +588,26 @@ statement_text(const Statement *statement)
 	return sql.data;
 }
 
+/* An error may have ended executions under way. */
+static void
+end_of_transaction(XactEvent event, void *arg)
+{
+	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
+		memset(running, 0, sizeof(running));
+}
+
 SPIPlanPtr
 sql_plan(SqlStatement statement)
 {
+	static bool watching;
 	const Statement *s = &statements[statement];
 	Oid			types[MAX_ARGUMENTS];
 	int			n = strlen(s->types);
 	SPIPlanPtr	plan;
 
+	if (!watching)
+		RegisterXactCallback(end_of_transaction, NULL);
+	watching = true;
 	forget_plans_of_another_schema(extension_schema_required());
 	if (plans[statement] != NULL)
 		return plans[statement];
@@ -602,12 +625,71 @@ sql_plan(SqlStatement statement)
 	return plan;
 }
 
-uint64
-sql_run(SqlStatement statement, Datum *values, const char *nulls, long limit)
+/*
+ * The plan, when its tables were locked and judged.  What a statement was parsed to is
+ * looked at before it is planned: planning already runs code, to fold constants.  A
+ * plan that became void is parsed anew, not only planned anew.
+ */
+static SPIPlanPtr
+judged_plan(SqlStatement statement)
 {
-	int			rc = SPI_execute_plan(sql_plan(statement), values, nulls, false, limit);
+	for (;;)
+	{
+		SPIPlanPtr	plan = sql_plan(statement);
 
+		if (trust_check_query(linitial(SPI_plan_get_plan_sources(plan))))
+			return plan;
+		plans[statement] = NULL;
+		if (running[statement] == 0)
+			SPI_freeplan(plan);
+		CHECK_FOR_INTERRUPTS();
+	}
+}
+
+static uint64
+run_plan(SqlStatement statement, SPIPlanPtr plan, Datum *values, const char *nulls, long limit)
+{
+	int			rc;
+
+	running[statement]++;
+	rc = SPI_execute_plan(plan, values, nulls, false, limit);
+	running[statement]--;
+	/* it was replaced while it ran */
+	if (plan != plans[statement] && running[statement] == 0)
+		SPI_freeplan(plan);
 	if (rc < 0)
 		elog(ERROR, "statement %d: %s", statement, SPI_result_code_string(rc));
 	return SPI_processed;
+}
+
+/* Names and policies as our texts need them, whatever code before us has SET. */
+static void
+set_safe_names(void)
+{
+	if (strcmp(namespace_search_path, SAFE_SEARCH_PATH) != 0)
+		(void) set_config_option("search_path", SAFE_SEARCH_PATH, PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+	if (!row_security)
+		(void) set_config_option("row_security", "on", PGC_USERSET, PGC_S_SESSION,
+								 GUC_ACTION_SAVE, true, 0, false);
+}
+
+uint64
+sql_run(SqlStatement statement, Datum *values, const char *nulls, long limit)
+{
+	int			level;
+	uint64		processed;
+
+	if (!trust_is_on())
+		return run_plan(statement, sql_plan(statement), values, nulls, limit);
+
+	/*
+	 * settings that triggers change, of strangers' referencing tables too,
+	 * end with it
+	 */
+	level = NewGUCNestLevel();
+	set_safe_names();
+	processed = run_plan(statement, judged_plan(statement), values, nulls, limit);
+	AtEOXact_GUC(false, level);
+	return processed;
 }

@@ -15,6 +15,7 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "trust.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -33,6 +34,9 @@
 
 static Oid	saved_user;
 static int	saved_context;
+static int	guc_level;
+static const char *commit_as;	/* synchronous_commit of the commit; NULL: as
+								 * set */
 
 static Oid
 relation_owner(Oid relation)
@@ -98,21 +102,6 @@ tx_environment(bool for_good)
 	}
 	if (for_good && flush_is_shared())
 		SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_SESSION);
-}
-
-void
-tx_check_queue(void)
-{
-	extension_check_triggers(extension_relation("llava_pending"));
-	extension_check_triggers(extension_relation("llava_interrupted"));
-	extension_check_triggers(extension_relation("llava_usage"));
-}
-
-void
-tx_check_ledger(void)
-{
-	extension_check_triggers(extension_relation("llava_reply"));
-	extension_check_triggers(extension_relation("llava_conversation"));
 }
 
 /*
@@ -194,6 +183,9 @@ tx_begin(Loop *loop, const char *activity)
 		pgstat_report_activity(STATE_RUNNING, activity);
 	check_same_tables(loop);
 
+	commit_as = NULL;
+	guc_level = NewGUCNestLevel();
+	trust_begin();
 	GetUserIdAndSecContext(&saved_user, &saved_context);
 	SetUserIdAndSecContext(relation_owner(loop->pending),
 						   saved_context | SECURITY_RESTRICTED_OPERATION);
@@ -204,6 +196,12 @@ tx_begin(Loop *loop, const char *activity)
 	return true;
 }
 
+void
+tx_commit_as(const char *synchronous_commit)
+{
+	commit_as = synchronous_commit;
+}
+
 XLogRecPtr
 tx_commit(Loop *loop)
 {
@@ -211,6 +209,11 @@ tx_commit(Loop *loop)
 
 	SPI_finish();
 	SetUserIdAndSecContext(saved_user, saved_context);
+	trust_end();
+	/* also what a trigger of the queue's owner has SET */
+	AtEOXact_GUC(false, guc_level);
+	if (commit_as != NULL)
+		tx_set_locally("synchronous_commit", commit_as);
 	PopActiveSnapshot();
 	if (loop->in_procedure)
 		SPI_commit();
@@ -229,7 +232,7 @@ tx_commit(Loop *loop)
 bool
 tx_error_passes(const ErrorData *error)
 {
-	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE ||
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || trust_refused(error) ||
 		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES;
 }
 

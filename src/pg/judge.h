@@ -1,0 +1,67 @@
+/*
+ * judge.h
+ *	  What the files that judge a relation share: trust_relation.c, trust_code.c,
+ *	  trust_triggers.c.
+ */
+#ifndef LLAVA_JUDGE_H
+#define LLAVA_JUDGE_H
+
+#include "nodes/nodes.h"
+#include "trust.h"
+#include "utils/rel.h"
+
+/* What is being judged, and what was found so far. */
+typedef struct Judge
+{
+	Oid			acting;			/* with whose rights the statement runs */
+	LOCKMODE	mode;			/* of children */
+	Relation	rel;			/* the relation whose code is looked at */
+	TrustBasis *basis;			/* all that was looked at */
+	List	   *types;			/* OIDs looked at for this relation's owner */
+	List	   *findings;		/* TrustFinding */
+
+	/* the part of rel that is being looked at, as findings say it */
+	const char *object;
+	const char *remedy;
+	bool		only_builtin;	/* functions must be pg_catalog's own */
+}			Judge;
+
+/* Adds a finding about judge->object. */
+extern void judge_found(Judge * judge, Oid owner, char *reason);
+
+/* "public.llava_reply", quoted. */
+extern char *judge_relation_name(Relation rel);
+
+/* Whether code of this role may run where the table's owner's may. */
+extern bool judge_trusts(const Judge * judge, Oid role);
+
+/* "role app", or "PUBLIC" for ACL_ID_PUBLIC. */
+extern const char *judge_role(Oid role);
+
+/* Sets what the next findings are about: an object as core's messages call it. */
+extern void judge_look_at(Judge * judge, Oid catalog, Oid object, char *remedy);
+
+/* False if the relation was looked at before. */
+extern bool judge_is_new(Judge * judge, Oid relation);
+
+/* Another relation, with all that it can run. */
+extern void judge_relation(Judge * judge, Oid relation);
+
+/* ---- trust_code.c ---- */
+
+extern void judge_function(Judge * judge, Oid function);
+
+/* All functions, domains and relations that an expression, query or list of them uses. */
+extern void judge_code(Judge * judge, Node *node);
+
+/* The same, of an expression as the catalogues store it; NULL: none. */
+extern void judge_stored_code(Judge * judge, const char *stored);
+
+/* A column's type: its owner, and the constraints of domains in it. */
+extern void judge_type(Judge * judge, Oid type);
+
+/* ---- trust_triggers.c ---- */
+
+extern void judge_triggers(Judge * judge);
+
+#endif							/* LLAVA_JUDGE_H */

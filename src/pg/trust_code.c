@@ -1,0 +1,274 @@
+/*
+ * trust_code.c
+ *	  Which code an expression or a column's type can run, and whose it is.
+ *
+ * Expressions are read as the catalogues store them.  They are never planned:
+ * constant folding would run the functions that are looked at here.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "access/table.h"
+#include "catalog/indexing.h"
+#include "catalog/pg_aggregate.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_range.h"
+#include "catalog/pg_type.h"
+#include "judge.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/regproc.h"
+#include "utils/syscache.h"
+
+Oid
+trust_function_owner(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	owner = ((Form_pg_proc) GETSTRUCT(tuple))->proowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/* The functions that an aggregate is made of have owners of their own. */
+static void
+judge_aggregate(Judge * judge, Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(function));
+	Form_pg_aggregate form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_aggregate) GETSTRUCT(tuple);
+	{
+		Oid			parts[] = {
+			form->aggtransfn, form->aggfinalfn, form->aggcombinefn, form->aggserialfn,
+			form->aggdeserialfn, form->aggmtransfn, form->aggminvtransfn, form->aggmfinalfn
+		};
+
+		for (int i = 0; i < lengthof(parts); i++)
+			if (OidIsValid(parts[i]))
+				judge_function(judge, parts[i]);
+	}
+	ReleaseSysCache(tuple);
+}
+
+void
+judge_function(Judge * judge, Oid function)
+{
+	Oid			owner = trust_function_owner(function);
+
+	judge->basis->functions =
+		list_append_unique_int(judge->basis->functions,
+							   (int) GetSysCacheHashValue1(PROCOID, ObjectIdGetDatum(function)));
+	if (get_func_prokind(function) == PROKIND_AGGREGATE)
+		judge_aggregate(judge, function);
+
+	if (judge->only_builtin && function >= FirstUnpinnedObjectId)
+		judge_found(judge, owner, psprintf("calls %s, which its WHEN clause as shipped does not",
+										   format_procedure_qualified(function)));
+	else if (!judge_trusts(judge, owner))
+		judge_found(judge, owner,
+					psprintf("calls %s, a function owned by neither a superuser nor the table's owner",
+							 format_procedure_qualified(function)));
+}
+
+/* check_function_callback: false goes on with the other functions of the node. */
+static bool
+check_function(Oid function, void *judge)
+{
+	judge_function(judge, function);
+	return false;
+}
+
+/* The type of a node that may make a value of a type with constraints. */
+static Oid
+made_type(Node *node)
+{
+	switch (nodeTag(node))
+	{
+		case T_Var:
+		case T_Const:
+		case T_Param:
+		case T_FuncExpr:
+		case T_OpExpr:
+		case T_CoerceToDomain:
+		case T_CoerceViaIO:
+		case T_ArrayCoerceExpr:
+		case T_ConvertRowtypeExpr:
+		case T_RelabelType:
+		case T_RowExpr:
+		case T_ArrayExpr:
+		case T_CaseExpr:
+			return exprType(node);
+		default:
+			return InvalidOid;
+	}
+}
+
+static bool
+code_walker(Node *node, Judge * judge)
+{
+	Oid			type;
+
+	if (node == NULL)
+		return false;
+	check_stack_depth();
+	if (IsA(node, Query))
+		return query_tree_walker((Query *) node, code_walker, judge, QTW_EXAMINE_RTES_BEFORE);
+	if (IsA(node, RangeTblEntry))
+	{
+		RangeTblEntry *entry = (RangeTblEntry *) node;
+
+		if (entry->rtekind == RTE_RELATION)
+			judge_relation(judge, entry->relid);
+		return false;			/* query_tree_walker goes on into it */
+	}
+	(void) check_functions_in_node(node, check_function, judge);
+	type = made_type(node);
+	if (OidIsValid(type))
+		judge_type(judge, type);
+	return expression_tree_walker(node, code_walker, judge);
+}
+
+void
+judge_code(Judge * judge, Node *node)
+{
+	(void) code_walker(node, judge);
+}
+
+void
+judge_stored_code(Judge * judge, const char *stored)
+{
+	if (stored != NULL)
+		judge_code(judge, stringToNode(stored));
+}
+
+/* ---- types ---- */
+
+/* A domain's constraints are run wherever a value of it is made. */
+static void
+judge_domain_constraints(Judge * judge, Oid domain)
+{
+	Relation	catalog = table_open(ConstraintRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_constraint_contypid, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(domain));
+	scan = systable_beginscan(catalog, ConstraintTypidIndexId, true, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		stored = heap_getattr(tuple, Anum_pg_constraint_conbin,
+										  RelationGetDescr(catalog), &isnull);
+
+		if (!isnull)
+			judge_stored_code(judge, TextDatumGetCString(stored));
+	}
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
+}
+
+/* The columns of a composite type, or of a table whose row type is used. */
+static void
+judge_attribute_types(Judge * judge, Oid relation)
+{
+	Relation	rel = relation_open(relation, AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+		if (!TupleDescAttr(desc, i)->attisdropped)
+			judge_type(judge, TupleDescAttr(desc, i)->atttypid);
+	relation_close(rel, AccessShareLock);
+}
+
+/* A domain's own default is a column's where the column has none. */
+static void
+judge_type_default(Judge * judge, Oid type)
+{
+	judge_code(judge, get_typdefault(type));
+}
+
+static void
+judge_range(Judge * judge, Oid type)
+{
+	HeapTuple	tuple = SearchSysCache1(RANGETYPE, ObjectIdGetDatum(type));
+	Form_pg_range form;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_range) GETSTRUCT(tuple);
+	judge_type(judge, form->rngsubtype);
+	if (OidIsValid(form->rngcanonical))
+		judge_function(judge, form->rngcanonical);
+	if (OidIsValid(form->rngsubdiff))
+		judge_function(judge, form->rngsubdiff);
+	ReleaseSysCache(tuple);
+}
+
+static void
+judge_parts_of_type(Judge * judge, Oid type, Form_pg_type form)
+{
+	if (OidIsValid(form->typelem))
+		judge_type(judge, form->typelem);
+	switch (form->typtype)
+	{
+		case TYPTYPE_DOMAIN:
+			judge_domain_constraints(judge, type);
+			judge_type_default(judge, type);
+			judge_type(judge, form->typbasetype);
+			break;
+		case TYPTYPE_COMPOSITE:
+			judge_attribute_types(judge, form->typrelid);
+			break;
+		case TYPTYPE_MULTIRANGE:
+			judge_type(judge, get_multirange_range(type));
+			break;
+		case TYPTYPE_RANGE:
+			judge_range(judge, type);
+			break;
+		default:
+			break;
+	}
+}
+
+/*
+ * Who owns a type can add constraints to it, or columns with such types: so its owner
+ * counts, not only what it can run today.
+ */
+void
+judge_type(Judge * judge, Oid type)
+{
+	HeapTuple	tuple;
+	Form_pg_type form;
+
+	if (type < FirstUnpinnedObjectId || list_member_oid(judge->types, type))
+		return;
+	check_stack_depth();
+	judge->types = lappend_oid(judge->types, type);
+	judge->basis->types =
+		list_append_unique_int(judge->basis->types,
+							   (int) GetSysCacheHashValue1(TYPEOID, ObjectIdGetDatum(type)));
+	tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
+	if (!HeapTupleIsValid(tuple))
+		return;
+	form = (Form_pg_type) GETSTRUCT(tuple);
+	/* an array's or a row type's owner is that of its element or relation */
+	if (!judge_trusts(judge, form->typowner))
+		judge_found(judge, form->typowner,
+					psprintf("uses type %s, which is owned by neither a superuser nor the table's owner",
+							 format_type_be_qualified(type)));
+	judge_parts_of_type(judge, type, form);
+	ReleaseSysCache(tuple);
+}

@@ -1,0 +1,457 @@
+/*
+ * trust_relation.c
+ *	  One relation as a statement meets it: its owner, and all that it can run.
+ *
+ * What was read here is looked at in the catalogues' stored form; nothing is planned,
+ * so that no code runs while it is judged.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_amop.h"
+#include "catalog/pg_amproc.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_foreign_data_wrapper.h"
+#include "catalog/pg_foreign_server.h"
+#include "catalog/pg_foreign_table.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_partitioned_table.h"
+#include "catalog/pg_policy.h"
+#include "catalog/pg_rewrite.h"
+#include "catalog/pg_statistic_ext.h"
+#include "foreign/foreign.h"
+#include "judge.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "rewrite/prs2lock.h"
+#include "rewrite/rowsecurity.h"
+#include "storage/lmgr.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/catcache.h"
+#include "utils/lsyscache.h"
+#include "utils/rls.h"
+#include "utils/syscache.h"
+
+void
+judge_found(Judge * judge, Oid owner, char *reason)
+{
+	TrustFinding *finding = palloc(sizeof(TrustFinding));
+
+	finding->relation = RelationGetRelid(judge->rel);
+	finding->object = pstrdup(judge->object);
+	finding->owner = owner;
+	finding->reason = reason;
+	finding->remedy = pstrdup(judge->remedy);
+	judge->findings = lappend(judge->findings, finding);
+}
+
+char *
+judge_relation_name(Relation rel)
+{
+	return quote_qualified_identifier(get_namespace_name(RelationGetNamespace(rel)),
+									  RelationGetRelationName(rel));
+}
+
+static bool
+trusts(Oid table_owner, Oid role)
+{
+	return role == table_owner || superuser_arg(role);
+}
+
+bool
+judge_trusts(const Judge * judge, Oid role)
+{
+	return OidIsValid(role) && trusts(judge->rel->rd_rel->relowner, role);
+}
+
+const char *
+judge_role(Oid role)
+{
+	if (role == ACL_ID_PUBLIC)
+		return "PUBLIC";
+	return psprintf("role %s", quote_identifier(GetUserNameFromId(role, false)));
+}
+
+bool
+judge_is_new(Judge * judge, Oid relation)
+{
+	if (list_member_oid(judge->basis->relations, relation))
+		return false;
+	judge->basis->relations = lappend_oid(judge->basis->relations, relation);
+	return true;
+}
+
+static const char *
+role_name(Oid role)
+{
+	return quote_identifier(GetUserNameFromId(role, false));
+}
+
+void
+judge_look_at(Judge * judge, Oid catalog, Oid object, char *remedy)
+{
+	ObjectAddress address;
+
+	ObjectAddressSet(address, catalog, object);
+	judge->object = getObjectDescription(&address, false);
+	judge->remedy = remedy;
+}
+
+static void
+look_at_relation(Judge * judge, char *remedy)
+{
+	judge_look_at(judge, RelationRelationId, RelationGetRelid(judge->rel), remedy);
+}
+
+static const char *
+alter_word(Relation rel)
+{
+	switch (rel->rd_rel->relkind)
+	{
+		case RELKIND_SEQUENCE:
+			return "SEQUENCE";
+		case RELKIND_VIEW:
+			return "VIEW";
+		case RELKIND_MATVIEW:
+			return "MATERIALIZED VIEW";
+		case RELKIND_FOREIGN_TABLE:
+			return "FOREIGN TABLE";
+		default:
+			return "TABLE";
+	}
+}
+
+/* ---- who may change it ---- */
+
+/*
+ * An owner can add code of its own at any time.  The acting role may run its own and a
+ * superuser's, and a superuser only a superuser's.
+ */
+static void
+judge_owner(Judge * judge)
+{
+	Oid			owner = judge->rel->rd_rel->relowner;
+
+	if (trusts(judge->acting, owner) && (superuser_arg(owner) || !superuser_arg(judge->acting)))
+		return;
+	look_at_relation(judge, psprintf("ALTER %s %s OWNER TO %s;", alter_word(judge->rel),
+									 judge_relation_name(judge->rel), role_name(judge->acting)));
+	judge_found(judge, owner,
+				psprintf("is owned by %s, but used with the rights of %s", judge_role(owner),
+						 judge_role(judge->acting)));
+}
+
+/* With UPDATE a role can set a sequence back, and numbers of calls would come again. */
+static void
+judge_sequence_grants(Judge * judge)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID,
+										ObjectIdGetDatum(RelationGetRelid(judge->rel)));
+	Oid			owner = judge->rel->rd_rel->relowner;
+	bool		isnull;
+	Datum		acl;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	acl = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
+	for (int i = 0; !isnull && i < ACL_NUM(DatumGetAclP(acl)); i++)
+	{
+		AclItem    *item = &ACL_DAT(DatumGetAclP(acl))[i];
+
+		if ((ACLITEM_GET_PRIVS(*item) & ACL_UPDATE) == 0 || item->ai_grantee == judge->acting ||
+			trusts(owner, item->ai_grantee))
+			continue;
+		look_at_relation(judge, psprintf("REVOKE UPDATE ON SEQUENCE %s FROM %s;",
+										 judge_relation_name(judge->rel),
+										 item->ai_grantee == ACL_ID_PUBLIC ? "PUBLIC" :
+										 role_name(item->ai_grantee)));
+		judge_found(judge, item->ai_grantee,
+					psprintf("can be set back by %s, which has the privilege UPDATE",
+							 judge_role(item->ai_grantee)));
+	}
+	ReleaseSysCache(tuple);
+}
+
+/* ---- what it can run ---- */
+
+static void
+judge_columns(Judge * judge)
+{
+	TupleDesc	desc = RelationGetDescr(judge->rel);
+	TupleConstr *constraints = desc->constr;
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (column->attisdropped)
+			continue;
+		judge->object = psprintf("column %s of table %s", quote_identifier(NameStr(column->attname)),
+								 judge_relation_name(judge->rel));
+		judge->remedy = psprintf("ALTER TABLE %s DROP COLUMN %s;", judge_relation_name(judge->rel),
+								 quote_identifier(NameStr(column->attname)));
+		judge_type(judge, column->atttypid);
+	}
+	for (int i = 0; constraints != NULL && i < constraints->num_defval; i++)
+	{
+		AttrNumber	number = constraints->defval[i].adnum;
+		const char *name = quote_identifier(NameStr(TupleDescAttr(desc, number - 1)->attname));
+
+		judge->object = psprintf("default of column %s of table %s", name,
+								 judge_relation_name(judge->rel));
+		judge->remedy = psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT;",
+								 judge_relation_name(judge->rel), name);
+		judge_stored_code(judge, constraints->defval[i].adbin);
+	}
+	for (int i = 0; constraints != NULL && i < constraints->num_check; i++)
+	{
+		const char *name = constraints->check[i].ccname;
+
+		judge_look_at(judge, ConstraintRelationId,
+					  get_relation_constraint_oid(RelationGetRelid(judge->rel), name, false),
+					  psprintf("ALTER TABLE %s DROP CONSTRAINT %s;", judge_relation_name(judge->rel),
+							   quote_identifier(name)));
+		judge_stored_code(judge, constraints->check[i].ccbin);
+	}
+}
+
+static char *
+attribute_text(int cache, HeapTuple tuple, AttrNumber attribute)
+{
+	bool		isnull;
+	Datum		value = SysCacheGetAttr(cache, tuple, attribute, &isnull);
+
+	return isnull ? NULL : TextDatumGetCString(value);
+}
+
+/* Only a superuser makes an operator class, but it may have made it of others' functions. */
+static void
+judge_operator_family(Judge * judge, Oid family)
+{
+	CatCList   *list;
+
+	if (family < FirstUnpinnedObjectId)
+		return;
+	list = SearchSysCacheList1(AMPROCNUM, ObjectIdGetDatum(family));
+	for (int i = 0; i < list->n_members; i++)
+		judge_function(judge, ((Form_pg_amproc) GETSTRUCT(&list->members[i]->tuple))->amproc);
+	ReleaseSysCacheList(list);
+	list = SearchSysCacheList1(AMOPSTRATEGY, ObjectIdGetDatum(family));
+	for (int i = 0; i < list->n_members; i++)
+		judge_function(judge, get_opcode(((Form_pg_amop) GETSTRUCT(&list->members[i]->tuple))->amopopr));
+	ReleaseSysCacheList(list);
+}
+
+static void
+judge_operator_classes(Judge * judge, HeapTuple index)
+{
+	bool		isnull;
+	Datum		classes = SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indclass, &isnull);
+	oidvector  *vector = (oidvector *) DatumGetPointer(classes);
+
+	for (int i = 0; !isnull && i < vector->dim1; i++)
+		judge_operator_family(judge, get_opclass_family(vector->values[i]));
+}
+
+static void
+judge_indexes(Judge * judge)
+{
+	List	   *indexes = RelationGetIndexList(judge->rel);
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		Oid			index = lfirst_oid(cell);
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		judge_look_at(judge, RelationRelationId, index,
+					  psprintf("DROP INDEX %s;",
+							   quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)),
+														  get_rel_name(index))));
+		judge_stored_code(judge, attribute_text(INDEXRELID, tuple, Anum_pg_index_indexprs));
+		judge_stored_code(judge, attribute_text(INDEXRELID, tuple, Anum_pg_index_indpred));
+		judge_operator_classes(judge, tuple);
+		ReleaseSysCache(tuple);
+	}
+}
+
+/* The planner folds constants in the expressions of extended statistics. */
+static void
+judge_statistics(Judge * judge)
+{
+	List	   *statistics = RelationGetStatExtList(judge->rel);
+	ListCell   *cell;
+
+	foreach(cell, statistics)
+	{
+		HeapTuple	tuple = SearchSysCache1(STATEXTOID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_statistic_ext form;
+
+		if (!HeapTupleIsValid(tuple))
+			continue;
+		form = (Form_pg_statistic_ext) GETSTRUCT(tuple);
+		judge_look_at(judge, StatisticExtRelationId, lfirst_oid(cell),
+					  psprintf("DROP STATISTICS %s;",
+							   quote_qualified_identifier(get_namespace_name(form->stxnamespace),
+														  NameStr(form->stxname))));
+		judge_stored_code(judge, attribute_text(STATEXTOID, tuple, Anum_pg_statistic_ext_stxexprs));
+		ReleaseSysCache(tuple);
+	}
+}
+
+static void
+judge_partition_key(Judge * judge)
+{
+	HeapTuple	tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(RelationGetRelid(judge->rel)));
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	look_at_relation(judge, pstrdup("-- Partition the table by columns."));
+	judge_stored_code(judge, attribute_text(PARTRELID, tuple, Anum_pg_partitioned_table_partexprs));
+	ReleaseSysCache(tuple);
+}
+
+/* Policies are run where they apply to the acting role. */
+static void
+judge_policies(Judge * judge)
+{
+	RowSecurityDesc *security = judge->rel->rd_rsdesc;
+	ListCell   *cell;
+
+	if (security == NULL ||
+		check_enable_rls(RelationGetRelid(judge->rel), judge->acting, true) != RLS_ENABLED)
+		return;
+	foreach(cell, security->policies)
+	{
+		RowSecurityPolicy *policy = lfirst(cell);
+
+		judge->object = psprintf("policy %s on table %s", quote_identifier(policy->policy_name),
+								 judge_relation_name(judge->rel));
+		judge->remedy = psprintf("DROP POLICY %s ON %s;", quote_identifier(policy->policy_name),
+								 judge_relation_name(judge->rel));
+		judge_code(judge, (Node *) policy->qual);
+		judge_code(judge, (Node *) policy->with_check_qual);
+	}
+}
+
+/* A view's query is a rule.  No other rule is trusted: it puts other statements for ours. */
+static void
+judge_rules(Judge * judge)
+{
+	RuleLock   *rules = judge->rel->rd_rules;
+
+	for (int i = 0; rules != NULL && i < rules->numLocks; i++)
+	{
+		RewriteRule *rule = rules->rules[i];
+		bool		of_view = rule->event == CMD_SELECT;
+
+		judge_look_at(judge, RewriteRelationId, rule->ruleId,
+					  of_view ? psprintf("DROP VIEW %s;", judge_relation_name(judge->rel)) :
+					  psprintf("DROP RULE ... ON %s;", judge_relation_name(judge->rel)));
+		if (of_view)
+			judge_code(judge, (Node *) rule->actions);
+		else
+			judge_found(judge, judge->rel->rd_rel->relowner,
+						pstrdup("would run in place of the extension's statements"));
+	}
+}
+
+/* Who owns the server or the wrapper says where the rows come from and go to. */
+static void
+judge_foreign_table(Judge * judge)
+{
+	ForeignTable *table = GetForeignTable(RelationGetRelid(judge->rel));
+	ForeignServer *server = GetForeignServer(table->serverid);
+	ForeignDataWrapper *wrapper = GetForeignDataWrapper(server->fdwid);
+
+	judge_look_at(judge, ForeignServerRelationId, server->serverid,
+				  psprintf("DROP FOREIGN TABLE %s;", judge_relation_name(judge->rel)));
+	if (!judge_trusts(judge, server->owner))
+		judge_found(judge, server->owner,
+					pstrdup("is owned by neither a superuser nor the owner of its foreign table"));
+	if (!judge_trusts(judge, wrapper->owner))
+		judge_found(judge, wrapper->owner,
+					psprintf("has wrapper %s, which is owned by neither a superuser nor the owner of its foreign table",
+							 quote_identifier(wrapper->fdwname)));
+	if (OidIsValid(wrapper->fdwhandler))
+		judge_function(judge, wrapper->fdwhandler);
+}
+
+static void
+judge_children(Judge * judge)
+{
+	List	   *children;
+	ListCell   *cell;
+
+	if (!judge->rel->rd_rel->relhassubclass)
+		return;
+	children = find_inheritance_children(RelationGetRelid(judge->rel), judge->mode);
+	foreach(cell, children)
+		judge_relation(judge, lfirst_oid(cell));
+}
+
+static void
+judge_contents(Judge * judge)
+{
+	judge_owner(judge);
+	switch (judge->rel->rd_rel->relkind)
+	{
+		case RELKIND_SEQUENCE:
+			if (RelationGetRelid(judge->rel) ==
+				get_relname_relid("llava_call_seq", extension_schema()))
+				judge_sequence_grants(judge);
+			return;
+		case RELKIND_FOREIGN_TABLE:
+			judge_foreign_table(judge);
+			break;
+		case RELKIND_PARTITIONED_TABLE:
+			judge_partition_key(judge);
+			break;
+		default:
+			break;
+	}
+	judge_columns(judge);
+	judge_triggers(judge);
+	judge_indexes(judge);
+	judge_statistics(judge);
+	judge_policies(judge);
+	judge_rules(judge);
+	judge_children(judge);
+}
+
+/* Findings name the relation that they are in; the caller's place is kept. */
+void
+judge_relation(Judge * judge, Oid relation)
+{
+	Judge		inner = *judge;
+
+	/* what is pg_catalog's is a superuser's */
+	if (relation < FirstNormalObjectId || !judge_is_new(judge, relation))
+		return;
+	check_stack_depth();
+	inner.types = NIL;
+	inner.only_builtin = false;
+	inner.rel = try_relation_open(relation, AccessShareLock);
+	if (inner.rel == NULL)
+		return;
+	judge_contents(&inner);
+	relation_close(inner.rel, NoLock);
+	judge->findings = inner.findings;
+}
+
+List *
+trust_judge(Oid relation, Oid acting, LOCKMODE mode, TrustBasis * basis)
+{
+	Judge		judge = {.acting = acting,.mode = mode,.basis = basis};
+
+	memset(basis, 0, sizeof(*basis));
+	judge_relation(&judge, relation);
+	return judge.findings;
+}

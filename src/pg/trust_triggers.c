@@ -1,0 +1,280 @@
+/*
+ * trust_triggers.c
+ *	  The triggers of a relation: whose code they run, and which are our own.
+ *
+ * Nothing tells who made a trigger.  Where a role other than the owner may have made
+ * it, being owned by a superuser is not enough for a function: some run SQL that
+ * their arguments name.  There only the extension's own triggers are trusted, and
+ * only as the install script makes them.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "catalog/pg_proc.h"
+#include "catalog/pg_trigger.h"
+#include "commands/extension.h"
+#include "commands/trigger.h"
+#include "judge.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/reltrigger.h"
+#include "utils/syscache.h"
+
+/* The triggers that the install script makes; a test holds the two against each other. */
+static const struct
+{
+	const char *table;
+	const char *trigger;
+	const char *event;			/* as pg_get_triggerdef says it */
+	const char *when;			/* the same; NULL: no clause */
+	const char *function;
+	char		enabled;
+}			own_triggers[] =
+
+{
+	{"llava_task", "llava_task_insert", "BEFORE INSERT", NULL, "llava_task_insert",
+	TRIGGER_FIRES_ON_ORIGIN},
+	{"llava_task", "llava_task_frozen", "BEFORE DELETE OR UPDATE", NULL, "llava_task_frozen",
+	TRIGGER_FIRES_ON_ORIGIN},
+	{"llava_image", "llava_intake", "BEFORE INSERT", "(new.received_at IS NULL)", "llava_intake",
+	TRIGGER_FIRES_ON_ORIGIN},
+	{"llava_image", "llava_image_frozen", "BEFORE UPDATE OF id, image, sha256", NULL,
+	"llava_image_frozen", TRIGGER_FIRES_ON_ORIGIN},
+	{"llava_image", "llava_image_released", "BEFORE UPDATE OF long_images",
+		"(new.long_images IS DISTINCT FROM old.long_images)", "llava_image_released",
+	TRIGGER_FIRES_ON_ORIGIN},
+};
+
+/* A role beside owner and superusers that may create triggers; InvalidOid: PUBLIC. */
+static bool
+others_may_create(Relation rel, Oid *who)
+{
+	Oid			owner = rel->rd_rel->relowner;
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(RelationGetRelid(rel)));
+	bool		isnull;
+	Datum		acl;
+	bool		found = false;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	acl = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
+	if (!isnull)
+	{
+		Acl		   *items = DatumGetAclP(acl);
+
+		for (int i = 0; i < ACL_NUM(items) && !found; i++)
+		{
+			AclItem    *item = &ACL_DAT(items)[i];
+
+			*who = item->ai_grantee;
+			found = (ACLITEM_GET_PRIVS(*item) & ACL_TRIGGER) != 0 &&
+				item->ai_grantee != owner && !superuser_arg(item->ai_grantee);
+		}
+	}
+	ReleaseSysCache(tuple);
+	return found;
+}
+
+/* The entry of own_triggers with this trigger's table and name; -1: none. */
+static int
+own_entry(const Judge * judge, const Trigger *trigger)
+{
+	const char *table = RelationGetRelationName(judge->rel);
+
+	if (get_relname_relid(table, extension_schema()) != RelationGetRelid(judge->rel))
+		return -1;
+	for (int i = 0; i < lengthof(own_triggers); i++)
+		if (strcmp(own_triggers[i].table, table) == 0 &&
+			strcmp(own_triggers[i].trigger, trigger->tgname) == 0)
+			return i;
+	return -1;
+}
+
+/* What follows CREATE in pg_get_triggerdef of the trigger as shipped; search_path: pg_catalog. */
+static char *
+shipped_definition(int entry)
+{
+	const char *schema = quote_identifier(get_namespace_name(extension_schema()));
+	const char *when = own_triggers[entry].when;
+
+	return psprintf("TRIGGER %s %s ON %s.%s FOR EACH ROW %s%s%sEXECUTE FUNCTION %s.%s()",
+					own_triggers[entry].trigger, own_triggers[entry].event, schema,
+					own_triggers[entry].table, when == NULL ? "" : "WHEN (",
+					when == NULL ? "" : when, when == NULL ? "" : ") ", schema,
+					own_triggers[entry].function);
+}
+
+static bool
+function_is_ours(Oid function)
+{
+	return getExtensionOfObject(ProcedureRelationId, function) ==
+		get_extension_oid("llava_zh", true);
+}
+
+/* Whether one of our triggers is as the script makes it. */
+static bool
+is_as_shipped(const Trigger *trigger, int entry)
+{
+	Datum		definition = DirectFunctionCall1(pg_get_triggerdef,
+												 ObjectIdGetDatum(trigger->tgoid));
+
+	return function_is_ours(trigger->tgfoid) &&
+		strcmp(TextDatumGetCString(definition),
+			   psprintf("CREATE %s", shipped_definition(entry))) == 0;
+}
+
+static void
+judge_own_trigger(Judge * judge, const Trigger *trigger, int entry, bool shared)
+{
+	Oid			owner = judge->rel->rd_rel->relowner;
+
+	if (!is_as_shipped(trigger, entry))
+	{
+		judge->remedy = psprintf("CREATE OR REPLACE %s;", shipped_definition(entry));
+		judge_found(judge, owner, pstrdup("is not as the extension made it"));
+	}
+	else if (shared && trigger->tgenabled != own_triggers[entry].enabled)
+	{
+		judge->remedy = psprintf("ALTER TABLE %s ENABLE %sTRIGGER %s;",
+								 judge_relation_name(judge->rel),
+								 own_triggers[entry].enabled == TRIGGER_FIRES_ALWAYS ? "ALWAYS " : "",
+								 own_triggers[entry].trigger);
+		judge_found(judge, owner, pstrdup("is not enabled as the extension made it"));
+	}
+}
+
+/* A trigger that is not ours, where another role may have made it. */
+static void
+found_shared(Judge * judge, Oid owner, Oid who)
+{
+	judge_found(judge, owner, psprintf("may be the work of %s, which has the privilege TRIGGER",
+									   judge_role(who)));
+}
+
+static void
+look_at_trigger(Judge * judge, Relation rel, const Trigger *trigger)
+{
+	judge_look_at(judge, TriggerRelationId, trigger->tgoid,
+				  psprintf("DROP TRIGGER %s ON %s;", quote_identifier(trigger->tgname),
+						   judge_relation_name(rel)));
+}
+
+static void
+judge_trigger(Judge * judge, Trigger *trigger, bool shared, Oid who)
+{
+	int			entry = own_entry(judge, trigger);
+	Oid			owner = judge->rel->rd_rel->relowner;
+
+	look_at_trigger(judge, judge->rel, trigger);
+	if (entry >= 0)
+		judge_own_trigger(judge, trigger, entry, shared);
+	else if (shared && !trigger->tgisclone)
+		found_shared(judge, owner, who);
+	judge->only_builtin = entry >= 0;
+	judge_stored_code(judge, trigger->tgqual);
+	judge->only_builtin = false;
+	judge_function(judge, trigger->tgfoid);
+}
+
+/* ---- foreign keys that reference the relation ---- */
+
+static bool
+has_foreign_triggers(const Judge * judge)
+{
+	TriggerDesc *triggers = judge->rel->trigdesc;
+
+	for (int i = 0; i < triggers->numtriggers; i++)
+		if (!triggers->triggers[i].tgisinternal && own_entry(judge, &triggers->triggers[i]) < 0)
+			return true;
+	return false;
+}
+
+/*
+ * A trigger of a table whose rows go with ours.  Core deletes them as that table's owner,
+ * but fires the AFTER triggers at the end of our statement, before PostgreSQL 18 as the
+ * acting role.  And what a BEFORE trigger has SET still holds when triggers on our own
+ * table are fired.
+ */
+static void
+judge_referencing_trigger(Judge * judge, Relation referencing, const Trigger *trigger)
+{
+	Oid			author = trust_function_owner(trigger->tgfoid);
+	bool		as_us = PG_VERSION_NUM < 180000 && !TRIGGER_FOR_BEFORE(trigger->tgtype);
+
+	if (trigger->tgisinternal || author == judge->acting || superuser_arg(author))
+		return;
+	if (!as_us && !has_foreign_triggers(judge))
+		return;
+	look_at_trigger(judge, referencing, trigger);
+	judge_found(judge, author,
+				psprintf("would be fired by a foreign key with the rights of %s",
+						 judge_role(judge->acting)));
+}
+
+static void judge_referencing_tables(Judge * judge, Relation referenced);
+
+static void
+judge_referencing_table(Judge * judge, Oid relation)
+{
+	Relation	rel;
+	TriggerDesc *triggers;
+	ListCell   *cell;
+	List	   *children;
+
+	if (!judge_is_new(judge, relation))
+		return;
+	check_stack_depth();
+	rel = try_relation_open(relation, AccessShareLock);
+	if (rel == NULL)
+		return;
+	triggers = rel->trigdesc;
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		judge_referencing_trigger(judge, rel, &triggers->triggers[i]);
+	judge_referencing_tables(judge, rel);
+	children = find_inheritance_children(relation, AccessShareLock);
+	foreach(cell, children)
+		judge_referencing_table(judge, lfirst_oid(cell));
+	relation_close(rel, NoLock);
+}
+
+/* Those whose rows are deleted or changed with the rows that they reference. */
+static void
+judge_referencing_tables(Judge * judge, Relation referenced)
+{
+	static const Oid actions[] = {
+		F_RI_FKEY_CASCADE_DEL, F_RI_FKEY_CASCADE_UPD, F_RI_FKEY_SETNULL_DEL,
+		F_RI_FKEY_SETNULL_UPD, F_RI_FKEY_SETDEFAULT_DEL, F_RI_FKEY_SETDEFAULT_UPD
+	};
+	TriggerDesc *triggers = referenced->trigdesc;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
+		for (int j = 0; j < lengthof(actions); j++)
+			if (triggers->triggers[i].tgfoid == actions[j])
+				judge_referencing_table(judge, triggers->triggers[i].tgconstrrelid);
+}
+
+void
+judge_triggers(Judge * judge)
+{
+	TriggerDesc *triggers = judge->rel->trigdesc;
+	Oid			who = InvalidOid;
+	bool		shared;
+
+	if (triggers == NULL)
+		return;
+	shared = others_may_create(judge->rel, &who);
+	for (int i = 0; i < triggers->numtriggers; i++)
+		if (!triggers->triggers[i].tgisinternal)
+			judge_trigger(judge, &triggers->triggers[i], shared, who);
+	judge_referencing_tables(judge, judge->rel);
+}
