@@ -45,7 +45,8 @@ open_name(int directory, const char *name, int flags, int *fd, ImageError *error
 	struct stat facts;
 	int			number;
 
-	*fd = openat(directory, name, flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
+	*fd = openat(directory, name,
+				 flags | O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	if (*fd >= 0)
 		return IMAGE_OK;
 	number = errno;

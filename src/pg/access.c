@@ -216,7 +216,7 @@ refuse_to_send(const LlavaServer *server, const char *what, const char *hint)
 static int
 read_plain_file(const char *path, char *buffer, int size)
 {
-	int			fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | PG_BINARY);
+	int			fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | PG_BINARY);
 	struct stat status;
 	int			total = 0;
 	int			n = 1;

@@ -3,19 +3,29 @@
  *	  COPY with format jsonl and a file of the server, beyond what core's COPY does: a
  *	  file that goes out gets its name when it is whole and on disk, and a file that
  *	  comes in is read to its end.
+ *
+ * The folder of a file that goes out may be shared with other users of the machine, who
+ * may put links, pipes and files there under any name, and take ours away, at any time.
+ * So a name is never opened twice: this file opens the folder, creates the part in it,
+ * and core's COPY is told /proc/self/fd/N, which leads to that file whatever its name
+ * leads to by then.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE				/* memmem */
+#define _GNU_SOURCE				/* memmem, O_PATH */
 #endif
 
 #include "postgres.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "catalog/pg_authid.h"
+#include "compat.h"
 #include "copy_file.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
@@ -23,39 +33,248 @@
 
 #define SCAN_CHUNK (256 * 1024)
 
-/* So much is left to the end's wait for the disk. */
+/* At most this much is unflushed at the final fsync. */
 #define FLUSH_BYTES (16 * 1024 * 1024)
+
+/* As many links in a row as the kernel follows. */
+#define MAX_LINKS 40
+
+/* A part is named after its file, within the 255 bytes that a name may have. */
+#define PART_PREFIX 200
+#define PART_RANDOM 16
 
 /* Those of this process: a COPY may run in a function of another's query. */
 static CopyPart *unfinished = NULL;
 
-/* ---- TO ---- */
+/* ---- TO: which file ---- */
+
+/* With errno, in the words of core's COPY. */
+pg_noreturn static void
+cannot_open(const CopyPart *part)
+{
+	bool		is_client = errno == ENOENT || errno == EACCES;
+
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not open file \"%s\" for writing: %m", part->given),
+			 is_client ? errhint("COPY TO instructs the PostgreSQL server process to write a file. "
+								 "You may want a client-side facility such as psql's \\copy.") : 0));
+}
+
+/* What another user of the machine has put under a name is never opened, only replaced. */
+static bool
+is_trusted(const struct stat *facts)
+{
+	return facts->st_uid == geteuid() || facts->st_uid == 0;
+}
+
+static bool
+is_same_file(const struct stat *one, const struct stat *other)
+{
+	return one->st_dev == other->st_dev && one->st_ino == other->st_ino;
+}
 
 /*
- * The regular file that a COPY TO this name would write, which may not be there yet;
- * NULL where core is to open the name itself: a device, a pipe, or a name it refuses.
+ * Opens the folder of an absolute name.  Links on the way to it are followed, as by
+ * core's COPY: the caller has named that way, and could name where it leads.
  */
+static void
+enter_folder(CopyPart *part, const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char	   *folder = slash == name ? pstrdup("/") : pnstrdup(name, slash - name);
+
+	if (part->folder >= 0)
+		close(part->folder);
+	part->file = pstrdup(slash + 1);
+	part->folder = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (part->folder < 0)
+		cannot_open(part);
+	if (part->file[0] == '\0')
+	{
+		errno = EISDIR;
+		cannot_open(part);
+	}
+	pfree(folder);
+}
+
+/* Where a link in the folder leads, as an absolute name. */
 static char *
-regular_file(const char *name)
+link_target(const CopyPart *part, const char *name)
+{
+	char		target[MAXPGPATH];
+	ssize_t		size = readlinkat(part->folder, part->file, target, sizeof(target) - 1);
+
+	if (size < 0)
+		cannot_open(part);
+	target[size] = '\0';
+	if (target[0] == '/')
+		return pstrdup(target);
+	return psprintf("%.*s%s", (int) (strrchr(name, '/') + 1 - name), name, target);
+}
+
+/* A link of /proc leads to an open file, and its text need not be that file's name. */
+static bool
+is_in_proc(const CopyPart *part)
+{
+	struct statfs facts;
+
+	return fstatfs(part->folder, &facts) == 0 && facts.f_type == PROC_SUPER_MAGIC;
+}
+
+/*
+ * Folder and name that a COPY TO this name writes to, and what is there: false for
+ * nothing.  A link under the name itself is followed if nobody but root or the server's
+ * user can have made it.
+ */
+static bool
+find_file(CopyPart *part, struct stat *facts)
+{
+	const char *name = part->given;
+
+	for (int i = 0; i < MAX_LINKS; i++)
+	{
+		enter_folder(part, name);
+		if (fstatat(part->folder, part->file, facts, AT_SYMLINK_NOFOLLOW) < 0)
+		{
+			if (errno != ENOENT)
+				cannot_open(part);
+			return false;
+		}
+		if (!S_ISLNK(facts->st_mode) || !is_trusted(facts))
+			return true;
+		if (is_in_proc(part))
+		{
+			part->follow = true;
+			if (fstatat(part->folder, part->file, facts, 0) < 0)
+				cannot_open(part);
+			return true;
+		}
+		name = link_target(part, name);
+	}
+	errno = ELOOP;
+	cannot_open(part);
+}
+
+/* ---- TO: the part ---- */
+
+/* Devices, which only root can make, and pipes are written as they are. */
+static bool
+is_opened_as_it_is(const CopyPart *part, const struct stat *facts)
+{
+	return part->follow || S_ISCHR(facts->st_mode) || S_ISBLK(facts->st_mode) ||
+		(is_trusted(facts) && (S_ISFIFO(facts->st_mode) || S_ISSOCK(facts->st_mode)));
+}
+
+/* Holds on to what was looked at, so that core opens this and nothing else. */
+static void
+take_as_it_is(CopyPart *part, const struct stat *facts)
+{
+	struct stat taken;
+
+	part->fd = openat(part->folder, part->file,
+					  O_PATH | O_CLOEXEC | (part->follow ? 0 : O_NOFOLLOW));
+	if (part->fd < 0 || fstat(part->fd, &taken) < 0)
+		cannot_open(part);
+	if (!is_same_file(&taken, facts))
+	{
+		errno = EAGAIN;
+		cannot_open(part);
+	}
+	close(part->folder);
+	part->folder = -1;
+}
+
+/* "NAME.<random>.part": nobody can have put anything under this name. */
+static char *
+part_name(const char *file)
+{
+	uint8		random[PART_RANDOM];
+	char		digits[2 * PART_RANDOM + 1];
+	int			prefix = pg_mbcliplen(file, strlen(file), PART_PREFIX);
+
+	if (!pg_strong_random(random, sizeof(random)))
+		ereport(ERROR,
+				(errcode(ERRCODE_INTERNAL_ERROR),
+				 errmsg("could not generate a random name for an unfinished file")));
+	for (int i = 0; i < PART_RANDOM; i++)
+		snprintf(digits + 2 * i, 3, "%02x", random[i]);
+	return psprintf("%.*s.%s.part", prefix, file, digits);
+}
+
+/*
+ * A new file, with the permissions that core's COPY gives one; or with those of the file
+ * that it will replace, less the right to write that another user gave to others.
+ */
+static void
+create(CopyPart *part, const struct stat *replaced)
+{
+	mode_t		mode = 0666;
+	mode_t		mask;
+
+	if (replaced != NULL && S_ISREG(replaced->st_mode))
+	{
+		part->keep_mode = true;
+		mode = part->mode = replaced->st_mode & (is_trusted(replaced) ? 0777 : 0755);
+	}
+	part->part = part_name(part->file);
+	mask = umask(S_IWGRP | S_IWOTH);
+	part->fd = openat(part->folder, part->part,
+					  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+					  mode | S_IRUSR | S_IWUSR);
+	umask(mask);
+	if (part->fd < 0)
+		cannot_open(part);
+	part->is_there = true;
+}
+
+/* ERROR where /proc is not mounted, or is not that of this process. */
+static void
+check_proc(const CopyPart *part)
+{
+	struct stat here;
+	struct stat named;
+
+	if (fstat(part->fd, &here) == 0 && stat(part->name, &named) == 0 &&
+		is_same_file(&here, &named))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("could not open file \"%s\" for writing: \"%s\" does not lead to it",
+					part->given, part->name),
+			 errdetail("COPY with format jsonl writes files of the server through /proc, so that nobody can put a link in their place."),
+			 errhint("Mount /proc where the server runs, or use COPY ... TO STDOUT or psql's \\copy.")));
+}
+
+static void
+part_open(CopyPart *part)
 {
 	struct stat facts;
-	char	   *resolved;
-	char	   *file = NULL;
+	bool		is_there = find_file(part, &facts);
 
-	if (!is_absolute_path(name))
-		return NULL;
-	if (lstat(name, &facts) < 0)
-		return errno == ENOENT ? pstrdup(name) : NULL;
-	if (S_ISREG(facts.st_mode))
-		return pstrdup(name);
-	/* what a link leads to stays where it is */
-	if (S_ISLNK(facts.st_mode) && stat(name, &facts) == 0 && S_ISREG(facts.st_mode) &&
-		(resolved = realpath(name, NULL)) != NULL)
+	if (is_there && S_ISDIR(facts.st_mode))
 	{
-		file = pstrdup(resolved);
-		free(resolved);
+		errno = EISDIR;
+		cannot_open(part);
 	}
-	return file;
+	if (is_there && is_opened_as_it_is(part, &facts))
+		take_as_it_is(part, &facts);
+	else
+		create(part, is_there ? &facts : NULL);
+	part->name = psprintf("/proc/self/fd/%d", part->fd);
+	check_proc(part);
+}
+
+static void
+part_close(CopyPart *part)
+{
+	unfinished = part->outer;
+	if (part->fd >= 0)
+		close(part->fd);
+	if (part->folder >= 0)
+		close(part->folder);
+	ReleaseExternalFD();
+	ReleaseExternalFD();
 }
 
 /* Callback at the end of the process, which no PG_CATCH sees. */
@@ -71,64 +290,130 @@ copy_part_new(const char *name)
 {
 	static bool at_exit = false;
 	CopyPart   *part;
-	char	   *file;
 
-	/* without this right core refuses, and nothing is looked at or taken away */
-	if (!has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES))
-		return NULL;
-	file = regular_file(name);
-	if (file == NULL)
+	/* core refuses both, and nothing is looked at or taken away */
+	if (!is_absolute_path(name) ||
+		!has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES))
 		return NULL;
 	if (!at_exit)
 		before_shmem_exit(drop_all, (Datum) 0);
 	at_exit = true;
 	part = palloc0(sizeof(CopyPart));
-	part->file = file;
-	part->name = psprintf("%s.%d.part", file, MyProcPid);
+	part->given = pstrdup(name);
+	part->folder = part->fd = -1;
 	part->outer = unfinished;
 	unfinished = part;
+	ReserveExternalFD();
+	ReserveExternalFD();
+	PG_TRY();
+	{
+		part_open(part);
+	}
+	PG_CATCH();
+	{
+		copy_part_drop(part);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 	return part;
 }
 
 void
 copy_part_line(size_t bytes)
 {
-	int			fd;
-
-	if (unfinished == NULL || (unfinished->unflushed += bytes) < FLUSH_BYTES)
+	if (unfinished == NULL || !unfinished->is_there ||
+		(unfinished->unflushed += bytes) < FLUSH_BYTES)
 		return;
 	unfinished->unflushed = 0;
-	fd = OpenTransientFile(unfinished->name, O_WRONLY | PG_BINARY);
-	if (fd < 0)
+	pg_flush_data(unfinished->fd, 0, 0);
+}
+
+/* ---- TO: the end ---- */
+
+pg_noreturn static void
+cannot_finish(const CopyPart *part, const char *what)
+{
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not %s file \"%s\": %m", what, part->given)));
+}
+
+/* ERROR unless the part's name still is the file that was written. */
+static void
+check_part(const CopyPart *part)
+{
+	struct stat written;
+	struct stat named;
+
+	if (fstat(part->fd, &written) < 0)
+		cannot_finish(part, "look at");
+	if (fstatat(part->folder, part->part, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		is_same_file(&written, &named) && S_ISREG(named.st_mode) && named.st_nlink <= 1)
 		return;
-	pg_flush_data(fd, 0, 0);
-	CloseTransientFile(fd);
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("file \"%s\" was not written: somebody has replaced, removed or linked its unfinished part",
+					part->given),
+			 errdetail("The part was \"%s\" in the same folder.", part->part),
+			 errhint("COPY into a folder that only the server's user may write.")));
+}
+
+/* Makes the new name durable, as far as core's durable_rename does. */
+static void
+sync_folder(const CopyPart *part)
+{
+	int			fd = openat(part->folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int			failure = 0;
+
+	if (fd < 0 && errno == EACCES)
+		return;
+	if (fd < 0)
+		cannot_finish(part, "fsync the folder of");
+	if (pg_fsync(fd) < 0 && errno != EBADF && errno != EINVAL)
+		failure = errno;
+	close(fd);
+	errno = failure;
+	if (failure != 0)
+		cannot_finish(part, "fsync the folder of");
 }
 
 void
 copy_part_finish(CopyPart *part)
 {
-	struct stat facts;
-
-	/* as core leaves it when it writes over a file */
-	if (stat(part->file, &facts) == 0 && chmod(part->name, facts.st_mode & 0777) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not set permissions of file \"%s\": %m", part->name)));
-	(void) durable_rename(part->name, part->file, ERROR);
-	unfinished = part->outer;
+	if (part->is_there)
+	{
+		if (part->keep_mode && fchmod(part->fd, part->mode) < 0)
+			cannot_finish(part, "set permissions of");
+		if (pg_fsync(part->fd) < 0)
+			cannot_finish(part, "fsync");
+		check_part(part);
+		if (renameat(part->folder, part->part, part->folder, part->file) < 0)
+			cannot_finish(part, "rename the whole part to");
+		part->is_there = false;
+		sync_folder(part);
+	}
+	part_close(part);
 }
 
 void
 copy_part_drop(CopyPart *part)
 {
-	(void) unlink(part->name);
-	unfinished = part->outer;
+	if (part->is_there)
+		(void) unlinkat(part->folder, part->part, 0);
+	part_close(part);
 }
 
 /* ---- FROM ---- */
 
 #if PG_VERSION_NUM < 180000
+
+pg_noreturn static void
+cannot_read_again(const char *name)
+{
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not read file \"%s\" again: %m", name)));
+}
 
 /* Where a line of nothing but '\.' begins in the bytes, or NULL.  'first' and 'last': of the file. */
 static const char *
@@ -157,9 +442,28 @@ count_lines(const char *bytes, const char *end)
 	return lines;
 }
 
+/* As many bytes as there are, up to size; less only at the end of the file. */
+static size_t
+read_chunk(int fd, const char *name, char *bytes, size_t size)
+{
+	size_t		done = 0;
+
+	while (done < size)
+	{
+		ssize_t		n = read(fd, bytes + done, size - done);
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno != EINTR)
+			cannot_read_again(name);
+		done += Max(n, 0);
+	}
+	return done;
+}
+
 /* The number of the first such line; 0: there is none. */
 static uint64
-end_mark_line(FILE * file, char *bytes)
+end_mark_line(int fd, const char *name, char *bytes)
 {
 	uint64		lines = 0;
 	size_t		kept = 0;
@@ -167,7 +471,7 @@ end_mark_line(FILE * file, char *bytes)
 
 	for (;;)
 	{
-		size_t		got = fread(bytes + kept, 1, SCAN_CHUNK - kept, file);
+		size_t		got = read_chunk(fd, name, bytes + kept, SCAN_CHUNK - kept);
 		size_t		size = kept + got;
 		bool		last = got < SCAN_CHUNK - kept;
 		const char *mark = find_end_mark(bytes, size, first, last);
@@ -189,23 +493,25 @@ end_mark_line(FILE * file, char *bytes)
 	}
 }
 
+/* The name may lead to a pipe by now, which must not keep anybody waiting. */
 void
 copy_check_end(const char *name)
 {
-	char	   *bytes = palloc(SCAN_CHUNK);
-	FILE	   *file = AllocateFile(name, PG_BINARY_R);
+	int			fd = OpenTransientFile(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | PG_BINARY);
 	struct stat facts;
 	uint64		line = 0;
 
+	if (fd < 0 || fstat(fd, &facts) < 0)
+		cannot_read_again(name);
 	/* a pipe has been read, and cannot be again */
-	if (file != NULL && fstat(fileno(file), &facts) == 0 && S_ISREG(facts.st_mode))
-		line = end_mark_line(file, bytes);
-	if (file == NULL || ferror(file))
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read file \"%s\" again: %m", name)));
-	FreeFile(file);
-	pfree(bytes);
+	if (S_ISREG(facts.st_mode))
+	{
+		char	   *bytes = palloc(SCAN_CHUNK);
+
+		line = end_mark_line(fd, name, bytes);
+		pfree(bytes);
+	}
+	CloseTransientFile(fd);
 	if (line > 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),

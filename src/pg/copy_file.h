@@ -5,17 +5,33 @@
 #ifndef LLAVA_COPY_FILE_H
 #define LLAVA_COPY_FILE_H
 
-/* The unfinished file of a COPY TO, and what it is to be. */
+#include <sys/stat.h>
+
+/*
+ * What a COPY TO writes: the unfinished part of a file, or a device or pipe as it is.
+ * Holds descriptors until copy_part_finish or copy_part_drop.
+ */
 typedef struct CopyPart
 {
-	char	   *name;
-	char	   *file;
+	const char *name;			/* for core's COPY: /proc/self/fd/N */
+	const char *given;			/* the user's name */
+	int			fd;				/* the part, or the device or pipe */
 	size_t		unflushed;		/* bytes, about */
 	struct CopyPart *outer;
+
+	/* what the part is and will be; folder -1: there is none */
+	int			folder;			/* of both */
+	char	   *file;			/* the name it gets when it is whole */
+	char	   *part;			/* its name until then */
+	bool		is_there;		/* under that name */
+	bool		keep_mode;		/* of the file that it replaces */
+	mode_t		mode;
+
+	bool		follow;			/* file is a link of /proc, to be followed */
 } CopyPart;
 
 /*
- * NULL: core is to open this name itself.  Else COPY writes to the part's name, and
+ * NULL: core is to refuse this name itself.  Else COPY writes to the part's name, and
  * one of the two follows.
  */
 extern CopyPart *copy_part_new(const char *name);

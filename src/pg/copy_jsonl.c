@@ -422,7 +422,7 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	else if (file != NULL)
 		part = copy_part_new(file);
 	if (part != NULL)
-		statement->filename = part->name;
+		statement->filename = pstrdup(part->name);
 	PG_TRY();
 	{
 		hand_on(pstmt, source, read_only_tree, context, params, environment, dest, completion);

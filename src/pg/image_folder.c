@@ -5,6 +5,11 @@
  * Every step is taken from the descriptor of the folder before (openat without
  * following links), so that no link, old or new, leads out.  A file is written
  * under a name of its own, made durable and then given its name.
+ *
+ * That name of its own is always the same, so that the next call takes away what a
+ * crashed server left.  Whoever else may write the folder can put something there, or
+ * in the place of the file while it is written: it is created with O_EXCL, written
+ * through its descriptor, and renamed only if the name still is that file.
  */
 #include "postgres.h"
 
@@ -185,8 +190,6 @@ cannot_write(const ImageFolder *folder, const char *name)
 static bool
 write_part(ImageFolder *folder, const char *data, size_t size)
 {
-	int			fd;
-
 	while (size > 0)
 	{
 		ssize_t		n;
@@ -201,11 +204,31 @@ write_part(ImageFolder *folder, const char *data, size_t size)
 		data += n;
 		size -= n;
 	}
-	if (pg_fsync(folder->part) < 0)
-		return false;
-	fd = folder->part;
-	folder->part = -1;
-	return close(fd) == 0;
+	return pg_fsync(folder->part) == 0;
+}
+
+/*
+ * ERROR unless the part's name still is the file that was written.  Its descriptor is
+ * open, so that no other file can have its number.
+ */
+static void
+check_part(ImageFolder *folder, const char *name)
+{
+	struct stat written;
+	struct stat named;
+
+	if (fstat(folder->part, &written) < 0)
+		cannot_write(folder, name);
+	if (fstatat(folder->inner, PART_NAME, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+		written.st_dev == named.st_dev && written.st_ino == named.st_ino &&
+		S_ISREG(named.st_mode) && named.st_nlink <= 1)
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("\"%s/%s\" was not written: somebody has replaced, removed or linked its unfinished part",
+					folder->path, name),
+			 errdetail("The part was \"%s\" in the same folder.", PART_NAME),
+			 errhint("Export into a folder that only the server's user may write.")));
 }
 
 void
@@ -219,10 +242,15 @@ folder_write(ImageFolder *folder, const char *name, const char *file, const char
 	if (folder->part < 0)
 		cannot_write(folder, name);
 	folder->part_is_there = true;
-	if (!write_part(folder, data, size) ||
-		renameat(folder->inner, PART_NAME, folder->inner, file) < 0)
+	if (!write_part(folder, data, size))
+		cannot_write(folder, name);
+	check_part(folder, name);
+	if (renameat(folder->inner, PART_NAME, folder->inner, file) < 0)
 		cannot_write(folder, name);
 	folder->part_is_there = false;
+	/* fsync has said what there is to say */
+	close(folder->part);
+	folder->part = -1;
 }
 
 void
