@@ -35,7 +35,7 @@ CALL llava_load(:'directory');
 DELETE FROM llava_image;
 DELETE FROM llava_seen;
 CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS
-	'BEGIN RAISE ''stop at %'', NEW.path; END';
+	'BEGIN RAISE ''stop at %'', NEW.path USING ERRCODE = ''disk_full''; END';
 CREATE TRIGGER stop BEFORE INSERT ON llava_image FOR EACH ROW WHEN (NEW.path = 'b/new.txt') EXECUTE FUNCTION stop();
 CALL llava_load(:'directory', batch => 2);
 SELECT path FROM llava_image ORDER BY id;

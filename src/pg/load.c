@@ -3,19 +3,19 @@
  *	  CALL llava_load: a directory of the server into llava_image.
  *
  * Paths are walked in the order of their bytes, links are not followed.  What has
- * been read is committed as it goes, and a path that is there already is passed, so
+ * been read is committed as it goes, and a path that is there already is skipped, so
  * that a call that was interrupted is simply made again.  Rows are inserted as the
- * caller.
+ * caller.  A file that cannot be loaded never stops the rest: it is skipped with a
+ * WARNING, and the report says how many there were and why.
  */
 #include "postgres.h"
 
-#include <fcntl.h>
+#include <limits.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include "catalog/pg_authid.h"
 #include "executor/spi.h"
-#include "llava_zh.h"
+#include "load.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "rows.h"
@@ -25,292 +25,202 @@
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
-#define COMMIT_BYTES ((uint64) 64 * 1024 * 1024)
 #define DEFAULT_BATCH 100
-#define READ_CHUNK (1024 * 1024)
 
-typedef struct Load
+/* How many reasons the report tells apart. */
+#define MAX_REASONS 12
+
+/* Why files were skipped, and the first of them. */
+typedef struct Reason
 {
-	char	   *directory;		/* absolute, without a slash at its end */
-	text	   *task;			/* or NULL */
-	text	   *licence;		/* or NULL */
-	int			batch;
-	bool		store;			/* the bytes too; else they stay in the files */
-	const char *prefix;			/* of paths: "", or where directory lies below
-								 * llava_zh.image_directory */
-	MemoryContext context;		/* of the call: survives commits */
-	MemoryContext file_context; /* of one file */
-
-	/* since the last commit */
-	int			uncommitted;
-	uint64		uncommitted_bytes;
-
-	/* for the report */
+	char	   *reason;
 	int64		files;
-	int64		queued;
-	int64		stopped;
-	int64		known;
-	int64		unreadable;
-} Load;
+	char	   *example;
+}			Reason;
 
 PG_FUNCTION_INFO_V1(llava_load);
 
-static void load_directory(Load *load, const char *path, const char *name);
+static void load_folder(Load *load, const char *name);
 
-static void
-commit(Load *load)
+/* ---- what is skipped ---- */
+
+static Reason *
+find_reason(Load *load, const char *reason)
 {
-	SPI_commit();
-	load->uncommitted = 0;
-	load->uncommitted_bytes = 0;
+	ListCell   *cell;
+	Reason	   *new;
+
+	if (list_length(load->reasons) >= MAX_REASONS)
+		reason = "other";
+	foreach(cell, load->reasons)
+	{
+		if (strcmp(((Reason *) lfirst(cell))->reason, reason) == 0)
+			return lfirst(cell);
+	}
+	new = palloc0(sizeof(Reason));
+	new->reason = pstrdup(reason);
+	load->reasons = lappend(load->reasons, new);
+	return new;
 }
 
-/* A WARNING with errno's words; the file or directory is passed over. */
-static void
-cannot_read(Load *load, const char *path)
-{
-	load->unreadable++;
-	ereport(WARNING,
-			(errcode_for_file_access(),
-			 errmsg("could not read \"%s\": %m", path)));
-}
-
-static int
-compare_names(const ListCell *a, const ListCell *b)
-{
-	return strcmp(lfirst(a), lfirst(b));
-}
-
-/* The names in a directory, sorted, in the context of the call; NIL with a WARNING. */
-static List *
-directory_names(Load *load, const char *path)
+void
+load_count_skipped(Load *load, const char *reason, const char *name, const char *message)
 {
 	MemoryContext caller = MemoryContextSwitchTo(load->context);
-	DIR		   *directory = AllocateDir(path);
-	struct dirent *entry;
-	List	   *names = NIL;
+	Reason	   *counted = find_reason(load, reason);
 
-	if (directory == NULL)
-		cannot_read(load, path);
-	else
-	{
-		/* read to the end: an open directory would not survive a commit */
-		while ((entry = ReadDirExtended(directory, path, WARNING)) != NULL)
-			if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-				names = lappend(names, pstrdup(entry->d_name));
-		FreeDir(directory);
-	}
+	if (counted->files++ == 0)
+		counted->example = message == NULL ? psprintf("\"%s\"", name) :
+			psprintf("\"%s\": %s", name, message);
 	MemoryContextSwitchTo(caller);
-	list_sort(names, compare_names);
-	return names;
 }
 
-/* A regular file, its size in *size; -1 with a WARNING. */
-static int
-open_regular(Load *load, const char *path, off_t *size)
+void
+load_cannot_read(Load *load, const char *name)
 {
-	/* between lstat and here the name may have become a link or a fifo */
-	int			fd = OpenTransientFile(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | PG_BINARY);
-	struct stat facts;
+	int			failure = errno;
 
-	if (fd >= 0 && fstat(fd, &facts) == 0)
-	{
-		if (S_ISREG(facts.st_mode))
-		{
-			*size = facts.st_size;
-			return fd;
-		}
-		errno = EINVAL;
-	}
-	cannot_read(load, path);
-	if (fd >= 0)
-		CloseTransientFile(fd);
-	return -1;
+	/* these are not the file's */
+	if (failure == EMFILE || failure == ENFILE || failure == ENOMEM)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read \"%s/%s\": %m", load->directory, name)));
+	load->unreadable++;
+	load_count_skipped(load, strerror(failure), name, NULL);
+	errno = failure;
+	ereport(WARNING,
+			(errcode_for_file_access(),
+			 errmsg("could not read \"%s%s%s\": %m", load->directory,
+					name[0] != '\0' ? "/" : "", name)));
 }
 
-/* The bytes of a file of this size, less if it has shrunk; NULL with a WARNING. */
-static bytea *
-read_bytes(Load *load, int fd, const char *path, size_t size)
+/* A name as it can be shown whatever its bytes are. */
+static char *
+escaped(const char *name)
 {
-	bytea	   *bytes = MemoryContextAllocHuge(load->file_context, VARHDRSZ + size);
-	size_t		done = 0;
+	StringInfoData shown;
 
-	while (done < size)
-	{
-		ssize_t		n = read(fd, VARDATA(bytes) + done, Min(size - done, READ_CHUNK));
-
-		CHECK_FOR_INTERRUPTS();
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-		{
-			cannot_read(load, path);
-			return NULL;
-		}
-		if (n == 0)
-			break;
-		done += n;
-	}
-	SET_VARSIZE(bytes, VARHDRSZ + done);
-	return bytes;
-}
-
-/* As llava_intake would, for a file that is too large to be handed to it. */
-static void
-add_rejected(Load *load, const char *name, off_t size)
-{
-	Datum		values[5];
-	char		nulls[6] = "     ";
-
-	values[0] = CStringGetTextDatum(name);
-	values[1] = PointerGetDatum(load->licence);
-	values[2] = Int64GetDatum((int64) size);
-	values[3] = CStringGetTextDatum(image_status_name(IMAGE_TOO_LARGE));
-	values[4] = CStringGetTextDatum(psprintf("the file has " INT64_FORMAT
-											 " bytes, over llava_zh.image_max_size",
-											 (int64) size));
-	if (load->licence == NULL)
-		nulls[1] = 'n';
-	sql_run(SQL_LOAD_REJECTED, values, nulls, 0);
-	load->stopped++;
-}
-
-/* bytes NULL: they stay in the file, which the intake reads. */
-static void
-add_image(Load *load, const char *name, bytea *bytes)
-{
-	Datum		values[4];
-	char		nulls[5] = "    ";
-	bool		rejected_null = true,
-				same_null = true;
-
-	values[0] = CStringGetTextDatum(name);
-	values[1] = PointerGetDatum(bytes);
-	if (bytes == NULL)
-		nulls[1] = 'n';
-	values[2] = PointerGetDatum(load->task);
-	values[3] = PointerGetDatum(load->licence);
-	if (load->task == NULL)
-		nulls[2] = 'n';
-	if (load->licence == NULL)
-		nulls[3] = 'n';
-
-	/* no row: a trigger of the user's did not want it */
-	if (sql_run(SQL_LOAD_ADD, values, nulls, 0) > 0)
-	{
-		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &rejected_null);
-		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &same_null);
-		if (rejected_null && same_null)
-			load->queued++;
+	initStringInfo(&shown);
+	for (const unsigned char *c = (const unsigned char *) name; *c != '\0'; c++)
+		if (*c >= ' ' && *c < 0x7f)
+			appendStringInfoChar(&shown, *c);
 		else
-			load->stopped++;
-	}
-	SPI_freetuptable(SPI_tuptable);
+			appendStringInfo(&shown, "\\x%02x", *c);
+	return shown.data;
 }
+
+static void
+cannot_name(Load *load, const char *name)
+{
+	char	   *shown = escaped(name);
+
+	load->seen++;
+	load->unreadable++;
+	load_count_skipped(load, psprintf("name not valid in encoding %s", GetDatabaseEncodingName()),
+					   shown, NULL);
+	ereport(WARNING,
+			(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
+			 errmsg("a file name in \"%s\" is not valid in encoding %s",
+					load->directory, GetDatabaseEncodingName()),
+			 errdetail_internal("%s", shown)));
+}
+
+/* ---- the walk ---- */
 
 static bool
-is_known(const char *name)
+is_known(const Load *load, const char *name)
 {
-	Datum		value = CStringGetTextDatum(name);
+	char	   *path = psprintf("%s%s", load->prefix, name);
+	Datum		value = CStringGetTextDatum(path);
 	bool		known = sql_run(SQL_LOAD_KNOWN, &value, NULL, 1) > 0;
 
 	SPI_freetuptable(SPI_tuptable);
 	return known;
 }
 
-/* A file's row, with its bytes. */
+/* A file joins those that are stored next, unless its path is there already. */
 static void
-store_file(Load *load, const char *path, const char *name)
+take_file(Load *load, const char *name)
 {
-	off_t		size;
-	int			fd = open_regular(load, path, &size);
-	bytea	   *bytes = NULL;
+	MemoryContext caller;
+	LoadFile   *file;
 
-	if (fd < 0)
-		return;
-	if (size > (off_t) llava_image_max_size * 1024)
-		add_rejected(load, name, size);
-	else if ((bytes = read_bytes(load, fd, path, (size_t) size)) != NULL)
-		add_image(load, name, bytes);
-	CloseTransientFile(fd);
-	load->uncommitted++;
-	if (bytes != NULL)
-		load->uncommitted_bytes += VARSIZE(bytes);
-}
-
-/* Inserts one file's row; name is its path below the directory. */
-static void
-take_file(Load *load, const char *path, const char *name)
-{
-	load->files++;
-	if (is_known(name))
+	load->seen++;
+	if (is_known(load, name))
 	{
 		load->known++;
 		return;
 	}
-	if (load->store)
-		store_file(load, path, name);
-	else
-	{
-		add_image(load, name, NULL);
-		load->uncommitted++;
-	}
-	if (load->uncommitted >= load->batch || load->uncommitted_bytes >= COMMIT_BYTES)
-		commit(load);
+	caller = MemoryContextSwitchTo(load->batch_context);
+	file = palloc0(offsetof(LoadFile, name) + strlen(name) + 1);
+	strcpy(file->name, name);
+	load->files = lappend(load->files, file);
+	MemoryContextSwitchTo(caller);
+	if (list_length(load->files) >= load->batch)
+		load_store(load);
 }
 
-/* One name of a directory: a file, a directory, or something that is passed over. */
+/* One name of a folder, in the memory of one file. */
 static void
-load_entry(Load *load, const char *path, const char *name)
+load_entry(Load *load, const LoadEntry * entry, const char *name)
 {
-	struct stat facts;
+	MemoryContext caller;
 
 	CHECK_FOR_INTERRUPTS();
+	if (entry->is_folder && pg_verifymbstr(name, strlen(name), true))
+	{
+		load_folder(load, name);
+		return;
+	}
+	caller = MemoryContextSwitchTo(load->file_context);
 	if (!pg_verifymbstr(name, strlen(name), true))
-	{
-		load->files++;
-		load->unreadable++;
-		ereport(WARNING,
-				(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-				 errmsg("a file name in \"%s\" is not valid in encoding %s",
-						load->directory, GetDatabaseEncodingName())));
-	}
-	else if (lstat(path, &facts) < 0)
-		cannot_read(load, path);
-	else if (S_ISDIR(facts.st_mode))
-		load_directory(load, path, psprintf("%s/", name));
-	else if (S_ISREG(facts.st_mode))
-	{
-		MemoryContext caller = MemoryContextSwitchTo(load->file_context);
-
-		take_file(load, path, name);
-		MemoryContextSwitchTo(caller);
-		MemoryContextReset(load->file_context);
-	}
+		cannot_name(load, name);
+	else
+		take_file(load, name);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(load->file_context);
 }
 
-/* All of a directory; name is what stands before its entries' names: "", or as "a/b/". */
-static void
-load_directory(Load *load, const char *path, const char *name)
+/* What is there before the walk goes down; NIL with a WARNING. */
+static List *
+entries_of(Load *load, const char *name)
 {
-	List	   *names = directory_names(load, path);
+	MemoryContext caller = MemoryContextSwitchTo(load->context);
+	List	   *entries = NIL;
+
+	/* no path of Linux is longer, and folders in folders end somewhere */
+	if (strlen(load->prefix) + strlen(name) >= PATH_MAX || stack_is_too_deep())
+	{
+		errno = ENAMETOOLONG;
+		load_cannot_read(load, name);
+	}
+	else if (!load_files_list(&load->in, name, &entries))
+		load_cannot_read(load, name);
+	MemoryContextSwitchTo(caller);
+	return entries;
+}
+
+/* All of a folder. */
+static void
+load_folder(Load *load, const char *name)
+{
+	List	   *entries = entries_of(load, name);
 	ListCell   *cell;
 
-	check_stack_depth();
-	foreach(cell, names)
+	foreach(cell, entries)
 	{
+		LoadEntry  *entry = lfirst(cell);
 		MemoryContext caller = MemoryContextSwitchTo(load->context);
-		const char *entry = lfirst(cell);
-		char	   *entry_path = psprintf("%s/%s", path, entry);
-		char	   *entry_name = psprintf("%s%s", name, entry);
+		char	   *below = psprintf("%s%s%s", name, name[0] != '\0' ? "/" : "", entry->name);
 
 		MemoryContextSwitchTo(caller);
-		load_entry(load, entry_path, entry_name);
-		pfree(entry_path);
-		pfree(entry_name);
+		load_entry(load, entry, below);
+		pfree(below);
 	}
-	list_free_deep(names);
+	list_free_deep(entries);
 }
+
+/* ---- the call ---- */
 
 static void
 check_call(FunctionCallInfo fcinfo)
@@ -389,6 +299,8 @@ load_new(FunctionCallInfo fcinfo)
 	Load	   *load = palloc0(sizeof(Load));
 
 	load->context = context;
+	load->batch_context = AllocSetContextCreate(context, "llava_load batch",
+												ALLOCSET_DEFAULT_SIZES);
 	load->file_context = AllocSetContextCreate(context, "llava_load file",
 											   ALLOCSET_DEFAULT_SIZES);
 	if (PG_ARGISNULL(0))
@@ -413,9 +325,9 @@ load_new(FunctionCallInfo fcinfo)
 	return load;
 }
 
-/* A task that is not there is said before the first file is read, not after. */
-static void
-check_task(const Load *load)
+/* Said before the first file is read, not after. */
+void
+load_check_task(const Load *load)
 {
 	List	   *tasks;
 
@@ -426,6 +338,25 @@ check_task(const Load *load)
 		task_unknown(tasks, text_to_cstring(load->task));
 }
 
+/* One line for each reason why files were skipped. */
+static char *
+reasons_detail(const Load *load)
+{
+	StringInfoData lines;
+	ListCell   *cell;
+
+	initStringInfo(&lines);
+	appendStringInfoString(&lines, "Skipped, with the first of each kind:");
+	foreach(cell, load->reasons)
+	{
+		const		Reason *reason = lfirst(cell);
+
+		appendStringInfo(&lines, "\n" INT64_FORMAT " x %s, as %s", reason->files, reason->reason,
+						 reason->example);
+	}
+	return lines.data;
+}
+
 static void
 report(const Load *load)
 {
@@ -434,10 +365,14 @@ report(const Load *load)
 	initStringInfo(&line);
 	appendStringInfo(&line, "llava_load: " INT64_FORMAT " files, " INT64_FORMAT " queued, "
 					 INT64_FORMAT " stopped before any request, " INT64_FORMAT " known",
-					 load->files, load->queued, load->stopped, load->known);
+					 load->seen, load->stored.queued, load->stored.stopped, load->known);
 	if (load->unreadable > 0)
 		appendStringInfo(&line, ", " INT64_FORMAT " unreadable", load->unreadable);
-	ereport(NOTICE, (errmsg_internal("%s", line.data)));
+	if (load->refused > 0)
+		appendStringInfo(&line, ", " INT64_FORMAT " refused", load->refused);
+	ereport(NOTICE,
+			(errmsg_internal("%s", line.data),
+			 load->reasons != NIL ? errdetail_internal("%s", reasons_detail(load)) : 0));
 }
 
 /* PROCEDURE llava_load(directory, task, licence text, batch integer, store boolean) */
@@ -448,10 +383,20 @@ llava_load(PG_FUNCTION_ARGS)
 
 	check_call(fcinfo);
 	load = load_new(fcinfo);
-	check_task(load);
+	load_check_task(load);
 	rows_spi_connect_committing();
-	load_directory(load, load->directory, load->prefix);
-	commit(load);
+	PG_TRY();
+	{
+		load_files_open(&load->in, load->directory[0] != '\0' ? load->directory : "/");
+		load_folder(load, "");
+		load_store(load);
+	}
+	PG_FINALLY();
+	{
+		load_files_close(&load->in);
+	}
+	PG_END_TRY();
+	SPI_commit();
 	SPI_finish();
 
 	report(load);

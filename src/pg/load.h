@@ -1,0 +1,73 @@
+/*
+ * load.h
+ *	  One call of llava_load: load.c walks the folder, load_store.c stores the files.
+ */
+#ifndef LLAVA_LOAD_H
+#define LLAVA_LOAD_H
+
+#include "llava_zh.h"
+#include "load_files.h"
+
+/* One file on its way into llava_image. */
+typedef struct LoadFile
+{
+	bool		skipped;		/* it could not be read */
+	char		name[FLEXIBLE_ARRAY_MEMBER];	/* below the directory */
+}			LoadFile;
+
+/* What became of files that were stored; rolled back with their rows. */
+typedef struct LoadCounts
+{
+	int64		queued;
+	int64		stopped;
+}			LoadCounts;
+
+typedef struct Load
+{
+	/* the call */
+	char	   *directory;		/* absolute, without a slash at its end */
+	text	   *task;			/* or NULL */
+	text	   *licence;		/* or NULL */
+	int			batch;
+	bool		store;			/* the bytes too; else they stay in the files */
+	const char *prefix;			/* of paths: "", or where directory lies below
+								 * llava_zh.image_directory */
+	LoadFiles	in;
+
+	/* memory */
+	MemoryContext context;		/* of the call: survives commits */
+	MemoryContext batch_context;	/* of files */
+	MemoryContext file_context; /* of one file */
+
+	/* what is stored next */
+	List	   *files;			/* of LoadFile */
+	int			reached;		/* behind the file that was tried last */
+	uint64		uncommitted_bytes;
+
+	/* for the report */
+	LoadCounts	stored;
+	int64		seen;
+	int64		known;
+	int64		unreadable;
+	int64		refused;
+	List	   *reasons;		/* why files were skipped */
+} Load;
+
+/* ---- load.c ---- */
+
+/* ERROR if the call's task is not there. */
+extern void load_check_task(const Load *load);
+
+/* A file or folder is skipped, with a WARNING in errno's words. */
+extern void load_cannot_read(Load *load, const char *name);
+
+/* Counts a file that was skipped; the first for each reason is the report's example. */
+extern void load_count_skipped(Load *load, const char *reason, const char *name,
+							   const char *message);
+
+/* ---- load_store.c ---- */
+
+/* Stores and commits the gathered files.  What the database refuses is skipped. */
+extern void load_store(Load *load);
+
+#endif							/* LLAVA_LOAD_H */

@@ -1,0 +1,206 @@
+/*
+ * load_files.c
+ *	  The folder of the server that llava_load reads, and nothing that a link leads to.
+ *
+ * Who owns the folder can put links, pipes and other folders in the place of names at
+ * any time, and what is read here is read with the rights of the server's user.  So
+ * every name is reached from the folder's own descriptor, step by step and without
+ * following links, and what was opened is looked at before it is read.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE				/* O_PATH */
+#endif
+
+#include "postgres.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "load_files.h"
+#include "miscadmin.h"
+#include "storage/fd.h"
+
+#define READ_CHUNK (1024 * 1024)
+
+void
+load_files_open(LoadFiles * files, const char *directory)
+{
+	files->file = -1;
+	files->listing = NULL;
+	files->top = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (files->top < 0)
+		ereport(ERROR,
+				(errcode_for_file_access(),
+				 errmsg("could not read directory \"%s\": %m", directory)));
+	files->is_open = true;
+	ReserveExternalFD();
+}
+
+/* A name, opened; -1 with errno.  Nothing that is opened keeps anybody waiting. */
+static int
+open_below(int top, const char *name, int flags)
+{
+	char	   *path = pstrdup(name[0] != '\0' ? name : ".");
+	char	   *rest = path;
+	char	   *part = strsep(&rest, "/");
+	int			at = top;
+	int			failure;
+
+	while (at >= 0 && rest != NULL)
+	{
+		int			next = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+
+		failure = errno;
+		if (at != top)
+			close(at);
+		errno = failure;
+		at = next;
+		part = strsep(&rest, "/");
+	}
+	if (at >= 0)
+	{
+		int			fd = openat(at, part, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+
+		failure = errno;
+		if (at != top)
+			close(at);
+		errno = failure;
+		at = fd;
+	}
+	failure = errno;
+	pfree(path);
+	errno = failure;
+	return at;
+}
+
+/* Adds one name; links, pipes and the like are left out. */
+static void
+add_entry(List **entries, int folder, const char *name)
+{
+	struct stat facts;
+	LoadEntry  *entry;
+	bool		is_gone = fstatat(folder, name, &facts, AT_SYMLINK_NOFOLLOW) < 0;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+		return;
+	/* of what cannot be looked at, opening says why */
+	if (!is_gone && !S_ISDIR(facts.st_mode) && !S_ISREG(facts.st_mode))
+		return;
+	entry = palloc(offsetof(LoadEntry, name) + strlen(name) + 1);
+	entry->is_folder = !is_gone && S_ISDIR(facts.st_mode);
+	strcpy(entry->name, name);
+	*entries = lappend(*entries, entry);
+}
+
+static int
+compare_entries(const ListCell *a, const ListCell *b)
+{
+	return strcmp(((const LoadEntry *) lfirst(a))->name, ((const LoadEntry *) lfirst(b))->name);
+}
+
+static void
+close_listing(LoadFiles * files)
+{
+	if (files->listing != NULL)
+		closedir(files->listing);
+	files->listing = NULL;
+}
+
+bool
+load_files_list(LoadFiles * files, const char *name, List **entries)
+{
+	int			fd = open_below(files->top, name, O_RDONLY | O_DIRECTORY);
+	struct dirent *entry;
+	int			failure;
+
+	*entries = NIL;
+	if (fd < 0)
+		return false;
+	files->listing = fdopendir(fd);
+	if (files->listing == NULL)
+	{
+		failure = errno;
+		close(fd);
+		errno = failure;
+		return false;
+	}
+	/* read to the end: nothing stays open while files are stored */
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		errno = 0;
+		entry = readdir(files->listing);
+		if (entry == NULL)
+			break;
+		add_entry(entries, fd, entry->d_name);
+	}
+	failure = errno;
+	close_listing(files);
+	list_sort(*entries, compare_entries);
+	errno = failure;
+	return failure == 0;
+}
+
+bool
+load_files_open_file(LoadFiles * files, const char *name, off_t *size)
+{
+	struct stat facts;
+	int			failure = EINVAL;
+
+	files->file = open_below(files->top, name, O_RDONLY | PG_BINARY);
+	if (files->file < 0)
+		return false;
+	if (fstat(files->file, &facts) < 0)
+		failure = errno;
+	else if (S_ISREG(facts.st_mode))
+	{
+		*size = facts.st_size;
+		return true;
+	}
+	load_files_close_file(files);
+	errno = failure;
+	return false;
+}
+
+ssize_t
+load_files_read(LoadFiles * files, char *bytes, size_t size)
+{
+	size_t		done = 0;
+
+	while (done < size)
+	{
+		ssize_t		n;
+
+		CHECK_FOR_INTERRUPTS();
+		n = read(files->file, bytes + done, Min(size - done, READ_CHUNK));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -1;
+		if (n == 0)
+			break;
+		done += n;
+	}
+	return (ssize_t) done;
+}
+
+void
+load_files_close_file(LoadFiles * files)
+{
+	if (files->file >= 0)
+		close(files->file);
+	files->file = -1;
+}
+
+void
+load_files_close(LoadFiles * files)
+{
+	if (!files->is_open)
+		return;
+	load_files_close_file(files);
+	close_listing(files);
+	close(files->top);
+	files->is_open = false;
+	ReleaseExternalFD();
+}
