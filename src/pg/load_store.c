@@ -19,6 +19,7 @@
 #include "load.h"
 #include "miscadmin.h"
 #include "rows.h"
+#include "trust.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -170,15 +171,6 @@ caller_may_insert(void)
 		has_columns_right(table, returned, lengthof(returned), ACL_SELECT);
 }
 
-/* ERROR if a trigger keeps the intake from writing any row. */
-static void
-check_intake(void)
-{
-	extension_check_triggers(extension_relation("llava_image"));
-	extension_check_triggers(extension_relation("llava_seen"));
-	extension_check_triggers(extension_relation("llava_pending"));
-}
-
 /* With store => false every row's picture is read below this directory. */
 static bool
 image_directory_is_gone(const Load *load)
@@ -225,10 +217,7 @@ is_of_every_row(const Load *load, const ErrorData *error)
 	switch (error->sqlerrcode)
 	{
 		case ERRCODE_INSUFFICIENT_PRIVILEGE:
-			if (!caller_may_insert())
-				return true;
-			check_intake();
-			return false;
+			return trust_refused(error) || !caller_may_insert();
 		case ERRCODE_UNDEFINED_OBJECT:
 			load_check_task(load);
 			return false;
