@@ -9,6 +9,8 @@
  */
 #include "vlm.h"
 
+#include "mask.h"
+
 #include <ctype.h>
 #include <curl/curl.h>
 #include <jansson.h>
@@ -22,18 +24,6 @@ typedef struct Words
 	char		all[1024];
 	char		message[256];
 } Words;
-
-void
-vlm_mask_key(char *text, size_t size, const char *api_key)
-{
-	size_t		length = api_key == NULL ? 0 : strlen(api_key);
-
-	if (text == NULL || length == 0)
-		return;
-	for (size_t i = 0; i + length <= size; i++)
-		if (text[i] == api_key[0] && memcmp(text + i, api_key, length) == 0)
-			memset(text + i, '*', length);
-}
 
 /* Appends, clipped on a character, control characters as blanks. */
 static void
@@ -73,8 +63,24 @@ add_word(Words *words, const json_t *value)
 	append_clipped(words->all, sizeof(words->all), " ");
 }
 
-/* Nested {"error": {...}}, {"error": "text"}, or flat {"message": ..., "code": ...}. */
-static void
+/* Appends what the server said, masked before it is clipped.  False: no memory. */
+static bool
+append_masked(char *out, size_t room, const char *text, const char *api_key)
+{
+	char	   *copy = strdup(text);
+	bool		ok = copy != NULL && mask_words(copy, strlen(copy), api_key);
+
+	if (ok)
+		append_clipped(out, room, copy);
+	free(copy);
+	return ok;
+}
+
+/*
+ * Nested {"error": {...}}, {"error": "text"}, or flat {"message": ..., "code": ...}.
+ * False: no memory.
+ */
+static bool
 read_words(const VlmResponse *response, Words *words)
 {
 	json_t	   *root = response->body == NULL ? NULL :
@@ -82,6 +88,8 @@ read_words(const VlmResponse *response, Words *words)
 	json_t	   *error = json_object_get(root, "error");
 	json_t	   *object = json_is_object(error) ? error : root;
 	json_t	   *message = json_is_string(error) ? error : json_object_get(object, "message");
+	const char *said = NULL;
+	bool		ok;
 
 	memset(words, 0, sizeof(*words));
 	if (!json_is_string(message))
@@ -90,12 +98,15 @@ read_words(const VlmResponse *response, Words *words)
 	add_word(words, json_object_get(object, "type"));
 	add_word(words, message);
 	if (json_is_string(message))
-		append_clipped(words->message, sizeof(words->message), json_string_value(message));
-	else if (response->body != NULL && root == NULL)
-		append_clipped(words->message, sizeof(words->message), response->body);
+		said = json_string_value(message);
+	else if (root == NULL)
+		said = response->body;
+	ok = said == NULL ||
+		append_masked(words->message, sizeof(words->message), said, response->api_key);
 	json_decref(root);
 	for (char *c = words->all; *c != '\0'; c++)
 		*c = (char) tolower((unsigned char) *c);
+	return ok;
 }
 
 static bool
@@ -144,6 +155,11 @@ set(VlmOutcome *outcome, VlmAction action, const char *reason, bool counts, bool
 static void
 judge_transport(const VlmResponse *response, VlmOutcome *outcome)
 {
+	if (response->too_large)
+	{
+		set(outcome, VLM_RETRY, "reply_too_large", true, false);
+		return;
+	}
 	switch (response->curl_code)
 	{
 		case CURLE_COULDNT_RESOLVE_HOST:
@@ -171,11 +187,6 @@ judge_transport(const VlmResponse *response, VlmOutcome *outcome)
 				set(outcome, VLM_RETRY, "timeout", true, false);
 			return;
 		case CURLE_WRITE_ERROR:
-			if (response->too_large)
-				set(outcome, VLM_RETRY, "reply_too_large", true, false);
-			else
-				set(outcome, VLM_RETRY, "no_memory", false, false);
-			return;
 		case CURLE_OUT_OF_MEMORY:
 			set(outcome, VLM_RETRY, "no_memory", false, false);
 			return;
@@ -264,47 +275,79 @@ judge_error_body(const Words *words, VlmOutcome *outcome)
 		set(outcome, VLM_RETRY, "no_completion", true, true);
 }
 
-void
-vlm_outcome(const VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
+/* A response that is no completion.  False: no memory. */
+static bool
+judge_words(const VlmResponse *response, const char *message, VlmOutcome *outcome)
 {
-	const char *api_key = response->api_key;
-	const char *message = NULL;
 	Words		words;
-	char		prefix[32];
 
-	memset(outcome, 0, sizeof(*outcome));
-	memset(envelope, 0, sizeof(*envelope));
-	/* before anything is cut out of it: half a key would not be found */
-	vlm_mask_key(response->body, response->body_size, api_key);
+	if (!read_words(response, &words))
+		return false;
+	if (response->status == 200)
+		judge_error_body(&words, outcome);
+	else
+		judge_status(response->status, &words, outcome);
+	snprintf(outcome->detail, sizeof(outcome->detail), "HTTP %d: %s%s", response->status,
+			 message == NULL ? "" : message, message == NULL ? "" : ": ");
+	append_clipped(outcome->detail, sizeof(outcome->detail), words.message);
+	return true;
+}
+
+/* False: no memory. */
+static bool
+judge(const VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
+{
+	const char *message = NULL;
+
 	if (response->curl_code != 0)
 	{
 		judge_transport(response, outcome);
-		append_clipped(outcome->detail, sizeof(outcome->detail),
-					   response->too_large ? "the reply is over the size limit" : response->error);
+		return append_masked(outcome->detail, sizeof(outcome->detail),
+							 response->too_large ? "the reply is over the size limit" :
+							 response->error, response->api_key);
 	}
-	else if (response->status == 200 &&
-			 vlm_envelope_parse(response->body, response->body_size, envelope, &message))
-	{
-		set(outcome, VLM_DONE, NULL, true, false);
-		/* JSON has more than one way to spell it */
-		vlm_mask_key(envelope->content, envelope->content_size, api_key);
+	if (response->status != 200 ||
+		!vlm_envelope_parse(response->body, response->body_size, envelope, &message))
+		return judge_words(response, message, outcome);
+	set(outcome, VLM_DONE, NULL, true, false);
+	return true;
+}
+
+static bool
+mask_string(char *text, const char *api_key)
+{
+	return text == NULL || mask_words(text, strlen(text), api_key);
+}
+
+static bool
+mask_envelope(VlmEnvelope *envelope, const char *api_key)
+{
+	return mask_words(envelope->content, envelope->content_size, api_key) &&
+		mask_string(envelope->finish_reason, api_key) &&
+		mask_string(envelope->model, api_key) &&
+		mask_string(envelope->response_id, api_key);
+}
+
+void
+vlm_outcome(VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
+{
+	const char *api_key = response->api_key;
+
+	memset(outcome, 0, sizeof(*outcome));
+	memset(envelope, 0, sizeof(*envelope));
+
+	/*
+	 * the body is judged as it came, so that a key that is a word of it does
+	 * no harm
+	 */
+	if (judge(response, outcome, envelope) && mask_envelope(envelope, api_key) &&
+		mask_body(response->body, &response->body_size, api_key))
 		return;
-	}
-	else
-	{
-		read_words(response, &words);
-		if (response->status == 200)
-			judge_error_body(&words, outcome);
-		else
-			judge_status(response->status, &words, outcome);
-		snprintf(prefix, sizeof(prefix), "HTTP %d: ", response->status);
-		append_clipped(outcome->detail, sizeof(outcome->detail), prefix);
-		if (message != NULL)
-		{
-			append_clipped(outcome->detail, sizeof(outcome->detail), message);
-			append_clipped(outcome->detail, sizeof(outcome->detail), ": ");
-		}
-		append_clipped(outcome->detail, sizeof(outcome->detail), words.message);
-	}
-	vlm_mask_key(outcome->detail, strlen(outcome->detail), api_key);
+	/* what could not be masked is not kept */
+	vlm_envelope_free(envelope);
+	free(response->body);
+	response->body = NULL;
+	response->body_size = 0;
+	set(outcome, VLM_RETRY, "no_memory", false, false);
+	strcpy(outcome->detail, "out of memory");
 }

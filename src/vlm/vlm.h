@@ -86,7 +86,8 @@ typedef struct VlmResponse
 	char		error[256];		/* libcurl's words, no key in them */
 	char	   *body;			/* malloc, NUL-ended; NULL if none */
 	size_t		body_size;
-	bool		too_large;		/* the body went over max_reply_bytes */
+	bool		too_large;		/* the body went over max_reply_bytes, or what
+								 * else came over a multiple of it */
 	bool		sent;			/* the whole request was handed to the network */
 	int64_t		retry_after_ms; /* -1: not said; seconds and dates alike */
 	int64_t		latency_ms;		/* from submit to the end */
@@ -186,15 +187,13 @@ typedef struct VlmOutcome
 
 /*
  * Classes of field.md 2.5: both error shapes, codes and texts of vLLM,
- * llama.cpp, SGLang and DashScope.  The response's api_key is masked in the response's
- * body, in the words and in the envelope, which is filled (to be freed) only with
- * VLM_DONE.
+ * llama.cpp, SGLang and DashScope.  The response's api_key is masked, however it is
+ * spelled, in the response's body, in the words and in the envelope, which is filled
+ * (to be freed) only with VLM_DONE.  Without the memory for that nothing of them is
+ * kept, and the request is to be made again.
  */
-extern void vlm_outcome(const VlmResponse *response,
+extern void vlm_outcome(VlmResponse *response,
 						VlmOutcome *outcome, VlmEnvelope *envelope);
-
-/* Overwrites every occurrence of the key in text with '*'; key may be NULL. */
-extern void vlm_mask_key(char *text, size_t size, const char *api_key);
 
 /* ---- pace.c: how many at once, how many a minute ---- */
 

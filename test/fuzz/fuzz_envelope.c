@@ -2,11 +2,21 @@
  * fuzz_envelope.c
  *	  Any body under any status: an outcome, and the key in none of its words.
  */
+#define _GNU_SOURCE
+
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "keyless.h"
 #include "vlm/envelope.h"
+
+#define KEY "sk/se\"ret"
+
+/* Where the input goes on, so that keys are found; its second byte says which. */
+static const char *const beginnings[] = {
+	"", "{\"error\":{\"message\":\"sk\\/se\\\"ret", "{\"model\":\"\\u0073k/se\\\"r", "\"{\\\"k\\\":\\\"sk\\\\/s", "[\"sk%2fse%22re"
+};
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,6 +39,15 @@ compare_readers(const char *body, size_t size)
 	vlm_envelope_free(&loaded);
 }
 
+static bool
+is_json(const VlmResponse *response)
+{
+	json_t	   *root = json_loadb(response->body, response->body_size, JSON_ALLOW_NUL, NULL);
+
+	json_decref(root);
+	return root != NULL;
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -36,23 +55,34 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	VlmResponse response;
 	VlmOutcome	outcome;
 	VlmEnvelope envelope;
+	const char *begin;
+	bool		json;
 
-	if (size < 1)
+	if (size < 2)
 		return 0;
+	begin = beginnings[data[1] % (sizeof(beginnings) / sizeof(beginnings[0]))];
 	memset(&response, 0, sizeof(response));
 	response.status = statuses[data[0] % 10];
 	response.retry_after_ms = -1;
-	response.api_key = strdup("sk-secret");
-	response.body_size = size - 1;
-	response.body = malloc(size);
+	response.api_key = strdup(KEY);
+	response.body_size = strlen(begin) + size - 2;
+	response.body = malloc(response.body_size + 1);
 	if (response.body == NULL || response.api_key == NULL)
 		abort();
-	memcpy(response.body, data + 1, size - 1);
-	response.body[size - 1] = '\0';
+	memcpy(response.body, begin, strlen(begin));
+	memcpy(response.body + strlen(begin), data + 2, size - 2);
+	response.body[response.body_size] = '\0';
 	compare_readers(response.body, response.body_size);
+	json = is_json(&response);
 	vlm_outcome(&response, &outcome, &envelope);
-	if (strstr(outcome.detail, "sk-secret") != NULL ||
-		(outcome.action != VLM_DONE && outcome.reason == NULL))
+	if (outcome.action != VLM_DONE && outcome.reason == NULL)
+		abort();
+	keyless_text(outcome.detail, strlen(outcome.detail), KEY, 2);
+	keyless_text(envelope.content, envelope.content_size, KEY, 2);
+	keyless_text(envelope.model, envelope.model == NULL ? 0 : strlen(envelope.model), KEY, 2);
+	keyless_text(response.body, response.body_size, KEY, 3);
+	/* JSON stays JSON */
+	if (json && !is_json(&response))
 		abort();
 	vlm_envelope_free(&envelope);
 	vlm_response_free(&response);

@@ -3,6 +3,8 @@
  *	  Any bytes as a server's whole answer: status line, headers (Retry-After among
  *	  them), chunks, packed bodies.  One response comes of them, within its limits.
  */
+#define _GNU_SOURCE
+
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -14,6 +16,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "keyless.h"
 #include "vlm/vlm.h"
 
 #define KEY "sk-secret"
@@ -32,7 +35,10 @@ static const char *const beginnings[] = {
 	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Encoding: gzip\r\n\r\n20\r\n\x1f\x8b",
 	"HTTP/1.1 200 OK\r\nContent-Encoding: deflate\r\n\r\n\x78\x9c",
 	"HTTP/1.1 200 OK\r\nContent-Encoding: ",
-	"HTTP/1.1 200 OK\r\n\r\n{\"choices\":[{\"message\":{\"content\":"
+	"HTTP/1.1 200 OK\r\n\r\n{\"choices\":[{\"message\":{\"content\":",
+	"HTTP/1.1 401 No\r\n\r\n{\"message\":\"sk\\u002dsecre",
+	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;",
+	"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08"
 };
 
 static int	listener = -1;
@@ -101,7 +107,7 @@ serve(int *connection, const uint8_t *data, size_t size)
 }
 
 static void
-check(const VlmResponse *response)
+check(VlmResponse *response)
 {
 	VlmOutcome	outcome;
 	VlmEnvelope envelope;
@@ -116,7 +122,9 @@ check(const VlmResponse *response)
 		response->api_key == NULL || strcmp(response->api_key, KEY) != 0)
 		abort();
 	vlm_outcome(response, &outcome, &envelope);
-	if (strstr(outcome.detail, KEY) != NULL || (outcome.action != VLM_DONE && outcome.reason == NULL))
+	keyless_text(outcome.detail, strlen(outcome.detail), KEY, 2);
+	keyless_text(response->body, response->body_size, KEY, 3);
+	if (outcome.action != VLM_DONE && outcome.reason == NULL)
 		abort();
 	vlm_envelope_free(&envelope);
 }
