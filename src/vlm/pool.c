@@ -40,6 +40,7 @@ typedef struct Interest
 	uint32_t	known;
 	uint32_t	wanted;
 	bool		listed;
+	Request    *request;		/* whose socket it is; NULL: nobody's now */
 } Interest;
 
 struct VlmPool
@@ -129,7 +130,6 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 	VlmPool    *pool = arg;
 	Interest   *interest;
 
-	(void) easy;
 	(void) socket_arg;
 	if (!room_for(pool, fd))
 		return -1;
@@ -140,8 +140,12 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 		if (interest->known != 0)
 			(void) epoll_ctl(pool->epoll, EPOLL_CTL_DEL, fd, NULL);
 		interest->known = interest->wanted = 0;
+		interest->request = NULL;
 		return 0;
 	}
+	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &interest->request);
+	if (interest->request != NULL)
+		interest->request->fd = fd;
 	interest->wanted = ((what & CURL_POLL_IN) ? EPOLLIN : 0) |
 		((what & CURL_POLL_OUT) ? EPOLLOUT : 0);
 	if (!interest->listed)
@@ -240,6 +244,12 @@ vlm_pool_prepare_wait(VlmPool *pool)
 static void
 unlink_request(VlmPool *pool, Request *request)
 {
+	/*
+	 * libcurl has said that it is done with the socket; no pointer is to hang
+	 * on that
+	 */
+	if (request->fd > 0 && pool->interests[request->fd].request == request)
+		pool->interests[request->fd].request = NULL;
 	if (request->previous != NULL)
 		request->previous->next = request->next;
 	else
@@ -268,6 +278,17 @@ recycle(VlmPool *pool, Request *request)
 	pool->spare = request;
 }
 
+/* The request leaves libcurl, and waits to be given out. */
+static void
+end_request(VlmPool *pool, Request *request, CURLcode code)
+{
+	curl_multi_remove_handle(pool->multi, request->easy);
+	unlink_request(pool, request);
+	request_finish(request, code, now_ms());
+	*pool->ended_tail = request;
+	pool->ended_tail = &request->next;
+}
+
 static void
 collect(VlmPool *pool)
 {
@@ -282,12 +303,22 @@ collect(VlmPool *pool)
 		if (message->msg != CURLMSG_DONE)
 			continue;
 		curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **) &request);
-		curl_multi_remove_handle(pool->multi, request->easy);
-		unlink_request(pool, request);
-		request_finish(request, code, now_ms());
-		*pool->ended_tail = request;
-		pool->ended_tail = &request->next;
+		end_request(pool, request, code);
 	}
+}
+
+/*
+ * Ends the request whose socket is sent more than a reply can be.  libcurl counts and
+ * limits the decoded body only, and calls back for nothing else; it reads a bounded
+ * amount for each event.
+ */
+static void
+limit_inbound(VlmPool *pool, int fd)
+{
+	Request    *request = fd < pool->n_interests ? pool->interests[fd].request : NULL;
+
+	if (request != NULL && !request_inbound(request, fd))
+		end_request(pool, request, CURLE_WRITE_ERROR);
 }
 
 /* The number of events there were. */
@@ -305,6 +336,8 @@ serve_events(VlmPool *pool)
 		((events[i].events & (EPOLLERR | EPOLLHUP)) ? CURL_CSELECT_ERR : 0);
 
 		curl_multi_socket_action(pool->multi, events[i].data.fd, what, &running);
+		if (what & CURL_CSELECT_IN)
+			limit_inbound(pool, events[i].data.fd);
 	}
 	return n;
 }

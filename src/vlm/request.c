@@ -5,16 +5,29 @@
 #include "request.h"
 
 #include "base64.h"
+#include "mask.h"
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 
 #define PATH "/chat/completions"
 #define UPLOAD_BUFFER (64L * 1024)
 
 /* Seconds; libcurl 8.13 and later says no more either. */
 #define RETRY_AFTER_MOST (6 * 3600)
+
+/*
+ * What may come on the wire for each byte of a reply, and beside them: headers, chunks
+ * of a few bytes, packed data, TLS.  None of it counts as reply: extensions of chunks,
+ * the file name of gzip, interim responses and trailers may be endless.
+ */
+#define WIRE_FACTOR 4
+#define WIRE_BESIDE (256 * 1024)
 
 /* So many bytes are held more, or less. */
 static void
@@ -270,11 +283,46 @@ request_set_up(Request *request, VlmRequest *wanted, size_t *held, int64_t now_m
 		set_policy(request) && set_transfer(request, wanted);
 }
 
+/* Bytes that have come on the connection since it was made; 0: unknown. */
+static uint64_t
+received_on(int fd)
+{
+	struct tcp_info info;
+	socklen_t	size = sizeof(info);
+
+	memset(&info, 0, sizeof(info));
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+		return 0;
+	return info.tcpi_bytes_received;
+}
+
+bool
+request_inbound(Request *request, int fd)
+{
+	uint64_t	received;
+	int			unread;
+
+	/* most replies come at once, and the kernel is not asked */
+	if (++request->inbound < 2)
+		return true;
+	received = received_on(fd);
+	/* the first look, or another connection */
+	if (request->read_before == 0 || received < request->read_before)
+		request->read_before = ioctl(fd, FIONREAD, &unread) == 0 && unread > 0 ?
+			received - (uint64_t) unread : received;
+	if (received - request->read_before <=
+		(uint64_t) request->max_reply_bytes * WIRE_FACTOR + WIRE_BESIDE)
+		return true;
+	request->response.too_large = true;
+	return false;
+}
+
 void
 request_finish(Request *request, CURLcode code, int64_t now_ms)
 {
 	VlmResponse *response = &request->response;
 	long		status = 0;
+	long		header_size = 0;
 	curl_off_t	retry_after = 0;
 
 	request->ended_well = code == CURLE_OK;
@@ -286,6 +334,10 @@ request_finish(Request *request, CURLcode code, int64_t now_ms)
 	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (code == CURLE_OK)
 		response->status = (int) status;
+	/* libcurl has a limit of its own, and no code for it */
+	else if (curl_easy_getinfo(request->easy, CURLINFO_HEADER_SIZE, &header_size) == CURLE_OK &&
+			 header_size > WIRE_BESIDE)
+		response->too_large = true;
 	if (curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK &&
 		retry_after > 0)
 		response->retry_after_ms = (retry_after > RETRY_AFTER_MOST ? RETRY_AFTER_MOST :
@@ -293,6 +345,9 @@ request_finish(Request *request, CURLcode code, int64_t now_ms)
 	snprintf(response->error, sizeof(response->error), "%s",
 			 code == CURLE_OK ? "" : request->error[0] != '\0' ? request->error :
 			 curl_easy_strerror(code));
+	/* some of its messages quote the server */
+	if (!mask_words(response->error, strlen(response->error), response->api_key))
+		strcpy(response->error, "out of memory");
 	/* an empty body is a body too */
 	if (code == CURLE_OK && response->body == NULL)
 		response->body = calloc(1, 1);

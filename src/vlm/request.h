@@ -23,6 +23,11 @@ typedef struct Request
 	size_t		body_size;		/* of the whole request body */
 	size_t		position;		/* of it, already read by libcurl */
 	size_t		max_reply_bytes;
+	int			fd;				/* the last socket that libcurl told of; 0:
+								 * none */
+	int			inbound;		/* times its socket had something to read */
+	uint64_t	read_before;	/* of its connection, at the first look; 0:
+								 * none yet */
 	size_t		room;			/* of response.body */
 	size_t	   *held;			/* the pool's bytes */
 	size_t		counted;		/* of them, this request's */
@@ -45,6 +50,12 @@ extern void request_free(Request *request);
  */
 extern bool request_set_up(Request *request, VlmRequest *wanted, size_t *held,
 						   int64_t now_ms);
+
+/*
+ * Something was to be read from fd, this request's socket.  False: more has come on
+ * the wire than a reply of max_reply_bytes can be; response.too_large is then set.
+ */
+extern bool request_inbound(Request *request, int fd);
 
 /* Fills request->response from the handle. */
 extern void request_finish(Request *request, CURLcode code, int64_t now_ms);

@@ -74,6 +74,7 @@ chat_done(Chat *chat, bool sent)
 	stats.in_flight--;
 	stats.done++;
 	stats.unsent += !sent;
+	stats.bytes_sent += chat->bytes_sent;
 	if (!chat->answered)
 		stats_count_fault(&chat->fault);
 	journal_chat("done", chat, sent);
@@ -270,7 +271,10 @@ chat_arrived(Connection *connection, const Fault *fault)
 void
 chat_sent(Connection *connection)
 {
-	chat_done(connection->user, !connection->reply.cut && connection->reply.end != END_RESET);
+	Chat	   *chat = connection->user;
+
+	chat->bytes_sent = connection->sent_in_all;
+	chat_done(chat, !connection->reply.cut && connection->reply.end != END_RESET);
 }
 
 void
@@ -280,6 +284,7 @@ chat_gone(Connection *connection)
 
 	/* A thread may have it still; it is over when that hands it back. */
 	chat->connection = NULL;
+	chat->bytes_sent = connection->sent_in_all;
 	if (!chat->working)
 		chat_done(chat, false);
 }

@@ -36,6 +36,7 @@ typedef struct Chat
 	bool		working;		/* a thread has it */
 	bool		held;
 	bool		answered;
+	int64_t		bytes_sent;		/* of the reply */
 	Buffer		body;
 	Fault		fault;
 	bool		fault_once;		/* no fault if the image is known */

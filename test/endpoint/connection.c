@@ -161,6 +161,7 @@ request_whole(Connection *connection)
 	connection->requests++;
 	connection->state = CONNECTION_SERVING;
 	connection->sent = 0;
+	connection->sent_in_all = 0;
 	wait_for(connection, EPOLLRDHUP);
 	serve_request(connection);
 }
@@ -326,11 +327,22 @@ send_next_piece(void *owner)
 	send_some(owner);
 }
 
+/* What is sent before others have their turn. */
+static bool
+sent_enough(Connection *connection, int64_t before)
+{
+	if (connection->reply.again == 0 || connection->sent_in_all - before < PIECE)
+		return false;
+	wait_for(connection, EPOLLOUT | EPOLLRDHUP);
+	return true;
+}
+
 static void
 send_some(Connection *connection)
 {
 	Reply	   *reply = &connection->reply;
 	size_t		limit = reply->cut && reply->limit < reply->bytes.size ? reply->limit : reply->bytes.size;
+	int64_t		before = connection->sent_in_all;
 
 	while (connection->sent < limit)
 	{
@@ -353,6 +365,11 @@ send_some(Connection *connection)
 			return;
 		}
 		connection->sent += (size_t) size;
+		connection->sent_in_all += size;
+		if (reply->again > 0 && connection->sent == limit)
+			connection->sent = reply->again;
+		if (sent_enough(connection, before))
+			return;
 		if (reply->pace_ms > 0 && connection->sent < limit)
 		{
 			wait_for(connection, EPOLLRDHUP);
@@ -373,6 +390,7 @@ connection_send(Connection *connection, Reply *reply)
 	connection->reply = *reply;
 	memset(reply, 0, sizeof(*reply));
 	connection->sent = 0;
+	connection->sent_in_all = 0;
 	connection->state = CONNECTION_SENDING;
 	send_some(connection);
 }

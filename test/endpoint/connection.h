@@ -45,6 +45,7 @@ typedef struct Connection
 
 	Reply		reply;
 	size_t		sent;
+	int64_t		sent_in_all;	/* of the reply, all its rounds if it is endless */
 	void	   *user;			/* the server's, while SERVING or SENDING */
 } Connection;
 

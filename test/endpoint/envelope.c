@@ -124,6 +124,27 @@ completion_body(Buffer *to, const Completion *completion, const Fault *fault)
 	buffer_text(to, "}");
 }
 
+/* A reply that begins and goes on without end, in what is no body. */
+static void
+make_endless(Reply *reply, FaultWire wire)
+{
+#define HEAD "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+	static const char interim[] = "HTTP/1.1 102 Processing\r\n\r\n";
+	static const char name[] = HEAD "Content-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08\0\0\0\0\0\3";
+	static const char chunk[] = HEAD "Transfer-Encoding: chunked\r\n\r\n5;";
+
+	buffer_clear(&reply->bytes);
+	if (wire == WIRE_ENDLESS_CHUNK)
+		buffer_add(&reply->bytes, chunk, sizeof(chunk) - 1);
+	else if (wire == WIRE_ENDLESS_NAME)
+		buffer_add(&reply->bytes, name, sizeof(name) - 1);
+	else
+		buffer_text(&reply->bytes, interim);
+	reply->again = reply->bytes.size;
+	for (int i = 0; i < 2000; i++)
+		buffer_text(&reply->bytes, wire == WIRE_ENDLESS_INTERIM ? interim : "never to end, never to end, ");
+}
+
 /* How a wire fault sends the finished reply. */
 static void
 apply_wire(Reply *reply, const Fault *fault, size_t body_size)
@@ -150,6 +171,11 @@ apply_wire(Reply *reply, const Fault *fault, size_t body_size)
 		case WIRE_TRICKLE:
 			reply->pace_ms = fault->argument > 0 ? fault->argument : 100;
 			reply->pace_bytes = 16;
+			break;
+		case WIRE_ENDLESS_CHUNK:
+		case WIRE_ENDLESS_NAME:
+		case WIRE_ENDLESS_INTERIM:
+			make_endless(reply, (FaultWire) fault->index);
 			break;
 		case WIRE_HANG:
 		case WIRE_HOLD:

@@ -22,6 +22,9 @@ static const FaultName wire_names[] = {
 	[WIRE_RESET_MIDWAY] = {"reset-midway", "half the body, then RST"},
 	[WIRE_CHUNKED] = {"chunked", "a good reply, chunked"},
 	[WIRE_NO_LENGTH] = {"no-length", "a good reply that ends with the connection"},
+	[WIRE_ENDLESS_CHUNK] = {"endless-chunk", "a chunk's extension that comes to no end"},
+	[WIRE_ENDLESS_NAME] = {"endless-name", "a packed body whose file name comes to no end"},
+	[WIRE_ENDLESS_INTERIM] = {"endless-interim", "interim responses, and never the last one"},
 };
 
 static const FaultName body_names[] = {

@@ -59,6 +59,7 @@ typedef struct Reply
 	int			status;
 	size_t		limit;			/* send no more than this; 0 with cut: nothing */
 	bool		cut;			/* limit counts */
+	size_t		again;			/* > 0: the bytes from there on, without end */
 	int			pace_ms;		/* > 0: a piece of pace_bytes each so often */
 	size_t		pace_bytes;
 	ReplyEnd	end;

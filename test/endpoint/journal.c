@@ -100,7 +100,7 @@ journal_chat(const char *event, const Chat *chat, bool sent)
 			buffer_text(&line, "null");
 	}
 	if (strcmp(event, "done") == 0)
-		buffer_printf(&line, ",\"sent\":%s", sent ? "true" : "false");
+		buffer_printf(&line, ",\"sent\":%s,\"bytes_sent\":%lld", sent ? "true" : "false", (long long) chat->bytes_sent);
 	buffer_text(&line, "}\n");
 	while (written < line.size)
 	{
@@ -145,6 +145,7 @@ static const struct
 	{"in_flight", &stats.in_flight}, {"max_in_flight", &stats.max_in_flight}, {"in_line", &stats.in_line},
 	{"slots_taken", &stats.slots_taken}, {"max_slots_taken", &stats.max_slots_taken},
 	{"held", &stats.held}, {"body_bytes", &stats.body_bytes},
+	{"bytes_sent", &stats.bytes_sent},
 };
 
 #define STAT_NAMES ((int) (sizeof(stat_names) / sizeof(stat_names[0])))

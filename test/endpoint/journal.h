@@ -27,6 +27,7 @@ typedef struct Stats
 	int64_t		held;
 	int64_t		faults;			/* answered or done with one */
 	int64_t		body_bytes;
+	int64_t		bytes_sent;		/* of replies that are done */
 	int64_t		images;			/* distinct ones */
 	int64_t		status[600];
 } Stats;

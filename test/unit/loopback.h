@@ -22,6 +22,7 @@
 
 #define LOOPBACK_CONNECTIONS 1024
 #define LOOPBACK_REQUEST (2 * 1024 * 1024)
+#define LOOPBACK_ENDLESS (64 * 1024 * 1024)
 
 typedef struct Loopback
 {
@@ -38,6 +39,7 @@ typedef struct Loopback
 	int			held;			/* waiting for release, now */
 	int			max_held;
 	int			gone;			/* clients that left without an answer */
+	size_t		wasted;			/* bytes of endless replies that were taken off */
 	bool		stopping;
 	char	   *last;			/* the last request, head and body */
 } Loopback;
@@ -199,6 +201,57 @@ loopback_packed(int fd)
 	return loopback_reply(fd, "200 OK", "Content-Encoding: gzip\r\n", (const char *) packed, sizeof(packed));
 }
 
+/*
+ * A reply that comes to no end in what is no body, until the client leaves or
+ * LOOPBACK_ENDLESS bytes are sent.
+ */
+static bool
+loopback_endless(Loopback *server, int fd, const char *what)
+{
+#define BYTES(text) text, sizeof(text) - 1
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+#define PACKED(how) "HTTP/1.1 200 OK\r\nContent-Encoding: " how "\r\n\r\n"
+	static const struct
+	{
+		const char *what;
+		const char *begin;
+		size_t		begin_size;
+		const char *again;
+		size_t		again_size;
+	}			kinds[] = {
+		{"extension", BYTES(CHUNKED "5;"), BYTES("x")},
+		{"extensions", BYTES(CHUNKED), BYTES("1;some=xxxxxxxxxxxxxxxxxxxxxxxxxxxx\r\n0\r\n")},
+		{"trailer", BYTES(CHUNKED "0\r\n"), BYTES("X-More: and more\r\n")},
+		{"headers", BYTES("HTTP/1.1 200 OK\r\n"), BYTES("X-More: and more\r\n")},
+		{"header", BYTES("HTTP/1.1 200 OK\r\nX-More: "), BYTES("and more ")},
+		{"interim", BYTES(""), BYTES("HTTP/1.1 102 Processing\r\n\r\n")},
+		{"name", BYTES(PACKED("gzip") "\x1f\x8b\x08\x08\0\0\0\0\0\3"), BYTES("n")},
+		{"comment", BYTES(PACKED("gzip") "\x1f\x8b\x08\x10\0\0\0\0\0\3"), BYTES("c")},
+		{"blocks", BYTES(PACKED("deflate") "\x78\x9c"), BYTES("\0\0\0\xff\xff")},
+		{"frames", BYTES(PACKED("zstd")), BYTES("\x50\x2a\x4d\x18\2\0\0\0xx")}
+	};
+	char		piece[4096];
+	size_t		sent = 0;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+	{
+		size_t		whole = sizeof(piece) / kinds[i].again_size * kinds[i].again_size;
+
+		if (strcmp(kinds[i].what, what) != 0)
+			continue;
+		for (size_t at = 0; at < whole; at++)
+			piece[at] = kinds[i].again[at % kinds[i].again_size];
+		if (!loopback_send(fd, kinds[i].begin, kinds[i].begin_size))
+			return false;
+		while (sent < LOOPBACK_ENDLESS && loopback_send(fd, piece, whole))
+			sent += whole;
+	}
+	pthread_mutex_lock(&server->lock);
+	server->wasted += sent;
+	pthread_mutex_unlock(&server->lock);
+	return false;
+}
+
 /* True: the connection stays. */
 static bool
 loopback_act(LoopbackConnection *connection, const char *word, const char *request)
@@ -252,6 +305,8 @@ loopback_act(LoopbackConnection *connection, const char *word, const char *reque
 		return loopback_packed(fd);
 	if (strncmp(word, "retry-", 6) == 0)
 		return loopback_retry_after(fd, word + 6);
+	if (strncmp(word, "endless-", 8) == 0)
+		return loopback_endless(server, fd, word + 8);
 	if (strncmp(word, "big-", 4) == 0)
 		return loopback_big(fd, strtoul(word + 4, NULL, 10), false);
 	if (strncmp(word, "chunky-", 7) == 0)

@@ -360,6 +360,59 @@ a_reply_over_the_limit_is_not_kept(void **state)
 	vlm_response_free(&response);
 }
 
+/* Of what is no body, too, no more is read than is some multiple of the limit. */
+static void
+what_is_no_body_is_limited_too(void **state)
+{
+	static const char *const kinds[] = {
+		"extension", "extensions", "trailer", "name", "comment", "blocks", "frames",
+		/* libcurl has limits of its own for these */
+		"interim", "headers", "header"
+	};
+	Wire	   *wire = *state;
+
+	for (int i = 0; i < 10; i++)
+	{
+		char		word[32];
+		VlmResponse response;
+		size_t		wasted;
+
+		snprintf(word, sizeof(word), "endless-%s", kinds[i]);
+		response = ask(wire, word);
+		turn_until_closed(wire);
+		pthread_mutex_lock(&wire->server->lock);
+		wasted = wire->server->wasted;
+		wire->server->wasted = 0;
+		pthread_mutex_unlock(&wire->server->lock);
+		printf("%s: %zu KB left the server, code %d\n", word, wasted / 1024, response.curl_code);
+		assert_true(response.too_large == (i < 9));
+		assert_int_not_equal(response.curl_code, CURLE_OK);
+		assert_fails(response, i < 7 ? CURLE_WRITE_ERROR : response.curl_code);
+		/* what was read, and what the kernel holds for sockets that nobody reads */
+		assert_true(wasted < LOOPBACK_ENDLESS / 4);
+	}
+	assert_answers(ask(wire, "ok"), 11);
+	assert_int_equal(vlm_pool_bytes(wire->pool), 0);
+}
+
+/* The count begins anew with each request, and the pieces that a reply comes in are no matter. */
+static void
+a_connection_may_carry_more_than_one_reply(void **state)
+{
+	Wire	   *wire = *state;
+
+	wire->max_reply_bytes = 1900000;
+	for (int i = 0; i < 12; i++)
+	{
+		VlmResponse response = ask(wire, "chunky-1900000");
+
+		assert_int_equal(response.curl_code, CURLE_OK);
+		assert_int_equal(response.body_size, 1900000);
+		vlm_response_free(&response);
+	}
+	assert_count(wire, connections, 1);
+}
+
 static void
 retry_after_is_read_as_seconds_or_date(void **state)
 {
@@ -623,6 +676,8 @@ main(void)
 		TEST(a_timeout_ends_the_wait),
 		TEST(an_answer_before_the_body_was_sent_counts),
 		TEST(a_reply_over_the_limit_is_not_kept),
+		TEST(what_is_no_body_is_limited_too),
+		TEST(a_connection_may_carry_more_than_one_reply),
 		TEST(retry_after_is_read_as_seconds_or_date),
 		TEST(a_redirect_is_not_followed),
 		TEST(a_key_stands_in_no_error),
