@@ -15,6 +15,7 @@
 #include "loop.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
@@ -309,18 +310,38 @@ remedy_for(const Asking *asking, const VlmOutcome *outcome)
 	return remedy;
 }
 
+/*
+ * Whether the caller may read what a url that is no model's says.  The server's owner
+ * set the url; others may use the server, but not read through it what the database's
+ * host can reach.
+ */
+static bool
+caller_may_read(const Asking *asking)
+{
+	return has_privs_of_role(GetUserId(), asking->server->owner);
+}
+
 static void
 refuse_outcome(const Asking *asking, const VlmOutcome *outcome)
 {
 	Remedy		remedy = remedy_for(asking, outcome);
+	char	   *said = outcome->detail[0] != '\0' ? settle_clean_text(outcome->detail) : NULL;
 
+	if (said == NULL || caller_may_read(asking))
+		ereport(ERROR,
+				(errcode(remedy.code),
+				 errmsg("server \"%s\" gave no answer (%s)", asking->server->name,
+						outcome->reason),
+				 said != NULL ? errdetail("%s", said) : 0,
+				 remedy.hint != NULL ? errhint("%s", remedy.hint) : 0));
 	ereport(ERROR,
 			(errcode(remedy.code),
 			 errmsg("server \"%s\" gave no answer (%s)", asking->server->name,
 					outcome->reason),
-			 outcome->detail[0] != '\0' ?
-			 errdetail("%s", settle_clean_text(outcome->detail)) : 0,
-			 remedy.hint != NULL ? errhint("%s", remedy.hint) : 0));
+			 asking->response.status != 0 ? errdetail("HTTP %d", asking->response.status) : 0,
+			 errdetail_log("%s", said),
+			 errhint("%s%sWhat it said is shown to the server's owner and in the server log.",
+					 remedy.hint != NULL ? remedy.hint : "", remedy.hint != NULL ? " " : "")));
 }
 
 /* Asks until there is an answer; ERROR if there will be none. */
