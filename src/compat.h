@@ -12,6 +12,7 @@
 #include "access/genam.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
+#include "parser/analyze.h"
 #include "pgstat.h"
 #include "storage/latch.h"
 #include "storage/proc.h"
@@ -150,5 +151,12 @@ compat_proc_is_worker(const PGPROC *proc)
 	return proc->isBackgroundWorker;
 #endif
 }
+
+/* What a post_parse_analyze_hook is given beside the query. */
+#if PG_VERSION_NUM >= 190000
+typedef const JumbleState CompatJumbleState;
+#else
+typedef JumbleState CompatJumbleState;
+#endif
 
 #endif							/* LLAVA_COMPAT_H */

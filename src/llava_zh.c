@@ -19,6 +19,7 @@ void
 _PG_init(void)
 {
 	config_define();
+	bind_install();
 	copy_jsonl_install();
 
 	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)

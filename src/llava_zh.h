@@ -65,6 +65,24 @@ extern void extension_version_required(void);
 /* OID of one of the extension's own tables. */
 extern Oid	extension_relation(const char *name);
 
+/*
+ * OID of one of the extension's own functions, by its declared types; ERROR if it has
+ * none.  Others of the same name do not matter.
+ */
+extern Oid	extension_function(const char *name, const Oid *types, int n_types);
+
+/*
+ * ERROR if the schema has a function of somebody's that makes a call of ours by
+ * this name, with one argument of exactly this type, ambiguous.
+ */
+extern void extension_check_unambiguous(const char *name, Oid type);
+
+/* ERROR if the schema has a function named as ours are that is not the extension's. */
+extern void extension_check_planted(Oid schema);
+
+/* Whether the function is the extension's own. */
+extern bool extension_has_function(Oid function);
+
 /* ---- sql.c: every SQL text ---- */
 
 typedef enum SqlStatement
@@ -150,8 +168,12 @@ typedef enum SqlStatement
  */
 extern uint64 sql_run(SqlStatement statement, Datum *values, const char *nulls, long limit);
 
-/* The saved plan itself, for SPI_cursor_open. */
-extern struct _SPI_plan *sql_plan(SqlStatement statement);
+/* A cursor that reads its rows. */
+extern struct PortalData *sql_open(SqlStatement statement, Datum *values, const char *nulls);
+
+/* ---- bind.c ---- */
+
+extern void bind_install(void); /* the check of analysed statements, once */
 
 /* ---- options.c: servers and user mappings ---- */
 

@@ -9,22 +9,35 @@
  * adds nothing to a line that goes out.  Core checks the encoding of what comes in
  * before it looks for them: every line reaches the column's input function as it
  * is, an empty one too, and what is not JSON is an error there.
+ *
+ * Core analyses the rewritten statement, and whoever may create functions in the
+ * extension's schema could plant one that fits a name of ours better.  So our
+ * llava_jsonl_line is put in by its OID when core has analysed the query
+ * (bind_lines), in the place of a call that always fails.  No hook reaches the
+ * WHERE clause of COPY FROM: there the call has exactly the declared type, which
+ * no other function fits as well.
  */
 #include "postgres.h"
 
 #include "access/table.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_collation.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "commands/defrem.h"
+#include "compat.h"
 #include "copy_file.h"
 #include "llava_zh.h"
 #include "mb/pg_wchar.h"
 #include "nodes/makefuncs.h"
+#include "nodes/nodeFuncs.h"
 #include "nodes/parsenodes.h"
+#include "parser/analyze.h"
+#include "parser/parser.h"
 #include "parser/parse_node.h"
 #include "tcop/utility.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -35,7 +48,14 @@
 /* What the rewritten query calls the rows of the user's. */
 #define ROW_ALIAS "COPY query"
 
+/*
+ * Location of the call that llava_jsonl_line takes the place of.  No call that was
+ * written in a text has it.
+ */
+#define LINE_LOCATION (-7001)
+
 static ProcessUtility_hook_type next_hook;
+static post_parse_analyze_hook_type next_analyze_hook;
 
 static bool
 is_jsonl(const Node *statement)
@@ -186,13 +206,6 @@ result_target(char *name, Node *value)
 	return target;
 }
 
-static FuncCall *
-call_of_ours(Oid schema, char *name, Node *argument)
-{
-	return makeFuncCall(list_make2(makeString(get_namespace_name(schema)), makeString(name)),
-						list_make1(argument), COERCE_EXPLICIT_CALL, -1);
-}
-
 /*
  * SELECT of what COPY table TO would copy.  It needs the same rights and obeys the
  * same policies.  Like core's, it leaves inheritance children out.
@@ -257,15 +270,17 @@ add_to_with_clause(SelectStmt *select, Node *query)
 }
 
 /*
- * SELECT llava_jsonl_line(row.*) FROM (query) AS row.  The query's WITH moves to
- * the top, the only place where it may change data.
+ * SELECT any_out(row.*) FROM (query) AS row, for bind_lines.  The query's WITH
+ * moves to the top, the only place where it may change data.
  */
 static Node *
-line_query(Node *query, Oid schema)
+line_query(Node *query)
 {
 	SelectStmt *select = makeNode(SelectStmt);
 	WithClause **with = with_clause(query);
 	ColumnRef  *row = column_reference(list_make2(makeString(ROW_ALIAS), makeNode(A_Star)));
+	FuncCall   *line = makeFuncCall(SystemFuncName("any_out"), list_make1(row),
+									COERCE_EXPLICIT_CALL, LINE_LOCATION);
 	Node	   *from;
 
 	select->withClause = *with;
@@ -284,18 +299,45 @@ line_query(Node *query, Oid schema)
 		from = (Node *) makeRangeVar(NULL, ROW_ALIAS, -1);
 	}
 	select->targetList =
-		list_make1(result_target("line", (Node *) call_of_ours(schema, "llava_jsonl_line",
-															   (Node *) row)));
+		list_make1(result_target("line", (Node *) line));
 	select->fromClause = list_make1(from);
 	return (Node *) select;
 }
 
+/*
+ * After each analysis of a query: llava_jsonl_line in the place of line_query's call.
+ * Where somebody else's hook keeps this one from being called, any_out is an ERROR.
+ */
 static void
-rewrite_to(CopyStmt *statement, Oid schema)
+bind_lines(ParseState *pstate, Query *query, CompatJumbleState *jumble)
+{
+	Oid			argument = RECORDOID;
+	TargetEntry *target;
+	FuncExpr   *call;
+
+	if (next_analyze_hook != NULL)
+		next_analyze_hook(pstate, query, jumble);
+	if (list_length(query->targetList) != 1)
+		return;
+	target = linitial_node(TargetEntry, query->targetList);
+	call = (FuncExpr *) target->expr;
+	if (call == NULL || !IsA(call, FuncExpr) || call->funcid != F_ANY_OUT ||
+		call->location != LINE_LOCATION)
+		return;
+	if (exprType(linitial(call->args)) != argument)
+		elog(ERROR, "unexpected row type in COPY");
+	call->funcid = extension_function("llava_jsonl_line", &argument, 1);
+	call->funcresulttype = TEXTOID;
+	call->funccollid = DEFAULT_COLLATION_OID;
+	call->location = -1;
+}
+
+static void
+rewrite_to(CopyStmt *statement)
 {
 	if (statement->relation != NULL)
 		statement->query = table_query(statement);
-	statement->query = line_query(statement->query, schema);
+	statement->query = line_query(statement->query);
 	statement->relation = NULL;
 	statement->attlist = NIL;
 }
@@ -328,12 +370,28 @@ target_column(const CopyStmt *statement, Oid *type)
 	return column;
 }
 
+/* llava_jsonl_check(column::text) */
+static Node *
+line_check(char *column)
+{
+	TypeCast   *cast = makeNode(TypeCast);
+	Oid			schema = extension_schema_required();
+
+	extension_check_unambiguous("llava_jsonl_check", TEXTOID);
+	cast->arg = (Node *) column_reference(list_make1(makeString(column)));
+	cast->typeName = makeTypeNameFromOid(TEXTOID, -1);
+	cast->location = -1;
+	return (Node *) makeFuncCall(list_make2(makeString(get_namespace_name(schema)),
+											makeString("llava_jsonl_check")),
+								 list_make1(cast), COERCE_EXPLICIT_CALL, -1);
+}
+
 /*
  * A jsonb or json column's input function takes only JSON.  A text column's takes
  * anything, so its lines are looked at in the WHERE clause.
  */
 static void
-rewrite_from(CopyStmt *statement, Oid schema)
+rewrite_from(CopyStmt *statement)
 {
 	Oid			type;
 	char	   *column = target_column(statement, &type);
@@ -342,8 +400,7 @@ rewrite_from(CopyStmt *statement, Oid schema)
 	statement->attlist = list_make1(makeString(column));
 	if (type != TEXTOID)
 		return;
-	check = (Node *) call_of_ours(schema, "llava_jsonl_check",
-								  (Node *) column_reference(list_make1(makeString(column))));
+	check = line_check(column);
 	if (statement->whereClause != NULL)
 		check = (Node *) makeBoolExpr(AND_EXPR, list_make2(check, statement->whereClause), -1);
 	statement->whereClause = check;
@@ -371,7 +428,7 @@ explain_line(void *arg)
 
 /* The same statement as core's csv. */
 static PlannedStmt *
-rewrite(PlannedStmt *original, const char *source, Oid schema)
+rewrite(PlannedStmt *original, const char *source)
 {
 	PlannedStmt *planned = copyObject(original);
 	CopyStmt   *statement = castNode(CopyStmt, planned->utilityStmt);
@@ -381,9 +438,9 @@ rewrite(PlannedStmt *original, const char *source, Oid schema)
 	statement->options = csv_options(pstate, statement);
 	free_parsestate(pstate);
 	if (statement->is_from)
-		rewrite_from(statement, schema);
+		rewrite_from(statement);
 	else
-		rewrite_to(statement, schema);
+		rewrite_to(statement);
 	return planned;
 }
 
@@ -402,19 +459,19 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
 {
-	Oid			schema = is_jsonl(pstmt->utilityStmt) ? extension_schema() : InvalidOid;
+	bool		ours = is_jsonl(pstmt->utilityStmt) && OidIsValid(extension_schema());
 	ErrorContextCallback explain = {error_context_stack, explain_line, NULL};
 	CopyStmt   *statement;
 	CopyPart   *part = NULL;
 	char	   *file;
 
 	/* In a database without the extension the format is core's to refuse. */
-	if (!OidIsValid(schema))
+	if (!ours)
 	{
 		hand_on(pstmt, source, read_only_tree, context, params, environment, dest, completion);
 		return;
 	}
-	pstmt = rewrite(pstmt, source, schema);
+	pstmt = rewrite(pstmt, source);
 	statement = castNode(CopyStmt, pstmt->utilityStmt);
 	file = statement->is_program ? NULL : statement->filename;
 	if (statement->is_from)
@@ -446,4 +503,6 @@ copy_jsonl_install(void)
 {
 	next_hook = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
+	next_analyze_hook = post_parse_analyze_hook;
+	post_parse_analyze_hook = bind_lines;
 }

@@ -317,8 +317,7 @@ export_open(FunctionCallInfo fcinfo, ExportShape *shape)
 	guc_level = NewGUCNestLevel();
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 							 false);
-	name = MemoryContextStrdup(context, SPI_cursor_open(NULL, sql_plan(statement), values, nulls,
-														true)->name);
+	name = MemoryContextStrdup(context, sql_open(statement, values, nulls)->name);
 	AtEOXact_GUC(false, guc_level);
 	SPI_finish();
 	return name;

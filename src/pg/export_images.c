@@ -274,7 +274,7 @@ take_row(ExportImages *export, HeapTuple row, TupleDesc desc)
 static void
 take_all(ExportImages *export, Datum *values, const char *nulls)
 {
-	Portal		cursor = SPI_cursor_open(NULL, sql_plan(SQL_EXPORT_IMAGES), values, nulls, true);
+	Portal		cursor = sql_open(SQL_EXPORT_IMAGES, values, nulls);
 
 	for (;;)
 	{

@@ -7,14 +7,19 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_extension.h"
 #include "commands/extension.h"
 #include "llava_zh.h"
+#include "miscadmin.h"
+#include "parser/parse_func.h"
 #include "utils/builtins.h"
+#include "utils/catcache.h"
 #include "utils/fmgroids.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/rel.h"
 
 /* Looked up again after any relation has changed: the extension comes and goes with its. */
@@ -160,4 +165,91 @@ extension_relation(const char *name)
 				 errmsg("extension \"llava_zh\" has no relation \"%s\"", name),
 				 errhint("ALTER EXTENSION llava_zh UPDATE;")));
 	return relation;
+}
+
+bool
+extension_has_function(Oid function)
+{
+	Oid			extension = getExtensionOfObject(ProcedureRelationId, function);
+
+	return OidIsValid(extension) && extension == get_extension_oid("llava_zh", true);
+}
+
+Oid
+extension_function(const char *name, const Oid *types, int n_types)
+{
+	Oid			schema = extension_schema_required();
+	Oid			function = GetSysCacheOid3(PROCNAMEARGSNSP, Anum_pg_proc_oid,
+										   CStringGetDatum(name),
+										   PointerGetDatum(buildoidvector(types, n_types)),
+										   ObjectIdGetDatum(schema));
+
+	if (!OidIsValid(function) || !extension_has_function(function))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_FUNCTION),
+				 errmsg("extension \"llava_zh\" has no function %s",
+						funcname_signature_string(name, n_types, NIL, types)),
+				 errhint("ALTER EXTENSION llava_zh UPDATE;")));
+	return function;
+}
+
+/* Whether it can be called with one argument of exactly this type. */
+static bool
+takes_one(Form_pg_proc function, Oid type)
+{
+	return function->pronargs > 0 && function->proargtypes.values[0] == type &&
+		function->pronargs - function->pronargdefaults <= 1;
+}
+
+void
+extension_check_unambiguous(const char *name, Oid type)
+{
+	Oid			schema = extension_schema_required();
+	CatCList   *functions = SearchSysCacheList1(PROCNAMEARGSNSP, CStringGetDatum(name));
+
+	for (int i = 0; i < functions->n_members; i++)
+	{
+		Form_pg_proc function = (Form_pg_proc) GETSTRUCT(&functions->members[i]->tuple);
+
+		if (function->pronamespace == schema && takes_one(function, type) &&
+			!extension_has_function(function->oid))
+			ereport(ERROR,
+					(errcode(ERRCODE_AMBIGUOUS_FUNCTION),
+					 errmsg("function %s makes a call of the extension's %s ambiguous",
+							format_procedure_qualified(function->oid), name),
+					 errhint("DROP FUNCTION %s;", format_procedure_qualified(function->oid))));
+	}
+	ReleaseSysCacheList(functions);
+}
+
+/* ERROR that names the function, if it has a name like ours and is not the extension's. */
+static void
+check_not_planted(Form_pg_proc function)
+{
+	if (strncmp(NameStr(function->proname), "llava_", strlen("llava_")) != 0 ||
+		extension_has_function(function->oid))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_FUNCTION),
+			 errmsg("function %s is in the schema of llava_zh and not its own",
+					format_procedure_qualified(function->oid)),
+			 errdetail("The extension's own functions could come to call it."),
+			 errhint("Drop or rename it, or CREATE EXTENSION llava_zh in a schema where nobody else has CREATE.")));
+}
+
+void
+extension_check_planted(Oid schema)
+{
+	Relation	catalog = table_open(ProcedureRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_proc_pronamespace, BTEqualStrategyNumber, F_OIDEQ,
+				ObjectIdGetDatum(schema));
+	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		check_not_planted((Form_pg_proc) GETSTRUCT(tuple));
+	systable_endscan(scan);
+	table_close(catalog, AccessShareLock);
 }

@@ -18,6 +18,7 @@
 #include "task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 static const char zh_conversation[] =
 "设计一个你和一个询问这张照片的人之间的对话。答案应该是视觉AI助手看到图像并回"
@@ -264,7 +265,10 @@ PG_FUNCTION_INFO_V1(llava_require_utf8);
 PG_FUNCTION_INFO_V1(llava_set_compression);
 PG_FUNCTION_INFO_V1(llava_ship_tasks);
 
-/* ERROR unless the database's encoding can hold what models say. */
+/*
+ * ERROR unless the database's encoding can hold what models say, or if the schema has a
+ * function that the script's names could be taken to mean.
+ */
 Datum
 llava_require_utf8(PG_FUNCTION_ARGS)
 {
@@ -274,6 +278,7 @@ llava_require_utf8(PG_FUNCTION_ARGS)
 				 errmsg("llava_zh needs a database with encoding UTF8, this one has %s",
 						GetDatabaseEncodingName()),
 				 errhint("CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0;")));
+	extension_check_planted(get_func_namespace(fcinfo->flinfo->fn_oid));
 	PG_RETURN_VOID();
 }
 

@@ -2,16 +2,17 @@
  * sql.c
  *	  Every SQL text of the extension, and the saved plans.
  *
- * "@." stands for the extension's schema.  Every name is qualified and every
- * operator is pg_catalog's as long as the search_path begins there; callers that
- * run with a user's search_path use statements marked so and OPERATOR() forms.
+ * "@." stands for the extension's schema, "@.name(" calls a function of ours (see
+ * bind.c).  Every name is qualified and every operator is pg_catalog's as long as
+ * the search_path begins there; callers that run with a user's search_path use
+ * statements marked so and OPERATOR() forms.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
 #include "catalog/namespace.h"
+#include "bind.h"
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "llava_zh.h"
 #include "miscadmin.h"
 #include "trust.h"
@@ -40,7 +41,7 @@ typedef struct Statement
 #define EXPORT_CHOSEN \
 	"c.keep IS NOT FALSE AND ($1 IS NULL OR c.task OPERATOR(pg_catalog.=) ANY ($1))" \
 	" AND ($2 IS NULL OR NOT c.flags OPERATOR(pg_catalog.&&) $2)" \
-	" AND ($3 IS NULL OR (@.llava_image_share(c.image, i.sha256, 0)" \
+	" AND ($3 IS NULL OR (@.llava_image_share(c.image, i.sha256, 0::bigint)" \
 	"   OPERATOR(pg_catalog.<) $4) OPERATOR(pg_catalog.=) $3)"
 #define EXPORT_ORDER \
 	"@.llava_image_share(c.image, i.sha256, $5), c.image, c.task COLLATE pg_catalog.\"C\""
@@ -463,11 +464,10 @@ static const Statement statements[SQL_STATEMENTS] = {
 		 * kept
 		 */
 		"WITH valid AS MATERIALIZED (SELECT (s.sample).image, (s.sample).task, (s.sample).sha256,"
-		"   @.llava_image_share((s.sample).image, (s.sample).sha256, 1) AS share"
-		"  FROM (SELECT @.llava_exported(format => $7, tasks => $1, without_flags => $2,"
-		"   split => CASE WHEN $3 THEN 'validation' WHEN NOT $3 THEN 'train' END,"
-		"   validation => $4, image_name => $8, data_urls => $6, cutoff_len => $9) AS sample"
-		"   OFFSET 0) s), "
+		"   @.llava_image_share((s.sample).image, (s.sample).sha256, 1::bigint) AS share"
+		"  FROM (SELECT @.llava_exported($7, $1, $2, false,"
+		"    CASE WHEN $3 THEN 'validation' WHEN NOT $3 THEN 'train' END, $4, 'first'::text, $8,"
+		"    NULL::text, NULL::bigint, $6, $9) AS sample OFFSET 0) s), "
 		"weights AS (SELECT DISTINCT ON (name) name, weight FROM @.llava_task"
 		"  ORDER BY name, version DESC), "
 		"have AS (SELECT w.name, w.weight::pg_catalog.numeric AS weight, pg_catalog.count(v.task) AS n"
@@ -489,8 +489,10 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
 	"TTBdlBtti"},
 	[SQL_EXPORT_IMAGES] = {
-		"SELECT image, file_name FROM @.llava_export_list($1, $2, $3, $4, $5, $6)"
-		" ORDER BY file_name COLLATE pg_catalog.\"C\", image",
+		"SELECT (s.sample).image, (s.sample).file_name"
+		" FROM (SELECT @.llava_export_list($1, $2, $3, $4, $5, $6, NULL::bigint) AS sample"
+		"  OFFSET 0) s"
+		" ORDER BY (s.sample).file_name COLLATE pg_catalog.\"C\", (s.sample).image",
 	"TTBtdt"},
 	[SQL_EXPORT_IMAGE_FACTS] = {
 		/* the length without a look at the bytes */
@@ -503,9 +505,12 @@ static const Statement statements[SQL_STATEMENTS] = {
 /* Of statements that run with another role's rights. */
 #define SAFE_SEARCH_PATH "pg_catalog, pg_temp"
 
-static SPIPlanPtr plans[SQL_STATEMENTS];
-static int	running[SQL_STATEMENTS];	/* executions under way: not to be
-										 * freed */
+static struct
+{
+	BoundText  *bound;
+	SPIPlanPtr	plan;			/* NULL: there is none yet */
+	int			running;		/* executions under way: it is not freed */
+}			plans[SQL_STATEMENTS];
 static Oid	plans_schema = InvalidOid;
 static char plans_schema_name[NAMEDATALEN];
 
@@ -555,37 +560,16 @@ forget_plans_of_another_schema(Oid schema)
 		return;
 	for (int i = 0; i < SQL_STATEMENTS; i++)
 	{
-		if (plans[i] != NULL && running[i] == 0)
-			SPI_freeplan(plans[i]);
-		plans[i] = NULL;
+		/* a plan that runs keeps its text, for good */
+		if (plans[i].plan != NULL && plans[i].running == 0)
+			SPI_freeplan(plans[i].plan);
+		plans[i].plan = NULL;
+		if (plans[i].bound != NULL && plans[i].running == 0)
+			bind_free(plans[i].bound);
+		plans[i].bound = NULL;
 	}
 	plans_schema = schema;
 	strlcpy(plans_schema_name, name, NAMEDATALEN);
-}
-
-static char *
-statement_text(const Statement *statement)
-{
-	StringInfoData sql;
-	const char *schema = quote_identifier(plans_schema_name);
-	bool		in_literal = false;
-
-	initStringInfo(&sql);
-	for (const char *c = statement->text; *c != '\0'; c++)
-	{
-		if (*c == '\'')
-			in_literal = !in_literal;
-		if (c[0] != '@' || c[1] != '.')
-			appendStringInfoChar(&sql, *c);
-		else
-			for (const char *s = schema; *s != '\0'; s++)
-			{
-				appendStringInfoChar(&sql, *s);
-				if (*s == '\'' && in_literal)
-					appendStringInfoChar(&sql, *s);
-			}
-	}
-	return sql.data;
 }
 
 /* An error may have ended executions under way. */
@@ -593,35 +577,43 @@ static void
 end_of_transaction(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
-		memset(running, 0, sizeof(running));
+		for (int i = 0; i < SQL_STATEMENTS; i++)
+			plans[i].running = 0;
 }
 
-SPIPlanPtr
-sql_plan(SqlStatement statement)
+static BoundText *
+bind_statement(const Statement *statement)
+{
+	Oid			types[MAX_ARGUMENTS];
+	int			n = strlen(statement->types);
+
+	Assert(n <= MAX_ARGUMENTS);
+	for (int i = 0; i < n; i++)
+		types[i] = argument_type(statement->types[i]);
+	return bind_text(statement->text, plans_schema_name, types, n);
+}
+
+static SPIPlanPtr
+statement_plan(SqlStatement statement)
 {
 	static bool watching;
-	const Statement *s = &statements[statement];
-	Oid			types[MAX_ARGUMENTS];
-	int			n = strlen(s->types);
 	SPIPlanPtr	plan;
 
 	if (!watching)
 		RegisterXactCallback(end_of_transaction, NULL);
 	watching = true;
 	forget_plans_of_another_schema(extension_schema_required());
-	if (plans[statement] != NULL)
-		return plans[statement];
+	if (plans[statement].plan != NULL)
+		return plans[statement].plan;
 
-	Assert(n <= MAX_ARGUMENTS);
-	for (int i = 0; i < n; i++)
-		types[i] = argument_type(s->types[i]);
-	/* planned once: every statement is a lookup by key, whatever the values */
-	plan = SPI_prepare_cursor(statement_text(s), n, types, CURSOR_OPT_GENERIC_PLAN);
+	if (plans[statement].bound == NULL)
+		plans[statement].bound = bind_statement(&statements[statement]);
+	plan = bind_prepare(plans[statement].bound);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare of statement %d: %s", statement,
 			 SPI_result_code_string(SPI_result));
 	SPI_keepplan(plan);
-	plans[statement] = plan;
+	plans[statement].plan = plan;
 	return plan;
 }
 
@@ -635,12 +627,12 @@ judged_plan(SqlStatement statement)
 {
 	for (;;)
 	{
-		SPIPlanPtr	plan = sql_plan(statement);
+		SPIPlanPtr	plan = statement_plan(statement);
 
 		if (trust_check_query(linitial(SPI_plan_get_plan_sources(plan))))
 			return plan;
-		plans[statement] = NULL;
-		if (running[statement] == 0)
+		plans[statement].plan = NULL;
+		if (plans[statement].running == 0)
 			SPI_freeplan(plan);
 		CHECK_FOR_INTERRUPTS();
 	}
@@ -649,16 +641,18 @@ judged_plan(SqlStatement statement)
 static uint64
 run_plan(SqlStatement statement, SPIPlanPtr plan, Datum *values, const char *nulls, long limit)
 {
+	ParamListInfo list = bind_values(plans[statement].bound, values, nulls);
 	int			rc;
 
-	running[statement]++;
-	rc = SPI_execute_plan(plan, values, nulls, false, limit);
-	running[statement]--;
+	plans[statement].running++;
+	rc = SPI_execute_plan_with_paramlist(plan, list, false, limit);
+	plans[statement].running--;
 	/* it was replaced while it ran */
-	if (plan != plans[statement] && running[statement] == 0)
+	if (plan != plans[statement].plan && plans[statement].running == 0)
 		SPI_freeplan(plan);
 	if (rc < 0)
 		elog(ERROR, "statement %d: %s", statement, SPI_result_code_string(rc));
+	pfree(list);
 	return SPI_processed;
 }
 
@@ -681,7 +675,7 @@ sql_run(SqlStatement statement, Datum *values, const char *nulls, long limit)
 	uint64		processed;
 
 	if (!trust_is_on())
-		return run_plan(statement, sql_plan(statement), values, nulls, limit);
+		return run_plan(statement, statement_plan(statement), values, nulls, limit);
 
 	/*
 	 * settings that triggers change, of strangers' referencing tables too,
@@ -692,4 +686,13 @@ sql_run(SqlStatement statement, Datum *values, const char *nulls, long limit)
 	processed = run_plan(statement, judged_plan(statement), values, nulls, limit);
 	AtEOXact_GUC(false, level);
 	return processed;
+}
+
+Portal
+sql_open(SqlStatement statement, Datum *values, const char *nulls)
+{
+	SPIPlanPtr	plan = statement_plan(statement);
+
+	return SPI_cursor_open_with_paramlist(NULL, plan,
+										  bind_values(plans[statement].bound, values, nulls), true);
 }
