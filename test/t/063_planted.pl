@@ -80,7 +80,9 @@ my %writes = (
 	'images' => "SELECT e::text FROM llava_export_images('$folder/out') AS e",
 	'prepared' => "SELECT e::text FROM llava_export_images('$folder/prepared', prepared => true, mix => true, split => 'train') AS e",
 	'enqueue' => "SELECT llava_enqueue(2, 'detail_en')::text", 'retry' => 'SELECT llava_retry()::text',
-	'forget' => "SELECT llava_forget(3, 'letter')::text", 'pause' => "SELECT llava_pause('sim')::text",
+	'forget' => "SELECT llava_forget(3, 'letter')::text",
+	'forget resting' => "SELECT llava_forget((SELECT min(image) FROM llava_pending WHERE failure IS NOT NULL), 'letter')::text",
+	'pause' => "SELECT llava_pause('sim')::text",
 	'resume' => "SELECT llava_resume('sim')::text", 'start' => "SELECT (llava_start() > 0)::text",
 	'generate' => "SELECT (llava_generate($png, 'detail') IS NOT NULL)::text");
 %call = (%call, %writes);
@@ -377,6 +379,16 @@ $node->safe_psql('postgres', "$hostile CALL llava.llava_load('$folder/load'::tex
 is(sql("SELECT count(*) FROM llava_image WHERE path LIKE '%one.png'"), '1', 'a folder is loaded');
 ok($node->wait_query("SELECT count(*) = 0 FROM llava.llava_pending WHERE failure IS NULL"), 'and all is done');
 nothing_ran('what writes');
+
+# ---- a search_path that a trigger of the queue's owner leaves behind, under which other operators would be found ----
+
+sql("CREATE ROLE queue; GRANT USAGE, CREATE ON SCHEMA llava, public TO queue; ALTER TABLE llava_pending OWNER TO queue;
+	SET ROLE queue; CREATE FUNCTION public.leave_path() RETURNS trigger LANGUAGE plpgsql AS
+		'BEGIN PERFORM pg_catalog.set_config(''search_path'', ''public, pg_catalog'', false); RETURN OLD; END';
+	CREATE TRIGGER leave_path BEFORE DELETE ON llava_pending FOR EACH ROW EXECUTE FUNCTION public.leave_path()");
+my $left = called('', 'forget resting')->{'forget resting'};
+like($left, qr/^1$|would run function public\./, 'the picture is forgotten, or it is said what is in the way');
+is($node->safe_psql('postgres', 'SELECT is_called, last_value FROM kit.loot'), 'f|1', 'no planted operator ran');
 
 # ---- before the extension comes ----
 
