@@ -5,6 +5,12 @@
 -- depend on.  test/t/055_upgrade.pl compares the outcome with a fresh installation.
 -- A part's @.name is spelled @extschema@.name here.
 
+-- Refuses a schema in which others have functions named like ours.
+CREATE FUNCTION @extschema@.llava_require_utf8() RETURNS void
+	LANGUAGE c AS 'MODULE_PATHNAME';
+SELECT @extschema@.llava_require_utf8();
+DROP FUNCTION @extschema@.llava_require_utf8();
+
 SET LOCAL search_path = pg_catalog, pg_temp;
 
 --

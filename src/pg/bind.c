@@ -245,7 +245,7 @@ bind_prepare(BoundText *bound)
 	SPIPrepareOptions options = {0};
 
 	options.parserSetup = set_up_parser;
-	options.parserSetupArg = text;
+	options.parserSetupArg = bound;
 
 	/* planned once: every statement is a lookup by key, whatever the values */
 	options.cursorOptions = CURSOR_OPT_GENERIC_PLAN;

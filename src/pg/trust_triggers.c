@@ -11,12 +11,10 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
-#include "commands/extension.h"
 #include "commands/trigger.h"
 #include "judge.h"
 #include "llava_zh.h"
@@ -114,13 +112,6 @@ shipped_definition(int entry)
 					own_triggers[entry].function);
 }
 
-static bool
-function_is_ours(Oid function)
-{
-	return getExtensionOfObject(ProcedureRelationId, function) ==
-		get_extension_oid("llava_zh", true);
-}
-
 /* Whether one of our triggers is as the script makes it. */
 static bool
 is_as_shipped(const Trigger *trigger, int entry)
@@ -128,7 +119,7 @@ is_as_shipped(const Trigger *trigger, int entry)
 	Datum		definition = DirectFunctionCall1(pg_get_triggerdef,
 												 ObjectIdGetDatum(trigger->tgoid));
 
-	return function_is_ours(trigger->tgfoid) &&
+	return extension_has_function(trigger->tgfoid) &&
 		strcmp(TextDatumGetCString(definition),
 			   psprintf("CREATE %s", shipped_definition(entry))) == 0;
 }
