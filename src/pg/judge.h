@@ -14,8 +14,9 @@
 typedef struct Judge
 {
 	Oid			acting;			/* with whose rights the statement runs */
-	LOCKMODE	mode;			/* of children */
+	LOCKMODE	mode;			/* of dependents */
 	Relation	rel;			/* the relation whose code is looked at */
+	bool		deletes;		/* the statement deletes rows */
 	TrustBasis *basis;			/* all that was looked at */
 	List	   *types;			/* OIDs looked at for this relation's owner */
 	List	   *findings;		/* TrustFinding */
@@ -24,44 +25,47 @@ typedef struct Judge
 	const char *object;
 	const char *remedy;
 	bool		only_builtin;	/* functions must be pg_catalog's own */
-}			Judge;
+} Judge;
 
 /* Adds a finding about judge->object. */
-extern void judge_found(Judge * judge, Oid owner, char *reason);
+extern void judge_found(Judge *judge, Oid owner, char *reason);
 
 /* "public.llava_reply", quoted. */
 extern char *judge_relation_name(Relation rel);
 
 /* Whether code of this role may run where the table's owner's may. */
-extern bool judge_trusts(const Judge * judge, Oid role);
+extern bool judge_trusts(const Judge *judge, Oid role);
 
 /* "role app", or "PUBLIC" for ACL_ID_PUBLIC. */
 extern const char *judge_role(Oid role);
 
 /* Sets what the next findings are about: an object as core's messages call it. */
-extern void judge_look_at(Judge * judge, Oid catalog, Oid object, char *remedy);
+extern void judge_look_at(Judge *judge, Oid catalog, Oid object, char *remedy);
 
 /* False if the relation was looked at before. */
-extern bool judge_is_new(Judge * judge, Oid relation);
+extern bool judge_is_new(Judge *judge, Oid relation);
+
+/* Locks a relation that the statement will reach. */
+extern void judge_lock(Judge *judge, Oid relation);
 
 /* Another relation, with all that it can run. */
-extern void judge_relation(Judge * judge, Oid relation);
+extern void judge_relation(Judge *judge, Oid relation);
 
 /* ---- trust_code.c ---- */
 
-extern void judge_function(Judge * judge, Oid function);
+extern void judge_function(Judge *judge, Oid function);
 
 /* All functions, domains and relations that an expression, query or list of them uses. */
-extern void judge_code(Judge * judge, Node *node);
+extern void judge_code(Judge *judge, Node *node);
 
 /* The same, of an expression as the catalogues store it; NULL: none. */
-extern void judge_stored_code(Judge * judge, const char *stored);
+extern void judge_stored_code(Judge *judge, const char *stored);
 
 /* A column's type: its owner, and the constraints of domains in it. */
-extern void judge_type(Judge * judge, Oid type);
+extern void judge_type(Judge *judge, Oid type);
 
 /* ---- trust_triggers.c ---- */
 
-extern void judge_triggers(Judge * judge);
+extern void judge_triggers(Judge *judge);
 
 #endif							/* LLAVA_JUDGE_H */

@@ -36,7 +36,7 @@ typedef struct Reason
 	char	   *reason;
 	int64		files;
 	char	   *example;
-}			Reason;
+} Reason;
 
 PG_FUNCTION_INFO_V1(llava_load);
 
@@ -162,7 +162,7 @@ take_file(Load *load, const char *name)
 
 /* One name of a folder, in the memory of one file. */
 static void
-load_entry(Load *load, const LoadEntry * entry, const char *name)
+load_entry(Load *load, const LoadEntry *entry, const char *name)
 {
 	MemoryContext caller;
 
@@ -349,7 +349,7 @@ reasons_detail(const Load *load)
 	appendStringInfoString(&lines, "Skipped, with the first of each kind:");
 	foreach(cell, load->reasons)
 	{
-		const		Reason *reason = lfirst(cell);
+		const Reason *reason = lfirst(cell);
 
 		appendStringInfo(&lines, "\n" INT64_FORMAT " x %s, as %s", reason->files, reason->reason,
 						 reason->example);

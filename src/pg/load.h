@@ -13,14 +13,14 @@ typedef struct LoadFile
 {
 	bool		skipped;		/* it could not be read */
 	char		name[FLEXIBLE_ARRAY_MEMBER];	/* below the directory */
-}			LoadFile;
+} LoadFile;
 
 /* What became of files that were stored; rolled back with their rows. */
 typedef struct LoadCounts
 {
 	int64		queued;
 	int64		stopped;
-}			LoadCounts;
+} LoadCounts;
 
 typedef struct Load
 {

@@ -24,7 +24,7 @@
 #define READ_CHUNK (1024 * 1024)
 
 void
-load_files_open(LoadFiles * files, const char *directory)
+load_files_open(LoadFiles *files, const char *directory)
 {
 	files->file = -1;
 	files->listing = NULL;
@@ -100,7 +100,7 @@ compare_entries(const ListCell *a, const ListCell *b)
 }
 
 static void
-close_listing(LoadFiles * files)
+close_listing(LoadFiles *files)
 {
 	if (files->listing != NULL)
 		closedir(files->listing);
@@ -108,7 +108,7 @@ close_listing(LoadFiles * files)
 }
 
 bool
-load_files_list(LoadFiles * files, const char *name, List **entries)
+load_files_list(LoadFiles *files, const char *name, List **entries)
 {
 	int			fd = open_below(files->top, name, O_RDONLY | O_DIRECTORY);
 	struct dirent *entry;
@@ -143,7 +143,7 @@ load_files_list(LoadFiles * files, const char *name, List **entries)
 }
 
 bool
-load_files_open_file(LoadFiles * files, const char *name, off_t *size)
+load_files_open_file(LoadFiles *files, const char *name, off_t *size)
 {
 	struct stat facts;
 	int			failure = EINVAL;
@@ -164,7 +164,7 @@ load_files_open_file(LoadFiles * files, const char *name, off_t *size)
 }
 
 ssize_t
-load_files_read(LoadFiles * files, char *bytes, size_t size)
+load_files_read(LoadFiles *files, char *bytes, size_t size)
 {
 	size_t		done = 0;
 
@@ -186,7 +186,7 @@ load_files_read(LoadFiles * files, char *bytes, size_t size)
 }
 
 void
-load_files_close_file(LoadFiles * files)
+load_files_close_file(LoadFiles *files)
 {
 	if (files->file >= 0)
 		close(files->file);
@@ -194,7 +194,7 @@ load_files_close_file(LoadFiles * files)
 }
 
 void
-load_files_close(LoadFiles * files)
+load_files_close(LoadFiles *files)
 {
 	if (!files->is_open)
 		return;

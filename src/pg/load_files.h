@@ -20,32 +20,32 @@ typedef struct LoadFiles
 	int			top;
 	int			file;			/* that is being read; else -1 */
 	DIR		   *listing;		/* of a folder; else NULL */
-}			LoadFiles;
+} LoadFiles;
 
 /* A name in a folder. */
 typedef struct LoadEntry
 {
 	bool		is_folder;
 	char		name[FLEXIBLE_ARRAY_MEMBER];
-}			LoadEntry;
+} LoadEntry;
 
 /* ERROR if the folder cannot be opened. */
-extern void load_files_open(LoadFiles * files, const char *directory);
+extern void load_files_open(LoadFiles *files, const char *directory);
 
 /*
  * The regular files and folders in a folder, palloc'd in the current context and sorted
  * by the bytes of their names.  false with errno: these are not all.
  */
-extern bool load_files_list(LoadFiles * files, const char *name, List **entries);
+extern bool load_files_list(LoadFiles *files, const char *name, List **entries);
 
 /* A regular file, its size in *size; false with errno. */
-extern bool load_files_open_file(LoadFiles * files, const char *name, off_t *size);
+extern bool load_files_open_file(LoadFiles *files, const char *name, off_t *size);
 
 /* Up to size bytes of that file: how many there are, or -1 with errno. */
-extern ssize_t load_files_read(LoadFiles * files, char *bytes, size_t size);
+extern ssize_t load_files_read(LoadFiles *files, char *bytes, size_t size);
 
-extern void load_files_close_file(LoadFiles * files);
+extern void load_files_close_file(LoadFiles *files);
 
-extern void load_files_close(LoadFiles * files);
+extern void load_files_close(LoadFiles *files);
 
 #endif							/* LLAVA_LOAD_FILES_H */

@@ -33,7 +33,7 @@ typedef struct Attempt
 {
 	ErrorData  *error;			/* or NULL; then nothing was stored */
 	bool		at_commit;		/* it was the commit that failed */
-}			Attempt;
+} Attempt;
 
 /* ---- one file ---- */
 
@@ -92,7 +92,7 @@ add_image(Load *load, const char *path, bytea *bytes)
 
 /* The bytes of the open file, less if it has shrunk; NULL if they cannot be read. */
 static bytea *
-read_bytes(Load *load, LoadFile * file, size_t size)
+read_bytes(Load *load, LoadFile *file, size_t size)
 {
 	bytea	   *bytes = MemoryContextAllocHuge(load->file_context, VARHDRSZ + size);
 	ssize_t		n = load_files_read(&load->in, VARDATA(bytes), size);
@@ -110,7 +110,7 @@ read_bytes(Load *load, LoadFile * file, size_t size)
 
 /* A file's row, with its bytes. */
 static void
-add_file(Load *load, LoadFile * file, const char *path)
+add_file(Load *load, LoadFile *file, const char *path)
 {
 	off_t		size;
 	bytea	   *bytes;
@@ -129,7 +129,7 @@ add_file(Load *load, LoadFile * file, const char *path)
 }
 
 static void
-store_file(Load *load, LoadFile * file)
+store_file(Load *load, LoadFile *file)
 {
 	MemoryContext caller = MemoryContextSwitchTo(load->file_context);
 	char	   *path = psprintf("%s%s", load->prefix, file->name);
@@ -236,7 +236,7 @@ is_of_every_row(const Load *load, const ErrorData *error)
 
 /* The row of a file was refused for its own sake: a WARNING, and it is skipped. */
 static void
-refuse(Load *load, const LoadFile * file, const ErrorData *error)
+refuse(Load *load, const LoadFile *file, const ErrorData *error)
 {
 	load->refused++;
 	load_count_skipped(load, psprintf("SQLSTATE %s", unpack_sql_state(error->sqlerrcode)),

@@ -10,7 +10,6 @@
 
 #include "access/xact.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "llava_zh.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
@@ -29,10 +28,10 @@ typedef struct Verdict
 {
 	Oid			relation;
 	Oid			acting;
-	bool		has_children;
+	bool		deletes;
 	TrustBasis	basis;
 	TrustFinding *finding;		/* the first; NULL: it can be trusted */
-}			Verdict;
+} Verdict;
 
 static MemoryContext verdicts_context;
 static List *verdicts;
@@ -168,7 +167,7 @@ trust_is_on(void)
 /* ---- verdicts ---- */
 
 static Verdict *
-find_verdict(Oid relation, Oid acting)
+find_verdict(Oid relation, Oid acting, bool deletes)
 {
 	ListCell   *cell;
 
@@ -176,14 +175,15 @@ find_verdict(Oid relation, Oid acting)
 	{
 		Verdict    *verdict = lfirst(cell);
 
-		if (verdict->relation == relation && verdict->acting == acting)
+		if (verdict->relation == relation && verdict->acting == acting &&
+			verdict->deletes == deletes)
 			return verdict;
 	}
 	return NULL;
 }
 
 static TrustFinding *
-copy_finding(const TrustFinding * finding)
+copy_finding(const TrustFinding *finding)
 {
 	TrustFinding *copy = palloc(sizeof(TrustFinding));
 
@@ -195,15 +195,16 @@ copy_finding(const TrustFinding * finding)
 }
 
 static void
-keep_verdict(Oid relation, Oid acting, const TrustBasis * basis, const TrustFinding * finding)
+keep_verdict(Oid relation, Oid acting, bool deletes, const TrustBasis *basis, const TrustFinding *finding)
 {
 	MemoryContext caller = MemoryContextSwitchTo(verdicts_context);
 	Verdict    *verdict = palloc(sizeof(Verdict));
 
 	verdict->relation = relation;
 	verdict->acting = acting;
-	verdict->has_children = has_subclass(relation);
+	verdict->deletes = deletes;
 	verdict->basis.relations = list_copy(basis->relations);
+	verdict->basis.dependents = list_copy(basis->dependents);
 	verdict->basis.functions = list_copy(basis->functions);
 	verdict->basis.types = list_copy(basis->types);
 	verdict->finding = finding == NULL ? NULL : copy_finding(finding);
@@ -213,7 +214,7 @@ keep_verdict(Oid relation, Oid acting, const TrustBasis * basis, const TrustFind
 
 /* All findings about a relation; names in them are qualified. */
 static List *
-judge_now(Oid relation, Oid acting, LOCKMODE mode, TrustBasis * basis)
+judge_now(Oid relation, Oid acting, LOCKMODE mode, bool deletes, TrustBasis *basis)
 {
 	int			level = NewGUCNestLevel();
 	List	   *findings;
@@ -222,7 +223,7 @@ judge_now(Oid relation, Oid acting, LOCKMODE mode, TrustBasis * basis)
 							 GUC_ACTION_SAVE, true, 0, false);
 	(void) set_config_option("quote_all_identifiers", "off", PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
-	findings = trust_judge(relation, acting, mode, basis);
+	findings = trust_judge(relation, acting, mode, deletes, basis);
 	AtEOXact_GUC(false, level);
 	return findings;
 }
@@ -232,35 +233,45 @@ trust_findings(Oid relation, Oid acting)
 {
 	TrustBasis	basis;
 
-	return judge_now(relation, acting, AccessShareLock, &basis);
+	return judge_now(relation, acting, AccessShareLock, true, &basis);
 }
 
-/* The first finding about a relation, in the current context; NULL: it can be trusted. */
 static TrustFinding *
-verdict_on(Oid relation, Oid acting, LOCKMODE mode)
+judge_and_keep(Oid relation, Oid acting, LOCKMODE mode, bool deletes)
 {
-	Verdict    *verdict = find_verdict(relation, acting);
 	uint64		changes_before = changes;
 	TrustBasis	basis;
-	List	   *findings;
+	List	   *findings = judge_now(relation, acting, mode, deletes, &basis);
 
-	/* a child may be new, or not locked yet in this transaction */
-	if (verdict != NULL && verdict->has_children)
-		(void) find_all_inheritors(relation, mode, NULL);
-	verdict = find_verdict(relation, acting);
-	if (verdict != NULL)
-		return verdict->finding == NULL ? NULL : copy_finding(verdict->finding);
-
-	findings = judge_now(relation, acting, mode, &basis);
 	if (changes == changes_before)
-		keep_verdict(relation, acting, &basis, findings == NIL ? NULL : linitial(findings));
+		keep_verdict(relation, acting, deletes, &basis, findings == NIL ? NULL : linitial(findings));
 	return findings == NIL ? NULL : linitial(findings);
+}
+
+/*
+ * The first finding about a relation, in the current context; NULL: it can be trusted.
+ * A verdict that is known counts only when what the statement will reach is locked in
+ * this transaction too: to lock it makes known what has changed.
+ */
+static TrustFinding *
+verdict_on(Oid relation, Oid acting, LOCKMODE mode, bool deletes)
+{
+	Verdict    *verdict = find_verdict(relation, acting, deletes);
+	List	   *dependents = verdict == NULL ? NIL : list_copy(verdict->basis.dependents);
+	ListCell   *cell;
+
+	foreach(cell, dependents)
+		LockRelationOid(lfirst_oid(cell), mode);
+	verdict = find_verdict(relation, acting, deletes);
+	if (verdict == NULL)
+		return judge_and_keep(relation, acting, mode, deletes);
+	return verdict->finding == NULL ? NULL : copy_finding(verdict->finding);
 }
 
 /* ---- the gate ---- */
 
 static void
-refuse(const TrustFinding * finding, Oid acting)
+refuse(const TrustFinding *finding, Oid acting)
 {
 	char	   *schema = get_namespace_name(get_rel_namespace(finding->relation));
 	char	   *relation = get_rel_name(finding->relation);
@@ -282,43 +293,60 @@ trust_refused(const ErrorData *error)
 }
 
 static void
-check_relation(Oid relation, LOCKMODE mode)
+check_relation(Oid relation, LOCKMODE mode, bool deletes)
 {
 	TrustFinding *finding;
 
 	if (relation < FirstNormalObjectId)
 		return;
-	finding = verdict_on(relation, GetUserId(), mode);
+	finding = verdict_on(relation, GetUserId(), mode, deletes);
 	if (finding != NULL)
 		refuse(finding, GetUserId());
 }
 
-/* Context of lock_relations. */
+/* A relation that a statement names. */
 typedef struct Touched
 {
-	List	   *relations;		/* OIDs */
-	List	   *modes;			/* ints, beside them */
-}			Touched;
+	Oid			relation;
+	LOCKMODE	mode;
+	bool		deletes;
+} Touched;
+
+static bool touched_walker(Node *node, List **touched);
+
+static void
+touch_relations(Query *query, List **touched)
+{
+	ListCell   *cell;
+	int			number = 0;
+
+	foreach(cell, query->rtable)
+	{
+		RangeTblEntry *entry = lfirst(cell);
+		Touched    *t;
+
+		number++;
+		if (entry->rtekind != RTE_RELATION)
+			continue;
+		t = palloc(sizeof(Touched));
+		t->relation = entry->relid;
+		t->mode = entry->rellockmode;
+		t->deletes = query->commandType == CMD_DELETE && query->resultRelation == number;
+		*touched = lappend(*touched, t);
+	}
+	(void) query_tree_walker(query, touched_walker, touched, 0);
+}
 
 static bool
-touched_walker(Node *node, Touched * touched)
+touched_walker(Node *node, List **touched)
 {
 	if (node == NULL)
 		return false;
-	if (IsA(node, RangeTblEntry))
+	if (IsA(node, Query))
 	{
-		RangeTblEntry *entry = (RangeTblEntry *) node;
-
-		if (entry->rtekind == RTE_RELATION)
-		{
-			touched->relations = lappend_oid(touched->relations, entry->relid);
-			touched->modes = lappend_int(touched->modes, entry->rellockmode);
-		}
+		touch_relations((Query *) node, touched);
 		return false;
 	}
-	if (IsA(node, Query))
-		return query_tree_walker((Query *) node, touched_walker, touched,
-								 QTW_EXAMINE_RTES_BEFORE);
 	return expression_tree_walker(node, touched_walker, touched);
 }
 
@@ -327,26 +355,34 @@ touched_walker(Node *node, Touched * touched)
  * what is looked at under them is what the execution that follows will meet.
  */
 bool
-trust_check_query(CachedPlanSource * source)
+trust_check_query(CachedPlanSource *source)
 {
-	Touched		touched = {NIL, NIL};
-	ListCell   *relation;
-	ListCell   *mode;
+	List	   *touched = NIL;
+	ListCell   *cell;
 
 	if (!source->is_valid)
 		return false;
 	(void) touched_walker((Node *) source->query_list, &touched);
-	forboth(relation, touched.relations, mode, touched.modes)
-		LockRelationOid(lfirst_oid(relation), lfirst_int(mode));
+	foreach(cell, touched)
+	{
+		Touched    *t = lfirst(cell);
+
+		LockRelationOid(t->relation, t->mode);
+	}
 	AcceptInvalidationMessages();
 	if (!source->is_valid)
 		return false;
-	forboth(relation, touched.relations, mode, touched.modes)
-		check_relation(lfirst_oid(relation), lfirst_int(mode));
+	foreach(cell, touched)
+	{
+		Touched    *t = lfirst(cell);
+
+		check_relation(t->relation, t->mode, t->deletes);
+	}
 	/* sequences: nextval's argument is a constant of type regclass */
-	foreach(relation, source->relationOids)
-		if (get_rel_relkind(lfirst_oid(relation)) == RELKIND_SEQUENCE)
-		check_relation(lfirst_oid(relation), AccessShareLock);
+	foreach(cell, source->relationOids)
+		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_SEQUENCE)
+		check_relation(lfirst_oid(cell), AccessShareLock, false);
+	list_free_deep(touched);
 	return source->is_valid;
 }
 
@@ -354,15 +390,23 @@ void
 trust_check_worker_relations(void)
 {
 	static const char *const relations[] = {
-		"llava_task", "llava_image", "llava_hash", "llava_pending", "llava_interrupted",
+		"llava_pending", "llava_task", "llava_image", "llava_hash", "llava_interrupted",
 		"llava_reply", "llava_conversation", "llava_usage", "llava_call_seq"
+	};
+	enum
+	{
+		QUEUE
 	};
 
 	for (int i = 0; i < lengthof(relations); i++)
 	{
 		Oid			relation = extension_relation(relations[i]);
 
+		/*
+		 * rows are deleted of the queue only; those of others go with their
+		 * pictures
+		 */
 		if (ConditionalLockRelationOid(relation, AccessShareLock))
-			check_relation(relation, AccessShareLock);
+			check_relation(relation, AccessShareLock, i == QUEUE);
 	}
 }

@@ -27,7 +27,7 @@ typedef struct TrustFinding
 								 * it */
 	char	   *reason;			/* a phrase with the object as its subject */
 	char	   *remedy;			/* an SQL command */
-}			TrustFinding;
+} TrustFinding;
 
 /*
  * From trust_begin to trust_end sql_run judges the relations of its statements, as
@@ -44,7 +44,7 @@ extern bool trust_is_on(void);
  * 42501 that names the object, with the remedy as its hint, if a relation cannot be
  * trusted.
  */
-extern bool trust_check_query(CachedPlanSource * source);
+extern bool trust_check_query(CachedPlanSource *source);
 
 /*
  * The same for all relations that the worker writes and reads, as the current user: so
@@ -68,16 +68,20 @@ extern bool trust_refused(const ErrorData *error);
 typedef struct TrustBasis
 {
 	List	   *relations;		/* OIDs */
+	List	   *dependents;		/* OIDs: those of them that a statement
+								 * reaches through the judged one, its
+								 * children and the tables whose foreign keys
+								 * follow it */
 	List	   *functions;		/* hash values of syscache PROCOID */
 	List	   *types;			/* hash values of syscache TYPEOID */
-}			TrustBasis;
+} TrustBasis;
 
 /*
- * Judges one relation and, recursively, its children, what its policies read, and what
- * foreign keys that reference it run; the children are locked in this mode.  A list of
- * TrustFinding in the current context; NIL: the relation can be trusted.  Runs none of
+ * Judges one relation and, recursively, its children, what its policies read, and, where
+ * rows are deleted, what foreign keys that reference it run.  Children and referencing
+ * tables are locked in this mode, which the statement needs.  A list of TrustFinding in the current context; NIL: the relation can be trusted.  Runs none of
  * the code that it looks at.
  */
-extern List *trust_judge(Oid relation, Oid acting, LOCKMODE mode, TrustBasis * basis);
+extern List *trust_judge(Oid relation, Oid acting, LOCKMODE mode, bool deletes, TrustBasis *basis);
 
 #endif							/* LLAVA_TRUST_H */

@@ -41,7 +41,7 @@ trust_function_owner(Oid function)
 
 /* The functions that an aggregate is made of have owners of their own. */
 static void
-judge_aggregate(Judge * judge, Oid function)
+judge_aggregate(Judge *judge, Oid function)
 {
 	HeapTuple	tuple = SearchSysCache1(AGGFNOID, ObjectIdGetDatum(function));
 	Form_pg_aggregate form;
@@ -63,7 +63,7 @@ judge_aggregate(Judge * judge, Oid function)
 }
 
 void
-judge_function(Judge * judge, Oid function)
+judge_function(Judge *judge, Oid function)
 {
 	Oid			owner = trust_function_owner(function);
 
@@ -116,7 +116,7 @@ made_type(Node *node)
 }
 
 static bool
-code_walker(Node *node, Judge * judge)
+code_walker(Node *node, Judge *judge)
 {
 	Oid			type;
 
@@ -141,13 +141,13 @@ code_walker(Node *node, Judge * judge)
 }
 
 void
-judge_code(Judge * judge, Node *node)
+judge_code(Judge *judge, Node *node)
 {
 	(void) code_walker(node, judge);
 }
 
 void
-judge_stored_code(Judge * judge, const char *stored)
+judge_stored_code(Judge *judge, const char *stored)
 {
 	if (stored != NULL)
 		judge_code(judge, stringToNode(stored));
@@ -157,7 +157,7 @@ judge_stored_code(Judge * judge, const char *stored)
 
 /* A domain's constraints are run wherever a value of it is made. */
 static void
-judge_domain_constraints(Judge * judge, Oid domain)
+judge_domain_constraints(Judge *judge, Oid domain)
 {
 	Relation	catalog = table_open(ConstraintRelationId, AccessShareLock);
 	ScanKeyData key;
@@ -182,7 +182,7 @@ judge_domain_constraints(Judge * judge, Oid domain)
 
 /* The columns of a composite type, or of a table whose row type is used. */
 static void
-judge_attribute_types(Judge * judge, Oid relation)
+judge_attribute_types(Judge *judge, Oid relation)
 {
 	Relation	rel = relation_open(relation, AccessShareLock);
 	TupleDesc	desc = RelationGetDescr(rel);
@@ -195,13 +195,13 @@ judge_attribute_types(Judge * judge, Oid relation)
 
 /* A domain's own default is a column's where the column has none. */
 static void
-judge_type_default(Judge * judge, Oid type)
+judge_type_default(Judge *judge, Oid type)
 {
 	judge_code(judge, get_typdefault(type));
 }
 
 static void
-judge_range(Judge * judge, Oid type)
+judge_range(Judge *judge, Oid type)
 {
 	HeapTuple	tuple = SearchSysCache1(RANGETYPE, ObjectIdGetDatum(type));
 	Form_pg_range form;
@@ -218,7 +218,7 @@ judge_range(Judge * judge, Oid type)
 }
 
 static void
-judge_parts_of_type(Judge * judge, Oid type, Form_pg_type form)
+judge_parts_of_type(Judge *judge, Oid type, Form_pg_type form)
 {
 	if (OidIsValid(form->typelem))
 		judge_type(judge, form->typelem);
@@ -248,7 +248,7 @@ judge_parts_of_type(Judge * judge, Oid type, Form_pg_type form)
  * counts, not only what it can run today.
  */
 void
-judge_type(Judge * judge, Oid type)
+judge_type(Judge *judge, Oid type)
 {
 	HeapTuple	tuple;
 	Form_pg_type form;

@@ -38,7 +38,7 @@
 #include "utils/syscache.h"
 
 void
-judge_found(Judge * judge, Oid owner, char *reason)
+judge_found(Judge *judge, Oid owner, char *reason)
 {
 	TrustFinding *finding = palloc(sizeof(TrustFinding));
 
@@ -64,7 +64,7 @@ trusts(Oid table_owner, Oid role)
 }
 
 bool
-judge_trusts(const Judge * judge, Oid role)
+judge_trusts(const Judge *judge, Oid role)
 {
 	return OidIsValid(role) && trusts(judge->rel->rd_rel->relowner, role);
 }
@@ -78,12 +78,19 @@ judge_role(Oid role)
 }
 
 bool
-judge_is_new(Judge * judge, Oid relation)
+judge_is_new(Judge *judge, Oid relation)
 {
 	if (list_member_oid(judge->basis->relations, relation))
 		return false;
 	judge->basis->relations = lappend_oid(judge->basis->relations, relation);
 	return true;
+}
+
+void
+judge_lock(Judge *judge, Oid relation)
+{
+	LockRelationOid(relation, judge->mode);
+	judge->basis->dependents = list_append_unique_oid(judge->basis->dependents, relation);
 }
 
 static const char *
@@ -93,7 +100,7 @@ role_name(Oid role)
 }
 
 void
-judge_look_at(Judge * judge, Oid catalog, Oid object, char *remedy)
+judge_look_at(Judge *judge, Oid catalog, Oid object, char *remedy)
 {
 	ObjectAddress address;
 
@@ -103,7 +110,7 @@ judge_look_at(Judge * judge, Oid catalog, Oid object, char *remedy)
 }
 
 static void
-look_at_relation(Judge * judge, char *remedy)
+look_at_relation(Judge *judge, char *remedy)
 {
 	judge_look_at(judge, RelationRelationId, RelationGetRelid(judge->rel), remedy);
 }
@@ -133,7 +140,7 @@ alter_word(Relation rel)
  * superuser's, and a superuser only a superuser's.
  */
 static void
-judge_owner(Judge * judge)
+judge_owner(Judge *judge)
 {
 	Oid			owner = judge->rel->rd_rel->relowner;
 
@@ -148,7 +155,7 @@ judge_owner(Judge * judge)
 
 /* With UPDATE a role can set a sequence back, and numbers of calls would come again. */
 static void
-judge_sequence_grants(Judge * judge)
+judge_sequence_grants(Judge *judge)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID,
 										ObjectIdGetDatum(RelationGetRelid(judge->rel)));
@@ -180,7 +187,7 @@ judge_sequence_grants(Judge * judge)
 /* ---- what it can run ---- */
 
 static void
-judge_columns(Judge * judge)
+judge_columns(Judge *judge)
 {
 	TupleDesc	desc = RelationGetDescr(judge->rel);
 	TupleConstr *constraints = desc->constr;
@@ -231,7 +238,7 @@ attribute_text(int cache, HeapTuple tuple, AttrNumber attribute)
 
 /* Only a superuser makes an operator class, but it may have made it of others' functions. */
 static void
-judge_operator_family(Judge * judge, Oid family)
+judge_operator_family(Judge *judge, Oid family)
 {
 	CatCList   *list;
 
@@ -248,7 +255,7 @@ judge_operator_family(Judge * judge, Oid family)
 }
 
 static void
-judge_operator_classes(Judge * judge, HeapTuple index)
+judge_operator_classes(Judge *judge, HeapTuple index)
 {
 	bool		isnull;
 	Datum		classes = SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indclass, &isnull);
@@ -259,7 +266,7 @@ judge_operator_classes(Judge * judge, HeapTuple index)
 }
 
 static void
-judge_indexes(Judge * judge)
+judge_indexes(Judge *judge)
 {
 	List	   *indexes = RelationGetIndexList(judge->rel);
 	ListCell   *cell;
@@ -284,7 +291,7 @@ judge_indexes(Judge * judge)
 
 /* The planner folds constants in the expressions of extended statistics. */
 static void
-judge_statistics(Judge * judge)
+judge_statistics(Judge *judge)
 {
 	List	   *statistics = RelationGetStatExtList(judge->rel);
 	ListCell   *cell;
@@ -307,7 +314,7 @@ judge_statistics(Judge * judge)
 }
 
 static void
-judge_partition_key(Judge * judge)
+judge_partition_key(Judge *judge)
 {
 	HeapTuple	tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(RelationGetRelid(judge->rel)));
 
@@ -320,7 +327,7 @@ judge_partition_key(Judge * judge)
 
 /* Policies are run where they apply to the acting role. */
 static void
-judge_policies(Judge * judge)
+judge_policies(Judge *judge)
 {
 	RowSecurityDesc *security = judge->rel->rd_rsdesc;
 	ListCell   *cell;
@@ -343,7 +350,7 @@ judge_policies(Judge * judge)
 
 /* A view's query is a rule.  No other rule is trusted: it puts other statements for ours. */
 static void
-judge_rules(Judge * judge)
+judge_rules(Judge *judge)
 {
 	RuleLock   *rules = judge->rel->rd_rules;
 
@@ -365,7 +372,7 @@ judge_rules(Judge * judge)
 
 /* Who owns the server or the wrapper says where the rows come from and go to. */
 static void
-judge_foreign_table(Judge * judge)
+judge_foreign_table(Judge *judge)
 {
 	ForeignTable *table = GetForeignTable(RelationGetRelid(judge->rel));
 	ForeignServer *server = GetForeignServer(table->serverid);
@@ -385,7 +392,7 @@ judge_foreign_table(Judge * judge)
 }
 
 static void
-judge_children(Judge * judge)
+judge_children(Judge *judge)
 {
 	List	   *children;
 	ListCell   *cell;
@@ -394,11 +401,14 @@ judge_children(Judge * judge)
 		return;
 	children = find_inheritance_children(RelationGetRelid(judge->rel), judge->mode);
 	foreach(cell, children)
+	{
+		judge_lock(judge, lfirst_oid(cell));
 		judge_relation(judge, lfirst_oid(cell));
+	}
 }
 
 static void
-judge_contents(Judge * judge)
+judge_contents(Judge *judge)
 {
 	judge_owner(judge);
 	switch (judge->rel->rd_rel->relkind)
@@ -428,7 +438,7 @@ judge_contents(Judge * judge)
 
 /* Findings name the relation that they are in; the caller's place is kept. */
 void
-judge_relation(Judge * judge, Oid relation)
+judge_relation(Judge *judge, Oid relation)
 {
 	Judge		inner = *judge;
 
@@ -447,9 +457,9 @@ judge_relation(Judge * judge, Oid relation)
 }
 
 List *
-trust_judge(Oid relation, Oid acting, LOCKMODE mode, TrustBasis * basis)
+trust_judge(Oid relation, Oid acting, LOCKMODE mode, bool deletes, TrustBasis *basis)
 {
-	Judge		judge = {.acting = acting,.mode = mode,.basis = basis};
+	Judge		judge = {.acting = acting,.mode = mode,.deletes = deletes,.basis = basis};
 
 	memset(basis, 0, sizeof(*basis));
 	judge_relation(&judge, relation);

@@ -45,7 +45,7 @@ relation_owner(Oid relation)
 }
 
 static void
-put(ReturnSetInfo *result, const TrustFinding * finding)
+put(ReturnSetInfo *result, const TrustFinding *finding)
 {
 	char	   *table = get_rel_name(finding->relation);
 	char	   *owner = OidIsValid(finding->owner) ? GetUserNameFromId(finding->owner, true) : NULL;
@@ -64,13 +64,13 @@ put(ReturnSetInfo *result, const TrustFinding * finding)
 
 /* As the worker and as the table's owner the same may be found. */
 static bool
-is_known(List *told, const TrustFinding * finding)
+is_known(List *told, const TrustFinding *finding)
 {
 	ListCell   *cell;
 
 	foreach(cell, told)
 	{
-		const		TrustFinding *other = lfirst(cell);
+		const TrustFinding *other = lfirst(cell);
 
 		if (strcmp(other->object, finding->object) == 0 &&
 			strcmp(other->reason, finding->reason) == 0)

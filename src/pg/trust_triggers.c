@@ -85,7 +85,7 @@ others_may_create(Relation rel, Oid *who)
 
 /* The entry of own_triggers with this trigger's table and name; -1: none. */
 static int
-own_entry(const Judge * judge, const Trigger *trigger)
+own_entry(const Judge *judge, const Trigger *trigger)
 {
 	const char *table = RelationGetRelationName(judge->rel);
 
@@ -125,7 +125,7 @@ is_as_shipped(const Trigger *trigger, int entry)
 }
 
 static void
-judge_own_trigger(Judge * judge, const Trigger *trigger, int entry, bool shared)
+judge_own_trigger(Judge *judge, const Trigger *trigger, int entry, bool shared)
 {
 	Oid			owner = judge->rel->rd_rel->relowner;
 
@@ -146,14 +146,14 @@ judge_own_trigger(Judge * judge, const Trigger *trigger, int entry, bool shared)
 
 /* A trigger that is not ours, where another role may have made it. */
 static void
-found_shared(Judge * judge, Oid owner, Oid who)
+found_shared(Judge *judge, Oid owner, Oid who)
 {
 	judge_found(judge, owner, psprintf("may be the work of %s, which has the privilege TRIGGER",
 									   judge_role(who)));
 }
 
 static void
-look_at_trigger(Judge * judge, Relation rel, const Trigger *trigger)
+look_at_trigger(Judge *judge, Relation rel, const Trigger *trigger)
 {
 	judge_look_at(judge, TriggerRelationId, trigger->tgoid,
 				  psprintf("DROP TRIGGER %s ON %s;", quote_identifier(trigger->tgname),
@@ -161,7 +161,7 @@ look_at_trigger(Judge * judge, Relation rel, const Trigger *trigger)
 }
 
 static void
-judge_trigger(Judge * judge, Trigger *trigger, bool shared, Oid who)
+judge_trigger(Judge *judge, Trigger *trigger, bool shared, Oid who)
 {
 	int			entry = own_entry(judge, trigger);
 	Oid			owner = judge->rel->rd_rel->relowner;
@@ -180,7 +180,7 @@ judge_trigger(Judge * judge, Trigger *trigger, bool shared, Oid who)
 /* ---- foreign keys that reference the relation ---- */
 
 static bool
-has_foreign_triggers(const Judge * judge)
+has_foreign_triggers(const Judge *judge)
 {
 	TriggerDesc *triggers = judge->rel->trigdesc;
 
@@ -197,7 +197,7 @@ has_foreign_triggers(const Judge * judge)
  * table are fired.
  */
 static void
-judge_referencing_trigger(Judge * judge, Relation referencing, const Trigger *trigger)
+judge_referencing_trigger(Judge *judge, Relation referencing, const Trigger *trigger)
 {
 	Oid			author = trust_function_owner(trigger->tgfoid);
 	bool		as_us = PG_VERSION_NUM < 180000 && !TRIGGER_FOR_BEFORE(trigger->tgtype);
@@ -212,10 +212,10 @@ judge_referencing_trigger(Judge * judge, Relation referencing, const Trigger *tr
 						 judge_role(judge->acting)));
 }
 
-static void judge_referencing_tables(Judge * judge, Relation referenced);
+static void judge_referencing_tables(Judge *judge, Relation referenced);
 
 static void
-judge_referencing_table(Judge * judge, Oid relation)
+judge_referencing_table(Judge *judge, Oid relation)
 {
 	Relation	rel;
 	TriggerDesc *triggers;
@@ -225,22 +225,23 @@ judge_referencing_table(Judge * judge, Oid relation)
 	if (!judge_is_new(judge, relation))
 		return;
 	check_stack_depth();
-	rel = try_relation_open(relation, AccessShareLock);
+	judge_lock(judge, relation);
+	rel = try_relation_open(relation, NoLock);
 	if (rel == NULL)
 		return;
 	triggers = rel->trigdesc;
 	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
 		judge_referencing_trigger(judge, rel, &triggers->triggers[i]);
 	judge_referencing_tables(judge, rel);
-	children = find_inheritance_children(relation, AccessShareLock);
+	children = find_inheritance_children(relation, judge->mode);
 	foreach(cell, children)
 		judge_referencing_table(judge, lfirst_oid(cell));
 	relation_close(rel, NoLock);
 }
 
-/* Those whose rows are deleted or changed with the rows that they reference. */
+/* Those whose rows are deleted or changed with the rows that they reference, whose keys never change. */
 static void
-judge_referencing_tables(Judge * judge, Relation referenced)
+judge_referencing_tables(Judge *judge, Relation referenced)
 {
 	static const Oid actions[] = {
 		F_RI_FKEY_CASCADE_DEL, F_RI_FKEY_CASCADE_UPD, F_RI_FKEY_SETNULL_DEL,
@@ -255,7 +256,7 @@ judge_referencing_tables(Judge * judge, Relation referenced)
 }
 
 void
-judge_triggers(Judge * judge)
+judge_triggers(Judge *judge)
 {
 	TriggerDesc *triggers = judge->rel->trigdesc;
 	Oid			who = InvalidOid;
@@ -267,5 +268,6 @@ judge_triggers(Judge * judge)
 	for (int i = 0; i < triggers->numtriggers; i++)
 		if (!triggers->triggers[i].tgisinternal)
 			judge_trigger(judge, &triggers->triggers[i], shared, who);
-	judge_referencing_tables(judge, judge->rel);
+	if (judge->deletes)
+		judge_referencing_tables(judge, judge->rel);
 }
