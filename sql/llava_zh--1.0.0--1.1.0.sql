@@ -17,6 +17,32 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 -- Servers (sql/parts/server.sql)
 --
 
+CREATE FUNCTION @extschema@.llava_server_limits(OUT server oid, OUT limits text)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
+	AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_server_limits() IS
+	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it';
+
+CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
+	SELECT s.srvname AS server,
+		CASE WHEN u.pause_reason IS NULL THEN 'active' ELSE 'paused' END AS state,
+		u.pause_reason, u.pause_detail, u.paused_at,
+		coalesce(u.requests, 0) AS requests, coalesce(u.replies, 0) AS replies,
+		coalesce(u.accepted, 0) AS accepted, coalesce(u.failed, 0) AS failed,
+		coalesce(u.throttled, 0) AS throttled,
+		coalesce(u.prompt_tokens, 0) AS prompt_tokens,
+		coalesce(u.completion_tokens, 0) AS completion_tokens,
+		coalesce(u.cost, 0) AS cost,
+		c.in_flight, c.allowed, c.answers, c.throttled AS throttled_since, c.timeouts,
+		c.disconnects, c.server_errors, c.others,
+		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute,
+		l.limits
+	FROM pg_catalog.pg_foreign_server s
+	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
+	LEFT JOIN @extschema@.llava_usage u ON u.server = s.srvname
+	LEFT JOIN @extschema@.llava_server_counters() c ON c.server = s.oid
+	LEFT JOIN @extschema@.llava_server_limits() l ON l.server = s.oid;
+
 --
 -- Tasks (sql/parts/task.sql)
 --
@@ -34,6 +60,23 @@ CREATE FUNCTION @extschema@.llava_untrusted(OUT "table" text, OUT object text, O
 	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.llava_untrusted() IS
 	'why statements that run with another role''s rights are refused: whose code they would run; no row: none is';
+CREATE FUNCTION @extschema@.llava_worker_slots(OUT pid integer, OUT slot integer)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
+	AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_worker_slots() IS
+	'the workers of this database, as they know each other: no name or setting of a session';
+
+CREATE OR REPLACE VIEW @extschema@.llava_stat_worker AS
+	SELECT a.pid, w.slot, a.state, a.wait_event, a.query AS activity, a.state_change AS since,
+		COALESCE(h.held, 0) AS held, c.wakes, c.looks, c.late, c.longest_ms
+	FROM (SELECT s.* FROM pg_catalog.pg_stat_activity s
+		WHERE s.datname = pg_catalog.current_database()) a
+	LEFT JOIN @extschema@.llava_worker_slots() w ON w.pid = a.pid
+	LEFT JOIN (SELECT p.holder, pg_catalog.count(*) AS held
+		FROM @extschema@.llava_pending p WHERE p.holder IS NOT NULL GROUP BY p.holder) h
+		ON h.holder = COALESCE(w.slot, -a.pid)
+	LEFT JOIN @extschema@.llava_worker_counters() c ON c.pid = a.pid
+	WHERE w.slot IS NOT NULL OR h.held > 0;
 
 --
 -- Ledger (sql/parts/ledger.sql)

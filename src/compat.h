@@ -15,9 +15,11 @@
 #include "parser/analyze.h"
 #include "pgstat.h"
 #include "storage/latch.h"
+#include "storage/lock.h"
 #include "storage/proc.h"
 #include "utils/acl.h"
 #include "utils/backend_status.h"
+#include "utils/guc_tables.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
 #include "utils/wait_event.h"
@@ -105,6 +107,32 @@ compat_backend_status(int index)
 #endif
 
 	return local == NULL ? NULL : &local->backendStatus;
+}
+
+static inline bool
+compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
+{
+#if PG_VERSION_NUM >= 170000
+	return LockHeldByMe(tag, mode, false);
+#else
+	return LockHeldByMe(tag, mode);
+#endif
+}
+
+/* What the server knows of a setting: by whom it was set, and whether for a transaction. */
+static inline const struct config_generic *
+compat_setting(const char *name)
+{
+#if PG_VERSION_NUM >= 160000
+	return find_option(name, false, false, ERROR);
+#else
+	struct config_generic **all = get_guc_variables();
+
+	for (int i = 0; i < GetNumConfigOptions(); i++)
+		if (strcmp(all[i]->name, name) == 0)
+			return all[i];
+	elog(ERROR, "unrecognized configuration parameter \"%s\"", name);
+#endif
 }
 
 /* A scan of one key for index_getnext_tid. */

@@ -395,6 +395,63 @@ extern void shared_wake_at_commit(TimestampTz visible_at);
  */
 extern bool shared_take_queued(TimestampTz *earliest);
 
+/* The locks of the tranche "llava_zh". */
+typedef enum SharedLock
+{
+	SHARED_LOCK_LIMITS,
+	SHARED_LOCK_SLOTS,
+	SHARED_LOCKS
+}			SharedLock;
+
+/* ---- own_lock.c: locks that no SQL can take, of this database ---- */
+
+/* The fourth field of the lock's tag; those of SQL have 1 and 2. */
+typedef enum OwnLock
+{
+	OWN_LOCK_LOOK = 3,			/* one process looks for copies at a time */
+	OWN_LOCK_START,				/* llava_start: look and start are one step */
+	OWN_LOCK_SLOT				/* a worker's, of its slot (slots.c) */
+}			OwnLock;
+
+/* Until the transaction's end.  Waits as long as lock_timeout lets it, which is set. */
+extern void own_lock_take(OwnLock kind, int number);
+
+/* At once or not at all.  for_good: until the process ends. */
+extern bool own_lock_try(OwnLock kind, int number, bool for_good);
+
+/* Before the transaction's end. */
+extern void own_lock_release(OwnLock kind, int number);
+extern bool own_lock_is_mine(OwnLock kind, int number);
+
+/* Pid of who holds it; 0: nobody. */
+extern int	own_lock_holder(OwnLock kind, int number);
+
+/* All that are held, palloc'd; how many. */
+typedef struct OwnLockHolder
+{
+	int			number;
+	int			pid;
+}			OwnLockHolder;
+
+extern int	own_lock_holders(OwnLock kind, OwnLockHolder * *holders);
+
+/* Who a process is, for the log: pid, role and state, palloc'd.  In a transaction. */
+extern char *process_words(int pid);
+
+/* ---- slots.c: which process is the worker of a slot ---- */
+
+extern Size slots_memory(void);
+extern void slots_start_up(void *memory, bool found);
+
+/* Whether this process is the slot's worker from now on; false: another is. */
+extern bool slot_take(int slot);
+
+/* Pid of the slot's worker; 0: there is none. */
+extern int	slot_holder(int slot);
+
+/* The worker, now and then: FATAL if it has lost its slot to another. */
+extern void slot_keep(int slot);
+
 /* ---- launcher.c, worker.c, loop.c ---- */
 
 extern void launcher_register(void);	/* from _PG_init while preloading */

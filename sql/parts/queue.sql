@@ -95,16 +95,22 @@ CREATE FUNCTION @.llava_worker_counters(OUT pid integer, OUT wakes bigint, OUT l
 COMMENT ON FUNCTION @.llava_worker_counters() IS
 	'what each process that drains counted since it began, where llava_zh is preloaded';
 
+CREATE FUNCTION @.llava_worker_slots(OUT pid integer, OUT slot integer)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
+	AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_worker_slots() IS
+	'the workers of this database, as they know each other: no name or setting of a session';
+
 CREATE VIEW @.llava_stat_worker AS
-	SELECT a.pid, a.slot, a.state, a.wait_event, a.query AS activity, a.state_change AS since,
+	SELECT a.pid, w.slot, a.state, a.wait_event, a.query AS activity, a.state_change AS since,
 		COALESCE(h.held, 0) AS held, c.wakes, c.looks, c.late, c.longest_ms
-	FROM (SELECT s.*, CASE WHEN s.backend_type = 'llava_zh worker'
-			THEN pg_catalog.substring(s.application_name, '[0-9]+$')::integer END AS slot
-		FROM pg_catalog.pg_stat_activity s WHERE s.datname = pg_catalog.current_database()) a
+	FROM (SELECT s.* FROM pg_catalog.pg_stat_activity s
+		WHERE s.datname = pg_catalog.current_database()) a
+	LEFT JOIN @.llava_worker_slots() w ON w.pid = a.pid
 	LEFT JOIN (SELECT p.holder, pg_catalog.count(*) AS held
 		FROM @.llava_pending p WHERE p.holder IS NOT NULL GROUP BY p.holder) h
-		ON h.holder = COALESCE(a.slot, -a.pid)
+		ON h.holder = COALESCE(w.slot, -a.pid)
 	LEFT JOIN @.llava_worker_counters() c ON c.pid = a.pid
-	WHERE a.slot IS NOT NULL OR h.held > 0;
+	WHERE w.slot IS NOT NULL OR h.held > 0;
 COMMENT ON VIEW @.llava_stat_worker IS
 	'the workers of this database, and sessions that drain (slot NULL): what each does, and how many rows it holds';

@@ -50,6 +50,12 @@ CREATE FUNCTION @.llava_server_counters(OUT server oid, OUT in_flight integer,
 COMMENT ON FUNCTION @.llava_server_counters() IS
 	'what all processes counted of each server since the start, where llava_zh is preloaded';
 
+CREATE FUNCTION @.llava_server_limits(OUT server oid, OUT limits text)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
+	AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_server_limits() IS
+	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it';
+
 CREATE VIEW @.llava_stat_server AS
 	SELECT s.srvname AS server,
 		CASE WHEN u.pause_reason IS NULL THEN 'active' ELSE 'paused' END AS state,
@@ -62,10 +68,12 @@ CREATE VIEW @.llava_stat_server AS
 		coalesce(u.cost, 0) AS cost,
 		c.in_flight, c.allowed, c.answers, c.throttled AS throttled_since, c.timeouts,
 		c.disconnects, c.server_errors, c.others,
-		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute
+		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute,
+		l.limits
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @.llava_usage u ON u.server = s.srvname
-	LEFT JOIN @.llava_server_counters() c ON c.server = s.oid;
+	LEFT JOIN @.llava_server_counters() c ON c.server = s.oid
+	LEFT JOIN @.llava_server_limits() l ON l.server = s.oid;
 COMMENT ON VIEW @.llava_stat_server IS
 	'one row a server: whether it is asked, why not, and what it was asked and has cost';

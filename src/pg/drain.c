@@ -153,6 +153,7 @@ llava_drain(PG_FUNCTION_ARGS)
 	extension_schema_required();
 	extension_version_required();
 	rows_spi_connect_committing();
+	tx_enter_procedure("llava_drain");
 	PG_TRY();
 	{
 		loop = loop_new(-MyProcPid, true);

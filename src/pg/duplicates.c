@@ -21,12 +21,12 @@
 #include "funcapi.h"
 #include "loop.h"
 #include "miscadmin.h"
+#include "pgstat.h"
 #include "port/pg_bitutils.h"
 #include "port/pg_bswap.h"
 #include "rows.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 
 /* Pictures of one transaction. */
 #define LOOK_BATCH 64
@@ -34,8 +34,9 @@
 /* Pause after a look that found a lock or a full disk. */
 #define LOOK_RETRY_MS 500
 
-/* Class id of the advisory lock that orders the looks: 'llah'. */
-#define LOOK_LOCK 0x6c6c6168
+/* Looks that wait so long for another process's say for whose, and then so often. */
+#define SAY_WAITING_MS (10 * 1000)
+#define SAY_AGAIN_MS (60 * 1000)
 
 /* The coarse hash in pieces, of 22, 21 and 21 bits, and how near theirs are looked up. */
 #define BANDS		3
@@ -55,6 +56,7 @@ typedef struct Look
 	Call	   *calls[LOOK_BATCH];
 	bool		parked[LOOK_BATCH];
 	int			n;
+	bool		waits;			/* for another process's look */
 } Look;
 
 /* ---- hashes as values of columns ---- */
@@ -272,8 +274,9 @@ look_at_all(Loop *loop, void *arg)
 	Look	   *look = arg;
 
 	/* what others stored is seen, and what is stored here is seen by others */
-	DirectFunctionCall2(pg_advisory_xact_lock_int4, Int32GetDatum(LOOK_LOCK),
-						Int32GetDatum(0));
+	look->waits = true;
+	own_lock_take(OWN_LOCK_LOOK, 0);
+	look->waits = false;
 	for (int i = 0; i < look->n; i++)
 	{
 		look->parked[i] = look_at(look->calls[i]);
@@ -347,6 +350,38 @@ plan_next_look(Loop *loop, bool failed)
 	}
 }
 
+/* Who looks for so long, in the log and as what this process does. */
+static void
+say_who_looks(Loop *loop, TimestampTz now)
+{
+	char		words[256];
+
+	snprintf(words, sizeof(words), "looks for copies have waited %d s for %s",
+			 (int) ((now - loop->looks_wait_since) / USECS_PER_SEC),
+			 process_words(own_lock_holder(OWN_LOCK_LOOK, 0)));
+	ereport(LOG, (errmsg("llava_zh: %s", words)));
+	if (!loop->in_procedure)
+		pgstat_report_activity(STATE_RUNNING, psprintf("llava_zh: %s", words));
+	loop->looks_say_at = TimestampTzPlusMilliseconds(now, SAY_AGAIN_MS);
+}
+
+/* After a look: whether another process's was in its way.  In a transaction. */
+static void
+note_waiting(Loop *loop, bool waits)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!waits)
+		loop->looks_wait_since = 0;
+	else if (loop->looks_wait_since == 0)
+	{
+		loop->looks_wait_since = now;
+		loop->looks_say_at = TimestampTzPlusMilliseconds(now, SAY_WAITING_MS);
+	}
+	else if (now >= loop->looks_say_at)
+		say_who_looks(loop, now);
+}
+
 void
 duplicates_park(Loop *loop)
 {
@@ -364,7 +399,9 @@ duplicates_park(Loop *loop)
 	}
 	/* what a crash forgets is found again */
 	tx_commit_as("off");
+	look.waits = false;
 	done = tx_try(loop, look_at_all, &look, &error);
+	note_waiting(loop, !done && look.waits);
 	if (!done)
 	{
 		/* what cannot be had asks about a picture too many, never one too few */

@@ -474,7 +474,8 @@ find_server(Asking *asking, const char *name)
 	{
 		version = servers_version();
 		asking->server = server_for_caller(name);
-		asking->limits = limits_attach(asking->server->oid);
+		asking->limits = limits_attach(asking->server,
+									   server_rank(asking->server->owner));
 		if (!limits_are_shared(asking->limits) || server_is_committed(asking->server->oid))
 			limits_set_options(asking->limits, asking->server);
 		AcceptInvalidationMessages();

@@ -31,6 +31,12 @@
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS (5 * 60 * 1000)
 
+/*
+ * Where no process is to be had: any role's parallel queries may have them all, and not
+ * for long.
+ */
+#define NO_ROOM_MS 2000
+
 /* A worker that lived this long did not fail to start. */
 #define HEALTHY_MS (5 * 1000)
 
@@ -41,6 +47,7 @@ typedef struct Slot
 	BackgroundWorkerHandle *handle; /* NULL: not running */
 	TimestampTz started_at;
 	TimestampTz start_at;		/* not before */
+	TimestampTz say_no_room_at; /* not before */
 	int64		pause_ms;
 	bool		wanted;
 } Slot;
@@ -134,21 +141,31 @@ note_end(Slot *slot)
 }
 
 static void
+say_no_room(Slot *slot)
+{
+	if (slot->started_at < slot->say_no_room_at)
+		return;
+	slot->say_no_room_at = TimestampTzPlusMilliseconds(slot->started_at, LONGEST_PAUSE_MS);
+	ereport(LOG,
+			(errmsg("llava_zh: no background worker slot is free for database \"%s\"",
+					slot->target.database),
+			 errdetail("Parallel queries take such slots too, as pg_stat_activity shows."),
+			 errhint("Raise max_worker_processes, or lower max_parallel_workers.")));
+}
+
+static void
 start_slot(Slot *slot)
 {
 	BackgroundWorker worker;
 	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
 
-	worker_describe(&worker, slot->target.database, slot->target.slot);
+	worker_describe(&worker, slot->target.database, slot->target.slot, false);
 	slot->started_at = GetCurrentTimestamp();
 	if (!RegisterDynamicBackgroundWorker(&worker, &slot->handle))
 	{
 		slot->handle = NULL;
-		slot->start_at = TimestampTzPlusMilliseconds(slot->started_at, LONGEST_PAUSE_MS);
-		ereport(LOG,
-				(errmsg("llava_zh: no background worker slot is free for database \"%s\"",
-						slot->target.database),
-				 errhint("Raise max_worker_processes.")));
+		slot->start_at = TimestampTzPlusMilliseconds(slot->started_at, NO_ROOM_MS);
+		say_no_room(slot);
 	}
 	MemoryContextSwitchTo(old);
 }

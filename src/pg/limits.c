@@ -16,7 +16,26 @@
 #include "storage/proc.h"
 #include "utils/memutils.h"
 
-#define MAX_SERVERS 128
+/*
+ * Places in shared memory, of each rank, and of them for one group: those of one
+ * database where the rank is its queue's owner's, of one role in it where it is others'.
+ */
+static const struct
+{
+	int			places;
+	int			of_group;
+}			ranks[LIMITS_RANKS] =
+
+{
+	[LIMITS_OF_SUPERUSER] = {128, 128},
+	[LIMITS_OF_QUEUE_OWNER] = {256, 64},
+	[LIMITS_OF_OTHERS] = {128, 16},
+};
+
+#define MAX_SERVERS 512
+
+/* Servers whose limits hold in some process for itself, that are known by name. */
+#define MAX_LOCAL 256
 
 /* Who finds the list full asks again after this. */
 #define MAX_WAITING 16
@@ -32,6 +51,9 @@ struct Limits
 {
 	Oid			database;		/* InvalidOid: free */
 	Oid			server;
+	LimitsRank	rank;
+	Oid			owner;			/* the server's */
+	TimestampTz used_at;		/* when somebody attached or left */
 	int			users;			/* processes attached */
 	VlmPace		pace;
 	VlmQuota	quota;
@@ -57,14 +79,29 @@ typedef struct Attached
 	bool		urgent;
 } Attached;
 
-static Limits *shared;			/* MAX_SERVERS of them, or NULL */
+typedef struct Local
+{
+	Oid			database;
+	Oid			server;
+	int			users;			/* processes that have it for themselves; 0:
+								 * free */
+}			Local;
+
+typedef struct SharedLimits
+{
+	Limits		servers[MAX_SERVERS];
+	Local		local[MAX_LOCAL];
+	int			more_local;		/* attachments beyond those */
+}			SharedLimits;
+
+static SharedLimits * shared;	/* or NULL */
 static List *attached = NIL;	/* Attached, in TopMemoryContext */
 static bool exit_registered;
 
 Size
 limits_memory(void)
 {
-	return mul_size(MAX_SERVERS, sizeof(Limits));
+	return sizeof(SharedLimits);
 }
 
 void
@@ -78,21 +115,22 @@ limits_start_up(void *memory, bool found)
 bool
 limits_are_shared(const Limits *limits)
 {
-	return shared != NULL && limits >= shared && limits < shared + MAX_SERVERS;
+	return shared != NULL && limits >= shared->servers &&
+		limits < shared->servers + MAX_SERVERS;
 }
 
 static void
 lock(void)
 {
 	if (shared != NULL)
-		LWLockAcquire(&GetNamedLWLockTranche("llava_zh")->lock, LW_EXCLUSIVE);
+		LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_LIMITS].lock, LW_EXCLUSIVE);
 }
 
 static void
 unlock(void)
 {
 	if (shared != NULL)
-		LWLockRelease(&GetNamedLWLockTranche("llava_zh")->lock);
+		LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_LIMITS].lock);
 }
 
 static int64
@@ -118,22 +156,61 @@ attached_to(const Limits *limits)
 
 /* ---- attaching ---- */
 
-/* An entry for this database's server, made if need be; NULL when all are used. */
+static bool
+same_group(const Limits *limits, LimitsRank rank, Oid owner)
+{
+	switch (rank)
+	{
+		case LIMITS_OF_SUPERUSER:
+			return true;
+		case LIMITS_OF_QUEUE_OWNER:
+			return limits->database == MyDatabaseId;
+		default:
+			return limits->database == MyDatabaseId && limits->owner == owner;
+	}
+}
+
+/* Of two places that nobody uses the one to be given away; either may be NULL. */
 static Limits *
-shared_entry(Oid server)
+less_used(Limits *a, Limits *b)
+{
+	return a == NULL || b->used_at < a->used_at ? b : a;
+}
+
+/*
+ * A place for a server that has none.  A rank or a group that has all it may have gives
+ * up the one that was not used for longest; NULL where all are in use.
+ */
+static Limits *
+find_place(LimitsRank rank, Oid owner)
 {
 	Limits	   *vacant = NULL;
+	Limits	   *of_rank = NULL;
+	Limits	   *of_group = NULL;
+	int			in_rank = 0;
+	int			in_group = 0;
 
 	for (int i = 0; i < MAX_SERVERS; i++)
 	{
-		Limits	   *limits = &shared[i];
+		Limits	   *limits = &shared->servers[i];
 
-		if (limits->database == MyDatabaseId && limits->server == server)
-			return limits;
-		if (limits->users == 0 && (vacant == NULL || !OidIsValid(limits->database)))
+		if (!OidIsValid(limits->database))
 			vacant = limits;
+		else if (limits->rank == rank)
+		{
+			bool		group = same_group(limits, rank, owner);
+
+			in_rank++;
+			in_group += group ? 1 : 0;
+			if (limits->users == 0)
+				of_rank = less_used(of_rank, limits);
+			if (limits->users == 0 && group)
+				of_group = less_used(of_group, limits);
+		}
 	}
-	return vacant;
+	if (in_group >= ranks[rank].of_group)
+		return of_group;
+	return in_rank >= ranks[rank].places || vacant == NULL ? of_rank : vacant;
 }
 
 static void
@@ -144,6 +221,84 @@ clear_entry(Limits *limits, Oid server)
 	limits->server = server;
 	vlm_quota_init(&limits->quota);
 	vlm_pace_init(&limits->pace, now_ms());
+}
+
+/* The entry of this database's server; NULL: it has none. */
+static Limits *
+find_entry(Oid server)
+{
+	for (int i = 0; i < MAX_SERVERS; i++)
+		if (shared->servers[i].database == MyDatabaseId && shared->servers[i].server == server)
+			return &shared->servers[i];
+	return NULL;
+}
+
+/* The same, made if need be; NULL when there is no place. */
+static Limits *
+shared_entry(const LlavaServer *server, LimitsRank rank)
+{
+	Limits	   *limits = find_entry(server->oid);
+
+	if (limits == NULL)
+	{
+		limits = find_place(rank, server->owner);
+		if (limits == NULL)
+			return NULL;
+		clear_entry(limits, server->oid);
+	}
+	/* it may have changed hands */
+	limits->rank = rank;
+	limits->owner = server->owner;
+	limits->used_at = GetCurrentTimestamp();
+	limits->users++;
+	return limits;
+}
+
+/* What this process has for itself is known to all, as far as there is room. */
+static Local *
+find_local(Oid server, Local * *vacant)
+{
+	*vacant = NULL;
+	for (int i = 0; i < MAX_LOCAL; i++)
+	{
+		Local	   *local = &shared->local[i];
+
+		if (local->users == 0)
+			*vacant = local;
+		else if (local->database == MyDatabaseId && local->server == server)
+			return local;
+	}
+	return NULL;
+}
+
+static void
+add_local(Oid server)
+{
+	Local	   *vacant;
+	Local	   *local = find_local(server, &vacant);
+
+	if (local == NULL && vacant != NULL)
+	{
+		local = vacant;
+		local->database = MyDatabaseId;
+		local->server = server;
+	}
+	if (local != NULL)
+		local->users++;
+	else
+		shared->more_local++;
+}
+
+static void
+remove_local(Oid server)
+{
+	Local	   *vacant;
+	Local	   *local = find_local(server, &vacant);
+
+	if (local != NULL)
+		local->users--;
+	else
+		shared->more_local--;
 }
 
 static void
@@ -180,6 +335,9 @@ give_back(Attached *mine)
 	Limits	   *limits = mine->limits;
 
 	limits->users--;
+	limits->used_at = GetCurrentTimestamp();
+	if (shared != NULL && !limits_are_shared(limits))
+		remove_local(mine->server);
 	limits->pace.in_flight -= mine->in_flight;
 	vlm_quota_settled(&limits->quota, mine->unsettled, mine->unsettled_cost);
 	set_recording(mine, false);
@@ -202,8 +360,42 @@ give_back_all(int code, Datum arg)
 	attached = NIL;
 }
 
+/* Once for each server in a process; without preloading once, in workers. */
+static void
+say_local(const LlavaServer *server, LimitsRank rank)
+{
+	static bool said;
+
+	if (shared != NULL)
+		ereport(LOG,
+				(errmsg("llava_zh: limits of server \"%s\" hold in each process for itself",
+						server->name),
+				 rank == LIMITS_OF_OTHERS ?
+				 errdetail("Servers of one role have %d places in shared memory, and those of all roles but superusers and the queue's owner %d.",
+						   ranks[rank].of_group, ranks[rank].places) :
+				 errdetail("All %d places in shared memory that such servers have are in use.",
+						   ranks[rank].of_group),
+				 errhint("llava_stat_server shows it. Drop servers that are not asked, and restart the workers.")));
+	else if (!said && MyBackendType == B_BG_WORKER)
+	{
+		said = true;
+		ereport(LOG,
+				(errmsg("llava_zh is not preloaded: limits per server hold in each process for itself")));
+	}
+}
+
+static Limits *
+local_entry(Oid server)
+{
+	Limits	   *limits = MemoryContextAlloc(TopMemoryContext, sizeof(Limits));
+
+	clear_entry(limits, server);
+	limits->users = 1;
+	return limits;
+}
+
 Limits *
-limits_attach(Oid server)
+limits_attach(const LlavaServer *server, LimitsRank rank)
 {
 	MemoryContext old;
 	Attached   *mine;
@@ -213,7 +405,7 @@ limits_attach(Oid server)
 	foreach(cell, attached)
 	{
 		mine = lfirst(cell);
-		if (mine->server == server)
+		if (mine->server == server->oid)
 			return mine->limits;
 	}
 	if (!exit_registered)
@@ -222,25 +414,24 @@ limits_attach(Oid server)
 
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	mine = palloc0(sizeof(Attached));
+	mine->limits = local_entry(server->oid);
+	mine->server = server->oid;
 	attached = lappend(attached, mine);
 	MemoryContextSwitchTo(old);
 	lock();
 	if (shared != NULL)
-		limits = shared_entry(server);
-	if (limits != NULL && (limits->database != MyDatabaseId || limits->server != server))
-		clear_entry(limits, server);
-	if (limits != NULL)
-		limits->users++;
+		limits = shared_entry(server, rank);
+	if (shared != NULL && limits == NULL)
+		add_local(server->oid);
 	unlock();
 	if (limits == NULL)
+		say_local(server, rank);
+	else
 	{
-		limits = MemoryContextAlloc(TopMemoryContext, sizeof(Limits));
-		clear_entry(limits, server);
-		limits->users = 1;
+		pfree(mine->limits);
+		mine->limits = limits;
 	}
-	mine->limits = limits;
-	mine->server = server;
-	return limits;
+	return mine->limits;
 }
 
 void
@@ -623,7 +814,7 @@ limits_next(int *position, LimitsFacts *facts)
 	lock();
 	while (!found && *position < MAX_SERVERS)
 	{
-		const Limits *limits = &shared[(*position)++];
+		const Limits *limits = &shared->servers[(*position)++];
 
 		if (limits->database != MyDatabaseId)
 			continue;
@@ -635,4 +826,23 @@ limits_next(int *position, LimitsFacts *facts)
 	}
 	unlock();
 	return found;
+}
+
+const char *
+limits_hold(Oid server)
+{
+	Local	   *vacant;
+	const char *hold = NULL;
+
+	if (shared == NULL)
+		return "local";
+	lock();
+	if (find_local(server, &vacant) != NULL)
+		hold = "local";
+	else if (find_entry(server) != NULL)
+		hold = "shared";
+	else if (shared->more_local > 0)
+		hold = "local";
+	unlock();
+	return hold;
 }

@@ -69,14 +69,32 @@ extern void limits_start_up(void *memory, bool found);
 
 /* ---- one server ---- */
 
-/* Never NULL; stays valid as long as the process, or until limits_detach. */
-extern Limits *limits_attach(Oid server);
+/*
+ * Whose server it is.  Places in shared memory are kept for each kind, so that servers
+ * which anybody may create never take those of servers that the worker asks.
+ */
+typedef enum LimitsRank
+{
+	LIMITS_OF_SUPERUSER,
+	LIMITS_OF_QUEUE_OWNER,		/* llava_pending's */
+	LIMITS_OF_OTHERS,
+	LIMITS_RANKS
+}			LimitsRank;
+
+/*
+ * Never NULL; stays valid as long as the process, or until limits_detach.  Where there
+ * is no place in shared memory the log says so.
+ */
+extern Limits *limits_attach(const LlavaServer *server, LimitsRank rank);
 
 /* The server is gone, and nothing is under way there. */
 extern void limits_detach(Limits *limits);
 
 /* Whether other processes see it too. */
 extern bool limits_are_shared(const Limits *limits);
+
+/* How a server's limits hold: "shared", "local", or NULL: nobody asks it now. */
+extern const char *limits_hold(Oid server);
 
 /* The options as they are now. */
 extern void limits_set_options(Limits *limits, const LlavaServer *options);

@@ -152,6 +152,9 @@ typedef struct Loop
 	int64		bytes;			/* of pictures, before they are sent */
 	int64		picture_size;	/* running mean of those claimed */
 	TimestampTz look_hashed_at; /* the next look for copies, after an error */
+	TimestampTz looks_wait_since;	/* for another process's look; 0: none
+									 * does */
+	TimestampTz looks_say_at;	/* who is in the way */
 	TimestampTz renew_at;		/* when leases are looked at next */
 	TimestampTz renew_after;	/* some could not be renewed: not before */
 	bool		renewal_needed; /* a ready call's lease is too short to be
@@ -205,8 +208,17 @@ extern XLogRecPtr tx_commit(Loop *loop);
 /* The synchronous_commit with which the transaction that was begun will commit. */
 extern void tx_commit_as(const char *synchronous_commit);
 
+/* Whom the worker acts as: the owner of llava_pending. */
+extern Oid	tx_queue_owner(void);
+
 /* The settings that the loop's statements need: for this process, or this transaction. */
 extern void tx_environment(bool for_good);
+
+/*
+ * A procedure that drains begins, in a transaction of the modes that the loop needs.
+ * ERROR where the session itself has said READ ONLY.
+ */
+extern void tx_enter_procedure(const char *name);
 
 /* Changes a setting until the transaction that tx_begin began is committed. */
 extern void tx_set_locally(const char *name, const char *value);
@@ -229,6 +241,9 @@ extern uint64 servers_version(void);
 
 extern void servers_load(Loop *loop);	/* in a transaction */
 extern void server_read_release(ServerRead *read);	/* by one of its users */
+
+/* Whose limits a server's are, by its owner. */
+extern LimitsRank server_rank(Oid owner);
 
 /* Tells the limits what is recorded; for who has no loop. */
 extern void server_read_usage(const LlavaServer *server, Limits *limits);

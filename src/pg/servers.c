@@ -62,13 +62,21 @@ find_server(Loop *loop, Oid oid)
 	return NULL;
 }
 
+LimitsRank
+server_rank(Oid owner)
+{
+	if (superuser_arg(owner))
+		return LIMITS_OF_SUPERUSER;
+	return owner == tx_queue_owner() ? LIMITS_OF_QUEUE_OWNER : LIMITS_OF_OTHERS;
+}
+
 static ServerState *
-add_server(Loop *loop, Oid oid)
+add_server(Loop *loop, const LlavaServer *options)
 {
 	ServerState *server = MemoryContextAllocZero(loop->context, sizeof(ServerState));
 
-	server->oid = oid;
-	server->limits = limits_attach(oid);
+	server->oid = options->oid;
+	server->limits = limits_attach(options, server_rank(options->owner));
 	dlist_push_tail(&loop->servers, &server->node);
 	return server;
 }
@@ -182,7 +190,7 @@ load_server(Loop *loop, const ForeignServer *foreign)
 	}
 	server = find_server(loop, foreign->serverid);
 	if (server == NULL)
-		server = add_server(loop, foreign->serverid);
+		server = add_server(loop, argument.read->options);
 	else
 		server_read_release(server->read);
 	server->read = argument.read;

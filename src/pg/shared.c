@@ -53,7 +53,8 @@ request_memory(void)
 		previous_request_hook();
 	RequestAddinShmemSpace(add_size(add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(flush_memory())),
 									add_size(MAXALIGN(limits_memory()), MAXALIGN(meter_memory()))));
-	RequestNamedLWLockTranche("llava_zh", 1);
+	RequestAddinShmemSpace(MAXALIGN(slots_memory()));
+	RequestNamedLWLockTranche("llava_zh", SHARED_LOCKS);
 }
 
 static void
@@ -73,6 +74,7 @@ start_up(void)
 	limits_start_up(ShmemInitStruct("llava_zh limits", limits_memory(), &found), found);
 	flush_start_up(ShmemInitStruct("llava_zh flush", flush_memory(), &found), found);
 	meter_start_up(ShmemInitStruct("llava_zh meters", meter_memory(), &found), found);
+	slots_start_up(ShmemInitStruct("llava_zh slots", slots_memory(), &found), found);
 	LWLockRelease(AddinShmemInitLock);
 }
 

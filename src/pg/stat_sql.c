@@ -6,6 +6,7 @@
 
 #include "funcapi.h"
 #include "limits.h"
+#include "utils/builtins.h"
 #include "utils/tuplestore.h"
 
 #include <math.h>
@@ -13,6 +14,7 @@
 #define COUNTER_COLUMNS 13
 
 PG_FUNCTION_INFO_V1(llava_server_counters);
+PG_FUNCTION_INFO_V1(llava_server_limits);
 
 /*
  * Milliseconds under which this share of the latencies lies, to the width of a
@@ -85,5 +87,26 @@ llava_server_counters(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	while (limits_next(&position, &facts))
 		put_row((ReturnSetInfo *) fcinfo->resultinfo, &facts);
+	return (Datum) 0;
+}
+
+/* llava_server_limits(): of each server of this database, how its limits hold. */
+Datum
+llava_server_limits(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, server_oids())
+	{
+		const char *hold = limits_hold(lfirst_oid(cell));
+		Datum		values[2] = {ObjectIdGetDatum(lfirst_oid(cell)), (Datum) 0};
+		bool		nulls[2] = {false, hold == NULL};
+
+		if (hold != NULL)
+			values[1] = CStringGetTextDatum(hold);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
 	return (Datum) 0;
 }

@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "commands/dbcommands.h"
+#include "compat.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "miscadmin.h"
@@ -51,6 +52,12 @@ relation_owner(Oid relation)
 	return owner;
 }
 
+Oid
+tx_queue_owner(void)
+{
+	return relation_owner(extension_relation("llava_pending"));
+}
+
 void
 tx_set_locally(const char *name, const char *value)
 {
@@ -59,9 +66,13 @@ tx_set_locally(const char *name, const char *value)
 }
 
 /*
- * What the loop's statements run under.  The plans must be index lookups whatever
- * the statistics say: the queue is empty at one time and has millions of rows at
- * another.
+ * What the loop's statements run under, whatever the database's owner, a role or a
+ * session has set: that they may write and see all rows, that an error ends no process
+ * (exit_on_error), that triggers fire.  The plans must be index lookups whatever the
+ * statistics say: the queue is empty at one time and has millions of rows at another.
+ * Forms of text (DateStyle, bytea_output, ...) are not here: nothing of the loop's goes
+ * through them, and an owner's triggers have the database's.  Nor are limits that only a
+ * superuser sets: work_mem is such that the loop needs no temporary files.
  */
 static const struct
 {
@@ -72,23 +83,62 @@ static const struct
 {
 	{"search_path", "pg_catalog, pg_temp"},
 	{"default_transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	{"default_transaction_deferrable", "off"},
+	{"row_security", "on"},
+	{"session_replication_role", "origin"},
+	{"exit_on_error", "off"},
 	{"lock_timeout", LOCK_TIMEOUT},
 	{"statement_timeout", "0"},
+#if PG_VERSION_NUM >= 170000
+	{"transaction_timeout", "0"},
+#endif
 	{"idle_in_transaction_session_timeout", "0"},
+	{"idle_session_timeout", "0"},
+	{"work_mem", "4MB"},
+	{"plan_cache_mode", "auto"},
 	{"enable_seqscan", "off"},
 	{"enable_hashjoin", "off"},
 	{"enable_mergejoin", "off"},
 	{"enable_bitmapscan", "off"},
 	{"enable_tidscan", "on"},
+	{"enable_indexscan", "on"},
+	{"enable_indexonlyscan", "on"},
+	{"enable_nestloop", "on"},
 
 	/*
 	 * an index scan by one column more, and a sort, looks cheap for a short
 	 * queue
 	 */
 	{"enable_sort", "off"},
+
+	/*
+	 * what costs more than a plan that is turned off would be passed over for
+	 * it
+	 */
+	{"seq_page_cost", "1"},
+	{"random_page_cost", "4"},
+	{"cpu_tuple_cost", "0.01"},
+	{"cpu_index_tuple_cost", "0.005"},
+	{"cpu_operator_cost", "0.0025"},
+	{"from_collapse_limit", "8"},
+	{"join_collapse_limit", "8"},
+	{"geqo", "off"},
 	{"max_parallel_workers_per_gather", "0"},
 	{"jit", "off"},
 };
+
+/* The session's user, whom the database's owner may have set to another. */
+static void
+be_who_connected(void)
+{
+	StartTransactionCommand();
+	SetConfigOption("session_authorization",
+					GetUserNameFromId(GetAuthenticatedUserId(), false),
+					PGC_SUSET, PGC_S_SESSION);
+	CommitTransactionCommand();
+	SetConfigOption("role", "none", PGC_SUSET, PGC_S_SESSION);
+}
 
 void
 tx_environment(bool for_good)
@@ -100,8 +150,54 @@ tx_environment(bool for_good)
 		else
 			tx_set_locally(environment[i].name, environment[i].value);
 	}
-	if (for_good && flush_is_shared())
+	if (!for_good)
+		return;
+	if (flush_is_shared())
 		SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_SESSION);
+	be_who_connected();
+}
+
+/*
+ * The session's defaults of a transaction are not those of llava_drain.  The isolation
+ * level is fixed by the first snapshot.
+ */
+static void
+overrule_defaults(void)
+{
+	if (!FirstSnapshotSet)
+	{
+		XactIsoLevel = XACT_READ_COMMITTED;
+		XactDeferrable = false;
+	}
+	XactReadOnly = false;
+}
+
+/*
+ * Whether the session itself has said READ ONLY: by SET, SET TRANSACTION or an option of
+ * its connection.  What was set for the database, a role or the server is a default.
+ */
+static bool
+session_wants_read_only(void)
+{
+	if (!XactReadOnly)
+		return false;
+	return !DefaultXactReadOnly || compat_setting("transaction_read_only")->stack != NULL ||
+		compat_setting("default_transaction_read_only")->source >= PGC_S_CLIENT;
+}
+
+void
+tx_enter_procedure(const char *name)
+{
+	PreventCommandDuringRecovery(name);
+	if (session_wants_read_only())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot execute %s in a read-only transaction", name),
+				 errhint("SET default_transaction_read_only = off, and no SET TRANSACTION READ ONLY.")));
+	/* the modes of one that has a snapshot are fixed */
+	if (XactReadOnly || XactDeferrable || XactIsoLevel != XACT_READ_COMMITTED)
+		SPI_commit();
+	overrule_defaults();
 }
 
 /*
@@ -162,11 +258,8 @@ tx_begin(Loop *loop, const char *activity)
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
 	}
-	else if (!FirstSnapshotSet)
-	{
-		/* whatever the session's default is */
-		XactIsoLevel = XACT_READ_COMMITTED;
-	}
+	else
+		overrule_defaults();
 	PushActiveSnapshot(GetTransactionSnapshot());
 
 	if (!extension_is_usable(loop, &in_vain))

@@ -29,79 +29,60 @@
 /* How often a worker looks whether the slot it waits for is free. */
 #define STANDBY_MS 1000
 
-/* Class id of the advisory lock that orders the starts of workers: 'llav'. */
-#define START_LOCK 0x6c6c6176
+/* A worker that waits so long for its slot says for whom. */
+#define SAY_STANDBY_MS (5 * 1000)
+
+/* llava_start waits so long for another one, and for its worker. */
+#define START_MS (10 * 1000)
+#define START_LOOK_MS 10
 
 PG_FUNCTION_INFO_V1(llava_start);
 
 /* ---- one process a slot ---- */
 
+/* For people who look at pg_stat_activity; nothing of ours reads it. */
 static void
-slot_name(char *name, size_t size, int slot)
-{
-	snprintf(name, size, "llava_zh worker %d", slot);
-}
-
-/* Pid of the background worker that has taken a slot of this database; 0: none. */
-static int
-pid_of_slot(int slot)
+show_name(const char *what, int slot)
 {
 	char		name[NAMEDATALEN];
-	int			backends;
 
-	slot_name(name, sizeof(name), slot);
-	pgstat_clear_backend_activity_snapshot();
-	backends = pgstat_fetch_stat_numbackends();
-	for (int i = 1; i <= backends; i++)
-	{
-		PgBackendStatus *status = compat_backend_status(i);
-
-		if (status != NULL && status->st_procpid != MyProcPid &&
-			status->st_backendType == B_BG_WORKER &&
-			status->st_databaseid == MyDatabaseId &&
-			strcmp(status->st_appname, name) == 0)
-			return status->st_procpid;
-	}
-	return 0;
+	snprintf(name, sizeof(name), "llava_zh %s %d", what, slot);
+	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 }
 
-/*
- * Takes the slot by carrying its name, unless a process does already.  The lock
- * is held for this moment only: it makes looking and taking one step.
- */
-static bool
-take_slot(int slot)
+/* Says in the log and in pg_stat_activity who has the slot. */
+static void
+say_standing_by(int slot, const char *database)
 {
-	char		name[NAMEDATALEN];
-	LOCKTAG		tag;
-	bool		taken;
+	char		words[128];
+	char	   *who;
 
 	StartTransactionCommand();
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, START_LOCK, slot, 2);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-	taken = pid_of_slot(slot) == 0;
-	if (taken)
-	{
-		slot_name(name, sizeof(name), slot);
-		SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
-	}
+	who = process_words(slot_holder(slot));
+	snprintf(words, sizeof(words), "llava_zh: standing by for %s", who);
+	ereport(LOG,
+			(errmsg("llava_zh: worker %d of database \"%s\" stands by for %s", slot, database, who)));
 	CommitTransactionCommand();
-	return taken;
+	pgstat_report_activity(STATE_IDLE, words);
 }
 
 /*
- * Another process may hold the slot: one that llava_start() began, or one that is
+ * Another process may have the slot: one that llava_start() began, or one that is
  * about to end.  This one is there to follow it.
  */
 static void
-wait_for_slot(int slot)
+wait_for_slot(int slot, const char *database)
 {
-	char		name[NAMEDATALEN];
+	TimestampTz say_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SAY_STANDBY_MS);
 
-	snprintf(name, sizeof(name), "llava_zh standby %d", slot);
-	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
-	while (pid_of_slot(slot) != 0 || !take_slot(slot))
+	show_name("standby", slot);
+	while (!slot_take(slot))
 	{
+		if (GetCurrentTimestamp() >= say_at)
+		{
+			say_standing_by(slot, database);
+			say_at = DT_NOEND;
+		}
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STANDBY_MS,
 						 compat_wait_event_idle());
 		ResetLatch(MyLatch);
@@ -109,12 +90,34 @@ wait_for_slot(int slot)
 	}
 }
 
+/*
+ * The postmaster starts a worker again that ends with another status than 0, and one
+ * that llava_start() began is not needed where there is one.
+ */
+static void
+take_slot(const WorkerTarget *target)
+{
+	if (target->or_nobody && !slot_take(target->slot))
+	{
+		ereport(LOG,
+				(errmsg("llava_zh: worker %d of database \"%s\" ends: process %d is it",
+						target->slot, target->database, slot_holder(target->slot))));
+		proc_exit(0);
+	}
+	if (!target->or_nobody)
+		wait_for_slot(target->slot, target->database);
+	show_name("worker", target->slot);
+	pgstat_report_activity(STATE_IDLE, "");
+	ereport(LOG, (errmsg("llava_zh: worker %d of database \"%s\" started",
+						 target->slot, target->database)));
+}
+
 /* ---- the background worker ---- */
 
 void
-worker_describe(BackgroundWorker *worker, const char *database, int slot)
+worker_describe(BackgroundWorker *worker, const char *database, int slot, bool or_nobody)
 {
-	WorkerTarget target = {.slot = slot};
+	WorkerTarget target = {.slot = slot,.or_nobody = or_nobody};
 
 	memset(worker, 0, sizeof(*worker));
 	strlcpy(target.database, database, sizeof(target.database));
@@ -157,6 +160,7 @@ worker_loop(Loop *loop)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
+		slot_keep(loop->holder);
 		if (stop_wanted() && !wound_up)
 		{
 			wound_up = true;
@@ -188,15 +192,89 @@ llava_worker_main(Datum arg)
 	BackgroundWorkerInitializeConnection(target.database, NULL, 0);
 	pgstat_report_activity(STATE_IDLE, NULL);
 
-	wait_for_slot(target.slot);
-	ereport(LOG, (errmsg("llava_zh: worker %d of database \"%s\" started",
-						 target.slot, target.database)));
-
+	/* first: what the database's owner has set holds until then */
 	tx_environment(true);
+	take_slot(&target);
 	loop = loop_new(target.slot, false);
 	claim_release_holder(loop);
 	stop_watch();
 	worker_loop(loop);
+}
+
+/* ---- llava_start ---- */
+
+static void
+rest(void)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, START_LOOK_MS,
+					 compat_wait_event_idle());
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
+/* One session starts at a time: each finds the worker that another has started. */
+static void
+wait_for_turn(void)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), START_MS);
+
+	while (!own_lock_try(OWN_LOCK_START, 0, false))
+	{
+		if (GetCurrentTimestamp() >= end)
+			ereport(ERROR,
+					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+					 errmsg("another session is starting a worker, and does not come to an end"),
+					 errdetail("It is %s.", process_words(own_lock_holder(OWN_LOCK_START, 0))),
+					 errhint("End it with pg_terminate_backend, and call llava_start again.")));
+		rest();
+	}
+}
+
+static BackgroundWorkerHandle *
+register_worker(void)
+{
+	BackgroundWorker worker;
+	BackgroundWorkerHandle *handle;
+
+	worker_describe(&worker, get_database_name(MyDatabaseId), 0, true);
+	/* nobody else restarts it after a crash of the server */
+	worker.bgw_restart_time = 1;
+	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+				 errmsg("no background worker slot is free"),
+				 errhint("Raise max_worker_processes.")));
+	return handle;
+}
+
+/*
+ * Until the new worker has the slot, or another has come before it: then the next
+ * llava_start finds it.  One that ends before is not to be started again each second.
+ */
+static int
+wait_for_worker(BackgroundWorkerHandle *handle)
+{
+	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), START_MS);
+	pid_t		pid = 0;
+	int			holder = 0;
+	bool		ended;
+
+	do
+	{
+		/* in this order: it may end because another has the slot */
+		ended = GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
+		holder = slot_holder(0);
+		if (holder != 0)
+			return holder;
+		rest();
+	} while (!ended && GetCurrentTimestamp() < end);
+	TerminateBackgroundWorker(handle);
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("could not start a background worker"),
+			 ended ? errdetail("It ended before it began to work.") :
+			 errdetail("It had not begun to work after %d seconds.", START_MS / 1000),
+			 errhint("The server's log may say why.")));
 }
 
 /*
@@ -206,9 +284,7 @@ llava_worker_main(Datum arg)
 Datum
 llava_start(PG_FUNCTION_ARGS)
 {
-	BackgroundWorker worker;
-	BackgroundWorkerHandle *handle;
-	pid_t		pid = pid_of_slot(0);
+	int			pid = slot_holder(0);
 
 	if (pid != 0)
 		PG_RETURN_INT32(pid);
@@ -217,22 +293,17 @@ llava_start(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 				 errmsg("a standby has no workers"),
 				 errhint("Call llava_start on the primary.")));
-	worker_describe(&worker, get_database_name(MyDatabaseId), 0);
-	/* nobody else restarts it after a crash of the server */
-	worker.bgw_restart_time = 1;
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("no background worker slot is free"),
-				 errhint("Raise max_worker_processes.")));
-	if (WaitForBackgroundWorkerStartup(handle, &pid) != BGWH_STARTED)
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("could not start a background worker"),
-				 errhint("The server's log may say why.")));
-	if (!shared_is_there())
-		ereport(NOTICE,
-				(errmsg("llava_zh is not preloaded: limits per server hold in each process for itself"),
-				 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));
+	wait_for_turn();
+	pid = slot_holder(0);
+	if (pid == 0)
+	{
+		pid = wait_for_worker(register_worker());
+		if (!shared_is_there())
+			ereport(NOTICE,
+					(errmsg("llava_zh is not preloaded: limits per server hold in each process for itself"),
+					 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));
+	}
+	/* the transaction may go on for long */
+	own_lock_release(OWN_LOCK_START, 0);
 	PG_RETURN_INT32(pid);
 }

@@ -12,9 +12,14 @@ typedef struct WorkerTarget
 {
 	char		database[NAMEDATALEN];
 	int			slot;
+	bool		or_nobody;		/* not needed where another has the slot */
 } WorkerTarget;
 
-/* A worker that is not restarted and notifies this process. */
-extern void worker_describe(BackgroundWorker *worker, const char *database, int slot);
+/*
+ * A worker that is not restarted and notifies this process.  or_nobody: it ends where
+ * another has the slot, in place of standing by.
+ */
+extern void worker_describe(BackgroundWorker *worker, const char *database, int slot,
+							bool or_nobody);
 
 #endif							/* LLAVA_WORKER_H */

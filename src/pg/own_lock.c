@@ -1,0 +1,134 @@
+/*
+ * own_lock.c
+ *	  Locks of ours that no SQL can take, and words for who holds one.
+ *
+ * They lie beside the advisory locks of SQL, whose fourth field is 1 or 2; ours is
+ * larger, so that no role can stand in a worker's way by a number.  Nobody waits for
+ * one without an end: who cannot have it says who has it (process_words).
+ */
+#include "postgres.h"
+
+#include "compat.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "storage/lock.h"
+
+/* Of all of them: 'llav'. */
+#define OUR_LOCKS 0x6c6c6176
+
+static void
+set_tag(LOCKTAG *tag, OwnLock kind, int number)
+{
+	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, OUR_LOCKS, (uint32) number, kind);
+}
+
+void
+own_lock_take(OwnLock kind, int number)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, kind, number);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+}
+
+bool
+own_lock_try(OwnLock kind, int number, bool for_good)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, kind, number);
+	return LockAcquire(&tag, ExclusiveLock, for_good, true) != LOCKACQUIRE_NOT_AVAIL;
+}
+
+void
+own_lock_release(OwnLock kind, int number)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, kind, number);
+	(void) LockRelease(&tag, ExclusiveLock, false);
+}
+
+bool
+own_lock_is_mine(OwnLock kind, int number)
+{
+	LOCKTAG		tag;
+
+	set_tag(&tag, kind, number);
+	return compat_lock_held_by_me(&tag, ExclusiveLock);
+}
+
+int
+own_lock_holders(OwnLock kind, OwnLockHolder * *holders)
+{
+	LockData   *locks = GetLockStatusData();
+	int			n = 0;
+
+	*holders = palloc(sizeof(OwnLockHolder) * Max(locks->nelements, 1));
+	for (int i = 0; i < locks->nelements; i++)
+	{
+		const		LockInstanceData *lock = &locks->locks[i];
+		LOCKTAG		tag;
+
+		set_tag(&tag, kind, (int) lock->locktag.locktag_field3);
+		if (lock->holdMask == 0 || memcmp(&tag, &lock->locktag, sizeof(tag)) != 0)
+			continue;
+		(*holders)[n].number = (int) lock->locktag.locktag_field3;
+		(*holders)[n++].pid = lock->pid;
+	}
+	pfree(locks->locks);
+	pfree(locks);
+	return n;
+}
+
+int
+own_lock_holder(OwnLock kind, int number)
+{
+	OwnLockHolder *holders;
+	int			n = own_lock_holders(kind, &holders);
+	int			pid = 0;
+
+	for (int i = 0; i < n; i++)
+		if (holders[i].number == number)
+			pid = holders[i].pid;
+	pfree(holders);
+	return pid;
+}
+
+static const char *
+state_words(BackendState state)
+{
+	switch (state)
+	{
+		case STATE_IDLE:
+			return "idle";
+		case STATE_IDLEINTRANSACTION:
+		case STATE_IDLEINTRANSACTION_ABORTED:
+			return "idle in transaction";
+		default:
+			return "active";
+	}
+}
+
+char *
+process_words(int pid)
+{
+	int			backends;
+
+	if (pid == 0)
+		return pstrdup("a process that has ended since");
+	pgstat_clear_backend_activity_snapshot();
+	backends = pgstat_fetch_stat_numbackends();
+	for (int i = 1; i <= backends; i++)
+	{
+		PgBackendStatus *status = compat_backend_status(i);
+		char	   *role;
+
+		if (status == NULL || status->st_procpid != pid)
+			continue;
+		role = GetUserNameFromId(status->st_userid, true);
+		return psprintf("process %d (role \"%s\", %s)", pid, role == NULL ? "?" : role,
+						state_words(status->st_state));
+	}
+	return psprintf("process %d", pid);
+}

@@ -1,0 +1,175 @@
+/*
+ * slots.c
+ *	  Which process is the worker of a slot of this database.
+ *
+ * Where llava_zh is preloaded a table in shared memory says so, which only the worker
+ * itself writes; else the worker holds a lock that no SQL can take.  Looking and taking
+ * are one step in both.  Names that a session can give itself say nothing.
+ */
+#include "postgres.h"
+
+#include "funcapi.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "utils/memutils.h"
+#include "utils/tuplestore.h"
+
+typedef struct Taken
+{
+	int			pid;			/* 0: free */
+	Oid			database;
+	int			slot;
+}			Taken;
+
+static Taken * table;			/* max_worker_processes of them, or NULL */
+static Taken * mine;
+
+PG_FUNCTION_INFO_V1(llava_worker_slots);
+
+Size
+slots_memory(void)
+{
+	return mul_size(max_worker_processes, sizeof(Taken));
+}
+
+void
+slots_start_up(void *memory, bool found)
+{
+	table = memory;
+	if (!found)
+		memset(table, 0, slots_memory());
+}
+
+static void
+lock(void)
+{
+	LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock, LW_EXCLUSIVE);
+}
+
+static void
+unlock(void)
+{
+	LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock);
+}
+
+static void
+give_back(int code, Datum arg)
+{
+	lock();
+	mine->pid = 0;
+	unlock();
+}
+
+/* Whose the slot is; NULL: nobody's, and *vacant has room to say that it is taken. */
+static Taken *
+find(int slot, Taken * *vacant)
+{
+	*vacant = NULL;
+	for (int i = 0; i < max_worker_processes; i++)
+	{
+		Taken	   *entry = &table[i];
+
+		if (entry->pid == 0)
+			*vacant = entry;
+		else if (entry->database == MyDatabaseId && entry->slot == slot)
+			return entry;
+	}
+	return NULL;
+}
+
+static bool
+take_in_table(int slot)
+{
+	Taken	   *vacant;
+
+	lock();
+	if (find(slot, &vacant) == NULL && vacant != NULL)
+	{
+		vacant->pid = MyProcPid;
+		vacant->database = MyDatabaseId;
+		vacant->slot = slot;
+		mine = vacant;
+	}
+	unlock();
+	if (mine != NULL)
+		before_shmem_exit(give_back, (Datum) 0);
+	return mine != NULL;
+}
+
+bool
+slot_take(int slot)
+{
+	if (table != NULL)
+		return take_in_table(slot);
+	return own_lock_try(OWN_LOCK_SLOT, slot, true);
+}
+
+int
+slot_holder(int slot)
+{
+	Taken	   *vacant;
+	Taken	   *entry;
+	int			pid = 0;
+
+	if (table == NULL)
+		return own_lock_holder(OWN_LOCK_SLOT, slot);
+	lock();
+	entry = find(slot, &vacant);
+	if (entry != NULL)
+		pid = entry->pid;
+	unlock();
+	return pid;
+}
+
+/* A trigger may have run pg_advisory_unlock_all() in this process. */
+void
+slot_keep(int slot)
+{
+	if (table != NULL || own_lock_is_mine(OWN_LOCK_SLOT, slot) ||
+		own_lock_try(OWN_LOCK_SLOT, slot, true))
+		return;
+	ereport(FATAL,
+			(errcode(ERRCODE_OBJECT_IN_USE),
+			 errmsg("llava_zh: another process has taken the place of worker %d", slot)));
+}
+
+/* Those of this database that the table has. */
+static int
+workers_in_table(OwnLockHolder * *workers)
+{
+	int			n = 0;
+
+	*workers = palloc(sizeof(OwnLockHolder) * max_worker_processes);
+	lock();
+	for (int i = 0; i < max_worker_processes; i++)
+	{
+		if (table[i].pid == 0 || table[i].database != MyDatabaseId)
+			continue;
+		(*workers)[n].number = table[i].slot;
+		(*workers)[n++].pid = table[i].pid;
+	}
+	unlock();
+	return n;
+}
+
+/* llava_worker_slots(): pid and slot of each worker of this database. */
+Datum
+llava_worker_slots(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	OwnLockHolder *workers;
+	int			n;
+
+	InitMaterializedSRF(fcinfo, 0);
+	n = table != NULL ? workers_in_table(&workers) : own_lock_holders(OWN_LOCK_SLOT, &workers);
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[2] = {Int32GetDatum(workers[i].pid), Int32GetDatum(workers[i].number)};
+		bool		nulls[2] = {false, false};
+
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
