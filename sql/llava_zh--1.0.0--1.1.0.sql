@@ -47,9 +47,41 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 -- Tasks (sql/parts/task.sql)
 --
 
+-- Before llava_task_insert, by its name: who gives a version is not a definer's to see.
+CREATE FUNCTION @extschema@.llava_task_given() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_task_given() FROM PUBLIC;
+CREATE TRIGGER llava_task_given BEFORE INSERT ON @extschema@.llava_task
+	FOR EACH ROW WHEN (NEW.version IS NOT NULL)
+	EXECUTE FUNCTION @extschema@.llava_task_given();
+
 --
 -- Pictures (sql/parts/image.sql)
 --
+
+-- Before llava_intake, by their names, and with the rights of who inserts.
+CREATE FUNCTION @extschema@.llava_image_numbered() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_image_numbered() FROM PUBLIC;
+CREATE TRIGGER llava_image_numbered BEFORE INSERT ON @extschema@.llava_image
+	FOR EACH ROW WHEN (NEW.received_at IS NULL)
+	EXECUTE FUNCTION @extschema@.llava_image_numbered();
+
+CREATE FUNCTION @extschema@.llava_image_restored() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_image_restored() FROM PUBLIC;
+CREATE TRIGGER llava_image_restored BEFORE INSERT ON @extschema@.llava_image
+	FOR EACH ROW WHEN (NEW.received_at IS NOT NULL)
+	EXECUTE FUNCTION @extschema@.llava_image_restored();
+-- a subscription's rows meet the tombstones too
+ALTER TABLE @extschema@.llava_image ENABLE ALWAYS TRIGGER llava_image_restored;
+
+CREATE FUNCTION @extschema@.llava_image_lengths() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_image_lengths() FROM PUBLIC;
+CREATE TRIGGER llava_image_lengths
+	BEFORE UPDATE OF path, source_url, page_url, licence, task, meta ON @extschema@.llava_image
+	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_image_lengths();
 
 --
 -- Queue (sql/parts/queue.sql)
@@ -85,6 +117,13 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_worker AS
 --
 -- Samples (sql/parts/dataset.sql)
 --
+
+CREATE FUNCTION @extschema@.llava_conversation_lengths() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_conversation_lengths() FROM PUBLIC;
+CREATE TRIGGER llava_conversation_lengths BEFORE UPDATE OF note ON @extschema@.llava_conversation
+	FOR EACH ROW WHEN (NEW.note IS NOT NULL)
+	EXECUTE FUNCTION @extschema@.llava_conversation_lengths();
 
 --
 -- Views that count (sql/parts/stats.sql)
@@ -158,13 +197,60 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress AS
 -- Recorded exports (sql/parts/manifest.sql)
 --
 
+CREATE FUNCTION @extschema@.llava_manifest_numbered() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_manifest_numbered() FROM PUBLIC;
+CREATE TRIGGER llava_manifest_numbered BEFORE INSERT ON @extschema@.llava_manifest
+	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_manifest_numbered();
+
 --
 -- The page (sql/parts/page.sql)
 --
 
+CREATE OR REPLACE FUNCTION @extschema@.llava_page_tags(flags text[], keep boolean, note text) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT concat(
+		CASE keep WHEN true THEN @extschema@.llava_template('page_kept', '{}')
+			WHEN false THEN @extschema@.llava_template('page_dropped', '{}') END,
+		CASE WHEN note <> '' THEN
+			@extschema@.llava_template('page_note', jsonb_build_object('note', left(note, 32768))) END,
+		(SELECT string_agg(@extschema@.llava_template('page_flag', jsonb_build_object('flag', flag)),
+			'' ORDER BY n) FROM unnest(flags) WITH ORDINALITY AS f (flag, n)));
+END;
+
 --
 -- The dataset card (sql/parts/card.sql)
 --
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_prompts(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT string_agg(@extschema@.llava_template('card_prompt', jsonb_build_object('task', t.name,
+		'version', t.version,
+		-- indented, so that nothing in a prompt ends the block; a CR begins a line, too
+		'prompt', regexp_replace(regexp_replace(t.prompt, E'\r\n?', E'\n', 'g'), '^', '    ', 'gn'))), '' ORDER BY t.name COLLATE "C", t.version)
+	FROM @extschema@.llava_task t
+	WHERE (t.name, t.version) IN (SELECT c.task, c.task_version FROM @extschema@.llava_card_samples(tasks, manifests) AS c);
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_licences(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH stated AS (
+		SELECT c.image, CASE WHEN length(left(i.licence, 201)) > 200 THEN left(i.licence, 200) || '...'
+			ELSE coalesce(i.licence, @extschema@.llava_template('card_unstated', '{}')) END AS licence
+		FROM @extschema@.llava_card_samples(tasks, manifests) AS c
+		LEFT JOIN @extschema@.llava_image i ON i.id = c.image),
+	counted AS (
+		SELECT licence, n, row_number() OVER (ORDER BY n DESC, licence COLLATE "C") AS nth
+		FROM (SELECT licence, count(DISTINCT image) AS n FROM stated GROUP BY licence) AS l)
+	SELECT @extschema@.llava_template('card_licences', jsonb_build_object('rows', concat(
+		(SELECT string_agg(@extschema@.llava_template('card_licence', jsonb_build_object('licence', licence,
+			'images', to_char(n, 'FM999,999,999,990'))), '' ORDER BY nth) FROM counted WHERE nth <= 100),
+		(SELECT @extschema@.llava_template('card_licence', jsonb_build_object(
+			'licence', @extschema@.llava_template('card_others', jsonb_build_object('n', to_char(count(*), 'FM999,999,999,990'))),
+			'images', to_char(sum(n), 'FM999,999,999,990')))
+			FROM counted WHERE nth > 100 HAVING count(*) > 0))));
+END;
 
 --
 -- COPY with format jsonl (sql/parts/jsonl.sql)

@@ -71,8 +71,8 @@ CREATE FUNCTION @.llava_card_prompts(tasks text[], manifests bigint[]) RETURNS t
 BEGIN ATOMIC
 	SELECT string_agg(@.llava_template('card_prompt', jsonb_build_object('task', t.name,
 		'version', t.version,
-		-- indented, so that nothing in a prompt ends the block
-		'prompt', regexp_replace(t.prompt, '^', '    ', 'gn'))), '' ORDER BY t.name COLLATE "C", t.version)
+		-- indented, so that nothing in a prompt ends the block; a CR begins a line, too
+		'prompt', regexp_replace(regexp_replace(t.prompt, E'\r\n?', E'\n', 'g'), '^', '    ', 'gn'))), '' ORDER BY t.name COLLATE "C", t.version)
 	FROM @.llava_task t
 	WHERE (t.name, t.version) IN (SELECT c.task, c.task_version FROM @.llava_card_samples(tasks, manifests) AS c);
 END;
@@ -87,15 +87,25 @@ BEGIN ATOMIC
 	WHERE tasks IS NULL OR task IS NULL OR task = ANY (tasks);
 END;
 
+-- What writers say of their pictures is clipped, and the seldomest are only counted: no one
+-- writer makes a card that is too large for all.
 CREATE FUNCTION @.llava_card_licences(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT @.llava_template('card_licences', jsonb_build_object('rows', string_agg(
-		@.llava_template('card_licence', jsonb_build_object('licence', licence,
-			'images', to_char(n, 'FM999,999,999,990'))), '' ORDER BY n DESC, licence COLLATE "C")))
-	FROM (SELECT coalesce(i.licence, @.llava_template('card_unstated', '{}')) AS licence,
-			count(DISTINCT c.image) AS n
+	WITH stated AS (
+		SELECT c.image, CASE WHEN length(left(i.licence, 201)) > 200 THEN left(i.licence, 200) || '...'
+			ELSE coalesce(i.licence, @.llava_template('card_unstated', '{}')) END AS licence
 		FROM @.llava_card_samples(tasks, manifests) AS c
-		LEFT JOIN @.llava_image i ON i.id = c.image GROUP BY 1) AS l;
+		LEFT JOIN @.llava_image i ON i.id = c.image),
+	counted AS (
+		SELECT licence, n, row_number() OVER (ORDER BY n DESC, licence COLLATE "C") AS nth
+		FROM (SELECT licence, count(DISTINCT image) AS n FROM stated GROUP BY licence) AS l)
+	SELECT @.llava_template('card_licences', jsonb_build_object('rows', concat(
+		(SELECT string_agg(@.llava_template('card_licence', jsonb_build_object('licence', licence,
+			'images', to_char(n, 'FM999,999,999,990'))), '' ORDER BY nth) FROM counted WHERE nth <= 100),
+		(SELECT @.llava_template('card_licence', jsonb_build_object(
+			'licence', @.llava_template('card_others', jsonb_build_object('n', to_char(count(*), 'FM999,999,999,990'))),
+			'images', to_char(sum(n), 'FM999,999,999,990')))
+			FROM counted WHERE nth > 100 HAVING count(*) > 0))));
 END;
 
 CREATE FUNCTION @.llava_card_languages(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE

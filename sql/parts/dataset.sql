@@ -25,6 +25,13 @@ COMMENT ON COLUMN @.llava_conversation.keep IS
 	'a person''s verdict: false leaves the sample out of exports; NULL: not looked at';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_conversation', '');
 
+CREATE FUNCTION @.llava_conversation_lengths() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_conversation_lengths() FROM PUBLIC;
+CREATE TRIGGER llava_conversation_lengths BEFORE UPDATE OF note ON @.llava_conversation
+	FOR EACH ROW WHEN (NEW.note IS NOT NULL)
+	EXECUTE FUNCTION @.llava_conversation_lengths();
+
 -- lz4 where the server has it; else the server's default stays.
 CREATE FUNCTION @.llava_set_compression() RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME';

@@ -89,6 +89,30 @@ CREATE TRIGGER llava_intake BEFORE INSERT ON @.llava_image
 	FOR EACH ROW WHEN (NEW.received_at IS NULL)
 	EXECUTE FUNCTION @.llava_intake();
 
+-- Before llava_intake, by their names, and with the rights of who inserts.
+CREATE FUNCTION @.llava_image_numbered() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_image_numbered() FROM PUBLIC;
+CREATE TRIGGER llava_image_numbered BEFORE INSERT ON @.llava_image
+	FOR EACH ROW WHEN (NEW.received_at IS NULL)
+	EXECUTE FUNCTION @.llava_image_numbered();
+
+CREATE FUNCTION @.llava_image_restored() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_image_restored() FROM PUBLIC;
+CREATE TRIGGER llava_image_restored BEFORE INSERT ON @.llava_image
+	FOR EACH ROW WHEN (NEW.received_at IS NOT NULL)
+	EXECUTE FUNCTION @.llava_image_restored();
+-- a subscription's rows meet the tombstones too
+ALTER TABLE @.llava_image ENABLE ALWAYS TRIGGER llava_image_restored;
+
+CREATE FUNCTION @.llava_image_lengths() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_image_lengths() FROM PUBLIC;
+CREATE TRIGGER llava_image_lengths
+	BEFORE UPDATE OF path, source_url, page_url, licence, task, meta ON @.llava_image
+	FOR EACH ROW EXECUTE FUNCTION @.llava_image_lengths();
+
 CREATE FUNCTION @.llava_image_frozen() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_image_frozen() FROM PUBLIC;

@@ -16,6 +16,12 @@ COMMENT ON TABLE @.llava_manifest IS
 SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest', '');
 SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest_id_seq', '');
 
+CREATE FUNCTION @.llava_manifest_numbered() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_manifest_numbered() FROM PUBLIC;
+CREATE TRIGGER llava_manifest_numbered BEFORE INSERT ON @.llava_manifest
+	FOR EACH ROW EXECUTE FUNCTION @.llava_manifest_numbered();
+
 CREATE TABLE @.llava_manifest_line (
 	image bigint,
 	task text,

@@ -43,7 +43,7 @@ BEGIN ATOMIC
 		CASE keep WHEN true THEN @.llava_template('page_kept', '{}')
 			WHEN false THEN @.llava_template('page_dropped', '{}') END,
 		CASE WHEN note <> '' THEN
-			@.llava_template('page_note', jsonb_build_object('note', note)) END,
+			@.llava_template('page_note', jsonb_build_object('note', left(note, 32768))) END,
 		(SELECT string_agg(@.llava_template('page_flag', jsonb_build_object('flag', flag)),
 			'' ORDER BY n) FROM unnest(flags) WITH ORDINALITY AS f (flag, n)));
 END;

@@ -48,6 +48,14 @@ REVOKE ALL ON FUNCTION @.llava_task_insert() FROM PUBLIC;
 CREATE TRIGGER llava_task_insert BEFORE INSERT ON @.llava_task
 	FOR EACH ROW EXECUTE FUNCTION @.llava_task_insert();
 
+-- Before llava_task_insert, by its name: who gives a version is not a definer's to see.
+CREATE FUNCTION @.llava_task_given() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_task_given() FROM PUBLIC;
+CREATE TRIGGER llava_task_given BEFORE INSERT ON @.llava_task
+	FOR EACH ROW WHEN (NEW.version IS NOT NULL)
+	EXECUTE FUNCTION @.llava_task_given();
+
 CREATE FUNCTION @.llava_task_frozen() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_task_frozen() FROM PUBLIC;

@@ -140,6 +140,7 @@ const Template card_templates[] = {
 		"| 许可 Licence | 图片 Pictures |\n"
 	"|---|---:|\n{{{rows}}}"},
 	{"card_licence", true, "| {{licence}} | {{images}} |\n"},
+	{"card_others", true, "其他 {{n}} 种 others"},
 	{"card_unstated", true, "未说明 not stated"},
 	{"card_prompt", true, "### {{task}} · {{version}}\n\n{{{prompt}}}\n\n"},
 	{NULL}

@@ -1,18 +1,21 @@
 /*
  * image_update.c
- *	  What an UPDATE of llava_image may change, and what follows from it.
+ *	  What an UPDATE of a picture or sample may change, and what follows from it.
  */
 #include "postgres.h"
 
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "executor/spi.h"
+#include "lengths.h"
 #include "rows.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(llava_image_frozen);
 PG_FUNCTION_INFO_V1(llava_image_released);
+PG_FUNCTION_INFO_V1(llava_image_lengths);
+PG_FUNCTION_INFO_V1(llava_conversation_lengths);
 
 /* Whether the UPDATE leaves this column as it is. */
 static bool
@@ -69,5 +72,25 @@ llava_image_released(PG_FUNCTION_ARGS)
 	SPI_finish();
 	if (rows > 0)
 		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
+	return PointerGetDatum(trigger->tg_newtuple);
+}
+
+/* BEFORE UPDATE OF path, source_url, page_url, licence, task, meta on llava_image. */
+Datum
+llava_image_lengths(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = rows_trigger(fcinfo, "llava_image");
+
+	lengths_check_update("llava_image", trigger);
+	return PointerGetDatum(trigger->tg_newtuple);
+}
+
+/* BEFORE UPDATE OF note on llava_conversation: a person's; the worker has none to say. */
+Datum
+llava_conversation_lengths(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = rows_trigger(fcinfo, "llava_conversation");
+
+	lengths_check_update("llava_conversation", trigger);
 	return PointerGetDatum(trigger->tg_newtuple);
 }

@@ -16,6 +16,7 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "executor/spi.h"
+#include "lengths.h"
 #include "miscadmin.h"
 #include "rows.h"
 #include "task.h"
@@ -96,7 +97,20 @@ typedef struct Arrival
 	bool		nulls[COLUMNS];
 } Arrival;
 
+int64		intake_unread_size = -1;
+
 PG_FUNCTION_INFO_V1(llava_intake);
+
+static void
+find_columns(TupleDesc desc, int *columns)
+{
+	for (int i = 0; i < COLUMNS; i++)
+	{
+		columns[i] = SPI_fnumber(desc, column_names[i]);
+		if (columns[i] <= 0)
+			elog(ERROR, "table \"llava_image\" has no column \"%s\"", column_names[i]);
+	}
+}
 
 /* Looked up at the statement's first row: fn_extra is this trigger's and no other's. */
 static Intake *
@@ -119,12 +133,7 @@ intake_of_statement(FunctionCallInfo fcinfo)
 	intake->draw_seq = extension_relation("llava_draw_seq");
 	config_image_fit(&fit);
 	intake->limits = fit.limits;
-	for (int i = 0; i < COLUMNS; i++)
-	{
-		intake->columns[i] = SPI_fnumber(RelationGetDescr(relation), column_names[i]);
-		if (intake->columns[i] <= 0)
-			elog(ERROR, "table \"llava_image\" has no column \"%s\"", column_names[i]);
-	}
+	find_columns(RelationGetDescr(relation), intake->columns);
 	trust_begin();
 	intake->tasks = task_weights();
 	trust_end();
@@ -196,7 +205,7 @@ check_arrival(const Arrival *arrival)
 {
 	if (!arrival->nulls[COLUMN_PATH])
 		check_path(TextDatumGetCString(arrival->values[COLUMN_PATH]));
-	if (!arrival->nulls[COLUMN_IMAGE])
+	if (!arrival->nulls[COLUMN_IMAGE] || intake_unread_size >= 0)
 		return;
 	if (arrival->nulls[COLUMN_PATH] || llava_image_directory[0] == '\0')
 		ereport(ERROR,
@@ -286,6 +295,16 @@ find_facts_in_file(Arrival *arrival, const ImageLimits *limits)
 	return status == IMAGE_OK;
 }
 
+/* A file that is too large to be fetched: its row has its size and no bytes. */
+static void
+reject_size(Arrival *arrival, int64 size)
+{
+	set(arrival, COLUMN_BYTES, Int64GetDatum(size));
+	reject(arrival, IMAGE_TOO_LARGE,
+		   psprintf("the file has " INT64_FORMAT " bytes, over llava_zh.image_max_size", size));
+	set_null(arrival, COLUMN_IMAGE);
+}
+
 /*
  * Size, sha256, header facts, and whether the picture can be asked about.  A file
  * over the size limit is not even fetched, and lands without its bytes.
@@ -300,18 +319,21 @@ find_facts(Arrival *arrival, const ImageLimits *limits)
 	ImageStatus status;
 
 	set(arrival, COLUMN_IN_FILE, BoolGetDatum(false));
+	if (arrival->nulls[COLUMN_IMAGE] && intake_unread_size >= 0)
+	{
+		reject_size(arrival, intake_unread_size);
+		return false;
+	}
 	if (arrival->nulls[COLUMN_IMAGE])
 		return find_facts_in_file(arrival, limits);
 	size = toast_raw_datum_size(arrival->values[COLUMN_IMAGE]) - VARHDRSZ;
-	set(arrival, COLUMN_BYTES, Int64GetDatum((int64) size));
 	if (limits->max_bytes > 0 && size > limits->max_bytes)
 	{
-		reject(arrival, IMAGE_TOO_LARGE,
-			   psprintf("the file has %zu bytes, over llava_zh.image_max_size", size));
-		set_null(arrival, COLUMN_IMAGE);
+		reject_size(arrival, (int64) size);
 		return false;
 	}
 
+	set(arrival, COLUMN_BYTES, Int64GetDatum((int64) size));
 	image = PG_DETOAST_DATUM_PACKED(arrival->values[COLUMN_IMAGE]);
 	set(arrival, COLUMN_IMAGE, PointerGetDatum(image));
 	set(arrival, COLUMN_SHA256, DirectFunctionCall1(sha256_bytea, PointerGetDatum(image)));
@@ -371,8 +393,7 @@ id_is_taken(const Intake *intake, Datum id)
  * context, says when and why it was taken down, or is NULL.
  */
 static bool
-find_seen(const Intake *intake, Datum sha256, int64 *first, MemoryContext context,
-		  char **forgotten)
+find_seen(Oid seen, Datum sha256, int64 *first, MemoryContext context, char **forgotten)
 {
 	HeapTuple	row;
 	TupleDesc	desc;
@@ -380,7 +401,7 @@ find_seen(const Intake *intake, Datum sha256, int64 *first, MemoryContext contex
 	bool		isnull;
 
 	*forgotten = NULL;
-	if (rows_run_as_owner(intake->seen, SQL_SEEN_FIND, &sha256, NULL) == 0)
+	if (rows_run_as_owner(seen, SQL_SEEN_FIND, &sha256, NULL) == 0)
 		return false;
 	row = SPI_tuptable->vals[0];
 	desc = SPI_tuptable->tupdesc;
@@ -404,7 +425,7 @@ first_with_bytes(const Intake *intake, Datum sha256, Datum id, MemoryContext con
 	{
 		if (rows_run_as_owner(intake->seen, SQL_SEEN_ADD, values, NULL) > 0)
 			return DatumGetInt64(id);
-		if (find_seen(intake, sha256, &first, context, forgotten))
+		if (find_seen(intake->seen, sha256, &first, context, forgotten))
 			return first;
 		/* it was deleted in between */
 		CHECK_FOR_INTERRUPTS();
@@ -434,7 +455,7 @@ keep_rejected(Arrival *arrival, const Intake *intake)
 	if (arrival->nulls[COLUMN_SHA256])
 		return;
 	rows_spi_connect();
-	(void) find_seen(intake, arrival->values[COLUMN_SHA256], &first, caller, &forgotten);
+	(void) find_seen(intake->seen, arrival->values[COLUMN_SHA256], &first, caller, &forgotten);
 	SPI_finish();
 	if (forgotten != NULL)
 		refuse_forgotten(arrival, forgotten);
@@ -493,6 +514,7 @@ llava_intake(PG_FUNCTION_ARGS)
 	Arrival		arrival;
 	const char *task;
 
+	lengths_check_row("llava_image", trigger->tg_trigtuple, desc);
 	read_arrival(&arrival, intake, trigger->tg_trigtuple, desc);
 	if (arrival.nulls[COLUMN_ID])	/* the table's own constraint says so */
 		return PointerGetDatum(trigger->tg_trigtuple);
@@ -512,4 +534,44 @@ llava_intake(PG_FUNCTION_ARGS)
 	if (!arrival.nulls[COLUMN_IMAGE] && arrival.values[COLUMN_IMAGE] != given)
 		pfree(DatumGetPointer(arrival.values[COLUMN_IMAGE]));
 	return PointerGetDatum(stored);
+}
+
+/* Whether the row says already that its picture was taken down, and has nothing of it. */
+static bool
+is_refused(const Arrival *row)
+{
+	return row->nulls[COLUMN_IMAGE] && !row->nulls[COLUMN_REJECTED] &&
+		!DatumGetBool(row->values[COLUMN_IN_FILE]) &&
+		strcmp(TextDatumGetCString(row->values[COLUMN_REJECTED]), "forgotten") == 0;
+}
+
+HeapTuple
+intake_restored(HeapTuple tuple, TupleDesc desc)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int			columns[COLUMNS];
+	Arrival		row;
+	int64		first;
+	char	   *forgotten = NULL;
+	bool		isnull;
+	Datum		sha256 = heap_getattr(tuple, SPI_fnumber(desc, "sha256"), desc, &isnull);
+
+	/* without a sha256 nothing is known: 12 TB are not read for it */
+	if (isnull)
+		return tuple;
+	rows_spi_connect();
+	(void) find_seen(extension_relation("llava_seen"), sha256, &first, caller, &forgotten);
+	SPI_finish();
+	if (forgotten == NULL)
+		return tuple;
+
+	find_columns(desc, columns);
+	for (int i = 0; i < COLUMNS; i++)
+		row.values[i] = heap_getattr(tuple, columns[i], desc, &row.nulls[i]);
+	if (is_refused(&row))
+		return tuple;
+	refuse_forgotten(&row, forgotten);
+	set_null(&row, COLUMN_SAME_AS);
+	set_null(&row, COLUMN_SAME_DISTANCE);
+	return heap_modify_tuple_by_cols(tuple, desc, WRITTEN, columns, row.values, row.nulls);
 }

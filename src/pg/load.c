@@ -15,6 +15,7 @@
 
 #include "catalog/pg_authid.h"
 #include "executor/spi.h"
+#include "lengths.h"
 #include "load.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
@@ -314,7 +315,10 @@ load_new(FunctionCallInfo fcinfo)
 	if (!PG_ARGISNULL(1))
 		load->task = DatumGetTextPCopy(PG_GETARG_DATUM(1));
 	if (!PG_ARGISNULL(2))
+	{
+		lengths_check("llava_image", "licence", PG_GETARG_DATUM(2));
 		load->licence = DatumGetTextPCopy(PG_GETARG_DATUM(2));
+	}
 	load->batch = PG_ARGISNULL(3) ? DEFAULT_BATCH : PG_GETARG_INT32(3);
 	if (load->batch < 1)
 		ereport(ERROR,

@@ -37,29 +37,9 @@ typedef struct Attempt
 
 /* ---- one file ---- */
 
-/* As llava_intake would, for a file that is too large to be handed to it. */
+/* bytes NULL: they stay in the file, which the intake reads.  task may be NULL. */
 static void
-add_rejected(Load *load, const char *path, off_t size)
-{
-	Datum		values[5];
-	char		nulls[6] = "     ";
-
-	values[0] = CStringGetTextDatum(path);
-	values[1] = PointerGetDatum(load->licence);
-	values[2] = Int64GetDatum((int64) size);
-	values[3] = CStringGetTextDatum(image_status_name(IMAGE_TOO_LARGE));
-	values[4] = CStringGetTextDatum(psprintf("the file has " INT64_FORMAT
-											 " bytes, over llava_zh.image_max_size",
-											 (int64) size));
-	if (load->licence == NULL)
-		nulls[1] = 'n';
-	sql_run(SQL_LOAD_REJECTED, values, nulls, 0);
-	load->stored.stopped++;
-}
-
-/* bytes NULL: they stay in the file, which the intake reads. */
-static void
-add_image(Load *load, const char *path, bytea *bytes)
+add_image(Load *load, const char *path, bytea *bytes, text *task)
 {
 	Datum		values[4];
 	char		nulls[5] = "    ";
@@ -70,9 +50,9 @@ add_image(Load *load, const char *path, bytea *bytes)
 	values[1] = PointerGetDatum(bytes);
 	if (bytes == NULL)
 		nulls[1] = 'n';
-	values[2] = PointerGetDatum(load->task);
+	values[2] = PointerGetDatum(task);
 	values[3] = PointerGetDatum(load->licence);
-	if (load->task == NULL)
+	if (task == NULL)
 		nulls[2] = 'n';
 	if (load->licence == NULL)
 		nulls[3] = 'n';
@@ -88,6 +68,25 @@ add_image(Load *load, const char *path, bytea *bytes)
 			load->stored.stopped++;
 	}
 	SPI_freetuptable(SPI_tuptable);
+}
+
+/*
+ * A file over the limit, which is not read: its row comes in as any other, by the
+ * caller's rights, and the intake is told the size.
+ */
+static void
+add_unread(Load *load, const char *path, off_t size)
+{
+	intake_unread_size = (int64) size;
+	PG_TRY();
+	{
+		add_image(load, path, NULL, NULL);
+	}
+	PG_FINALLY();
+	{
+		intake_unread_size = -1;
+	}
+	PG_END_TRY();
 }
 
 /* The bytes of the open file, less if it has shrunk; NULL if they cannot be read. */
@@ -122,9 +121,9 @@ add_file(Load *load, LoadFile *file, const char *path)
 		return;
 	}
 	if (size > (off_t) llava_image_max_size * 1024)
-		add_rejected(load, path, size);
+		add_unread(load, path, size);
 	else if ((bytes = read_bytes(load, file, (size_t) size)) != NULL)
-		add_image(load, path, bytes);
+		add_image(load, path, bytes, load->task);
 	load_files_close_file(&load->in);
 }
 
@@ -140,7 +139,7 @@ store_file(Load *load, LoadFile *file)
 	else if (load->store)
 		add_file(load, file, path);
 	else
-		add_image(load, path, NULL);
+		add_image(load, path, NULL, load->task);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(load->file_context);
 }

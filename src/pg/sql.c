@@ -64,6 +64,16 @@ typedef struct Statement
 	"  reason_offset, flags, measures, parser_version, long_images, image_tokens)"
 #define REPLY_TYPES "lltitttjiliibtlllBtlTjitl"
 
+/* The tables that llava_forget clears, and those that follow them by a foreign key. */
+#define FORGET_REACHED \
+	"WITH RECURSIVE reached (relation) AS (" \
+	"  SELECT pg_catalog.unnest(ARRAY['@.llava_image', '@.llava_pending', '@.llava_conversation'," \
+	"   '@.llava_reply', '@.llava_interrupted', '@.llava_manifest_line', '@.llava_seen'," \
+	"   '@.llava_hash']::pg_catalog.regclass[])::pg_catalog.oid" \
+	"  UNION SELECT c.conrelid FROM reached r JOIN pg_catalog.pg_constraint c" \
+	"   ON c.confrelid = r.relation AND c.contype = 'f'" \
+	"   WHERE c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd')) "
+
 static const Statement statements[SQL_STATEMENTS] = {
 	/* Tasks */
 	[SQL_TASK_NEWEST] = {
@@ -105,8 +115,11 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"INSERT INTO @.llava_seen (sha256, image) VALUES ($1, $2) ON CONFLICT DO NOTHING",
 	"bl"},
 	[SQL_SEEN_FIND] = {
-		"SELECT image, 'taken down on ' || pg_catalog.to_char(forgotten_at, 'YYYY-MM-DD') || ': '"
-		"  || forgotten_reason FROM @.llava_seen WHERE sha256 = $1",
+		/* a restore runs it with the caller's search_path */
+		"SELECT image, 'taken down on ' OPERATOR(pg_catalog.||)"
+		"  pg_catalog.to_char(forgotten_at, 'YYYY-MM-DD') OPERATOR(pg_catalog.||) ': '"
+		"  OPERATOR(pg_catalog.||) coalesce(pg_catalog.left(forgotten_reason, 4096), '')"
+		" FROM @.llava_seen WHERE sha256 OPERATOR(pg_catalog.=) $1",
 	"b"},
 	[SQL_PENDING_ADD] = {
 		"INSERT INTO @.llava_pending (image, task, visible_at) VALUES ($1, $2, $3)"
@@ -170,6 +183,50 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  WHERE n.id IS NOT NULL) "
 		"SELECT f.id, i.sha256 FROM family f LEFT JOIN @.llava_image i ON i.id = f.id",
 	"l"},
+	[SQL_FORGET_FOLLOWERS] = {
+		FORGET_REACHED
+		"SELECT relation::pg_catalog.int8 FROM reached ORDER BY 1",
+	""},
+	[SQL_FORGET_TRIGGER] = {
+		/*
+		 * one that a user's table would fire as the owner of llava_image,
+		 * though not of that owner's or a superuser's making
+		 */
+		FORGET_REACHED
+		"SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text, t.tgname::pg_catalog.text,"
+		"  c.relowner::pg_catalog.regrole::pg_catalog.text,"
+		"  p.proowner::pg_catalog.regrole::pg_catalog.text "
+		"FROM reached r JOIN pg_catalog.pg_class c ON c.oid = r.relation"
+		" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+		" JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal"
+
+		/*
+		 * AFTER, and UPDATE or DELETE: what is BEFORE runs as its table's
+		 * owner
+		 */
+		"  AND t.tgtype & 66 = 0 AND t.tgtype & 24 <> 0 AND t.tgenabled <> 'D'"
+		" JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid,"
+		" (SELECT relowner FROM pg_catalog.pg_class"
+		"  WHERE oid = '@.llava_image'::pg_catalog.regclass) k (owner) "
+		"WHERE NOT (c.relowner = k.owner OR (SELECT rolsuper FROM pg_catalog.pg_authid WHERE oid = c.relowner))"
+		"  OR NOT (p.proowner = k.owner OR (SELECT rolsuper FROM pg_catalog.pg_authid WHERE oid = p.proowner)) "
+		"ORDER BY 1, 2, 3 LIMIT 1",
+	""},
+	[SQL_FORGET_CONSTRAINTS] = {
+		/*
+		 * deferrable ones that can be met, the owner of their table, and
+		 * whether all of this name are initially deferred
+		 */
+		FORGET_REACHED
+		"SELECT n.nspname::pg_catalog.text, c.conname::pg_catalog.text,"
+		"  t.relowner::pg_catalog.int8, pg_catalog.bool_and(c.condeferred AND NOT EXISTS ("
+		"   SELECT FROM pg_catalog.pg_constraint o WHERE o.connamespace = c.connamespace"
+		"    AND o.conname = c.conname AND NOT o.condeferred)) "
+		"FROM reached r JOIN pg_catalog.pg_constraint c ON r.relation IN (c.conrelid, c.confrelid)"
+		" JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace"
+		" JOIN pg_catalog.pg_class t ON t.oid = c.conrelid "
+		"WHERE c.condeferrable GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+	""},
 	[SQL_FORGET_IMAGE] = {
 	"DELETE FROM @.llava_image WHERE id = ANY ($1)", "L"},
 	[SQL_FORGET_SEEN] = {
@@ -235,10 +292,6 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"INSERT INTO @.llava_image (path, image, task, licence) VALUES ($1, $2, $3, $4)"
 		" RETURNING rejected, rejected_detail, same_as",
 	"tbtt"},
-	[SQL_LOAD_REJECTED] = {
-		"INSERT INTO @.llava_image (path, licence, bytes, rejected, rejected_detail,"
-		"  received_at) VALUES ($1, $2, $3, $4, $5, pg_catalog.now())",
-	"ttltt"},
 
 	/* Queue: claim */
 	[SQL_CLAIM] = {

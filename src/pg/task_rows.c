@@ -14,6 +14,7 @@
 #include "access/htup_details.h"
 #include "commands/extension.h"
 #include "executor/spi.h"
+#include "lengths.h"
 #include "mb/pg_wchar.h"
 #include "rows.h"
 #include "storage/lmgr.h"
@@ -319,6 +320,11 @@ complete(TaskRow *row, Oid table, const char *name)
 		int			version = DatumGetInt32(base->values[column(base, "version")]);
 
 		inherited = inherit(row, base);
+		if (version == PG_INT32_MAX)
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("the task \"%s\" has version %d, and there is no version after it", name, version),
+					 errhint("INSERT the task under another name.")));
 		set(row, "version", Int32GetDatum(version + 1));
 	}
 	else
@@ -355,6 +361,7 @@ llava_task_insert(PG_FUNCTION_ARGS)
 
 	if (is_null(row, "version"))
 	{
+		lengths_check_row("llava_task", trigger->tg_trigtuple, row->desc);
 		complete(row, RelationGetRelid(trigger->tg_relation), name);
 		set(row, "shipped", BoolGetDatum(false));
 	}
