@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "blockers.h"
 #include "executor/spi.h"
 #include "rows.h"
 #include "task.h"
@@ -83,32 +84,44 @@ next_variation(Datum *image_and_task)
 	return isnull ? 0 : DatumGetInt32(newest) + 1;
 }
 
+typedef struct Enqueue
+{
+	Datum		values[3];		/* image, task, variation */
+	bool		again;
+	bool		queued;
+}			Enqueue;
+
+static void
+enqueue(void *arg)
+{
+	Enqueue    *e = arg;
+
+	rows_spi_connect();
+	check_image(e->values[0]);
+	if (e->again ||
+		rows_run_as_owner(extension_relation("llava_conversation"),
+						  SQL_CONVERSATION_EXISTS, e->values, NULL) == 0)
+	{
+		e->values[2] = Int32GetDatum(next_variation(e->values));
+		e->queued = rows_run_as_owner(extension_relation("llava_pending"), SQL_ENQUEUE,
+									  e->values, NULL) > 0;
+	}
+	SPI_finish();
+}
+
 /* llava_enqueue(image, task, again): false if it waits, rests or is done already. */
 Datum
 llava_enqueue(PG_FUNCTION_ARGS)
 {
-	bool		again = PG_GETARG_BOOL(2);
-	bool		queued = false;
-	Datum		values[3];
+	Enqueue		e = {.again = PG_GETARG_BOOL(2)};
 
-	values[0] = PG_GETARG_DATUM(0);
-	values[1] = resolve_task(PG_GETARG_TEXT_PP(1));
+	e.values[0] = PG_GETARG_DATUM(0);
+	e.values[1] = resolve_task(PG_GETARG_TEXT_PP(1));
+	blockers_run("llava_enqueue", enqueue, &e);
 
-	rows_spi_connect();
-	check_image(values[0]);
-	if (again ||
-		rows_run_as_owner(extension_relation("llava_conversation"),
-						  SQL_CONVERSATION_EXISTS, values, NULL) == 0)
-	{
-		values[2] = Int32GetDatum(next_variation(values));
-		queued = rows_run_as_owner(extension_relation("llava_pending"), SQL_ENQUEUE,
-								   values, NULL) > 0;
-	}
-	SPI_finish();
-
-	if (queued)
+	if (e.queued)
 		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
-	PG_RETURN_BOOL(queued);
+	PG_RETURN_BOOL(e.queued);
 }
 
 /* A reason that no row has is seldom what was meant. */
@@ -125,29 +138,42 @@ tell_unknown_reason(const char *reason)
 			 isnull ? 0 : errhint("There are: %s.", TextDatumGetCString(found))));
 }
 
+typedef struct Retry
+{
+	Datum		values[3];		/* image, task, reason */
+	char		nulls[4];
+	uint64		rows;
+}			Retry;
+
+static void
+retry(void *arg)
+{
+	Retry	   *r = arg;
+
+	rows_spi_connect();
+	duplicates_release(r->values, r->nulls);
+	r->rows = rows_run_as_owner(extension_relation("llava_pending"), SQL_RETRY, r->values, r->nulls);
+	if (r->rows == 0 && r->nulls[2] == ' ' && r->nulls[0] == 'n' && r->nulls[1] == 'n')
+		tell_unknown_reason(TextDatumGetCString(r->values[2]));
+	SPI_finish();
+}
+
 /* llava_retry(image, task, reason): each NULL stands for all; how many rows. */
 Datum
 llava_retry(PG_FUNCTION_ARGS)
 {
-	Datum		values[3] = {0};
-	char		nulls[4] = "nnn";
-	uint64		rows;
+	Retry		r = {.nulls = "nnn"};
 
-	for (int i = 0; i < lengthof(values); i++)
+	for (int i = 0; i < lengthof(r.values); i++)
 	{
 		if (PG_ARGISNULL(i))
 			continue;
-		values[i] = i == 1 ? resolve_task(PG_GETARG_TEXT_PP(1)) : PG_GETARG_DATUM(i);
-		nulls[i] = ' ';
+		r.values[i] = i == 1 ? resolve_task(PG_GETARG_TEXT_PP(1)) : PG_GETARG_DATUM(i);
+		r.nulls[i] = ' ';
 	}
-	rows_spi_connect();
-	duplicates_release(values, nulls);
-	rows = rows_run_as_owner(extension_relation("llava_pending"), SQL_RETRY, values, nulls);
-	if (rows == 0 && nulls[2] == ' ' && nulls[0] == 'n' && nulls[1] == 'n')
-		tell_unknown_reason(TextDatumGetCString(values[2]));
-	SPI_finish();
+	blockers_run("llava_retry", retry, &r);
 
-	if (rows > 0)
+	if (r.rows > 0)
 		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
-	PG_RETURN_INT64((int64) rows);
+	PG_RETURN_INT64((int64) r.rows);
 }

@@ -9,12 +9,20 @@
  * locked against writers first, and read after.  A reply that is settled later
  * finds no row of the queue and no picture, and only its cost is written (see
  * SQL_SETTLE_LATE).
+ *
+ * Users' tables may refer to ours.  What they deferred is checked at once: statements as
+ * the tables' owner run as security-restricted operations, which leave nothing for later.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "blockers.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
+#include "lengths.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "rows.h"
 #include "storage/lmgr.h"
 #include "trust.h"
@@ -58,6 +66,7 @@ check_arguments(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("reason is empty"),
 				 errhint("The reason is all that will be known of the picture.")));
+	lengths_check("llava_seen", "forgotten_reason", PG_GETARG_DATUM(1));
 	if (IsolationUsesXactSnapshot())
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -115,32 +124,124 @@ leave_tombstones(const Family *family, Datum image, Datum reason)
 	return n;
 }
 
+/* Deferrable constraints that a takedown can meet. */
+typedef struct Constraints
+{
+	int			n;
+	RangeVar  **names;
+	Oid		   *owners;			/* of their tables */
+	bool	   *deferred;		/* initially */
+}			Constraints;
+
+static void
+find_constraints(Constraints * found)
+{
+	found->n = (int) sql_run(SQL_FORGET_CONSTRAINTS, NULL, NULL, 0);
+	found->names = palloc(sizeof(RangeVar *) * found->n);
+	found->owners = palloc(sizeof(Oid) * found->n);
+	found->deferred = palloc(sizeof(bool) * found->n);
+	for (int i = 0; i < found->n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+
+		found->names[i] = makeRangeVar(SPI_getvalue(row, desc, 1), SPI_getvalue(row, desc, 2), -1);
+		found->owners[i] = (Oid) DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
+		found->deferred[i] = DatumGetBool(SPI_getbinval(row, desc, 4, &isnull));
+	}
+}
+
+/*
+ * SET CONSTRAINTS of one name.  What the transaction had deferred is done now, as the
+ * owner of the table: a user's trigger must not run as whoever this function runs as.
+ */
+static void
+set_constraint(const Constraints * constraints, int i, bool deferred)
+{
+	ConstraintsSetStmt statement = {.type = T_ConstraintsSetStmt};
+	Oid			user;
+	int			context;
+
+	statement.constraints = list_make1(constraints->names[i]);
+	statement.deferred = deferred;
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(constraints->owners[i], context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	AfterTriggerSetState(&statement);
+	SetUserIdAndSecContext(user, context);
+}
+
+static void
+make_immediate(const Constraints * constraints)
+{
+	for (int i = 0; i < constraints->n; i++)
+		set_constraint(constraints, i, false);
+}
+
+/* As they were declared: what the transaction had SET itself cannot be read. */
+static void
+put_back(const Constraints * constraints)
+{
+	for (int i = 0; i < constraints->n; i++)
+		if (constraints->deferred[i])
+			set_constraint(constraints, i, true);
+}
+
+/* How many rows of llava_image and of the other tables are gone or were changed. */
+typedef struct Forgotten
+{
+	Datum		image;
+	Datum		reason;
+	uint64		images;
+	uint64		others;
+}			Forgotten;
+
+static void
+clear_tables(Forgotten * forgotten)
+{
+	Family		family;
+	Datum		ids;
+
+	find_family(forgotten->image, &family);
+	ids = PointerGetDatum(construct_array(family.ids, family.n, INT8OID, sizeof(int64),
+										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	forgotten->others = leave_tombstones(&family, forgotten->image, forgotten->reason);
+	forgotten->images = forget_rows("llava_image", SQL_FORGET_IMAGE, ids);
+	forgotten->others += forget_rows("llava_pending", SQL_FORGET_PENDING, ids);
+	forgotten->others += forget_rows("llava_conversation", SQL_FORGET_CONVERSATION, ids);
+	forgotten->others += forget_rows("llava_reply", SQL_FORGET_REPLY, ids);
+	forgotten->others += forget_rows("llava_manifest_line", SQL_FORGET_MANIFEST_LINE, ids);
+	forgotten->others += forget_rows("llava_interrupted", SQL_FORGET_INTERRUPTED, ids);
+}
+
+static void
+forget(void *arg)
+{
+	Constraints constraints;
+
+	lock_tables();
+	rows_spi_connect();
+	find_constraints(&constraints);
+	make_immediate(&constraints);
+	clear_tables(arg);
+	put_back(&constraints);
+	SPI_finish();
+}
+
 /* llava_forget(image, reason): how many rows of llava_image are gone. */
 Datum
 llava_forget(PG_FUNCTION_ARGS)
 {
-	Family		family;
-	Datum		ids;
-	uint64		images;
-	uint64		others;
+	Forgotten	forgotten = {0};
 
 	check_arguments(fcinfo);
-	lock_tables();
-	rows_spi_connect();
-	find_family(PG_GETARG_DATUM(0), &family);
-	ids = PointerGetDatum(construct_array(family.ids, family.n, INT8OID, sizeof(int64),
-										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	others = leave_tombstones(&family, PG_GETARG_DATUM(0), PG_GETARG_DATUM(1));
-	images = forget_rows("llava_image", SQL_FORGET_IMAGE, ids);
-	others += forget_rows("llava_pending", SQL_FORGET_PENDING, ids);
-	others += forget_rows("llava_conversation", SQL_FORGET_CONVERSATION, ids);
-	others += forget_rows("llava_reply", SQL_FORGET_REPLY, ids);
-	others += forget_rows("llava_manifest_line", SQL_FORGET_MANIFEST_LINE, ids);
-	others += forget_rows("llava_interrupted", SQL_FORGET_INTERRUPTED, ids);
-	SPI_finish();
+	forgotten.image = PG_GETARG_DATUM(0);
+	forgotten.reason = PG_GETARG_DATUM(1);
+	blockers_run("llava_forget", forget, &forgotten);
 
-	if (images + others == 0)
+	if (forgotten.images + forgotten.others == 0)
 		ereport(NOTICE,
 				(errmsg("nothing is known of image " INT64_FORMAT, PG_GETARG_INT64(0))));
-	PG_RETURN_INT64((int64) images);
+	PG_RETURN_INT64((int64) forgotten.images);
 }

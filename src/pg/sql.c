@@ -64,16 +64,6 @@ typedef struct Statement
 	"  reason_offset, flags, measures, parser_version, long_images, image_tokens)"
 #define REPLY_TYPES "lltitttjiliibtlllBtlTjitl"
 
-/* The tables that llava_forget clears, and those that follow them by a foreign key. */
-#define FORGET_REACHED \
-	"WITH RECURSIVE reached (relation) AS (" \
-	"  SELECT pg_catalog.unnest(ARRAY['@.llava_image', '@.llava_pending', '@.llava_conversation'," \
-	"   '@.llava_reply', '@.llava_interrupted', '@.llava_manifest_line', '@.llava_seen'," \
-	"   '@.llava_hash']::pg_catalog.regclass[])::pg_catalog.oid" \
-	"  UNION SELECT c.conrelid FROM reached r JOIN pg_catalog.pg_constraint c" \
-	"   ON c.confrelid = r.relation AND c.contype = 'f'" \
-	"   WHERE c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd')) "
-
 static const Statement statements[SQL_STATEMENTS] = {
 	/* Tasks */
 	[SQL_TASK_NEWEST] = {
@@ -183,41 +173,19 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  WHERE n.id IS NOT NULL) "
 		"SELECT f.id, i.sha256 FROM family f LEFT JOIN @.llava_image i ON i.id = f.id",
 	"l"},
-	[SQL_FORGET_FOLLOWERS] = {
-		FORGET_REACHED
-		"SELECT relation::pg_catalog.int8 FROM reached ORDER BY 1",
-	""},
-	[SQL_FORGET_TRIGGER] = {
-		/*
-		 * one that a user's table would fire as the owner of llava_image,
-		 * though not of that owner's or a superuser's making
-		 */
-		FORGET_REACHED
-		"SELECT n.nspname::pg_catalog.text, c.relname::pg_catalog.text, t.tgname::pg_catalog.text,"
-		"  c.relowner::pg_catalog.regrole::pg_catalog.text,"
-		"  p.proowner::pg_catalog.regrole::pg_catalog.text "
-		"FROM reached r JOIN pg_catalog.pg_class c ON c.oid = r.relation"
-		" JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-		" JOIN pg_catalog.pg_trigger t ON t.tgrelid = c.oid AND NOT t.tgisinternal"
-
-		/*
-		 * AFTER, and UPDATE or DELETE: what is BEFORE runs as its table's
-		 * owner
-		 */
-		"  AND t.tgtype & 66 = 0 AND t.tgtype & 24 <> 0 AND t.tgenabled <> 'D'"
-		" JOIN pg_catalog.pg_proc p ON p.oid = t.tgfoid,"
-		" (SELECT relowner FROM pg_catalog.pg_class"
-		"  WHERE oid = '@.llava_image'::pg_catalog.regclass) k (owner) "
-		"WHERE NOT (c.relowner = k.owner OR (SELECT rolsuper FROM pg_catalog.pg_authid WHERE oid = c.relowner))"
-		"  OR NOT (p.proowner = k.owner OR (SELECT rolsuper FROM pg_catalog.pg_authid WHERE oid = p.proowner)) "
-		"ORDER BY 1, 2, 3 LIMIT 1",
-	""},
 	[SQL_FORGET_CONSTRAINTS] = {
 		/*
-		 * deferrable ones that can be met, the owner of their table, and
-		 * whether all of this name are initially deferred
+		 * deferrable ones on the tables that are cleared and those that
+		 * follow, the owner of their table, and whether all of this name are
+		 * initially deferred
 		 */
-		FORGET_REACHED
+		"WITH RECURSIVE reached (relation) AS ("
+		"  SELECT pg_catalog.unnest(ARRAY['@.llava_image', '@.llava_pending', '@.llava_conversation',"
+		"   '@.llava_reply', '@.llava_interrupted', '@.llava_manifest_line', '@.llava_seen',"
+		"   '@.llava_hash']::pg_catalog.regclass[])::pg_catalog.oid"
+		"  UNION SELECT c.conrelid FROM reached r JOIN pg_catalog.pg_constraint c"
+		"   ON c.confrelid = r.relation AND c.contype = 'f'"
+		"   WHERE c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd')) "
 		"SELECT n.nspname::pg_catalog.text, c.conname::pg_catalog.text,"
 		"  t.relowner::pg_catalog.int8, pg_catalog.bool_and(c.condeferred AND NOT EXISTS ("
 		"   SELECT FROM pg_catalog.pg_constraint o WHERE o.connamespace = c.connamespace"

@@ -113,9 +113,9 @@ is($endpoint->stats->{requests}, $asked, 'and nothing was asked');
 sql("SET ROLE wide; INSERT INTO llava_image (path, image, same_as, rejected, sha256, in_file, width) VALUES ('wide.png', " . bytes(4) . ", 2, 'x', 'y', true, 7)");
 is(sql("SELECT same_as IS NULL, rejected IS NULL, sha256 = sha256(image), in_file, width, received_at IS NOT NULL FROM llava_image WHERE path = 'wide.png'"),
 	't|t|t|f|56|t', 'what intake finds out is not what a writer says');
-ok($node->wait_drained, 'and they are asked about');
 sql("DELETE FROM llava_image WHERE path IN ('keeper.png', 'helper.png', 'postgres.png', 'copy.png', 'was.png', 'evil.png', 'applied.png');
 	ALTER TABLE llava_image OWNER TO postgres; ALTER TABLE llava_hash OWNER TO postgres");
+ok($node->wait_drained, 'and it is asked about');
 
 # a real subscription
 my $from = $node->connstr('postgres') =~ s/'//gr;
