@@ -106,7 +106,7 @@ typedef enum SqlStatement
 	SQL_IMAGE_BYTES,
 	SQL_FORGET_MANIFEST_LINE,
 	SQL_FORGET_FAMILY,
-	SQL_FORGET_CONSTRAINTS,
+	SQL_CONSTRAINTS,
 	SQL_FORGET_IMAGE,
 	SQL_FORGET_SEEN,
 	SQL_FORGET_SEEN_IMAGE,
@@ -411,7 +411,7 @@ typedef enum OwnLock
 	OWN_LOCK_LOOK = 3,			/* one process looks for copies at a time */
 	OWN_LOCK_START,				/* llava_start: look and start are one step */
 	OWN_LOCK_SLOT				/* a worker's, of its slot (slots.c) */
-}			OwnLock;
+} OwnLock;
 
 /* Until the transaction's end.  Waits as long as lock_timeout lets it, which is set. */
 extern void own_lock_take(OwnLock kind, int number);
@@ -431,9 +431,9 @@ typedef struct OwnLockHolder
 {
 	int			number;
 	int			pid;
-}			OwnLockHolder;
+} OwnLockHolder;
 
-extern int	own_lock_holders(OwnLock kind, OwnLockHolder * *holders);
+extern int	own_lock_holders(OwnLock kind, OwnLockHolder **holders);
 
 /* Who a process is, for the log: pid, role and state, palloc'd.  In a transaction. */
 extern char *process_words(int pid);

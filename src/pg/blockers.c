@@ -30,7 +30,7 @@ typedef struct Awaited
 	LOCKTAG		tag;
 	LOCKMODE	mode;			/* NoLock: no wait was seen */
 	TimestampTz since;
-}			Awaited;
+} Awaited;
 
 static Awaited awaited;
 
@@ -72,7 +72,7 @@ start_looking(void)
 
 /* Whether this process holds the awaited lock, or waits for it in front of us. */
 static bool
-is_in_the_way(const LockInstanceData * lock)
+is_in_the_way(const LockInstanceData *lock)
 {
 	bool		holds = false;
 

@@ -89,7 +89,7 @@ typedef struct Enqueue
 	Datum		values[3];		/* image, task, variation */
 	bool		again;
 	bool		queued;
-}			Enqueue;
+} Enqueue;
 
 static void
 enqueue(void *arg)
@@ -143,7 +143,7 @@ typedef struct Retry
 	Datum		values[3];		/* image, task, reason */
 	char		nulls[4];
 	uint64		rows;
-}			Retry;
+} Retry;
 
 static void
 retry(void *arg)

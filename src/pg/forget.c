@@ -18,11 +18,9 @@
 #include "access/xact.h"
 #include "blockers.h"
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
+#include "constraints.h"
 #include "executor/spi.h"
 #include "lengths.h"
-#include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "rows.h"
 #include "storage/lmgr.h"
 #include "trust.h"
@@ -40,17 +38,19 @@ typedef struct Family
 	Datum	   *hashes;			/* sha256; 0 where there is none */
 } Family;
 
-/* In the order in which settles and inserts take them. */
+/* What a takedown writes; those before UNLOCKED in the order in which settles and inserts lock them. */
+static const char *const cleared[] = {
+	"llava_image", "llava_pending", "llava_conversation", "llava_reply", "llava_interrupted",
+	"llava_manifest_line", "llava_seen", "llava_hash"
+};
+
+#define UNLOCKED 6
+
 static void
 lock_tables(void)
 {
-	static const char *const tables[] = {
-		"llava_image", "llava_pending", "llava_conversation", "llava_reply",
-		"llava_interrupted", "llava_manifest_line"
-	};
-
-	for (int i = 0; i < lengthof(tables); i++)
-		LockRelationOid(extension_relation(tables[i]), ShareRowExclusiveLock);
+	for (int i = 0; i < UNLOCKED; i++)
+		LockRelationOid(extension_relation(cleared[i]), ShareRowExclusiveLock);
 }
 
 static void
@@ -124,70 +124,6 @@ leave_tombstones(const Family *family, Datum image, Datum reason)
 	return n;
 }
 
-/* Deferrable constraints that a takedown can meet. */
-typedef struct Constraints
-{
-	int			n;
-	RangeVar  **names;
-	Oid		   *owners;			/* of their tables */
-	bool	   *deferred;		/* initially */
-}			Constraints;
-
-static void
-find_constraints(Constraints * found)
-{
-	found->n = (int) sql_run(SQL_FORGET_CONSTRAINTS, NULL, NULL, 0);
-	found->names = palloc(sizeof(RangeVar *) * found->n);
-	found->owners = palloc(sizeof(Oid) * found->n);
-	found->deferred = palloc(sizeof(bool) * found->n);
-	for (int i = 0; i < found->n; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
-
-		found->names[i] = makeRangeVar(SPI_getvalue(row, desc, 1), SPI_getvalue(row, desc, 2), -1);
-		found->owners[i] = (Oid) DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
-		found->deferred[i] = DatumGetBool(SPI_getbinval(row, desc, 4, &isnull));
-	}
-}
-
-/*
- * SET CONSTRAINTS of one name.  What the transaction had deferred is done now, as the
- * owner of the table: a user's trigger must not run as whoever this function runs as.
- */
-static void
-set_constraint(const Constraints * constraints, int i, bool deferred)
-{
-	ConstraintsSetStmt statement = {.type = T_ConstraintsSetStmt};
-	Oid			user;
-	int			context;
-
-	statement.constraints = list_make1(constraints->names[i]);
-	statement.deferred = deferred;
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(constraints->owners[i], context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
-	AfterTriggerSetState(&statement);
-	SetUserIdAndSecContext(user, context);
-}
-
-static void
-make_immediate(const Constraints * constraints)
-{
-	for (int i = 0; i < constraints->n; i++)
-		set_constraint(constraints, i, false);
-}
-
-/* As they were declared: what the transaction had SET itself cannot be read. */
-static void
-put_back(const Constraints * constraints)
-{
-	for (int i = 0; i < constraints->n; i++)
-		if (constraints->deferred[i])
-			set_constraint(constraints, i, true);
-}
-
 /* How many rows of llava_image and of the other tables are gone or were changed. */
 typedef struct Forgotten
 {
@@ -195,10 +131,10 @@ typedef struct Forgotten
 	Datum		reason;
 	uint64		images;
 	uint64		others;
-}			Forgotten;
+} Forgotten;
 
 static void
-clear_tables(Forgotten * forgotten)
+clear_tables(Forgotten *forgotten)
 {
 	Family		family;
 	Datum		ids;
@@ -218,14 +154,16 @@ clear_tables(Forgotten * forgotten)
 static void
 forget(void *arg)
 {
-	Constraints constraints;
+	Constraints *constraints;
+	Oid			tables[lengthof(cleared)];
 
 	lock_tables();
 	rows_spi_connect();
-	find_constraints(&constraints);
-	make_immediate(&constraints);
+	for (int i = 0; i < lengthof(cleared); i++)
+		tables[i] = extension_relation(cleared[i]);
+	constraints = constraints_immediate(tables, lengthof(cleared));
 	clear_tables(arg);
-	put_back(&constraints);
+	constraints_put_back(constraints);
 	SPI_finish();
 }
 

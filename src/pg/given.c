@@ -33,7 +33,7 @@ typedef struct Numbers
 	Oid			relation;		/* of the sequence; InvalidOid: none was drawn */
 	Oid			file;			/* another one after RESTART */
 	int64		used;
-}			Numbers;
+} Numbers;
 
 static Numbers image_numbers =
 {
@@ -135,7 +135,7 @@ file_of(Oid relation)
  * used before: a picture may have had it that was taken down since.
  */
 static bool
-is_just_drawn(Numbers * numbers, int64 id)
+is_just_drawn(Numbers *numbers, int64 id)
 {
 	Oid			sequence = extension_relation(numbers->sequence);
 	Oid			file = file_of(sequence);
@@ -152,7 +152,7 @@ is_just_drawn(Numbers * numbers, int64 id)
 }
 
 static Datum
-check_number(FunctionCallInfo fcinfo, Numbers * numbers)
+check_number(FunctionCallInfo fcinfo, Numbers *numbers)
 {
 	TriggerData *trigger = rows_trigger(fcinfo, numbers->table);
 	int64		id;

@@ -23,7 +23,7 @@ typedef struct LengthLimit
 	const char *column;
 	Size		most;			/* bytes */
 	const char *hint;
-}			LengthLimit;
+} LengthLimit;
 
 #define HINT_URL "It is where the picture was found. The bytes of a data: URL belong into the column image."
 #define HINT_WORD "Choose a shorter one."
@@ -52,7 +52,7 @@ static const LengthLimit limits[] = {
 };
 
 static void
-too_long(const LengthLimit * limit, Size size)
+too_long(const LengthLimit *limit, Size size)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
@@ -62,14 +62,14 @@ too_long(const LengthLimit * limit, Size size)
 }
 
 static bool
-is_too_long(const LengthLimit * limit, Datum value, Size *size)
+is_too_long(const LengthLimit *limit, Datum value, Size *size)
 {
 	*size = toast_raw_datum_size(value) - VARHDRSZ;
 	return *size > limit->most;
 }
 
 static bool
-is_of(const LengthLimit * limit, const char *table)
+is_of(const LengthLimit *limit, const char *table)
 {
 	return strcmp(limit->table, table) == 0;
 }
@@ -87,7 +87,7 @@ lengths_check(const char *table, const char *column, Datum value)
 
 /* The value of the limit's column; false if it is NULL. */
 static bool
-limited_value(const LengthLimit * limit, HeapTuple row, TupleDesc desc, Datum *value)
+limited_value(const LengthLimit *limit, HeapTuple row, TupleDesc desc, Datum *value)
 {
 	int			number = SPI_fnumber(desc, limit->column);
 	bool		isnull;

@@ -85,16 +85,16 @@ typedef struct Local
 	Oid			server;
 	int			users;			/* processes that have it for themselves; 0:
 								 * free */
-}			Local;
+} Local;
 
 typedef struct SharedLimits
 {
 	Limits		servers[MAX_SERVERS];
 	Local		local[MAX_LOCAL];
 	int			more_local;		/* attachments beyond those */
-}			SharedLimits;
+} SharedLimits;
 
-static SharedLimits * shared;	/* or NULL */
+static SharedLimits *shared;	/* or NULL */
 static List *attached = NIL;	/* Attached, in TopMemoryContext */
 static bool exit_registered;
 
@@ -256,7 +256,7 @@ shared_entry(const LlavaServer *server, LimitsRank rank)
 
 /* What this process has for itself is known to all, as far as there is room. */
 static Local *
-find_local(Oid server, Local * *vacant)
+find_local(Oid server, Local **vacant)
 {
 	*vacant = NULL;
 	for (int i = 0; i < MAX_LOCAL; i++)

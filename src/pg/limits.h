@@ -79,7 +79,7 @@ typedef enum LimitsRank
 	LIMITS_OF_QUEUE_OWNER,		/* llava_pending's */
 	LIMITS_OF_OTHERS,
 	LIMITS_RANKS
-}			LimitsRank;
+} LimitsRank;
 
 /*
  * Never NULL; stays valid as long as the process, or until limits_detach.  Where there

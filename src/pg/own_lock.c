@@ -59,7 +59,7 @@ own_lock_is_mine(OwnLock kind, int number)
 }
 
 int
-own_lock_holders(OwnLock kind, OwnLockHolder * *holders)
+own_lock_holders(OwnLock kind, OwnLockHolder **holders)
 {
 	LockData   *locks = GetLockStatusData();
 	int			n = 0;
@@ -67,7 +67,7 @@ own_lock_holders(OwnLock kind, OwnLockHolder * *holders)
 	*holders = palloc(sizeof(OwnLockHolder) * Max(locks->nelements, 1));
 	for (int i = 0; i < locks->nelements; i++)
 	{
-		const		LockInstanceData *lock = &locks->locks[i];
+		const LockInstanceData *lock = &locks->locks[i];
 		LOCKTAG		tag;
 
 		set_tag(&tag, kind, (int) lock->locktag.locktag_field3);

@@ -529,6 +529,7 @@ llava_reparse(PG_FUNCTION_ARGS)
 	extension_schema_required();
 	reparse = reparse_new(fcinfo);
 	rows_spi_connect_committing();
+	tx_enter_procedure("llava_reparse");
 	reparse_all(reparse);
 	SPI_finish();
 

@@ -6,6 +6,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
+#include "constraints.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "rows.h"
@@ -50,6 +51,7 @@ rows_run_as_owner(Oid table, SqlStatement statement, Datum *values, const char *
 	Oid			user;
 	int			context;
 	int			level = NewGUCNestLevel();
+	Constraints *constraints = NULL;
 	uint64		processed;
 
 	/*
@@ -61,7 +63,11 @@ rows_run_as_owner(Oid table, SqlStatement statement, Datum *values, const char *
 	SetUserIdAndSecContext(table_owner(table),
 						   context | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
+	if (constraints_may_wait(table))
+		constraints = constraints_immediate(&table, 1);
 	processed = sql_run(statement, values, nulls, 0);
+	if (constraints != NULL)
+		constraints_put_back(constraints);
 	SetUserIdAndSecContext(user, context);
 	trust_end();
 	/* what the owner's triggers SET ends here */

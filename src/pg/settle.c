@@ -13,7 +13,6 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "mb/pg_wchar.h"
@@ -391,25 +390,12 @@ settle_usage(Batch *batch)
 	}
 }
 
-/*
- * A user's deferred constraints are checked row by row: at the commit no row would be to
- * blame, and the same batch would fail again and again.
- */
-static void
-defer_nothing(void)
-{
-	ConstraintsSetStmt all = {.type = T_ConstraintsSetStmt};
-
-	AfterTriggerSetState(&all);
-}
-
 /* The whole batch, inside a subtransaction. */
 static void
 settle_batch(Loop *loop, void *arg)
 {
 	Batch	   *batch = arg;
 
-	defer_nothing();
 	batch->n_tallies = 0;
 	batch->accepted = batch->failed = 0;
 	batch->parameters_of = NULL;

@@ -21,10 +21,10 @@ typedef struct Taken
 	int			pid;			/* 0: free */
 	Oid			database;
 	int			slot;
-}			Taken;
+} Taken;
 
-static Taken * table;			/* max_worker_processes of them, or NULL */
-static Taken * mine;
+static Taken *table;			/* max_worker_processes of them, or NULL */
+static Taken *mine;
 
 PG_FUNCTION_INFO_V1(llava_worker_slots);
 
@@ -64,7 +64,7 @@ give_back(int code, Datum arg)
 
 /* Whose the slot is; NULL: nobody's, and *vacant has room to say that it is taken. */
 static Taken *
-find(int slot, Taken * *vacant)
+find(int slot, Taken **vacant)
 {
 	*vacant = NULL;
 	for (int i = 0; i < max_worker_processes; i++)
@@ -137,7 +137,7 @@ slot_keep(int slot)
 
 /* Those of this database that the table has. */
 static int
-workers_in_table(OwnLockHolder * *workers)
+workers_in_table(OwnLockHolder **workers)
 {
 	int			n = 0;
 

@@ -173,28 +173,31 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  WHERE n.id IS NOT NULL) "
 		"SELECT f.id, i.sha256 FROM family f LEFT JOIN @.llava_image i ON i.id = f.id",
 	"l"},
-	[SQL_FORGET_CONSTRAINTS] = {
+	[SQL_CONSTRAINTS] = {
 		/*
-		 * deferrable ones on the tables that are cleared and those that
-		 * follow, the owner of their table, and whether all of this name are
-		 * initially deferred
+		 * deferrable ones on the tables $1 and those that follow them, the
+		 * owner of their table, whether all of this name are initially
+		 * deferred, and a table of another owner with one of this name
 		 */
 		"WITH RECURSIVE reached (relation) AS ("
-		"  SELECT pg_catalog.unnest(ARRAY['@.llava_image', '@.llava_pending', '@.llava_conversation',"
-		"   '@.llava_reply', '@.llava_interrupted', '@.llava_manifest_line', '@.llava_seen',"
-		"   '@.llava_hash']::pg_catalog.regclass[])::pg_catalog.oid"
+		"  SELECT pg_catalog.unnest($1)::pg_catalog.oid"
 		"  UNION SELECT c.conrelid FROM reached r JOIN pg_catalog.pg_constraint c"
 		"   ON c.confrelid = r.relation AND c.contype = 'f'"
 		"   WHERE c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd')) "
 		"SELECT n.nspname::pg_catalog.text, c.conname::pg_catalog.text,"
 		"  t.relowner::pg_catalog.int8, pg_catalog.bool_and(c.condeferred AND NOT EXISTS ("
 		"   SELECT FROM pg_catalog.pg_constraint o WHERE o.connamespace = c.connamespace"
-		"    AND o.conname = c.conname AND NOT o.condeferred)) "
+		"    AND o.conname = c.conname AND NOT o.condeferred)),"
+		"  (SELECT pg_catalog.min(o.conrelid::pg_catalog.regclass::pg_catalog.text)"
+		"   FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_class ot ON ot.oid = o.conrelid"
+		"   WHERE o.connamespace = c.connamespace AND o.conname = c.conname AND o.condeferrable"
+		"    AND ot.relowner <> t.relowner) "
 		"FROM reached r JOIN pg_catalog.pg_constraint c ON r.relation IN (c.conrelid, c.confrelid)"
 		" JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace"
 		" JOIN pg_catalog.pg_class t ON t.oid = c.conrelid "
-		"WHERE c.condeferrable GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
-	""},
+		"WHERE c.condeferrable GROUP BY 1, 2, 3, c.connamespace, c.conname, t.relowner"
+		" ORDER BY 1, 2, 3",
+	"L"},
 	[SQL_FORGET_IMAGE] = {
 	"DELETE FROM @.llava_image WHERE id = ANY ($1)", "L"},
 	[SQL_FORGET_SEEN] = {

@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "commands/dbcommands.h"
+#include "commands/trigger.h"
 #include "compat.h"
 #include "executor/spi.h"
 #include "loop.h"
@@ -194,9 +195,12 @@ tx_enter_procedure(const char *name)
 				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
 				 errmsg("cannot execute %s in a read-only transaction", name),
 				 errhint("SET default_transaction_read_only = off, and no SET TRANSACTION READ ONLY.")));
-	/* the modes of one that has a snapshot are fixed */
-	if (XactReadOnly || XactDeferrable || XactIsoLevel != XACT_READ_COMMITTED)
-		SPI_commit();
+
+	/*
+	 * What the caller's transaction has put off is done now, with the
+	 * caller's rights, and the modes of one that has a snapshot are fixed.
+	 */
+	SPI_commit();
 	overrule_defaults();
 }
 
@@ -248,6 +252,20 @@ extension_is_usable(Loop *loop, const char **activity)
 	return OidIsValid(loop->schema) && older == NULL;
 }
 
+/*
+ * Users' deferred constraints are checked row by row: at the commit no row would be to
+ * blame, and core lets a security-restricted operation leave nothing for later.  Nothing
+ * was put off before in this transaction (tx_enter_procedure), so no code of a caller
+ * runs here.
+ */
+static void
+defer_nothing(void)
+{
+	ConstraintsSetStmt all = {.type = T_ConstraintsSetStmt};
+
+	AfterTriggerSetState(&all);
+}
+
 bool
 tx_begin(Loop *loop, const char *activity)
 {
@@ -286,6 +304,7 @@ tx_begin(Loop *loop, const char *activity)
 		tx_environment(false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
+	defer_nothing();
 	return true;
 }
 

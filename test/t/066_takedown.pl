@@ -218,6 +218,42 @@ SQL
 	sql("DROP TABLE app.trap; DELETE FROM llava_seen WHERE image = $victim; INSERT INTO llava_image (path, image, task) VALUES ('pic6.png', " . bytes(6) . ", 'detail')");
 }
 
+# constraints of one name are set together: a role could have had its own trigger fired so
+sql(<<'SQL');
+CREATE TABLE album (image bigint CONSTRAINT shared_name REFERENCES llava_image DEFERRABLE INITIALLY DEFERRED);
+GRANT CREATE ON SCHEMA public TO app;
+GRANT EXECUTE ON FUNCTION llava_forget(bigint, text) TO app;
+GRANT EXECUTE ON PROCEDURE llava_drain(bigint, text, text, interval), llava_reparse(text, bigint, integer, jsonb) TO app;
+GRANT SELECT ON llava_task TO app;
+SET ROLE app;
+CREATE TABLE public.mine (a int);
+CREATE CONSTRAINT TRIGGER shared_name AFTER INSERT ON public.mine DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW EXECUTE FUNCTION app.rise();
+SQL
+my $seventh = id(6);
+my $said = fails("SET ROLE app; BEGIN; INSERT INTO public.mine VALUES (1); SELECT llava_forget($seventh, 'letter'); COMMIT");
+is(sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'app'"), 'f', 'a constraint of the same name: nobody became superuser');
+like($said, qr/42501: deferrable constraints named "shared_name".*HINT:  ALTER TABLE (?:public\.)?mine RENAME CONSTRAINT shared_name/s, 'and the takedown says why');
+for my $call ('llava_drain()', 'llava_reparse(NULL, NULL, 1000, report)')
+{
+	sql("SET ROLE app; DO \$\$ DECLARE report jsonb; BEGIN INSERT INTO public.mine VALUES (1); CALL $call; END \$\$");
+	is(sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'app'"), 'f', "what a caller of $call put off runs with its own rights");
+}
+sql('DROP TABLE mine, album');
+
+# the owner's own constraint triggers, deferred, on the tables that INSERT and the worker write
+sql(<<'SQL');
+CREATE TABLE told (what text);
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO public.told VALUES (TG_TABLE_NAME); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER tell AFTER INSERT OR UPDATE OR DELETE ON llava_pending DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW EXECUTE FUNCTION tell();
+CREATE CONSTRAINT TRIGGER tell_seen AFTER INSERT ON llava_seen DEFERRABLE INITIALLY DEFERRED
+	FOR EACH ROW EXECUTE FUNCTION tell();
+SQL
+is(fails("INSERT INTO llava_image (path, image, task) VALUES ('pic70.png', " . bytes(70) . ", 'detail')"), '', 'deferred triggers of the owner do not stop an INSERT');
+ok($node->wait_drained, 'nor the worker');
+is(sql("SELECT string_agg(DISTINCT what, ' ' ORDER BY what) FROM told"), 'llava_pending llava_seen', 'and they ran');
+
 $node->stop('fast');
 $endpoint->stop;
 done_testing();

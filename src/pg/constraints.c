@@ -1,0 +1,140 @@
+/*
+ * constraints.c
+ *	  Users' deferrable constraints on the tables that we write for others.
+ *
+ * SET CONSTRAINTS does what the transaction had put off so far, for all constraints of
+ * one name in a schema.  It is therefore done as the owner of their table, and refused
+ * where tables of different owners share the name: else a role could have its own
+ * trigger fired with another's rights.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "constraints.h"
+#include "executor/spi.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "trust.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/reltrigger.h"
+
+typedef struct Deferrable
+{
+	char	   *schema;
+	char	   *name;
+	Oid			owner;			/* of its table */
+	bool		deferred;		/* initially */
+} Deferrable;
+
+struct Constraints
+{
+	int			n;
+	Deferrable	list[FLEXIBLE_ARRAY_MEMBER];
+};
+
+/* Columns of SQL_CONSTRAINTS */
+enum
+{
+	COLUMN_SCHEMA = 1,
+	COLUMN_NAME,
+	COLUMN_OWNER,
+	COLUMN_DEFERRED,
+	COLUMN_STRANGER				/* another owner's table with a constraint of
+								 * this name */
+};
+
+bool
+constraints_may_wait(Oid table)
+{
+	Relation	rel = table_open(table, AccessShareLock);
+	TriggerDesc *triggers = rel->trigdesc;
+	bool		found = false;
+
+	for (int i = 0; triggers != NULL && i < triggers->numtriggers && !found; i++)
+		found = triggers->triggers[i].tgdeferrable;
+	table_close(rel, AccessShareLock);
+	return found;
+}
+
+static void
+take_row(Deferrable *constraint, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	char	   *stranger = SPI_getvalue(row, desc, COLUMN_STRANGER);
+
+	constraint->schema = SPI_getvalue(row, desc, COLUMN_SCHEMA);
+	constraint->name = SPI_getvalue(row, desc, COLUMN_NAME);
+	constraint->owner = (Oid) DatumGetInt64(SPI_getbinval(row, desc, COLUMN_OWNER, &isnull));
+	constraint->deferred = DatumGetBool(SPI_getbinval(row, desc, COLUMN_DEFERRED, &isnull));
+	if (stranger != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("deferrable constraints named \"%s\" belong to tables of different owners",
+						constraint->name),
+				 errdetail("One is on table %s; they can only be made immediate together.", stranger),
+				 errhint("ALTER TABLE %s RENAME CONSTRAINT %s TO ...;", stranger,
+						 quote_identifier(constraint->name))));
+}
+
+static Constraints *
+find_constraints(const Oid *tables, int n)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum	   *oids = palloc(sizeof(Datum) * n);
+	Datum		value;
+	uint64		rows;
+	Constraints *found;
+
+	for (int i = 0; i < n; i++)
+		oids[i] = Int64GetDatum((int64) tables[i]);
+	value = PointerGetDatum(construct_array(oids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+											TYPALIGN_DOUBLE));
+	trust_begin();
+	rows = sql_run(SQL_CONSTRAINTS, &value, NULL, 0);
+	trust_end();
+	MemoryContextSwitchTo(caller);
+	found = palloc(offsetof(Constraints, list) + sizeof(Deferrable) * rows);
+	found->n = (int) rows;
+	for (uint64 i = 0; i < rows; i++)
+		take_row(&found->list[i], SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+	return found;
+}
+
+static void
+set_constraint(const Deferrable *constraint, bool deferred)
+{
+	ConstraintsSetStmt statement = {.type = T_ConstraintsSetStmt};
+	Oid			user;
+	int			context;
+
+	statement.constraints = list_make1(makeRangeVar(constraint->schema, constraint->name, -1));
+	statement.deferred = deferred;
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(constraint->owner, context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+	AfterTriggerSetState(&statement);
+	SetUserIdAndSecContext(user, context);
+}
+
+Constraints *
+constraints_immediate(const Oid *tables, int n)
+{
+	Constraints *found = find_constraints(tables, n);
+
+	for (int i = 0; i < found->n; i++)
+		set_constraint(&found->list[i], false);
+	return found;
+}
+
+void
+constraints_put_back(const Constraints *constraints)
+{
+	for (int i = 0; i < constraints->n; i++)
+		if (constraints->list[i].deferred)
+			set_constraint(&constraints->list[i], true);
+}

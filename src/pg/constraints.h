@@ -1,0 +1,26 @@
+/*
+ * constraints.h
+ *	  Users' deferrable constraints on the tables that we write for others.
+ */
+#ifndef LLAVA_CONSTRAINTS_H
+#define LLAVA_CONSTRAINTS_H
+
+#include "postgres.h"
+
+typedef struct Constraints Constraints;
+
+/* Whether a table has a constraint or constraint trigger that could be deferred. */
+extern bool constraints_may_wait(Oid table);
+
+/*
+ * Makes the deferrable constraints on these tables, and on those that follow them by
+ * foreign keys, immediate: statements that run with another role's rights are security-
+ * restricted operations, which core lets leave nothing for later.  palloc'd.
+ * SPI-connected.
+ */
+extern Constraints *constraints_immediate(const Oid *tables, int n);
+
+/* As they were declared: what the transaction had SET itself cannot be read. */
+extern void constraints_put_back(const Constraints *constraints);
+
+#endif							/* LLAVA_CONSTRAINTS_H */
