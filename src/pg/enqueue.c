@@ -9,7 +9,6 @@
 #include "executor/spi.h"
 #include "rows.h"
 #include "task.h"
-#include "trust.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(llava_enqueue);
@@ -22,9 +21,7 @@ resolve_task(text *word)
 	List	   *tasks;
 	LlavaTask  *task;
 
-	trust_begin();
-	tasks = task_weights();
-	trust_end();
+	tasks = task_weights_as_owner();
 	task = task_named(tasks, text_to_cstring(word));
 	if (task == NULL)
 		task_unknown(tasks, text_to_cstring(word));

@@ -23,9 +23,9 @@
 #include "lengths.h"
 #include "rows.h"
 #include "storage/lmgr.h"
-#include "trust.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(llava_forget);
@@ -74,24 +74,94 @@ check_arguments(FunctionCallInfo fcinfo)
 				 errdetail("An older snapshot does not show what was committed since.")));
 }
 
-/* The picture, its copies, what it is a copy of and that one's copies. */
+/* From rows of id and sha256. */
 static void
-find_family(Datum image, Family *family)
+take_family(Family *family, uint64 rows, MemoryContext context)
 {
-	trust_begin();
-	family->n = (int) sql_run(SQL_FORGET_FAMILY, &image, NULL, 0);
-	trust_end();
-	family->ids = palloc(sizeof(Datum) * family->n);
-	family->hashes = palloc0(sizeof(Datum) * family->n);
-	for (int i = 0; i < family->n; i++)
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	family->n = (int) rows;
+	family->ids = palloc(sizeof(Datum) * rows);
+	family->hashes = palloc0(sizeof(Datum) * rows);
+	for (uint64 i = 0; i < rows; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
 		bool		isnull;
+		Datum		hash;
 
 		family->ids[i] = SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull);
-		family->hashes[i] = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
-		if (isnull)
-			family->hashes[i] = (Datum) 0;
+		hash = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
+		if (!isnull)
+			family->hashes[i] = datumCopy(hash, false, -1);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static Datum
+bigint_array(Datum *values, int n)
+{
+	return PointerGetDatum(construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
+static Datum
+hashes_of(const Family *family)
+{
+	Datum	   *hashes = palloc(sizeof(Datum) * (family->n + 1));
+	int			n = 0;
+
+	for (int i = 0; i < family->n; i++)
+		if (family->hashes[i] != (Datum) 0)
+			hashes[n++] = family->hashes[i];
+	return PointerGetDatum(construct_array(hashes, n, BYTEAOID, -1, false, TYPALIGN_INT));
+}
+
+/* Images that llava_seen has under the family's hashes and the family has not; how many. */
+static int
+find_first_ones(const Family *family, Datum **ids)
+{
+	Datum		hashes = hashes_of(family);
+	uint64		rows = rows_run_as_owner(extension_relation("llava_seen"), SQL_FORGET_SEEN_IMAGES,
+										 &hashes, NULL);
+	int			n = family->n;
+
+	*ids = palloc(sizeof(Datum) * (family->n + rows));
+	memcpy(*ids, family->ids, sizeof(Datum) * family->n);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool		known = false;
+		bool		isnull;
+		Datum		id = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+
+		for (int k = 0; k < n && !known; k++)
+			known = DatumGetInt64((*ids)[k]) == DatumGetInt64(id);
+		if (!known)
+			(*ids)[n++] = id;
+	}
+	return n - family->n;
+}
+
+/*
+ * The picture, its copies, what it is a copy of and that one's copies.  Each table is read
+ * as its owner, so that they may have different ones.
+ */
+static void
+find_family(Datum image, Family *family)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum	   *ids = &image;
+	int			n = 1;
+
+	for (;;)
+	{
+		Datum		value = bigint_array(ids, n);
+
+		take_family(family, rows_run_as_owner(extension_relation("llava_image"),
+											  SQL_FORGET_FAMILY, &value, NULL), context);
+		n = find_first_ones(family, &ids);
+		if (n == 0)
+			return;
+		n += family->n;
 	}
 }
 
@@ -140,8 +210,7 @@ clear_tables(Forgotten *forgotten)
 	Datum		ids;
 
 	find_family(forgotten->image, &family);
-	ids = PointerGetDatum(construct_array(family.ids, family.n, INT8OID, sizeof(int64),
-										  FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	ids = bigint_array(family.ids, family.n);
 	forgotten->others = leave_tombstones(&family, forgotten->image, forgotten->reason);
 	forgotten->images = forget_rows("llava_image", SQL_FORGET_IMAGE, ids);
 	forgotten->others += forget_rows("llava_pending", SQL_FORGET_PENDING, ids);

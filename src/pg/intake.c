@@ -20,7 +20,6 @@
 #include "miscadmin.h"
 #include "rows.h"
 #include "task.h"
-#include "trust.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"
@@ -134,9 +133,7 @@ intake_of_statement(FunctionCallInfo fcinfo)
 	config_image_fit(&fit);
 	intake->limits = fit.limits;
 	find_columns(RelationGetDescr(relation), intake->columns);
-	trust_begin();
-	intake->tasks = task_weights();
-	trust_end();
+	intake->tasks = task_weights_as_owner();
 	MemoryContextSwitchTo(caller);
 	flinfo->fn_extra = intake;
 	return intake;

@@ -9,6 +9,7 @@
 #include "nodes/nodes.h"
 #include "trust.h"
 #include "utils/rel.h"
+#include "utils/reltrigger.h"
 
 /* What is being judged, and what was found so far. */
 typedef struct Judge
@@ -16,6 +17,8 @@ typedef struct Judge
 	Oid			acting;			/* with whose rights the statement runs */
 	LOCKMODE	mode;			/* of dependents */
 	Relation	rel;			/* the relation whose code is looked at */
+	Oid			trusted;		/* whose code may run, beside superusers' */
+	bool		of_parent;		/* rel is a child of a table of the statement */
 	bool		deletes;		/* the statement deletes rows */
 	TrustBasis *basis;			/* all that was looked at */
 	List	   *types;			/* OIDs looked at for this relation's owner */
@@ -33,7 +36,7 @@ extern void judge_found(Judge *judge, Oid owner, char *reason);
 /* "public.llava_reply", quoted. */
 extern char *judge_relation_name(Relation rel);
 
-/* Whether code of this role may run where the table's owner's may. */
+/* Whether code of this role may run here. */
 extern bool judge_trusts(const Judge *judge, Oid role);
 
 /* "role app", or "PUBLIC" for ACL_ID_PUBLIC. */
@@ -42,14 +45,20 @@ extern const char *judge_role(Oid role);
 /* Sets what the next findings are about: an object as core's messages call it. */
 extern void judge_look_at(Judge *judge, Oid catalog, Oid object, char *remedy);
 
-/* False if the relation was looked at before. */
-extern bool judge_is_new(Judge *judge, Oid relation);
+/* False if the relation is in this list of the basis already. */
+extern bool judge_is_new(Judge *judge, List **looked_at, Oid relation);
 
 /* Locks a relation that the statement will reach. */
 extern void judge_lock(Judge *judge, Oid relation);
 
-/* Another relation, with all that it can run. */
+/* Another table that the statement writes, with all that it can run. */
 extern void judge_relation(Judge *judge, Oid relation);
+
+/* What a policy reads: its owner may be anybody, its code must be trusted. */
+extern void judge_read_relation(Judge *judge, Oid relation);
+
+/* What the planner may fold and a write evaluate: columns, constraints, indexes, statistics. */
+extern void judge_expressions(Judge *judge);
 
 /* ---- trust_code.c ---- */
 
@@ -67,5 +76,13 @@ extern void judge_type(Judge *judge, Oid type);
 /* ---- trust_triggers.c ---- */
 
 extern void judge_triggers(Judge *judge);
+
+/* Sets what the next findings are about: a trigger of this table. */
+extern void judge_look_at_trigger(Judge *judge, Relation rel, const Trigger *trigger);
+
+/* ---- trust_foreign_keys.c ---- */
+
+/* The tables whose rows are deleted or changed with rows of judge->rel. */
+extern void judge_followers(Judge *judge);
 
 #endif							/* LLAVA_JUDGE_H */

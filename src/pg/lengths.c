@@ -30,7 +30,7 @@ typedef struct LengthLimit
 
 /* An index on path takes 2,704 bytes at most; names of files have 255, paths 4,095. */
 static const LengthLimit limits[] = {
-	{"llava_image", "path", 1024,
+	{"llava_image", "path", 2048,
 	"It is your name for the picture, such as 'shops/0001.jpg'."},
 	{"llava_image", "source_url", 8192, HINT_URL},
 	{"llava_image", "page_url", 8192, HINT_URL},

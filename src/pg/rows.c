@@ -45,33 +45,41 @@ table_owner(Oid table)
 	return owner;
 }
 
+void
+rows_begin_as_owner(Oid table, RowsCaller *caller)
+{
+	caller->level = NewGUCNestLevel();
+	trust_begin();
+	GetUserIdAndSecContext(&caller->user, &caller->context);
+	SetUserIdAndSecContext(table_owner(table),
+						   caller->context | SECURITY_LOCAL_USERID_CHANGE |
+						   SECURITY_RESTRICTED_OPERATION);
+}
+
+/* An ERROR restores all three: see AbortTransaction and AbortSubTransaction. */
+void
+rows_end_as_owner(const RowsCaller *caller)
+{
+	SetUserIdAndSecContext(caller->user, caller->context);
+	trust_end();
+	/* what the owner's triggers SET ends here */
+	AtEOXact_GUC(false, caller->level);
+}
+
 uint64
 rows_run_as_owner(Oid table, SqlStatement statement, Datum *values, const char *nulls)
 {
-	Oid			user;
-	int			context;
-	int			level = NewGUCNestLevel();
+	RowsCaller	caller;
 	Constraints *constraints = NULL;
 	uint64		processed;
 
-	/*
-	 * An ERROR restores all three: see AbortTransaction and
-	 * AbortSubTransaction.
-	 */
-	trust_begin();
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(table_owner(table),
-						   context | SECURITY_LOCAL_USERID_CHANGE |
-						   SECURITY_RESTRICTED_OPERATION);
+	rows_begin_as_owner(table, &caller);
 	if (constraints_may_wait(table))
 		constraints = constraints_immediate(&table, 1);
 	processed = sql_run(statement, values, nulls, 0);
 	if (constraints != NULL)
 		constraints_put_back(constraints);
-	SetUserIdAndSecContext(user, context);
-	trust_end();
-	/* what the owner's triggers SET ends here */
-	AtEOXact_GUC(false, level);
+	rows_end_as_owner(&caller);
 	return processed;
 }
 

@@ -22,6 +22,18 @@ extern TriggerData *rows_trigger(FunctionCallInfo fcinfo, const char *table);
 extern uint64 rows_run_as_owner(Oid table, SqlStatement statement, Datum *values,
 								const char *nulls);
 
+/* What rows_end_as_owner goes back to. */
+typedef struct RowsCaller
+{
+	Oid			user;
+	int			context;
+	int			level;
+} RowsCaller;
+
+/* The same for several statements in between; an ERROR goes back as well. */
+extern void rows_begin_as_owner(Oid table, RowsCaller *caller);
+extern void rows_end_as_owner(const RowsCaller *caller);
+
 extern void rows_spi_connect(void);
 
 /* ERROR unless the procedure was CALLed where it may commit as it goes. */

@@ -258,6 +258,18 @@ task_weights(void)
 	return tasks;
 }
 
+List *
+task_weights_as_owner(void)
+{
+	RowsCaller	caller;
+	List	   *tasks;
+
+	rows_begin_as_owner(extension_relation("llava_task"), &caller);
+	tasks = task_weights();
+	rows_end_as_owner(&caller);
+	return tasks;
+}
+
 LlavaTask *
 task_named(List *tasks, const char *name)
 {

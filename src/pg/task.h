@@ -30,6 +30,9 @@ extern ReplyLanguage task_language(const char *name);
  */
 extern List *task_weights(void);
 
+/* The same in a function that runs with its owner\'s rights. */
+extern List *task_weights_as_owner(void);
+
 /* By name, else by alias; NULL if there is none. */
 extern LlavaTask *task_named(List *tasks, const char *name);
 

@@ -44,6 +44,9 @@ static uint64 changes;
 static int	levels[MAX_DEPTH];
 static int	depth;
 
+/* Whether what was looked at since the last trust_check_query began can run others' code. */
+static bool runs_owners;
+
 /* ---- what makes verdicts void ---- */
 
 static void
@@ -122,7 +125,7 @@ static void
 watch_catalogues(void)
 {
 	static const int caches[] = {
-		CONSTROID, AUTHOID, AUTHMEMMEMROLE, AUTHMEMROLEMEM, FOREIGNSERVEROID, FOREIGNDATAWRAPPEROID
+		AUTHOID, AUTHMEMMEMROLE, AUTHMEMROLEMEM, FOREIGNSERVEROID, FOREIGNDATAWRAPPEROID
 	};
 
 	verdicts_context = AllocSetContextCreate(TopMemoryContext, "llava_zh verdicts",
@@ -205,6 +208,7 @@ keep_verdict(Oid relation, Oid acting, bool deletes, const TrustBasis *basis, co
 	verdict->deletes = deletes;
 	verdict->basis.relations = list_copy(basis->relations);
 	verdict->basis.dependents = list_copy(basis->dependents);
+	verdict->basis.runs_owners = basis->runs_owners;
 	verdict->basis.functions = list_copy(basis->functions);
 	verdict->basis.types = list_copy(basis->types);
 	verdict->finding = finding == NULL ? NULL : copy_finding(finding);
@@ -245,6 +249,7 @@ judge_and_keep(Oid relation, Oid acting, LOCKMODE mode, bool deletes)
 
 	if (changes == changes_before)
 		keep_verdict(relation, acting, deletes, &basis, findings == NIL ? NULL : linitial(findings));
+	runs_owners |= basis.runs_owners;
 	return findings == NIL ? NULL : linitial(findings);
 }
 
@@ -265,6 +270,7 @@ verdict_on(Oid relation, Oid acting, LOCKMODE mode, bool deletes)
 	verdict = find_verdict(relation, acting, deletes);
 	if (verdict == NULL)
 		return judge_and_keep(relation, acting, mode, deletes);
+	runs_owners |= verdict->basis.runs_owners;
 	return verdict->finding == NULL ? NULL : copy_finding(verdict->finding);
 }
 
@@ -360,6 +366,7 @@ trust_check_query(CachedPlanSource *source)
 	List	   *touched = NIL;
 	ListCell   *cell;
 
+	runs_owners = false;
 	if (!source->is_valid)
 		return false;
 	(void) touched_walker((Node *) source->query_list, &touched);
@@ -384,6 +391,21 @@ trust_check_query(CachedPlanSource *source)
 		check_relation(lfirst_oid(cell), AccessShareLock, false);
 	list_free_deep(touched);
 	return source->is_valid;
+}
+
+bool
+trust_runs_owners_code(void)
+{
+	return runs_owners;
+}
+
+void
+trust_check_relation(Oid relation)
+{
+	if (verdicts_context == NULL)
+		watch_catalogues();
+	LockRelationOid(relation, RowExclusiveLock);
+	check_relation(relation, RowExclusiveLock, false);
 }
 
 void

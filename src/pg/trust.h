@@ -46,6 +46,12 @@ extern bool trust_is_on(void);
  */
 extern bool trust_check_query(CachedPlanSource *source);
 
+/* Whether the statement that was just looked at can run code that is not a superuser's. */
+extern bool trust_runs_owners_code(void);
+
+/* ERROR as above for one relation that the caller is about to write with its own rights. */
+extern void trust_check_relation(Oid relation);
+
 /*
  * The same for all relations that the worker writes and reads, as the current user: so
  * that no request is made whose reply could not be stored.  Waits for no lock: what is
@@ -73,6 +79,10 @@ typedef struct TrustBasis
 								 * children and the tables whose foreign keys
 								 * follow it */
 	List	   *functions;		/* hash values of syscache PROCOID */
+	bool		runs_owners;	/* functions that are not a superuser's */
+	List	   *written;		/* OIDs looked at as tables of the statement, */
+	List	   *read;			/* as what policies read, */
+	List	   *followed;		/* as what foreign keys follow */
 	List	   *types;			/* hash values of syscache TYPEOID */
 } TrustBasis;
 

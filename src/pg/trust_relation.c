@@ -58,15 +58,15 @@ judge_relation_name(Relation rel)
 }
 
 static bool
-trusts(Oid table_owner, Oid role)
+trusts(Oid trusted, Oid role)
 {
-	return role == table_owner || superuser_arg(role);
+	return role == trusted || superuser_arg(role);
 }
 
 bool
 judge_trusts(const Judge *judge, Oid role)
 {
-	return OidIsValid(role) && trusts(judge->rel->rd_rel->relowner, role);
+	return OidIsValid(role) && trusts(judge->trusted, role);
 }
 
 const char *
@@ -78,11 +78,12 @@ judge_role(Oid role)
 }
 
 bool
-judge_is_new(Judge *judge, Oid relation)
+judge_is_new(Judge *judge, List **looked_at, Oid relation)
 {
-	if (list_member_oid(judge->basis->relations, relation))
+	if (list_member_oid(*looked_at, relation))
 		return false;
-	judge->basis->relations = lappend_oid(judge->basis->relations, relation);
+	*looked_at = lappend_oid(*looked_at, relation);
+	judge->basis->relations = list_append_unique_oid(judge->basis->relations, relation);
 	return true;
 }
 
@@ -265,6 +266,19 @@ judge_operator_classes(Judge *judge, HeapTuple index)
 		judge_operator_family(judge, get_opclass_family(vector->values[i]));
 }
 
+static char *
+drop_index(const Judge *judge, Oid index)
+{
+	Oid			constraint = get_index_constraint(index);
+
+	if (OidIsValid(constraint))
+		return psprintf("ALTER TABLE %s DROP CONSTRAINT %s;", judge_relation_name(judge->rel),
+						quote_identifier(get_constraint_name(constraint)));
+	return psprintf("DROP INDEX %s;",
+					quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)),
+											   get_rel_name(index)));
+}
+
 static void
 judge_indexes(Judge *judge)
 {
@@ -278,10 +292,7 @@ judge_indexes(Judge *judge)
 
 		if (!HeapTupleIsValid(tuple))
 			continue;
-		judge_look_at(judge, RelationRelationId, index,
-					  psprintf("DROP INDEX %s;",
-							   quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)),
-														  get_rel_name(index))));
+		judge_look_at(judge, RelationRelationId, index, drop_index(judge, index));
 		judge_stored_code(judge, attribute_text(INDEXRELID, tuple, Anum_pg_index_indexprs));
 		judge_stored_code(judge, attribute_text(INDEXRELID, tuple, Anum_pg_index_indpred));
 		judge_operator_classes(judge, tuple);
@@ -403,57 +414,101 @@ judge_children(Judge *judge)
 	foreach(cell, children)
 	{
 		judge_lock(judge, lfirst_oid(cell));
+		judge->of_parent = true;
 		judge_relation(judge, lfirst_oid(cell));
+		judge->of_parent = false;
 	}
 }
 
+/* The partition constraint of a table calls what its parent's key does. */
 static void
-judge_contents(Judge *judge)
+judge_parent(Judge *judge)
 {
-	judge_owner(judge);
-	switch (judge->rel->rd_rel->relkind)
-	{
-		case RELKIND_SEQUENCE:
-			if (RelationGetRelid(judge->rel) ==
-				get_relname_relid("llava_call_seq", extension_schema()))
-				judge_sequence_grants(judge);
-			return;
-		case RELKIND_FOREIGN_TABLE:
-			judge_foreign_table(judge);
-			break;
-		case RELKIND_PARTITIONED_TABLE:
-			judge_partition_key(judge);
-			break;
-		default:
-			break;
-	}
+	if (!judge->rel->rd_rel->relispartition || judge->of_parent)
+		return;
+	look_at_relation(judge, psprintf("ALTER TABLE ... DETACH PARTITION %s;",
+									 judge_relation_name(judge->rel)));
+	judge_found(judge, judge->rel->rd_rel->relowner,
+				pstrdup("is a partition of a table that the extension does not know"));
+}
+
+void
+judge_expressions(Judge *judge)
+{
+	if (judge->rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
+		judge_partition_key(judge);
 	judge_columns(judge);
-	judge_triggers(judge);
 	judge_indexes(judge);
 	judge_statistics(judge);
+}
+
+static void
+judge_written(Judge *judge)
+{
+	judge_owner(judge);
+	if (judge->rel->rd_rel->relkind == RELKIND_SEQUENCE)
+	{
+		if (RelationGetRelid(judge->rel) == get_relname_relid("llava_call_seq", extension_schema()))
+			judge_sequence_grants(judge);
+		return;
+	}
+	judge_parent(judge);
+	judge->of_parent = false;
+	if (judge->rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+		judge_foreign_table(judge);
+	judge_expressions(judge);
+	judge_triggers(judge);
 	judge_policies(judge);
 	judge_rules(judge);
 	judge_children(judge);
 }
 
+static void
+judge_read(Judge *judge)
+{
+	if (judge->rel->rd_rel->relkind == RELKIND_FOREIGN_TABLE)
+		judge_foreign_table(judge);
+	judge_expressions(judge);
+	judge_policies(judge);
+	if (judge->rel->rd_rel->relkind == RELKIND_VIEW)
+		judge_rules(judge);
+	judge_children(judge);
+}
+
 /* Findings name the relation that they are in; the caller's place is kept. */
-void
-judge_relation(Judge *judge, Oid relation)
+static void
+judge_other(Judge *judge, Oid relation, bool is_written)
 {
 	Judge		inner = *judge;
 
-	/* what is pg_catalog's is a superuser's */
-	if (relation < FirstNormalObjectId || !judge_is_new(judge, relation))
-		return;
 	check_stack_depth();
 	inner.types = NIL;
 	inner.only_builtin = false;
 	inner.rel = try_relation_open(relation, AccessShareLock);
 	if (inner.rel == NULL)
 		return;
-	judge_contents(&inner);
+	inner.trusted = is_written ? inner.rel->rd_rel->relowner : judge->acting;
+	if (is_written)
+		judge_written(&inner);
+	else
+		judge_read(&inner);
 	relation_close(inner.rel, NoLock);
 	judge->findings = inner.findings;
+}
+
+/* What is pg_catalog's is a superuser's. */
+void
+judge_relation(Judge *judge, Oid relation)
+{
+	if (relation >= FirstNormalObjectId && judge_is_new(judge, &judge->basis->written, relation))
+		judge_other(judge, relation, true);
+}
+
+void
+judge_read_relation(Judge *judge, Oid relation)
+{
+	if (relation >= FirstNormalObjectId && judge_is_new(judge, &judge->basis->read, relation))
+		judge_other(judge, relation, false);
 }
 
 List *

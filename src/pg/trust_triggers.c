@@ -10,9 +10,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/relation.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_inherits.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
@@ -22,9 +20,9 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/regproc.h"
 #include "utils/reltrigger.h"
 #include "utils/syscache.h"
 
@@ -161,16 +159,37 @@ judge_own_trigger(Judge *judge, const Trigger *trigger, int entry, bool shared)
 static void
 found_shared(Judge *judge, Oid owner, Oid who)
 {
+	judge->remedy = psprintf("%s If it is yours: REVOKE TRIGGER ON %s FROM %s;", judge->remedy,
+							 judge_relation_name(judge->rel),
+							 OidIsValid(who) ? quote_identifier(GetUserNameFromId(who, false)) :
+							 "PUBLIC");
 	judge_found(judge, owner, psprintf("may be the work of %s, which has the privilege TRIGGER",
 									   judge_role(who)));
 }
 
-static void
-look_at_trigger(Judge *judge, Relation rel, const Trigger *trigger)
+void
+judge_look_at_trigger(Judge *judge, Relation rel, const Trigger *trigger)
 {
 	judge_look_at(judge, TriggerRelationId, trigger->tgoid,
 				  psprintf("DROP TRIGGER %s ON %s;", quote_identifier(trigger->tgname),
 						   judge_relation_name(rel)));
+}
+
+/* contrib's module whose trigger functions make SQL of their arguments. */
+static bool
+is_of_refint(Oid function)
+{
+	HeapTuple	tuple = SearchSysCache1(PROCOID, ObjectIdGetDatum(function));
+	bool		isnull;
+	Datum		library;
+	bool		found;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	library = SysCacheGetAttr(PROCOID, tuple, Anum_pg_proc_probin, &isnull);
+	found = !isnull && strstr(TextDatumGetCString(library), "refint") != NULL;
+	ReleaseSysCache(tuple);
+	return found;
 }
 
 static void
@@ -179,7 +198,7 @@ judge_trigger(Judge *judge, Trigger *trigger, bool shared, Oid who)
 	int			entry = own_entry(judge, trigger);
 	Oid			owner = judge->rel->rd_rel->relowner;
 
-	look_at_trigger(judge, judge->rel, trigger);
+	judge_look_at_trigger(judge, judge->rel, trigger);
 	if (entry >= 0)
 		judge_own_trigger(judge, trigger, entry, shared);
 	else if (shared && !trigger->tgisclone)
@@ -187,91 +206,20 @@ judge_trigger(Judge *judge, Trigger *trigger, bool shared, Oid who)
 	judge->only_builtin = entry >= 0;
 	judge_stored_code(judge, trigger->tgqual);
 	judge->only_builtin = false;
+	if (is_of_refint(trigger->tgfoid))
+		judge_found(judge, owner, pstrdup("runs SQL that its arguments name"));
+	if (entry >= 0)
+		judge->remedy = psprintf("ALTER FUNCTION %s OWNER TO %s;",
+								 format_procedure_qualified(trigger->tgfoid),
+								 quote_identifier(GetUserNameFromId(owner, false)));
 	judge_function(judge, trigger->tgfoid);
 }
 
-/* ---- foreign keys that reference the relation ---- */
-
-static bool
-has_foreign_triggers(const Judge *judge)
-{
-	TriggerDesc *triggers = judge->rel->trigdesc;
-
-	for (int i = 0; i < triggers->numtriggers; i++)
-		if (!triggers->triggers[i].tgisinternal && own_entry(judge, &triggers->triggers[i]) < 0)
-			return true;
-	return false;
-}
-
-/*
- * A trigger of a table whose rows go with ours.  Core deletes them as that table's owner,
- * but fires the AFTER triggers at the end of our statement, before PostgreSQL 18 as the
- * acting role.  And what a BEFORE trigger has SET still holds when triggers on our own
- * table are fired.
- */
-static void
-judge_referencing_trigger(Judge *judge, Relation referencing, const Trigger *trigger)
-{
-	Oid			author = trust_function_owner(trigger->tgfoid);
-	bool		as_us = PG_VERSION_NUM < 180000 && !TRIGGER_FOR_BEFORE(trigger->tgtype);
-
-	if (trigger->tgisinternal || author == judge->acting || superuser_arg(author))
-		return;
-	if (!as_us && !has_foreign_triggers(judge))
-		return;
-	look_at_trigger(judge, referencing, trigger);
-	judge_found(judge, author,
-				psprintf("would be fired by a foreign key with the rights of %s",
-						 judge_role(judge->acting)));
-}
-
-static void judge_referencing_tables(Judge *judge, Relation referenced);
-
-static void
-judge_referencing_table(Judge *judge, Oid relation)
-{
-	Relation	rel;
-	TriggerDesc *triggers;
-	ListCell   *cell;
-	List	   *children;
-
-	if (!judge_is_new(judge, relation))
-		return;
-	check_stack_depth();
-	judge_lock(judge, relation);
-	rel = try_relation_open(relation, NoLock);
-	if (rel == NULL)
-		return;
-	triggers = rel->trigdesc;
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-		judge_referencing_trigger(judge, rel, &triggers->triggers[i]);
-	judge_referencing_tables(judge, rel);
-	children = find_inheritance_children(relation, judge->mode);
-	foreach(cell, children)
-		judge_referencing_table(judge, lfirst_oid(cell));
-	relation_close(rel, NoLock);
-}
-
-/* Those whose rows are deleted or changed with the rows that they reference, whose keys never change. */
-static void
-judge_referencing_tables(Judge *judge, Relation referenced)
-{
-	static const Oid actions[] = {
-		F_RI_FKEY_CASCADE_DEL, F_RI_FKEY_CASCADE_UPD, F_RI_FKEY_SETNULL_DEL,
-		F_RI_FKEY_SETNULL_UPD, F_RI_FKEY_SETDEFAULT_DEL, F_RI_FKEY_SETDEFAULT_UPD
-	};
-	TriggerDesc *triggers = referenced->trigdesc;
-
-	for (int i = 0; triggers != NULL && i < triggers->numtriggers; i++)
-		for (int j = 0; j < lengthof(actions); j++)
-			if (triggers->triggers[i].tgfoid == actions[j])
-				judge_referencing_table(judge, triggers->triggers[i].tgconstrrelid);
-}
-
+/* What is kept of a relation's triggers in its cache entry is freed by the next invalidation. */
 void
 judge_triggers(Judge *judge)
 {
-	TriggerDesc *triggers = judge->rel->trigdesc;
+	TriggerDesc *triggers = CopyTriggerDesc(judge->rel->trigdesc);
 	Oid			who = InvalidOid;
 	bool		shared;
 
@@ -282,5 +230,5 @@ judge_triggers(Judge *judge)
 		if (!triggers->triggers[i].tgisinternal)
 			judge_trigger(judge, &triggers->triggers[i], shared, who);
 	if (judge->deletes)
-		judge_referencing_tables(judge, judge->rel);
+		judge_followers(judge);
 }

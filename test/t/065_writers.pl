@@ -197,7 +197,7 @@ sql('ALTER SYSTEM RESET llava_zh.image_max_size; SELECT pg_reload_conf()');
 # Lengths: at the limit a value is taken, a byte beyond it is not
 #
 my %limit = (
-	path => 1024, source_url => 8192, page_url => 8192, licence => 4096);
+	path => 2048, source_url => 8192, page_url => 8192, licence => 4096);
 sub insert_one { return "INSERT INTO llava_image ($_[0], path, image) VALUES ($_[1], 'one', " . bytes(50) . ')'; }
 for my $column (sort keys %limit)
 {

@@ -205,15 +205,8 @@ INSERT INTO app.trap VALUES ($victim);
 SQL
 	my $said = fails("SELECT llava_forget($victim, 'letter')");
 	is(sql("SELECT rolsuper FROM pg_roles WHERE rolname = 'app'"), 'f', "$when $each of a referring table: nobody became superuser");
-	if ($when =~ /BEFORE/)
-	{
-		is($said, '', "it runs as its table's owner");
-	}
-	else
-	{
-		like($said, qr/42501: trigger rise on table app.trap .*HINT:  DROP TRIGGER rise ON app.trap/s, 'and the takedown says why');
-		sql("DROP TRIGGER rise ON app.trap; SELECT llava_forget($victim, 'letter')");
-	}
+	like($said, qr/42501: trigger rise on table app.trap .*HINT:  DROP TRIGGER rise ON app.trap/s, 'and the takedown says why');
+	sql("DROP TRIGGER rise ON app.trap; SELECT llava_forget($victim, 'letter')");
 	is(sql("SELECT count(*) FROM llava_image WHERE id = $victim"), '0', 'it is done');
 	sql("DROP TABLE app.trap; DELETE FROM llava_seen WHERE image = $victim; INSERT INTO llava_image (path, image, task) VALUES ('pic6.png', " . bytes(6) . ", 'detail')");
 }

@@ -128,7 +128,7 @@ my $deep = folder('deep', 'a.png', 'z.png');
 ($said, $code) = load($deep, undef, "SET max_stack_depth = '100kB'; ");
 is($code, 0, 'long paths and deep folders do not end the call');
 like($said, qr/WARNING:  could not read "\S+": File name too long/, 'the depth is told');
-like($said, qr/WARNING:  could not load "f\w+\/\S+in\.png": index row size/, 'and the length');
+like($said, qr/WARNING:  could not load "f\w+\/\S+in\.png": value too long for column "path"/, 'and the length');
 is(sql("SELECT count(*) FROM llava_image WHERE path IN ('a.png', 'z.png')"), '2', 'the rest is loaded');
 is(sql("SELECT count(*) FROM llava_image WHERE path LIKE 'f%'"), '2', 'as far as paths go');
 consistent('depth');
