@@ -20,6 +20,7 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 CREATE FUNCTION @extschema@.llava_server_limits(OUT server oid, OUT limits text)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_server_limits() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_server_limits() IS
 	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it';
 
@@ -42,6 +43,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	LEFT JOIN @extschema@.llava_usage u ON u.server = s.srvname
 	LEFT JOIN @extschema@.llava_server_counters() c ON c.server = s.oid
 	LEFT JOIN @extschema@.llava_server_limits() l ON l.server = s.oid;
+ALTER VIEW @extschema@.llava_stat_server SET (security_invoker = true);
 
 --
 -- Tasks (sql/parts/task.sql)
@@ -82,6 +84,7 @@ REVOKE ALL ON FUNCTION @extschema@.llava_image_lengths() FROM PUBLIC;
 CREATE TRIGGER llava_image_lengths
 	BEFORE UPDATE OF path, source_url, page_url, licence, task, meta ON @extschema@.llava_image
 	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_image_lengths();
+ALTER VIEW @extschema@.llava_duplicate SET (security_invoker = true);
 
 --
 -- Queue (sql/parts/queue.sql)
@@ -92,17 +95,26 @@ CREATE FUNCTION @extschema@.llava_untrusted(OUT "table" text, OUT object text, O
 	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.llava_untrusted() IS
 	'why statements that run with another role''s rights are refused: whose code they would run; no row: none is';
+
 CREATE FUNCTION @extschema@.llava_worker_slots(OUT pid integer, OUT slot integer)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_worker_slots() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_worker_slots() IS
 	'the workers of this database, as they know each other: no name or setting of a session';
 
-CREATE OR REPLACE VIEW @extschema@.llava_stat_worker AS
-	SELECT a.pid, w.slot, a.state, a.wait_event, a.query AS activity, a.state_change AS since,
+CREATE FUNCTION @extschema@.llava_process_activity(OUT pid integer, OUT worker boolean, OUT state text,
+	OUT wait_event text, OUT activity text, OUT since timestamptz)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_process_activity() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_process_activity() IS
+	'the processes of this database: what our workers do, that a session drains, and of others what the caller may see';
+
+CREATE OR REPLACE VIEW @extschema@.llava_stat_worker WITH (security_invoker = true) AS
+	SELECT a.pid, w.slot, a.state, a.wait_event, a.activity, a.since,
 		COALESCE(h.held, 0) AS held, c.wakes, c.looks, c.late, c.longest_ms
-	FROM (SELECT s.* FROM pg_catalog.pg_stat_activity s
-		WHERE s.datname = pg_catalog.current_database()) a
+	FROM @extschema@.llava_process_activity() a
 	LEFT JOIN @extschema@.llava_worker_slots() w ON w.pid = a.pid
 	LEFT JOIN (SELECT p.holder, pg_catalog.count(*) AS held
 		FROM @extschema@.llava_pending p WHERE p.holder IS NOT NULL GROUP BY p.holder) h
@@ -124,6 +136,8 @@ REVOKE ALL ON FUNCTION @extschema@.llava_conversation_lengths() FROM PUBLIC;
 CREATE TRIGGER llava_conversation_lengths BEFORE UPDATE OF note ON @extschema@.llava_conversation
 	FOR EACH ROW WHEN (NEW.note IS NOT NULL)
 	EXECUTE FUNCTION @extschema@.llava_conversation_lengths();
+ALTER VIEW @extschema@.llava_turn SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_provenance SET (security_invoker = true);
 
 --
 -- Views that count (sql/parts/stats.sql)
@@ -185,6 +199,17 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress AS
 	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
 	ORDER BY weight DESC, task;
 
+ALTER VIEW @extschema@.llava_status SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_progress SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_stat_task SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_stat_reason SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_stat_rounds SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_stat_verdict SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_stat_flag SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_stat_length SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_stat_opening SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_stat_repeat SET (security_invoker = true);
+
 --
 -- llava_generate (sql/parts/ask.sql)
 --
@@ -202,6 +227,7 @@ CREATE FUNCTION @extschema@.llava_manifest_numbered() RETURNS trigger
 REVOKE ALL ON FUNCTION @extschema@.llava_manifest_numbered() FROM PUBLIC;
 CREATE TRIGGER llava_manifest_numbered BEFORE INSERT ON @extschema@.llava_manifest
 	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_manifest_numbered();
+ALTER VIEW @extschema@.llava_published SET (security_invoker = true);
 
 --
 -- The page (sql/parts/page.sql)
@@ -255,3 +281,66 @@ END;
 --
 -- COPY with format jsonl (sql/parts/jsonl.sql)
 --
+
+--
+-- Who may execute what
+--
+
+CREATE FUNCTION @extschema@.llava_update_grant(statement text, initial boolean) RETURNS void
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+
+-- No longer PUBLIC's.  What users were granted is taken away before and given back after, so
+-- that it does not count as the extension's own, which pg_dump would leave out.
+SELECT @extschema@.llava_update_grant(concat('REVOKE ALL ON FUNCTION ', f.name, ' FROM ',
+		string_agg(DISTINCT f.grantee, ', '), ' CASCADE'), false),
+	@extschema@.llava_update_grant(concat('REVOKE ALL ON FUNCTION ', f.name, ' FROM PUBLIC'), true),
+	-- NULL, and not called, where there is nobody
+	@extschema@.llava_update_grant('GRANT EXECUTE ON FUNCTION ' || f.name || ' TO '
+		|| string_agg(DISTINCT f.grantee, ', ') FILTER (WHERE f.grantee <> 'PUBLIC'), false),
+	@extschema@.llava_update_grant('GRANT EXECUTE ON FUNCTION ' || f.name || ' TO '
+		|| string_agg(DISTINCT f.grantee, ', ') FILTER (WHERE f.grantable) || ' WITH GRANT OPTION', false)
+FROM (SELECT p.oid::regprocedure AS name, a.is_grantable AS grantable,
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
+	FROM pg_extension e
+	JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+		AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+	JOIN pg_proc p ON p.oid = d.objid,
+	LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+	WHERE e.extname = 'llava_zh' AND a.grantee <> p.proowner
+		AND p.proname IN ('llava_server_counters', 'llava_worker_counters', 'llava_selected',
+			'llava_exported', 'llava_manifest_today')) AS f
+GROUP BY f.name;
+
+-- Who was granted a function or a view may execute what that calls.
+SELECT @extschema@.llava_update_grant(concat('GRANT EXECUTE ON FUNCTION ', p.oid::regprocedure, ' TO ',
+		CASE h.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(h.grantee)) END,
+		CASE WHEN h.grantable THEN ' WITH GRANT OPTION' END), false)
+FROM pg_extension e
+JOIN LATERAL (
+	SELECT p.proname AS name, a.grantee, bool_or(a.is_grantable) AS grantable
+	FROM pg_depend d JOIN pg_proc p ON p.oid = d.objid, LATERAL aclexplode(p.proacl) AS a
+	WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+		AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e' AND a.grantee <> p.proowner
+	GROUP BY p.proname, a.grantee
+	UNION ALL
+	SELECT c.relname, a.grantee, bool_or(a.is_grantable)
+	FROM pg_depend d JOIN pg_class c ON c.oid = d.objid,
+	LATERAL (SELECT c.relacl UNION ALL SELECT attacl FROM pg_attribute WHERE attrelid = c.oid) AS held (acl),
+	LATERAL aclexplode(held.acl) AS a
+	WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_class'::regclass
+		AND d.deptype = 'e' AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+	GROUP BY c.relname, a.grantee) AS h ON true
+JOIN (VALUES ('llava_export', 'llava_exported'), ('llava_validate', 'llava_selected'),
+	('llava_export_list', 'llava_exported'), ('llava_export_images', 'llava_exported'),
+	('llava_record_export', 'llava_exported'), ('llava_verify_export', 'llava_exported'),
+	('llava_verify_export', 'llava_manifest_today'), ('llava_rebuild_export', 'llava_exported'),
+	('llava_rebuild_export', 'llava_manifest_today'), ('llava_stat_server', 'llava_server_counters'),
+	('llava_stat_server', 'llava_server_limits'), ('llava_stat_worker', 'llava_worker_counters'),
+	('llava_stat_worker', 'llava_process_activity'), ('llava_stat_worker', 'llava_worker_slots')
+	) AS needs (holder, function) ON needs.holder = h.name
+JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+	AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+JOIN pg_proc p ON p.oid = d.objid AND p.proname = needs.function
+WHERE e.extname = 'llava_zh';
+
+DROP FUNCTION @extschema@.llava_update_grant(text, boolean);

@@ -350,6 +350,9 @@ extern void meter_start_up(void *memory, bool found);
 extern void meter_begin(void);
 extern void meter_end(void);
 
+/* Whether that process has one: it drains. */
+extern bool meter_has(int pid);
+
 /* So many commits queued rows. */
 extern void meter_woken(uint64 commits);
 

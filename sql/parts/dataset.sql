@@ -38,7 +38,7 @@ CREATE FUNCTION @.llava_set_compression() RETURNS void
 SELECT @.llava_set_compression();
 DROP FUNCTION @.llava_set_compression();
 
-CREATE VIEW @.llava_turn AS
+CREATE VIEW @.llava_turn WITH (security_invoker = true) AS
 	SELECT c.image, c.task, c.task_version, r.server, t.turn,
 		t.value ->> 'from' AS speaker, t.value ->> 'value' AS value
 	FROM @.llava_conversation c
@@ -48,7 +48,7 @@ CREATE VIEW @.llava_turn AS
 COMMENT ON VIEW @.llava_turn IS 'the samples turn by turn: speaker is human or gpt';
 
 -- The ledger row may be gone (a person's DELETE); the sample is listed all the same.
-CREATE VIEW @.llava_provenance AS
+CREATE VIEW @.llava_provenance WITH (security_invoker = true) AS
 	SELECT c.image, c.task, i.path, i.sha256, i.source_url, i.licence,
 		r.server, r.model, r.model_reported, c.task_version, r.parameters, r.seed, r.variation,
 		r.sent_width, r.sent_height, r.parser_version, c.flags, c.rounds, c.reply AS call,

@@ -25,6 +25,7 @@ CREATE FUNCTION @.llava_selected(format text DEFAULT 'llava', tasks text[] DEFAU
 	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
 	RETURNS TABLE (image bigint, task text, id text, file_name text, sha256 bytea, rule text, detail text)
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_selected FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_selected IS
 	'what llava_export writes with the same arguments, in its order, where rule IS NULL; else why it does not';
 
@@ -38,6 +39,7 @@ CREATE FUNCTION @.llava_exported(format text DEFAULT 'llava', tasks text[] DEFAU
 	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
 	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_exported FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_exported IS
 	'the lines of llava_export with the same arguments, each with its sample and what it calls the image';
 

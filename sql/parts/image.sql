@@ -193,7 +193,7 @@ COMMENT ON FUNCTION @.llava_hash_distance(bytea, bytea) IS
 COMMENT ON FUNCTION @.llava_hash_distance(bigint, bigint) IS
 	'bits in which two coarse hashes differ; copies at most 8 of 64';
 
-CREATE VIEW @.llava_duplicate AS
+CREATE VIEW @.llava_duplicate WITH (security_invoker = true) AS
 	SELECT i.id AS image, i.path, i.same_as, o.path AS same_as_path, i.same_distance AS distance
 	FROM @.llava_image i
 	LEFT JOIN @.llava_image o ON o.id = i.same_as

@@ -105,6 +105,7 @@ BEGIN ATOMIC
 	FROM @.llava_manifest_line l LEFT JOIN today USING (image, task)
 	WHERE l.manifest = llava_manifest_today.manifest;
 END;
+REVOKE ALL ON FUNCTION @.llava_manifest_today(bigint) FROM PUBLIC;
 
 CREATE FUNCTION @.llava_verify_export(manifest bigint, OUT line bigint, OUT image bigint,
 	OUT task text, OUT problem text)
@@ -131,7 +132,7 @@ REVOKE ALL ON FUNCTION @.llava_rebuild_export(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_rebuild_export(bigint) IS
 	'a recorded export again, in its order, without samples that came later';
 
-CREATE VIEW @.llava_published AS
+CREATE VIEW @.llava_published WITH (security_invoker = true) AS
 	SELECT l.image, l.task, l.image_sha256, l.file_name, m.file, l.line, l.manifest, m.made_at
 	FROM @.llava_manifest_line l JOIN @.llava_manifest m ON m.id = l.manifest;
 COMMENT ON VIEW @.llava_published IS

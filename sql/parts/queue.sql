@@ -92,20 +92,29 @@ CREATE FUNCTION @.llava_worker_counters(OUT pid integer, OUT wakes bigint, OUT l
 	OUT late bigint, OUT longest_ms float8)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_worker_counters() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_worker_counters() IS
 	'what each process that drains counted since it began, where llava_zh is preloaded';
 
 CREATE FUNCTION @.llava_worker_slots(OUT pid integer, OUT slot integer)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_worker_slots() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_worker_slots() IS
 	'the workers of this database, as they know each other: no name or setting of a session';
 
-CREATE VIEW @.llava_stat_worker AS
-	SELECT a.pid, w.slot, a.state, a.wait_event, a.query AS activity, a.state_change AS since,
+CREATE FUNCTION @.llava_process_activity(OUT pid integer, OUT worker boolean, OUT state text,
+	OUT wait_event text, OUT activity text, OUT since timestamptz)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_process_activity() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_process_activity() IS
+	'the processes of this database: what our workers do, that a session drains, and of others what the caller may see';
+
+CREATE VIEW @.llava_stat_worker WITH (security_invoker = true) AS
+	SELECT a.pid, w.slot, a.state, a.wait_event, a.activity, a.since,
 		COALESCE(h.held, 0) AS held, c.wakes, c.looks, c.late, c.longest_ms
-	FROM (SELECT s.* FROM pg_catalog.pg_stat_activity s
-		WHERE s.datname = pg_catalog.current_database()) a
+	FROM @.llava_process_activity() a
 	LEFT JOIN @.llava_worker_slots() w ON w.pid = a.pid
 	LEFT JOIN (SELECT p.holder, pg_catalog.count(*) AS held
 		FROM @.llava_pending p WHERE p.holder IS NOT NULL GROUP BY p.holder) h

@@ -47,16 +47,18 @@ CREATE FUNCTION @.llava_server_counters(OUT server oid, OUT in_flight integer,
 	OUT latency_p95 float8, OUT answers_per_minute float8, OUT tokens_per_minute float8)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_server_counters() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_server_counters() IS
 	'what all processes counted of each server since the start, where llava_zh is preloaded';
 
 CREATE FUNCTION @.llava_server_limits(OUT server oid, OUT limits text)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_server_limits() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_server_limits() IS
 	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it';
 
-CREATE VIEW @.llava_stat_server AS
+CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 	SELECT s.srvname AS server,
 		CASE WHEN u.pause_reason IS NULL THEN 'active' ELSE 'paused' END AS state,
 		u.pause_reason, u.pause_detail, u.paused_at,

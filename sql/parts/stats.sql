@@ -1,8 +1,10 @@
 --
--- Views that count.  Plain SQL over the tables, so that a reader needs rights on both.
+-- Views that count.  They read with the rights of who asks, as all our views do: a reader
+-- needs the columns that stand here, and row-level security holds.  llava_progress and most of
+-- llava_stat_* name none that holds a picture, a body or words (README, "Rights").
 --
 
-CREATE VIEW @.llava_status AS
+CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 	SELECT i.id AS image, i.path,
 		coalesce(q.task, i.task) AS task,
 		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
@@ -29,7 +31,7 @@ CREATE VIEW @.llava_status AS
 COMMENT ON VIEW @.llava_status IS
 	'one row an image and task: where it stands, and why';
 
-CREATE VIEW @.llava_progress AS
+CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	WITH task AS (
 		SELECT DISTINCT ON (name) name AS task, weight
 		FROM @.llava_task ORDER BY name, version DESC),
@@ -87,7 +89,7 @@ CREATE VIEW @.llava_progress AS
 COMMENT ON VIEW @.llava_progress IS
 	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix';
 
-CREATE VIEW @.llava_stat_task AS
+CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server,
 		pg_catalog.count(*) AS replies,
 		pg_catalog.count(*) FILTER (WHERE r.reason IS NULL) AS accepted,
@@ -106,7 +108,7 @@ CREATE VIEW @.llava_stat_task AS
 COMMENT ON VIEW @.llava_stat_task IS
 	'one row a task version and server: replies, verdicts, tokens, latency; of the accepted ones the share of Han among letters, and of those that quote Chinese words';
 
-CREATE VIEW @.llava_stat_reason AS
+CREATE VIEW @.llava_stat_reason WITH (security_invoker = true) AS
 	SELECT 'image' AS kind, NULL::text AS task, i.rejected AS reason, pg_catalog.count(*) AS count
 	FROM @.llava_image i WHERE i.rejected IS NOT NULL GROUP BY i.rejected
 	UNION ALL
@@ -118,14 +120,14 @@ CREATE VIEW @.llava_stat_reason AS
 COMMENT ON VIEW @.llava_stat_reason IS
 	'why pictures were not asked about, replies not accepted, rows failed; with counts';
 
-CREATE VIEW @.llava_stat_rounds AS
+CREATE VIEW @.llava_stat_rounds WITH (security_invoker = true) AS
 	SELECT c.task, c.task_version, r.server, c.rounds, pg_catalog.count(*) AS count
 	FROM @.llava_conversation c
 	LEFT JOIN @.llava_reply r ON r.image = c.image AND r.id = c.reply
 	GROUP BY c.task, c.task_version, r.server, c.rounds;
 COMMENT ON VIEW @.llava_stat_rounds IS 'how many rounds the samples have';
 
-CREATE VIEW @.llava_stat_verdict AS
+CREATE VIEW @.llava_stat_verdict WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server, COALESCE(r.reason, 'accepted') AS verdict,
 		pg_catalog.count(*) AS count,
 		pg_catalog.round(pg_catalog.count(*)
@@ -134,7 +136,7 @@ CREATE VIEW @.llava_stat_verdict AS
 COMMENT ON VIEW @.llava_stat_verdict IS
 	'what became of the replies of a task version and server: accepted, or why not';
 
-CREATE VIEW @.llava_stat_flag AS
+CREATE VIEW @.llava_stat_flag WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server, f.flag, pg_catalog.count(*) AS count,
 		pg_catalog.round(pg_catalog.count(*)::numeric / pg_catalog.max(a.accepted), 4) AS share
 	FROM @.llava_reply r CROSS JOIN LATERAL pg_catalog.unnest(r.flags) AS f (flag)
@@ -143,7 +145,7 @@ CREATE VIEW @.llava_stat_flag AS
 COMMENT ON VIEW @.llava_stat_flag IS
 	'how many accepted replies of a task version and server have a flag, and their share';
 
-CREATE VIEW @.llava_stat_length AS
+CREATE VIEW @.llava_stat_length WITH (security_invoker = true) AS
 	SELECT t.task, t.task_version, t.server, t.speaker, pg_catalog.count(*) AS turns,
 		pg_catalog.percentile_disc(0.05) WITHIN GROUP (ORDER BY t.chars) AS p5,
 		pg_catalog.percentile_disc(0.5) WITHIN GROUP (ORDER BY t.chars) AS median,
@@ -156,7 +158,7 @@ COMMENT ON VIEW @.llava_stat_length IS
 	'how long questions (human) and answers (gpt) are, in characters';
 
 -- seven: the commonest openings of Chinese descriptions ("this picture shows") have as many
-CREATE VIEW @.llava_stat_opening AS
+CREATE VIEW @.llava_stat_opening WITH (security_invoker = true) AS
 	SELECT o.task, o.task_version, o.speaker, o.opening, o.count,
 		pg_catalog.round(o.count / o.turns, 4) AS share
 	FROM (SELECT t.task, t.task_version, t.speaker, pg_catalog.left(t.value, 7) AS opening,
@@ -168,7 +170,7 @@ CREATE VIEW @.llava_stat_opening AS
 COMMENT ON VIEW @.llava_stat_opening IS
 	'first seven characters that several questions or answers of a task version share';
 
-CREATE VIEW @.llava_stat_repeat AS
+CREATE VIEW @.llava_stat_repeat WITH (security_invoker = true) AS
 	SELECT g.task, g.task_version, g.count, g.image AS first_image, a.value AS answer
 	FROM (SELECT t.task, t.task_version, pg_catalog.md5(t.value) AS digest,
 			pg_catalog.count(*) AS count, pg_catalog.min(t.image) AS image

@@ -90,6 +90,15 @@ meter_end(void)
 	give_back(0, (Datum) 0);
 }
 
+bool
+meter_has(int pid)
+{
+	for (int i = 0; meters != NULL && i < MAX_METERS; i++)
+		if (pg_atomic_read_u32(&meters[i].pid) == (uint32) pid)
+			return true;
+	return false;
+}
+
 static void
 add(pg_atomic_uint64 *counter, uint64 n)
 {

@@ -130,7 +130,7 @@ worker_describe(BackgroundWorker *worker, const char *database, int slot, bool o
 	strlcpy(worker->bgw_library_name, "llava_zh", sizeof(worker->bgw_library_name));
 	strlcpy(worker->bgw_function_name, "llava_worker_main", sizeof(worker->bgw_function_name));
 	snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh worker %d in %s", slot, database);
-	strlcpy(worker->bgw_type, "llava_zh worker", BGW_MAXLEN);
+	strlcpy(worker->bgw_type, WORKER_TYPE, BGW_MAXLEN);
 }
 
 /* Turns for ever.  An error ends a turn, not the requests in flight. */

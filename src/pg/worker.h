@@ -7,6 +7,9 @@
 
 #include "postmaster/bgworker.h"
 
+/* What pg_stat_activity calls a worker of ours in backend_type. */
+#define WORKER_TYPE "llava_zh worker"
+
 /* In bgw_extra: which database, and which of its slots. */
 typedef struct WorkerTarget
 {

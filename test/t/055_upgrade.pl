@@ -159,7 +159,7 @@ SELECT object || ' | ' || property || ' | ' || regexp_replace(coalesce(value, '(
 FROM fact ORDER BY object, property COLLATE "C", value;
 SQL
 
-my $MADE_BY_TEST = 'reader, feeder';
+my $MADE_BY_TEST = 'reader, feeder, everything';
 
 sub catalogue
 {
@@ -233,7 +233,7 @@ my @changes = (
 	[ 'CREATE OR REPLACE TRIGGER llava_intake BEFORE INSERT ON llava_image FOR EACH ROW EXECUTE FUNCTION llava_intake()'
 		=> 'trigger llava_image.llava_intake \| definition' ],
 	[ 'CREATE RULE r AS ON DELETE TO llava_usage DO NOTHING' => 'rule llava_usage.r ' ],
-	[ 'ALTER VIEW llava_turn SET (security_invoker = true)' => 'relation llava_turn \| options' ],
+	[ 'ALTER VIEW llava_turn SET (security_invoker = false)' => 'relation llava_turn \| options' ],
 	[ 'CREATE OR REPLACE VIEW llava_published AS SELECT l.image, l.task, l.image_sha256, l.file_name, m.file, l.line,
 		l.manifest, m.made_at FROM llava_manifest_line l JOIN llava_manifest m ON m.id = l.manifest WHERE l.line > 0'
 		=> 'relation llava_published \| view' ],
@@ -273,7 +273,7 @@ my @changes = (
 	[ 'GRANT USAGE ON FOREIGN DATA WRAPPER llava_zh TO reader' => 'wrapper llava_zh \| privileges of reader' ],
 	[ "DELETE FROM pg_init_privs WHERE objoid = 'llava_start()'::regprocedure" => 'initial privileges of function llava_start\(\)' ],
 );
-$node->safe_psql('postgres', 'CREATE ROLE reader; CREATE ROLE feeder');
+$node->safe_psql('postgres', 'CREATE ROLE reader; CREATE ROLE feeder; CREATE ROLE everything');
 for (@changes)
 {
 	my ($change, $seen) = @$_;
@@ -310,7 +310,14 @@ $node->safe_psql('old', $_) for
 	'GRANT SELECT (image, task, reason) ON llava_reply TO reader',
 	'GRANT INSERT (path, image, licence) ON llava_image TO feeder WITH GRANT OPTION',
 	'GRANT EXECUTE ON FUNCTION llava_export TO reader',
+	'GRANT EXECUTE ON FUNCTION llava_validate TO reader WITH GRANT OPTION',
+	'GRANT SELECT (pid, slot) ON llava_stat_worker TO reader',
+	'GRANT SELECT ON llava_stat_server TO feeder',
 	'GRANT EXECUTE ON FUNCTION llava_enqueue TO feeder',
+	# functions that PUBLIC has in 1.0.0, too
+	'GRANT EXECUTE ON FUNCTION llava_selected TO everything',
+	'GRANT EXECUTE ON FUNCTION llava_server_counters TO everything WITH GRANT OPTION',
+	'SET ROLE everything; GRANT EXECUTE ON FUNCTION llava_server_counters TO feeder',
 	'GRANT USAGE ON FOREIGN DATA WRAPPER llava_zh TO reader',
 	'CREATE VIEW mine AS SELECT image, status, reason FROM llava_status; GRANT SELECT ON mine TO reader';
 
@@ -339,7 +346,7 @@ sub contents
 sub grants
 {
 	my ($database) = @_;
-	return join "\n", grep { /privileges of (?:reader|feeder) \|/ } split /\n/, catalogue($node, $database, '');
+	return join "\n", grep { /privileges of (?:reader|feeder|everything) \|/ } split /\n/, catalogue($node, $database, '');
 }
 
 my $contents = contents('old');
@@ -347,13 +354,18 @@ my $to_be_dumped = contents('old', 'NOT shipped');
 my $grants = grants('old');
 is(scalar(grep { $node->safe_psql('old', $_) =~ /^[a-z_]+\|.+/ } @tables), scalar @tables, 'every table has rows');
 like($contents, qr/A square\..*again\.png.*a letter/s, 'which are read in full');
-is(scalar(split /\n/, $grants), 13, 'there are grants');
+is(scalar(split /\n/, $grants), 20, 'there are grants');
 
 $node->safe_psql('old', 'ALTER EXTENSION llava_zh UPDATE');
 is(differences(catalogue($node, 'postgres', $MADE_BY_TEST), catalogue($node, 'old', $MADE_BY_TEST)), '',
 	'after the update the catalogue is that of a new installation');
 is(contents('old'), $contents, 'with every row as it was');
-is(grants('old'), $grants, 'and every grant');
+is(differences($grants, grants('old')), join("\n", map { "+ function $_" }
+	'llava_exported(text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer) | privileges of reader | EXECUTE',
+	'llava_process_activity() | privileges of reader | EXECUTE',
+	'llava_selected(text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer) | privileges of reader | EXECUTE*',
+	'llava_worker_counters() | privileges of reader | EXECUTE'), 'every grant, and what reader needs for what it has');
+
 is($node->safe_psql('old', "SET ROLE reader; SELECT count(*) FROM mine"), '9', "a user's view goes on");
 
 #

@@ -5,6 +5,7 @@ use warnings;
 use lib 'test/perl';
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
+use LlavaZh::Rights;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -40,6 +41,7 @@ refused('ordinary', "INSERT INTO llava_image (path, image) VALUES ('x', 'x')", $
 refused('ordinary', "SELECT * FROM llava_image", $denied, 'SELECT on the images');
 refused('ordinary', "SELECT * FROM llava_conversation", $denied, 'SELECT on the samples');
 refused('ordinary', "SELECT llava_export()", $denied, 'llava_export');
+refused('ordinary', "SELECT * FROM llava_$_()", $denied, "llava_$_") for qw(selected exported server_counters worker_counters process_activity);
 refused('ordinary', "COPY llava_conversation (note) FROM STDIN (FORMAT jsonl)", $denied, 'COPY FROM');
 refused('ordinary', "SELECT llava_start()", $denied, 'llava_start');
 refused('ordinary', "CALL llava_drain()", $denied, 'llava_drain');
@@ -147,6 +149,12 @@ SQL
 $node->safe_psql('postgres', LlavaZh::Cluster::pictures_sql(10, 12));
 ok($node->wait_drained, 'the worker works as an unprivileged owner of the queue');
 is($node->safe_psql('postgres', "SELECT count(*) FROM llava_conversation WHERE image > 9"), '3', 'with samples');
+
+# README's roles read the views that it says, of a queue that somebody else owns
+$node->safe_psql('postgres', "CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url '$url', model 'test', paused 'true')");
+$node->safe_psql('postgres', 'REASSIGN OWNED BY feeder TO CURRENT_USER; DROP OWNED BY feeder; DROP ROLE feeder');
+LlavaZh::Rights::set_up($node, 'postgres');
+LlavaZh::Rights::check_views($node, 'postgres');
 
 # the key is nowhere a reader could find it
 my $everything = $node->safe_psql('postgres', 'SELECT (SELECT string_agg(r::text, chr(10)) FROM llava_reply r), (SELECT string_agg(u::text, chr(10)) FROM llava_usage u), (SELECT string_agg(a::text, chr(10)) FROM pg_stat_activity a)');

@@ -6,6 +6,7 @@ use lib 'test/perl';
 use JSON::PP;
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
+use LlavaZh::Rights;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -42,6 +43,10 @@ my @lines = split /\n/, slurp_file("$data/train.jsonl");
 is(scalar(@lines), 130, 'a line an image');
 my %images = map { decode_json($_)->{image} => 1 } @lines;
 is(scalar(keys %images), 130, 'each image once');
+
+# with the grants of its section "Rights" each role reads what it is said to
+LlavaZh::Rights::set_up($node, 'postgres');
+LlavaZh::Rights::check_views($node, 'postgres');
 
 $node->stop('fast');
 $endpoint->stop;

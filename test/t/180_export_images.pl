@@ -201,7 +201,7 @@ CREATE ROLE reader LOGIN;
 GRANT SELECT ON llava_image, llava_conversation, llava_task TO reader;
 SQL
 like((export($disk, '', 'SET ROLE reader; '))[1], qr/permission denied for function llava_export_images/, 'not for everyone');
-$node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION llava_export_list, llava_export_images, llava_image_bytes TO reader');
+$node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION llava_export_list, llava_exported, llava_export_images, llava_image_bytes TO reader');
 like((export($disk, '', 'SET ROLE reader; '))[1], qr/permission denied to write files of the server\nHINT:  GRANT pg_write_server_files TO reader;/, 'not without that role');
 $node->safe_psql('postgres', 'GRANT pg_write_server_files TO reader');
 is((export($disk, '', 'SET ROLE reader; '))[0], '0|8|1', 'and with it');
