@@ -211,7 +211,7 @@ read_option(const ServerOption *option, const char *value, LlavaServer *server)
 }
 
 static const ServerOption *
-find_option(const char *name)
+option_named(const char *name)
 {
 	for (int i = 0; i < lengthof(server_options); i++)
 		if (strcmp(server_options[i].name, name) == 0)
@@ -313,7 +313,7 @@ check_server_options(List *options)
 	foreach(cell, options)
 	{
 		DefElem    *element = lfirst(cell);
-		const ServerOption *option = find_option(element->defname);
+		const ServerOption *option = option_named(element->defname);
 
 		if (option == NULL)
 		{
@@ -434,7 +434,7 @@ server_load(Oid oid)
 	foreach(cell, foreign->options)
 	{
 		DefElem    *element = lfirst(cell);
-		const ServerOption *option = find_option(element->defname);
+		const ServerOption *option = option_named(element->defname);
 
 		if (option != NULL)
 			read_option(option, defGetString(element), server);
