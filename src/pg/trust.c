@@ -310,50 +310,81 @@ check_relation(Oid relation, LOCKMODE mode, bool deletes)
 		refuse(finding, GetUserId());
 }
 
-/* A relation that a statement names. */
+/* A relation that a statement names, or a policy that was put into it. */
 typedef struct Touched
 {
 	Oid			relation;
 	LOCKMODE	mode;
 	bool		deletes;
+	bool		of_policy;		/* judged with the table that the policy is on */
 } Touched;
 
-static bool touched_walker(Node *node, List **touched);
+typedef struct TouchedBy
+{
+	List	   *touched;
+	bool		in_policy;
+} TouchedBy;
+
+static bool touched_walker(Node *node, TouchedBy *by);
 
 static void
-touch_relations(Query *query, List **touched)
+touch_relation(const Query *query, const RangeTblEntry *entry, int number, TouchedBy *by)
+{
+	Touched    *t;
+
+	if (entry->rtekind != RTE_RELATION)
+		return;
+	t = palloc(sizeof(Touched));
+	t->relation = entry->relid;
+	t->mode = entry->rellockmode;
+	t->deletes = query->commandType == CMD_DELETE && query->resultRelation == number;
+	t->of_policy = by->in_policy;
+	by->touched = lappend(by->touched, t);
+}
+
+static bool
+touch_policy(Node *node, TouchedBy *by)
+{
+	bool		in_policy = by->in_policy;
+
+	by->in_policy = true;
+	(void) expression_tree_walker(node, touched_walker, by);
+	by->in_policy = in_policy;
+	return false;
+}
+
+/* The rewriter puts policies into the entry's security quals and the query's check options. */
+static void
+touch_relations(Query *query, TouchedBy *by)
 {
 	ListCell   *cell;
 	int			number = 0;
 
 	foreach(cell, query->rtable)
 	{
-		RangeTblEntry *entry = lfirst(cell);
-		Touched    *t;
+		RangeTblEntry entry = *(RangeTblEntry *) lfirst(cell);
 
-		number++;
-		if (entry->rtekind != RTE_RELATION)
-			continue;
-		t = palloc(sizeof(Touched));
-		t->relation = entry->relid;
-		t->mode = entry->rellockmode;
-		t->deletes = query->commandType == CMD_DELETE && query->resultRelation == number;
-		*touched = lappend(*touched, t);
+		touch_relation(query, &entry, ++number, by);
+		(void) touch_policy((Node *) entry.securityQuals, by);
+		entry.securityQuals = NIL;
+		(void) range_table_entry_walker(&entry, touched_walker, by, 0);
 	}
-	(void) query_tree_walker(query, touched_walker, touched, 0);
+	(void) query_tree_walker(query, touched_walker, by, QTW_IGNORE_RANGE_TABLE);
 }
 
 static bool
-touched_walker(Node *node, List **touched)
+touched_walker(Node *node, TouchedBy *by)
 {
 	if (node == NULL)
 		return false;
+	if (IsA(node, WithCheckOption) && ((WithCheckOption *) node)->kind != WCO_VIEW_CHECK)
+		return touch_policy(node, by);
 	if (IsA(node, Query))
 	{
-		touch_relations((Query *) node, touched);
+		touch_relations((Query *) node, by);
 		return false;
 	}
-	return expression_tree_walker(node, touched_walker, touched);
+	return expression_tree_walker(node, touched_walker, by);
 }
 
 /*
@@ -363,14 +394,14 @@ touched_walker(Node *node, List **touched)
 bool
 trust_check_query(CachedPlanSource *source)
 {
-	List	   *touched = NIL;
+	TouchedBy	by = {NIL, false};
 	ListCell   *cell;
 
 	runs_owners = false;
 	if (!source->is_valid)
 		return false;
-	(void) touched_walker((Node *) source->query_list, &touched);
-	foreach(cell, touched)
+	(void) touched_walker((Node *) source->query_list, &by);
+	foreach(cell, by.touched)
 	{
 		Touched    *t = lfirst(cell);
 
@@ -379,17 +410,18 @@ trust_check_query(CachedPlanSource *source)
 	AcceptInvalidationMessages();
 	if (!source->is_valid)
 		return false;
-	foreach(cell, touched)
+	foreach(cell, by.touched)
 	{
 		Touched    *t = lfirst(cell);
 
-		check_relation(t->relation, t->mode, t->deletes);
+		if (!t->of_policy)
+			check_relation(t->relation, t->mode, t->deletes);
 	}
 	/* sequences: nextval's argument is a constant of type regclass */
 	foreach(cell, source->relationOids)
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_SEQUENCE)
 		check_relation(lfirst_oid(cell), AccessShareLock, false);
-	list_free_deep(touched);
+	list_free_deep(by.touched);
 	return source->is_valid;
 }
 
