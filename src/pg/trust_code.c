@@ -11,6 +11,7 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "access/table.h"
+#include "catalog/dependency.h"
 #include "catalog/indexing.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_constraint.h"
@@ -18,8 +19,10 @@
 #include "catalog/pg_range.h"
 #include "catalog/pg_type.h"
 #include "judge.h"
+#include "llava_zh.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
+#include "parser/parse_coerce.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -83,6 +86,65 @@ judge_function(Judge *judge, Oid function)
 							 format_procedure_qualified(function)));
 }
 
+static bool
+has_name_of(const char *name, const char *const *names, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+takes_type(Oid function, bool (*of_kind) (Oid type))
+{
+	Oid		   *types;
+	int			n;
+
+	(void) get_func_signature(function, &types, &n);
+	for (int i = 0; i < n; i++)
+		if (of_kind(types[i]))
+			return true;
+	return false;
+}
+
+static bool
+is_of_input(Oid type)
+{
+	return type == CSTRINGOID || type == INTERNALOID;
+}
+
+static bool
+is_string(Oid type)
+{
+	return type == CSTRINGOID || TypeCategory(type) == TYPCATEGORY_STRING;
+}
+
+/*
+ * pg_catalog's functions that, although they write nothing, run code of what is named by
+ * an argument: a query or a table, a type's checks, or constants in a partition key.
+ */
+static bool
+reads_as_told(Oid function, const char *name)
+{
+	static const char *const told[] = {
+		"pg_input_is_valid", "pg_input_error_info", "satisfies_hash_partition",
+		"pg_get_partition_constraintdef"
+	};
+
+	return strstr(name, "_to_xml") != NULL || has_name_of(name, told, lengthof(told)) ||
+		takes_type(function, is_of_input);
+}
+
+/* dblink_exec, crosstab and the like: who may EXECUTE them is said to run SQL as itself. */
+static bool
+is_extension_told(Oid function)
+{
+	return (func_volatile(function) == PROVOLATILE_VOLATILE || get_func_retset(function)) &&
+		OidIsValid(getExtensionOfObject(ProcedureRelationId, function)) &&
+		!extension_has_function(function) && takes_type(function, is_string);
+}
+
 /*
  * pg_catalog's functions do as their arguments say, and who wrote an expression is not
  * known once a table has another owner or a privilege was revoked: so those that run
@@ -97,21 +159,26 @@ does_as_told(Oid function)
 	};
 	const char *name = get_func_name(function);
 
-	if (function >= FirstUnpinnedObjectId || name == NULL)
+	if (name == NULL)
 		return false;
-	if (strstr(name, "_to_xml") != NULL)
+	if (function >= FirstUnpinnedObjectId)
+		return is_extension_told(function);
+	if (reads_as_told(function, name))
 		return true;
-	if (func_volatile(function) != PROVOLATILE_VOLATILE)
-		return false;
-	for (int i = 0; i < lengthof(harmless); i++)
-		if (strcmp(name, harmless[i]) == 0)
-			return false;
-	return true;
+	return func_volatile(function) == PROVOLATILE_VOLATILE &&
+		!has_name_of(name, harmless, lengthof(harmless));
 }
 
 /* check_function_callback: false goes on with the other functions of the node. */
 static bool
 check_function(Oid function, void *arg)
+{
+	judge_function(arg, function);
+	return false;
+}
+
+static bool
+check_called(Oid function, void *arg)
 {
 	Judge	   *judge = arg;
 
@@ -166,7 +233,13 @@ code_walker(Node *node, Judge *judge)
 			judge_read_relation(judge, entry->relid);
 		return false;			/* query_tree_walker goes on into it */
 	}
-	(void) check_functions_in_node(node, check_function, judge);
+
+	/*
+	 * a cast to a type goes through its input function, but the type is
+	 * looked at
+	 */
+	(void) check_functions_in_node(node, IsA(node, CoerceViaIO) ? check_function : check_called,
+								   judge);
 	type = made_type(node);
 	if (OidIsValid(type))
 		judge_type(judge, type);
