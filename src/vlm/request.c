@@ -6,6 +6,7 @@
 
 #include "base64.h"
 #include "mask.h"
+#include "retry_after.h"
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -14,12 +15,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #define PATH "/chat/completions"
 #define UPLOAD_BUFFER (64L * 1024)
-
-/* Seconds; libcurl 8.13 and later says no more either. */
-#define RETRY_AFTER_MOST (6 * 3600)
 
 /*
  * What may come on the wire for each byte of a reply, and beside them: headers, chunks
@@ -317,31 +316,51 @@ request_inbound(Request *request, int fd)
 	return false;
 }
 
+static const char *
+header_of(void *arg, const char *name)
+{
+	struct curl_header *header;
+
+	return curl_easy_header(arg, name, 0, CURLH_HEADER, -1, &header) == CURLHE_OK ?
+		header->value : NULL;
+}
+
+/*
+ * Whether libcurl gave up on what came: too much of it, or a line of the head that it has
+ * no room for.  It has codes of its own for neither, and takes the latter for a lack
+ * of memory; what it holds of the head by then says that an answer had begun.
+ */
+static bool
+came_too_much(Request *request, CURLcode code, long status)
+{
+	long		header_size = 0;
+
+	if (code == CURLE_OK)
+		return false;
+	if (curl_easy_getinfo(request->easy, CURLINFO_HEADER_SIZE, &header_size) == CURLE_OK &&
+		header_size > WIRE_BESIDE)
+		return true;
+	return code == CURLE_OUT_OF_MEMORY && status != 0;
+}
+
 void
 request_finish(Request *request, CURLcode code, int64_t now_ms)
 {
 	VlmResponse *response = &request->response;
 	long		status = 0;
-	long		header_size = 0;
-	curl_off_t	retry_after = 0;
 
 	request->ended_well = code == CURLE_OK;
 	response->curl_code = (int) code;
 	response->user = request->user;
 	response->latency_ms = now_ms - request->submitted_ms;
 	response->sent = request->position == request->body_size;
-	response->retry_after_ms = -1;
 	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (code == CURLE_OK)
 		response->status = (int) status;
-	/* libcurl has a limit of its own, and no code for it */
-	else if (curl_easy_getinfo(request->easy, CURLINFO_HEADER_SIZE, &header_size) == CURLE_OK &&
-			 header_size > WIRE_BESIDE)
+	if (came_too_much(request, code, status))
 		response->too_large = true;
-	if (curl_easy_getinfo(request->easy, CURLINFO_RETRY_AFTER, &retry_after) == CURLE_OK &&
-		retry_after > 0)
-		response->retry_after_ms = (retry_after > RETRY_AFTER_MOST ? RETRY_AFTER_MOST :
-									(int64_t) retry_after) * 1000;
+	response->retry_after_ms = retry_after_ms(header_of, request->easy, (int) status,
+											  (int64_t) time(NULL));
 	snprintf(response->error, sizeof(response->error), "%s",
 			 code == CURLE_OK ? "" : request->error[0] != '\0' ? request->error :
 			 curl_easy_strerror(code));

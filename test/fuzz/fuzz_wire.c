@@ -38,7 +38,11 @@ static const char *const beginnings[] = {
 	"HTTP/1.1 200 OK\r\n\r\n{\"choices\":[{\"message\":{\"content\":",
 	"HTTP/1.1 401 No\r\n\r\n{\"message\":\"sk\\u002dsecre",
 	"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5;",
-	"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08"
+	"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b\x08\x08",
+	"HTTP/1.1 429 No\r\nRetry-After-Ms: ",
+	"HTTP/1.1 429 No\r\nX-RateLimit-Remaining: 0\r\nX-RateLimit-Reset: ",
+	"HTTP/1.1 529 No\r\nX-RateLimit-Reset-Tokens: 1m",
+	"HTTP/1.1 200 OK\r\n\r\n: x\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"sk-se"
 };
 
 static int	listener = -1;

@@ -385,7 +385,8 @@ what_is_no_body_is_limited_too(void **state)
 		wire->server->wasted = 0;
 		pthread_mutex_unlock(&wire->server->lock);
 		printf("%s: %zu KB left the server, code %d\n", word, wasted / 1024, response.curl_code);
-		assert_true(response.too_large == (i < 9));
+		/* an endless line too, which libcurl calls a lack of memory */
+		assert_true(response.too_large);
 		assert_int_not_equal(response.curl_code, CURLE_OK);
 		assert_fails(response, i < 7 ? CURLE_WRITE_ERROR : response.curl_code);
 		/* what was read, and what the kernel holds for sockets that nobody reads */
