@@ -106,21 +106,24 @@ conversation_measures(const ReplyMeasures *measures)
 ReplyFinish
 conversation_finish(const char *finish_reason)
 {
-	if (finish_reason == NULL || strcmp(finish_reason, "stop") == 0)
-		return REPLY_FINISH_STOP;
-	if (strcmp(finish_reason, "length") == 0)
-		return REPLY_FINISH_LENGTH;
-	return REPLY_FINISH_OTHER;
+	switch (vlm_finish(finish_reason))
+	{
+		case VLM_FINISH_STOP:
+			return REPLY_FINISH_STOP;
+		case VLM_FINISH_LENGTH:
+			return REPLY_FINISH_LENGTH;
+		default:
+			return REPLY_FINISH_OTHER;
+	}
 }
 
 const char *
 conversation_reason(const VlmEnvelope *envelope, const ReplyResult *result)
 {
-	if (envelope->refused)
-		return "refusal";
-	if (envelope->finish_reason != NULL &&
-		strcmp(envelope->finish_reason, "content_filter") == 0)
-		return "content_filter";
+	const char *reason = vlm_envelope_reason(envelope);
+
+	if (reason != NULL)
+		return reason;
 	return result->reason == REPLY_ACCEPTED ? NULL : reply_reason_name(result->reason);
 }
 

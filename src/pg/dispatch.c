@@ -467,18 +467,19 @@ judge(Call *call)
 {
 	VlmResponse *response = &call->response;
 	VlmEnvelope *envelope = &call->envelope;
-	bool		done;
+	bool		answered;
 
 	vlm_outcome(response, &call->outcome, envelope);
-	done = call->outcome.action == VLM_DONE;
-	if (done)
+	/* one that was broken off is paid for, too */
+	answered = envelope->content != NULL;
+	if (call->outcome.action == VLM_DONE)
 		reply_parse(&call->task->rules, envelope->content, envelope->content_size,
 					conversation_finish(envelope->finish_reason), &call->result);
 	call->server->in_flight--;
 	call->cost = limits_ended(call->server->limits, &call->outcome, response->latency_ms,
 							  response->retry_after_ms, call->tokens,
-							  done ? envelope->prompt_tokens : -1,
-							  done ? envelope->completion_tokens : -1);
+							  answered ? envelope->prompt_tokens : -1,
+							  answered ? envelope->completion_tokens : -1);
 	judge_server(call->server, call);
 }
 

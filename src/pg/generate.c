@@ -201,7 +201,7 @@ ask(Asking *asking, VlmOutcome *outcome)
 {
 	VlmResponse *response = &asking->response;
 	VlmEnvelope *envelope = &asking->envelope;
-	bool		done;
+	bool		answered;
 	double		cost;
 
 	take_slot(asking);
@@ -211,13 +211,14 @@ ask(Asking *asking, VlmOutcome *outcome)
 	while (!vlm_pool_next(asking->pool, response))
 		transport_wait(-1, -1);
 
+	vlm_envelope_free(envelope);
 	vlm_outcome(response, outcome, envelope);
-	done = outcome->action == VLM_DONE;
+	answered = envelope->content != NULL;
 	asking->slot = false;
 	cost = limits_ended(asking->limits, outcome, response->latency_ms,
 						response->retry_after_ms, asking->tokens,
-						done ? envelope->prompt_tokens : -1,
-						done ? envelope->completion_tokens : -1);
+						answered ? envelope->prompt_tokens : -1,
+						answered ? envelope->completion_tokens : -1);
 	/* no table is written */
 	limits_settled(asking->limits, cost);
 	limits_offer(asking->limits);
@@ -279,6 +280,8 @@ static const Remedy remedies[] = {
 	"The limit is the setting llava_zh.max_reply_size."},
 	{"no_memory", ERRCODE_OUT_OF_MEMORY, NULL},
 	{"money", ERRCODE_INSUFFICIENT_RESOURCES, "The account at the endpoint needs money or quota."},
+	{"region", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	"The endpoint does not serve the place that the database server asks from."},
 };
 
 /* SQLSTATE and hint of a request that brought no answer. */

@@ -226,6 +226,7 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 	const ReplyResult *result = &call->result;
 	const VlmEnvelope *envelope = &call->envelope;
 	bool		parsed = call->outcome.action == VLM_DONE;
+	bool		answered = envelope->content != NULL;
 	Datum		v[25];
 	char		nulls[26];
 
@@ -245,8 +246,8 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 	v[11] = Int32GetDatum(call->sent_height);
 	v[12] = body_datum(call);
 	v[13] = outside_text(envelope->finish_reason, &nulls[13]);
-	v[14] = known_number(parsed ? envelope->prompt_tokens : -1, &nulls[14]);
-	v[15] = known_number(parsed ? envelope->completion_tokens : -1, &nulls[15]);
+	v[14] = known_number(answered ? envelope->prompt_tokens : -1, &nulls[14]);
+	v[15] = known_number(answered ? envelope->completion_tokens : -1, &nulls[15]);
 	v[16] = Int64GetDatum(call->response.latency_ms);
 	v[17] = BoolGetDatum(late);
 	v[18] = outside_text(reason, &nulls[18]);
@@ -279,6 +280,18 @@ settle_sample(Call *call)
 	sql_run(SQL_SETTLE_SAMPLE, v, NULL, 0);
 }
 
+/* What came was paid for. */
+static void
+count_reply(Tally *tally, const Call *call)
+{
+	tally->replies++;
+	tally->cost += call->cost;
+	if (call->envelope.content == NULL)
+		return;
+	tally->prompt_tokens += Max(call->envelope.prompt_tokens, 0);
+	tally->completion_tokens += Max(call->envelope.completion_tokens, 0);
+}
+
 /* A reply that parsed, or one that is to be asked for again. */
 static void
 settle_answer(Batch *batch, Call *call)
@@ -302,10 +315,7 @@ settle_answer(Batch *batch, Call *call)
 	else
 		mine = settle_reject(batch, call, reason, NULL);
 	settle_reply(batch, call, !mine, reason);
-	tally->replies++;
-	tally->prompt_tokens += Max(call->envelope.prompt_tokens, 0);
-	tally->completion_tokens += Max(call->envelope.completion_tokens, 0);
-	tally->cost += call->cost;
+	count_reply(tally, call);
 }
 
 /* A request that brought no answer. */
@@ -346,11 +356,11 @@ settle_failure(Batch *batch, Call *call)
 										  outcome->detail);
 	}
 	/* a whole 200 that is no completion was paid for all the same */
-	if (call->response.status == 200 && call->response.curl_code == 0 &&
+	if (call->response.status / 100 == 2 && call->response.curl_code == 0 &&
 		call->response.body != NULL)
 	{
 		settle_reply(batch, call, !mine, outcome->reason);
-		tally->replies++;
+		count_reply(tally, call);
 	}
 }
 

@@ -23,7 +23,7 @@ static const char *const flag_names[REPLY_FLAGS] = {
 	"think_removed", "preamble_dropped", "closing_trimmed", "salvaged", "merged_turns",
 	"leading_turn_dropped", "dangling_turn_dropped", "trimmed_rounds", "duplicate_round_dropped",
 	"refused_round_dropped", "extra_pairs", "short_dialogue", "zh_hant", "pii",
-	"dangling_reference", "meta_leak"
+	"dangling_reference", "meta_leak", "odd_finish"
 };
 
 const char *
@@ -229,6 +229,8 @@ reply_parse(const ReplyRules *rules, const char *reply, size_t length, ReplyFini
 	}
 	if (result->reason != REPLY_ACCEPTED)
 		result->flags = 0;
+	else if (finish == REPLY_FINISH_OTHER)
+		result->flags |= REPLY_ODD_FINISH;
 	parts_free(&work.parts);
 	free(work.buffer);
 	free(work.origin);

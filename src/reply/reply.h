@@ -26,7 +26,7 @@ typedef enum ReplyFinish
 {
 	REPLY_FINISH_STOP,
 	REPLY_FINISH_LENGTH,		/* the server cut it off */
-	REPLY_FINISH_OTHER
+	REPLY_FINISH_OTHER			/* a word that means nothing to us */
 } ReplyFinish;
 
 /* Why a reply is no sample; names by reply_reason_name. */
@@ -78,7 +78,8 @@ typedef enum ReplyReason
 #define REPLY_PII						(1u << 13)
 #define REPLY_DANGLING_REFERENCE		(1u << 14)
 #define REPLY_META_LEAK					(1u << 15)
-#define REPLY_FLAGS						16
+#define REPLY_ODD_FINISH				(1u << 16)
+#define REPLY_FLAGS						17
 
 /* A longer reply is refused unread; far above any max_tokens. */
 #define REPLY_MAX_BYTES (4u << 20)

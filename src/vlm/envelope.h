@@ -7,6 +7,8 @@
 
 #include "vlm.h"
 
+#include <jansson.h>
+
 typedef enum EnvelopeScan
 {
 	ENVELOPE_READ,
@@ -21,8 +23,18 @@ typedef enum EnvelopeScan
  */
 extern EnvelopeScan envelope_scan(const char *body, size_t size, VlmEnvelope *envelope);
 
-/* Any body, by jansson.  As vlm_envelope_parse. */
+/* Any body, by jansson.  As vlm_envelope_parse, but for counts that are not to be believed. */
 extern bool envelope_load(const char *body, size_t size, VlmEnvelope *envelope,
 						  const char **message);
+
+/* Whether it is a member of a message that holds thinking, besides reasoning and reasoning_content. */
+extern bool envelope_is_thinking(const char *name, size_t size);
+
+/* What stands in the first choice; a completion may come in a list, or in "data". */
+extern const json_t *envelope_root(const json_t *root);
+extern const json_t *envelope_choice(const json_t *root);
+
+/* Whether this, where an error may stand, says that there is one. */
+extern bool envelope_is_error(const json_t *error);
 
 #endif							/* LLAVA_ENVELOPE_H */

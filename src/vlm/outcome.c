@@ -3,27 +3,18 @@
  *	  What is to be done about a response: retry, throttle, give up on the image, or
  *	  pause the server.
  *
- * The words are those of vLLM (both error shapes), llama.cpp, SGLang and
- * DashScope's compatible mode.  Where a status means several things the server's
- * code, type and message decide.
+ * Where there was no whole response libcurl's code decides, else verdicts.c, and of a
+ * completion how it ended.
  */
-#include "vlm.h"
-
+#include "envelope.h"
 #include "mask.h"
+#include "verdicts.h"
+#include "wrapping.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* What the server said, in one lower-case string: code, type, message. */
-typedef struct Words
-{
-	char		all[1024];
-	char		message[256];
-} Words;
 
 /* Appends, clipped on a character, control characters as blanks. */
 static void
@@ -48,21 +39,6 @@ append_clipped(char *out, size_t room, const char *text)
 	out[end] = '\0';
 }
 
-static void
-add_word(Words *words, const json_t *value)
-{
-	char		number[32];
-
-	if (json_is_integer(value))
-	{
-		snprintf(number, sizeof(number), "%lld", (long long) json_integer_value(value));
-		append_clipped(words->all, sizeof(words->all), number);
-	}
-	else if (json_is_string(value))
-		append_clipped(words->all, sizeof(words->all), json_string_value(value));
-	append_clipped(words->all, sizeof(words->all), " ");
-}
-
 /* Appends what the server said, masked before it is clipped.  False: no memory. */
 static bool
 append_masked(char *out, size_t room, const char *text, const char *api_key)
@@ -75,72 +51,6 @@ append_masked(char *out, size_t room, const char *text, const char *api_key)
 	free(copy);
 	return ok;
 }
-
-/*
- * Nested {"error": {...}}, {"error": "text"}, or flat {"message": ..., "code": ...}.
- * False: no memory.
- */
-static bool
-read_words(const VlmResponse *response, Words *words)
-{
-	json_t	   *root = response->body == NULL ? NULL :
-	json_loadb(response->body, response->body_size, JSON_ALLOW_NUL, NULL);
-	json_t	   *error = json_object_get(root, "error");
-	json_t	   *object = json_is_object(error) ? error : root;
-	json_t	   *message = json_is_string(error) ? error : json_object_get(object, "message");
-	const char *said = NULL;
-	bool		ok;
-
-	memset(words, 0, sizeof(*words));
-	if (!json_is_string(message))
-		message = json_object_get(root, "detail");
-	add_word(words, json_object_get(object, "code"));
-	add_word(words, json_object_get(object, "type"));
-	add_word(words, message);
-	if (json_is_string(message))
-		said = json_string_value(message);
-	else if (root == NULL)
-		said = response->body;
-	ok = said == NULL ||
-		append_masked(words->message, sizeof(words->message), said, response->api_key);
-	json_decref(root);
-	for (char *c = words->all; *c != '\0'; c++)
-		*c = (char) tolower((unsigned char) *c);
-	return ok;
-}
-
-static bool
-says(const Words *words, const char *const *phrases)
-{
-	for (; *phrases != NULL; phrases++)
-		if (strstr(words->all, *phrases) != NULL)
-			return true;
-	return false;
-}
-
-static const char *const money[] = {
-	"arrearage", "freetieronly", "free tier", "overdue", "notpurchased", "not purchased",
-	"credit balance", "insufficient balance", "insufficient_balance", "billing",
-	"exceeded your current quota", NULL
-};
-static const char *const filtered[] = {
-	"datainspectionfailed", "data_inspection_failed", "content_filter", "content filter",
-	"inappropriate content", "content_policy", NULL
-};
-static const char *const context[] = {
-	"context_length", "context length", "exceed_context", "maximum model length",
-	"context size", "too many tokens", "longer than the maximum", NULL
-};
-static const char *const no_vision[] = {
-	"mmproj", "image input is not supported", "not a multimodal model",
-	"does not support image", "at most 0 image", NULL
-};
-static const char *const image_words[] = {
-	"image", "data-uri", "base64", "picture", "multimodal", NULL
-};
-static const char *const model_words[] = {
-	"model_not_found", "model not found", "does not exist", "no such model", "model", NULL
-};
 
 static void
 set(VlmOutcome *outcome, VlmAction action, const char *reason, bool counts, bool probe)
@@ -202,100 +112,101 @@ judge_transport(const VlmResponse *response, VlmOutcome *outcome)
 	}
 }
 
-static void
-judge_bad_request(const Words *words, VlmOutcome *outcome)
+/* ---- a response that is no completion ---- */
+
+/* Whether text of a reply came beside the error. */
+static bool
+has_reply(const Words *words)
 {
-	if (says(words, money))
-		set(outcome, VLM_PAUSE, "money", false, true);
-	else if (says(words, filtered))
-		set(outcome, VLM_FILTERED, "content_filter", true, false);
-	else if (says(words, no_vision))
-		set(outcome, VLM_PAUSE, "model", false, true);
-	else if (says(words, context))
-		set(outcome, VLM_IMAGE_FAULT, "context", true, true);
-	else if (says(words, image_words))
-		set(outcome, VLM_IMAGE_FAULT, "bad_image", true, false);
-	else
-		set(outcome, VLM_IMAGE_FAULT, "bad_request", true, true);
+	const json_t *message = json_object_get(envelope_choice(words->root), "message");
+
+	return json_string_length(json_object_get(message, "content")) > 0;
 }
 
-/* A status of the server's own trouble. */
+/*
+ * An error that broke a reply off is not the load's, nor what stands between's: part of it
+ * was made and is paid for.
+ */
 static void
-judge_server_error(int status, const Words *words, VlmOutcome *outcome)
+judge_broken(VlmOutcome *outcome)
 {
-	if (says(words, no_vision))
-		set(outcome, VLM_PAUSE, "model", false, true);
-	else if (status == 500)
-		set(outcome, VLM_RETRY, "http_500", true, true);
-	else if (status == 503)
-		set(outcome, VLM_THROTTLE, "http_503", false, false);
-	else if (status == 502 || status == 504)
-		set(outcome, VLM_RETRY, status == 502 ? "http_502" : "http_504", false, true);
-	else
-		set(outcome, VLM_RETRY, "http_5xx", true, true);
+	if (outcome->action == VLM_THROTTLE || outcome->action == VLM_RETRY)
+		set(outcome, VLM_RETRY, "unfinished", true, true);
 }
 
-static void
-judge_status(int status, const Words *words, VlmOutcome *outcome)
+/* False: no memory. */
+static bool
+describe(const VlmResponse *response, const char *message, const char *said, VlmOutcome *outcome)
 {
-	if (status == 429)
-		set(outcome, says(words, money) ? VLM_PAUSE : VLM_THROTTLE,
-			says(words, money) ? "money" : "throttled", false, true);
-	else if (status == 402)
-		set(outcome, VLM_PAUSE, "money", false, true);
-	else if (status == 401 || status == 403)
-		set(outcome, VLM_PAUSE, says(words, money) ? "money" : "key", false, true);
-	else if (status == 404)
-		set(outcome, VLM_PAUSE, says(words, model_words) ? "model" : "not_found", false, true);
-	else if (status == 405)
-		set(outcome, VLM_PAUSE, "not_found", false, true);
-	else if (status == 408 || status == 409 || status == 425)
-		set(outcome, VLM_RETRY, "http_408", true, true);
-	else if (status == 413)
-		set(outcome, VLM_IMAGE_FAULT, "too_large", true, false);
-	else if (status >= 400 && status < 500)
-		judge_bad_request(words, outcome);
-	else if (status >= 500)
-		judge_server_error(status, words, outcome);
-	else if (status >= 300 && status < 400)
-		set(outcome, VLM_PAUSE, "redirect", false, true);
-	else
-		set(outcome, VLM_RETRY, "http_status", true, true);
+	snprintf(outcome->detail, sizeof(outcome->detail), "HTTP %d: %s%s", response->status,
+			 message == NULL ? "" : message, message == NULL ? "" : ": ");
+	return said == NULL ||
+		append_masked(outcome->detail, sizeof(outcome->detail), said, response->api_key);
 }
 
-/* 200 and an error object: the error decides, if it is one we know. */
-static void
-judge_error_body(const Words *words, VlmOutcome *outcome)
-{
-	if (says(words, money))
-		set(outcome, VLM_PAUSE, "money", false, true);
-	else if (says(words, filtered))
-		set(outcome, VLM_FILTERED, "content_filter", true, false);
-	else
-		set(outcome, VLM_RETRY, "no_completion", true, true);
-}
-
-/* A response that is no completion.  False: no memory. */
+/* False: no memory. */
 static bool
 judge_words(const VlmResponse *response, const char *message, VlmOutcome *outcome)
 {
-	Words		words;
+	Words	   *words = malloc(sizeof(Words));
+	bool		in_body;
+	bool		ok;
 
-	if (!read_words(response, &words))
+	if (words == NULL)
 		return false;
-	if (response->status == 200)
-		judge_error_body(&words, outcome);
-	else
-		judge_status(response->status, &words, outcome);
-	snprintf(outcome->detail, sizeof(outcome->detail), "HTTP %d: %s%s", response->status,
-			 message == NULL ? "" : message, message == NULL ? "" : ": ");
-	append_clipped(outcome->detail, sizeof(outcome->detail), words.message);
+	words_read(response, words);
+	in_body = response->status < 300 && words->status != 0;
+	verdict_of(in_body ? words->status : response->status, in_body, words,
+			   response->retry_after_ms, outcome);
+	if (response->status < 300 && has_reply(words))
+		judge_broken(outcome);
+	ok = describe(response, message, words->said, outcome);
+	words_free(words);
+	free(words);
+	return ok;
+}
+
+/* ---- a completion ---- */
+
+/* False: no memory. */
+static bool
+judge_completion(const VlmResponse *response, const VlmEnvelope *envelope, VlmOutcome *outcome)
+{
+	const char *reason = vlm_envelope_reason(envelope);
+
+	set(outcome, VLM_DONE, NULL, true, false);
+	if (reason == NULL || strcmp(reason, "unfinished") != 0)
+		return true;
+	set(outcome, VLM_RETRY, "unfinished", true, true);
+	return describe(response, "the reply was broken off, finish_reason", envelope->finish_reason,
+					outcome);
+}
+
+/* A body that came as an event stream is kept as the completion that it amounts to. */
+static bool
+join_stream(VlmResponse *response)
+{
+	json_t	   *root;
+	char	   *joined;
+
+	if (response->body == NULL || !wrapping_is_stream(response->body, response->body_size))
+		return true;
+	root = wrapping_load(response->body, response->body_size);
+	if (root == NULL)
+		return true;
+	joined = json_dumps(root, JSON_COMPACT);
+	json_decref(root);
+	if (joined == NULL)
+		return false;
+	free(response->body);
+	response->body = joined;
+	response->body_size = strlen(joined);
 	return true;
 }
 
 /* False: no memory. */
 static bool
-judge(const VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
+judge(VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
 {
 	const char *message = NULL;
 
@@ -306,11 +217,12 @@ judge(const VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
 							 response->too_large ? "the reply is over the size limit" :
 							 response->error, response->api_key);
 	}
-	if (response->status != 200 ||
+	if (!join_stream(response))
+		return false;
+	if (response->status < 200 || response->status > 299 ||
 		!vlm_envelope_parse(response->body, response->body_size, envelope, &message))
 		return judge_words(response, message, outcome);
-	set(outcome, VLM_DONE, NULL, true, false);
-	return true;
+	return judge_completion(response, envelope, outcome);
 }
 
 static bool
@@ -348,6 +260,6 @@ vlm_outcome(VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
 	free(response->body);
 	response->body = NULL;
 	response->body_size = 0;
-	set(outcome, VLM_RETRY, "no_memory", false, false);
+	set(outcome, VLM_RETRY, "no_memory", true, true);
 	strcpy(outcome->detail, "out of memory");
 }

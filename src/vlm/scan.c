@@ -5,9 +5,11 @@
  * The whole body is checked to be JSON (RFC 8259) in UTF-8, but only what the
  * envelope needs is kept.  Where jansson could come to another result the scan is
  * unsure and says so: a name twice or with an escape in it, an error object, content
- * that is no string, surrogates, numbers that could overflow, deep nesting.
+ * that is no string, thinking in other members, usage in other names, surrogates, numbers
+ * that could overflow, deep nesting.
  */
 #include "envelope.h"
+#include "wrapping.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +36,8 @@ typedef struct Found
 	bool		choices;
 	bool		message;
 	bool		usage;
+	bool		usage_object;
+	bool		choice_usage;
 	Span		model;
 	Span		id;
 	Span		finish_reason;
@@ -74,24 +78,6 @@ take_word(Scan *scan, const char *word)
 		return false;
 	scan->p += size;
 	return true;
-}
-
-/* Bytes of the character at p, which is not ASCII; 0: it is none. */
-static size_t
-character_size(const char *p, const char *end)
-{
-	const unsigned char *u = (const unsigned char *) p;
-	size_t		size = u[0] >= 0xf0 ? 4 : u[0] >= 0xe0 ? 3 : 2;
-
-	if (u[0] < 0xc2 || u[0] > 0xf4 || (size_t) (end - p) < size)
-		return 0;
-	for (size_t i = 1; i < size; i++)
-		if ((u[i] & 0xc0) != 0x80)
-			return 0;
-	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] >= 0xa0) ||
-		(u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] >= 0x90))
-		return 0;
-	return size;
 }
 
 static int
@@ -158,7 +144,7 @@ take_string(Scan *scan, Span *span)
 				return false;
 			continue;
 		}
-		if (c < 0x20 || (c >= 0x80 && (size = character_size(scan->p, scan->end)) == 0))
+		if (c < 0x20 || (c >= 0x80 && (size = wrapping_character_size(scan->p, scan->end)) == 0))
 			return false;
 		scan->p += size;
 	}
@@ -347,7 +333,7 @@ message_member(Scan *scan, const char *name, size_t size, Found *found)
 		return take_text(scan, &found->reasoning_content);
 	if (is_name(name, size, "reasoning"))
 		return take_text(scan, &found->reasoning);
-	return skip_value(scan);
+	return envelope_is_thinking(name, size) ? take_word(scan, "null") : skip_value(scan);
 }
 
 static bool
@@ -362,6 +348,9 @@ choice_member(Scan *scan, const char *name, size_t size, Found *found)
 		found->message = true;
 		return read_object(scan, message_member, found);
 	}
+	if (is_name(name, size, "error"))
+		return take_word(scan, "null");
+	found->choice_usage |= is_name(name, size, "usage");
 	return skip_value(scan);
 }
 
@@ -400,8 +389,16 @@ root_member(Scan *scan, const char *name, size_t size, Found *found)
 		if (found->usage)
 			return false;
 		found->usage = true;
-		return take_word(scan, "null") || read_object(scan, usage_member, found);
+		if (take_word(scan, "null"))
+			return true;
+		found->usage_object = true;
+		return read_object(scan, usage_member, found);
 	}
+	/* where errors stand beside choices, and counts elsewhere */
+	if (is_name(name, size, "base_resp") || is_name(name, size, "input_sensitive") ||
+		is_name(name, size, "output_sensitive") || is_name(name, size, "usageMetadata") ||
+		is_name(name, size, "usage_metadata") || is_name(name, size, "token_usage"))
+		return take_word(scan, "null");
 	return skip_value(scan);
 }
 
@@ -498,6 +495,12 @@ envelope_scan(const char *body, size_t size, VlmEnvelope *envelope)
 		return ENVELOPE_UNSURE;
 	skip_blanks(&scan);
 	if (scan.p != scan.end || found.content.p == NULL || found.refusal.size > 0)
+		return ENVELOPE_UNSURE;
+	/* counts of other names, or none that can be */
+	if (found.usage_object && (found.prompt_tokens <= 0 || found.completion_tokens < 0))
+		return ENVELOPE_UNSURE;
+	/* in choice.usage there may be some */
+	if (!found.usage_object && found.choice_usage)
 		return ENVELOPE_UNSURE;
 	return fill(envelope, &found);
 }

@@ -141,20 +141,41 @@ typedef struct VlmEnvelope
 	char	   *finish_reason;	/* malloc, or NULL */
 	char	   *model;			/* as the server named it, or NULL */
 	char	   *response_id;	/* or NULL */
-	int64_t		prompt_tokens;	/* -1: not said */
+	int64_t		prompt_tokens;	/* -1: not said, or no count */
 	int64_t		completion_tokens;
-	bool		has_reasoning;	/* reasoning_content or reasoning was filled */
+	bool		has_reasoning;	/* the model's thinking came beside the
+								 * content */
 	bool		refused;		/* message.refusal was set: content holds it */
 } VlmEnvelope;
 
 /*
  * True if this is a chat completion with a text (which may be empty).  Else
  * *message (static) says what is not: no JSON, error object, empty choices,
- * content null ...
+ * content null ...  A body is read through whatever gateways wrap around it.
  */
 extern bool vlm_envelope_parse(const char *body, size_t size, VlmEnvelope *envelope,
 							   const char **message);
 extern void vlm_envelope_free(VlmEnvelope *envelope);
+
+/* ---- finish.c: how a reply ended ---- */
+
+typedef enum VlmFinish
+{
+	VLM_FINISH_STOP,			/* by itself; also where nothing is said */
+	VLM_FINISH_LENGTH,			/* max_tokens, or the context, was used up */
+	VLM_FINISH_FILTERED,		/* a content filter's work */
+	VLM_FINISH_BROKEN,			/* the server gave up in the middle */
+	VLM_FINISH_UNKNOWN			/* a word of no family */
+} VlmFinish;
+
+/* NULL: nothing was said. */
+extern VlmFinish vlm_finish(const char *finish_reason);
+
+/*
+ * Why a reply is no sample whatever its text is; static, or NULL.  'unfinished' is for
+ * one that the server broke off, or that ends in the middle for a reason unknown.
+ */
+extern const char *vlm_envelope_reason(const VlmEnvelope *envelope);
 
 /* ---- outcome.c: what is to be done about a response ---- */
 
@@ -162,12 +183,12 @@ typedef enum VlmAction
 {
 	VLM_DONE,					/* 200 and an envelope */
 	VLM_RETRY,					/* the same request again, later */
-	VLM_THROTTLE,				/* 429 or 503 for load: later, and fewer at
-								 * once */
+	VLM_THROTTLE,				/* 429, 503 or the like for load: later, and
+								 * fewer at once */
 	VLM_IMAGE_FAULT,			/* final: this image cannot be asked about */
 	VLM_FILTERED,				/* final on this server: content filter */
 	VLM_PAUSE					/* the server cannot be used now: key, money,
-								 * model, refused, DNS, TLS */
+								 * model, region, refused, DNS, TLS */
 } VlmAction;
 
 typedef struct VlmOutcome
@@ -186,11 +207,13 @@ typedef struct VlmOutcome
 } VlmOutcome;
 
 /*
- * Classes of field.md 2.5: both error shapes, codes and texts of vLLM,
- * llama.cpp, SGLang and DashScope.  The response's api_key is masked, however it is
- * spelled, in the response's body, in the words and in the envelope, which is filled
- * (to be freed) only with VLM_DONE.  Without the memory for that nothing of them is
- * kept, and the request is to be made again.
+ * An error is judged alike wherever it stands: by the status, in the body of a 200, in
+ * a choice, in a list (verdicts.c has the table).  The response's api_key is masked,
+ * however it is spelled, in the response's body, in the words and in the envelope, which
+ * is filled (to be freed) with VLM_DONE, and with VLM_RETRY where a reply came that the
+ * server broke off; else its content is NULL.  A body that came as an event stream becomes the
+ * completion that it amounts to.  Without the memory to mask nothing of them is kept, and
+ * the request is to be made again.
  */
 extern void vlm_outcome(VlmResponse *response,
 						VlmOutcome *outcome, VlmEnvelope *envelope);

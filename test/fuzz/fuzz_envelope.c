@@ -15,7 +15,8 @@
 
 /* Where the input goes on, so that keys are found; its second byte says which. */
 static const char *const beginnings[] = {
-	"", "{\"error\":{\"message\":\"sk\\/se\\\"ret", "{\"model\":\"\\u0073k/se\\\"r", "\"{\\\"k\\\":\\\"sk\\\\/s", "[\"sk%2fse%22re"
+	"", "{\"error\":{\"message\":\"sk\\/se\\\"ret", "{\"model\":\"\\u0073k/se\\\"r", "\"{\\\"k\\\":\\\"sk\\\\/s", "[\"sk%2fse%22re",
+	"data: {\"choices\":[{\"delta\":{\"content\":\"sk\\/se\\\"r"
 };
 
 int			LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);

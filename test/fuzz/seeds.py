@@ -83,3 +83,13 @@ for line in (pathlib.Path(__file__).parent.parent / "unit/replies.jsonl").read_t
     case = json.loads(line)
     start = bytes([KINDS[case["task"]] + CHINESE, int(case["finish_reason"] == "length")])
     (corpus / f"seed-{case['id']}").write_bytes(start + case["reply"].encode("utf-8"))
+
+# fuzz_envelope's first byte is the status, its second what it begins with
+STATUSES = [200, 400, 401, 403, 404, 413, 429, 500, 503, 302]
+corpus = folder / "fuzz_envelope.corpus"
+corpus.mkdir(parents=True, exist_ok=True)
+for file in ("servers.jsonl", "servers_more.jsonl"):
+    for line in (pathlib.Path(__file__).parent.parent / "unit" / file).read_text("utf-8").splitlines():
+        case = json.loads(line)
+        status = STATUSES.index(case["status"]) if case["status"] in STATUSES else 1
+        (corpus / f"seed-{case['name']}").write_bytes(bytes([status, 0]) + case.get("body", "").encode("utf-8"))

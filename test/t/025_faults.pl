@@ -50,7 +50,7 @@ row_ends('reset', 'connection_lost', 2);
 row_ends('refusal', 'refusal', 2);
 row_ends('length', 'truncated', 2);
 row_ends('loop', 'degenerate', 2);
-row_ends('bad-utf8', 'no_completion', 2);
+row_ends('bad-utf8', 'bad_utf8', 2);
 
 is($node->safe_psql('postgres', "SELECT count(*) FROM llava_reply WHERE reason = 'refusal' AND body <> ''"),
 	'2', 'a refused reply is in the ledger each time it was paid for');

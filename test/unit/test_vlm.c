@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 #include <curl/curl.h>
@@ -258,7 +259,10 @@ envelopes_are_taken_apart(void **state)
 	assert_false(parses("{\"error\":{\"message\":\"x\"},\"choices\":[{\"message\":{\"content\":\"a\"}}]}", &e));
 	assert_false(parses("<html>", &e));
 	assert_false(parses("", &e));
-	assert_false(parses("{\"choices\":[{\"message\":{\"content\":\"\xff\"}}]}", &e));
+	/* the parser says what such a text is worth: it was paid for */
+	assert_true(parses("{\"choices\":[{\"message\":{\"content\":\"\xff\"}}]}", &e));
+	assert_string_equal(e.content, "\xef\xbf\xbd");
+	vlm_envelope_free(&e);
 }
 
 /* ---- outcomes ---- */
@@ -346,6 +350,122 @@ counts_no_completion_can_have_are_unknown(void **state)
 		assert_int_equal(envelope.prompt_tokens, -1);
 		assert_int_equal(envelope.completion_tokens, 1000000000);
 		vlm_envelope_free(&envelope);
+	}
+}
+
+/* However they are written; what no answer can have is no count. */
+static void
+counts_are_read_in_all_spellings(void **state)
+{
+	static const struct
+	{
+		const char *usage;
+		int			prompt;
+		int			completion;
+	}			usages[] = {
+		{"{\"prompt_tokens\":\"100\",\"completion_tokens\":\" 200 \"}", 100, 200},
+		{"{\"prompt_tokens\":100.0,\"completion_tokens\":\"200.0\"}", 100, 200},
+		{"{\"prompt_tokens\":100.5,\"completion_tokens\":2e2}", -1, 200},
+		{"{\"input_tokens\":100,\"output_tokens\":200}", 100, 200},
+		{"{\"promptTokens\":100,\"completionTokens\":200}", 100, 200},
+		{"{\"inputTokens\":100,\"outputTokens\":\"200\"}", 100, 200},
+		{"{\"prompt_tokens\":0,\"completion_tokens\":0,\"input_tokens\":100,\"output_tokens\":200}", 100, 200},
+		{"{\"prompt_tokens\":0,\"completion_tokens\":200,\"total_tokens\":300}", 100, 200},
+		{"{\"prompt_tokens\":100,\"total_tokens\":300}", 100, 200},
+		{"{\"prompt_tokens\":0,\"completion_tokens\":0,\"total_tokens\":0}", -1, -1},
+		{"{\"prompt_tokens\":-1,\"completion_tokens\":null}", -1, -1},
+		{"{\"prompt_tokens\":\"many\",\"completion_tokens\":\"\"}", -1, -1},
+		{"{\"prompt_tokens\":\"0x10\",\"completion_tokens\":\"1e3\"}", -1, -1},
+		{"{\"prompt_tokens\":true,\"completion_tokens\":[200]}", -1, -1},
+		{"{\"prompt_tokens\":99999999999999999999,\"completion_tokens\":2}", -1, 2},
+		{"{\"prompt_tokens\":1e999,\"completion_tokens\":2}", -1, 2},
+		{"[]", -1, -1}, {"\"100\"", -1, -1}, {"null", -1, -1}
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(usages) / sizeof(usages[0]); i++)
+	{
+		VlmEnvelope envelope;
+		const char *message;
+		char		body[256];
+
+		snprintf(body, sizeof(body), "{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":%s}", usages[i].usage);
+		assert_true(vlm_envelope_parse(body, strlen(body), &envelope, &message));
+		if (envelope.prompt_tokens != usages[i].prompt || envelope.completion_tokens != usages[i].completion)
+			fail_msg("%s: %d and %d", usages[i].usage, (int) envelope.prompt_tokens, (int) envelope.completion_tokens);
+		vlm_envelope_free(&envelope);
+	}
+}
+
+/* A stream is kept as one completion, in which a key is found that two events share. */
+static void
+a_stream_is_kept_as_a_completion(void **state)
+{
+	VlmResponse response = {.status = 200,.retry_after_ms = -1};
+	VlmOutcome	outcome;
+	VlmEnvelope envelope;
+	json_t	   *root;
+
+	(void) state;
+	response.api_key = strdup("sk-abc123");
+	response.body = strdup(": x\n\ndata: {\"id\":\"i\",\"choices\":[{\"delta\":{\"reasoning\":\"sk-a\"}}]}\n\n"
+						   "data: {\"choices\":[{\"delta\":{\"reasoning\":\"bc123\",\"content\":\"a sk-ab\"}}]}\n\n"
+						   "data: {\"choices\":[{\"delta\":{\"content\":\"c123 b\"},\"finish_reason\":\"stop\"}]}\n\n"
+						   "data: {\"choices\":[],\"usage\":{\"prompt_tokens\":7,\"completion_tokens\":8}}\n\ndata: [DONE]\n\n");
+	response.body_size = strlen(response.body);
+	vlm_outcome(&response, &outcome, &envelope);
+	assert_int_equal(outcome.action, VLM_DONE);
+	assert_string_equal(envelope.content, "a ********* b");
+	assert_string_equal(envelope.response_id, "i");
+	assert_int_equal(envelope.prompt_tokens, 7);
+	assert_int_equal(envelope.completion_tokens, 8);
+	assert_true(envelope.has_reasoning);
+	assert_null(strstr(response.body, "sk-a"));
+	assert_null(strstr(response.body, "c123"));
+	root = json_loads(response.body, 0, NULL);
+	assert_non_null(root);
+	json_decref(root);
+	vlm_envelope_free(&envelope);
+	vlm_response_free(&response);
+}
+
+/* What is hostile takes no more time for each byte than what is usual. */
+static void
+odd_bodies_take_linear_time(void **state)
+{
+	static const char *const repeated[] = {
+		"\xff", "\\ud800", "<", "< ", "<style>", "data: {}\n", "data: {\"choices\":[{\"delta\":{\"content\":\"a\"}}]}\n",
+		": x\n", "\n", "[", "{\"error\":", "model ", "{\"a\":1e9,", "\"", "1", "\xef\xbb\xbf", "://", "n't ", "</think> "
+	};
+	static const int sizes[] = {1 << 16, 1 << 20};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(repeated) / sizeof(repeated[0]) * 2; i++)
+	{
+		const char *one = repeated[i / 2];
+		double		seconds[2];
+
+		for (int s = 0; s < 2; s++)
+		{
+			VlmResponse response = {.status = i % 2 == 0 ? 200 : 400,.retry_after_ms = -1};
+			VlmOutcome	outcome;
+			VlmEnvelope envelope;
+			size_t		n = strlen(one);
+			clock_t		begun;
+
+			response.body_size = (size_t) sizes[s] / n * n;
+			response.body = malloc(response.body_size + 1);
+			for (size_t at = 0; at < response.body_size; at += n)
+				memcpy(response.body + at, one, n);
+			response.body[response.body_size] = '\0';
+			begun = clock();
+			vlm_outcome(&response, &outcome, &envelope);
+			seconds[s] = (double) (clock() - begun) / CLOCKS_PER_SEC;
+			vlm_envelope_free(&envelope);
+			vlm_response_free(&response);
+		}
+		if (seconds[1] > 0.2 && seconds[1] > seconds[0] * 64)
+			fail_msg("%s: %f s, and %f s for 16 times as much", one, seconds[0], seconds[1]);
 	}
 }
 
@@ -812,6 +932,9 @@ main(void)
 		cmocka_unit_test(extra_body_is_merged_or_refused),
 		cmocka_unit_test(envelopes_are_taken_apart),
 		cmocka_unit_test(counts_no_completion_can_have_are_unknown),
+		cmocka_unit_test(counts_are_read_in_all_spellings),
+		cmocka_unit_test(a_stream_is_kept_as_a_completion),
+		cmocka_unit_test(odd_bodies_take_linear_time),
 		cmocka_unit_test(outcomes_are_classed),
 		cmocka_unit_test(failures_of_the_wire_are_classed),
 		cmocka_unit_test(key_is_masked_and_words_are_clipped),

@@ -32,6 +32,9 @@ static const char *const usual[] = {
 	" \"role\": \"assistant\", \"reasoning_content\": \"hm\" }, \"finish_reason\": null, \"index\": 0 }, {\"index\":1} ],\n"
 	"  \"object\": \"chat.completion\", \"usage\": null, \"model\": null }\n",
 	"{\"error\":null,\"choices\":[{\"message\":{\"content\":\"a\",\"refusal\":\"\",\"reasoning\":\"\"}}]}",
+	"{\"choices\":[{\"error\":null,\"message\":{\"content\":\"The lake lies still in the early light, a row of white boats is moored along the bank, and an old "
+	"man in a straw hat sits on the stone steps with a red bucket beside him.\",\"thinking\":null},\"finish_reason\":\"stop\"}],"
+	"\"input_sensitive\":null,\"base_resp\":null,\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":34}}",
 };
 
 /* What the scan leaves to jansson. */
@@ -54,6 +57,18 @@ static const char *const unusual[] = {
 	"{\"choices\":[{\"message\":{\"content\":\"\xed\xa0\x80\"}}]}",
 	"{\"choices\":[{\"message\":{\"content\":\"\xc0\xaf\"}}]}",
 	"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"error\":{}}",
+	"{\"choices\":[{\"message\":{\"content\":\"a\"},\"error\":{}}]}",
+	"{\"choices\":[{\"message\":{\"content\":\"a\"},\"usage\":{\"prompt_tokens\":1}}]}",
+	"{\"choices\":[{\"message\":{\"content\":\"a\",\"thinking\":\"b\"}}]}",
+	"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"base_resp\":{\"status_code\":0}}",
+	"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"input_sensitive\":false}",
+	"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"input_tokens\":1,\"output_tokens\":2}}",
+	"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":0,\"completion_tokens\":2}}",
+	"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"usage\":{\"prompt_tokens\":\"1\",\"completion_tokens\":\"2\"}}",
+	"\xef\xbb\xbf{\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
+	": x\n{\"choices\":[{\"message\":{\"content\":\"a\"}}]}",
+	"[{\"choices\":[{\"message\":{\"content\":\"a\"}}]}]",
+	"{\"data\":{\"choices\":[{\"message\":{\"content\":\"a\"}}]}}",
 	"{\"choices\":[{\"message\":{\"content\":\"a\"}}],\"x\":[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]}",
 };
 
