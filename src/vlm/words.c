@@ -26,7 +26,7 @@
 /* Members whose text is words. */
 static const char *const text_names[] = {
 	"message", "msg", "error", "error_msg", "error_message", "err_msg", "errmsg", "errormsg",
-	"status_msg", "detail", "details", "error_description", "description", "title", "reason",
+	"status_msg", "status_message", "detail", "details", "error_description", "description", "title", "reason",
 	"reasons", "errors", "raw", "err", "info", "desc", "errormessage", "cause", "hint", "error_info", NULL
 };
 
@@ -147,11 +147,21 @@ is_not(const char *p, const char *end)
 	return 0;
 }
 
+/* Where a text begins to repeat the request, in which the picture comes before the prompt. */
+static size_t
+before_request(const char *text, size_t size)
+{
+	static const char picture[] = "data:image/";
+	const char *found = memmem(text, size, picture, strlen(picture));
+
+	return found == NULL ? size : (size_t) (found - text) + strlen(picture);
+}
+
 /* One text, so that it can be searched; and its words without what stands between them. */
 static void
 add_text(Words *words, const char *text, size_t size)
 {
-	const char *end = text + size;
+	const char *end = text + before_request(text, size);
 	size_t		from = words->text_size;
 
 	put(words, '\n');
