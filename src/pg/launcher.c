@@ -200,7 +200,7 @@ tend_slots(void)
 		}
 		if (now >= slot->start_at)
 			start_slot(slot);
-		else
+		if (slot->handle == NULL)
 			wait = Min(wait, (long) ((slot->start_at - now) / 1000 + 1));
 	}
 	return wait;
