@@ -25,6 +25,9 @@
 /* The awaited lock is noted so often; four times in a shorter wait. */
 #define LOOK_MS 50
 
+/* Waits for waits are followed so far. */
+#define MAX_CHAIN 16
+
 typedef struct Awaited
 {
 	LOCKTAG		tag;
@@ -41,8 +44,9 @@ static Awaited awaited;
 static void
 note_awaited(void)
 {
-	LOCK	   *lock = MyProc->waitLock;
+	LOCK	   *lock = MyProc == NULL ? NULL : MyProc->waitLock;
 
+	/* no MyProc: the process ends */
 	if (lock == NULL)
 		return;
 	awaited.tag = lock->tag;
@@ -60,29 +64,115 @@ look_timer(void)
 	return timer;
 }
 
-static void
-start_looking(void)
+void
+blockers_note_begin(int every_ms)
 {
-	int			ms = Max(Min(LOOK_MS, LockTimeout / 4), 1);
-
 	awaited.mode = NoLock;
 	enable_timeout_every(look_timer(),
-						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms), ms);
+						 TimestampTzPlusMilliseconds(GetCurrentTimestamp(), every_ms), every_ms);
 }
 
-/* Whether this process holds the awaited lock, or waits for it in front of us. */
+void
+blockers_note_end(void)
+{
+	disable_timeout(look_timer(), false);
+}
+
+/* Whether a process holds the lock that another awaits, or waits for it in front of that. */
 static bool
-is_in_the_way(const LockInstanceData *lock)
+is_in_the_way(const LockInstanceData *lock, const Awaited *of, int awaited_by)
 {
 	bool		holds = false;
 
-	if (memcmp(&lock->locktag, &awaited.tag, sizeof(LOCKTAG)) != 0 || lock->pid == MyProcPid)
+	if (memcmp(&lock->locktag, &of->tag, sizeof(LOCKTAG)) != 0 || lock->leaderPid == awaited_by)
 		return false;
 	for (LOCKMODE mode = 1; mode <= MaxLockMode; mode++)
-		holds |= (lock->holdMask & LOCKBIT_ON(mode)) != 0 && DoLockModesConflict(mode, awaited.mode);
+		holds |= (lock->holdMask & LOCKBIT_ON(mode)) != 0 && DoLockModesConflict(mode, of->mode);
 	return holds || (lock->waitLockMode != NoLock && lock->waitStart != 0 &&
-					 lock->waitStart < awaited.since &&
-					 DoLockModesConflict(lock->waitLockMode, awaited.mode));
+					 lock->waitStart < of->since &&
+					 DoLockModesConflict(lock->waitLockMode, of->mode));
+}
+
+/* The first who is in the way; -1: nobody is. */
+static int
+find_in_the_way(const LockData *locks, const Awaited *of, int awaited_by)
+{
+	for (int i = 0; i < locks->nelements; i++)
+		if (is_in_the_way(&locks->locks[i], of, awaited_by))
+			return locks->locks[i].leaderPid;
+	return -1;
+}
+
+/* False: the process waits for no lock. */
+static bool
+awaited_of(const LockData *locks, int pid, Awaited *by_it)
+{
+	for (int i = 0; i < locks->nelements; i++)
+	{
+		const LockInstanceData *lock = &locks->locks[i];
+
+		if (lock->leaderPid != pid || lock->waitLockMode == NoLock)
+			continue;
+		by_it->tag = lock->locktag;
+		by_it->mode = lock->waitLockMode;
+		by_it->since = lock->waitStart;
+		return true;
+	}
+	return false;
+}
+
+bool
+blockers_find(Blocker *blocker)
+{
+	LockData   *locks;
+	Awaited		next = awaited;
+	int			pid;
+
+	if (awaited.mode == NoLock)
+		return false;
+	locks = GetLockStatusData();
+	blocker->tag = awaited.tag;
+	blocker->pid = blocker->first = find_in_the_way(locks, &awaited, MyProcPid);
+	/* bounded: the locks are no picture of one moment */
+	for (int i = 0; i < MAX_CHAIN && blocker->first > 0; i++)
+	{
+		if (!awaited_of(locks, blocker->first, &next))
+			break;
+		pid = find_in_the_way(locks, &next, blocker->first);
+		if (pid < 0)
+			break;
+		blocker->first = pid;
+	}
+	return blocker->pid >= 0;
+}
+
+static int
+compare_pids(const void *a, const void *b)
+{
+	return *(const int *) a - *(const int *) b;
+}
+
+int
+blockers_greediest(int *locks)
+{
+	LockData   *all = GetLockStatusData();
+	int		   *pids = palloc(sizeof(int) * Max(all->nelements, 1));
+	int			greediest = 0;
+	int			run = 0;
+
+	for (int i = 0; i < all->nelements; i++)
+		pids[i] = all->locks[i].leaderPid;
+	qsort(pids, all->nelements, sizeof(int), compare_pids);
+	*locks = 0;
+	for (int i = 0; i < all->nelements; i++)
+	{
+		run = i > 0 && pids[i] == pids[i - 1] ? run + 1 : 1;
+		if (run <= *locks)
+			continue;
+		*locks = run;
+		greediest = pids[i];
+	}
+	return greediest;
 }
 
 static PgBackendStatus *
@@ -151,7 +241,7 @@ who_blocks(void)
 	initStringInfo(&words);
 	pgstat_clear_backend_activity_snapshot();
 	for (int i = 0; i < locks->nelements; i++)
-		if (is_in_the_way(&locks->locks[i]))
+		if (is_in_the_way(&locks->locks[i], &awaited, MyProcPid))
 			append_blocker(&words, locks->locks[i].leaderPid);
 	return words.data;
 }
@@ -196,17 +286,17 @@ blockers_run(const char *function, void (*work) (void *arg), void *arg)
 		(void) set_config_option("lock_timeout", DEFAULT_TIMEOUT, PGC_USERSET, PGC_S_SESSION,
 								 GUC_ACTION_SAVE, true, 0, false);
 	timeout = LockTimeout;
-	start_looking();
+	blockers_note_begin(Max(Min(LOOK_MS, LockTimeout / 4), 1));
 	PG_TRY();
 	{
 		work(arg);
 	}
 	PG_CATCH();
 	{
-		disable_timeout(look_timer(), false);
+		blockers_note_end();
 		tell_or_rethrow(function, timeout, context);
 	}
 	PG_END_TRY();
-	disable_timeout(look_timer(), false);
+	blockers_note_end();
 	AtEOXact_GUC(false, nest_level);
 }

@@ -173,9 +173,8 @@ read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 	call->sampling = rejects_sampling(&call->rejects, &call->task->sampling);
 }
 
-/* Ids of the calls whose replies are here and could not be written down yet. */
-static ArrayType *
-unsettled_calls(Loop *loop)
+ArrayType *
+claim_unsettled(Loop *loop)
 {
 	List	   *ids = NIL;
 	Datum	   *values;
@@ -214,7 +213,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 	values[5] = Int32GetDatum(loop->holder);
 	values[6] = rows_interval(lease);
 	/* their leases may have run out meanwhile */
-	values[7] = PointerGetDatum(unsettled_calls(loop));
+	values[7] = PointerGetDatum(claim_unsettled(loop));
 	n = sql_run(SQL_CLAIM, values, NULL, 0);
 
 	for (uint64 i = 0; i < n; i++)
@@ -362,6 +361,7 @@ plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, b
 		return;
 	}
 	loop->queue_dry = full_pass && found_none;
+	loop->lock_due = loop->queue_dry;
 	loop->next_due = DT_NOEND;
 	values[0] = PointerGetDatum(tasks);
 	if (sql_run(SQL_NEXT_DUE, values, NULL, 0) > 0)
@@ -486,8 +486,14 @@ claim_rows(Loop *loop)
 	if (loop->in_procedure || !flush_is_shared())
 		tx_commit_as("local");
 	cursor = loop->cursor_visible_at;
+	loop->lock_due = false;
 	if (tx_try(loop, look_and_claim, &calls, &error))
+	{
 		claim_succeeded(loop);
+		if (loop->lock_due)
+			in_the_way_of_claim(loop);
+		loop->lock_due = false;
+	}
 	else
 	{
 		discard_calls(loop, calls);

@@ -1,7 +1,8 @@
 /*
  * loop.h
  *	  What the files of the draining loop share: tx.c, servers.c, claim.c,
- *	  dispatch.c, duplicates.c, settle.c, stop.c, loop.c, worker.c, drain.c.
+ *	  dispatch.c, duplicates.c, settle.c, stop.c, in_the_way.c,
+ *	  loop.c, worker.c, drain.c.
  *
  * A claimed row is a Call.  It walks one way through the lists of the Loop:
  * claimed -> preparing -> hashed -> ready -> sent -> finished,
@@ -120,6 +121,18 @@ typedef struct QueuePlace
 	int64		image;
 } QueuePlace;
 
+/* Somebody who holds what this loop waits for. */
+typedef struct InTheWay
+{
+	int			pid;
+	Oid			relation;		/* that it has locked; or InvalidOid */
+	TimestampTz since;			/* seen in the way; 0: nobody */
+	TimestampTz seen_at;		/* last */
+	bool		said;
+} InTheWay;
+
+#define MAX_IN_THE_WAY 8
+
 typedef struct Loop
 {
 	MemoryContext context;
@@ -170,6 +183,13 @@ typedef struct Loop
 	List	   *claimable;		/* names of tasks the last claim looked for */
 	TimestampTz claim_at;		/* when there may be rows to claim */
 	TimestampTz look_at;		/* when servers and tasks are looked at anyway */
+	TimestampTz watch_until;	/* awaited locks are noted, since one could
+								 * not be had */
+	bool		lock_due;		/* rows that are due may be locked ... */
+	TimestampTz lock_due_at;	/* ... and are looked at then */
+	InTheWay	in_the_way[MAX_IN_THE_WAY];
+	char		in_the_way_words[512];	/* of the last that was said */
+	TimestampTz in_the_way_until;	/* while these hold */
 	TimestampTz files_away_until;	/* the directory of pictures cannot be
 									 * opened: nothing is claimed */
 	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
@@ -233,6 +253,27 @@ extern bool tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg,
 /* A user's lock, a full disk, or a table that cannot be trusted: the same work is tried again. */
 extern bool tx_error_passes(const ErrorData *error);
 
+/* What the transaction is for, as tx_begin was told. */
+extern const char *tx_activity(void);
+
+/* ---- in_the_way.c ---- */
+
+/*
+ * Around a step of the loop's, outside of its subtransaction: if one before could not
+ * have a lock, who holds what this one waits for is found, and said.
+ */
+extern void in_the_way_watch(Loop *loop);
+extern void in_the_way_look(Loop *loop, const ErrorData *error);	/* NULL: it succeeded */
+
+/* What this process shows that it waits for; NULL: nobody is in the way. */
+extern const char *in_the_way_activity(const Loop *loop);
+
+/*
+ * After a claim that passed over all rows that are due, as others have locked them: who
+ * has the first.  In a transaction.
+ */
+extern void in_the_way_of_claim(Loop *loop);
+
 /* ---- servers.c ---- */
 
 /* Once a process: note catalogue changes; the number of those noted, never 0. */
@@ -288,6 +329,9 @@ extern void claim_rows(Loop *loop); /* a transaction of its own */
 /* Once, as soon as the extension is here; a transaction of its own. */
 extern void claim_release_holder(Loop *loop);
 extern void claim_reset_cursor(Loop *loop, TimestampTz from);
+
+/* Ids of the calls whose replies are here and could not be written down yet: bigint[]. */
+extern ArrayType *claim_unsettled(Loop *loop);
 extern void call_free(Loop *loop, Call *call);
 
 /* The first three arguments of every statement that is fenced by the call. */

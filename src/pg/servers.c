@@ -154,6 +154,9 @@ take_key(Loop *loop, ServerState *server)
 
 	if (!tx_try(loop, load_key, &argument, &error))
 	{
+		/* of the look as a whole, which is tried again */
+		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+			ReThrowError(error);
 		server_pause(server, "key", error->message, false);
 		FreeErrorData(error);
 	}
@@ -181,6 +184,11 @@ load_server(Loop *loop, const ForeignServer *foreign)
 											 ALLOCSET_SMALL_SIZES);
 	if (!tx_try(loop, read_options, &argument, &error))
 	{
+		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		{
+			MemoryContextDelete(argument.context);
+			ReThrowError(error);
+		}
 		ereport(LOG,
 				(errmsg("llava_zh: server \"%s\" cannot be asked: %s",
 						foreign->servername, error->message)));

@@ -358,6 +358,12 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  AND task = ANY ($1) ORDER BY visible_at LIMIT 1",
 	"T"},
 
+	[SQL_LOCK_DUE] = {
+		"SELECT FROM @.llava_pending"
+		" WHERE failure IS NULL AND visible_at <= pg_catalog.now() AND task = ANY ($1)"
+		"  AND NOT coalesce(call = ANY ($2), false) ORDER BY visible_at LIMIT 1 FOR UPDATE",
+	"TL"},
+
 	/* Queue: settle */
 	[SQL_SETTLE_REPLY] = {
 		REPLY_COLUMNS

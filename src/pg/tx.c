@@ -37,6 +37,8 @@
 static Oid	saved_user;
 static int	saved_context;
 static int	guc_level;
+static const char *doing;		/* tx_begin's activity */
+static int	tries;				/* tx_try's that are under way in each other */
 static const char *commit_as;	/* synchronous_commit of the commit; NULL: as
 								 * set */
 
@@ -295,6 +297,8 @@ tx_begin(Loop *loop, const char *activity)
 	check_same_tables(loop);
 
 	commit_as = NULL;
+	doing = activity;
+	tries = 0;
 	guc_level = NewGUCNestLevel();
 	trust_begin();
 	GetUserIdAndSecContext(&saved_user, &saved_context);
@@ -306,6 +310,12 @@ tx_begin(Loop *loop, const char *activity)
 		elog(ERROR, "SPI_connect failed");
 	defer_nothing();
 	return true;
+}
+
+const char *
+tx_activity(void)
+{
+	return doing;
 }
 
 void
@@ -333,7 +343,7 @@ tx_commit(Loop *loop)
 	{
 		CommitTransactionCommand();
 		pgstat_report_stat(false);
-		pgstat_report_activity(STATE_IDLE, NULL);
+		pgstat_report_activity(STATE_IDLE, in_the_way_activity(loop));
 	}
 	if (loop->in_procedure || !flush_is_shared() || XactLastCommitEnd == before)
 		return InvalidXLogRecPtr;
@@ -356,6 +366,8 @@ tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg, ErrorData **
 	volatile bool done = false;
 
 	*error = NULL;
+	if (tries++ == 0)
+		in_the_way_watch(loop);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
@@ -374,6 +386,9 @@ tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg, ErrorData **
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
+	if (tries == 1)
+		in_the_way_look(loop, *error);
+	tries--;
 
 	/* a cancel or a shutdown is not an error to be lived with */
 	if (!done && ((*error)->sqlerrcode == ERRCODE_QUERY_CANCELED ||
