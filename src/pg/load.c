@@ -154,7 +154,7 @@ take_file(Load *load, const char *name)
 	}
 	caller = MemoryContextSwitchTo(load->batch_context);
 	file = palloc0(offsetof(LoadFile, name) + strlen(name) + 1);
-	strcpy(file->name, name);
+	memcpy(file->name, name, strlen(name) + 1);
 	load->files = lappend(load->files, file);
 	MemoryContextSwitchTo(caller);
 	if (list_length(load->files) >= load->batch)

@@ -89,7 +89,7 @@ add_entry(List **entries, int folder, const char *name)
 		return;
 	entry = palloc(offsetof(LoadEntry, name) + strlen(name) + 1);
 	entry->is_folder = !is_gone && S_ISDIR(facts.st_mode);
-	strcpy(entry->name, name);
+	memcpy(entry->name, name, strlen(name) + 1);
 	*entries = lappend(*entries, entry);
 }
 
