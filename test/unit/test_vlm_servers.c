@@ -40,6 +40,7 @@ typedef struct Answer
 } Answer;
 
 static Answer answer;
+static pthread_mutex_t answer_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The head, and the two bytes of a body without a picture. */
 static bool
@@ -73,6 +74,22 @@ send_all(int fd, const char *bytes, size_t size)
 		bytes += sent;
 }
 
+/* Of a copy: the client may have read enough, and set the next one, before all is sent. */
+static void
+send_answer(int fd)
+{
+	char	   *bytes;
+	size_t		size;
+
+	pthread_mutex_lock(&answer_lock);
+	size = answer.size;
+	bytes = malloc(size);
+	memcpy(bytes, answer.bytes, size);
+	pthread_mutex_unlock(&answer_lock);
+	send_all(fd, bytes, size);
+	free(bytes);
+}
+
 static void *
 serve(void *arg)
 {
@@ -82,7 +99,7 @@ serve(void *arg)
 	while ((fd = accept(answer.listener, NULL, NULL)) >= 0)
 	{
 		if (request_is_read(fd))
-			send_all(fd, answer.bytes, answer.size);
+			send_answer(fd);
 		close(fd);
 	}
 	return NULL;
@@ -147,6 +164,7 @@ set_answer(const json_t *one)
 	bool		chunked = false;
 	int			n;
 
+	pthread_mutex_lock(&answer_lock);
 	free(answer.bytes);
 	answer.bytes = malloc(size + 4096);
 	n = sprintf(answer.bytes, "HTTP/1.1 %d X\r\n", (int) json_integer_value(json_object_get(one, "status")));
@@ -161,6 +179,7 @@ set_answer(const json_t *one)
 	memcpy(answer.bytes + n, body != NULL ? (const char *) body :
 		   json_string_value(json_object_get(one, "body")), size);
 	answer.size = (size_t) n + size;
+	pthread_mutex_unlock(&answer_lock);
 	free(body);
 }
 
