@@ -167,7 +167,7 @@ set_answer(const json_t *one)
 	pthread_mutex_lock(&answer_lock);
 	free(answer.bytes);
 	answer.bytes = malloc(size + 4096);
-	n = sprintf(answer.bytes, "HTTP/1.1 %d X\r\n", (int) json_integer_value(json_object_get(one, "status")));
+	n = sprintf(answer.bytes, "HTTP/1.1 %d X\r\nConnection: close\r\n", (int) json_integer_value(json_object_get(one, "status")));
 	json_array_foreach(json_object_get(one, "headers"), i, header)
 	{
 		n += sprintf(answer.bytes + n, "%s\r\n", json_string_value(header));
