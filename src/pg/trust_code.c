@@ -155,7 +155,7 @@ does_as_told(Oid function)
 {
 	static const char *const harmless[] = {
 		"nextval", "currval", "lastval", "random", "random_normal", "gen_random_uuid", "uuidv4",
-		"uuidv7", "clock_timestamp", "timeofday"
+		"uuidv7", "clock_timestamp", "timeofday", "pg_sleep"
 	};
 	const char *name = get_func_name(function);
 
