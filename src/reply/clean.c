@@ -1,7 +1,6 @@
 /*
  * clean.c
- *	  What comes off a reply before its shape is looked at: invisible characters, line
- *	  ends of every kind, thoughts, what follows the end of the turn.
+ *	  What comes off a reply first: invisible characters, and line ends of every kind.
  */
 #include "parts.h"
 
@@ -18,21 +17,57 @@ work_at(Work *work, const char *where, ReplyReason reason)
 
 /* ---- normalising ---- */
 
+#define BLACK_FLAG 0x1F3F4		/* tags behind it name the country */
+
+/* Where the character before p begins; start if there is none. */
+static const char *
+back_to_character(const char *start, const char *p)
+{
+	if (p > start)
+		p--;
+	while (p > start && ((unsigned char) *p & 0xC0) == 0x80)
+		p--;
+	return p;
+}
+
+/* A tag, which only follows a flag, or a selector of variants, which only a Han has. */
+static bool
+is_unseen(uint32_t c, uint32_t previous)
+{
+	bool		tag = c >= 0xE0000 && c <= 0xE007F;
+
+	if (tag)
+		return previous != BLACK_FLAG && !(previous > 0xE0000 && previous < 0xE007F);
+	return c >= 0xE0100 && c <= 0xE01EF && !text_is_han(previous);
+}
+
+/* A character of three bytes from U+3000 that is kept as it is. */
+static inline bool
+is_plain_wide(const unsigned char *s)
+{
+	return (((s[0] >= 0xE3 && s[0] <= 0xE9) || (s[0] == 0xEF && (s[1] == 0xBC || s[1] == 0xBD))) &&
+			(s[1] & 0xC0) == 0x80 && (s[2] & 0xC0) == 0x80);
+}
+
 /* The start of text that normalising leaves as it is. */
 static const char *
-skip_normal(const char *p, const char *end)
+skip_normal(const char *p, const char *end, Seen * seen)
 {
 	int			length;
 
 	for (;;)
 	{
-		/* nearly all: ASCII, and U+4000 to U+9FFF */
+		/* nearly all: ASCII, and U+3000 to U+9FFF */
 		while (end - p >= 3)
 		{
 			const unsigned char *s = (const unsigned char *) p;
 
-			if (s[0] >= 0xE4 && s[0] <= 0xE9 && (s[1] & 0xC0) == 0x80 && (s[2] & 0xC0) == 0x80)
+			if (is_plain_wide(s))
+			{
+				if (seen_block(s))
+					seen_take(seen, text_decode(p, end, &length));
 				p += 3;
+			}
 			else if (s[0] < 0x80 && s[0] != '\0' && s[0] != '\r')
 				p++;
 			else
@@ -44,8 +79,9 @@ skip_normal(const char *p, const char *end)
 		{
 			uint32_t	c = text_decode(p, end, &length);
 
-			if (c == 0xFFFD || c == '\r' || text_is_dropped(c))
+			if (c == 0xFFFD || text_is_line_end(c) || text_is_dropped(c) || c >= 0xE0000)
 				return p;
+			seen_take(seen, c);
 		}
 		p += length;
 	}
@@ -65,19 +101,37 @@ work_keep_origins(Work *work, size_t size)
 	return true;
 }
 
+/* Whether the character at p, behind which next stands, is no part of the text. */
+static bool
+is_left_out(Work *work, uint32_t c, uint32_t previous, const char *next, const char *end)
+{
+	int			length;
+
+	/* \r\n, \r and a next line, are one line end */
+	if (c == '\r')
+		return next < end && (*next == '\n' || text_decode(next, end, &length) == 0x85);
+	if (text_is_bidi(c) || is_unseen(c, previous))
+		work->result->flags |= REPLY_MARKS_REMOVED;
+	return text_is_dropped(c) || is_unseen(c, previous);
+}
+
 /* Line ends to \n, invisible characters out.  Bad UTF-8 ends it. */
 ReplyReason
 work_normalise(Work *work, const char *reply, size_t size)
 {
 	const char *end = reply + size;
-	const char *p = skip_normal(reply, end);
+	const char *p = skip_normal(reply, end, &work->seen);
 	char	   *out = work->buffer + (p - reply);
+	uint32_t	previous = 0;
 	int			length;
 
 	memcpy(work->buffer, reply, (size_t) (p - reply));
 	work->text = text_span(work->buffer, out);
 	if (p == end)
 		return REPLY_ACCEPTED;
+	/* what may have to stay because of what is before it is looked at again */
+	p = back_to_character(reply, p);
+	out = work->buffer + (p - reply);
 	if (!work_keep_origins(work, size))
 		return REPLY_NO_MEMORY;
 	for (; p < end; p += length)
@@ -90,12 +144,14 @@ work_normalise(Work *work, const char *reply, size_t size)
 			work->result->offset = origin;
 			return REPLY_BAD_UTF8;
 		}
-		if (text_is_dropped(c) || (c == '\r' && p + 1 < end && p[1] == '\n'))
+		if (is_left_out(work, c, previous, p + length, end))
 			continue;
-		for (int i = 0; i < length; i++)
+		previous = c;
+		seen_take(&work->seen, c);
+		for (int i = 0; i < (text_is_line_end(c) ? 1 : length); i++)
 		{
 			work->origin[out - work->buffer] = origin;
-			*out++ = c == '\r' ? '\n' : p[i];
+			*out++ = text_is_line_end(c) ? '\n' : p[i];
 		}
 	}
 	work->text = text_span(work->buffer, out);
@@ -155,98 +211,4 @@ work_undo_written_newlines(Work *work)
 	}
 	work->text.n = (size_t) (out - work->text.p);
 	return true;
-}
-
-/* ---- what is not content ---- */
-
-/*
- * What closes a thought: the first </think>; without an opening one only if it ends or
- * begins its line, for a text may also speak of it.
- */
-static const char *
-find_close(Span text)
-{
-	const char *end = text.p + text.n;
-	const char *close = text_find(text, "</think>");
-	const char *behind;
-
-	if (close == NULL || text_find(text_span(text.p, close), "<think>") != NULL)
-		return close;
-	behind = text_skip_blanks(close + strlen("</think>"), end);
-	return close == text.p || close[-1] == '\n' || behind == end || *behind == '\n' ? close : NULL;
-}
-
-ReplyReason
-work_remove_think(Work *work)
-{
-	Span		text = text_trim(work->text);
-	const char *close = find_close(text);
-	Span		inner = text;
-
-	/* line breaks may be written as backslash-n */
-	while (text_starts(inner, "\\n"))
-		inner = text_trim(text_span(inner.p + 2, inner.p + inner.n));
-	if (text_starts(inner, "<think>"))
-		text = inner;
-	if (!text_starts(text, "<think>"))
-	{
-		/* some templates leave the opening to the prompt */
-		if (close == NULL || text_find(text, "<think>") != NULL)
-			return REPLY_ACCEPTED;
-	}
-	else if (close == NULL)
-		return work_at(work, text.p, REPLY_UNCLOSED_THINK);
-	work->result->flags |= REPLY_THINK_REMOVED;
-	work->text = text_trim(text_span(close + strlen("</think>"), text.p + text.n));
-	return REPLY_ACCEPTED;
-}
-
-/* Whether <|...|> stands here, on one line. */
-static bool
-is_special_token(Span text)
-{
-	const char *end = text.p + (text.n > 66 ? 66 : text.n);
-
-	if (!text_starts(text, "<|"))
-		return false;
-	for (const char *p = text.p + 2; p < end && *p != '\n' && *p != '<'; p++)
-		if (*p == '>' && p[-1] == '|')
-			return p - 1 >= text.p + 2;
-	return false;
-}
-
-ReplyReason
-text_cut_at_token(Span *text, const char **where)
-{
-	static const char *const ends[] = {"<|im_end|>", "<|endoftext|>", NULL};
-	static const char *const others[] = {"<box>", "<ref>", "</box>", "</ref>", NULL};
-	const char *end = text->p + text->n;
-	const char *special = NULL;
-	const char *image = NULL;
-
-	for (const char *p = text->p; p < end && (p = memchr(p, '<', (size_t) (end - p))) != NULL; p++)
-	{
-		Span		rest = text_span(p, end);
-
-		if (text_starts_any(rest, ends))
-		{
-			text->n = (size_t) (p - text->p);
-			break;
-		}
-		if (special == NULL && (is_special_token(rest) || text_starts_any(rest, others)))
-			special = p;
-		if (image == NULL && text_starts(rest, "<image>"))
-			image = p;
-	}
-	*where = special != NULL ? special : image;
-	return special != NULL ? REPLY_SPECIAL_TOKEN : image != NULL ? REPLY_IMAGE_TOKEN_LEAK : REPLY_ACCEPTED;
-}
-
-ReplyReason
-work_look_for_tokens(Work *work)
-{
-	const char *where;
-	ReplyReason reason = text_cut_at_token(&work->text, &where);
-
-	return reason == REPLY_ACCEPTED ? reason : work_at(work, where, reason);
 }

@@ -111,6 +111,8 @@ unescape_unicode(Scanner *s, const char *p, char *out, size_t *size)
 		c = 0xFFFD;
 	if (c == 0xFFFD)
 		s->reply->bad_character = true;
+	if (c == 0x85 || c == 0x2028 || c == 0x2029)
+		c = '\n';
 	if (!text_is_dropped(c))
 		*size += (size_t) text_encode(c, out + *size);
 	return p;

@@ -30,10 +30,31 @@ static const Word reasoning_words[] = {
 	{"question", true, true}, {"q", true, true}, {NULL, false, false}
 };
 
+/* Radicals that some fonts and models put for the characters of labels. */
 static uint32_t
+fold_radical(uint32_t c)
+{
+	switch (c)
+	{
+		case 0x2F64:
+			return 0x7528;		/* 用 */
+		case 0x2F3E:
+			return 0x6236;		/* 戶 */
+		case 0x2F08:
+			return 0x4EBA;		/* 人 */
+		case 0x2F3F:
+			return 0x624B;		/* 手 */
+		default:
+			return c;
+	}
+}
+
+static inline uint32_t
 folded_at(const char *p, const char *end, int *length)
 {
-	return text_fold(text_decode(p, end, length));
+	uint32_t	c = text_decode(p, end, length);
+
+	return c >= 0x2F00 && c <= 0x2FD5 ? fold_radical(c) : text_fold(c);
 }
 
 static bool
@@ -101,7 +122,7 @@ find_word(const char *p, const char *end, const Word *words, const Word **found)
 {
 	int			length;
 	uint32_t	first = p < end ? folded_at(p, end, &length) : 0;
-	char		lead = (char) (first < 0x80 ? first : (unsigned char) *p);
+	char		lead = (char) (first < 0x80 ? first : first >= 0x4E00 && first <= 0x9FFF ? 0xE0 | first >> 12 : (unsigned char) *p);
 
 	for (; words->text != NULL; words++)
 	{
@@ -206,11 +227,11 @@ finish_label(const char *p, const char *end, const char *closing, Label *label)
 	return colon != NULL || closing != NULL || p == end ? p : NULL;
 }
 
-/* A label's first byte: decoration, a letter, a digit, or of a character from U+4000. */
+/* A label's first byte: decoration, a letter, a digit, or of a character from U+2000. */
 static bool
 may_begin_label(char c)
 {
-	return (unsigned char) c >= 0xE3 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	return (unsigned char) c >= 0xE2 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
 		(c >= '0' && c <= '9') || c == '*' || c == '#' || c == '-' || c == '[';
 }
 

@@ -30,6 +30,18 @@ extern void parts_remove(Parts *parts, int first, int count);
 extern void parts_free(Parts *parts);
 extern bool parts_have_both(const Parts *parts);	/* some of each side */
 
+/* Characters that normalising has met, by which costlier looks are spared. */
+typedef struct Seen
+{
+	int			bytes;			/* as text has that was read as Latin-1 */
+	int			pairs;			/* common ones in UTF-8 that was read as GBK */
+	int			fillers;		/* of what stands for text that was lost */
+	int			debris;			/* a tokenizer's signs for blanks and line
+								 * ends */
+	int			marks;			/* of citations */
+	int			triangles;		/* of Kimi's tokens */
+}			Seen;
+
 /* One reply at work. */
 typedef struct Work
 {
@@ -41,6 +53,10 @@ typedef struct Work
 	Span		text;
 	Parts		parts;
 	bool		no_memory;
+	Span		raw;			/* the reply as it came */
+	Seen		seen;
+	bool		may_have_tokens;	/* a sign that some begin with is there */
+	bool		may_have_entities;
 } Work;
 
 /* ---- clean.c ---- */
@@ -54,11 +70,77 @@ extern bool work_keep_origins(Work *work, size_t size);
 extern ReplyReason work_normalise(Work *work, const char *reply, size_t size);
 extern bool work_undo_written_newlines(Work *work); /* where they separate
 													 * turns */
+
+/* ---- tokens.c ---- */
+
+/* Control tokens of a text, one by one, but for those that it only names. */
+typedef struct TokenScan
+{
+	Span		text;
+	const char *p;
+	const char *angle;			/* the next '<'; NULL: there is none */
+	const char *square;
+	const char *triangle;
+	bool		loose;			/* a '<|...|>' may have any name */
+}			TokenScan;
+
+/* Triangles: the text may have Kimi's tokens, which take longer to look for. */
+extern void tokens_begin(TokenScan * scan, Span text, bool loose, bool triangles);
+extern void work_scan(const Work *work, TokenScan * scan, Span text);
+extern bool tokens_next(TokenScan * scan, ReplyToken * token);
+
+/* Whether text begins with one. */
+extern bool token_begins(Span text, ReplyToken * token);
+
+/* Whether it stands where a sentence, a line or the text ends; one that is no word does anywhere. */
+extern bool token_ends(Span text, const ReplyToken * token);
+
+/* Whether the second closes what the first opens. */
+extern bool token_pairs(const ReplyToken * token, const ReplyToken * closing);
+
+/* The first that no finished turn may hold. */
+extern bool text_find_token(Span text, bool triangles, ReplyToken * token);
+
+/* Cuts text where the model's turn ends; any token left: the reason, and where. */
+extern ReplyReason text_cut_at_token(Span *text, bool triangles, const char **where,
+									 uint32_t *flags);
+
+/* ---- wrap.c ---- */
+
+/* What a server's stream or a chat template left before and behind the reply. */
+extern void work_unwrap_stream(Work *work);
+extern void work_unwrap_head(Work *work);
 extern ReplyReason work_remove_think(Work *work);
 
-/* Cuts text where the model's turn ends; any other token: the reason, and where. */
-extern ReplyReason text_cut_at_token(Span *text, const char **where);
+/* Cuts and unwraps at control tokens; any that is left: the reason. */
 extern ReplyReason work_look_for_tokens(Work *work);
+
+/* ---- garbled.c ---- */
+
+extern void seen_take(Seen * seen, uint32_t c);
+
+/* For the first byte of three, the second ones of those Han that seen_take counts. */
+static inline bool
+seen_block(const unsigned char *s)
+{
+	static const uint64_t seconds[16] = {
+		[0x5] = UINT64_C(1) << 0x31,	/* 屯 */
+		[0x6] = UINT64_C(1) << 0x36,	/* 涓 */
+		[0x7] = UINT64_C(1) << 0x03 | UINT64_C(1) << 0x34,	/* 烫 紝 */
+		[0x9] = UINT64_C(1) << 0x14 | UINT64_C(1) << 0x0A | UINT64_C(1) << 0x08 | UINT64_C(1) << 0x10	/* 锛锟 銆 鈥 鐨 */
+	};
+
+	return seconds[s[0] & 0x0F] >> (s[1] & 0x3F) & 1;
+}
+
+/* The working text; the finished turns, where JSON has decoded them. */
+extern ReplyReason work_look_for_garbage(Work *work);
+extern ReplyReason parts_look_for_garbage(const Parts *parts);
+
+/* ---- marks.c ---- */
+
+/* Citation marks and entities out of the finished turns; what is left must be a text. */
+extern ReplyReason work_clean_parts(Work *work);
 
 /* ---- shape.c ---- */
 

@@ -16,14 +16,15 @@ static const char *const reason_names[REPLY_REASONS] = {
 	"truncated", "no_user_first", "empty_turn", "roles_not_alternating", "ambiguous_role",
 	"no_question", "no_answer", "not_complex", "too_short", "too_long", "too_few_rounds",
 	"degenerate", "language", "special_token", "image_token_leak", "transport_error", "bad_utf8",
-	"unparsable", "no_memory"
+	"unparsable", "no_memory", "mojibake", "token_debris"
 };
 
 static const char *const flag_names[REPLY_FLAGS] = {
 	"think_removed", "preamble_dropped", "closing_trimmed", "salvaged", "merged_turns",
 	"leading_turn_dropped", "dangling_turn_dropped", "trimmed_rounds", "duplicate_round_dropped",
 	"refused_round_dropped", "extra_pairs", "short_dialogue", "zh_hant", "pii",
-	"dangling_reference", "meta_leak", "odd_finish"
+	"dangling_reference", "meta_leak", "odd_finish", "answer_unwrapped", "tokens_removed",
+	"stream_removed", "marks_removed", "entities_decoded"
 };
 
 const char *
@@ -146,6 +147,7 @@ judge(Work *work, const char *reply, size_t size)
 {
 	ReplyReason reason = work_normalise(work, reply, size);
 
+	work->raw = text_span(reply, reply + size);
 	if (reason != REPLY_ACCEPTED)
 		return reason;
 	work->text = text_trim(work->text);
@@ -154,9 +156,15 @@ judge(Work *work, const char *reply, size_t size)
 		return REPLY_EMPTY;
 	if (is_html(work->text) || is_error_json(work->text))
 		return REPLY_TRANSPORT_ERROR;
+	work->may_have_tokens = work->seen.triangles > 0 ||
+		memchr(work->text.p, '<', work->text.n) != NULL || memchr(work->text.p, '[', work->text.n) != NULL;
+	work->may_have_entities = memchr(work->text.p, '&', work->text.n) != NULL;
+	work_unwrap_stream(work);
+	work_unwrap_head(work);
 	reason = work_remove_think(work);
 	if (reason != REPLY_ACCEPTED)
 		return reason;
+	work_unwrap_head(work);
 	if (work_json(work) == NULL && !work_undo_written_newlines(work))
 		return REPLY_NO_MEMORY;
 	if (is_empty(text_trim(work->text)))
@@ -167,6 +175,9 @@ judge(Work *work, const char *reply, size_t size)
 	work->text = text_trim(work->text);
 	if (is_empty(work->text))
 		return REPLY_EMPTY;
+	reason = work_look_for_garbage(work);
+	if (reason != REPLY_ACCEPTED)
+		return reason;
 	if (is_template(work->text))
 		return REPLY_TEMPLATE_ECHO;
 	if (check_prompt_echo(work->text, work->rules->prompts))

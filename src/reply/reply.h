@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Goes up with every change that can change a verdict. */
-#define REPLY_PARSER_VERSION 3
+#define REPLY_PARSER_VERSION 4
 
 typedef enum ReplyKind
 {
@@ -58,6 +58,10 @@ typedef enum ReplyReason
 	REPLY_BAD_UTF8,
 	REPLY_UNPARSABLE,
 	REPLY_NO_MEMORY,
+	REPLY_MOJIBAKE,				/* read in another encoding than it was
+								 * written */
+	REPLY_TOKEN_DEBRIS,			/* pieces that a tokenizer did not put
+								 * together */
 	REPLY_REASONS				/* how many there are */
 } ReplyReason;
 
@@ -79,7 +83,12 @@ typedef enum ReplyReason
 #define REPLY_DANGLING_REFERENCE		(1u << 14)
 #define REPLY_META_LEAK					(1u << 15)
 #define REPLY_ODD_FINISH				(1u << 16)
-#define REPLY_FLAGS						17
+#define REPLY_ANSWER_UNWRAPPED			(1u << 17)
+#define REPLY_TOKENS_REMOVED			(1u << 18)
+#define REPLY_STREAM_REMOVED			(1u << 19)
+#define REPLY_MARKS_REMOVED				(1u << 20)
+#define REPLY_ENTITIES_DECODED			(1u << 21)
+#define REPLY_FLAGS						22
 
 /* A longer reply is refused unread; far above any max_tokens. */
 #define REPLY_MAX_BYTES (4u << 20)
@@ -162,6 +171,52 @@ typedef struct ReplyResult
 extern void reply_parse(const ReplyRules *rules, const char *reply, size_t length,
 						ReplyFinish finish, ReplyResult *result);
 extern void reply_result_free(ReplyResult *result);
+
+/* ---- control tokens: what a sample's text must not hold ---- */
+
+/* The rules of 1.0.0, and those of now: a number above both is taken for the latter. */
+#define REPLY_TOKEN_RULES_1_0 1
+#define REPLY_TOKEN_RULES 2
+
+typedef enum TokenKind
+{
+	TOKEN_NONE,
+	TOKEN_IMAGE,				/* where a trainer puts the picture */
+	TOKEN_MEDIA,				/* video or audio */
+	TOKEN_THINK,				/* around thoughts */
+	TOKEN_ANSWER,				/* around the answer; no control token */
+	TOKEN_MARK,					/* around (a part of) the answer */
+	TOKEN_END,					/* the reply ends */
+	TOKEN_LAST,					/* the same, where nothing follows */
+	TOKEN_BEGIN,				/* the reply begins */
+	TOKEN_HEAD,					/* around the role that begins it */
+	TOKEN_CHANNEL,				/* harmony's, before a channel's name */
+	TOKEN_MESSAGE,				/* and behind it */
+	TOKEN_DEBRIS,				/* pieces of bytes and words */
+	TOKEN_OTHER
+}			TokenKind;
+
+struct TokenEntry;
+
+typedef struct ReplyToken
+{
+	const char *at;
+	const char *end;			/* behind it */
+	TokenKind	kind;
+	bool		closing;
+	bool		word;			/* people write about it */
+	const struct TokenEntry *entry; /* NULL: a name that no family is known
+									 * for */
+}			ReplyToken;
+
+/*
+ * Where the first control token in a turn's text stands, by these rules; NULL if there is
+ * none.  What the parser accepts has none by the rules of now.
+ */
+extern const char *reply_find_token(const char *text, size_t length, int rules, ReplyToken * token);
+
+/* Nothing but white space and characters that do not show. */
+extern bool reply_is_blank(const char *text, size_t length);
 
 extern const char *reply_reason_name(ReplyReason reason);	/* NULL if accepted */
 extern const char *reply_flag_name(int bit);

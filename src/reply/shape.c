@@ -162,7 +162,7 @@ look_for_escaped_tokens(Work *work)
 	{
 		Part	   *part = &work->parts.items[i];
 
-		reason = text_cut_at_token(&part->text, &where);
+		reason = text_cut_at_token(&part->text, true, &where, &work->result->flags);
 		part->text = text_trim(part->text);
 	}
 	return reason;
@@ -187,7 +187,13 @@ parse_json(Work *work, const char *start)
 		return REPLY_BAD_UTF8;
 	if (json.error_object)
 		return REPLY_TRANSPORT_ERROR;
+	/* what is written as escapes has not been seen */
+	work->seen.marks++;
+	work->seen.triangles++;
+	work->may_have_tokens = work->may_have_entities = true;
 	reason = look_for_escaped_tokens(work);
+	if (reason == REPLY_ACCEPTED)
+		reason = parts_look_for_garbage(&work->parts);
 	if (reason != REPLY_ACCEPTED)
 		return reason;
 	if (work->parts.n > 0)
@@ -332,6 +338,8 @@ work_parse_content(Work *work)
 		return REPLY_NO_MEMORY;
 	if (reason == REPLY_ACCEPTED || reason == REPLY_TOO_FEW_ROUNDS)
 		work->result->measures.rounds = (work->parts.n + 1) / 2;
+	if (reason == REPLY_ACCEPTED)
+		reason = work_clean_parts(work);
 	if (reason != REPLY_ACCEPTED)
 		return reason;
 	if (work->rules->kind == REPLY_QUESTION_ANSWER &&

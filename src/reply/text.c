@@ -88,14 +88,6 @@ text_is_letter(uint32_t c)
 		(c >= 0x370 && c <= 0x1FFF && c != 0x37E && c != 0x387);
 }
 
-uint32_t
-text_fold(uint32_t c)
-{
-	if (c >= 0xFF01 && c <= 0xFF5E)
-		c -= 0xFEE0;
-	return c >= 'A' && c <= 'Z' ? c + 32 : c;
-}
-
 static bool
 is_ideographic_space(const char *p, const char *end)
 {

@@ -53,11 +53,25 @@ text_is_han(uint32_t c)
 		(c >= 0xF900 && c <= 0xFAFF) || (c >= 0x20000 && c <= 0x323AF);
 }
 
+/* Controls that turn the order of what is shown. */
+static inline bool
+text_is_bidi(uint32_t c)
+{
+	return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
 /* What normalising takes out: NUL, and marks that nobody sees. */
 static inline bool
 text_is_dropped(uint32_t c)
 {
-	return c == 0 || c == 0xFEFF || c == 0x200B || c == 0x2060;
+	return c == 0 || c == 0xFEFF || c == 0x200B || c == 0x2060 || text_is_bidi(c);
+}
+
+/* Line ends beside \n: \r, and the next line, line separator, paragraph separator. */
+static inline bool
+text_is_line_end(uint32_t c)
+{
+	return c == '\r' || c == 0x85 || c == 0x2028 || c == 0x2029;
 }
 
 extern bool text_is_kana_or_hangul(uint32_t c);
@@ -65,7 +79,13 @@ extern bool text_is_latin(uint32_t c);
 extern bool text_is_letter(uint32_t c);
 
 /* Full-width ASCII to ASCII, letters to lower case. */
-extern uint32_t text_fold(uint32_t c);
+static inline uint32_t
+text_fold(uint32_t c)
+{
+	if (c >= 0xFF01 && c <= 0xFF5E)
+		c -= 0xFEE0;
+	return c >= 'A' && c <= 'Z' ? c + 32 : c;
+}
 
 /* Blank: space, tab, U+3000; with newlines: these and \n. */
 extern const char *text_skip_blanks(const char *p, const char *end);

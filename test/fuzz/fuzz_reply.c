@@ -73,12 +73,17 @@ check(const ReplyRules *rules, const ReplyResult *result, size_t size)
 	for (int i = 0; i < result->n_turns; i++)
 	{
 		const ReplyTurn *turn = &result->turns[i];
+		ReplyToken	token;
 
 		if (turn->length == 0 || strlen(turn->text) != turn->length ||
 			turn->human != (rules->kind != REPLY_DESCRIPTION && i % 2 == 0))
 			abort();
 		if (strstr(turn->text, "<image>") != NULL || strstr(turn->text, "<|im_end|>") != NULL ||
 			strstr(turn->text, "<box>") != NULL || strchr(turn->text, '\r') != NULL)
+			abort();
+		/* what is accepted can leave */
+		if (reply_find_token(turn->text, turn->length, REPLY_TOKEN_RULES, &token) != NULL ||
+			reply_is_blank(turn->text, turn->length))
 			abort();
 		for (int j = 0; j < 4; j++)
 			if (strncmp(turn->text, blanks[j], strlen(blanks[j])) == 0)
