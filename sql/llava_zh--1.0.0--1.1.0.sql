@@ -218,6 +218,22 @@ ALTER VIEW @extschema@.llava_stat_repeat SET (security_invoker = true);
 -- Exports (sql/parts/export.sql)
 --
 
+-- The same by the rules of an earlier export (llava_manifest.settings); NULL: by those of now.
+CREATE FUNCTION @extschema@.llava_exported_by(format text, tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, rules integer DEFAULT NULL)
+	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'llava_exported';
+COMMENT ON FUNCTION @extschema@.llava_exported_by IS
+	'llava_exported, with samples left out by the rules of this number';
+
+CREATE FUNCTION @extschema@.llava_export_rules() RETURNS integer
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_export_rules() IS
+	'the number of the rules by which exports leave samples out now; 1: those of 1.0.0';
+
 --
 -- Recorded exports (sql/parts/manifest.sql)
 --
@@ -228,6 +244,55 @@ REVOKE ALL ON FUNCTION @extschema@.llava_manifest_numbered() FROM PUBLIC;
 CREATE TRIGGER llava_manifest_numbered BEFORE INSERT ON @extschema@.llava_manifest
 	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_manifest_numbered();
 ALTER VIEW @extschema@.llava_published SET (security_invoker = true);
+CREATE OR REPLACE FUNCTION @extschema@.llava_record_export(file text, format text DEFAULT 'llava',
+	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
+	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
+	image_token text DEFAULT 'first', image_name text DEFAULT 'path', folder text DEFAULT NULL,
+	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+	WITH line AS MATERIALIZED (
+		SELECT (e.sample).*, row_number() OVER () AS nth
+		FROM (SELECT @extschema@.llava_exported(format, tasks, without_flags, mix, split, validation,
+				image_token, image_name, folder, seed, data_urls, cutoff_len) AS sample OFFSET 0) AS e),
+	manifest AS (
+		INSERT INTO @extschema@.llava_manifest (file, settings, rows, bytes, sha256)
+		SELECT llava_record_export.file, jsonb_strip_nulls(jsonb_build_object('format', format,
+				'tasks', tasks, 'without_flags', without_flags, 'mix', mix, 'split', split,
+				'validation', CASE WHEN split IS NOT NULL THEN validation END,
+				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
+				'data_urls', data_urls, 'cutoff_len', cutoff_len, 'rules', @extschema@.llava_export_rules(),
+				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'))),
+			count(*), coalesce(sum(octet_length(line.line) + 1), 0),
+			@extschema@.llava_lines_sha256(line.line ORDER BY nth)
+		FROM line
+		RETURNING id),
+	listed AS (
+		INSERT INTO @extschema@.llava_manifest_line
+			(image, task, manifest, line, image_sha256, file_name, sha256)
+		SELECT line.image, line.task, manifest.id, nth, line.sha256, line.file_name,
+			sha256(convert_to(line.line || E'\n', 'UTF8'))
+		FROM manifest, line)
+	SELECT id FROM manifest;
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_manifest_today(manifest bigint, OUT nth bigint, OUT image bigint,
+	OUT task text, OUT line text, OUT same boolean)
+	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100000
+BEGIN ATOMIC
+	WITH said AS (SELECT settings AS s FROM @extschema@.llava_manifest WHERE id = manifest),
+	today AS (
+		SELECT (e.sample).image, (e.sample).task, (e.sample).line
+		FROM (SELECT @extschema@.llava_exported_by(s ->> 'format', image_token => s ->> 'image_token',
+				-- an export of 1.0.0 does not name its rules
+				rules => COALESCE((s -> 'rules')::integer, 1), image_name => s ->> 'image_name', folder => s ->> 'folder',
+				data_urls => (s -> 'data_urls')::boolean) AS sample
+			FROM said OFFSET 0) AS e)
+	SELECT l.line, l.image, l.task, today.line,
+		sha256(convert_to(today.line || E'\n', 'UTF8')) = l.sha256
+	FROM @extschema@.llava_manifest_line l LEFT JOIN today USING (image, task)
+	WHERE l.manifest = llava_manifest_today.manifest;
+END;
 
 --
 -- The page (sql/parts/page.sql)

@@ -43,6 +43,22 @@ REVOKE ALL ON FUNCTION @.llava_exported FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_exported IS
 	'the lines of llava_export with the same arguments, each with its sample and what it calls the image';
 
+-- The same by the rules of an earlier export (llava_manifest.settings); NULL: by those of now.
+CREATE FUNCTION @.llava_exported_by(format text, tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, rules integer DEFAULT NULL)
+	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'llava_exported';
+COMMENT ON FUNCTION @.llava_exported_by IS
+	'llava_exported, with samples left out by the rules of this number';
+
+CREATE FUNCTION @.llava_export_rules() RETURNS integer
+	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_export_rules() IS
+	'the number of the rules by which exports leave samples out now; 1: those of 1.0.0';
+
 CREATE FUNCTION @.llava_validate(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, image_name text DEFAULT 'path', folder text DEFAULT NULL,
 	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)

@@ -64,7 +64,7 @@ BEGIN ATOMIC
 				'tasks', tasks, 'without_flags', without_flags, 'mix', mix, 'split', split,
 				'validation', CASE WHEN split IS NOT NULL THEN validation END,
 				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
-				'data_urls', data_urls, 'cutoff_len', cutoff_len,
+				'data_urls', data_urls, 'cutoff_len', cutoff_len, 'rules', @.llava_export_rules(),
 				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'))),
 			count(*), coalesce(sum(octet_length(line.line) + 1), 0),
 			@.llava_lines_sha256(line.line ORDER BY nth)
@@ -96,8 +96,9 @@ BEGIN ATOMIC
 	WITH said AS (SELECT settings AS s FROM @.llava_manifest WHERE id = manifest),
 	today AS (
 		SELECT (e.sample).image, (e.sample).task, (e.sample).line
-		FROM (SELECT @.llava_exported(s ->> 'format', image_token => s ->> 'image_token',
-				image_name => s ->> 'image_name', folder => s ->> 'folder',
+		FROM (SELECT @.llava_exported_by(s ->> 'format', image_token => s ->> 'image_token',
+				-- an export of 1.0.0 does not name its rules
+				rules => COALESCE((s -> 'rules')::integer, 1), image_name => s ->> 'image_name', folder => s ->> 'folder',
 				data_urls => (s -> 'data_urls')::boolean) AS sample
 			FROM said OFFSET 0) AS e)
 	SELECT l.line, l.image, l.task, today.line,

@@ -51,6 +51,7 @@ typedef struct ExportShape
 	bool		image_last;		/* the image stands after the question */
 	bool		named_by_hash;	/* 'ab/abcd....jpg' rather than the path */
 	bool		data_urls;		/* the picture itself rather than its name */
+	int			rules;			/* REPLY_TOKEN_RULES, or earlier ones */
 	int			cutoff_len;		/* of the trainer, in tokens; 0: not checked */
 	const char *folder;			/* before each name, without a slash behind
 								 * it; NULL: none */

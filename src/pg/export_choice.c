@@ -12,11 +12,13 @@
 #include "export.h"
 #include "llava_zh.h"
 #include "port/pg_bswap.h"
+#include "reply/reply.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
 PG_FUNCTION_INFO_V1(llava_image_share);
+PG_FUNCTION_INFO_V1(llava_export_rules);
 
 /* Columns of the statements */
 enum
@@ -50,7 +52,8 @@ enum
 	ARG_FOLDER,
 	ARG_SEED,
 	ARG_DATA_URLS,
-	ARG_CUTOFF_LEN
+	ARG_CUTOFF_LEN,
+	ARG_RULES					/* of llava_exported_by only */
 };
 
 /* Arguments of the statements */
@@ -207,6 +210,18 @@ format_argument(FunctionCallInfo fcinfo)
 	return format;
 }
 
+/*
+ * By which rules samples are left out: those that the caller names, else those of now; of
+ * 1.0.0 under its schema, for its llava_record_export does not write them down.
+ */
+static int
+rules_argument(FunctionCallInfo fcinfo)
+{
+	if (PG_NARGS() > ARG_RULES && !PG_ARGISNULL(ARG_RULES))
+		return PG_GETARG_INT32(ARG_RULES);
+	return extension_older_version() == NULL ? REPLY_TOKEN_RULES : REPLY_TOKEN_RULES_1_0;
+}
+
 static void
 shape_arguments(FunctionCallInfo fcinfo, ExportShape *shape)
 {
@@ -220,6 +235,7 @@ shape_arguments(FunctionCallInfo fcinfo, ExportShape *shape)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("format \"imagefolder\" takes no folder"),
 				 errhint("Its metadata.jsonl lies beside the images.")));
+	shape->rules = rules_argument(fcinfo);
 	shape->data_urls = !PG_ARGISNULL(ARG_DATA_URLS) && PG_GETARG_BOOL(ARG_DATA_URLS);
 	if (shape->data_urls && shape->format != EXPORT_OPENAI)
 		ereport(ERROR,
@@ -298,6 +314,13 @@ choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *value
 	if (!PG_ARGISNULL(ARG_MIX) && PG_GETARG_BOOL(ARG_MIX))
 		return SQL_EXPORT_MIX;
 	return PG_ARGISNULL(ARG_SEED) ? SQL_EXPORT : SQL_EXPORT_SHUFFLED;
+}
+
+/* llava_export_rules(): the number of the rules that exports keep now. */
+Datum
+llava_export_rules(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(REPLY_TOKEN_RULES);
 }
 
 char *

@@ -5,16 +5,12 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
 #include "access/detoast.h"
 #include "export.h"
 #include "llava_zh.h"
 #include "mb/pg_wchar.h"
+#include "reply/reply.h"
 #include "utils/builtins.h"
-
-/* A longer '<|name|>' is no special token of any model. */
-#define SPECIAL_TOKEN_MAX 64
 
 /* Pillow refuses twice its MAX_IMAGE_PIXELS as a decompression bomb. */
 #define PILLOW_MAX_PIXELS ((int64) 2 * 89478485)
@@ -56,44 +52,6 @@ static const struct
 	[FAULT_SPECIAL_TOKEN] = {"special_token", "a special token in a turn"},
 	[FAULT_THINK_TAG] = {"think_tag", "a think tag in a turn"},
 	[FAULT_CUTOFF_LEN] = {"cutoff_len", "more tokens than the cutoff_len"},
-};
-
-/*
- * Words between '<' and '>', a '/' before them aside, that a trainer or a tokenizer
- * takes for something else: placeholders of LLaMA-Factory and ms-swift, the special
- * tokens of LLaVA, Qwen-VL, InternVL, Gemma and their kin.
- */
-static const struct
-{
-	const char *word;
-	ExportFault fault;
-}			tokens[] =
-
-{
-	{"image", FAULT_IMAGE_TOKEN},
-	{"video", FAULT_MEDIA_TOKEN},
-	{"audio", FAULT_MEDIA_TOKEN},
-	{"think", FAULT_THINK_TAG},
-	{"s", FAULT_SPECIAL_TOKEN},
-	{"unk", FAULT_SPECIAL_TOKEN},
-	{"pad", FAULT_SPECIAL_TOKEN},
-	{"bos", FAULT_SPECIAL_TOKEN},
-	{"eos", FAULT_SPECIAL_TOKEN},
-	{"img", FAULT_SPECIAL_TOKEN},
-	{"ref", FAULT_SPECIAL_TOKEN},
-	{"box", FAULT_SPECIAL_TOKEN},
-	{"quad", FAULT_SPECIAL_TOKEN},
-	{"bbox", FAULT_SPECIAL_TOKEN},
-	{"ref-object", FAULT_SPECIAL_TOKEN},
-	{"cot-process", FAULT_SPECIAL_TOKEN},
-	{"im_start", FAULT_SPECIAL_TOKEN},
-	{"im_end", FAULT_SPECIAL_TOKEN},
-	{"im_patch", FAULT_SPECIAL_TOKEN},
-	{"IMG_CONTEXT", FAULT_SPECIAL_TOKEN},
-	{"start_of_image", FAULT_SPECIAL_TOKEN},
-	{"end_of_image", FAULT_SPECIAL_TOKEN},
-	{"start_of_turn", FAULT_SPECIAL_TOKEN},
-	{"end_of_turn", FAULT_SPECIAL_TOKEN},
 };
 
 const char *
@@ -193,88 +151,27 @@ export_check_image(ExportSample *sample, const ExportShape *shape)
 
 /* ---- turns ---- */
 
-/* Whether '<|name|>' begins here; DeepSeek's have wide bars and marks in the name. */
-static bool
-is_barred_token(const char *at, const char *end)
-{
-	static const char wide_bar[] = "\xef\xbd\x9c";
-	bool		wide = end - at > 3 && memcmp(at + 1, wide_bar, 3) == 0;
-	int			bar = wide ? 3 : 1;
-	const char *name = at + 1 + bar;
-	const char *c = name;
-
-	if (!wide && (end - at < 2 || at[1] != '|'))
-		return false;
-	while (c < end && c - at < SPECIAL_TOKEN_MAX &&
-		   (isalnum((unsigned char) *c) || *c == '_' || *c == '-' ||
-			(wide && IS_HIGHBIT_SET(*c) && (end - c < 3 || memcmp(c, wide_bar, 3) != 0))))
-		c++;
-	return c > name && end - c > bar && memcmp(c, at + 1, bar) == 0 && c[bar] == '>';
-}
-
-/* What a trainer's template or tokenizer would take the '<' for. */
+/* What a trainer's template or tokenizer would take something in the text for. */
 static ExportFault
-token_at(const char *at, const char *end)
+check_tokens(ExportSample *sample, const char *bytes, int length, int rules)
 {
-	const char *word = at + 1;
+	ReplyToken	token;
 
-	if (is_barred_token(at, end))
-		return FAULT_SPECIAL_TOKEN;
-	if (word < end && *word == '/')
-		word++;
-	for (int i = 0; i < lengthof(tokens); i++)
+	sample->at = reply_find_token(bytes, length, rules, &token);
+	if (sample->at == NULL)
+		return FAULT_NONE;
+	sample->at_length = bytes + length - sample->at;
+	switch (token.kind)
 	{
-		size_t		length = strlen(tokens[i].word);
-
-		if (end - word > length && word[length] == '>' && memcmp(word, tokens[i].word, length) == 0)
-			return tokens[i].fault;
+		case TOKEN_IMAGE:
+			return FAULT_IMAGE_TOKEN;
+		case TOKEN_MEDIA:
+			return FAULT_MEDIA_TOKEN;
+		case TOKEN_THINK:
+			return FAULT_THINK_TAG;
+		default:
+			return FAULT_SPECIAL_TOKEN;
 	}
-	return FAULT_NONE;
-}
-
-static ExportFault
-check_tokens(ExportSample *sample, const char *bytes, int length)
-{
-	const char *end = bytes + length;
-
-	for (const char *at = bytes; (at = memchr(at, '<', end - at)) != NULL; at++)
-	{
-		ExportFault fault = token_at(at, end);
-
-		if (fault == FAULT_NONE)
-			continue;
-		sample->at = at;
-		sample->at_length = end - at;
-		return fault;
-	}
-	return FAULT_NONE;
-}
-
-/* Nothing but white space and characters that do not show. */
-static bool
-is_blank(const char *bytes, int length)
-{
-	static const struct
-	{
-		pg_wchar	first;
-		pg_wchar	last;
-	}			blanks[] =
-	{
-		{0, ' '}, {0x7f, 0xa0}, {0x1680, 0x1680}, {0x2000, 0x200f}, {0x2028, 0x202f},
-		{0x205f, 0x2064}, {0x3000, 0x3000}, {0xfeff, 0xfeff}
-	};
-
-	for (int at = 0; at < length; at += pg_utf_mblen((const unsigned char *) bytes + at))
-	{
-		pg_wchar	c = utf8_to_unicode((const unsigned char *) bytes + at);
-		bool		blank = false;
-
-		for (int i = 0; i < lengthof(blanks); i++)
-			blank |= c >= blanks[i].first && c <= blanks[i].last;
-		if (!blank)
-			return false;
-	}
-	return true;
 }
 
 /* A string of a turn; false if it is not there or is something else. */
@@ -327,11 +224,12 @@ export_check_turn(ExportSample *sample, JsonbContainer *turn, JsonbValue *value,
 	if (from.val.string.len != strlen(role) ||
 		memcmp(from.val.string.val, role, strlen(role)) != 0)
 		return FAULT_ROLES;
-	if (is_blank(value->val.string.val, value->val.string.len))
+	if (reply_is_blank(value->val.string.val, value->val.string.len))
 		return FAULT_EMPTY_TURN;
 	if (shape->cutoff_len > 0)
 		sample->tokens += TURN_TOKENS + text_tokens(value->val.string.val, value->val.string.len);
-	return check_tokens(sample, value->val.string.val, value->val.string.len);
+	return check_tokens(sample, value->val.string.val, value->val.string.len,
+						shape->rules);
 }
 
 ExportFault

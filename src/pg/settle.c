@@ -56,6 +56,15 @@ typedef struct Batch
 	Datum		parameters;		/* jsonb */
 } Batch;
 
+/* A control that turns the order in which a terminal or a page shows text. */
+static bool
+turns_order(const unsigned char *character)
+{
+	pg_wchar	c = utf8_to_unicode(character);
+
+	return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
 char *
 settle_clean_text(const char *words)
 {
@@ -70,8 +79,13 @@ settle_clean_text(const char *words)
 		if (i + length <= size &&
 			pg_utf8_islegal((const unsigned char *) words + i, length))
 		{
-			memcpy(clean + n, words + i, length);
-			n += length;
+			if (turns_order((const unsigned char *) words + i))
+				clean[n++] = '?';
+			else
+			{
+				memcpy(clean + n, words + i, length);
+				n += length;
+			}
 			i += length;
 		}
 		else

@@ -16,6 +16,23 @@
 #include <stdlib.h>
 #include <string.h>
 
+/*
+ * How many bytes of a control character begin here; 0: of another.  Controls of both kinds,
+ * line ends, and those that turn the order of what a log shows.
+ */
+static int
+control_length(const unsigned char *text)
+{
+	if (text[0] < 0x20 || text[0] == 0x7F)
+		return 1;
+	if (text[0] == 0xC2 && text[1] >= 0x80 && text[1] <= 0x9F)
+		return 2;
+	if (text[0] != 0xE2)
+		return 0;
+	return (text[1] == 0x80 && text[2] >= 0xA8 && text[2] <= 0xAE) ||
+		(text[1] == 0x81 && text[2] >= 0xA6 && text[2] <= 0xA9) ? 3 : 0;
+}
+
 /* Appends, clipped on a character, control characters as blanks. */
 static void
 append_clipped(char *out, size_t room, const char *text)
@@ -23,8 +40,13 @@ append_clipped(char *out, size_t room, const char *text)
 	size_t		at = strlen(out);
 	size_t		end;
 
-	for (; *text != '\0' && at + 1 < room; text++)
-		out[at++] = (unsigned char) *text < 0x20 ? ' ' : *text;
+	while (*text != '\0' && at + 1 < room)
+	{
+		int			length = control_length((const unsigned char *) text);
+
+		out[at++] = length > 0 ? ' ' : *text;
+		text += length > 0 ? length : 1;
+	}
 	end = at;
 	if (*text != '\0')
 	{

@@ -534,6 +534,22 @@ a_key_that_is_a_word_of_json_spoils_no_answer(void **state)
 	}
 }
 
+/* A server's words stand in logs and messages: nothing in them ends a line or turns its order. */
+static void
+controls_in_words_are_blanks(void **state)
+{
+	VlmResponse response = {.status = 401};
+	VlmOutcome	outcome;
+	VlmEnvelope envelope;
+
+	(void) state;
+	response.body = strdup("{\"error\":{\"message\":\"a\\u202eb\\u2066c\\u2069d\\u2028e\\u0085f\\ng\\u007fh \\u201c\\u4e2d\\u201d \\u2070\"}}");
+	response.body_size = strlen(response.body);
+	vlm_outcome(&response, &outcome, &envelope);
+	assert_string_equal(outcome.detail, "HTTP 401: a b c d e f g h “中” \u2070");
+	vlm_response_free(&response);
+}
+
 int
 main(void)
 {
@@ -547,6 +563,7 @@ main(void)
 		cmocka_unit_test(hostile_text_takes_linear_time),
 		cmocka_unit_test(every_word_of_a_response_is_masked),
 		cmocka_unit_test(a_key_that_is_a_word_of_json_spoils_no_answer),
+		cmocka_unit_test(controls_in_words_are_blanks),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
