@@ -198,6 +198,18 @@ measure(const ReplyRules *rules, const Parts *parts, Counts *all, ReplyMeasures 
 	measures->simplified = (int) all->simplified;
 }
 
+/* Chinese without the characters that only Simplified has may be no Chinese at all. */
+static bool
+is_garbled(const ReplyRules *rules, const Parts *parts, const Counts *all)
+{
+	if (rules->language == REPLY_LANGUAGE_EN || all->simplified * 20 >= (all->han < SCRIPT_SAMPLE ? all->han : SCRIPT_SAMPLE))
+		return false;
+	for (int i = 0; i < parts->n; i++)
+		if (text_is_uncommon(parts->items[i].text))
+			return true;
+	return false;
+}
+
 ReplyReason
 check_content(const ReplyRules *rules, const Parts *parts, ReplyMeasures *measures,
 			  uint32_t *flags)
@@ -213,6 +225,8 @@ check_content(const ReplyRules *rules, const Parts *parts, ReplyMeasures *measur
 	}
 	if (all.traditional >= 5 && all.traditional > all.simplified * 4)
 		*flags |= REPLY_ZH_HANT;
+	if (is_garbled(rules, parts, &all))
+		return REPLY_MOJIBAKE;
 	if (is_wrong_language(rules, &all, measures))
 		return REPLY_LANGUAGE;
 	return is_wrong_length(rules, measures) ? REPLY_TOO_SHORT : REPLY_ACCEPTED;

@@ -137,6 +137,9 @@ seen_block(const unsigned char *s)
 extern ReplyReason work_look_for_garbage(Work *work);
 extern ReplyReason parts_look_for_garbage(const Parts *parts);
 
+/* Whether hardly any Han of the text is a common one, and some tell of a wrong reading. */
+extern bool text_is_uncommon(Span text);
+
 /* ---- marks.c ---- */
 
 /* Citation marks and entities out of the finished turns; what is left must be a text. */

@@ -17,15 +17,34 @@ behind_word(Span line, const char *word)
 	return text_starts(line, word) ? text_skip_blanks(line.p + strlen(word), line.p + line.n) : NULL;
 }
 
+static bool
+is_done_line(Span line)
+{
+	return text_starts(line, "data: [DONE]") || text_starts(line, "data:[DONE]") || text_starts(line, "[DONE]");
+}
+
 /* Whether the line is one that a stream has beside its data. */
 static bool
 is_stream_line(Span line)
 {
 	const char *data = behind_word(line, "data:");
 
-	return text_starts(line, ": OPENROUTER PROCESSING") || text_starts(line, ": keep-alive") ||
-		text_starts(line, "event: ") || text_starts(line, "data: [DONE]") || text_starts(line, "data:[DONE]") ||
+	return is_done_line(line) || text_starts(line, ": OPENROUTER PROCESSING") || text_starts(line, ": keep-alive") ||
+		text_starts(line, "event: ") || text_starts(line, "id: ") || text_starts(line, "retry: ") ||
 		(data != NULL && data == line.p + line.n);
+}
+
+/* Whether a stream begins here: data, or lines of its own before them. */
+static bool
+begins_stream(Span text)
+{
+	static const char *const fields[] = {"id:", "event:", "retry:", NULL};
+	const char *end = text.p + text.n;
+	Span		line = text_line(text.p, end);
+
+	for (int i = 0; i < 3 && text_skip_one(line.p, end, fields) != NULL && line.p + line.n < end; i++)
+		line = text_line(line.p + line.n + 1, end);
+	return text_starts(line, ": OPENROUTER PROCESSING") || text_starts(line, ": keep-alive") || behind_word(line, "data:") != NULL;
 }
 
 /* Off every line 'data:', and those lines that are only the stream's. */
@@ -62,9 +81,8 @@ work_unwrap_stream(Work *work)
 	Span		text = text_trim(work->text);
 	const char *end = text.p + text.n;
 	const char *last;
-	Span		line = text_line(text.p, end);
 
-	if (is_stream_line(line) || behind_word(line, "data:") != NULL)
+	if (begins_stream(text))
 	{
 		if (work_keep_origins(work, (size_t) (end - work->buffer)))
 			strip_data(work);
@@ -72,11 +90,10 @@ work_unwrap_stream(Work *work)
 		return;
 	}
 	last = text.n == 0 ? NULL : memrchr(text.p, '\n', text.n);
-	if (last != NULL && is_stream_line(text_span(last + 1, end)))
-	{
-		work->text = text_trim(text_span(text.p, last));
-		work->result->flags |= REPLY_STREAM_REMOVED;
-	}
+	if (last == NULL || !is_done_line(text_span(last + 1, end)))
+		return;
+	work->text = text_trim(text_span(text.p, last));
+	work->result->flags |= REPLY_STREAM_REMOVED;
 }
 
 /* ---- the template's head ---- */
@@ -121,10 +138,13 @@ static bool
 is_assistant(Span line, const Label *label, ReplyKind kind)
 {
 	static const char *const words[] = {"assistant", NULL};
+	static const char *const shorter[] = {"assistant", "ai", NULL};
 
 	if (label->human || label->bullet || label->number)
 		return false;
-	return label->latin ? text_starts_any(text_undecorated(line), words) : kind == REPLY_DESCRIPTION;
+	if (kind == REPLY_DESCRIPTION)
+		return !label->latin || text_starts_any(text_undecorated(line), shorter);
+	return label->latin && text_starts_any(text_undecorated(line), words);
 }
 
 /* Behind 'assistant' on a line of its own, or with a colon; else text.p. */
