@@ -226,6 +226,7 @@ CREATE FUNCTION @extschema@.llava_exported_by(format text, tasks text[] DEFAULT 
 	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, rules integer DEFAULT NULL)
 	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'llava_exported';
+REVOKE ALL ON FUNCTION @extschema@.llava_exported_by FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_exported_by IS
 	'llava_exported, with samples left out by the rules of this number';
 
@@ -397,8 +398,8 @@ JOIN LATERAL (
 	GROUP BY c.relname, a.grantee) AS h ON true
 JOIN (VALUES ('llava_export', 'llava_exported'), ('llava_validate', 'llava_selected'),
 	('llava_export_list', 'llava_exported'), ('llava_export_images', 'llava_exported'),
-	('llava_record_export', 'llava_exported'), ('llava_verify_export', 'llava_exported'),
-	('llava_verify_export', 'llava_manifest_today'), ('llava_rebuild_export', 'llava_exported'),
+	('llava_record_export', 'llava_exported'), ('llava_verify_export', 'llava_exported_by'),
+	('llava_verify_export', 'llava_manifest_today'), ('llava_rebuild_export', 'llava_exported_by'),
 	('llava_rebuild_export', 'llava_manifest_today'), ('llava_stat_server', 'llava_server_counters'),
 	('llava_stat_server', 'llava_server_limits'), ('llava_stat_worker', 'llava_worker_counters'),
 	('llava_stat_worker', 'llava_process_activity'), ('llava_stat_worker', 'llava_worker_slots')

@@ -51,6 +51,7 @@ CREATE FUNCTION @.llava_exported_by(format text, tasks text[] DEFAULT NULL,
 	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, rules integer DEFAULT NULL)
 	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'llava_exported';
+REVOKE ALL ON FUNCTION @.llava_exported_by FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_exported_by IS
 	'llava_exported, with samples left out by the rules of this number';
 
