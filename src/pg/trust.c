@@ -2,9 +2,8 @@
  * trust.c
  *	  The gate in front of every statement that runs with another role's rights.
  *
- * Verdicts are kept until something that they rest on changes: one of the relations
- * that were looked at, or any function, type, constraint, role, membership, foreign
- * server or schema.
+ * Verdicts are kept until something that they rest on changes: a relation, function or
+ * type that was looked at, or any role, membership, foreign server or wrapper.
  */
 #include "postgres.h"
 

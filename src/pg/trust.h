@@ -82,7 +82,9 @@ typedef struct TrustBasis
 	bool		runs_owners;	/* functions that are not a superuser's */
 	List	   *written;		/* OIDs looked at as tables of the statement, */
 	List	   *read;			/* as what policies read, */
-	List	   *followed;		/* as what foreign keys follow */
+	List	   *deleted;		/* as tables whose rows are deleted, */
+	List	   *followed_deletes;	/* as strangers' that foreign keys delete */
+	List	   *followed_updates;	/* or update rows of */
 	List	   *types;			/* hash values of syscache TYPEOID */
 } TrustBasis;
 

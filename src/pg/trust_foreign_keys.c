@@ -115,8 +115,14 @@ judge_follower(Judge *judge, Oid relation, CmdType event)
 	inner.trusted = judge->acting;
 	inner.deletes = event == CMD_DELETE;
 	if (owner == judge->acting || superuser_arg(owner))
+	{
 		judge_relation(&inner, relation);
-	else if (judge_is_new(judge, &judge->basis->followed, relation))
+		/* it may have been looked at as one whose rows are updated only */
+		if (inner.deletes && judge_is_new(judge, &judge->basis->deleted, relation))
+			judge_followers(&inner);
+	}
+	else if (judge_is_new(judge, inner.deletes ? &judge->basis->followed_deletes :
+						  &judge->basis->followed_updates, relation))
 	{
 		check_stack_depth();
 		judge_stranger(&inner, event);

@@ -229,6 +229,7 @@ judge_triggers(Judge *judge)
 	for (int i = 0; i < triggers->numtriggers; i++)
 		if (!triggers->triggers[i].tgisinternal)
 			judge_trigger(judge, &triggers->triggers[i], shared, who);
-	if (judge->deletes)
+	if (judge->deletes &&
+		judge_is_new(judge, &judge->basis->deleted, RelationGetRelid(judge->rel)))
 		judge_followers(judge);
 }

@@ -204,6 +204,21 @@ $node->safe_psql('postgres', 'DROP TRIGGER p ON evil.album');
 is($node->safe_psql('postgres', "SET ROLE operator; SELECT llava_forget($first, 'letter')"), '1', 'without it the picture goes');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM evil.album'), '0', 'and so does the row that referenced it');
 
+# two keys of one table: what happens to its rows by the second is looked at as well
+my $second = $node->safe_psql('postgres', 'SELECT min(id) FROM llava_image');
+$node->safe_psql('postgres', <<"SQL");
+SET ROLE evil;
+CREATE TABLE evil.twice (cover bigint REFERENCES public.llava_image ON DELETE SET NULL,
+	image bigint REFERENCES public.llava_image ON DELETE CASCADE);
+CREATE TRIGGER p AFTER DELETE ON evil.twice FOR EACH ROW EXECUTE FUNCTION evil.plant_trigger();
+INSERT INTO evil.twice VALUES (NULL, $second);
+SQL
+($ret, $out, $err) = $node->psql('postgres', "SET ROLE operator; SELECT llava_forget($second, 'letter')", on_error_stop => 1);
+is(superusers(), 'postgres', 'nor by the second of two keys');
+like($err, qr/trigger p on table evil\.twice/, 'which is named');
+$node->safe_psql('postgres', 'DROP TRIGGER p ON evil.twice');
+is($node->safe_psql('postgres', "SET ROLE operator; SELECT llava_forget($second, 'letter')"), '1', 'and without it the picture goes');
+
 $node->stop('fast');
 $endpoint->stop;
 done_testing();
