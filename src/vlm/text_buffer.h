@@ -21,7 +21,7 @@ typedef struct TextBuffer
 static inline void
 text_add(TextBuffer *buffer, const char *bytes, size_t size)
 {
-	if (buffer->size + size + 1 > buffer->room)
+	if (buffer->room - buffer->size <= size)	/* room for a NUL too; no sum */
 	{
 		size_t		room = (buffer->size + size + 1) * 2;
 		char	   *grown = realloc(buffer->p, room);

@@ -152,7 +152,7 @@ static size_t
 before_request(const char *text, size_t size)
 {
 	static const char picture[] = "data:image/";
-	const char *found = memmem(text, size, picture, strlen(picture));
+	const char *found = size == 0 ? NULL : memmem(text, size, picture, strlen(picture));
 
 	return found == NULL ? size : (size_t) (found - text) + strlen(picture);
 }
