@@ -116,6 +116,10 @@ purity:
 		if nm -u $(B)/pure/$$room-*.o | grep -E ' (palloc|pfree|errstart|SPI_.*|MemoryContext.*|json_object)$$'; \
 			then echo "src/$$room needs PostgreSQL"; exit 1; fi; done; echo "# pure: image, vlm, reply"
 
+## rooms: which room of src calls into which, and which arrows run up (a report)
+rooms: all
+	@perl test/rooms.pl
+
 PG_INCLUDES = -isystem $(shell $(PG_CONFIG) --includedir-server)
 
 ## lint: cppcheck and clang-tidy
@@ -150,4 +154,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-same bench-export bench-reparse bench-reply purity lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-same bench-export bench-reparse bench-reply purity rooms lint indent indent-check typedefs

@@ -254,7 +254,6 @@ envelope_load(const char *body, size_t size, VlmEnvelope *envelope, const char *
 	{
 		usage_read(root, envelope);
 		envelope->model = copy_string(json_object_get(root, "model"));
-		envelope->response_id = copy_string(json_object_get(root, "id"));
 		*message = NULL;
 	}
 	else
@@ -288,6 +287,5 @@ vlm_envelope_free(VlmEnvelope *envelope)
 	free(envelope->content);
 	free(envelope->finish_reason);
 	free(envelope->model);
-	free(envelope->response_id);
 	memset(envelope, 0, sizeof(*envelope));
 }

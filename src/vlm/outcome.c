@@ -258,8 +258,7 @@ mask_envelope(VlmEnvelope *envelope, const char *api_key)
 {
 	return mask_words(envelope->content, envelope->content_size, api_key) &&
 		mask_string(envelope->finish_reason, api_key) &&
-		mask_string(envelope->model, api_key) &&
-		mask_string(envelope->response_id, api_key);
+		mask_string(envelope->model, api_key);
 }
 
 void

@@ -39,7 +39,6 @@ typedef struct Found
 	bool		usage_object;
 	bool		choice_usage;
 	Span		model;
-	Span		id;
 	Span		finish_reason;
 	Span		content;
 	Span		refusal;
@@ -382,8 +381,6 @@ root_member(Scan *scan, const char *name, size_t size, Found *found)
 		return take_word(scan, "null");
 	if (is_name(name, size, "model"))
 		return take_text(scan, &found->model);
-	if (is_name(name, size, "id"))
-		return take_text(scan, &found->id);
 	if (is_name(name, size, "usage"))
 	{
 		if (found->usage)
@@ -478,7 +475,7 @@ fill(VlmEnvelope *envelope, const Found *found)
 	envelope->has_reasoning = found->reasoning_content.size > 0 || found->reasoning.size > 0;
 	envelope->content = text_of(&found->content, &envelope->content_size);
 	if (envelope->content != NULL && copy_span(&envelope->finish_reason, &found->finish_reason) &&
-		copy_span(&envelope->model, &found->model) && copy_span(&envelope->response_id, &found->id))
+		copy_span(&envelope->model, &found->model))
 		return ENVELOPE_READ;
 	vlm_envelope_free(envelope);
 	return ENVELOPE_NO_MEMORY;

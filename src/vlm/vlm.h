@@ -140,7 +140,6 @@ typedef struct VlmEnvelope
 	size_t		content_size;
 	char	   *finish_reason;	/* malloc, or NULL */
 	char	   *model;			/* as the server named it, or NULL */
-	char	   *response_id;	/* or NULL */
 	int64_t		prompt_tokens;	/* -1: not said, or no count */
 	int64_t		completion_tokens;
 	bool		has_reasoning;	/* the model's thinking came beside the

@@ -1,0 +1,114 @@
+#!/usr/bin/perl
+# test/rooms.pl: which room of src calls into which, from the symbols of the objects.
+#
+#   test/rooms.pl            a report: arrows between rooms, those that run up, circles
+#   test/rooms.pl --strict   the same, and fails if an arrow runs up or rooms form a circle
+#
+# A file's room is its folder below src, or for files that still lie in src/pg the one
+# that the table below gives it.  Run after make: the objects lie beside the sources.
+use strict;
+use warnings;
+
+# Each room with the rooms that it may call; db, process and the pure rooms are open to all.
+my %may = (
+	load    => [qw(run queue export ledger intake picture server task jsonl)],
+	run     => [qw(queue ledger picture server task intake)],
+	queue   => [qw(ledger picture server task)],
+	ledger  => [qw(task)],
+	export  => [qw(picture task jsonl)],
+	intake  => [qw(task)],
+	picture => [qw(server)],
+	server  => [], task => [], jsonl => [],
+	db      => [], process => [],
+	image   => [], vlm => [], reply => []);
+my %open = (db => 2, process => 1, image => 0, vlm => 0, reply => 0);
+
+my %room_of_file;
+while (my $line = <DATA>)
+{
+	my ($room, @files) = split ' ', $line;
+	$room_of_file{$_} = $room foreach @files;
+}
+
+sub room_of
+{
+	my ($object) = @_;
+	return $1 if $object =~ m{^src/(?:pg/)?(\w+)/\w+\.o$} && $1 ne 'pg';
+	return 'load' if $object =~ m{^src/\w+\.o$};
+	my ($file) = $object =~ m{^src/pg/(\w+)\.o$} or die "$object: no object of ours\n";
+	return $room_of_file{$file} // die "src/pg/$file.c has no room: add it to $0\n";
+}
+
+sub allowed
+{
+	my ($from, $to) = @_;
+	return 1 if $from eq $to || grep { $_ eq $to } @{ $may{$from} };
+	return defined $open{$to} && $open{$to} < ($open{$from} // 3);
+}
+
+my (%home, %uses);
+foreach my $object (glob('src/*.o src/*/*.o src/pg/*/*.o'))
+{
+	open my $nm, '-|', 'nm', $object or die "nm: $!\n";
+	while (my $line = <$nm>)
+	{
+		my ($kind, $symbol) = $line =~ /(\S) (\S+)$/ or next;
+		$uses{$object}{$symbol} = 1 if $kind eq 'U';
+		$home{$symbol} = $object if $kind =~ /[TDBRC]/ && $symbol !~ /^(pg_finfo_|Pg_magic|_PG_)/;
+	}
+	close $nm or die "nm $object failed\n";
+}
+die "no objects: run make first\n" if !%uses;
+
+my %arrows;
+foreach my $from (sort keys %uses)
+{
+	foreach my $symbol (sort keys %{ $uses{$from} })
+	{
+		my $to = $home{$symbol} // next;
+		push @{ $arrows{ room_of($from) }{ room_of($to) } }, "$from: $symbol";
+	}
+}
+
+my $up = 0;
+foreach my $from (sort keys %arrows)
+{
+	foreach my $to (sort keys %{ $arrows{$from} })
+	{
+		my @calls = @{ $arrows{$from}{$to} };
+		next if allowed($from, $to);
+		$up++;
+		printf "up: %s -> %s\n%s", $from, $to, join '', map { "    $_\n" } @calls;
+	}
+}
+
+# Rooms that reach themselves through others.
+sub reaches
+{
+	my ($from, $goal, $seen) = @_;
+	return 0 if $seen->{$from}++;
+	foreach my $to (grep { $_ ne $from } keys %{ $arrows{$from} // {} })
+	{
+		return 1 if $to eq $goal || reaches($to, $goal, $seen);
+	}
+	return 0;
+}
+my @circle = grep { reaches($_, $_, {}) } sort keys %arrows;
+
+printf "# %d rooms, %d arrows, %d up, %d rooms in circles%s\n", scalar(keys %may),
+  scalar(map { grep { $_ } keys %{ $arrows{$_} } } keys %arrows), $up, scalar(@circle),
+  @circle ? ": @circle" : '';
+exit((@ARGV && $ARGV[0] eq '--strict' && ($up || @circle)) ? 1 : 0);
+
+__DATA__
+run worker launcher drain generate update slots
+queue loop claim pictures read_ahead duplicates servers dispatch settle renew rejects call in_the_way
+export export export_choice export_line export_name export_rules export_images image_folder lines_sha256 manifest template page_text card_text
+ledger conversation reparse
+intake intake image_update load load_files load_store enqueue forget given lengths blockers constraints
+picture image_sql image_bytes
+server options url access pause limits counters stat_sql
+task task task_rows task_draw shipped long_images
+jsonl copy_jsonl copy_file jsonl_line json_scan
+db config extension sql rows tx bind cursors own_lock trust trust_relation trust_code trust_triggers trust_foreign_keys trust_sql activity
+process transport shared flush meter stop
