@@ -38,16 +38,6 @@
 #define FULL_PASS_MS (60 * 1000)
 #define FULL_PASS_SHARE 100
 
-/* Prompt and reply, for the forecast of tokens before there is a usage. */
-#define FORECAST_TEXT_TOKENS 900
-
-void
-taskset_release(TaskSet *set)
-{
-	if (--set->users == 0)
-		MemoryContextDelete(set->context);
-}
-
 static void
 load_tasks(Loop *loop)
 {
@@ -182,7 +172,7 @@ claim_unsettled(Loop *loop)
 	int			n = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->finished)
+	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -195,12 +185,11 @@ claim_unsettled(Loop *loop)
 	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
-/* The claim itself; appends calls without bytes to a list in the loop's context. */
-static void
-claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
+/* The claim itself: calls without bytes, in CALL_CLAIMED.  How many. */
+static int
+claim(Loop *loop, ArrayType *tasks, int wanted)
 {
 	Datum		values[8];
-	MemoryContext old;
 	uint64		n;
 	int64		lease = longest_timeout(loop) + LEASE_MARGIN_MS;
 	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
@@ -222,7 +211,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 		bool		isnull;
 		char	   *name = SPI_getvalue(row, desc, 2);
-		Call	   *call = MemoryContextAllocZero(loop->context, sizeof(Call));
+		Call	   *call = call_new(loop);
 
 		call->image = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
 		call->task = task_of_set(loop->tasks, name);
@@ -233,14 +222,10 @@ claim(Loop *loop, ArrayType *tasks, int wanted, List **calls)
 		read_rejects(loop, call, row, desc);
 		call->lease_until = lease_until;
 		call->seed = task_seed(call->image, name, call->variation);
-		call->set = loop->tasks;
-		call->set->users++;
 		advance_cursor(loop, DatumGetTimestampTz(SPI_getbinval(row, desc, 6, &isnull)),
 					   call->image, name);
-		old = MemoryContextSwitchTo(loop->context);
-		*calls = lappend(*calls, call);
-		MemoryContextSwitchTo(old);
 	}
+	return (int) n;
 }
 
 /* The task's policy, or the row's own, on a long picture; false: it is parked. */
@@ -273,44 +258,36 @@ start_call(Loop *loop, Call *call)
 {
 	const LlavaServer *options;
 
-	loop->held++;
-	loop->claimed++;
 	if (loop->limit > 0)
 		loop->limit--;
-	call->server = call->no_room ? NULL : server_for_task(loop, call->task, call->refused_by);
+	/* others of this claim may have taken the memory or the last place */
+	if (!call->no_room)
+		call_set_server(call, server_for_task(loop, call->task, call->refused_by));
 	if (call->server == NULL)
 	{
-		/* the calls before it in this claim took the memory or the last place */
-		call->outcome.action = VLM_THROTTLE;
-		call->outcome.reason = call->no_room ? "no_room" : "server_full";
-		dlist_push_tail(&loop->finished, &call->node);
+		call_move(loop, call, CALL_FINISHED);
 		return;
 	}
-	call->server->calls++;
 	if (call->job == NULL)
 	{
 		if (call->fault == NULL)
 			call->fault = "no_bytes";
-		dlist_push_tail(&loop->finished, &call->node);
+		call_move(loop, call, CALL_FINISHED);
 		return;
 	}
 	options = call->server->options;
-	call->server->unsent++;
 	config_image_fit(&call->job->fit);
 	call->job->fit.hash = llava_near_duplicates;
 	call->job->fit.factor = options->pixel_factor;
 	call->job->fit.min_pixels = options->min_pixels;
 	call->job->fit.max_pixels = options->max_pixels;
-	if (fit_if_long(loop, call))
+	if (!fit_if_long(loop, call))
 	{
-		dlist_push_tail(&loop->preparing, &call->node);
-		image_pool_submit(loop->images, call->job);
+		call_move(loop, call, CALL_FINISHED);
+		return;
 	}
-	else
-	{
-		call->server->unsent--;
-		dlist_push_tail(&loop->finished, &call->node);
-	}
+	call_move(loop, call, CALL_PREPARING);
+	image_pool_submit(loop->images, call->job);
 }
 
 /*
@@ -378,9 +355,9 @@ plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, b
 static void
 look_and_claim(Loop *loop, void *arg)
 {
-	List	  **calls = arg;
 	bool		full_pass;
 	int			wanted;
+	int			claimed;
 	ArrayType  *tasks;
 
 	/* nothing is asked while the reply could not be written down */
@@ -392,25 +369,38 @@ look_and_claim(Loop *loop, void *arg)
 	if (wanted > 0)
 	{
 		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
-		claim(loop, tasks, wanted, calls);
-		if (*calls != NIL)
-			pictures_read(loop, *calls);
-		if (list_length(*calls) == wanted)
+		claimed = claim(loop, tasks, wanted);
+		if (claimed > 0)
+			pictures_read(loop);
+		if (claimed == wanted)
 			read_ahead(loop, tasks);
-		plan_next_claim(loop, tasks, list_length(*calls) == wanted, *calls == NIL, full_pass);
+		plan_next_claim(loop, tasks, claimed == wanted, claimed == 0, full_pass);
 	}
 	server_record_pauses(loop);
 }
 
+/* Their claim was rolled back. */
 static void
-discard_calls(Loop *loop, List *calls)
+discard_claimed(Loop *loop)
 {
-	ListCell   *cell;
+	dlist_mutable_iter iter;
 
-	foreach(cell, calls)
+	dlist_foreach_modify(iter, &loop->calls[CALL_CLAIMED])
+		call_free(loop, dlist_container(Call, node, iter.cur));
+}
+
+/* Only a committed claim is acted upon: this one is. */
+static void
+start_claimed(Loop *loop, XLogRecPtr claimed_at)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &loop->calls[CALL_CLAIMED])
 	{
-		loop->held++;			/* as call_free counts it down */
-		call_free(loop, lfirst(cell));
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		call->claimed_at = claimed_at;
+		start_call(loop, call);
 	}
 }
 
@@ -460,34 +450,33 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 	loop->claim_at = loop->look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 1000);
 }
 
-void
+Step
 claim_rows(Loop *loop)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	List	   *calls = NIL;
-	ListCell   *cell;
 	ErrorData  *error = NULL;
 	TimestampTz cursor;
 	bool		full_pass;
 	XLogRecPtr	claimed_at;
 
+	/* an error may have ended the claim before in its commit */
+	discard_claimed(loop);
 	loop->look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
 	if (now >= loop->full_pass_at)
 		claim_reset_cursor(loop, DT_NOBEGIN);
 	full_pass = loop->cursor_visible_at == DT_NOBEGIN;
 	if (!tx_begin(loop, "llava_zh: claiming images"))
 	{
-		loop_extension_is_gone(loop);
 		loop->queue_dry = true;
 		loop->claim_at = loop->look_at;
-		return;
+		return STEP_GONE;
 	}
 	/* a session may have it off, and does not ask for a flush */
 	if (loop->in_procedure || !flush_is_shared())
 		tx_commit_as("local");
 	cursor = loop->cursor_visible_at;
 	loop->lock_due = false;
-	if (tx_try(loop, look_and_claim, &calls, &error))
+	if (tx_try(loop, look_and_claim, NULL, &error))
 	{
 		claim_succeeded(loop);
 		if (loop->lock_due)
@@ -496,8 +485,7 @@ claim_rows(Loop *loop)
 	}
 	else
 	{
-		discard_calls(loop, calls);
-		calls = NIL;
+		discard_claimed(loop);
 		claim_failed(loop, error, cursor);
 	}
 	claimed_at = tx_commit(loop);
@@ -506,16 +494,11 @@ claim_rows(Loop *loop)
 			Max(FULL_PASS_MS * INT64CONST(1000), FULL_PASS_SHARE * (GetCurrentTimestamp() - now));
 	loop->looked = true;
 
-	/* only a committed claim is acted upon */
-	foreach(cell, calls)
-	{
-		((Call *) lfirst(cell))->claimed_at = claimed_at;
-		start_call(loop, lfirst(cell));
-	}
-	list_free(calls);
+	start_claimed(loop, claimed_at);
 	loop->look_at = Min(loop->look_at, Max(servers_next_probe(loop), now + 100 * 1000));
 	if (servers_any_paused(loop))
 		loop->look_at = Min(loop->look_at, now + USECS_PER_SEC);
+	return STEP_DONE;
 }
 
 static void
@@ -549,45 +532,4 @@ claim_release_holder(Loop *loop)
 		FreeErrorData(error);
 	}
 	tx_commit(loop);
-}
-
-void
-call_set_bytes(Loop *loop, Call *call, int64 bytes)
-{
-	loop->bytes += bytes - call->bytes;
-	call->bytes = bytes;
-}
-
-void
-call_fence(const Call *call, Datum *values)
-{
-	values[0] = Int64GetDatum(call->image);
-	values[1] = CStringGetTextDatum(call->task->name);
-	values[2] = Int64GetDatum(call->id);
-}
-
-void
-call_free(Loop *loop, Call *call)
-{
-	call_set_bytes(loop, call, 0);
-	if (call->job != NULL)
-		image_job_free(call->job);
-	if (call->fault_detail != NULL)
-		pfree(call->fault_detail);
-	if (call->refused_by != NULL)
-		pfree(call->refused_by);
-	vlm_response_free(&call->response);
-	vlm_envelope_free(&call->envelope);
-	reply_result_free(&call->result);
-	taskset_release(call->set);
-	if (call->server != NULL)
-	{
-		call->server->calls--;
-		if (call->sent)
-			limits_settled(call->server->limits, call->cost);
-	}
-	if (call->sent_under != NULL)
-		server_read_release(call->sent_under);
-	loop->held--;
-	pfree(call);
 }

@@ -28,10 +28,9 @@
 static void
 image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
 {
-	call->server->unsent--;
 	call->fault = fault;
 	call->fault_detail = MemoryContextStrdup(loop->context, detail);
-	dlist_push_tail(&loop->finished, &call->node);
+	call_move(loop, call, CALL_FINISHED);
 }
 
 /*
@@ -43,11 +42,8 @@ files_away(Loop *loop, Call *call)
 {
 	call->wait_ms = Min(FILES_AWAY_MS, llava_retry_delay_max);
 	loop->files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->wait_ms);
-	call->server->unsent--;
-	call->outcome.action = VLM_RETRY;
-	call->outcome.reason = image_status_name(IMAGE_NO_DIRECTORY);
 	strlcpy(call->outcome.detail, call->job->error.message, sizeof(call->outcome.detail));
-	dlist_push_tail(&loop->finished, &call->node);
+	call_move(loop, call, CALL_FINISHED);
 }
 
 int64
@@ -85,7 +81,6 @@ dispatch_prepared(Loop *loop)
 			image_job_free(job);
 			continue;
 		}
-		dlist_delete(&call->node);
 		if (job->status == IMAGE_NO_DIRECTORY)
 		{
 			files_away(loop, call);
@@ -101,7 +96,7 @@ dispatch_prepared(Loop *loop)
 		call->sent_height = job->prepared.height;
 		call->image_tokens = image_tokens(&job->prepared.source, &job->fit);
 		call->tokens = dispatch_forecast(&job->prepared, &job->fit, call->task);
-		dlist_push_tail(job->prepared.hash.known ? &loop->hashed : &loop->ready, &call->node);
+		call_move(loop, call, job->prepared.hash.known ? CALL_HASHED : CALL_READY);
 	}
 }
 
@@ -132,10 +127,7 @@ static void
 no_memory(Loop *loop, Call *call)
 {
 	limits_given_up(call->server->limits, false);
-	call->outcome.action = VLM_RETRY;
-	call->outcome.reason = "no_memory";
-	call->outcome.counts = false;
-	dlist_push_tail(&loop->finished, &call->node);
+	call_move(loop, call, CALL_FINISHED);
 }
 
 /* The task's requests to the server, but for their seed, as long as the task is in memory. */
@@ -199,7 +191,6 @@ send_call(Loop *loop, Call *call)
 	char		id[32];
 
 	memset(&request, 0, sizeof(request));
-	call->server->unsent--;
 	if (!build_body(call, &request.body))
 	{
 		no_memory(loop, call);
@@ -225,32 +216,17 @@ send_call(Loop *loop, Call *call)
 	call->sent = true;
 	call->sent_under = call->server->read;
 	call->sent_under->users++;
-	call->server->in_flight++;
-	dlist_push_tail(&loop->sent, &call->node);
+	call_move(loop, call, CALL_SENT);
 }
 
-/* A call whose server cannot be asked now goes back to the queue. */
+/* Calls that were not sent go back to the queue. */
 static void
-give_back(Loop *loop, Call *call, const char *reason)
-{
-	call->server->unsent--;
-	call->outcome.action = VLM_THROTTLE;
-	call->outcome.reason = reason;
-	dlist_push_tail(&loop->finished, &call->node);
-}
-
-static void
-give_back_list(Loop *loop, dlist_head *list)
+give_back_all(Loop *loop, CallState state)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, list)
-	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
-		dlist_delete(&call->node);
-		give_back(loop, call, "stopped");
-	}
+	dlist_foreach_modify(iter, &loop->calls[state])
+		call_move(loop, dlist_container(Call, node, iter.cur), CALL_FINISHED);
 }
 
 void
@@ -258,7 +234,7 @@ dispatch_unsent(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->preparing)
+	dlist_foreach(iter, &loop->calls[CALL_PREPARING])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -266,9 +242,9 @@ dispatch_unsent(Loop *loop)
 		call->job->user = NULL;
 		call->job = NULL;
 	}
-	give_back_list(loop, &loop->preparing);
-	give_back_list(loop, &loop->hashed);
-	give_back_list(loop, &loop->ready);
+	give_back_all(loop, CALL_PREPARING);
+	give_back_all(loop, CALL_HASHED);
+	give_back_all(loop, CALL_READY);
 }
 
 /* Whether the lease lasts for the request; else it must be renewed first. */
@@ -292,7 +268,7 @@ same_fit(const LlavaServer *a, const LlavaServer *b)
  * so that a server that hangs holds up only what it was sent.
  */
 static bool
-move_call(Loop *loop, Call *call)
+use_other_server(Loop *loop, Call *call)
 {
 	ServerState *from = call->server;
 	ServerState *to;
@@ -303,11 +279,7 @@ move_call(Loop *loop, Call *call)
 	if (to == NULL || to == from || to->full || limits_load(to->limits, 1) > 1 ||
 		!same_fit(from->options, to->options))
 		return false;
-	from->unsent--;
-	from->calls--;
-	to->unsent++;
-	to->calls++;
-	call->server = to;
+	call_set_server(call, to);
 	return true;
 }
 
@@ -350,8 +322,7 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 	switch (server_chance(server))
 	{
 		case SERVER_CLOSED:
-			dlist_delete(&call->node);
-			give_back(loop, call, "server_paused");
+			call_move(loop, call, CALL_FINISHED);
 			return true;
 		case SERVER_PROBED:
 			server->full = true;
@@ -377,7 +348,6 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 	server->full = !limits_take(server->limits, call->tokens, false, wait);
 	if (server->full)
 		return false;
-	dlist_delete(&call->node);
 	send_call(loop, call);
 	return true;
 }
@@ -393,7 +363,7 @@ dispatch_ready(Loop *loop)
 	loop->renewal_needed = false;
 	if (stop_wanted())
 		return wait;
-	dlist_foreach_modify(iter, &loop->ready)
+	dlist_foreach_modify(iter, &loop->calls[CALL_READY])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 		ServerState *server = call->server;
@@ -414,7 +384,7 @@ dispatch_ready(Loop *loop)
 		}
 		if (server_wait > 0 && (wait < 0 || server_wait < wait))
 			wait = server_wait;
-		if (server->full && move_call(loop, call) && !try_to_send(loop, call, &server_wait))
+		if (server->full && use_other_server(loop, call) && !try_to_send(loop, call, &server_wait))
 			open -= call->server->full;
 	}
 	offer_slots(loop);
@@ -475,7 +445,6 @@ judge(Call *call)
 	if (call->outcome.action == VLM_DONE)
 		reply_parse(&call->task->rules, envelope->content, envelope->content_size,
 					conversation_finish(envelope->finish_reason), &call->result);
-	call->server->in_flight--;
 	call->cost = limits_ended(call->server->limits, &call->outcome, response->latency_ms,
 							  response->retry_after_ms, call->tokens,
 							  answered ? envelope->prompt_tokens : -1,
@@ -500,9 +469,33 @@ dispatch_responses(Loop *loop)
 
 		call->response = response;
 		call->settle_at = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
-		dlist_delete(&call->node);
+		/* it is in flight no more when its server is judged */
+		call_move(loop, call, CALL_FINISHED);
 		judge(call);
-		dlist_push_tail(&loop->finished, &call->node);
 	}
 	return any;
+}
+
+void
+dispatch_refill(Loop *loop)
+{
+	bool		any;
+
+	do
+	{
+		any = dispatch_responses(loop);
+		dispatch_prepared(loop);
+		(void) dispatch_ready(loop);
+		if (any)
+			transport_serve();
+	} while (any);
+}
+
+void
+dispatch_serve(Loop *loop)
+{
+	if (!transport_is_overdue())
+		return;
+	transport_serve();
+	dispatch_refill(loop);
 }

@@ -280,7 +280,7 @@ look_at_all(Loop *loop, void *arg)
 	for (int i = 0; i < look->n; i++)
 	{
 		look->parked[i] = look_at(look->calls[i]);
-		loop_serve(loop);
+		dispatch_serve(loop);
 	}
 }
 
@@ -290,7 +290,7 @@ gather_those(Loop *loop, Look *look, int failed_looks, int most)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->hashed)
+	dlist_foreach(iter, &loop->calls[CALL_HASHED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -328,8 +328,7 @@ postpone(Loop *loop, Look *look)
 
 		/* alone, it is its own row that is locked */
 		call->failed_looks = look->n > 1 ? 1 : 2;
-		dlist_delete(&call->node);
-		dlist_push_tail(&loop->hashed, &call->node);
+		call_move(loop, call, CALL_HASHED);
 	}
 	look->n = 0;
 }
@@ -343,7 +342,7 @@ plan_next_look(Loop *loop, bool failed)
 	if (failed)
 		loop->look_hashed_at =
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_RETRY_MS);
-	dlist_foreach(iter, &loop->hashed)
+	dlist_foreach(iter, &loop->calls[CALL_HASHED])
 	{
 		if (dlist_container(Call, node, iter.cur)->failed_looks < 2)
 			loop->look_hashed_at = 0;
@@ -382,7 +381,7 @@ note_waiting(Loop *loop, bool waits)
 		say_who_looks(loop, now);
 }
 
-void
+Step
 duplicates_park(Loop *loop)
 {
 	Look		look;
@@ -391,12 +390,9 @@ duplicates_park(Loop *loop)
 
 	gather(loop, &look);
 	if (look.n == 0)
-		return;
+		return STEP_NOTHING;
 	if (!tx_begin(loop, "llava_zh: looking for copies"))
-	{
-		loop_extension_is_gone(loop);
-		return;
-	}
+		return STEP_GONE;
 	/* what a crash forgets is found again */
 	tx_commit_as("off");
 	look.waits = false;
@@ -420,16 +416,13 @@ duplicates_park(Loop *loop)
 	{
 		Call	   *call = look.calls[i];
 
-		dlist_delete(&call->node);
 		if (look.parked[i])
-		{
-			call->server->unsent--;
 			call_free(loop, call);
-		}
 		else
-			dlist_push_tail(&loop->ready, &call->node);
+			call_move(loop, call, CALL_READY);
 	}
 	plan_next_look(loop, !done);
+	return STEP_DONE;
 }
 
 /* ---- llava_retry ---- */

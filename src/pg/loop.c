@@ -57,11 +57,8 @@ loop_new(int holder, bool in_procedure)
 	loop->cursor_task = MemoryContextStrdup(context, "");
 	loop->next_due = DT_NOEND;
 	dlist_init(&loop->servers);
-	dlist_init(&loop->preparing);
-	dlist_init(&loop->hashed);
-	dlist_init(&loop->ready);
-	dlist_init(&loop->sent);
-	dlist_init(&loop->finished);
+	for (int state = 0; state < CALL_STATES; state++)
+		dlist_init(&loop->calls[state]);
 	loop->images = image_pool_new(threads_wanted());
 	if (loop->images == NULL)
 		ereport(ERROR,
@@ -78,46 +75,56 @@ loop_new(int holder, bool in_procedure)
 	return loop;
 }
 
+static void
+free_calls(Loop *loop, CallState state)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &loop->calls[state])
+		call_free(loop, dlist_container(Call, node, iter.cur));
+}
+
 /* Requests in flight are given up; their rows keep their leases. */
 void
 loop_free(Loop *loop)
 {
-	dlist_mutable_iter iter;
+	dlist_iter	iter;
 
 	meter_end();
 	vlm_pool_cancel(loop->pool, NULL);
 	transport_forget_extra();
 	join_threads(0, (Datum) 0);
-	dlist_foreach_modify(iter, &loop->sent)
+	dlist_foreach(iter, &loop->calls[CALL_SENT])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
 		limits_given_up(call->server->limits, true);
 		call->sent = false;
-		call_free(loop, call);
 	}
-	dlist_foreach_modify(iter, &loop->hashed)
-		call_free(loop, dlist_container(Call, node, iter.cur));
-	dlist_foreach_modify(iter, &loop->ready)
-		call_free(loop, dlist_container(Call, node, iter.cur));
-	dlist_foreach_modify(iter, &loop->finished)
-		call_free(loop, dlist_container(Call, node, iter.cur));
+	/* the pool's threads had the jobs of those that were being prepared */
+	dlist_foreach(iter, &loop->calls[CALL_PREPARING])
+		dlist_container(Call, node, iter.cur)->job = NULL;
+	for (int state = 0; state < CALL_STATES; state++)
+		free_calls(loop, (CallState) state);
 	/* an error may have ended it in the middle */
 	limits_recording(false);
 	MemoryContextDelete(loop->context);
 }
 
-void
-loop_extension_is_gone(Loop *loop)
+/* There is nowhere to write to: what is held is let go, and nothing more is sent. */
+static void
+extension_is_gone(Loop *loop)
 {
-	dlist_mutable_iter iter;
-
 	dispatch_unsent(loop);
-	dlist_foreach_modify(iter, &loop->finished)
-	{
-		dlist_delete(iter.cur);
-		call_free(loop, dlist_container(Call, node, iter.cur));
-	}
+	free_calls(loop, CALL_FINISHED);
+}
+
+/* One step of a turn has ended. */
+static void
+take_step(Loop *loop, Step step)
+{
+	if (step == STEP_GONE)
+		extension_is_gone(loop);
 }
 
 static int
@@ -154,10 +161,10 @@ time_to_wait(Loop *loop, long max_ms, long pace_ms)
 		wait = Min(wait, pace_ms);
 	if (loop->claim_at > GetCurrentTimestamp())
 		wait = Min(wait, ms_until(loop->claim_at));
-	dlist_foreach(iter, &loop->finished)
+	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
 		wait = Min(wait, ms_until(Max(dlist_container(Call, node, iter.cur)->settle_at,
 									  loop->settle_after)));
-	if (!dlist_is_empty(&loop->hashed))
+	if (!dlist_is_empty(&loop->calls[CALL_HASHED]))
 		wait = Min(wait, ms_until(loop->look_hashed_at));
 	if (loop->held > 0)
 		wait = Min(wait, RENEW_CHECK_MS);
@@ -178,51 +185,24 @@ take_queued(Loop *loop, bool woken)
 	loop->claim_at = 0;
 }
 
-/*
- * Slots that were freed are filled, and their requests on their way, before anything
- * is written down.  It ends: nothing is claimed meanwhile.
- */
-static void
-refill_slots(Loop *loop)
-{
-	bool		any;
-
-	do
-	{
-		any = dispatch_responses(loop);
-		dispatch_prepared(loop);
-		(void) dispatch_ready(loop);
-		if (any)
-			transport_serve();
-	} while (any);
-}
-
-void
-loop_serve(Loop *loop)
-{
-	if (!transport_is_overdue())
-		return;
-	transport_serve();
-	refill_slots(loop);
-}
-
 void
 loop_turn(Loop *loop, long max_ms)
 {
 	long		pace_ms;
 	bool		woken;
 
-	refill_slots(loop);
-	if (!dlist_is_empty(&loop->hashed))
+	calls_check(loop);
+	dispatch_refill(loop);
+	if (!dlist_is_empty(&loop->calls[CALL_HASHED]))
 	{
-		duplicates_park(loop);
+		take_step(loop, duplicates_park(loop));
 		(void) dispatch_ready(loop);
 	}
-	if (!dlist_is_empty(&loop->finished) && GetCurrentTimestamp() >= loop->settle_after)
-		settle_finished(loop);
+	if (!dlist_is_empty(&loop->calls[CALL_FINISHED]) && GetCurrentTimestamp() >= loop->settle_after)
+		take_step(loop, settle_finished(loop));
 
 	if (claim_is_due(loop))
-		claim_rows(loop);
+		take_step(loop, claim_rows(loop));
 	transport_pool(sockets_needed(loop));
 
 	pace_ms = dispatch_ready(loop);
@@ -248,11 +228,5 @@ loop_wind_up(Loop *loop)
 		transport_serve();
 	while (dispatch_responses(loop));
 	dispatch_unsent(loop);
-	settle_all(loop);
-}
-
-bool
-loop_idle(const Loop *loop)
-{
-	return loop->held == 0 && loop->queue_dry;
+	take_step(loop, settle_all(loop));
 }

@@ -4,20 +4,17 @@
  *	  dispatch.c, duplicates.c, settle.c, stop.c, in_the_way.c,
  *	  loop.c, worker.c, drain.c.
  *
- * A claimed row is a Call.  It walks one way through the lists of the Loop:
- * claimed -> preparing -> hashed -> ready -> sent -> finished,
- * and is freed when its settle has committed; or parked from hashed, as a copy.
+ * A claimed row is a Call.  It walks one way through the states of call.h, and is freed
+ * when its settle has committed; or parked from CALL_HASHED, as a copy.
  */
 #ifndef LLAVA_LOOP_H
 #define LLAVA_LOOP_H
 
+#include "call.h"
 #include "lib/ilist.h"
 #include "limits.h"
 #include "llava_zh.h"
 #include "utils/array.h"
-
-/* Replies wait so long to be settled together. */
-#define SETTLE_GATHER_MS 10
 
 /* One server as this process sees it. */
 /* One reading of a server's options; shared by the calls that were sent under them. */
@@ -45,75 +42,6 @@ typedef struct ServerState
 	bool		gone;			/* dropped; forgotten when nothing is held */
 } ServerState;
 
-/* Newest tasks of one look; shared by the calls that were claimed under them. */
-typedef struct TaskSet
-{
-	MemoryContext context;
-	List	   *tasks;
-	int			users;			/* calls, and the loop itself */
-} TaskSet;
-
-/* What was wrong with the replies about an image and task so far. */
-typedef struct Rejects
-{
-	bool		looped;
-	bool		cut;
-	bool		refused;
-} Rejects;
-
-typedef struct Call
-{
-	dlist_node	node;
-	int64		image;
-	int64		id;				/* llava_pending.call */
-	int			attempts;		/* this one included */
-	int			variation;
-	Rejects		rejects;		/* before this one */
-	char	   *refused_by;		/* server, palloc'd in the loop's context; or
-								 * NULL */
-	VlmSampling sampling;		/* but for the seed */
-	TimestampTz lease_until;
-	TimestampTz renewed_until;	/* in a transaction under way; 0: not */
-	XLogRecPtr	claimed_at;		/* not sent before the log is flushed up to
-								 * there */
-	TaskSet    *set;
-	LlavaTask  *task;
-	ServerState *server;
-	ServerRead *sent_under;		/* NULL: not sent yet */
-	ImageInfo	facts;			/* sides, as the row has them; 0: unknown */
-	LongImages	long_policy;	/* the row's own */
-	bool		released;		/* not to be parked again */
-	int			failed_looks;	/* for copies: 1 with others, 2 by itself */
-	LongImages	long_done;		/* LONG_AS_TASK: the picture is not long */
-	ImageJob   *job;			/* with the bytes, until they are sent */
-	int			sent_width;
-	int			sent_height;
-	int			pixel_factor;	/* what it was fitted to */
-	int64		min_pixels;
-	int64		max_pixels;
-	int64		image_tokens;	/* forecast */
-	int64		tokens;			/* forecast: image, prompt and reply */
-	int64		seed;
-	int64		bytes;			/* counted in the loop's */
-	bool		no_room;		/* the picture did not fit into memory now */
-	bool		sent;
-	int			wait_ms;		/* before it is claimed again, where not sent */
-	double		cost;			/* of its answer */
-
-	/* how it ended: an image fault found here, or a response */
-	const char *fault;			/* static; NULL: see outcome */
-	char	   *fault_detail;	/* palloc'd in the loop's context */
-	VlmResponse response;
-	VlmOutcome	outcome;
-	VlmEnvelope envelope;
-	ReplyResult result;			/* with VLM_DONE */
-	TimestampTz settle_at;		/* not later, or after a settle that failed
-								 * not before */
-	int			settle_delay;	/* ms, after a settle that failed; 0: none
-								 * did, and the log has told of none */
-	int			settle_with;	/* at most so many together then */
-} Call;
-
 /* An image's rows in the order of the queue. */
 typedef struct QueuePlace
 {
@@ -132,6 +60,15 @@ typedef struct InTheWay
 } InTheWay;
 
 #define MAX_IN_THE_WAY 8
+
+/* What came of one step of a turn. */
+typedef enum Step
+{
+	STEP_NOTHING,				/* there was nothing to do */
+	STEP_DONE,
+	STEP_GONE					/* the extension is gone: nothing can be
+								 * written */
+} Step;
 
 typedef struct Loop
 {
@@ -156,11 +93,7 @@ typedef struct Loop
 	TaskSet    *tasks;
 	uint64		servers_version;	/* as loaded; 0: they must be */
 
-	dlist_head	preparing;		/* Call: its job is in the image pool */
-	dlist_head	hashed;			/* Call: prepared, to be held against others */
-	dlist_head	ready;			/* Call: prepared, to be sent */
-	dlist_head	sent;			/* Call: in flight */
-	dlist_head	finished;		/* Call: to be settled */
+	dlist_head	calls[CALL_STATES]; /* Call: those of each state */
 	int			held;			/* calls in all */
 	int64		bytes;			/* of pictures, before they are sent */
 	int64		picture_size;	/* running mean of those claimed */
@@ -204,8 +137,7 @@ typedef struct Loop
 	bool		queue_dry;		/* a full pass found nothing that is due now */
 	TimestampTz next_due;		/* of what waits in back-off; DT_NOEND:
 								 * nothing */
-	uint64		claimed;		/* counters for llava_drain's report */
-	uint64		accepted;
+	uint64		accepted;		/* counters for llava_drain's report */
 	uint64		failed;
 } Loop;
 
@@ -281,7 +213,6 @@ extern void servers_watch(void);
 extern uint64 servers_version(void);
 
 extern void servers_load(Loop *loop);	/* in a transaction */
-extern void server_read_release(ServerRead *read);	/* by one of its users */
 
 /* Whose limits a server's are, by its owner. */
 extern LimitsRank server_rank(Oid owner);
@@ -324,7 +255,7 @@ extern int64 servers_capacity(Loop *loop, int64 *left);
 /* ---- claim.c ---- */
 
 extern bool claim_is_due(Loop *loop);
-extern void claim_rows(Loop *loop); /* a transaction of its own */
+extern Step claim_rows(Loop *loop); /* a transaction of its own */
 
 /* Once, as soon as the extension is here; a transaction of its own. */
 extern void claim_release_holder(Loop *loop);
@@ -332,12 +263,6 @@ extern void claim_reset_cursor(Loop *loop, TimestampTz from);
 
 /* Ids of the calls whose replies are here and could not be written down yet: bigint[]. */
 extern ArrayType *claim_unsettled(Loop *loop);
-extern void call_free(Loop *loop, Call *call);
-
-/* The first three arguments of every statement that is fenced by the call. */
-extern void call_fence(const Call *call, Datum *values);
-extern void call_set_bytes(Loop *loop, Call *call, int64 bytes);
-extern void taskset_release(TaskSet *set);
 
 /* ---- rejects.c ---- */
 
@@ -361,8 +286,8 @@ extern VlmSampling rejects_sampling(const Rejects *before, const VlmSampling *of
  */
 extern int	pictures_at_once(Loop *loop);
 
-/* Gives each call its picture's job and facts; in the claim's transaction. */
-extern void pictures_read(Loop *loop, List *calls);
+/* Gives each call in CALL_CLAIMED its picture's job and facts; in the claim's transaction. */
+extern void pictures_read(Loop *loop);
 
 /* ---- read_ahead.c ---- */
 
@@ -384,20 +309,30 @@ extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to
 /* Request pool -> finished, some; false: there was none. */
 extern bool dispatch_responses(Loop *loop);
 
+/* Freed slots are filled as long as responses come in; it ends, as nothing is claimed meanwhile. */
+extern void dispatch_refill(Loop *loop);
+
+/*
+ * In the middle of what takes long, within a transaction or not: where the sockets
+ * have waited, they are served and freed slots are filled.  Runs no SQL.  Calls leave
+ * the ready and sent lists and are added at the end of others.
+ */
+extern void dispatch_serve(Loop *loop);
+
 /* Tokens that a request about the picture is expected to cost. */
 extern int64 dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
 							   const LlavaTask *task);
 
 /* ---- duplicates.c ---- */
 
-extern void duplicates_park(Loop *loop);	/* hashed -> ready, or parked; a
+extern Step duplicates_park(Loop *loop);	/* hashed -> ready, or parked; a
 											 * transaction of its own */
 
 /* ---- settle.c ---- */
 
-extern bool settle_finished(Loop *loop);	/* one batch, transactions of its
-											 * own; false: there was none */
-extern void settle_all(Loop *loop); /* tries all that is finished once */
+extern Step settle_finished(Loop *loop);	/* one batch, transactions of its
+											 * own */
+extern Step settle_all(Loop *loop); /* tries all that is finished once */
 
 /* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
 extern char *settle_clean_text(const char *text);
@@ -418,9 +353,6 @@ extern void stop_now(void);
 extern Loop *loop_new(int holder, bool in_procedure);
 extern void loop_free(Loop *loop);
 
-/* There is nowhere to write to: what is held is let go, and nothing more is sent. */
-extern void loop_extension_is_gone(Loop *loop);
-
 /* One turn: settle, prepare, send, claim, then one wait of at most max_ms. */
 extern void loop_turn(Loop *loop, long max_ms);
 
@@ -429,15 +361,5 @@ extern void loop_turn(Loop *loop, long max_ms);
  * back what was not sent.
  */
 extern void loop_wind_up(Loop *loop);
-
-/*
- * In the middle of what takes long, within a transaction or not: where the sockets
- * have waited, they are served and freed slots are filled.  Runs no SQL.  Calls leave
- * the ready and sent lists and are added at the end of others.
- */
-extern void loop_serve(Loop *loop);
-
-/* Nothing is held and nothing that is due now could be claimed. */
-extern bool loop_idle(const Loop *loop);
 
 #endif							/* LLAVA_LOOP_H */

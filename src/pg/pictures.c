@@ -20,14 +20,14 @@
 #define SLICE (512 * 1024)
 
 static Call *
-call_of_image(List *calls, int64 image, Call *after)
+call_of_image(Loop *loop, int64 image, Call *after)
 {
-	ListCell   *cell;
+	dlist_iter	iter;
 	bool		passed = after == NULL;
 
-	foreach(cell, calls)
+	dlist_foreach(iter, &loop->calls[CALL_CLAIMED])
 	{
-		Call	   *call = lfirst(cell);
+		Call	   *call = dlist_container(Call, node, iter.cur);
 
 		if (passed && call->image == image)
 			return call;
@@ -119,7 +119,7 @@ read_slices(Loop *loop, Call *call, int64 size)
 		memcpy(data + job->size, VARDATA_ANY(slice), VARSIZE_ANY_EXHDR(slice));
 		job->size += VARSIZE_ANY_EXHDR(slice);
 		SPI_freetuptable(SPI_tuptable);
-		loop_serve(loop);
+		dispatch_serve(loop);
 	}
 	return true;
 }
@@ -168,7 +168,7 @@ read_facts(Call *call, HeapTuple row, TupleDesc desc)
 
 /* One picture, for each of the calls about it. */
 static void
-read_row(Loop *loop, List *calls, HeapTuple row, TupleDesc desc)
+read_row(Loop *loop, HeapTuple row, TupleDesc desc)
 {
 	bool		null;
 	bool		in_file;
@@ -183,8 +183,8 @@ read_row(Loop *loop, List *calls, HeapTuple row, TupleDesc desc)
 	(void) SPI_getbinval(row, desc, 7, &null);
 	in_file = !null;
 	note_size(loop, size);
-	for (Call *call = call_of_image(calls, image, NULL); call != NULL;
-		 call = call_of_image(calls, image, call))
+	for (Call *call = call_of_image(loop, image, NULL); call != NULL;
+		 call = call_of_image(loop, image, call))
 	{
 		call->no_room = !fits;
 		read_facts(call, row, desc);
@@ -201,7 +201,6 @@ read_row(Loop *loop, List *calls, HeapTuple row, TupleDesc desc)
 
 typedef struct RowArgument
 {
-	List	   *calls;
 	HeapTuple	row;
 	TupleDesc	desc;
 } RowArgument;
@@ -211,7 +210,7 @@ read_row_of(Loop *loop, void *arg)
 {
 	RowArgument *argument = arg;
 
-	read_row(loop, argument->calls, argument->row, argument->desc);
+	read_row(loop, argument->row, argument->desc);
 }
 
 /* The calls about a picture that cannot be read end there, and nothing else does. */
@@ -221,8 +220,8 @@ note_unreadable(Loop *loop, const RowArgument *argument, const ErrorData *error)
 	bool		null;
 	int64		image = DatumGetInt64(SPI_getbinval(argument->row, argument->desc, 1, &null));
 
-	for (Call *call = call_of_image(argument->calls, image, NULL); call != NULL;
-		 call = call_of_image(argument->calls, image, call))
+	for (Call *call = call_of_image(loop, image, NULL); call != NULL;
+		 call = call_of_image(loop, image, call))
 	{
 		if (call->job != NULL)
 			image_job_free(call->job);
@@ -248,17 +247,17 @@ read_row_carefully(Loop *loop, RowArgument *argument)
 }
 
 void
-pictures_read(Loop *loop, List *calls)
+pictures_read(Loop *loop)
 {
-	Datum	   *ids = palloc(sizeof(Datum) * list_length(calls));
+	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->held, 1));
 	Datum		values[4];
-	ListCell   *cell;
+	dlist_iter	iter;
 	int			n = 0;
 	uint64		rows;
 	SPITupleTable *table;
 
-	foreach(cell, calls)
-		ids[n++] = Int64GetDatum(((Call *) lfirst(cell))->image);
+	dlist_foreach(iter, &loop->calls[CALL_CLAIMED])
+		ids[n++] = Int64GetDatum(dlist_container(Call, node, iter.cur)->image);
 	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
 												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 	values[1] = Int64GetDatum(Max(room(loop), 1));
@@ -268,12 +267,12 @@ pictures_read(Loop *loop, List *calls)
 	table = SPI_tuptable;
 	for (uint64 i = 0; i < rows; i++)
 	{
-		RowArgument argument = {calls, table->vals[i], table->tupdesc};
+		RowArgument argument = {table->vals[i], table->tupdesc};
 
 		if (loop->careful)
 			read_row_carefully(loop, &argument);
 		else
 			read_row_of(loop, &argument);
-		loop_serve(loop);
+		dispatch_serve(loop);
 	}
 }

@@ -84,7 +84,7 @@ announce(Loop *loop, const Span *span)
 		(void) posix_fadvise(fd, offset + (off_t) done * BLCKSZ,
 							 (off_t) Min(span->n - done, BLOCKS_AT_ONCE) * BLCKSZ,
 							 POSIX_FADV_WILLNEED);
-		loop_serve(loop);
+		dispatch_serve(loop);
 	}
 	CloseTransientFile(fd);
 }
@@ -225,7 +225,7 @@ announce_rows(Loop *loop, SPITupleTable *table, uint64 n)
 		loop->ahead_end.visible_at =
 			DatumGetTimestampTz(SPI_getbinval(row, table->tupdesc, 1, &isnull));
 		loop->ahead_end.image = image;
-		loop_serve(loop);
+		dispatch_serve(loop);
 	}
 	if (toast.table != NULL)
 	{

@@ -44,12 +44,12 @@ is_this_calls(const Call *call)
 }
 
 static void
-renew_list(Loop *loop, dlist_head *list, bool to_be_sent)
+renew_state(Loop *loop, CallState state, bool to_be_sent)
 {
 	dlist_mutable_iter iter;
 	TimestampTz now = GetCurrentTimestamp();
 
-	dlist_foreach_modify(iter, list)
+	dlist_foreach_modify(iter, &loop->calls[state])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 		int64		timeout = call->server == NULL ? 0 : call->server->options->request_timeout;
@@ -62,8 +62,6 @@ renew_list(Loop *loop, dlist_head *list, bool to_be_sent)
 		if (to_be_sent && call->server != NULL && !is_this_calls(call))
 		{
 			/* another call's by now: the request is not made */
-			call->server->unsent--;
-			dlist_delete(&call->node);
 			call_free(loop, call);
 		}
 	}
@@ -72,17 +70,17 @@ renew_list(Loop *loop, dlist_head *list, bool to_be_sent)
 static void
 renew_work(Loop *loop, void *arg)
 {
-	renew_list(loop, &loop->hashed, true);
-	renew_list(loop, &loop->ready, true);
-	renew_list(loop, &loop->finished, false);
+	renew_state(loop, CALL_HASHED, true);
+	renew_state(loop, CALL_READY, true);
+	renew_state(loop, CALL_FINISHED, false);
 }
 
 static void
-take_renewed(dlist_head *list, bool committed)
+take_renewed(Loop *loop, CallState state, bool committed)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, list)
+	dlist_foreach(iter, &loop->calls[state])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -110,7 +108,7 @@ renew_leases(Loop *loop)
 	}
 	loop->renewal_postponed = !done;
 	tx_commit(loop);
-	take_renewed(&loop->hashed, done);
-	take_renewed(&loop->ready, done);
-	take_renewed(&loop->finished, done);
+	take_renewed(loop, CALL_HASHED, done);
+	take_renewed(loop, CALL_READY, done);
+	take_renewed(loop, CALL_FINISHED, done);
 }

@@ -135,16 +135,6 @@ read_options(Loop *loop, void *arg)
 	MemoryContextSwitchTo(old);
 }
 
-void
-server_read_release(ServerRead *read)
-{
-	if (--read->users > 0)
-		return;
-	if (read->key != NULL)
-		explicit_bzero(read->key, strlen(read->key));
-	MemoryContextDelete(read->context);
-}
-
 /* A key that may not be used is its server's pause. */
 static void
 take_key(Loop *loop, ServerState *server)

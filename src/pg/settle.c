@@ -426,7 +426,7 @@ settle_batch(Loop *loop, void *arg)
 	for (int i = 0; i < batch->n_calls; i++)
 	{
 		settle_call(batch, batch->calls[i]);
-		loop_serve(loop);
+		dispatch_serve(loop);
 	}
 	settle_usage(batch);
 	server_record_pauses(loop);
@@ -437,10 +437,7 @@ static void
 forget_batch(Loop *loop, Batch *batch)
 {
 	for (int i = 0; i < batch->n_calls; i++)
-	{
-		dlist_delete(&batch->calls[i]->node);
 		call_free(loop, batch->calls[i]);
-	}
 	loop->accepted += batch->accepted;
 	loop->failed += batch->failed;
 	/* retries may be due at once */
@@ -524,7 +521,7 @@ gather_those(Loop *loop, Batch *batch, bool postponed)
 	dlist_iter	iter;
 
 	batch->n_calls = 0;
-	dlist_foreach(iter, &loop->finished)
+	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -554,7 +551,7 @@ gather(Loop *loop, Batch *batch)
 	loop->postponed_next = batch->n_calls > 0 && batch->calls[0]->settle_delay == 0;
 }
 
-bool
+Step
 settle_finished(Loop *loop)
 {
 	Batch		batch;
@@ -562,20 +559,17 @@ settle_finished(Loop *loop)
 
 	gather(loop, &batch);
 	if (batch.n_calls == 0)
-		return false;
+		return STEP_NOTHING;
 	if (!tx_begin(loop, "llava_zh: settling replies"))
-	{
-		loop_extension_is_gone(loop);
-		return false;
-	}
+		return STEP_GONE;
 	if (settle_together(loop, &batch, &error))
-		return true;
+		return STEP_DONE;
 	if (batch.n_calls == 1 || tx_error_passes(error))
 		keep_batch(&batch, error);
 	else
 		settle_singly(loop, &batch);
 	FreeErrorData(error);
-	return true;
+	return STEP_DONE;
 }
 
 /* All that has not failed by itself is to be settled now; false: there is none. */
@@ -585,7 +579,7 @@ hurry(Loop *loop, bool first)
 	bool		any = false;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->finished)
+	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -598,10 +592,16 @@ hurry(Loop *loop, bool first)
 }
 
 /* A batch that fails is put off, and tried again by halves, so this ends. */
-void
+Step
 settle_all(Loop *loop)
 {
-	for (bool first = true; hurry(loop, first); first = false)
-		while (settle_finished(loop))
-			;
+	Step		step = STEP_NOTHING;
+
+	for (bool first = true; step != STEP_GONE && hurry(loop, first); first = false)
+	{
+		do
+			step = settle_finished(loop);
+		while (step == STEP_DONE);
+	}
+	return step;
 }

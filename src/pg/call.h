@@ -1,0 +1,137 @@
+/*
+ * call.h
+ *	  One claimed row on its way: the Call, its state, and the counters that follow
+ *	  from it.
+ *
+ * Every call of a loop is in exactly one of the loop's lists, the one of its state.
+ * call_new, call_move, call_set_server and call_free are the only places that change
+ * a list, a state, or a counter of calls (Loop.held; ServerState's calls, unsent and
+ * in_flight).
+ */
+#ifndef LLAVA_CALL_H
+#define LLAVA_CALL_H
+
+#include "lib/ilist.h"
+#include "llava_zh.h"
+
+struct Loop;
+struct ServerRead;
+struct ServerState;
+
+/* Replies wait so long to be settled together. */
+#define SETTLE_GATHER_MS 10
+
+/* In the order in which calls go through them; any may lead to CALL_FINISHED. */
+typedef enum CallState
+{
+	CALL_CLAIMED,				/* the claim has not committed */
+	CALL_PREPARING,				/* its job is in the image pool */
+	CALL_HASHED,				/* prepared, to be compared with other
+								 * pictures */
+	CALL_READY,					/* prepared, to be sent */
+	CALL_SENT,					/* in flight */
+	CALL_FINISHED				/* to be settled */
+} CallState;
+
+#define CALL_STATES (CALL_FINISHED + 1)
+
+/* Newest tasks of one look; shared by the calls that were claimed under them. */
+typedef struct TaskSet
+{
+	MemoryContext context;
+	List	   *tasks;
+	int			users;			/* calls, and the loop itself */
+} TaskSet;
+
+/* What was wrong with the replies about an image and task so far. */
+typedef struct Rejects
+{
+	bool		looped;
+	bool		cut;
+	bool		refused;
+} Rejects;
+
+typedef struct Call
+{
+	dlist_node	node;
+	CallState	state;
+	int64		image;
+	int64		id;				/* llava_pending.call */
+	int			attempts;		/* this one included */
+	int			variation;
+	Rejects		rejects;		/* before this one */
+	char	   *refused_by;		/* server, palloc'd in the loop's context; or
+								 * NULL */
+	VlmSampling sampling;		/* but for the seed */
+	TimestampTz lease_until;
+	TimestampTz renewed_until;	/* in a transaction under way; 0: not */
+	XLogRecPtr	claimed_at;		/* not sent before the log is flushed up to
+								 * there */
+	TaskSet    *set;
+	LlavaTask  *task;
+	struct ServerState *server; /* to be asked, or asked; NULL: none */
+	struct ServerRead *sent_under;	/* NULL: not sent yet */
+	ImageInfo	facts;			/* sides, as the row has them; 0: unknown */
+	LongImages	long_policy;	/* the row's own */
+	bool		released;		/* not to be parked again */
+	int			failed_looks;	/* for copies: 1 with others, 2 by itself */
+	LongImages	long_done;		/* LONG_AS_TASK: the picture is not long */
+	ImageJob   *job;			/* with the bytes, until they are sent */
+	int			sent_width;
+	int			sent_height;
+	int			pixel_factor;	/* what it was fitted to */
+	int64		min_pixels;
+	int64		max_pixels;
+	int64		image_tokens;	/* forecast */
+	int64		tokens;			/* forecast: image, prompt and reply */
+	int64		seed;
+	int64		bytes;			/* counted in the loop's */
+	bool		no_room;		/* the picture did not fit into memory now */
+	bool		sent;
+	int			wait_ms;		/* before it is claimed again, where not sent */
+	double		cost;			/* of its answer */
+
+	/* how it ended: an image fault found here, or a response */
+	const char *fault;			/* static; NULL: see outcome */
+	char	   *fault_detail;	/* palloc'd in the loop's context */
+	VlmResponse response;
+	VlmOutcome	outcome;
+	VlmEnvelope envelope;
+	ReplyResult result;			/* with VLM_DONE */
+	TimestampTz settle_at;		/* not later, or after a settle that failed
+								 * not before */
+	int			settle_delay;	/* ms, after a settle that failed; 0: none
+								 * did, and the log has told of none */
+	int			settle_with;	/* at most so many together then */
+} Call;
+
+/* A call in CALL_CLAIMED, under the loop's newest tasks; zeros but for that. */
+extern Call *call_new(struct Loop *loop);
+
+/* To the end of another list, or of its own. */
+extern void call_move(struct Loop *loop, Call *call, CallState state);
+
+/* Which server the call is for from now on. */
+extern void call_set_server(Call *call, struct ServerState *server);
+
+/* Whatever its state is. */
+extern void call_free(struct Loop *loop, Call *call);
+
+/* Bytes of its picture in memory, which the loop adds up. */
+extern void call_set_bytes(struct Loop *loop, Call *call, int64 bytes);
+
+/* The first three arguments of every statement that is fenced by the call. */
+extern void call_fence(const Call *call, Datum *values);
+
+/* By one of its users. */
+extern void taskset_release(TaskSet *set);
+extern void server_read_release(struct ServerRead *read);
+
+#ifdef USE_ASSERT_CHECKING
+/* The counters are what the lists say. */
+extern void calls_check(const struct Loop *loop);
+#else
+#define calls_check(loop) ((void) 0)
+#endif
+
+#endif							/* LLAVA_CALL_H */
