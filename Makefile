@@ -1,16 +1,22 @@
 # llava_zh.  make help says what there is.
 EXTENSION = llava_zh
 MODULE_big = llava_zh
-EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" llava_zh.control)
+# Where the sources are: here, or elsewhere for make -f SOURCES/Makefile VPATH=SOURCES.
+TOP := $(if $(VPATH),$(VPATH),.)
+sources = $(patsubst $(TOP)/%,%,$(wildcard $(1:%=$(TOP)/%)))
+EXTVERSION := $(shell sed -n "s/^default_version = '\(.*\)'/\1/p" $(TOP)/llava_zh.control)
 JOINED_SCRIPT = build/llava_zh--$(EXTVERSION).sql
-DATA = $(wildcard sql/llava_zh--*.sql)
+DATA = $(call sources,sql/llava_zh--*.sql)
 DATA_built = $(JOINED_SCRIPT)
 # The install script of the version that is open, part by part; a part needs those before it.
 PARTS = head server task image queue ledger dataset stats ask export manifest page card jsonl
-PART_FILES = $(PARTS:%=sql/parts/%.sql)
-PURE_SOURCES = $(wildcard src/image/*.c src/vlm/*.c src/reply/*.c)
-PG_SOURCES = $(wildcard src/*.c src/pg/*.c)
+PART_FILES = $(PARTS:%=$(TOP)/sql/parts/%.sql)
+PURE_SOURCES = $(call sources,src/image/*.c src/vlm/*.c src/reply/*.c)
+PG_SOURCES = $(call sources,src/*.c src/pg/*.c)
 OBJS = $(PURE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
+ifdef VPATH
+$(shell mkdir -p $(sort $(dir $(OBJS))))
+endif
 
 LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES))
@@ -22,7 +28,7 @@ PG_CFLAGS = $(if $(WERROR),-Wextra -Wno-unused-parameter -Wno-sign-compare -Werr
 SHLIB_LINK = $(LIBRARY_LIBS)
 
 # Regression tests run in a throwaway server of their own, with preloading.
-REGRESS = $(patsubst sql/%.sql,%,$(filter-out sql/llava_zh--%,$(wildcard sql/*.sql)))
+REGRESS = $(patsubst sql/%.sql,%,$(filter-out sql/llava_zh--%,$(call sources,sql/*.sql)))
 REGRESS_OPTS = --temp-instance=tmp_regress --temp-config=$(srcdir)/test/regress.conf \
 	--encoding=UTF8 --no-locale --load-extension=llava_zh
 ISOLATION = same_bytes
@@ -39,10 +45,10 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # pgxs compiles headers' users only when the source changes
-$(OBJS): $(wildcard src/*.h src/*/*.h)
+$(OBJS): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h)
 
 # In a part, @.name stands for @extschema@.name.
-$(JOINED_SCRIPT): $(PART_FILES) llava_zh.control Makefile
+$(JOINED_SCRIPT): $(PART_FILES) $(TOP)/llava_zh.control $(TOP)/Makefile
 	@mkdir -p $(@D)
 	@set -e; for part in $(PART_FILES); do sed 's/@\./@extschema@./g' $$part; echo; done >$@.new
 	@mv $@.new $@
@@ -64,6 +70,6 @@ screenshot:
 help:
 	@sed -n 's/^## /make /p' $(firstword $(MAKEFILE_LIST))
 
-include test/rooms.mk
+include $(TOP)/test/rooms.mk
 
 .PHONY: help soak rehearsal screenshot

@@ -36,7 +36,7 @@ COPY (SELECT llava_export('llava')) TO PROGRAM 'cat > llava_zh_export.jsonl' (FO
 CREATE TABLE loaded (doc jsonb);
 COPY loaded FROM PROGRAM 'cat llava_zh_export.jsonl' (FORMAT jsonl);
 COPY exported FROM PROGRAM 'cat llava_zh_export.jsonl' (FORMAT jsonl);
-COPY (SELECT) TO PROGRAM 'rm llava_zh_export.jsonl';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; rm llava_zh_export.jsonl';
 SELECT count(*) AS lines, bool_and(doc::text = line) AS spelt_as_jsonb
 FROM (SELECT doc, row_number() OVER () AS n FROM loaded) AS l
 JOIN (SELECT line, row_number() OVER () AS n FROM exported) AS e USING (n);

@@ -130,6 +130,9 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_worker WITH (security_invoker = tr
 -- Samples (sql/parts/dataset.sql)
 --
 
+-- The worker summarises.
+ALTER INDEX @extschema@.llava_conversation_created RESET (autosummarize);
+
 CREATE FUNCTION @extschema@.llava_conversation_lengths() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_conversation_lengths() FROM PUBLIC;

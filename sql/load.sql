@@ -5,7 +5,7 @@ CREATE EXTENSION llava_zh;
 RESET client_min_messages;
 
 -- below the data directory, where the server may surely write
-COPY (SELECT) TO PROGRAM 'mkdir -p llava_zh_load/b/deep llava_zh_load/empty';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; mkdir -p llava_zh_load/b/deep llava_zh_load/empty';
 \set a '\'\\x89504e470d0a1a0a0000000d4948445200000040000000300800000000842023c3000000264944415478daedcc311100000800a18f6e7443b87910806a4e120804028140201008045f8305cf39d04c6a5176770000000049454e44ae426082\''
 \set b '\'\\x89504e470d0a1a0a0000000d4948445200000040000000300800000000842023c3000000274944415478daedcc411100000803a0d9dce80be1cf830024b327110804028140201008045f8302f980d07c9caa39190000000049454e44ae426082\''
 SELECT count(lo_from_bytea(id, bytes)) AS made FROM (VALUES
@@ -14,7 +14,7 @@ SELECT count(lo_from_bytea(id, bytes)) AS made FROM (VALUES
 SELECT sum(lo_export(id::oid, 'llava_zh_load/' || path)) AS written FROM (VALUES
 	(770001, 'z.png'), (770002, 'b/deep/街景.png'), (770003, 'b/same.png'), (770004, 'a.txt'),
 	(770005, 'b/empty.png'), (770006, 'large.png')) AS file (id, path);
-COPY (SELECT) TO PROGRAM 'cd llava_zh_load && ln -s ../PG_VERSION link.png && ln -s ../base linked && mkfifo pipe.png';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; cd llava_zh_load && ln -s ../PG_VERSION link.png && ln -s ../base linked && mkfifo pipe.png';
 SELECT current_setting('data_directory') || '/llava_zh_load' AS directory \gset
 
 -- in the order of the paths' bytes; links and fifos are passed over
@@ -44,7 +44,7 @@ CALL llava_load(:'directory', 'detail', batch => 1);
 SELECT path, task FROM llava_image WHERE task IS NOT NULL ORDER BY path COLLATE "C";
 
 -- what cannot be read is a warning
-COPY (SELECT) TO PROGRAM 'chmod 0 llava_zh_load/b/deep llava_zh_load/a.txt';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; chmod 0 llava_zh_load/b/deep llava_zh_load/a.txt';
 DELETE FROM llava_image;
 \set VERBOSITY sqlstate
 CALL llava_load(:'directory');
@@ -88,4 +88,4 @@ SELECT path FROM llava_image ORDER BY id;
 DROP OWNED BY regress_llava_loader;
 DROP ROLE regress_llava_loader;
 DROP FUNCTION stop();
-COPY (SELECT) TO PROGRAM 'chmod 700 llava_zh_load/b/deep && rm -r llava_zh_load';
+COPY (SELECT) TO PROGRAM 'cat >/dev/null; chmod 700 llava_zh_load/b/deep && rm -r llava_zh_load';

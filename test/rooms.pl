@@ -102,7 +102,7 @@ exit((@ARGV && $ARGV[0] eq '--strict' && ($up || @circle)) ? 1 : 0);
 
 __DATA__
 run worker launcher drain generate update slots
-queue loop claim pictures read_ahead duplicates servers dispatch settle renew rejects call in_the_way
+queue loop summarise claim pictures read_ahead duplicates servers dispatch settle renew rejects call in_the_way
 export export export_choice export_line export_name export_rules export_images image_folder lines_sha256 manifest template page_text card_text
 ledger conversation reparse
 intake intake image_update load load_files load_store enqueue forget given lengths blockers constraints

@@ -18,7 +18,7 @@ CREATE TABLE @.llava_conversation (
 );
 CREATE INDEX llava_conversation_task ON @.llava_conversation (task);
 CREATE INDEX llava_conversation_created ON @.llava_conversation
-	USING brin (created_at) WITH (pages_per_range = 16, autosummarize = on);
+	USING brin (created_at) WITH (pages_per_range = 16);	-- summarised by the worker
 COMMENT ON TABLE @.llava_conversation IS
 	'the accepted samples: [{"from": "human", "value": ...}, {"from": "gpt", ...}, ...] without <image>';
 COMMENT ON COLUMN @.llava_conversation.keep IS

@@ -133,6 +133,8 @@ drain(Loop *loop, TimestampTz end)
 		}
 		loop_turn(loop, left == 0 ? MAX_WAIT_MS : Min(left, MAX_WAIT_MS));
 	}
+	if (summarise_due(loop) != DT_NOEND)
+		summarise(loop);
 	report_pauses(loop);
 	ereport(NOTICE,
 			(errmsg("llava_drain: " UINT64_FORMAT " samples, " UINT64_FORMAT " failed",

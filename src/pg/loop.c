@@ -168,6 +168,8 @@ time_to_wait(Loop *loop, long max_ms, long pace_ms)
 		wait = Min(wait, ms_until(loop->look_hashed_at));
 	if (loop->held > 0)
 		wait = Min(wait, RENEW_CHECK_MS);
+	if (summarise_due(loop) != DT_NOEND)
+		wait = Min(wait, ms_until(summarise_due(loop)));
 	return wait;
 }
 
@@ -214,6 +216,9 @@ loop_turn(Loop *loop, long max_ms)
 		loop->renew_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RENEW_CHECK_MS);
 		pace_ms = dispatch_ready(loop);
 	}
+
+	if (GetCurrentTimestamp() >= summarise_due(loop))
+		summarise(loop);
 
 	woken = transport_wait(image_pool_fd(loop->images), time_to_wait(loop, max_ms, pace_ms));
 	take_queued(loop, woken);

@@ -139,6 +139,8 @@ typedef struct Loop
 								 * nothing */
 	uint64		accepted;		/* counters for llava_drain's report */
 	uint64		failed;
+	uint64		summarised;		/* accepted, as of summarised_at */
+	TimestampTz summarised_at;
 } Loop;
 
 /* ---- tx.c ---- */
@@ -340,6 +342,12 @@ extern char *settle_clean_text(const char *text);
 /* ---- renew.c ---- */
 
 extern void renew_leases(Loop *loop);	/* a transaction of its own */
+
+/* ---- summarise.c ---- */
+
+/* The index over the times of samples follows what is written; a transaction of its own. */
+extern TimestampTz summarise_due(const Loop *loop);
+extern void summarise(Loop *loop);
 
 /* ---- stop.c ---- */
 
