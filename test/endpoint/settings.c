@@ -11,6 +11,7 @@
 #include <strings.h>
 
 #include "journal.h"
+#include "recorded.h"
 
 Settings	settings = {.threads = 2,.reply_bytes = 1024,.seed = 1};
 
@@ -26,6 +27,7 @@ static const char usage[] =
 "  --port N            0, the default: a free one, told by the first line on stdout\n"
 "  --journal FILE      append a JSON line when a request arrived, was answered, is done\n"
 "  --until-eof         exit when standard input ends (SIGTERM and SIGINT always do)\n"
+"  --answers FILE      JSON lines with status, headers and body, for the fault \"answer\"\n"
 "  --threads N         decoding threads (2)\n"
 "  --count-only        look at no request, answer all with the same reply: fast\n"
 "  --reply-bytes N     the size of that reply (1024)\n"
@@ -61,6 +63,7 @@ enum
 	OPTION_PORT,
 	OPTION_JOURNAL,
 	OPTION_UNTIL_EOF,
+	OPTION_ANSWERS,
 	OPTION_THREADS,
 	OPTION_COUNT_ONLY,
 	OPTION_REPLY_BYTES,
@@ -73,6 +76,7 @@ static const struct option options[] = {
 	{"port", required_argument, NULL, OPTION_PORT},
 	{"journal", required_argument, NULL, OPTION_JOURNAL},
 	{"until-eof", no_argument, NULL, OPTION_UNTIL_EOF},
+	{"answers", required_argument, NULL, OPTION_ANSWERS},
 	{"threads", required_argument, NULL, OPTION_THREADS},
 	{"count-only", no_argument, NULL, OPTION_COUNT_ONLY},
 	{"reply-bytes", required_argument, NULL, OPTION_REPLY_BYTES},
@@ -274,6 +278,9 @@ take_option(int option, const char *name, const char *value)
 			break;
 		case OPTION_UNTIL_EOF:
 			settings.until_eof = true;
+			break;
+		case OPTION_ANSWERS:
+			recorded_load(value);
 			break;
 		case OPTION_THREADS:
 			settings.threads = number_or_die(name, value, 1, 256);

@@ -1,6 +1,8 @@
 # Workers are killed and terminated, the whole server is killed, at moments that the
-# requests choose, while the endpoint fails in all its ways: nothing is lost, nothing
-# stored twice, and every request the endpoint saw is accounted for.
+# requests choose, while the endpoint fails in all its ways, and in a provider's own
+# words, another provider's each round: nothing is lost, nothing stored twice, every
+# request the endpoint saw is accounted for, and every row is a sample or failed for what
+# the provider said of its picture.
 #
 # LLAVA_SOAK: rounds (20); every tenth kills the whole server.
 use strict;
@@ -9,6 +11,7 @@ use lib 'test/perl';
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
 use PostgreSQL::Test::Utils;
+use JSON::PP;
 use Test::More;
 
 my $rounds = $ENV{LLAVA_SOAK} // 20;
@@ -18,10 +21,35 @@ note "seed $seed";
 
 # one request in five, in all ways the endpoint knows but the one that waits for a word of ours
 my ($listed) = `${\ LlavaZh::Endpoint::program()} --help` =~ /^Faults by name(.*)/ms;
-my @faults = grep { $_ ne 'hold' } $listed =~ /^  ([a-z0-9-]+) /mg;
+my @faults = grep { !/^(?:hold|answer)$/ } $listed =~ /^  ([a-z0-9-]+) /mg;
 cmp_ok(scalar @faults, '>', 120, scalar @faults . ' kinds of faults');
 my $faults = join ',', map { sprintf '%s=%.5f', $_, 0.2 / @faults } @faults;
-my $endpoint = LlavaZh::Endpoint->new(latency => '20-200', faults => $faults, seed => $seed);
+
+# answers of providers, each with what must become of it
+my $answers = PostgreSQL::Test::Utils::tempdir() . "/answers.jsonl";
+my @answers = grep { defined $_->{body} && !grep { /^(?:Transfer|Content)-Encoding/i } @{ $_->{headers} } }
+  map { JSON::PP->new->utf8->decode($_) } map { split /\n/, slurp_file("test/unit/$_.jsonl") } qw(servers servers_more);
+append_to_file($answers, join '', map { JSON::PP->new->ascii->encode($_) . "\n" } @answers);
+my %provider = (
+	OpenRouter => qr/openrouter|sse_comment|comment_|choice_error|200_error|flagged403|error_none_in_choice|y_openrouter/,
+	DashScope => qr/dash|_tpm|content_parts|think_|fin_sensitive/,
+	Zhipu => qr/zhipu|sensitive|network_error|zh\d*$|f_zh|y_zh/,
+	SiliconFlow => qr/_sf|sf_|reasoning_content|think_null|t_sf/,
+	Gemini => qr/gemini|SAFETY|MAX_TOKENS|STOP|BLOCK|PROHIBITED|RECITATION|SPII|MALFORMED|t_list/,
+	vLLM => qr/vllm|abort|stop_sequence|fin_stop|x_str|i_vllm|refusal_|usage_null/,
+	'llama.cpp' => qr/llamacpp|no_encoder|usage_zero|eos|t_loading|i_ollama|fin_length/,
+	'one-api' => qr/oneapi|gateway|litellm|in_data|usage_strings|g_200|x_aihubmix|m_zh/);
+
+# a provider's answers to one request in five, or all that the endpoint knows
+sub choose_provider
+{
+	my $name = (sort keys %provider, 'none')[ int rand keys(%provider) + 1 ];
+	return $faults if $name eq 'none';
+	my @own = grep { $answers[ $_ - 1 ]{name} =~ $provider{$name} } 1 .. @answers;
+	return join ',', map { sprintf 'answer-%d=%.5f', $_, 0.2 / @own } @own;
+}
+
+my $endpoint = LlavaZh::Endpoint->new(latency => '20-200', faults => $faults, seed => $seed, answers => $answers);
 my $node = LlavaZh::Cluster->new('soak', conf => "llava_zh.workers = 2\nllava_zh.max_attempts = 8\nllava_zh.retry_delay_max = '200ms'\n");
 $node->create_server('sim', $endpoint->url, "max_in_flight '16', request_timeout '3s'");
 my $images = 0;
@@ -48,6 +76,7 @@ sub kill_worker
 
 for my $round (1 .. $rounds)
 {
+	$endpoint->control(faults => choose_provider());
 	my $moment = $endpoint->stats->{requests} + 1 + int rand 30;
 	feed();
 	$endpoint->wait_for(requests => $moment) // die "round $round: the requests stopped";
@@ -79,7 +108,33 @@ is($counts, "$images|0|0", 'every image is a sample or failed with a reason, non
 note $node->safe_psql('postgres', "SELECT 'failed: ' || failure || ' ' || count(*) FROM llava_pending GROUP BY failure");
 
 my %asked;
-$asked{ $_->{request_id} }++ for $endpoint->requests;
+my %said;
+for my $request ($endpoint->requests)
+{
+	$asked{ $request->{request_id} }++;
+	$said{ $request->{request_id} } = $answers[ $1 - 1 ] if ($request->{fault} // '') =~ /^answer-(\d+)$/;
+}
+
+# the last request about each failed picture: what a provider answered it
+my %reason = (
+	content_filter => qr/^content_filter$/,
+	bad_image => qr/^bad_image$/,
+	'content_filter or retry' => qr/^content_filter$/);
+my ($judged, @wrong) = (0);
+for (split /\n/, $node->safe_psql('postgres', 'SELECT call, failure FROM llava_pending WHERE failure IS NOT NULL'))
+{
+	my ($call, $failure) = split /\|/;
+	my $answer = $said{$call} // next;
+	$judged++;
+	my $wanted = $reason{ $answer->{expect} };
+	# what is asked again fails at last by the last verdict, or as an outage's request
+	push @wrong, "$answer->{name} ($answer->{expect}): $failure"
+	  if defined $wanted ? $failure !~ $wanted : $failure =~ /^(?:content_filter|bad_image)$/;
+	push @wrong, "$answer->{name} ($answer->{expect}): $failure" if $answer->{expect} =~ /^(?:pause|throttle|busy)/;
+}
+cmp_ok($judged, '>', $rounds / 10, "$judged rows failed by what a provider said");
+is(join("\n", @wrong), '', 'each for the right reason');
+
 is(join(' ', grep { $asked{$_} > 1 } keys %asked), '', 'no call id reached the endpoint twice');
 
 my %known = map { $_ => 1 } split /\n/,
