@@ -111,4 +111,4 @@ server options url access pause limits counters stat_sql
 task task task_rows task_draw shipped long_images
 jsonl copy_jsonl copy_file jsonl_line json_scan
 db config extension sql rows tx bind cursors own_lock trust trust_relation trust_code trust_triggers trust_foreign_keys trust_sql activity
-process transport shared flush meter stop
+process transport shared postponed flush meter stop

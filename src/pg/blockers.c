@@ -260,8 +260,8 @@ tell(const char *function, int timeout)
 			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 			 errmsg("%s waited %d ms for a lock and gave up", function, timeout),
 			 errdetail_internal("%s", who[0] != '\0' ? who : "Whoever held it has let go meanwhile."),
-			 errhint("While it waits, writers wait behind it. SELECT pg_terminate_backend(pid) ends a session that is in the way; "
-					 "ALTER ROLE ... SET idle_in_transaction_session_timeout = '1min' ends those that forgot their COMMIT. "
+			 errhint("While it waits, writers wait behind it. SELECT pg_terminate_backend(pid) ends a session that is in the way (pg_signal_backend may); "
+					 "ALTER ROLE ... SET idle_in_transaction_session_timeout = '1min' ends those that forgot their COMMIT, unless they change it. "
 					 "How long is waited is lock_timeout, %s if that is 0.", DEFAULT_TIMEOUT)));
 }
 

@@ -14,6 +14,7 @@
 #include "loop.h"
 #include "trust.h"
 #include "miscadmin.h"
+#include "postponed.h"
 #include "rows.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -408,25 +409,8 @@ static void
 claim_succeeded(Loop *loop)
 {
 	loop->careful = false;
-	if (loop->claim_postponed == NULL)
-		return;
-	ereport(LOG, (errmsg("llava_zh: claims go on")));
-	pfree(loop->claim_postponed);
-	loop->claim_postponed = NULL;
-}
-
-/* Once for each reason. */
-static void
-log_postponed(Loop *loop, const ErrorData *error)
-{
-	if (loop->claim_postponed != NULL && strcmp(loop->claim_postponed, error->message) == 0)
-		return;
-	ereport(LOG,
-			(errmsg("llava_zh: claims postponed: %s", error->message),
-			 error->hint == NULL ? 0 : errhint("%s", error->hint)));
-	if (loop->claim_postponed != NULL)
-		pfree(loop->claim_postponed);
-	loop->claim_postponed = MemoryContextStrdup(loop->context, error->message);
+	if (postponed_done(POSTPONED_CLAIM))
+		ereport(LOG, (errmsg("llava_zh: claims go on")));
 }
 
 /*
@@ -441,7 +425,11 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 
 	if (!passes && loop->careful && loop->in_procedure)
 		ReThrowError(error);
-	log_postponed(loop, error);
+	/* once for each reason */
+	if (postponed_note(POSTPONED_CLAIM, error))
+		ereport(LOG,
+				(errmsg("llava_zh: claims postponed: %s", error->message),
+				 error->hint == NULL ? 0 : errhint("%s", error->hint)));
 	FreeErrorData(error);
 	if (passes || !loop->careful)
 		claim_reset_cursor(loop, cursor);

@@ -7,6 +7,7 @@
 
 #include "loop.h"
 #include "miscadmin.h"
+#include "postponed.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -71,6 +72,7 @@ loop_new(int holder, bool in_procedure)
 	threads = loop->images;
 	loop->pool = transport_pool(1);
 	servers_watch();
+	postponed_forget();
 	meter_begin();
 	return loop;
 }

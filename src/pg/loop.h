@@ -127,8 +127,6 @@ typedef struct Loop
 									 * opened: nothing is claimed */
 	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
 	TimestampTz settle_after;	/* no settle before, after an error */
-	char	   *claim_postponed;	/* why, as the log has said; NULL: it is
-									 * not */
 	bool		postponed_next; /* to be settled, before what is new */
 	bool		careful;		/* a claim failed: pictures are read one by
 								 * one */

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "postponed.h"
 #include "rows.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -432,6 +433,19 @@ settle_batch(Loop *loop, void *arg)
 	server_record_pauses(loop);
 }
 
+static bool
+any_postponed(const Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &loop->calls[CALL_FINISHED]))
+	{
+		if (dlist_container(Call, node, iter.cur)->settle_delay > 0)
+			return true;
+	}
+	return false;
+}
+
 /* After the commit: what was settled is forgotten. */
 static void
 forget_batch(Loop *loop, Batch *batch)
@@ -440,6 +454,8 @@ forget_batch(Loop *loop, Batch *batch)
 		call_free(loop, batch->calls[i]);
 	loop->accepted += batch->accepted;
 	loop->failed += batch->failed;
+	if (!any_postponed(loop))
+		(void) postponed_done(POSTPONED_SETTLE);
 	/* retries may be due at once */
 	loop->claim_at = 0;
 	loop->queue_dry = false;
@@ -466,6 +482,7 @@ keep_batch(Batch *batch, const ErrorData *error)
 		call->settle_with = Max(batch->n_calls / 2, 1);
 		call->settle_at = TimestampTzPlusMilliseconds(now, call->settle_delay);
 	}
+	(void) postponed_note(POSTPONED_SETTLE, error);
 	/* once a reply, however often it is tried */
 	if (n_new > 0)
 		ereport(LOG,

@@ -17,6 +17,7 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "pgstat.h"
+#include "postponed.h"
 #include "trust.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -343,7 +344,8 @@ tx_commit(Loop *loop)
 	{
 		CommitTransactionCommand();
 		pgstat_report_stat(false);
-		pgstat_report_activity(STATE_IDLE, in_the_way_activity(loop));
+		pgstat_report_activity(STATE_IDLE, in_the_way_activity(loop) != NULL ?
+							   in_the_way_activity(loop) : postponed_activity());
 	}
 	if (loop->in_procedure || !flush_is_shared() || XactLastCommitEnd == before)
 		return InvalidXLogRecPtr;

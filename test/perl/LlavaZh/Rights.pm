@@ -8,8 +8,8 @@ use PostgreSQL::Test::Utils;
 use Test::More;
 
 # Which views each role reads.
-my @READS_ALL = qw(reader operator publisher);
-my @READS_NONE = qw(caller feeder);
+my @READS_ALL = qw(reader operator publisher reviewer);
+my @READS_NONE = qw(caller feeder loader);
 my $WORDS = qr/^llava_stat_(?:length|opening|repeat)$/;
 
 sub roles

@@ -1,0 +1,58 @@
+/*
+ * postponed.c
+ *	  See postponed.h.
+ *
+ * A lock that could not be had is in_the_way.c's to explain.  What is noted here are all
+ * other errors, a missing privilege above all, which a person has to see to.
+ */
+#include "postgres.h"
+
+#include "postponed.h"
+
+#define WORKS (POSTPONED_SETTLE + 1)
+
+static const char *const names[WORKS] = {"claims", "settles"};
+
+/* "": it is not postponed. */
+static char messages[WORKS][256];
+
+bool
+postponed_note(Postponed work, const ErrorData *error)
+{
+	char		before[sizeof(messages[0])];
+
+	strlcpy(before, messages[work], sizeof(before));
+	strlcpy(messages[work], error->message, sizeof(messages[0]));
+	return strcmp(before, messages[work]) != 0;
+}
+
+bool
+postponed_done(Postponed work)
+{
+	bool		was = messages[work][0] != '\0';
+
+	messages[work][0] = '\0';
+	return was;
+}
+
+const char *
+postponed_activity(void)
+{
+	static char words[sizeof(messages[0]) + 64];
+
+	for (int work = 0; work < WORKS; work++)
+	{
+		if (messages[work][0] == '\0')
+			continue;
+		snprintf(words, sizeof(words), "llava_zh: %s postponed, as the owner of llava_pending: %s",
+				 names[work], messages[work]);
+		return words;
+	}
+	return NULL;
+}
+
+void
+postponed_forget(void)
+{
+	memset(messages, 0, sizeof(messages));
+}
