@@ -90,6 +90,14 @@ ALTER VIEW @extschema@.llava_duplicate SET (security_invoker = true);
 -- Queue (sql/parts/queue.sql)
 --
 
+ALTER TABLE @extschema@.llava_pending ADD COLUMN said bigint,
+	ADD COLUMN excused boolean NOT NULL DEFAULT false;
+CREATE INDEX llava_pending_said ON @extschema@.llava_pending (said, call) WHERE said IS NOT NULL;
+COMMENT ON COLUMN @extschema@.llava_pending.said IS
+	'a number for the server and the words that it failed for, digits and ids apart: those of one number go back together';
+COMMENT ON COLUMN @extschema@.llava_pending.excused IS
+	'it failed for a fault of its server and went back to the queue: the next failure stands';
+
 CREATE FUNCTION @extschema@.llava_untrusted(OUT "table" text, OUT object text, OUT owner text, OUT reason text,
 	OUT remedy text)
 	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME';

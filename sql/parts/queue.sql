@@ -16,6 +16,8 @@ CREATE TABLE @.llava_pending (
 	refused_by text,
 	failure text,
 	detail text,
+	said bigint,
+	excused boolean NOT NULL DEFAULT false,
 	PRIMARY KEY (image, task)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX llava_pending_visible ON @.llava_pending (visible_at, image, task)
@@ -24,6 +26,8 @@ CREATE INDEX llava_pending_visible ON @.llava_pending (visible_at, image, task)
 CREATE INDEX llava_pending_held ON @.llava_pending (task) WHERE holder IS NOT NULL;
 CREATE INDEX llava_pending_failed ON @.llava_pending (task, failure)
 	WHERE failure IS NOT NULL;
+-- what goes back when its server turns out to be to blame
+CREATE INDEX llava_pending_said ON @.llava_pending (said, call) WHERE said IS NOT NULL;
 COMMENT ON TABLE @.llava_pending IS
 	'the queue; a row leaves when its sample is settled, or rests with a failure';
 COMMENT ON COLUMN @.llava_pending.visible_at IS
@@ -38,6 +42,10 @@ COMMENT ON COLUMN @.llava_pending.refused_by IS
 	'the server that refused or filtered last: another one is asked if there is one';
 COMMENT ON COLUMN @.llava_pending.holder IS
 	'the worker slot (or minus the pid of a draining session) that holds the lease; NULL: nobody';
+COMMENT ON COLUMN @.llava_pending.said IS
+	'a number for the server and the words that it failed for, digits and ids apart: those of one number go back together';
+COMMENT ON COLUMN @.llava_pending.excused IS
+	'it failed for a fault of its server and went back to the queue: the next failure stands';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_pending', '');
 
 CREATE TABLE @.llava_interrupted (

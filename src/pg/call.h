@@ -88,6 +88,9 @@ typedef struct Call
 	int64		bytes;			/* counted in the loop's */
 	bool		no_room;		/* the picture did not fit into memory now */
 	bool		sent;
+	bool		excused;		/* the row went back once for its server's
+								 * fault */
+	bool		blameless;		/* its server was found to be to blame */
 	int			wait_ms;		/* before it is claimed again, where not sent */
 	double		cost;			/* of its answer */
 

@@ -164,13 +164,23 @@ read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 	call->sampling = rejects_sampling(&call->rejects, &call->task->sampling);
 }
 
-ArrayType *
-claim_unsettled(Loop *loop)
+/* bigint[] of the numbers that the list points to. */
+static ArrayType *
+id_array(const List *ids)
 {
-	List	   *ids = NIL;
-	Datum	   *values;
+	Datum	   *values = palloc(sizeof(Datum) * Max(list_length(ids), 1));
 	ListCell   *cell;
 	int			n = 0;
+
+	foreach(cell, ids)
+		values[n++] = Int64GetDatum(*(int64 *) lfirst(cell));
+	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
+static List *
+unsettled_ids(Loop *loop)
+{
+	List	   *ids = NIL;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
@@ -178,19 +188,44 @@ claim_unsettled(Loop *loop)
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
 		if (call->settle_delay > 0)
-			ids = lappend(ids, call);
+			ids = lappend(ids, &call->id);
 	}
-	values = palloc(sizeof(Datum) * Max(list_length(ids), 1));
-	foreach(cell, ids)
-		values[n++] = Int64GetDatum(((Call *) lfirst(cell))->id);
-	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	return ids;
 }
 
-/* The claim itself: calls without bytes, in CALL_CLAIMED.  How many. */
-static int
-claim(Loop *loop, ArrayType *tasks, int wanted)
+ArrayType *
+claim_unsettled(Loop *loop)
 {
-	Datum		values[8];
+	return id_array(unsettled_ids(loop));
+}
+
+/* Calls that paused the servers which are to be probed now: with other rows, if there are. */
+static List *
+guilty_ids(Loop *loop)
+{
+	List	   *ids = NIL;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers)
+	{
+		int64	   *id = palloc(sizeof(int64));
+
+		*id = server_not_to_probe_with(dlist_container(ServerState, node, iter.cur));
+		if (*id != 0)
+			ids = lappend(ids, id);
+	}
+	return ids;
+}
+
+/*
+ * The claim itself: calls without bytes, in CALL_CLAIMED.  How many.  passed_over: whose
+ * rows are left alone besides; excused: whether rows are taken that went back for their
+ * server's fault.
+ */
+static int
+claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool excused)
+{
+	Datum		values[9];
 	uint64		n;
 	int64		lease = longest_timeout(loop) + LEASE_MARGIN_MS;
 	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
@@ -203,7 +238,8 @@ claim(Loop *loop, ArrayType *tasks, int wanted)
 	values[5] = Int32GetDatum(loop->holder);
 	values[6] = rows_interval(lease);
 	/* their leases may have run out meanwhile */
-	values[7] = PointerGetDatum(claim_unsettled(loop));
+	values[7] = PointerGetDatum(id_array(list_concat(unsettled_ids(loop), passed_over)));
+	values[8] = BoolGetDatum(excused);
 	n = sql_run(SQL_CLAIM, values, NULL, 0);
 
 	for (uint64 i = 0; i < n; i++)
@@ -220,6 +256,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted)
 		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
 		call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
 		call->released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
+		call->excused = DatumGetBool(SPI_getbinval(row, desc, 10, &isnull));
 		read_rejects(loop, call, row, desc);
 		call->lease_until = lease_until;
 		call->seed = task_seed(call->image, name, call->variation);
@@ -352,6 +389,52 @@ plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, b
 	loop->claim_at = loop->next_due;
 }
 
+/*
+ * A server that is to blame for its words is probed with a row by chance: where it is the
+ * pictures after all, they are likely to lie side by side, and each of them would prolong
+ * the pause.
+ */
+static int
+claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
+{
+	Datum		values[2];
+	bool		isnull;
+	int			claimed;
+
+	values[0] = PointerGetDatum(tasks);
+	values[1] = PointerGetDatum(id_array(passed_over));
+	if (sql_run(SQL_ANY_DUE, values, NULL, 0) == 0)
+		return 0;
+	loop->cursor_visible_at =
+		DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	loop->cursor_image =
+		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+	loop->cursor_task[0] = '\0';
+	/* another process may have taken it meanwhile */
+	claimed = claim(loop, tasks, 1, passed_over, false);
+	claim_reset_cursor(loop, DT_NOBEGIN);
+	return claimed;
+}
+
+/*
+ * A paused server is not probed with the row that it was paused for, which may be to blame
+ * itself: unless that is all there is.
+ */
+static int
+claim_others_first(Loop *loop, ArrayType *tasks, int wanted)
+{
+	List	   *guilty = guilty_ids(loop);
+	bool		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
+	int			claimed = 0;
+
+	if (servers_probe_blamed(loop))
+		claimed = claim_any(loop, tasks, guilty);
+	if (claimed == 0)
+		claimed = claim(loop, tasks, wanted, guilty, true);
+	return claimed == 0 && full_pass && guilty != NIL ?
+		claim(loop, tasks, wanted, NIL, true) : claimed;
+}
+
 /* Looks at servers and tasks, and claims what there is room for. */
 static void
 look_and_claim(Loop *loop, void *arg)
@@ -370,7 +453,7 @@ look_and_claim(Loop *loop, void *arg)
 	if (wanted > 0)
 	{
 		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
-		claimed = claim(loop, tasks, wanted);
+		claimed = claim_others_first(loop, tasks, wanted);
 		if (claimed > 0)
 			pictures_read(loop);
 		if (claimed == wanted)

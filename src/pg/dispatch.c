@@ -411,7 +411,7 @@ server_is_failing(ServerState *server, Call *call)
 	outcome->counts &= probe;
 	/* what was in flight when it was paused says nothing new */
 	if (probe || pause.reason[0] == '\0')
-		server_pause(server, outcome->reason, outcome->detail, true);
+		server_pause(server, outcome->reason, outcome->detail, true, call->id);
 	return true;
 }
 
@@ -422,12 +422,17 @@ judge_server(ServerState *server, Call *call)
 	const VlmOutcome *outcome = &call->outcome;
 
 	if (outcome->action == VLM_PAUSE)
-		server_pause(server, outcome->reason, outcome->detail, outcome->probe);
-	else if ((outcome->action == VLM_RETRY || outcome->action == VLM_IMAGE_FAULT) &&
-			 server_is_failing(server, call))
+	{
+		server_pause(server, outcome->reason, outcome->detail, outcome->probe, call->id);
+		limits_owe(server->limits, outcome);
+	}
+	else if (blame_server(server, call) ||
+			 ((outcome->action == VLM_RETRY || outcome->action == VLM_IMAGE_FAULT) &&
+			  server_is_failing(server, call)))
 		return;
-	else if (outcome->action == VLM_RETRY || outcome->action == VLM_THROTTLE)
-		server_still_ill(server);
+	else if (outcome->action == VLM_RETRY || outcome->action == VLM_THROTTLE ||
+			 (outcome->action != VLM_DONE && limits_guilty(server->limits, 0)))
+		server_still_ill(server, call->id);
 	else
 		server_works(server);
 }

@@ -386,6 +386,8 @@ conversation_of(Asking *asking)
 	VlmEnvelope *envelope = &asking->envelope;
 	const char *reason;
 	const char *question = NULL;
+	const char *hint = "Asked again, the model draws another reply.";
+	char		switched[BLAME_HINT_SIZE];
 	int			rounds;
 
 	reply_parse(&asking->task->rules, envelope->content, envelope->content_size,
@@ -394,6 +396,11 @@ conversation_of(Asking *asking)
 	if (asking->result.reason == REPLY_NO_MEMORY)
 		out_of_memory();
 	reason = conversation_reason(envelope, &asking->result);
+	if (reason != NULL && strcmp(reason, "no_answer_thinking") == 0)
+	{
+		blame_thinking_hint(asking->server, switched, sizeof(switched));
+		hint = switched;
+	}
 	if (reason != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_EXCEPTION),
@@ -401,7 +408,7 @@ conversation_of(Asking *asking)
 						asking->server->name, reason),
 				 errdetail("The reply begins: %s",
 						   excerpt(envelope->content, envelope->content_size)),
-				 errhint("Asked again, the model draws another reply.")));
+				 errhint("%s", hint)));
 
 	/* the same picture gets the same question */
 	if (asking->task->kind == REPLY_DESCRIPTION)

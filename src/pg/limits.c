@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "failures.h"
 #include "limits.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
@@ -44,9 +45,6 @@ static const struct
 /* First pause before a server is probed; doubles up to llava_zh.retry_delay_max. */
 #define PROBE_DELAY_MS 1000
 
-/* So many pictures in a row that fail at their first attempt are not what is wrong. */
-#define FAILURES_IN_A_ROW 16
-
 struct Limits
 {
 	Oid			database;		/* InvalidOid: free */
@@ -62,8 +60,7 @@ struct Limits
 	Latch	   *waiting[MAX_WAITING];
 
 	Pause		pause;
-	int			failures;		/* at a first attempt, since an answer, of
-								 * those that may be the server's fault */
+	Failures	failures;
 	ServerCounters counters;
 };
 
@@ -470,6 +467,7 @@ limits_set_options(Limits *limits, const LlavaServer *options)
 					options->tokens_per_minute);
 	vlm_quota_limits(&limits->quota, options->max_requests, options->budget,
 					 options->input_price, options->output_price);
+	failures_ask(&limits->failures, options->url, options->model);
 	/* a larger limit may be just what somebody waits for */
 	wake_waiting(limits);
 	unlock();
@@ -674,9 +672,7 @@ limits_ended(Limits *limits, const VlmOutcome *outcome, int64 latency_ms, int64 
 	vlm_pace_ended(&limits->pace, outcome->action, latency_ms, retry_after_ms, forecast, usage,
 				   now_ms());
 	mine->in_flight--;
-	if (outcome->action == VLM_DONE || outcome->action == VLM_FILTERED ||
-		(outcome->action == VLM_IMAGE_FAULT && !outcome->probe))
-		limits->failures = 0;
+	failures_note_end(&limits->failures, outcome);
 	cost = vlm_quota_ended(&limits->quota, prompt_tokens, completion_tokens);
 	mine->unsettled_cost += cost;
 	counters_note_end(&limits->counters, outcome, latency_ms, prompt_tokens, completion_tokens);
@@ -692,11 +688,52 @@ limits_failing(Limits *limits, bool first_attempt)
 	bool		failing;
 
 	lock();
-	if (first_attempt && limits->failures < FAILURES_IN_A_ROW)
-		limits->failures++;
-	failing = limits->failures >= FAILURES_IN_A_ROW;
+	failing = failures_are_outage(&limits->failures, first_attempt);
 	unlock();
 	return failing;
+}
+
+bool
+limits_blame(Limits *limits, const VlmOutcome *outcome, bool first_attempt)
+{
+	bool		guilty;
+
+	lock();
+	guilty = failures_blame(&limits->failures, outcome, first_attempt);
+	unlock();
+	return guilty;
+}
+
+bool
+limits_guilty(Limits *limits, uint64 said)
+{
+	uint64		guilty;
+
+	lock();
+	guilty = limits->failures.guilty;
+	unlock();
+	return guilty != 0 && (said == 0 || said == guilty);
+}
+
+void
+limits_owe(Limits *limits, const VlmOutcome *outcome)
+{
+	lock();
+	failures_owe(&limits->failures, outcome);
+	unlock();
+}
+
+bool
+limits_owed(Limits *limits, uint64 *said, char *reason, Size room)
+{
+	bool		owed;
+
+	lock();
+	owed = failures_are_owed(&limits->failures);
+	*said = limits->failures.owed;
+	strlcpy(reason, limits->failures.owed_reason, room);
+	unlock();
+	return owed;
 }
 
 void
@@ -752,7 +789,7 @@ limits_pause_now(Limits *limits, Pause *pause)
 }
 
 bool
-limits_pause(Limits *limits, const char *reason, const char *detail, bool probe)
+limits_pause(Limits *limits, const char *reason, const char *detail, bool probe, int64 call)
 {
 	Pause	   *pause = &limits->pause;
 	int64		delay = PROBE_DELAY_MS;
@@ -771,6 +808,7 @@ limits_pause(Limits *limits, const char *reason, const char *detail, bool probe)
 		pause->probe_at = !probe ? DT_NOEND :
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), Min(delay, llava_retry_delay_max));
 		pause->prober = 0;
+		pause->call = call;
 		if (news)
 			pause->recorded = false;
 	}
@@ -788,6 +826,7 @@ limits_resume(Limits *limits)
 	if (was)
 	{
 		memset(&limits->pause, 0, sizeof(Pause));
+		failures_forgive(&limits->failures);
 		wake_waiting(limits);
 	}
 	unlock();

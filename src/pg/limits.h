@@ -23,6 +23,7 @@ typedef struct Pause
 	TimestampTz probe_at;		/* DT_NOEND: not by itself */
 	int			prober;			/* pid whose request may find out now; 0:
 								 * nobody's */
+	int64		call;			/* that found it out last; 0: none did */
 	bool		recorded;		/* llava_usage says so too */
 } Pause;
 
@@ -145,12 +146,16 @@ extern double limits_ended(Limits *limits, const VlmOutcome *outcome, int64 late
 /* The slot's request was given up, after it was sent or before. */
 extern void limits_given_up(Limits *limits, bool sent);
 
-/*
- * A request failed as those do whose picture or whose server is to blame.  True where
- * it is the server: so many pictures in a row failed at their first attempt, with
- * no answer in between.
- */
+/* As failures_are_outage and failures_blame (failures.h). */
 extern bool limits_failing(Limits *limits, bool first_attempt);
+extern bool limits_blame(Limits *limits, const VlmOutcome *outcome, bool first_attempt);
+
+/* Whether the server is to blame for these words; said 0: for any. */
+extern bool limits_guilty(Limits *limits, uint64 said);
+
+/* What rows failed for that go back to the queue now; false: none do. */
+extern void limits_owe(Limits *limits, const VlmOutcome *outcome);
+extern bool limits_owed(Limits *limits, uint64 *said, char *reason, Size room);
 
 /* A request that ended is in llava_usage now, or never will be. */
 extern void limits_settled(Limits *limits, double cost);
@@ -168,9 +173,10 @@ extern void limits_pause_now(Limits *limits, Pause *pause);
 /*
  * Pauses the server.  False where it is paused for that reason already and the
  * request was not this process's probe: failures of requests that were in flight
- * together are one.
+ * together are one.  call: which one found out; 0: none did.
  */
-extern bool limits_pause(Limits *limits, const char *reason, const char *detail, bool probe);
+extern bool limits_pause(Limits *limits, const char *reason, const char *detail, bool probe,
+						 int64 call);
 
 /* Lifts a pause; false if there was none. */
 extern bool limits_resume(Limits *limits);

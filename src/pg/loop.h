@@ -1,8 +1,8 @@
 /*
  * loop.h
  *	  What the files of the draining loop share: tx.c, servers.c, claim.c,
- *	  dispatch.c, duplicates.c, settle.c, stop.c, in_the_way.c,
- *	  loop.c, worker.c, drain.c.
+ *	  dispatch.c, blame.c, duplicates.c, settle.c, stop.c,
+ *	  in_the_way.c, loop.c, worker.c, drain.c.
  *
  * A claimed row is a Call.  It walks one way through the states of call.h, and is freed
  * when its settle has committed; or parked from CALL_HASHED, as a copy.
@@ -236,11 +236,22 @@ extern ServerChance server_chance(ServerState *server);
  * (NULL: any); NULL if there is none.
  */
 extern ServerState *server_for_task(Loop *loop, const LlavaTask *task, const char *not_of);
+
+/*
+ * The call whose row is not to be the probe of a server that is to be probed now, as it
+ * is what the server was paused for; 0: none.
+ */
+extern int64 server_not_to_probe_with(ServerState *server);
+
+/* Whether all that can be asked now is a probe of a server that is to blame for its words. */
+extern bool servers_probe_blamed(Loop *loop);
+
+/* call: which one found it out; 0: none. */
 extern void server_pause(ServerState *server, const char *reason, const char *detail,
-						 bool probe);
+						 bool probe, int64 call);
 extern void server_works(ServerState *server);
-extern void server_still_ill(ServerState *server);	/* a probe failed in
-													 * passing */
+extern void server_still_ill(ServerState *server, int64 call);	/* a probe failed in
+																 * passing */
 extern void server_record_pauses(Loop *loop);	/* in a transaction */
 extern TimestampTz servers_next_probe(Loop *loop);
 extern bool servers_any_paused(Loop *loop);
@@ -322,6 +333,29 @@ extern void dispatch_serve(Loop *loop);
 /* Tokens that a request about the picture is expected to cost. */
 extern int64 dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
 							   const LlavaTask *task);
+
+/* ---- blame.c ---- */
+
+/* So many characters are pause_detail, and an outcome's detail. */
+#define BLAME_HINT_SIZE 320
+
+/*
+ * Judges a call that brought no answer by the words that it brought.  True where its
+ * server is to blame, which is paused then.
+ */
+extern bool blame_server(ServerState *server, Call *call);
+
+/* Whether its row goes back to the queue, since its server is to blame and it never did. */
+extern bool blame_excuses(const Call *call);
+
+/* What pending rows keep of an outcome's words; 0: nothing. */
+extern int64 blame_number(const char *server, uint64 said);
+
+/* In a transaction: rows that failed for what turned out to be the server's fault go back. */
+extern void blame_return_rows(Loop *loop, ServerState *server);
+
+/* How the model's thinking is switched off. */
+extern void blame_thinking_hint(const LlavaServer *server, char *hint, Size size);
 
 /* ---- duplicates.c ---- */
 

@@ -20,6 +20,12 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
+/*
+ * So long the row that paused a server is none to probe it with, though no other row
+ * was found: those that were may be for other servers only.
+ */
+#define OTHERS_FIRST_MS 5000
+
 static uint64 options_read;		/* times, of any server */
 static uint64 catalogue_changes = 1;	/* seen by this process */
 static bool watching;
@@ -147,7 +153,7 @@ take_key(Loop *loop, ServerState *server)
 		/* of the look as a whole, which is tried again */
 		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 			ReThrowError(error);
-		server_pause(server, "key", error->message, false);
+		server_pause(server, "key", error->message, false, 0);
 		FreeErrorData(error);
 	}
 	else if (argument.key != NULL)
@@ -372,7 +378,7 @@ check_limits(ServerState *server)
 
 	limits_pause_now(server->limits, &pause);
 	if (reason != NULL && pause.reason[0] == '\0')
-		server_pause(server, reason, limit_detail(server, reason), false);
+		server_pause(server, reason, limit_detail(server, reason), false, 0);
 	else if (reason == NULL && (strcmp(pause.reason, "max_requests") == 0 ||
 								strcmp(pause.reason, "budget") == 0))
 		resume(server);
@@ -393,6 +399,36 @@ server_chance(ServerState *server)
 		return SERVER_PROBED;
 	return pause.prober == 0 && GetCurrentTimestamp() >= pause.probe_at ?
 		SERVER_TO_PROBE : SERVER_CLOSED;
+}
+
+int64
+server_not_to_probe_with(ServerState *server)
+{
+	Pause		pause;
+
+	if (server_chance(server) != SERVER_TO_PROBE)
+		return 0;
+	limits_pause_now(server->limits, &pause);
+	return GetCurrentTimestamp() < TimestampTzPlusMilliseconds(pause.probe_at, OTHERS_FIRST_MS) ?
+		pause.call : 0;
+}
+
+bool
+servers_probe_blamed(Loop *loop)
+{
+	bool		blamed = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+		ServerChance chance = server_chance(server);
+
+		if (chance == SERVER_OPEN)
+			return false;
+		blamed |= chance == SERVER_TO_PROBE && limits_guilty(server->limits, 0);
+	}
+	return blamed;
 }
 
 /* Requests that could be claimed for it: one if it is to be probed. */
@@ -447,9 +483,11 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 }
 
 void
-server_pause(ServerState *server, const char *reason, const char *detail, bool probe)
+server_pause(ServerState *server, const char *reason, const char *detail, bool probe,
+			 int64 call)
 {
-	if (!is_paused_by_option(server) && limits_pause(server->limits, reason, detail, probe))
+	if (!is_paused_by_option(server) &&
+		limits_pause(server->limits, reason, detail, probe, call))
 		ereport(LOG,
 				(errmsg("llava_zh: server \"%s\" paused (%s): %s",
 						server->options->name, reason, detail)));
@@ -466,13 +504,13 @@ server_works(ServerState *server)
 }
 
 void
-server_still_ill(ServerState *server)
+server_still_ill(ServerState *server, int64 call)
 {
 	Pause		pause;
 
 	limits_pause_now(server->limits, &pause);
 	if (pause.prober == MyProcPid)
-		server_pause(server, pause.reason, pause.detail, true);
+		server_pause(server, pause.reason, pause.detail, true, call);
 }
 
 void
@@ -487,8 +525,11 @@ server_record_pauses(Loop *loop)
 		Datum		values[3];
 		char		nulls[4] = "   ";
 
+		if (server->gone)
+			continue;
+		blame_return_rows(loop, server);
 		limits_pause_now(server->limits, &pause);
-		if (pause.recorded || server->gone)
+		if (pause.recorded)
 			continue;
 		values[0] = CStringGetTextDatum(server->options->name);
 		values[1] = values[2] = (Datum) 0;

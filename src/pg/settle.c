@@ -124,16 +124,42 @@ tally_of(Batch *batch, ServerState *server)
 	return &batch->tallies[batch->n_tallies++];
 }
 
+/* The queue row waits, as if it had not been asked; but it does so once only. */
+static bool
+settle_as_excused(Call *call, const char *reason, const char *detail)
+{
+	Datum		values[4];
+	char		nulls[5] = "    ";
+
+	call_fence(call, values);
+	values[3] = outside_text(detail != NULL ? detail : reason, &nulls[3]);
+	return sql_run(SQL_SETTLE_EXCUSED, values, nulls, 0) > 0;
+}
+
+/* What the row keeps of the words that it failed for. */
+static Datum
+said_number(const Call *call, char *null)
+{
+	int64		said = call->sent ?
+	blame_number(call->server->options->name, call->outcome.said) : 0;
+
+	*null = said == 0 ? 'n' : ' ';
+	return Int64GetDatum(said);
+}
+
 /* The queue row rests with a reason.  False: it was another call's. */
 static bool
 settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detail)
 {
-	Datum		values[5];
-	char		nulls[6] = "     ";
+	Datum		values[6];
+	char		nulls[7] = "      ";
 
+	if (blame_excuses(call))
+		return settle_as_excused(call, reason, detail);
 	call_fence(call, values);
 	values[3] = CStringGetTextDatum(reason);
 	values[4] = outside_text(detail, &nulls[4]);
+	values[5] = said_number(call, &nulls[5]);
 	if (sql_run(SQL_SETTLE_FAILED, values, nulls, 0) == 0)
 		return false;
 	batch->failed++;
@@ -160,16 +186,18 @@ settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
 static bool
 settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
 {
-	Datum		values[6];
-	char		nulls[7] = "      ";
+	Datum		values[7];
+	char		nulls[8] = "       ";
 
-	if (call->attempts >= llava_max_attempts || rejects_final(&call->rejects, reason))
+	if (blame_excuses(call) || call->attempts >= llava_max_attempts ||
+		rejects_final(&call->rejects, reason))
 		return settle_as_failed(batch, call, reason, detail);
 	call_fence(call, values);
 	values[3] = CStringGetTextDatum(reason);
 	values[4] = outside_text(detail, &nulls[4]);
 	values[5] = outside_text(rejects_blame_server(reason) ? call->server->options->name : NULL,
 							 &nulls[5]);
+	values[6] = said_number(call, &nulls[6]);
 	return sql_run(SQL_SETTLE_AGAIN, values, nulls, 0) > 0;
 }
 

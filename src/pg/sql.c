@@ -272,7 +272,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  SELECT p.ctid, p.image, p.task, p.visible_at, p.call, p.holder FROM @.llava_pending p"
 		"  WHERE p.failure IS NULL AND p.visible_at <= pg_catalog.now()"
 		"    AND (p.visible_at, p.image, p.task) > ($1, $2, $3) AND p.task = ANY ($4)"
-		"    AND NOT coalesce(p.call = ANY ($8), false)"
+		"    AND NOT coalesce(p.call = ANY ($8), false) AND (NOT p.excused OR $9)"
 		"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED), "
 		/* leases that ran out: whoever held them never came back */
 		"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
@@ -285,8 +285,8 @@ static const Statement statements[SQL_STATEMENTS] = {
 		/* locked above, so that they stay where they are */
 		"FROM picked WHERE p.ctid = picked.ctid "
 		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
-		"  p.released, p.rejects, p.refused_by",
-	"zltTlivL"},
+		"  p.released, p.rejects, p.refused_by, p.excused",
+	"zltTlivLB"},
 	[SQL_AHEAD] = {
 		/*
 		 * the pictures of the rows that will be claimed next, as they are
@@ -358,6 +358,17 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  AND task = ANY ($1) ORDER BY visible_at LIMIT 1",
 	"T"},
 
+	[SQL_ANY_DUE] = {
+		/* by chance, of those that did not go back for a server's fault */
+		"SELECT visible_at, image FROM @.llava_pending"
+		" WHERE image >= (SELECT pg_catalog.min(image) + pg_catalog.floor(pg_catalog.random()"
+		"    * (pg_catalog.max(image) - pg_catalog.min(image) + 1))::pg_catalog.int8"
+		"   FROM @.llava_pending)"
+		"  AND failure IS NULL AND visible_at <= pg_catalog.now() AND task = ANY ($1)"
+		"  AND NOT excused AND NOT coalesce(call = ANY ($2), false)"
+		" ORDER BY image, task LIMIT 1",
+	"TL"},
+
 	[SQL_LOCK_DUE] = {
 		"SELECT FROM @.llava_pending"
 		" WHERE failure IS NULL AND visible_at <= pg_catalog.now() AND task = ANY ($1)"
@@ -392,13 +403,34 @@ static const Statement statements[SQL_STATEMENTS] = {
 	[SQL_SETTLE_AGAIN] = {
 		"UPDATE @.llava_pending SET variation = variation + 1, holder = NULL,"
 		"  visible_at = pg_catalog.now(), rejects = pg_catalog.array_append(rejects, $4),"
-		"  detail = coalesce($5, $4), refused_by = coalesce($6, refused_by)"
+		"  detail = coalesce($5, $4), refused_by = coalesce($6, refused_by),"
+		"  said = CASE WHEN NOT excused THEN $7 END"
 		" WHERE image = $1 AND task = $2 AND call = $3",
-	"ltlttt"},
+	"ltltttl"},
 	[SQL_SETTLE_FAILED] = {
-		"UPDATE @.llava_pending SET failure = $4, detail = $5, holder = NULL"
+		/* what was excused once stays failed, until llava_retry */
+		"UPDATE @.llava_pending SET failure = $4, detail = $5, holder = NULL,"
+		"  said = CASE WHEN NOT excused THEN $6 END, excused = false"
 		" WHERE image = $1 AND task = $2 AND call = $3",
-	"ltltt"},
+	"ltlttl"},
+	[SQL_SETTLE_EXCUSED] = {
+		"UPDATE @.llava_pending SET visible_at = pg_catalog.now(), holder = NULL,"
+		"  attempts = GREATEST(attempts - 1, 0), detail = $4, said = NULL, excused = true"
+		" WHERE image = $1 AND task = $2 AND call = $3",
+	"ltlt"},
+	[SQL_EXCUSE] = {
+		/*
+		 * what failed, or has a reject, for these words at this server, and
+		 * for nothing since
+		 */
+		"WITH failed AS MATERIALIZED (SELECT ctid FROM @.llava_pending"
+		"  WHERE said = $1 AND holder IS NULL"
+		"   AND coalesce(failure NOT IN ('interrupted', 'near_duplicate'), true)"
+		"  ORDER BY call DESC LIMIT $3 FOR UPDATE SKIP LOCKED) "
+		"UPDATE @.llava_pending p SET failure = NULL, attempts = 0, said = NULL, excused = true,"
+		"  rejects = pg_catalog.array_remove(p.rejects, $2), refused_by = NULL,"
+		"  visible_at = pg_catalog.now() FROM failed WHERE p.ctid = failed.ctid",
+	"ltl"},
 
 	/* The ledger again.  All as the owner of llava_pending. */
 	[SQL_REPARSE_READ] = {

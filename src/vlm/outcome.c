@@ -7,6 +7,7 @@
  * completion how it ended.
  */
 #include "envelope.h"
+#include "fingerprint.h"
 #include "mask.h"
 #include "verdicts.h"
 #include "wrapping.h"
@@ -166,22 +167,37 @@ describe(const VlmResponse *response, const char *message, const char *said, Vlm
 		append_masked(outcome->detail, sizeof(outcome->detail), said, response->api_key);
 }
 
+/*
+ * The number of what was said, if it is about the request or the account.  Codes hold
+ * the texts again, without what parts their words, so they count only by themselves.
+ */
+static uint64_t
+number_of(int status, VlmAction action, const Words *words)
+{
+	if (action == VLM_THROTTLE || (action == VLM_RETRY && status / 100 != 4))
+		return 0;
+	return words->text_size > 0 ? fingerprint(status, words->text, words->text_size) :
+		fingerprint(status, words->codes, words->codes_size);
+}
+
 /* False: no memory. */
 static bool
 judge_words(const VlmResponse *response, const char *message, VlmOutcome *outcome)
 {
 	Words	   *words = malloc(sizeof(Words));
 	bool		in_body;
+	int			status;
 	bool		ok;
 
 	if (words == NULL)
 		return false;
 	words_read(response, words);
 	in_body = response->status < 300 && words->status != 0;
-	verdict_of(in_body ? words->status : response->status, in_body, words,
-			   response->retry_after_ms, outcome);
+	status = in_body ? words->status : response->status;
+	verdict_of(status, in_body, words, response->retry_after_ms, outcome);
 	if (response->status < 300 && has_reply(words))
 		judge_broken(outcome);
+	outcome->said = number_of(status, outcome->action, words);
 	ok = describe(response, message, words->said, outcome);
 	words_free(words);
 	free(words);
@@ -190,6 +206,23 @@ judge_words(const VlmResponse *response, const char *message, VlmOutcome *outcom
 
 /* ---- a completion ---- */
 
+/* A filter took the answer away, or the model's thinking its place: that may be the server's. */
+static void
+note_no_answer(const VlmEnvelope *envelope, const char *reason, VlmOutcome *outcome)
+{
+	const char *finish = envelope->finish_reason == NULL ? "" : envelope->finish_reason;
+	uint64_t	said;
+
+	if (strcmp(reason, "no_answer_thinking") == 0)
+		said = fingerprint(0, reason, strlen(reason));
+	else if (strcmp(reason, "content_filter") == 0)
+		said = fingerprint(0, finish, strlen(finish));
+	else
+		return;
+	outcome->reason = reason;
+	outcome->said = said;
+}
+
 /* False: no memory. */
 static bool
 judge_completion(const VlmResponse *response, const VlmEnvelope *envelope, VlmOutcome *outcome)
@@ -197,8 +230,13 @@ judge_completion(const VlmResponse *response, const VlmEnvelope *envelope, VlmOu
 	const char *reason = vlm_envelope_reason(envelope);
 
 	set(outcome, VLM_DONE, NULL, true, false);
-	if (reason == NULL || strcmp(reason, "unfinished") != 0)
+	if (reason == NULL)
 		return true;
+	if (strcmp(reason, "unfinished") != 0)
+	{
+		note_no_answer(envelope, reason, outcome);
+		return true;
+	}
 	set(outcome, VLM_RETRY, "unfinished", true, true);
 	return describe(response, "the reply was broken off, finish_reason", envelope->finish_reason,
 					outcome);

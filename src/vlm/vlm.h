@@ -194,12 +194,18 @@ typedef struct VlmOutcome
 {
 	VlmAction	action;
 	const char *reason;			/* static, stable: 'http_500', 'key',
-								 * 'refused' */
+								 * 'refused'; with DONE NULL, or
+								 * 'content_filter' or 'no_answer_thinking':
+								 * there is a reply, and no answer in it */
 	bool		counts;			/* may be the image's fault: the attempt
 								 * counts */
 	bool		probe;			/* PAUSE: trying again by itself can help;
 								 * RETRY, IMAGE_FAULT: many in a row are the
 								 * server's fault, and a PAUSE */
+	uint64_t	said;			/* a number for the words of a 4xx, of what is
+								 * PAUSE, IMAGE_FAULT or FILTERED, and of a
+								 * reply without an answer; digits and ids do
+								 * not count.  0: anything else */
 	char		detail[320];	/* one line for people: status and the
 								 * server's words, clipped on a character, no
 								 * key */

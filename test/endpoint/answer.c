@@ -48,6 +48,14 @@ task_name(Task task)
 	return names[task];
 }
 
+const char *
+task_alias(Task task)
+{
+	static const char *const aliases[] = {"conversation", "complex_reasoning", "detail"};
+
+	return aliases[task];
+}
+
 /* Whether there is a Han character (U+4E00 to U+9FFF, roughly) in it. */
 static bool
 has_han(const char *text)

@@ -39,6 +39,7 @@ typedef struct Answer
 } Answer;
 
 extern const char *task_name(Task task);
+extern const char *task_alias(Task task);
 
 /* The task a prompt is for, by the format it asks for; English if it has no Han. */
 extern Task prompt_task(const char *prompt, bool *english);

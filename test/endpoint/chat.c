@@ -198,6 +198,7 @@ choose_fault(Chat *chat, const Fault *fault)
 		fault_plan_find(&settings.plan, chat->ordinal - settings.plan_from, &chat->fault))
 		return;
 	chat->fault_once = settings.fault_once;
+	memcpy(chat->fault_task, settings.fault_task, sizeof(chat->fault_task));
 	fault_mix_draw(&settings.mix, settings.seed, chat->ordinal, &chat->fault);
 }
 

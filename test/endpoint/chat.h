@@ -40,6 +40,7 @@ typedef struct Chat
 	Buffer		body;
 	Fault		fault;
 	bool		fault_once;		/* no fault if the image is known */
+	char		fault_task[32]; /* no fault for another; "": for any */
 	bool		flat;
 	uint64_t	seed;
 	char		wanted_model[256];

@@ -203,6 +203,7 @@ compose(Chat *chat, const json_t *request, Asked *asked)
 {
 	unsigned char *bytes = NULL;
 	const char *why = NULL;
+	char		detail[80];
 
 	if (!read_request(chat, request, asked))
 		return;
@@ -210,10 +211,12 @@ compose(Chat *chat, const json_t *request, Asked *asked)
 		bytes = read_image(chat, asked, &why);
 	if (bytes)
 		chat->ask = images_note(chat->image);
-	if (chat->fault_once && chat->ask > 1)
+	if ((chat->fault_once && chat->ask > 1) ||
+		(chat->fault_task[0] != '\0' && strcmp(chat->fault_task, task_alias(chat->task)) != 0))
 		memset(&chat->fault, 0, sizeof(chat->fault));
 	if (chat->fault.group == FAULT_STATUS)
-		error_reply(&chat->reply, &chat->fault, chat->flat, NULL);
+		error_reply(&chat->reply, &chat->fault, chat->flat,
+					error_detail(&chat->fault, chat->ordinal, detail, sizeof(detail)));
 	else if (chat->wanted_model[0] && strcmp(chat->wanted_model, chat->model) != 0)
 		error_reply_named(&chat->reply, ERROR_MODEL, chat->flat, chat->model);
 	else if (asked->image_url && bytes == NULL)

@@ -5,10 +5,12 @@
  */
 #include "errors.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #include "recorded.h"
+#include "digest.h"
 
 typedef enum RetryAfter
 {
@@ -30,6 +32,8 @@ typedef struct ErrorType
 
 /* Not made here. */
 #define ANSWER "answer"
+/* A relay's errors: each names its request and says how long it took. */
+#define RELAY "relay_error"
 
 static const ErrorType errors[] = {
 	{{"429", "too many requests, Retry-After: 1"}, 429, "rate_limit_error", "rate_limit_exceeded",
@@ -81,12 +85,38 @@ static const ErrorType errors[] = {
 	{{"400-arrearage", "money: the account is in arrears"}, 400, "Arrearage", "Arrearage",
 	"Access denied, please make sure your account is in good standing.", RETRY_NOTHING, false},
 	{{ANSWER, "-N: line N of the file --answers"}, 200, "", "", "", RETRY_NOTHING, false},
+	{{"400-upstream", "refused, with a request id and numbers that are others each time"}, 400, RELAY, "bad_response",
+	"The image could not be forwarded to the upstream", RETRY_NOTHING, false},
+	{{"400-other", "the same in other words"}, 400, RELAY, "bad_response",
+	"The picture was turned down by the relay", RETRY_NOTHING, false},
+	{{"400-text-only", "the model takes no pictures"}, 400, "invalid_request_error", NULL,
+	"This model does not support image input.", RETRY_NOTHING, false},
+	{{"500-text-only", "the model takes no pictures"}, 500, "internal_error", NULL,
+	"This model does not support image input.", RETRY_NOTHING, false},
+	{{"422-key", "wrong key"}, 422, "invalid_request_error", NULL,
+	"Incorrect API key provided.", RETRY_NOTHING, false},
+	{{"403-flagged", "the picture is flagged"}, 403, RELAY, NULL,
+	"The image was flagged by content moderation", RETRY_NOTHING, false},
+	{{"403-firewall", "a firewall's page"}, 403, "", "",
+	"Request blocked by the web application firewall", RETRY_NOTHING, true},
 };
 
 const FaultName *
 error_fault_name(int index)
 {
 	return index < (int) (sizeof(errors) / sizeof(errors[0])) ? &errors[index].name : NULL;
+}
+
+const char *
+error_detail(const Fault *fault, int64_t ordinal, char *room, size_t size)
+{
+	unsigned long long mixed = (unsigned long long) mix64((uint64_t) ordinal);
+
+	if (strcmp(errors[fault->index].type, RELAY) != 0)
+		return NULL;
+	snprintf(room, size, "request id: %016llx-%s, %lld.%02llu ms", mixed,
+			 mixed % 2 == 0 ? "aBcD" : "xY", (long long) ordinal * 7, mixed % 100);
+	return room;
 }
 
 void

@@ -22,6 +22,12 @@
 extern void error_reply(Reply *reply, const Fault *fault, bool flat, const char *detail);
 extern void error_reply_named(Reply *reply, const char *name, bool flat, const char *detail);
 
+/*
+ * What this request's error says of the request, in room; NULL: nothing.  Of an error
+ * fault that has words of its own for each.
+ */
+extern const char *error_detail(const Fault *fault, int64_t ordinal, char *room, size_t size);
+
 /* Just the body of it. */
 extern void error_body(Buffer *body, const Fault *fault, bool flat, const char *detail);
 

@@ -39,6 +39,8 @@ static const char usage[] =
 "  --reject STATUS     429 or 503 instead of waiting in line (0: wait)\n"
 "  --faults LIST       FAULT=PROBABILITY or FAULT=1/N (every Nth), by commas\n"
 "  --fault-once 1      spare --faults to requests about an image seen before\n"
+"  --fault-task NAME   spare --faults to requests for other tasks than conversation,\n"
+"                      complex_reasoning or detail\n"
 "  --plan LIST         N:FAULT, N-M:FAULT or N+:FAULT, by commas: request N, counted\n"
 "                      from 1, from the time the plan was set; wins over --faults\n"
 "  --script FILE       the same out of a file\n"
@@ -86,6 +88,7 @@ static const struct option options[] = {
 	{"reject", required_argument, NULL, OPTION_CHANGEABLE},
 	{"faults", required_argument, NULL, OPTION_CHANGEABLE},
 	{"fault-once", required_argument, NULL, OPTION_CHANGEABLE},
+	{"fault-task", required_argument, NULL, OPTION_CHANGEABLE},
 	{"plan", required_argument, NULL, OPTION_CHANGEABLE},
 	{"seed", required_argument, NULL, OPTION_CHANGEABLE},
 	{"error-shape", required_argument, NULL, OPTION_CHANGEABLE},
@@ -210,6 +213,8 @@ settings_change(const char *name, const char *value, Buffer *message)
 		return change_text(name, value, settings.api_key, sizeof(settings.api_key), message);
 	if (strcmp(name, "model") == 0)
 		return change_text(name, value, settings.model, sizeof(settings.model), message);
+	if (strcmp(name, "fault-task") == 0)
+		return change_text(name, value, settings.fault_task, sizeof(settings.fault_task), message);
 	if (strcmp(name, "fault-once") == 0)
 	{
 		if (!change_number(name, value, 1, &number, message))

@@ -28,6 +28,7 @@ typedef struct Settings
 	FaultPlan	plan;
 	int64_t		plan_from;		/* the ordinal that the plan calls 0 */
 	bool		fault_once;
+	char		fault_task[32]; /* "": any */
 	bool		flat;			/* error shape */
 	uint64_t	seed;
 	char		api_key[512];	/* "": any, or none */

@@ -1,0 +1,110 @@
+/*
+ * blame.c
+ *	  Whose fault it is that a call brought no answer, as far as its words tell; and rows
+ *	  that failed for what turned out to be their server's.
+ *
+ * A row that failed keeps a number for the server and the words (llava_pending.said).  So
+ * those that failed before the server was found to be to blame are found by one lookup,
+ * in the transaction that records the pause, also after a crash.  Each goes back once.
+ */
+#include "postgres.h"
+
+#include "loop.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+/* Rows that go back in one transaction; at every look, as long as the server is paused. */
+#define RETURNED_AT_ONCE 256
+
+/* A longer name would leave no room for the rest of the hint. */
+#define LONGEST_NAME 80
+
+void
+blame_thinking_hint(const LlavaServer *server, char *hint, Size size)
+{
+	const char *name = quote_identifier(server->name);
+
+	snprintf(hint, size,
+			 "ALTER SERVER %s OPTIONS (%s extra_body"
+			 " '{\"chat_template_kwargs\": {\"enable_thinking\": false}}') switches thinking off;"
+			 " with DashScope it is '{\"enable_thinking\": false}'",
+			 strlen(name) > LONGEST_NAME ? "..." : name,
+			 server->extra_body == NULL ? "ADD" : "SET");
+}
+
+/* The server is paused for it, or goes on being so. */
+static void
+pause_for(ServerState *server, const Call *call)
+{
+	const VlmOutcome *outcome = &call->outcome;
+	char		hint[BLAME_HINT_SIZE];
+
+	if (outcome->action == VLM_DONE && strcmp(outcome->reason, "no_answer_thinking") == 0)
+	{
+		strlcpy(hint, "the model thinks and gives no answer. HINT: ", sizeof(hint));
+		blame_thinking_hint(server->options, hint + strlen(hint), sizeof(hint) - strlen(hint));
+		server_pause(server, outcome->reason, hint, true, call->id);
+	}
+	else
+		server_pause(server, outcome->reason,
+					 outcome->detail[0] != '\0' ? outcome->detail : outcome->reason,
+					 true, call->id);
+}
+
+bool
+blame_server(ServerState *server, Call *call)
+{
+	VlmOutcome *outcome = &call->outcome;
+	Pause		pause;
+	bool		probe;
+
+	if (!limits_blame(server->limits, outcome, call->attempts == 1 && !call->excused))
+		return false;
+	limits_pause_now(server->limits, &pause);
+	probe = pause.prober == MyProcPid;
+	call->blameless = true;
+	if (outcome->action == VLM_RETRY)
+		outcome->counts &= probe;
+	/* what was in flight when it was paused says nothing new */
+	if (probe || pause.reason[0] == '\0')
+		pause_for(server, call);
+	return true;
+}
+
+bool
+blame_excuses(const Call *call)
+{
+	if (!call->sent || call->excused || call->outcome.said == 0)
+		return false;
+	return call->blameless || limits_guilty(call->server->limits, call->outcome.said);
+}
+
+int64
+blame_number(const char *server, uint64 said)
+{
+	uint64		number = said;
+
+	if (said == 0)
+		return 0;
+	for (; *server != '\0'; server++)
+		number = (number ^ (unsigned char) *server) * UINT64CONST(0x100000001b3);
+	return number == 0 ? 1 : (int64) number;
+}
+
+void
+blame_return_rows(Loop *loop, ServerState *server)
+{
+	char		reason[BLAME_HINT_SIZE];
+	uint64		said;
+	Datum		values[3];
+
+	if (!limits_owed(server->limits, &said, reason, sizeof(reason)))
+		return;
+	values[0] = Int64GetDatum(blame_number(server->options->name, said));
+	values[1] = CStringGetTextDatum(reason);
+	values[2] = Int64GetDatum(RETURNED_AT_ONCE);
+	if (sql_run(SQL_EXCUSE, values, NULL, 0) == 0)
+		return;
+	loop->queue_dry = false;
+	loop->claim_at = 0;
+}

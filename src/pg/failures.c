@@ -1,0 +1,121 @@
+/*
+ * failures.c
+ *	  See failures.h.
+ *
+ * Only first attempts are counted, so that the pictures a server chokes on, which are
+ * all that is left at the end of a run, fail one by one.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "failures.h"
+
+/* So many pictures in a row are not what is wrong. */
+#define FAILURES_IN_A_ROW 16
+
+/*
+ * Rows go back so long after the pause: some of them were being settled in other
+ * processes when it was recorded.
+ */
+#define OWED_MS 5000
+
+void
+failures_ask(Failures *failures, const char *url, const char *model)
+{
+	uint64		run = hash_bytes_extended((const unsigned char *) url, (int) strlen(url), 0) ^
+	hash_bytes_extended((const unsigned char *) model, (int) strlen(model), 1);
+
+	if (run == failures->run)
+		return;
+	memset(failures, 0, sizeof(*failures));
+	failures->run = run;
+}
+
+static bool
+is_reason(const VlmOutcome *outcome, const char *reason)
+{
+	return outcome->reason != NULL && strcmp(outcome->reason, reason) == 0;
+}
+
+void
+failures_note_end(Failures *failures, const VlmOutcome *outcome)
+{
+	if (outcome->action == VLM_DONE || outcome->action == VLM_FILTERED ||
+		(outcome->action == VLM_IMAGE_FAULT && !outcome->probe))
+		failures->unanswered = 0;
+	if (outcome->action != VLM_DONE || is_reason(outcome, "content_filter"))
+		return;
+	failures->answered = true;
+	if (outcome->said != 0)
+		return;
+	failures->said = 0;
+	failures->in_a_row = 0;
+}
+
+bool
+failures_are_outage(Failures *failures, bool first_attempt)
+{
+	if (first_attempt && failures->unanswered < FAILURES_IN_A_ROW)
+		failures->unanswered++;
+	return failures->unanswered >= FAILURES_IN_A_ROW;
+}
+
+/* One more of these words, or the first of others; 0: something else was said. */
+static void
+count(Failures *failures, uint64 said)
+{
+	if (failures->said != said || said == 0)
+		failures->in_a_row = 0;
+	failures->said = said;
+	if (said != 0 && failures->in_a_row < FAILURES_IN_A_ROW)
+		failures->in_a_row++;
+}
+
+static void
+owe(Failures *failures, const VlmOutcome *outcome, TimestampTz until)
+{
+	failures->owed = outcome->said;
+	failures->owed_until = until;
+	strlcpy(failures->owed_reason, outcome->reason, sizeof(failures->owed_reason));
+}
+
+bool
+failures_blame(Failures *failures, const VlmOutcome *outcome, bool first_attempt)
+{
+	bool		of_picture = failures->answered && is_reason(outcome, "content_filter");
+
+	if (outcome->said == 0)
+		return false;
+	if (first_attempt || is_reason(outcome, "no_answer_thinking"))
+		count(failures, of_picture ? 0 : outcome->said);
+	if (of_picture)
+		return false;
+	if (failures->said == outcome->said && failures->in_a_row == FAILURES_IN_A_ROW)
+	{
+		failures->guilty = outcome->said;
+		owe(failures, outcome, DT_NOEND);
+	}
+	return failures->guilty == outcome->said;
+}
+
+void
+failures_forgive(Failures *failures)
+{
+	failures->guilty = failures->said = 0;
+	failures->in_a_row = 0;
+	if (failures->owed_until == DT_NOEND)
+		failures->owed_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), OWED_MS);
+}
+
+void
+failures_owe(Failures *failures, const VlmOutcome *outcome)
+{
+	if (outcome->said != 0 && failures->guilty == 0)
+		owe(failures, outcome, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), OWED_MS));
+}
+
+bool
+failures_are_owed(const Failures *failures)
+{
+	return failures->owed != 0 && GetCurrentTimestamp() < failures->owed_until;
+}
