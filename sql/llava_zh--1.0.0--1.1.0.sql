@@ -97,6 +97,9 @@ COMMENT ON COLUMN @extschema@.llava_pending.said IS
 	'a number for the server and the words that it failed for, digits and ids apart: those of one number go back together';
 COMMENT ON COLUMN @extschema@.llava_pending.excused IS
 	'it failed for a fault of its server and went back to the queue: the next failure stands';
+ALTER TABLE @extschema@.llava_pending ADD COLUMN company integer;
+COMMENT ON COLUMN @extschema@.llava_pending.company IS
+	'it was in flight when a server went down, and may be why: so many requests may be in flight with it, itself included; NULL: any number';
 
 CREATE FUNCTION @extschema@.llava_untrusted(OUT "table" text, OUT object text, OUT owner text, OUT reason text,
 	OUT remedy text)

@@ -18,6 +18,7 @@ CREATE TABLE @.llava_pending (
 	detail text,
 	said bigint,
 	excused boolean NOT NULL DEFAULT false,
+	company integer,
 	PRIMARY KEY (image, task)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 CREATE INDEX llava_pending_visible ON @.llava_pending (visible_at, image, task)
@@ -40,6 +41,8 @@ COMMENT ON COLUMN @.llava_pending.rejects IS
 	'why the replies so far were rejected; the next request follows from it';
 COMMENT ON COLUMN @.llava_pending.refused_by IS
 	'the server that refused or filtered last: another one is asked if there is one';
+COMMENT ON COLUMN @.llava_pending.company IS
+	'it was in flight when a server went down, and may be why: so many requests may be in flight with it, itself included; NULL: any number';
 COMMENT ON COLUMN @.llava_pending.holder IS
 	'the worker slot (or minus the pid of a draining session) that holds the lease; NULL: nobody';
 COMMENT ON COLUMN @.llava_pending.said IS

@@ -53,18 +53,32 @@ call_new(Loop *loop)
 	call->set = loop->tasks;
 	call->set->users++;
 	call->state = CALL_CLAIMED;
+	call->company_next = -1;
 	dlist_push_tail(&loop->calls[CALL_CLAIMED], &call->node);
 	loop->held++;
 	return call;
 }
 
-void
-call_move(Loop *loop, Call *call, CallState state)
+/* The call leaves the list of its state. */
+static void
+leave_list(Call *call)
 {
 	count_at_server(call, -1);
 	dlist_delete(&call->node);
+	if (call->state == CALL_SENT && call->company > 0)
+		limits_suspect_back(call->server->limits);
+}
+
+void
+call_move(Loop *loop, Call *call, CallState state)
+{
+	leave_list(call);
 	call->state = state;
-	dlist_push_tail(&loop->calls[state], &call->node);
+	/* behind others it would wait for them, and they for it */
+	if (state == CALL_READY && call->company > 0)
+		dlist_push_head(&loop->calls[state], &call->node);
+	else
+		dlist_push_tail(&loop->calls[state], &call->node);
 	count_at_server(call, 1);
 }
 
@@ -90,12 +104,11 @@ call_free(Loop *loop, Call *call)
 	vlm_envelope_free(&call->envelope);
 	reply_result_free(&call->result);
 	taskset_release(call->set);
-	count_at_server(call, -1);
+	leave_list(call);
 	if (call->sent)
 		limits_settled(call->server->limits, call->cost);
 	if (call->sent_under != NULL)
 		server_read_release(call->sent_under);
-	dlist_delete(&call->node);
 	loop->held--;
 	pfree(call);
 }

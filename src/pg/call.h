@@ -87,6 +87,9 @@ typedef struct Call
 	int64		seed;
 	int64		bytes;			/* counted in the loop's */
 	bool		no_room;		/* the picture did not fit into memory now */
+	int			company;		/* of a suspect (suspects.h): so many may be
+								 * in flight with it, itself included; 0: it
+								 * is none */
 	bool		sent;
 	bool		excused;		/* the row went back once for its server's
 								 * fault */
@@ -99,6 +102,10 @@ typedef struct Call
 	char	   *fault_detail;	/* palloc'd in the loop's context */
 	VlmResponse response;
 	VlmOutcome	outcome;
+	uint64		lost_with;		/* the losses that its own was one of, which
+								 * say whether the server died of them; 0:
+								 * none */
+	int			company_next;	/* as company, to be written; -1: as it was */
 	VlmEnvelope envelope;
 	ReplyResult result;			/* with VLM_DONE */
 	TimestampTz settle_at;		/* not later, or after a settle that failed
@@ -111,7 +118,7 @@ typedef struct Call
 /* A call in CALL_CLAIMED, under the loop's newest tasks; zeros but for that. */
 extern Call *call_new(struct Loop *loop);
 
-/* To the end of another list, or of its own. */
+/* To the end of another list, or of its own; suspects are sent before all others. */
 extern void call_move(struct Loop *loop, Call *call, CallState state);
 
 /* Which server the call is for from now on. */

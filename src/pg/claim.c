@@ -258,6 +258,9 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 		call->released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
 		call->excused = DatumGetBool(SPI_getbinval(row, desc, 10, &isnull));
 		read_rejects(loop, call, row, desc);
+		call->company = DatumGetInt32(SPI_getbinval(row, desc, 11, &isnull));
+		if (isnull)
+			call->company = 0;
 		call->lease_until = lease_until;
 		call->seed = task_seed(call->image, name, call->variation);
 		advance_cursor(loop, DatumGetTimestampTz(SPI_getbinval(row, desc, 6, &isnull)),

@@ -6,6 +6,7 @@
 #include "postgres.h"
 
 #include "loop.h"
+#include "common/hashfn.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
@@ -126,6 +127,8 @@ take_bytes(Call *call, VlmRequest *request)
 static void
 no_memory(Loop *loop, Call *call)
 {
+	if (call->company > 0)
+		limits_suspect_back(call->server->limits);
 	limits_given_up(call->server->limits, false);
 	call_move(loop, call, CALL_FINISHED);
 }
@@ -345,9 +348,13 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 	if (!transport_has_room())
 		return false;
 	/* first come, first served: those behind it wait too */
-	server->full = !limits_take(server->limits, call->tokens, false, wait);
+	server->full = !limits_take(server->limits, call->tokens, false, call->company, wait);
 	if (server->full)
+	{
+		/* unless it lets them pass */
+		server->full = call->company == 0 || limits_suspects_first(server->limits);
 		return false;
+	}
 	send_call(loop, call);
 	return true;
 }
@@ -384,7 +391,8 @@ dispatch_ready(Loop *loop)
 		}
 		if (server_wait > 0 && (wait < 0 || server_wait < wait))
 			wait = server_wait;
-		if (server->full && use_other_server(loop, call) && !try_to_send(loop, call, &server_wait))
+		if (server->full && call->company == 0 && use_other_server(loop, call) &&
+			!try_to_send(loop, call, &server_wait))
 			open -= call->server->full;
 	}
 	offer_slots(loop);
@@ -437,11 +445,87 @@ judge_server(ServerState *server, Call *call)
 		server_works(server);
 }
 
+/* What the end of a request says about whether its server lives. */
+static void
+look_at_end(Call *call, Loss *loss)
+{
+	ServerSign	sign = suspects_sign(&call->outcome);
+	SuspectRow	row;
+
+	row.image = call->image;
+	row.task = hash_bytes((const unsigned char *) call->task->name, (int) strlen(call->task->name));
+	row.sent = call->response.sent || sign == SIGN_GATEWAY;
+	limits_look_at_end(call->server->limits, sign, &row, loss);
+	/* whoever is answered has done no harm */
+	if (sign == SIGN_ANSWER)
+		call->company_next = 0;
+}
+
+/* A request about it was lost alone once too often: it is not asked about any more. */
+static void
+convict(Call *call)
+{
+	VlmOutcome *outcome = &call->outcome;
+	char		words[sizeof(outcome->detail)];
+
+	strlcpy(words, outcome->detail, sizeof(words));
+	snprintf(outcome->detail, sizeof(outcome->detail),
+			 "the server went down twice while nothing but this picture was in flight: %s", words);
+	ereport(LOG,
+			(errmsg("llava_zh: image " INT64_FORMAT ", task \"%s\", is not asked about any more: %s",
+					call->image, call->task->name, outcome->detail),
+			 errhint("llava_retry(reason => 'kills_server') asks again, with nothing else in flight.")));
+	outcome->action = VLM_IMAGE_FAULT;
+	outcome->reason = "kills_server";
+	outcome->probe = false;
+}
+
+/* Nobody is asked there until one request finds that it is back. */
+static void
+pause_after_loss(ServerState *server, const VlmOutcome *outcome, const Loss *loss)
+{
+	char		words[sizeof(outcome->detail)];
+
+	if (loss->alone)
+		snprintf(words, sizeof(words), "requests are lost one after the other: %s", outcome->detail);
+	else
+		snprintf(words, sizeof(words), "%d of %d requests in flight were lost together: %s",
+				 loss->lost, loss->in_flight, outcome->detail);
+	server_pause(server, outcome->reason, words, true, 0);
+}
+
+/* The request was lost. */
+static void
+judge_loss(ServerState *server, Call *call, const Loss *loss)
+{
+	VlmOutcome *outcome = &call->outcome;
+
+	if (loss->alone)
+	{
+		outcome->counts = loss->counts;
+		call->company_next = 1;
+	}
+	if (loss->event != 0)
+	{
+		call->lost_with = loss->event;
+		call->settle_at = TimestampTzPlusMilliseconds(call->settle_at, loss->wait_ms);
+	}
+	if (loss->kills)
+		convict(call);
+	if (loss->kills || (loss->outage && server_chance(server) != SERVER_OPEN))
+		server_still_ill(server, 0);
+	else if (loss->outage)
+		pause_after_loss(server, outcome, loss);
+	else
+		judge_server(server, call);
+}
+
 static void
 judge(Call *call)
 {
 	VlmResponse *response = &call->response;
 	VlmEnvelope *envelope = &call->envelope;
+	Loss		loss;
 	bool		answered;
 
 	vlm_outcome(response, &call->outcome, envelope);
@@ -450,11 +534,15 @@ judge(Call *call)
 	if (call->outcome.action == VLM_DONE)
 		reply_parse(&call->task->rules, envelope->content, envelope->content_size,
 					conversation_finish(envelope->finish_reason), &call->result);
+	look_at_end(call, &loss);
 	call->cost = limits_ended(call->server->limits, &call->outcome, response->latency_ms,
 							  response->retry_after_ms, call->tokens,
 							  answered ? envelope->prompt_tokens : -1,
 							  answered ? envelope->completion_tokens : -1);
-	judge_server(call->server, call);
+	if (loss.alone || loss.event != 0)
+		judge_loss(call->server, call, &loss);
+	else
+		judge_server(call->server, call);
 }
 
 bool

@@ -182,7 +182,7 @@ take_slot(Asking *asking)
 	for (;;)
 	{
 		check_limits(asking);
-		asking->slot = limits_take(asking->limits, asking->tokens, true, &wait);
+		asking->slot = limits_take(asking->limits, asking->tokens, true, 0, &wait);
 		if (asking->slot)
 			return;
 		if (time_left(asking) == 0)
@@ -203,6 +203,7 @@ ask(Asking *asking, VlmOutcome *outcome)
 	VlmEnvelope *envelope = &asking->envelope;
 	bool		answered;
 	double		cost;
+	Loss		loss;
 
 	take_slot(asking);
 	submit(asking);
@@ -215,6 +216,7 @@ ask(Asking *asking, VlmOutcome *outcome)
 	vlm_outcome(response, outcome, envelope);
 	answered = envelope->content != NULL;
 	asking->slot = false;
+	limits_look_at_end(asking->limits, suspects_sign(outcome), NULL, &loss);
 	cost = limits_ended(asking->limits, outcome, response->latency_ms,
 						response->retry_after_ms, asking->tokens,
 						answered ? envelope->prompt_tokens : -1,

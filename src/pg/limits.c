@@ -62,6 +62,7 @@ struct Limits
 	Pause		pause;
 	Failures	failures;
 	ServerCounters counters;
+	Suspects	suspects;
 };
 
 /* What this process holds of one server; given back at exit. */
@@ -74,6 +75,7 @@ typedef struct Attached
 	double		unsettled_cost;
 	bool		recording;
 	bool		urgent;
+	int			suspects;		/* of those in flight */
 } Attached;
 
 typedef struct Local
@@ -336,6 +338,8 @@ give_back(Attached *mine)
 	if (shared != NULL && !limits_are_shared(limits))
 		remove_local(mine->server);
 	limits->pace.in_flight -= mine->in_flight;
+	if (mine->suspects > 0)
+		suspects_back(&limits->suspects, mine->suspects, now_ms());
 	vlm_quota_settled(&limits->quota, mine->unsettled, mine->unsettled_cost);
 	set_recording(mine, false);
 	limits->urgent -= mine->urgent ? 1 : 0;
@@ -597,7 +601,7 @@ used_up(const Limits *limits)
 
 /* 0 if a request may be sent now; else as limits_take's wait_ms. */
 static int64
-time_to_slot(Limits *limits, Attached *mine, int64 tokens, bool urgent)
+time_to_slot(Limits *limits, Attached *mine, int64 tokens, bool urgent, int company)
 {
 	int64		wait;
 
@@ -607,6 +611,9 @@ time_to_slot(Limits *limits, Attached *mine, int64 tokens, bool urgent)
 		return ASK_AGAIN_MS;
 	if (!urgent && limits->pause.reason[0] != '\0' && mine->in_flight > 0)
 		return ASK_AGAIN_MS;
+	wait = urgent ? 0 : suspects_wait(&limits->suspects, company, limits->pace.in_flight, now_ms());
+	if (wait > 0)
+		return wait;
 	if (!urgent && limits->urgent > 0)
 		wait = -1;
 	else
@@ -617,18 +624,23 @@ time_to_slot(Limits *limits, Attached *mine, int64 tokens, bool urgent)
 }
 
 bool
-limits_take(Limits *limits, int64 tokens, bool urgent, int64 *wait_ms)
+limits_take(Limits *limits, int64 tokens, bool urgent, int company, int64 *wait_ms)
 {
 	Attached   *mine = attached_to(limits);
 
 	lock();
-	*wait_ms = time_to_slot(limits, mine, tokens, urgent);
+	*wait_ms = time_to_slot(limits, mine, tokens, urgent, company);
 	if (*wait_ms == 0)
 	{
 		vlm_pace_sent(&limits->pace, tokens, now_ms());
 		mine->in_flight++;
 		mine->unsettled++;
 		vlm_quota_sent(&limits->quota);
+		if (company > 0)
+		{
+			suspects_sent(&limits->suspects, company, now_ms());
+			mine->suspects++;
+		}
 		if (!urgent && limits->pause.reason[0] != '\0')
 			limits->pause.prober = MyProcPid;
 	}
@@ -654,6 +666,67 @@ limits_not_urgent(Limits *limits)
 	mine->urgent = false;
 	forget_waiting(limits);
 	wake_waiting(limits);
+	unlock();
+}
+
+void
+limits_suspect_back(Limits *limits)
+{
+	Attached   *mine = attached_to(limits);
+
+	lock();
+	suspects_back(&limits->suspects, 1, now_ms());
+	mine->suspects--;
+	unlock();
+}
+
+bool
+limits_suspects_first(Limits *limits)
+{
+	bool		first;
+
+	lock();
+	first = suspects_first(&limits->suspects, now_ms());
+	unlock();
+	return first;
+}
+
+void
+limits_look_at_end(Limits *limits, ServerSign sign, const SuspectRow *row, Loss *loss)
+{
+	lock();
+	suspects_ended(&limits->suspects, sign, limits->pace.in_flight, row, now_ms(), loss);
+	unlock();
+}
+
+bool
+limits_died(Limits *limits, uint64 event, int *company)
+{
+	bool		died;
+
+	lock();
+	died = suspects_died(&limits->suspects, event, company);
+	unlock();
+	return died;
+}
+
+bool
+limits_trial(Limits *limits, bool *news)
+{
+	bool		trial;
+
+	lock();
+	trial = suspects_trial(&limits->suspects, now_ms());
+	*news = trial != limits->suspects.recorded;
+	unlock();
+	return trial;
+}
+
+void
+limits_trial_recorded(Limits *limits, bool trial)
+{
+	lock();
+	limits->suspects.recorded = trial;
 	unlock();
 }
 

@@ -11,6 +11,7 @@
 #define LLAVA_LIMITS_H
 
 #include "llava_zh.h"
+#include "suspects.h"
 
 typedef struct Limits Limits;
 
@@ -130,10 +131,33 @@ extern double limits_load(Limits *limits, int more);
  * Takes a slot, and a paused server's right to be probed.  Else false, with the
  * milliseconds until it helps to try again, or -1: until the latch is set.  Who
  * is urgent (a session with a user) comes before who is not, until
- * limits_not_urgent.
+ * limits_not_urgent.  company: of a suspect (suspects.h), else 0; limits_suspect_back
+ * when its request has ended or was given up.
  */
-extern bool limits_take(Limits *limits, int64 tokens, bool urgent, int64 *wait_ms);
+extern bool limits_take(Limits *limits, int64 tokens, bool urgent, int company,
+						int64 *wait_ms);
+extern void limits_suspect_back(Limits *limits);
+
+/* suspects_first. */
+extern bool limits_suspects_first(Limits *limits);
 extern void limits_not_urgent(Limits *limits);
+
+/*
+ * Before limits_ended: what a request's end says about whether the server lives.  row is
+ * NULL where it is none of the queue's.
+ */
+extern void limits_look_at_end(Limits *limits, ServerSign sign, const SuspectRow *row,
+							   Loss *loss);
+
+/* suspects_died. */
+extern bool limits_died(Limits *limits, uint64 event, int *company);
+
+/*
+ * Whether suspects are being tried; *news: llava_usage says otherwise, as far as
+ * limits_trial_recorded has told.
+ */
+extern bool limits_trial(Limits *limits, bool *news);
+extern void limits_trial_recorded(Limits *limits, bool trial);
 
 /*
  * The slot's request ended.  Tokens are -1 where the server did not say.  Returns

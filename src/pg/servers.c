@@ -26,6 +26,11 @@
  */
 #define OTHERS_FIRST_MS 5000
 
+/* What llava_stat_server.pause_detail says of a server that is active meanwhile. */
+#define TRIAL_WORDS \
+	"requests that were lost together when it went down are made again, by few or one by one;" \
+	" all others wait for that"
+
 static uint64 options_read;		/* times, of any server */
 static uint64 catalogue_changes = 1;	/* seen by this process */
 static bool watching;
@@ -219,7 +224,7 @@ server_is_trusted(Oid owner)
  * that share the pause are told by llava_resume itself.
  */
 static void
-take_usage(ServerState *server, int64 requests, double cost, const char *reason)
+take_usage(ServerState *server, int64 requests, double cost, const char *reason, bool trial)
 {
 	Pause		pause;
 
@@ -229,16 +234,21 @@ take_usage(ServerState *server, int64 requests, double cost, const char *reason)
 		!limits_are_shared(server->limits))
 		limits_resume(server->limits);
 	limits_pause_recorded(server->limits, reason);
+	limits_trial_recorded(server->limits, trial);
 }
 
-/* A server's row among the n of llava_usage; what it says of a pause, or NULL. */
+/*
+ * A server's row among the n of llava_usage; what it says of a pause, or NULL, and whether
+ * it tells of a trial.
+ */
 static const char *
-usage_of(const LlavaServer *server, uint64 n, int64 *requests, double *cost)
+usage_of(const LlavaServer *server, uint64 n, int64 *requests, double *cost, bool *trial)
 {
 	TupleDesc	desc = SPI_tuptable->tupdesc;
 
 	*requests = 0;
 	*cost = 0;
+	*trial = false;
 	for (uint64 i = 0; i < n; i++)
 	{
 		HeapTuple	row = SPI_tuptable->vals[i];
@@ -248,6 +258,7 @@ usage_of(const LlavaServer *server, uint64 n, int64 *requests, double *cost)
 			continue;
 		*requests = DatumGetInt64(SPI_getbinval(row, desc, 2, &isnull));
 		*cost = DatumGetFloat8(SPI_getbinval(row, desc, 3, &isnull));
+		*trial = DatumGetBool(SPI_getbinval(row, desc, 5, &isnull));
 		return SPI_getvalue(row, desc, 4);
 	}
 	return NULL;
@@ -272,9 +283,10 @@ load_usage(Loop *loop)
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		int64		requests;
 		double		cost;
-		const char *reason = usage_of(server->options, n, &requests, &cost);
+		bool		trial;
+		const char *reason = usage_of(server->options, n, &requests, &cost, &trial);
 
-		take_usage(server, requests, cost, reason);
+		take_usage(server, requests, cost, reason, trial);
 	}
 }
 
@@ -284,11 +296,12 @@ server_read_usage(const LlavaServer *server, Limits *limits)
 	int64		reading = limits_begin_reading(limits);
 	int64		requests;
 	double		cost;
+	bool		trial;
 	uint64		n;
 
 	rows_spi_connect();
 	n = rows_run_as_owner(extension_relation("llava_usage"), SQL_USAGE_ALL, NULL, NULL);
-	(void) usage_of(server, n, &requests, &cost);
+	(void) usage_of(server, n, &requests, &cost, &trial);
 	limits_read(limits, reading, requests, cost);
 	SPI_finish();
 }
@@ -513,6 +526,18 @@ server_still_ill(ServerState *server, int64 call)
 		server_pause(server, pause.reason, pause.detail, true, call);
 }
 
+/* Suspects are being tried, or are not any more: what llava_usage does not say yet. */
+static void
+say_trial(const ServerState *server, bool trial)
+{
+	if (trial)
+		ereport(LOG,
+				(errmsg("llava_zh: server \"%s\": %s", server->options->name, TRIAL_WORDS)));
+	else
+		ereport(LOG,
+				(errmsg("llava_zh: server \"%s\" is asked as before", server->options->name)));
+}
+
 void
 server_record_pauses(Loop *loop)
 {
@@ -524,17 +549,27 @@ server_record_pauses(Loop *loop)
 		Pause		pause;
 		Datum		values[3];
 		char		nulls[4] = "   ";
+		bool		news;
+		bool		trial = limits_trial(server->limits, &news);
 
 		if (server->gone)
 			continue;
 		blame_return_rows(loop, server);
 		limits_pause_now(server->limits, &pause);
-		if (pause.recorded)
+		/* a pause is what is told then */
+		trial &= pause.reason[0] == '\0';
+		if (pause.recorded && (!news || pause.reason[0] != '\0'))
 			continue;
 		values[0] = CStringGetTextDatum(server->options->name);
 		values[1] = values[2] = (Datum) 0;
 		if (pause.reason[0] == '\0')
-			nulls[1] = nulls[2] = 'n';
+		{
+			nulls[1] = 'n';
+			nulls[2] = trial ? ' ' : 'n';
+			values[2] = trial ? CStringGetTextDatum(TRIAL_WORDS) : (Datum) 0;
+			if (news)
+				say_trial(server, trial);
+		}
 		else
 		{
 			values[1] = CStringGetTextDatum(pause.reason);
@@ -542,6 +577,7 @@ server_record_pauses(Loop *loop)
 		}
 		sql_run(SQL_USAGE_PAUSE, values, nulls, 0);
 		limits_pause_recorded(server->limits, pause.reason[0] != '\0' ? pause.reason : NULL);
+		limits_trial_recorded(server->limits, trial);
 	}
 }
 

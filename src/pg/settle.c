@@ -172,13 +172,15 @@ settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detai
 static bool
 settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
 {
-	Datum		values[6];
-	char		nulls[7] = "      ";
+	Datum		values[7];
+	char		nulls[8] = "       ";
 
 	call_fence(call, values);
 	values[3] = rows_interval(delay_ms);
 	values[4] = BoolGetDatum(counts);
 	values[5] = outside_text(detail, &nulls[5]);
+	values[6] = Int32GetDatum(call->company_next);
+	nulls[6] = call->company_next < 0 ? 'n' : ' ';
 	return sql_run(SQL_RELEASE, values, nulls, 0) > 0;
 }
 
@@ -361,6 +363,22 @@ settle_answer(Batch *batch, Call *call)
 	count_reply(tally, call);
 }
 
+/*
+ * By now it is known whether the server died of what was lost together.  Then no attempt
+ * counts, and each is a suspect, unless it was not sent whole.
+ */
+static void
+judge_death(Call *call)
+{
+	int			company;
+
+	if (!limits_died(call->server->limits, call->lost_with, &company))
+		return;
+	call->outcome.counts = false;
+	if (call->response.sent)
+		call->company_next = call->company > 0 ? Min(company, call->company) : company;
+}
+
 /* A request that brought no answer. */
 static void
 settle_failure(Batch *batch, Call *call)
@@ -376,6 +394,8 @@ settle_failure(Batch *batch, Call *call)
 		return;
 	}
 	tally = tally_of(batch, call->server);
+	if (call->lost_with != 0)
+		judge_death(call);
 	switch (outcome->action)
 	{
 		case VLM_IMAGE_FAULT:

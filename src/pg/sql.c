@@ -133,6 +133,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 	[SQL_RETRY] = {
 		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
 		"  rejects = NULL, refused_by = NULL,"
+		"  company = CASE WHEN failure = 'kills_server' THEN 1 END,"
 		"  variation = variation + 1, visible_at = pg_catalog.now(),"
 		"  released = released OR failure = 'long_image' "
 		"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
@@ -285,7 +286,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 		/* locked above, so that they stay where they are */
 		"FROM picked WHERE p.ctid = picked.ctid "
 		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
-		"  p.released, p.rejects, p.refused_by, p.excused",
+		"  p.released, p.rejects, p.refused_by, p.excused, p.company",
 	"zltTlivLB"},
 	[SQL_AHEAD] = {
 		/*
@@ -332,9 +333,9 @@ static const Statement statements[SQL_STATEMENTS] = {
 	[SQL_RELEASE] = {
 		"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4, holder = NULL,"
 		"  attempts = CASE WHEN $5 THEN attempts ELSE GREATEST(attempts - 1, 0) END,"
-		"  detail = coalesce($6, detail)"
+		"  detail = coalesce($6, detail), company = NULLIF(coalesce($7, company), 0)"
 		" WHERE image = $1 AND task = $2 AND call = $3",
-	"ltlvBt"},
+	"ltlvBti"},
 	[SQL_RELEASE_HOLDER] = {
 		/* a row that somebody has locked waits for the end of its lease */
 		"WITH held AS MATERIALIZED ("
@@ -403,7 +404,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 	[SQL_SETTLE_AGAIN] = {
 		"UPDATE @.llava_pending SET variation = variation + 1, holder = NULL,"
 		"  visible_at = pg_catalog.now(), rejects = pg_catalog.array_append(rejects, $4),"
-		"  detail = coalesce($5, $4), refused_by = coalesce($6, refused_by),"
+		"  detail = coalesce($5, $4), refused_by = coalesce($6, refused_by), company = NULL,"
 		"  said = CASE WHEN NOT excused THEN $7 END"
 		" WHERE image = $1 AND task = $2 AND call = $3",
 	"ltltttl"},
@@ -508,7 +509,9 @@ static const Statement statements[SQL_STATEMENTS] = {
 		" WHERE server = $1 AND pause_reason IS NOT NULL",
 	"t"},
 	[SQL_USAGE_ALL] = {
-	"SELECT server, requests, cost::pg_catalog.float8, pause_reason FROM @.llava_usage", ""},
+		"SELECT server, requests, cost::pg_catalog.float8, pause_reason,"
+		"  pause_reason IS NULL AND pause_detail IS NOT NULL FROM @.llava_usage",
+	""},
 
 	/* Export: runs with the caller's search_path and rights */
 	[SQL_EXPORT] = {

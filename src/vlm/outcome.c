@@ -100,7 +100,15 @@ judge_transport(const VlmResponse *response, VlmOutcome *outcome)
 			set(outcome, VLM_PAUSE, "dns", false, true);
 			return;
 		case CURLE_COULDNT_CONNECT:
-			set(outcome, VLM_PAUSE, "refused", false, true);
+
+			/*
+			 * a kept connection broke under the whole request, and libcurl
+			 * found nobody to connect to again
+			 */
+			if (response->sent)
+				set(outcome, VLM_RETRY, "connection_lost", true, true);
+			else
+				set(outcome, VLM_PAUSE, "refused", false, true);
 			return;
 		case CURLE_PEER_FAILED_VERIFICATION:
 		case CURLE_SSL_CONNECT_ERROR:

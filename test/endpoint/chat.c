@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crash.h"
 #include "errors.h"
 #include "journal.h"
 #include "settings.h"
@@ -127,6 +128,11 @@ chat_ready(Chat *chat)
 {
 	int64_t		due = chat->started + chat_latency(chat);
 
+	if (crash_is_caused_by(chat))
+	{
+		crash_begin();
+		return;
+	}
 	if (chat->fault.group == FAULT_WIRE && chat->fault.index == WIRE_HANG)
 		return;
 	if (chat->fault.group == FAULT_WIRE && chat->fault.index == WIRE_HOLD &&
@@ -162,8 +168,20 @@ compose_done(Job *job)
 	chat->working = false;
 	if (chat->connection == NULL)
 		chat_done(chat, false);
+	else if (chat->lost)
+		chat_lost(chat);
 	else
 		chat_ready(chat);
+}
+
+void
+chat_lost(Chat *chat)
+{
+	chat->lost = true;
+	if (chat->working)
+		return;
+	crash_reply(chat);
+	chat_answer(chat);
 }
 
 /* It has its slot, or needs none. */
@@ -249,6 +267,8 @@ chat_arrived(Connection *connection, const Fault *fault)
 		error_reply_named(&chat->reply, ERROR_KEY, chat->flat, NULL);
 		chat_answer(chat);
 	}
+	else if (crash_is_told())
+		chat_lost(chat);
 	else if (line_first == NULL && (settings.slots == 0 || stats.slots_taken < settings.slots))
 		chat_start(chat);
 	else if (settings.reject)

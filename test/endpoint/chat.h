@@ -35,6 +35,7 @@ typedef struct Chat
 	bool		has_slot;
 	bool		working;		/* a thread has it */
 	bool		held;
+	bool		lost;			/* the engine died under it */
 	bool		answered;
 	int64_t		bytes_sent;		/* of the reply */
 	Buffer		body;
@@ -66,6 +67,7 @@ extern void chat_arrived(Connection *connection, const Fault *fault);
 extern void chat_sent(Connection *connection);
 extern void chat_gone(Connection *connection);
 extern void chat_release_held(void);
+extern void chat_lost(Chat *chat);	/* the gateway says that the engine died */
 extern void chat_fill_slots(void);
 
 /* compose.c: runs in a thread. */

@@ -126,6 +126,45 @@ connections_close_all(void)
 	connections_sweep();
 }
 
+static bool
+is_control(const Connection *connection)
+{
+	return connection->state != CONNECTION_READING && connection->user == NULL;
+}
+
+void
+connections_reset(void)
+{
+	Connection *next;
+	Connection *connection;
+
+	for (connection = open_list.next; connection != &open_list; connection = next)
+	{
+		bool		serving = connection->state != CONNECTION_READING;
+
+		next = connection->next;
+		if (is_control(connection))
+			continue;
+		connection_close(connection, true);
+		if (serving)
+			serve_gone(connection);
+	}
+}
+
+void
+connections_each_chat(void (*what) (struct Chat *chat))
+{
+	Connection *next;
+	Connection *connection;
+
+	for (connection = open_list.next; connection != &open_list; connection = next)
+	{
+		next = connection->next;
+		if (connection->state == CONNECTION_SERVING && connection->user != NULL)
+			what(connection->user);
+	}
+}
+
 int
 connections_now(void)
 {

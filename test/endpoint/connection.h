@@ -56,6 +56,13 @@ extern void connection_send(Connection *connection, Reply *reply);	/* takes the 
 extern void connection_close(Connection *connection, bool reset);
 extern void connections_sweep(void);	/* frees what was closed */
 extern void connections_close_all(void);
+
+/* Resets all but those that ask for control. */
+extern void connections_reset(void);
+
+/* Those whose request waits for a reply. */
+extern void connections_each_chat(void (*what) (struct Chat *chat));
+
 extern int	connections_now(void);
 extern int64_t connections_ever(void);
 

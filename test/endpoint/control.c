@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "chat.h"
+#include "crash.h"
 #include "journal.h"
 #include "serve.h"
 #include "settings.h"
@@ -51,7 +52,7 @@ change_all(json_t *wanted, Buffer *message)
 		char		room[32];
 		const char *text = value_text(value, room, sizeof(room));
 
-		if (strcmp(name, "release") == 0)
+		if (strcmp(name, "release") == 0 || strcmp(name, "crash") == 0)
 			continue;
 		if (text == NULL)
 		{
@@ -73,6 +74,7 @@ control_change(Connection *connection)
 	Buffer		message = {0};
 	Buffer		body = {0};
 	bool		release = wanted && json_is_true(json_object_get(wanted, "release"));
+	bool		crash = wanted && json_is_true(json_object_get(wanted, "crash"));
 
 	if (!json_is_object(wanted))
 		buffer_text(&message, "a JSON object is wanted");
@@ -90,6 +92,8 @@ control_change(Connection *connection)
 	{
 		if (release)
 			chat_release_held();
+		if (crash)
+			crash_begin();
 		stats_json(&body);
 		serve_json(connection, 200, &body);
 	}

@@ -76,11 +76,38 @@ add_findings(Buffer *line, const Chat *chat)
 		buffer_printf(line, ",\"finish_reason\":\"%s\"", chat->finish_reason);
 }
 
+static void
+write_line(const Buffer *line)
+{
+	size_t		written = 0;
+
+	while (written < line->size)
+	{
+		ssize_t		size = write(journal_fd, line->data + written, line->size - written);
+
+		if (size < 0 && errno != EINTR)
+			die("cannot write the journal: %s", strerror(errno));
+		if (size > 0)
+			written += (size_t) size;
+	}
+}
+
+void
+journal_event(const char *event)
+{
+	Buffer		line = {0};
+
+	if (journal_fd < 0)
+		return;
+	buffer_printf(&line, "{\"event\":\"%s\",\"ms\":%.3f}\n", event, (double) (loop_now() - started) / 1000);
+	write_line(&line);
+	buffer_free(&line);
+}
+
 void
 journal_chat(const char *event, const Chat *chat, bool sent)
 {
 	Buffer		line = {0};
-	size_t		written = 0;
 
 	if (journal_fd < 0)
 		return;
@@ -102,15 +129,7 @@ journal_chat(const char *event, const Chat *chat, bool sent)
 	if (strcmp(event, "done") == 0)
 		buffer_printf(&line, ",\"sent\":%s,\"bytes_sent\":%lld", sent ? "true" : "false", (long long) chat->bytes_sent);
 	buffer_text(&line, "}\n");
-	while (written < line.size)
-	{
-		ssize_t		size = write(journal_fd, line.data + written, line.size - written);
-
-		if (size < 0 && errno != EINTR)
-			die("cannot write the journal: %s", strerror(errno));
-		if (size > 0)
-			written += (size_t) size;
-	}
+	write_line(&line);
 	buffer_free(&line);
 }
 
@@ -145,7 +164,7 @@ static const struct
 	{"in_flight", &stats.in_flight}, {"max_in_flight", &stats.max_in_flight}, {"in_line", &stats.in_line},
 	{"slots_taken", &stats.slots_taken}, {"max_slots_taken", &stats.max_slots_taken},
 	{"held", &stats.held}, {"body_bytes", &stats.body_bytes},
-	{"bytes_sent", &stats.bytes_sent},
+	{"bytes_sent", &stats.bytes_sent}, {"crashes", &stats.crashes},
 };
 
 #define STAT_NAMES ((int) (sizeof(stat_names) / sizeof(stat_names[0])))

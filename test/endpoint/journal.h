@@ -29,12 +29,15 @@ typedef struct Stats
 	int64_t		body_bytes;
 	int64_t		bytes_sent;		/* of replies that are done */
 	int64_t		images;			/* distinct ones */
+	int64_t		crashes;
 	int64_t		status[600];
 } Stats;
 
 extern Stats stats;
 
 extern void journal_open(const char *path);
+/* What befell no single request: "crash", "restart". */
+extern void journal_event(const char *event);
 extern void journal_chat(const char *event, const Chat *chat, bool sent);
 
 /* By name: requests, answered, done, in_flight, ...; -1: no such. */

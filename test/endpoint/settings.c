@@ -13,7 +13,7 @@
 #include "journal.h"
 #include "recorded.h"
 
-Settings	settings = {.threads = 2,.reply_bytes = 1024,.seed = 1};
+Settings	settings = {.threads = 2,.reply_bytes = 1024,.seed = 1,.crash_ms = 3000};
 
 static const char usage[] =
 "llava_endpoint: a simulated vision-language model behind the chat-completions API.\n"
@@ -48,12 +48,17 @@ static const char usage[] =
 "  --error-shape S     nested ({\"error\":{...}}) or flat ({\"object\":\"error\",...})\n"
 "  --api-key KEY       answer 401 to requests without it\n"
 "  --model NAME        answer 404 to requests for another\n"
+"  --poison LIST       WIDTHxHEIGHT, by commas: looking at a picture that is sent in such\n"
+"                      a size takes the engine down.  The journal says crash and restart\n"
+"  --crash-ms N        for so long (3000): all connections are reset, new ones refused\n"
+"  --crash-status N    502 or 503: it is behind a gateway, which answers so instead (0)\n"
 "\n"
 "  POST /v1/chat/completions             also without /v1\n"
 "  POST /fault/NAME/v1/chat/completions  with that fault, always\n"
 "  GET  /v1/models, /health\n"
 "  POST /control                         settings as above; {\"release\": true} lets the\n"
-"                                        requests held by the fault \"hold\" go on\n"
+"                                        requests held by the fault \"hold\" go on,\n"
+"                                        {\"crash\": true} takes the engine down\n"
 "  GET  /control/stats                   counts: requests, answered, done, in_flight,\n"
 "                                        max_in_flight, connections, images, ...\n"
 "  GET  /control/wait?in_flight=4&timeout=10000   answers when at least so many are; a\n"
@@ -94,6 +99,9 @@ static const struct option options[] = {
 	{"error-shape", required_argument, NULL, OPTION_CHANGEABLE},
 	{"api-key", required_argument, NULL, OPTION_CHANGEABLE},
 	{"model", required_argument, NULL, OPTION_CHANGEABLE},
+	{"poison", required_argument, NULL, OPTION_CHANGEABLE},
+	{"crash-ms", required_argument, NULL, OPTION_CHANGEABLE},
+	{"crash-status", required_argument, NULL, OPTION_CHANGEABLE},
 	{NULL, 0, NULL, 0}
 };
 
@@ -192,6 +200,42 @@ change_plan(const char *value, Buffer *message)
 	return true;
 }
 
+static bool
+change_poison(const char *value, Buffer *message)
+{
+	int			room = (int) (sizeof(settings.poison) / sizeof(settings.poison[0]));
+	int			count = 0;
+	int			used;
+
+	for (; *value != '\0'; value += *value == ',')
+	{
+		if (count == room || sscanf(value, "%dx%d%n", &settings.poison[count].width,
+									&settings.poison[count].height, &used) != 2 ||
+			(value[used] != '\0' && value[used] != ','))
+		{
+			settings.poisons = 0;
+			buffer_printf(message, "poison: at most %d times WIDTHxHEIGHT, by commas, are wanted", room);
+			return false;
+		}
+		value += used;
+		count++;
+	}
+	settings.poisons = count;
+	return true;
+}
+
+static bool
+change_crash_status(const char *value, Buffer *message)
+{
+	if (strcmp(value, "0") != 0 && strcmp(value, "502") != 0 && strcmp(value, "503") != 0)
+	{
+		buffer_text(message, "crash-status: 502, 503 or 0 is wanted");
+		return false;
+	}
+	settings.crash_status = atoi(value);
+	return true;
+}
+
 bool
 settings_change(const char *name, const char *value, Buffer *message)
 {
@@ -215,6 +259,12 @@ settings_change(const char *name, const char *value, Buffer *message)
 		return change_text(name, value, settings.model, sizeof(settings.model), message);
 	if (strcmp(name, "fault-task") == 0)
 		return change_text(name, value, settings.fault_task, sizeof(settings.fault_task), message);
+	if (strcmp(name, "poison") == 0)
+		return change_poison(value, message);
+	if (strcmp(name, "crash-ms") == 0)
+		return change_number(name, value, 3600000, &settings.crash_ms, message);
+	if (strcmp(name, "crash-status") == 0)
+		return change_crash_status(value, message);
 	if (strcmp(name, "fault-once") == 0)
 	{
 		if (!change_number(name, value, 1, &number, message))

@@ -33,6 +33,14 @@ typedef struct Settings
 	uint64_t	seed;
 	char		api_key[512];	/* "": any, or none */
 	char		model[256];		/* "": any */
+	struct
+	{
+		int			width;
+		int			height;
+	}			poison[16];
+	int			poisons;
+	int			crash_ms;
+	int			crash_status;	/* a gateway's; 0: there is none */
 } Settings;
 
 extern Settings settings;

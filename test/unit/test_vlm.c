@@ -503,6 +503,7 @@ failures_of_the_wire_are_classed(void **state)
 		bool		counts;
 	}			wire[] = {
 		{CURLE_COULDNT_CONNECT, false, VLM_PAUSE, "refused", false},
+		{CURLE_COULDNT_CONNECT, true, VLM_RETRY, "connection_lost", true},
 		{CURLE_COULDNT_RESOLVE_HOST, false, VLM_PAUSE, "dns", false},
 		{CURLE_PEER_FAILED_VERIFICATION, false, VLM_PAUSE, "tls", false},
 		{CURLE_OPERATION_TIMEDOUT, false, VLM_PAUSE, "connect_timeout", false},

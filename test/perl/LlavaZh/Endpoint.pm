@@ -172,7 +172,7 @@ sub request
 =item $endpoint->control(SETTING => VALUE, ...)
 
 Changes settings while it runs (--help lists them; underscores for dashes); release => 1
-lets the held requests go.  A hash reference will do too.  Returns the counts, as stats does.
+lets the held requests go, crash => 1 takes the engine down.  A hash reference will do too.  Returns the counts, as stats does.
 
 =cut
 
@@ -187,7 +187,7 @@ sub control
 		my ($name, $value) = ($setting, $settings{$setting});
 
 		$name =~ tr/_/-/;
-		$wanted{$name} = $name eq 'release' ? JSON::PP::true : "$value";
+		$wanted{$name} = $name =~ /^(?:release|crash)$/ ? JSON::PP::true : "$value";
 	}
 	my ($status, $body) = $self->request('POST', '/control', JSON::PP->new->utf8->encode(\%wanted));
 	croak "the endpoint refused: $body" if $status != 200;
@@ -243,7 +243,7 @@ sub wait_in_flight
 
 =item $endpoint->journal_lines
 
-The journal's lines as hashes: event (arrived, answered, done), n, request_id, connection,
+The journal's lines as hashes: event (arrived, answered, done; crash, restart), n, request_id, connection,
 on_connection, authorization, image, ask, task, status, fault, sent, ...
 
 =cut
@@ -280,6 +280,7 @@ sub requests
 	{
 		my $event = delete $line->{event};
 
+		next unless defined $line->{n};    # crash, restart
 		if ($event eq 'arrived')
 		{
 			$open{ $line->{n} } = $line;
