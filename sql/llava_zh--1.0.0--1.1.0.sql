@@ -24,6 +24,18 @@ REVOKE ALL ON FUNCTION @extschema@.llava_server_limits() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_server_limits() IS
 	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it';
 
+CREATE FUNCTION @extschema@.llava_server_endpoints(OUT server oid, OUT endpoint_limit integer,
+	OUT endpoint_in_flight integer, OUT endpoint_waiting integer)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_server_endpoints() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_server_endpoints() IS
+	'of each server what llava_zh.endpoints allows in flight at its url, for all servers and databases, what is, and how many wait';
+
+ALTER TABLE @extschema@.llava_usage ADD estimated bigint NOT NULL DEFAULT 0;
+COMMENT ON TABLE @extschema@.llava_usage IS
+	'what each server was asked and has cost; max_requests and budget are held against it. estimated: replies in cost of which the server did not say what they used, so that a forecast counts';
+
 CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	SELECT s.srvname AS server,
 		CASE WHEN u.pause_reason IS NULL THEN 'active' ELSE 'paused' END AS state,
@@ -37,13 +49,17 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 		c.in_flight, c.allowed, c.answers, c.throttled AS throttled_since, c.timeouts,
 		c.disconnects, c.server_errors, c.others,
 		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute,
-		l.limits
+		l.limits, coalesce(u.estimated, 0) AS estimated,
+		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @extschema@.llava_usage u ON u.server = s.srvname
 	LEFT JOIN @extschema@.llava_server_counters() c ON c.server = s.oid
-	LEFT JOIN @extschema@.llava_server_limits() l ON l.server = s.oid;
+	LEFT JOIN @extschema@.llava_server_limits() l ON l.server = s.oid
+	LEFT JOIN @extschema@.llava_server_endpoints() e ON e.server = s.oid;
 ALTER VIEW @extschema@.llava_stat_server SET (security_invoker = true);
+COMMENT ON VIEW @extschema@.llava_stat_server IS
+	'one row a server: whether it is asked, why not, and what it was asked and has cost. estimated: so many replies in cost count as forecast, since the server did not say what they used. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is there now, endpoint_waiting: how many servers of processes wait for a place there, NULL where the limit does not hold, since llava_zh is not preloaded';
 
 --
 -- Tasks (sql/parts/task.sql)
@@ -415,7 +431,8 @@ JOIN (VALUES ('llava_export', 'llava_exported'), ('llava_validate', 'llava_selec
 	('llava_record_export', 'llava_exported'), ('llava_verify_export', 'llava_exported_by'),
 	('llava_verify_export', 'llava_manifest_today'), ('llava_rebuild_export', 'llava_exported_by'),
 	('llava_rebuild_export', 'llava_manifest_today'), ('llava_stat_server', 'llava_server_counters'),
-	('llava_stat_server', 'llava_server_limits'), ('llava_stat_worker', 'llava_worker_counters'),
+	('llava_stat_server', 'llava_server_limits'), ('llava_stat_server', 'llava_server_endpoints'),
+	('llava_stat_worker', 'llava_worker_counters'),
 	('llava_stat_worker', 'llava_process_activity'), ('llava_stat_worker', 'llava_worker_slots')
 	) AS needs (holder, function) ON needs.holder = h.name
 JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid

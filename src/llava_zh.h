@@ -21,6 +21,7 @@
 /* ---- config.c: settings ---- */
 
 extern char *llava_databases;
+extern char *llava_endpoints;	/* endpoints.c reads it */
 extern int	llava_workers;
 extern int	llava_naptime;		/* ms */
 extern int	llava_max_attempts;

@@ -24,10 +24,11 @@ CREATE TABLE @.llava_usage (
 	cost numeric NOT NULL DEFAULT 0,
 	pause_reason text,
 	pause_detail text,
-	paused_at timestamptz
+	paused_at timestamptz,
+	estimated bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE @.llava_usage IS
-	'what each server was asked and has cost; max_requests and budget are held against it';
+	'what each server was asked and has cost; max_requests and budget are held against it. estimated: replies in cost of which the server did not say what they used, so that a forecast counts';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_usage', '');
 
 CREATE FUNCTION @.llava_pause(server text) RETURNS void
@@ -58,6 +59,14 @@ REVOKE ALL ON FUNCTION @.llava_server_limits() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_server_limits() IS
 	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it';
 
+CREATE FUNCTION @.llava_server_endpoints(OUT server oid, OUT endpoint_limit integer,
+	OUT endpoint_in_flight integer, OUT endpoint_waiting integer)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_server_endpoints() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_server_endpoints() IS
+	'of each server what llava_zh.endpoints allows in flight at its url, for all servers and databases, what is, and how many wait';
+
 CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 	SELECT s.srvname AS server,
 		CASE WHEN u.pause_reason IS NULL THEN 'active' ELSE 'paused' END AS state,
@@ -71,11 +80,13 @@ CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 		c.in_flight, c.allowed, c.answers, c.throttled AS throttled_since, c.timeouts,
 		c.disconnects, c.server_errors, c.others,
 		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute,
-		l.limits
+		l.limits, coalesce(u.estimated, 0) AS estimated,
+		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @.llava_usage u ON u.server = s.srvname
 	LEFT JOIN @.llava_server_counters() c ON c.server = s.oid
-	LEFT JOIN @.llava_server_limits() l ON l.server = s.oid;
+	LEFT JOIN @.llava_server_limits() l ON l.server = s.oid
+	LEFT JOIN @.llava_server_endpoints() e ON e.server = s.oid;
 COMMENT ON VIEW @.llava_stat_server IS
-	'one row a server: whether it is asked, why not, and what it was asked and has cost';
+	'one row a server: whether it is asked, why not, and what it was asked and has cost. estimated: so many replies in cost count as forecast, since the server did not say what they used. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is there now, endpoint_waiting: how many servers of processes wait for a place there, NULL where the limit does not hold, since llava_zh is not preloaded';

@@ -83,7 +83,7 @@ typedef struct Call
 	int64		min_pixels;
 	int64		max_pixels;
 	int64		image_tokens;	/* forecast */
-	int64		tokens;			/* forecast: image, prompt and reply */
+	VlmTokens	forecast;		/* image and prompt, and reply */
 	int64		seed;
 	int64		bytes;			/* counted in the loop's */
 	bool		no_room;		/* the picture did not fit into memory now */
@@ -94,8 +94,10 @@ typedef struct Call
 	bool		excused;		/* the row went back once for its server's
 								 * fault */
 	bool		blameless;		/* its server was found to be to blame */
+	struct EndpointUse *endpoint;	/* where it counts while it is in flight */
 	int			wait_ms;		/* before it is claimed again, where not sent */
 	double		cost;			/* of its answer */
+	bool		estimated;		/* that: the server did not say what it used */
 
 	/* how it ended: an image fault found here, or a response */
 	const char *fault;			/* static; NULL: see outcome */

@@ -6,12 +6,14 @@
  */
 #include "postgres.h"
 
+#include "endpoints.h"
 #include "llava_zh.h"
 #include "utils/guc.h"
 
 #include <limits.h>
 
 char	   *llava_databases;
+char	   *llava_endpoints;
 int			llava_workers;
 int			llava_naptime;
 int			llava_max_attempts;
@@ -39,6 +41,11 @@ define_worker_settings(void)
 							   "A comma-separated list.",
 							   &llava_databases, "", PGC_SIGHUP, GUC_LIST_INPUT,
 							   NULL, NULL, NULL);
+	DefineCustomStringVariable("llava_zh.endpoints",
+							   "Most requests in flight at a URL, of all databases and servers together.",
+							   "A comma-separated list: 'http://gpu:8000/v1 64, https://other/v1 8'. Needs llava_zh preloaded.",
+							   &llava_endpoints, "", PGC_SIGHUP, GUC_LIST_INPUT,
+							   endpoints_check, endpoints_assign, NULL);
 	DefineCustomIntVariable("llava_zh.workers",
 							"Background workers per database.",
 							NULL,

@@ -10,8 +10,13 @@
 #include "miscadmin.h"
 #include "utils/memutils.h"
 
-/* Tokens of prompt and chat template beyond the image's, for the forecast. */
+/*
+ * For the forecast: tokens of a short prompt and the chat template, bytes of a long one
+ * for each token, and tokens of a reply that the task sets no limit to.
+ */
 #define PROMPT_TOKENS 300
+#define PROMPT_BYTES 3
+#define REPLY_TOKENS 1024
 
 /*
  * Bytes of responses that are judged together: they are parsed at some hundred MB/s,
@@ -47,11 +52,16 @@ files_away(Loop *loop, Call *call)
 	call_move(loop, call, CALL_FINISHED);
 }
 
-int64
-dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit, const LlavaTask *task)
+VlmTokens
+dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit, const char *prompt,
+				  const VlmSampling *sampling)
 {
-	return image_tokens(&prepared->source, fit) + PROMPT_TOKENS +
-		Max(task->sampling.max_tokens, 0) / 2;
+	VlmTokens	forecast;
+
+	forecast.prompt = image_tokens(&prepared->source, fit) +
+		Max((int64) strlen(prompt) / PROMPT_BYTES, PROMPT_TOKENS);
+	forecast.completion = sampling->max_tokens > 0 ? (sampling->max_tokens + 1) / 2 : REPLY_TOKENS;
+	return forecast;
 }
 
 /* A picture that was made anew is all that is kept. */
@@ -96,7 +106,8 @@ dispatch_prepared(Loop *loop)
 		call->sent_width = job->prepared.width;
 		call->sent_height = job->prepared.height;
 		call->image_tokens = image_tokens(&job->prepared.source, &job->fit);
-		call->tokens = dispatch_forecast(&job->prepared, &job->fit, call->task);
+		call->forecast = dispatch_forecast(&job->prepared, &job->fit, call->task->prompt,
+										   &call->sampling);
 		call_move(loop, call, job->prepared.hash.known ? CALL_HASHED : CALL_READY);
 	}
 }
@@ -129,7 +140,7 @@ no_memory(Loop *loop, Call *call)
 {
 	if (call->company > 0)
 		limits_suspect_back(call->server->limits);
-	limits_given_up(call->server->limits, false);
+	limits_given_up(call->server->limits, call->endpoint, false);
 	call_move(loop, call, CALL_FINISHED);
 }
 
@@ -329,6 +340,7 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 			return true;
 		case SERVER_PROBED:
 			server->full = true;
+			limits_offer(server->limits);
 			return false;
 		default:
 			break;
@@ -348,7 +360,8 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 	if (!transport_has_room())
 		return false;
 	/* first come, first served: those behind it wait too */
-	server->full = !limits_take(server->limits, call->tokens, false, call->company, wait);
+	server->full = !limits_take(server->limits, call->forecast.prompt + call->forecast.completion,
+								false, call->company, &call->endpoint, wait);
 	if (server->full)
 	{
 		/* unless it lets them pass */
@@ -525,20 +538,21 @@ judge(Call *call)
 {
 	VlmResponse *response = &call->response;
 	VlmEnvelope *envelope = &call->envelope;
+	VlmTokens	said;
 	Loss		loss;
-	bool		answered;
 
 	vlm_outcome(response, &call->outcome, envelope);
-	/* one that was broken off is paid for, too */
-	answered = envelope->content != NULL;
+	said = (VlmTokens)
+	{
+		envelope->prompt_tokens, envelope->completion_tokens
+	};
 	if (call->outcome.action == VLM_DONE)
 		reply_parse(&call->task->rules, envelope->content, envelope->content_size,
 					conversation_finish(envelope->finish_reason), &call->result);
 	look_at_end(call, &loss);
-	call->cost = limits_ended(call->server->limits, &call->outcome, response->latency_ms,
-							  response->retry_after_ms, call->tokens,
-							  answered ? envelope->prompt_tokens : -1,
-							  answered ? envelope->completion_tokens : -1);
+	call->cost = limits_ended(call->server->limits, call->endpoint, &call->outcome, response->latency_ms,
+							  response->retry_after_ms, call->forecast, said);
+	call->estimated = call->outcome.paid && !vlm_tokens_known(said);
 	if (loss.alone || loss.event != 0)
 		judge_loss(call->server, call, &loss);
 	else

@@ -38,8 +38,9 @@ typedef struct Asking
 	const uint8 *image;			/* the caller's bytes */
 	size_t		image_size;
 	int64		seed;
-	int64		tokens;			/* forecast */
+	VlmTokens	forecast;
 	Limits	   *limits;
+	EndpointUse *endpoint;		/* of the slot */
 	bool		slot;			/* one of theirs is held */
 	TimestampTz deadline;		/* of all tries together */
 	VlmPool    *pool;			/* NULL: nothing was sent */
@@ -63,7 +64,7 @@ let_go(Asking *asking)
 	if (asking->pool != NULL)
 		vlm_pool_cancel(asking->pool, asking);
 	if (asking->slot)
-		limits_given_up(asking->limits, true);
+		limits_given_up(asking->limits, asking->endpoint, true);
 	limits_not_urgent(asking->limits);
 	image_prepared_free(&asking->prepared);
 	vlm_response_free(&asking->response);
@@ -88,7 +89,8 @@ prepare(Asking *asking)
 	if (image_info(asking->image, asking->image_size, &info, NULL) == IMAGE_OK)
 		(void) long_images_fit(asking->task, LONG_AS_TASK, &info, &fit);
 	image_prepare_here(asking->image, asking->image_size, &fit, &asking->prepared);
-	asking->tokens = dispatch_forecast(&asking->prepared, &fit, asking->task);
+	asking->forecast = dispatch_forecast(&asking->prepared, &fit, asking->task->prompt,
+										 &asking->task->sampling);
 }
 
 /* Milliseconds left of the time that all tries together may take. */
@@ -182,7 +184,9 @@ take_slot(Asking *asking)
 	for (;;)
 	{
 		check_limits(asking);
-		asking->slot = limits_take(asking->limits, asking->tokens, true, 0, &wait);
+		asking->slot = limits_take(asking->limits,
+								   asking->forecast.prompt + asking->forecast.completion,
+								   true, 0, &asking->endpoint, &wait);
 		if (asking->slot)
 			return;
 		if (time_left(asking) == 0)
@@ -190,7 +194,7 @@ take_slot(Asking *asking)
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("server \"%s\" had no room for a request in time",
 							asking->server->name),
-					 errhint("The server options max_in_flight, requests_per_minute and tokens_per_minute are its limits, request_timeout says how long is waited.")));
+					 errhint("The server options max_in_flight, requests_per_minute and tokens_per_minute are its limits, and the setting llava_zh.endpoints, which all servers of its url share; request_timeout says how long is waited.")));
 		transport_wait(-1, (long) (wait < 0 ? time_left(asking) : Min(wait, time_left(asking))));
 	}
 }
@@ -201,7 +205,7 @@ ask(Asking *asking, VlmOutcome *outcome)
 {
 	VlmResponse *response = &asking->response;
 	VlmEnvelope *envelope = &asking->envelope;
-	bool		answered;
+	VlmTokens	said;
 	double		cost;
 	Loss		loss;
 
@@ -214,13 +218,14 @@ ask(Asking *asking, VlmOutcome *outcome)
 
 	vlm_envelope_free(envelope);
 	vlm_outcome(response, outcome, envelope);
-	answered = envelope->content != NULL;
+	said = (VlmTokens)
+	{
+		envelope->prompt_tokens, envelope->completion_tokens
+	};
 	asking->slot = false;
 	limits_look_at_end(asking->limits, suspects_sign(outcome), NULL, &loss);
-	cost = limits_ended(asking->limits, outcome, response->latency_ms,
-						response->retry_after_ms, asking->tokens,
-						answered ? envelope->prompt_tokens : -1,
-						answered ? envelope->completion_tokens : -1);
+	cost = limits_ended(asking->limits, asking->endpoint, outcome, response->latency_ms,
+						response->retry_after_ms, asking->forecast, said);
 	/* no table is written */
 	limits_settled(asking->limits, cost);
 	limits_offer(asking->limits);
@@ -490,6 +495,9 @@ find_server(Asking *asking, const char *name)
 									   server_rank(asking->server->owner));
 		if (!limits_are_shared(asking->limits) || server_is_committed(asking->server->oid))
 			limits_set_options(asking->limits, asking->server);
+		/* also where its url is seen by this transaction only */
+		limits_set_endpoint(asking->limits, asking->server,
+							server_rank(asking->server->owner));
 		AcceptInvalidationMessages();
 	} while (version != servers_version());
 	if (!limits_were_read(asking->limits))

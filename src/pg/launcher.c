@@ -13,6 +13,7 @@
 #include "postgres.h"
 
 #include "lib/ilist.h"
+#include "limits.h"
 #include "llava_zh.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -247,6 +248,7 @@ llava_launcher_main(Datum arg)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
+			limits_reload();
 			read_settings();
 		}
 	}

@@ -70,6 +70,7 @@ typedef struct Attached
 {
 	Limits	   *limits;
 	Oid			server;
+	EndpointUse *endpoint;		/* or NULL */
 	int			in_flight;
 	int64		unsettled;
 	double		unsettled_cost;
@@ -357,6 +358,7 @@ give_back_all(int code, Datum arg)
 	lock();
 	foreach(cell, attached)
 		give_back(lfirst(cell));
+	endpoints_give_back_all();
 	unlock();
 	attached = NIL;
 }
@@ -443,6 +445,7 @@ limits_detach(Limits *limits)
 	Assert(mine->in_flight == 0 && mine->unsettled == 0);
 	lock();
 	give_back(mine);
+	endpoint_drop(mine->endpoint);
 	unlock();
 	attached = list_delete_ptr(attached, mine);
 	if (!limits_are_shared(limits))
@@ -475,6 +478,38 @@ limits_set_options(Limits *limits, const LlavaServer *options)
 	/* a larger limit may be just what somebody waits for */
 	wake_waiting(limits);
 	unlock();
+}
+
+void
+limits_set_endpoint(Limits *limits, const LlavaServer *server, LimitsRank rank)
+{
+	Attached   *mine = attached_to(limits);
+
+	lock();
+	endpoint_leave(mine->endpoint);
+	unlock();
+	mine->endpoint = NULL;
+	mine->endpoint = endpoint_use(server->oid, server->url, rank != LIMITS_OF_OTHERS);
+}
+
+void
+limits_reload(void)
+{
+	lock();
+	endpoints_publish(true);
+	unlock();
+}
+
+EndpointFacts
+limits_endpoint(const char *url)
+{
+	uint64		number = endpoint_number(url);
+	EndpointFacts facts;
+
+	lock();
+	facts = endpoint_facts(number);
+	unlock();
+	return facts;
 }
 
 void
@@ -554,6 +589,7 @@ limits_room(Limits *limits)
 
 	lock();
 	room = allowed(limits) - limits->pace.in_flight + mine->in_flight;
+	room = Min(room, endpoint_room(mine->endpoint));
 	unlock();
 	return Max(room, 0);
 }
@@ -561,10 +597,12 @@ limits_room(Limits *limits)
 double
 limits_load(Limits *limits, int more)
 {
+	Attached   *mine = attached_to(limits);
 	double		load;
 
 	lock();
 	load = (limits->pace.in_flight + more) / Max(limits->pace.window, 1.0);
+	load = Max(load, endpoint_load(mine->endpoint, more));
 	unlock();
 	return load;
 }
@@ -624,14 +662,21 @@ time_to_slot(Limits *limits, Attached *mine, int64 tokens, bool urgent, int comp
 }
 
 bool
-limits_take(Limits *limits, int64 tokens, bool urgent, int company, int64 *wait_ms)
+limits_take(Limits *limits, int64 tokens, bool urgent, int company, EndpointUse **endpoint,
+			int64 *wait_ms)
 {
 	Attached   *mine = attached_to(limits);
 
 	lock();
 	*wait_ms = time_to_slot(limits, mine, tokens, urgent, company);
+	if (*wait_ms != 0)
+		endpoint_leave(mine->endpoint);
+	else
+		*wait_ms = endpoint_wait(mine->endpoint, urgent);
 	if (*wait_ms == 0)
 	{
+		*endpoint = mine->endpoint;
+		endpoint_sent(mine->endpoint);
 		vlm_pace_sent(&limits->pace, tokens, now_ms());
 		mine->in_flight++;
 		mine->unsettled++;
@@ -664,6 +709,7 @@ limits_not_urgent(Limits *limits)
 	if (mine->urgent)
 		limits->urgent--;
 	mine->urgent = false;
+	endpoint_leave(mine->endpoint);
 	forget_waiting(limits);
 	wake_waiting(limits);
 	unlock();
@@ -731,24 +777,24 @@ limits_trial_recorded(Limits *limits, bool trial)
 }
 
 double
-limits_ended(Limits *limits, const VlmOutcome *outcome, int64 latency_ms, int64 retry_after_ms,
-			 int64 forecast, int64 prompt_tokens, int64 completion_tokens)
+limits_ended(Limits *limits, EndpointUse *endpoint, const VlmOutcome *outcome, int64 latency_ms,
+			 int64 retry_after_ms, VlmTokens forecast, VlmTokens said)
 {
 	Attached   *mine = attached_to(limits);
-	int64		usage = prompt_tokens < 0 || completion_tokens < 0 ? -1 :
-	prompt_tokens + completion_tokens;
-	double		cost;
+	double		cost = 0;
 
-	prompt_tokens = Max(prompt_tokens, 0);
-	completion_tokens = Max(completion_tokens, 0);
 	lock();
-	vlm_pace_ended(&limits->pace, outcome->action, latency_ms, retry_after_ms, forecast, usage,
-				   now_ms());
+	endpoint_ended(endpoint);
+	vlm_pace_ended(&limits->pace, outcome->action, latency_ms, retry_after_ms,
+				   forecast.prompt + forecast.completion,
+				   vlm_tokens_known(said) ? said.prompt + said.completion : -1, now_ms());
 	mine->in_flight--;
 	failures_note_end(&limits->failures, outcome);
-	cost = vlm_quota_ended(&limits->quota, prompt_tokens, completion_tokens);
+	if (outcome->paid)
+		cost = vlm_quota_ended(&limits->quota, vlm_tokens_used(said, forecast));
 	mine->unsettled_cost += cost;
-	counters_note_end(&limits->counters, outcome, latency_ms, prompt_tokens, completion_tokens);
+	counters_note_end(&limits->counters, outcome, latency_ms, Max(said.prompt, 0),
+					  Max(said.completion, 0));
 	if (limits->urgent > 0)
 		wake_waiting(limits);
 	unlock();
@@ -810,11 +856,13 @@ limits_owed(Limits *limits, uint64 *said, char *reason, Size room)
 }
 
 void
-limits_given_up(Limits *limits, bool sent)
+limits_given_up(Limits *limits, EndpointUse *endpoint, bool sent)
 {
 	Attached   *mine = attached_to(limits);
 
 	lock();
+	endpoint_ended(endpoint);
+	endpoint_leave(endpoint);
 	limits->pace.in_flight--;
 	mine->in_flight--;
 	if (sent)
@@ -843,7 +891,10 @@ limits_settled(Limits *limits, double cost)
 void
 limits_offer(Limits *limits)
 {
+	Attached   *mine = attached_to(limits);
+
 	lock();
+	endpoint_leave(mine->endpoint);
 	if (limits->n_waiting > 0 &&
 		(limits->pace.in_flight == 0 ||
 		 limits->pace.in_flight + 1 <= Min(limits->pace.window, limits->pace.max_in_flight)))

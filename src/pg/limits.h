@@ -10,6 +10,7 @@
 #ifndef LLAVA_LIMITS_H
 #define LLAVA_LIMITS_H
 
+#include "endpoints.h"
 #include "llava_zh.h"
 #include "suspects.h"
 
@@ -101,6 +102,15 @@ extern const char *limits_hold(Oid server);
 /* The options as they are now. */
 extern void limits_set_options(Limits *limits, const LlavaServer *options);
 
+/* What this process asks from now on, and whether it is trusted there (endpoints.h). */
+extern void limits_set_endpoint(Limits *limits, const LlavaServer *server, LimitsRank rank);
+
+/* The setting llava_zh.endpoints was read anew: it holds at once, for all processes. */
+extern void limits_reload(void);
+
+/* How many may be, and are, in flight at a URL, for all servers and databases. */
+extern EndpointFacts limits_endpoint(const char *url);
+
 /* This process begins to record requests in llava_usage, or has done so, or has not. */
 extern void limits_recording(bool begins);
 
@@ -132,10 +142,11 @@ extern double limits_load(Limits *limits, int more);
  * milliseconds until it helps to try again, or -1: until the latch is set.  Who
  * is urgent (a session with a user) comes before who is not, until
  * limits_not_urgent.  company: of a suspect (suspects.h), else 0; limits_suspect_back
- * when its request has ended or was given up.
+ * when its request has ended or was given up.  *endpoint: where the request counts; to
+ * be told at its end.
  */
 extern bool limits_take(Limits *limits, int64 tokens, bool urgent, int company,
-						int64 *wait_ms);
+						EndpointUse **endpoint, int64 *wait_ms);
 extern void limits_suspect_back(Limits *limits);
 
 /* suspects_first. */
@@ -160,15 +171,14 @@ extern bool limits_trial(Limits *limits, bool *news);
 extern void limits_trial_recorded(Limits *limits, bool trial);
 
 /*
- * The slot's request ended.  Tokens are -1 where the server did not say.  Returns
- * what they cost.
+ * The slot's request ended.  Returns what it cost: by what the server said of tokens,
+ * and by the forecast where it did not and was at work all the same.
  */
-extern double limits_ended(Limits *limits, const VlmOutcome *outcome, int64 latency_ms,
-						   int64 retry_after_ms, int64 forecast, int64 prompt_tokens,
-						   int64 completion_tokens);
+extern double limits_ended(Limits *limits, EndpointUse *endpoint, const VlmOutcome *outcome, int64 latency_ms,
+						   int64 retry_after_ms, VlmTokens forecast, VlmTokens said);
 
 /* The slot's request was given up, after it was sent or before. */
-extern void limits_given_up(Limits *limits, bool sent);
+extern void limits_given_up(Limits *limits, EndpointUse *endpoint, bool sent);
 
 /* As failures_are_outage and failures_blame (failures.h). */
 extern bool limits_failing(Limits *limits, bool first_attempt);
@@ -184,7 +194,7 @@ extern bool limits_owed(Limits *limits, uint64 *said, char *reason, Size room);
 /* A request that ended is in llava_usage now, or never will be. */
 extern void limits_settled(Limits *limits, double cost);
 
-/* Wakes who waits for a slot, if there is one. */
+/* This process has no request to send now: wakes who waits for a slot, if there is one. */
 extern void limits_offer(Limits *limits);
 
 /* The next server of this database that is shared; *position starts at 0. */

@@ -100,7 +100,7 @@ loop_free(Loop *loop)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		limits_given_up(call->server->limits, true);
+		limits_given_up(call->server->limits, call->endpoint, true);
 		call->sent = false;
 	}
 	/* the pool's threads had the jobs of those that were being prepared */
@@ -110,6 +110,9 @@ loop_free(Loop *loop)
 		free_calls(loop, (CallState) state);
 	/* an error may have ended it in the middle */
 	limits_recording(false);
+	/* nor does a session that goes on wait for slots */
+	dlist_foreach(iter, &loop->servers)
+		limits_offer(dlist_container(ServerState, node, iter.cur)->limits);
 	MemoryContextDelete(loop->context);
 }
 

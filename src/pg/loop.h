@@ -330,9 +330,9 @@ extern void dispatch_refill(Loop *loop);
  */
 extern void dispatch_serve(Loop *loop);
 
-/* Tokens that a request about the picture is expected to cost. */
-extern int64 dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
-							   const LlavaTask *task);
+/* Tokens that a request about the picture is expected to take; never 0. */
+extern VlmTokens dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
+								   const char *prompt, const VlmSampling *sampling);
 
 /* ---- blame.c ---- */
 

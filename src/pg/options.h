@@ -17,6 +17,9 @@
 /* What does not go together, palloc'd; NULL: it does. */
 extern const char *options_pixels_problem(int factor, int64 min_pixels, int64 max_pixels);
 
+/* What is wrong with text as a base URL, static; NULL: nothing. */
+extern const char *options_url_problem(const char *url);
+
 /* The option url as it is used, palloc'd; ERROR if it cannot be. */
 extern char *options_url(const char *url);
 

@@ -207,6 +207,7 @@ load_server(Loop *loop, const ForeignServer *foreign)
 	server->options_read = ++options_read;
 	server->gone = false;
 	limits_set_options(server->limits, server->options);
+	limits_set_endpoint(server->limits, server->options, server_rank(server->options->owner));
 	if (!is_paused_by_option(server))
 		resume(server);
 	take_key(loop, server);

@@ -43,6 +43,7 @@ typedef struct Tally
 	int64		prompt_tokens;
 	int64		completion_tokens;
 	double		cost;
+	int64		estimated;		/* replies whose cost is a forecast's */
 } Tally;
 
 typedef struct Batch
@@ -271,7 +272,6 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 	const ReplyResult *result = &call->result;
 	const VlmEnvelope *envelope = &call->envelope;
 	bool		parsed = call->outcome.action == VLM_DONE;
-	bool		answered = envelope->content != NULL;
 	Datum		v[25];
 	char		nulls[26];
 
@@ -291,8 +291,8 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 	v[11] = Int32GetDatum(call->sent_height);
 	v[12] = body_datum(call);
 	v[13] = outside_text(envelope->finish_reason, &nulls[13]);
-	v[14] = known_number(answered ? envelope->prompt_tokens : -1, &nulls[14]);
-	v[15] = known_number(answered ? envelope->completion_tokens : -1, &nulls[15]);
+	v[14] = known_number(envelope->prompt_tokens, &nulls[14]);
+	v[15] = known_number(envelope->completion_tokens, &nulls[15]);
 	v[16] = Int64GetDatum(call->response.latency_ms);
 	v[17] = BoolGetDatum(late);
 	v[18] = outside_text(reason, &nulls[18]);
@@ -325,14 +325,19 @@ settle_sample(Call *call)
 	sql_run(SQL_SETTLE_SAMPLE, v, NULL, 0);
 }
 
-/* What came was paid for. */
+/* What came was paid for, as far as limits_ended has found, whole or in part. */
+static void
+count_cost(Tally *tally, const Call *call)
+{
+	tally->cost += call->cost;
+	tally->estimated += call->estimated ? 1 : 0;
+}
+
 static void
 count_reply(Tally *tally, const Call *call)
 {
 	tally->replies++;
-	tally->cost += call->cost;
-	if (call->envelope.content == NULL)
-		return;
+	count_cost(tally, call);
 	tally->prompt_tokens += Max(call->envelope.prompt_tokens, 0);
 	tally->completion_tokens += Max(call->envelope.completion_tokens, 0);
 }
@@ -418,13 +423,15 @@ settle_failure(Batch *batch, Call *call)
 				mine = settle_as_released(call, retry_delay(call), outcome->counts,
 										  outcome->detail);
 	}
-	/* a whole 200 that is no completion was paid for all the same */
+	/* a whole 200 that is no completion may have been paid for all the same */
 	if (call->response.status / 100 == 2 && call->response.curl_code == 0 &&
 		call->response.body != NULL)
 	{
 		settle_reply(batch, call, !mine, outcome->reason);
 		count_reply(tally, call);
 	}
+	else
+		count_cost(tally, call);
 }
 
 static void
@@ -446,7 +453,7 @@ settle_usage(Batch *batch)
 	for (int i = 0; i < batch->n_tallies; i++)
 	{
 		Tally	   *t = &batch->tallies[i];
-		Datum		v[9];
+		Datum		v[10];
 
 		if (t->requests == 0 && t->failed == 0)
 			continue;
@@ -459,6 +466,7 @@ settle_usage(Batch *batch)
 		v[6] = Int64GetDatum(t->prompt_tokens);
 		v[7] = Int64GetDatum(t->completion_tokens);
 		v[8] = Float8GetDatum(t->cost);
+		v[9] = Int64GetDatum(t->estimated);
 		sql_run(SQL_USAGE_ADD, v, NULL, 0);
 	}
 }

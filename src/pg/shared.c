@@ -12,6 +12,7 @@
 
 #include "access/xact.h"
 #include "compat.h"
+#include "endpoints.h"
 #include "limits.h"
 #include "miscadmin.h"
 #include "storage/ipc.h"
@@ -53,7 +54,7 @@ request_memory(void)
 		previous_request_hook();
 	RequestAddinShmemSpace(add_size(add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(flush_memory())),
 									add_size(MAXALIGN(limits_memory()), MAXALIGN(meter_memory()))));
-	RequestAddinShmemSpace(MAXALIGN(slots_memory()));
+	RequestAddinShmemSpace(add_size(MAXALIGN(slots_memory()), MAXALIGN(endpoints_memory())));
 	RequestNamedLWLockTranche("llava_zh", SHARED_LOCKS);
 }
 
@@ -72,6 +73,7 @@ start_up(void)
 		SpinLockInit(&shared->mutex);
 	}
 	limits_start_up(ShmemInitStruct("llava_zh limits", limits_memory(), &found), found);
+	endpoints_start_up(ShmemInitStruct("llava_zh endpoints", endpoints_memory(), &found), found);
 	flush_start_up(ShmemInitStruct("llava_zh flush", flush_memory(), &found), found);
 	meter_start_up(ShmemInitStruct("llava_zh meters", meter_memory(), &found), found);
 	slots_start_up(ShmemInitStruct("llava_zh slots", slots_memory(), &found), found);

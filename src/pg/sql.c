@@ -486,15 +486,15 @@ static const Statement statements[SQL_STATEMENTS] = {
 	/* Usage */
 	[SQL_USAGE_ADD] = {
 		"INSERT INTO @.llava_usage AS u (server, requests, replies, accepted, failed,"
-		"  throttled, prompt_tokens, completion_tokens, cost) "
-		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) "
+		"  throttled, prompt_tokens, completion_tokens, cost, estimated) "
+		"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
 		"ON CONFLICT (server) DO UPDATE SET requests = u.requests + EXCLUDED.requests,"
 		"  replies = u.replies + EXCLUDED.replies, accepted = u.accepted + EXCLUDED.accepted,"
 		"  failed = u.failed + EXCLUDED.failed, throttled = u.throttled + EXCLUDED.throttled,"
 		"  prompt_tokens = u.prompt_tokens + EXCLUDED.prompt_tokens,"
 		"  completion_tokens = u.completion_tokens + EXCLUDED.completion_tokens,"
-		"  cost = u.cost + EXCLUDED.cost",
-	"tllllllld"},
+		"  cost = u.cost + EXCLUDED.cost, estimated = u.estimated + EXCLUDED.estimated",
+	"tllllllldl"},
 	[SQL_USAGE_PAUSE] = {
 		"INSERT INTO @.llava_usage AS u (server, pause_reason, pause_detail, paused_at) "
 		"VALUES ($1, $2, $3, CASE WHEN $2 IS NULL THEN NULL ELSE pg_catalog.now() END) "

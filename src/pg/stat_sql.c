@@ -4,6 +4,8 @@
  */
 #include "postgres.h"
 
+#include "commands/defrem.h"
+#include "foreign/foreign.h"
 #include "funcapi.h"
 #include "limits.h"
 #include "utils/builtins.h"
@@ -15,6 +17,7 @@
 
 PG_FUNCTION_INFO_V1(llava_server_counters);
 PG_FUNCTION_INFO_V1(llava_server_limits);
+PG_FUNCTION_INFO_V1(llava_server_endpoints);
 
 /*
  * Milliseconds under which this share of the latencies lies, to the width of a
@@ -106,6 +109,42 @@ llava_server_limits(PG_FUNCTION_ARGS)
 
 		if (hold != NULL)
 			values[1] = CStringGetTextDatum(hold);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
+
+/* The option, as it is written; NULL: the server is gone. */
+static const char *
+url_of(Oid server)
+{
+	ForeignServer *foreign = GetForeignServerExtended(server, FSV_MISSING_OK);
+	ListCell   *cell;
+
+	if (foreign != NULL)
+		foreach(cell, foreign->options)
+			if (strcmp(lfirst_node(DefElem, cell)->defname, "url") == 0)
+			return defGetString(lfirst_node(DefElem, cell));
+	return NULL;
+}
+
+/* llava_server_endpoints(): of each server of this database, what its URL may take and has. */
+Datum
+llava_server_endpoints(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, server_oids())
+	{
+		const char *url = url_of(lfirst_oid(cell));
+		EndpointFacts facts = url == NULL ? (EndpointFacts) {-1, -1, -1} : limits_endpoint(url);
+		bool		counted = facts.limit >= 0 && facts.in_flight >= 0;
+		Datum		values[4] = {ObjectIdGetDatum(lfirst_oid(cell)), Int32GetDatum(facts.limit),
+		Int32GetDatum(facts.in_flight), Int32GetDatum(facts.waiting)};
+		bool		nulls[4] = {false, facts.limit < 0, !counted, !counted};
+
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

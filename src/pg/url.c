@@ -71,9 +71,8 @@ trimmed_length(const char *url)
 	return length;
 }
 
-/* What is wrong with a base URL; NULL: nothing. */
-static const char *
-url_problem(const char *url)
+const char *
+options_url_problem(const char *url)
 {
 	const char *authority;
 	const char *problem;
@@ -104,7 +103,7 @@ url_problem(const char *url)
 char *
 options_url(const char *url)
 {
-	const char *problem = url_problem(url);
+	const char *problem = options_url_problem(url);
 
 	if (problem != NULL)
 		ereport(ERROR,

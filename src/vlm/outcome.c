@@ -9,6 +9,7 @@
 #include "envelope.h"
 #include "fingerprint.h"
 #include "mask.h"
+#include "usage.h"
 #include "verdicts.h"
 #include "wrapping.h"
 
@@ -88,6 +89,7 @@ set(VlmOutcome *outcome, VlmAction action, const char *reason, bool counts, bool
 static void
 judge_transport(const VlmResponse *response, VlmOutcome *outcome)
 {
+	outcome->paid = response->broken_off;
 	if (response->too_large)
 	{
 		set(outcome, VLM_RETRY, "reply_too_large", true, false);
@@ -165,6 +167,43 @@ judge_broken(VlmOutcome *outcome)
 		set(outcome, VLM_RETRY, "unfinished", true, true);
 }
 
+/* Whether it is JSON that was cut: it begins as it should, and cannot be read. */
+static bool
+is_cut(const VlmResponse *response, const Words *words)
+{
+	const char *body = response->body;
+
+	return words->root == NULL && body != NULL && body[strspn(body, " \t\r\n")] == '{';
+}
+
+/*
+ * Whether a 2xx that is no completion was paid for: it says what was used, or holds a
+ * reply, or what should be one, and says no error.  Where in doubt it was: a budget that
+ * ends early can be raised.
+ */
+static bool
+was_paid(const VlmResponse *response, const Words *words, const VlmEnvelope *envelope,
+		 const VlmOutcome *outcome)
+{
+	const json_t *choices = json_object_get(envelope_root(words->root), "choices");
+
+	if (has_reply(words) || envelope->prompt_tokens > 0 || envelope->completion_tokens > 0)
+		return true;
+	return outcome->action == VLM_RETRY && words->status == 0 &&
+		(json_is_array(choices) || is_cut(response, words));
+}
+
+static void
+judge_payment(const VlmResponse *response, const Words *words, VlmOutcome *outcome,
+			  VlmEnvelope *envelope)
+{
+	if (response->status > 299)
+		return;
+	usage_read(envelope_root(words->root), envelope);
+	usage_believe(envelope);
+	outcome->paid = was_paid(response, words, envelope, outcome);
+}
+
 /* False: no memory. */
 static bool
 describe(const VlmResponse *response, const char *message, const char *said, VlmOutcome *outcome)
@@ -190,7 +229,8 @@ number_of(int status, VlmAction action, const Words *words)
 
 /* False: no memory. */
 static bool
-judge_words(const VlmResponse *response, const char *message, VlmOutcome *outcome)
+judge_words(const VlmResponse *response, const char *message, VlmOutcome *outcome,
+			VlmEnvelope *envelope)
 {
 	Words	   *words = malloc(sizeof(Words));
 	bool		in_body;
@@ -206,6 +246,7 @@ judge_words(const VlmResponse *response, const char *message, VlmOutcome *outcom
 	if (response->status < 300 && has_reply(words))
 		judge_broken(outcome);
 	outcome->said = number_of(status, outcome->action, words);
+	judge_payment(response, words, outcome, envelope);
 	ok = describe(response, message, words->said, outcome);
 	words_free(words);
 	free(words);
@@ -237,6 +278,7 @@ judge_completion(const VlmResponse *response, const VlmEnvelope *envelope, VlmOu
 {
 	const char *reason = vlm_envelope_reason(envelope);
 
+	outcome->paid = true;
 	set(outcome, VLM_DONE, NULL, true, false);
 	if (reason == NULL)
 		return true;
@@ -272,11 +314,20 @@ join_stream(VlmResponse *response)
 	return true;
 }
 
+/* There is none, and nothing is known of what was used. */
+static void
+forget_envelope(VlmEnvelope *envelope)
+{
+	vlm_envelope_free(envelope);
+	envelope->prompt_tokens = envelope->completion_tokens = -1;
+}
+
 /* False: no memory. */
 static bool
 judge(VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
 {
 	const char *message = NULL;
+	bool		success = response->status >= 200 && response->status <= 299;
 
 	if (response->curl_code != 0)
 	{
@@ -287,10 +338,10 @@ judge(VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
 	}
 	if (!join_stream(response))
 		return false;
-	if (response->status < 200 || response->status > 299 ||
-		!vlm_envelope_parse(response->body, response->body_size, envelope, &message))
-		return judge_words(response, message, outcome);
-	return judge_completion(response, envelope, outcome);
+	if (success && vlm_envelope_parse(response->body, response->body_size, envelope, &message))
+		return judge_completion(response, envelope, outcome);
+	forget_envelope(envelope);
+	return judge_words(response, message, outcome, envelope);
 }
 
 static bool
@@ -314,6 +365,7 @@ vlm_outcome(VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
 
 	memset(outcome, 0, sizeof(*outcome));
 	memset(envelope, 0, sizeof(*envelope));
+	forget_envelope(envelope);
 
 	/*
 	 * the body is judged as it came, so that a key that is a word of it does
@@ -323,7 +375,7 @@ vlm_outcome(VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
 		mask_body(response->body, &response->body_size, api_key))
 		return;
 	/* what could not be masked is not kept */
-	vlm_envelope_free(envelope);
+	forget_envelope(envelope);
 	free(response->body);
 	response->body = NULL;
 	response->body_size = 0;

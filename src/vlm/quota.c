@@ -63,11 +63,27 @@ vlm_quota_not_sent(VlmQuota *quota)
 	quota->unsettled--;
 }
 
-double
-vlm_quota_ended(VlmQuota *quota, int64_t prompt_tokens, int64_t completion_tokens)
+bool
+vlm_tokens_known(VlmTokens said)
 {
-	double		cost = ((double) prompt_tokens * quota->input_price +
-						(double) completion_tokens * quota->output_price) / 1e6;
+	return said.prompt >= 0 && said.completion >= 0;
+}
+
+VlmTokens
+vlm_tokens_used(VlmTokens said, VlmTokens forecast)
+{
+	if (said.prompt < 0)
+		said.prompt = forecast.prompt;
+	if (said.completion < 0)
+		said.completion = forecast.completion;
+	return said;
+}
+
+double
+vlm_quota_ended(VlmQuota *quota, VlmTokens used)
+{
+	double		cost = ((double) used.prompt * quota->input_price +
+						(double) used.completion * quota->output_price) / 1e6;
 
 	quota->cost += cost;
 	quota->unsettled_cost += cost;

@@ -359,6 +359,8 @@ request_finish(Request *request, CURLcode code, int64_t now_ms)
 		response->status = (int) status;
 	if (came_too_much(request, code, status))
 		response->too_large = true;
+	response->broken_off = code != CURLE_OK && status / 100 == 2 &&
+		(response->body_size > 0 || response->too_large);
 	response->retry_after_ms = retry_after_ms(header_of, request->easy, (int) status,
 											  (int64_t) time(NULL));
 	snprintf(response->error, sizeof(response->error), "%s",

@@ -96,13 +96,14 @@ usage_read(const json_t *root, VlmEnvelope *envelope)
 	envelope->completion_tokens = completion;
 }
 
-/* A picture and a question are some tokens, and so is an answer. */
+/* A picture and a question are some tokens, and so is an answer, or what was thought. */
 void
 usage_believe(VlmEnvelope *envelope)
 {
 	if (envelope->prompt_tokens > MOST_TOKENS || envelope->prompt_tokens == 0)
 		envelope->prompt_tokens = -1;
 	if (envelope->completion_tokens > MOST_TOKENS ||
-		(envelope->completion_tokens == 0 && envelope->content_size > 0))
+		(envelope->completion_tokens == 0 &&
+		 (envelope->content_size > 0 || envelope->has_reasoning)))
 		envelope->completion_tokens = -1;
 }

@@ -60,6 +60,15 @@ extern void vlm_body_free(VlmBody *body);
  */
 extern const char *vlm_extra_body_check(const char *text);
 
+/* ---- url.c: spellings of a base URL ---- */
+
+/*
+ * The URL as all its spellings are compared: scheme and host in small letters, addresses
+ * and ports as numbers are written, no default port, no escapes without need, no slashes
+ * at the end.  malloc; NULL: no memory.  What is no URL becomes some text.
+ */
+extern char *vlm_url_normal(const char *url);
+
 /* ---- pool.c: the transport ---- */
 
 typedef struct VlmPool VlmPool;
@@ -89,6 +98,8 @@ typedef struct VlmResponse
 	bool		too_large;		/* the body went over max_reply_bytes, or what
 								 * else came over a multiple of it */
 	bool		sent;			/* the whole request was handed to the network */
+	bool		broken_off;		/* the body of a 2xx had begun, and did not
+								 * come whole */
 	int64_t		retry_after_ms; /* -1: not said; seconds and dates alike */
 	int64_t		latency_ms;		/* from submit to the end */
 	char	   *api_key;		/* malloc; what it was asked with, or NULL:
@@ -141,7 +152,7 @@ typedef struct VlmEnvelope
 	char	   *finish_reason;	/* malloc, or NULL */
 	char	   *model;			/* as the server named it, or NULL */
 	int64_t		prompt_tokens;	/* -1: not said, or no count */
-	int64_t		completion_tokens;
+	int64_t		completion_tokens;	/* the same */
 	bool		has_reasoning;	/* the model's thinking came beside the
 								 * content */
 	bool		refused;		/* message.refusal was set: content holds it */
@@ -206,6 +217,8 @@ typedef struct VlmOutcome
 								 * PAUSE, IMAGE_FAULT or FILTERED, and of a
 								 * reply without an answer; digits and ids do
 								 * not count.  0: anything else */
+	bool		paid;			/* a model was at work for it: what it used is
+								 * to be paid, said or not */
 	char		detail[320];	/* one line for people: status and the
 								 * server's words, clipped on a character, no
 								 * key */
@@ -216,7 +229,8 @@ typedef struct VlmOutcome
  * a choice, in a list (verdicts.c has the table).  The response's api_key is masked,
  * however it is spelled, in the response's body, in the words and in the envelope, which
  * is filled (to be freed) with VLM_DONE, and with VLM_RETRY where a reply came that the
- * server broke off; else its content is NULL.  A body that came as an event stream becomes the
+ * server broke off; else its content is NULL, and its counts are what the body says of
+ * usage all the same.  A body that came as an event stream becomes the
  * completion that it amounts to.  Without the memory to mask nothing of them is kept, and
  * the request is to be made again.
  */
@@ -275,6 +289,19 @@ extern int64_t vlm_backoff_ms(int attempt, int64_t base_ms, int64_t max_ms,
 
 /* ---- quota.c: how many in all, for how much money ---- */
 
+/* Tokens of a request: forecast, or as the server says.  -1: it does not. */
+typedef struct VlmTokens
+{
+	int64_t		prompt;
+	int64_t		completion;
+} VlmTokens;
+
+/* Whether both are known. */
+extern bool vlm_tokens_known(VlmTokens said);
+
+/* What is to be paid for: each count as it was said, and where it was not the forecast. */
+extern VlmTokens vlm_tokens_used(VlmTokens said, VlmTokens forecast);
+
 /* One server's limits that a person sets and raises; plain data, as VlmPace. */
 typedef struct VlmQuota
 {
@@ -304,9 +331,8 @@ extern bool vlm_quota_over_budget(const VlmQuota *quota);
 extern void vlm_quota_sent(VlmQuota *quota);
 extern void vlm_quota_not_sent(VlmQuota *quota);
 
-/* It brought an answer; what that costs. */
-extern double vlm_quota_ended(VlmQuota *quota, int64_t prompt_tokens,
-							  int64_t completion_tokens);
+/* A model used so many tokens for it; what that costs. */
+extern double vlm_quota_ended(VlmQuota *quota, VlmTokens used);
 
 /* So many requests are recorded now, or never will be; what their answers cost. */
 extern void vlm_quota_settled(VlmQuota *quota, int64_t requests, double cost);

@@ -97,9 +97,27 @@ characters(const char *text)
 }
 
 static void
+add_usage(Buffer *to, int64_t prompt, int64_t completion, const Fault *fault)
+{
+	const char *quote = is_body(fault, BODY_USAGE_TEXT) ? "\"" : "";
+
+	if (is_body(fault, BODY_NO_USAGE))
+		return;
+	if (is_body(fault, BODY_USAGE_NONSENSE))
+	{
+		buffer_text(to, ",\"usage\":{\"prompt_tokens\":-7,\"completion_tokens\":\"many\",\"total_tokens\":null}");
+		return;
+	}
+	if (is_body(fault, BODY_USAGE_ZERO))
+		prompt = completion = 0;
+	buffer_printf(to, ",\"usage\":{\"prompt_tokens\":%s%lld%s,\"completion_tokens\":%s%lld%s,\"total_tokens\":%s%lld%s}",
+				  quote, (long long) prompt, quote, quote, (long long) completion, quote,
+				  quote, (long long) (prompt + completion), quote);
+}
+
+static void
 completion_body(Buffer *to, const Completion *completion, const Fault *fault)
 {
-	int64_t		tokens = characters(completion->content);
 	Buffer		model = {0};
 
 	buffer_printf(to, "{\"id\":\"chatcmpl-simulated-%lld\",\"object\":\"chat.completion\",\"created\":%lld,\"model\":",
@@ -117,10 +135,7 @@ completion_body(Buffer *to, const Completion *completion, const Fault *fault)
 		buffer_json(to, is_body(fault, BODY_CONTENT_FILTER) ? "content_filter" : completion->finish_reason);
 		buffer_text(to, "}]");
 	}
-	if (!is_body(fault, BODY_NO_USAGE))
-		buffer_printf(to, ",\"usage\":{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,\"total_tokens\":%lld}",
-					  (long long) completion->prompt_tokens, (long long) tokens,
-					  (long long) (completion->prompt_tokens + tokens));
+	add_usage(to, completion->prompt_tokens, characters(completion->content), fault);
 	buffer_text(to, "}");
 }
 

@@ -44,6 +44,9 @@ static const FaultName body_names[] = {
 	[BODY_HUGE] = {"huge", "-N: content of N MB (64)"},
 	[BODY_CONTENT_FILTER] = {"content-filter", "finish_reason content_filter, a few words of content"},
 	[BODY_NO_USAGE] = {"no-usage", "a good reply without usage"},
+	[BODY_USAGE_TEXT] = {"usage-text", "the numbers in usage are strings"},
+	[BODY_USAGE_ZERO] = {"usage-zero", "they are 0"},
+	[BODY_USAGE_NONSENSE] = {"usage-nonsense", "they are no counts"},
 };
 
 #define COUNT(list) ((int) (sizeof(list) / sizeof((list)[0])))

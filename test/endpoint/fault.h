@@ -65,7 +65,10 @@ typedef enum FaultBody
 	BODY_NUL,
 	BODY_HUGE,
 	BODY_CONTENT_FILTER,
-	BODY_NO_USAGE
+	BODY_NO_USAGE,
+	BODY_USAGE_TEXT,
+	BODY_USAGE_ZERO,
+	BODY_USAGE_NONSENSE
 } FaultBody;
 
 typedef struct Fault

@@ -364,6 +364,7 @@ is(differences($grants, grants('old')), join("\n", map { "+ function $_" }
 	'llava_exported(text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer) | privileges of reader | EXECUTE',
 	'llava_process_activity() | privileges of reader | EXECUTE',
 	'llava_selected(text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer) | privileges of reader | EXECUTE*',
+	'llava_server_endpoints() | privileges of feeder | EXECUTE',
 	'llava_server_limits() | privileges of feeder | EXECUTE',
 	'llava_worker_counters() | privileges of reader | EXECUTE',
 	'llava_worker_slots() | privileges of reader | EXECUTE'), 'every grant, and what reader needs for what it has');

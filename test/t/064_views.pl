@@ -69,7 +69,7 @@ llava_interrupted: task
 llava_pending: failure holder task
 llava_reply: completion_tokens flags id image image_tokens latency_ms measures prompt_tokens reason server task task_version text_tokens
 llava_task: name version weight
-llava_usage: accepted completion_tokens cost failed pause_detail pause_reason paused_at prompt_tokens replies requests server throttled
+llava_usage: accepted completion_tokens cost estimated failed pause_detail pause_reason paused_at prompt_tokens replies requests server throttled
 EXPECTED
 refused('monitor', $_) for
 	'SELECT image FROM llava_image', 'SELECT path FROM llava_image', 'SELECT body FROM llava_reply',
@@ -87,7 +87,7 @@ for my $function ('llava_export()', 'llava_exported()', 'llava_selected()', 'lla
 	refused($_, "SELECT * FROM $function") for qw(tables monitor caller feeder);
 }
 refused($_, 'SELECT * FROM llava_card_samples(NULL, NULL)') for qw(monitor caller feeder);
-refused($_, 'SELECT * FROM llava_server_counters(), llava_worker_counters(), llava_worker_slots(), llava_server_limits(), llava_process_activity()')
+refused($_, 'SELECT * FROM llava_server_counters(), llava_worker_counters(), llava_worker_slots(), llava_server_limits(), llava_server_endpoints(), llava_process_activity()')
   for qw(tables caller feeder);
 for my $role (qw(reader operator publisher))
 {
@@ -187,7 +187,7 @@ for my $view (sort keys %needs)
 {
 	# the functions are the update's to grant
 	my $functions = $view =~ /^llava_stat_(?:server|worker)$/
-	  ? 'GRANT EXECUTE ON FUNCTION llava_server_counters, llava_server_limits, llava_worker_counters, llava_worker_slots, llava_process_activity TO one;' : '';
+	  ? 'GRANT EXECUTE ON FUNCTION llava_server_counters, llava_server_limits, llava_server_endpoints, llava_worker_counters, llava_worker_slots, llava_process_activity TO one;' : '';
 	sql("CREATE ROLE one; GRANT SELECT ON $view TO one; $functions");
 	refused('one', "SELECT * FROM $view") if $view ne 'llava_stat_flag';
 	sql($needs{$view} =~ s/TO reader;/TO one;/gr);

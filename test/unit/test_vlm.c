@@ -823,7 +823,7 @@ begin_quota(VlmQuota *quota, int recorded, int under_way)
 	for (int i = 0; i < recorded + under_way; i++)
 	{
 		vlm_quota_sent(quota);
-		assert_true(vlm_quota_ended(quota, 1, 0) == 1);
+		assert_true(vlm_quota_ended(quota, (VlmTokens) {1, 0}) == 1);
 	}
 	record(quota, recorded);
 	assert_true(vlm_quota_read(quota, vlm_quota_begin_reading(quota), recorded, recorded));
