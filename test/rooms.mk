@@ -82,6 +82,10 @@ bench:
 	$(MAKE) bench-image bench-reply bench-reparse
 	$(MAKE) bench-export BENCH=
 
+## bench-throttle: what stray and real refusals of an endpoint cost (4 minutes; BENCH='--parts strays')
+bench-throttle:
+	test/bench/run throttle $(BENCH)
+
 ## bench-image: preparing pictures, beside Pillow, vipsthumbnail and bare libjpeg
 bench-image: $(B)/picture
 	$(PILLOW) test/bench/pictures.py $(B)/pictures
@@ -154,4 +158,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-image bench-same bench-export bench-reparse bench-reply purity rooms lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-throttle bench-image bench-same bench-export bench-reparse bench-reply purity rooms lint indent indent-check typedefs

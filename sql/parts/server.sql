@@ -52,12 +52,13 @@ REVOKE ALL ON FUNCTION @.llava_server_counters() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_server_counters() IS
 	'what all processes counted of each server since the start, where llava_zh is preloaded';
 
-CREATE FUNCTION @.llava_server_limits(OUT server oid, OUT limits text)
+CREATE FUNCTION @.llava_server_limits(OUT server oid, OUT limits text,
+	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_server_limits() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_server_limits() IS
-	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it';
+	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it; and what keeps more requests from being sent';
 
 CREATE FUNCTION @.llava_server_endpoints(OUT server oid, OUT endpoint_limit integer,
 	OUT endpoint_in_flight integer, OUT endpoint_waiting integer)
@@ -81,7 +82,8 @@ CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 		c.disconnects, c.server_errors, c.others,
 		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute,
 		l.limits, coalesce(u.estimated, 0) AS estimated,
-		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting
+		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting,
+		l.held_down_by, l.waits_for, l.waits_until
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @.llava_usage u ON u.server = s.srvname

@@ -250,7 +250,7 @@ delay_before_retry(const Asking *asking, const VlmOutcome *outcome, int try)
 	if ((outcome->action != VLM_RETRY && outcome->action != VLM_THROTTLE) || try >= TRIES)
 		return -1;
 	if (asking->response.retry_after_ms >= 0)
-		delay = asking->response.retry_after_ms;
+		delay = Min(asking->response.retry_after_ms, llava_retry_delay_max);
 	else
 		delay = vlm_backoff_ms(try, llava_retry_delay, llava_retry_delay_max,
 							   pg_prng_uint64(&pg_global_prng_state));

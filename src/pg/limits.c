@@ -578,7 +578,7 @@ limits_unsettled(Limits *limits)
 static int
 allowed(const Limits *limits)
 {
-	return (int) Min(limits->pace.window, limits->pace.max_in_flight);
+	return (int) vlm_pace_allowed(&limits->pace);
 }
 
 int
@@ -601,7 +601,7 @@ limits_load(Limits *limits, int more)
 	double		load;
 
 	lock();
-	load = (limits->pace.in_flight + more) / Max(limits->pace.window, 1.0);
+	load = (limits->pace.in_flight + more) / Max(vlm_pace_allowed(&limits->pace), 1.0);
 	load = Max(load, endpoint_load(mine->endpoint, more));
 	unlock();
 	return load;
@@ -785,7 +785,8 @@ limits_ended(Limits *limits, EndpointUse *endpoint, const VlmOutcome *outcome, i
 
 	lock();
 	endpoint_ended(endpoint);
-	vlm_pace_ended(&limits->pace, outcome->action, latency_ms, retry_after_ms,
+	vlm_pace_ended(&limits->pace, outcome->action, latency_ms,
+				   Min(retry_after_ms, llava_retry_delay_max), outcome->budget_empty,
 				   forecast.prompt + forecast.completion,
 				   vlm_tokens_known(said) ? said.prompt + said.completion : -1, now_ms());
 	mine->in_flight--;
@@ -897,7 +898,7 @@ limits_offer(Limits *limits)
 	endpoint_leave(mine->endpoint);
 	if (limits->n_waiting > 0 &&
 		(limits->pace.in_flight == 0 ||
-		 limits->pace.in_flight + 1 <= Min(limits->pace.window, limits->pace.max_in_flight)))
+		 limits->pace.in_flight + 1 <= vlm_pace_allowed(&limits->pace)))
 		wake_waiting(limits);
 	unlock();
 }
@@ -957,6 +958,36 @@ limits_resume(Limits *limits)
 	return was;
 }
 
+/* What the server said of when is forgotten; who waits for it looks again. */
+static void
+forget_wait(Limits *limits)
+{
+	vlm_pace_forget_wait(&limits->pace);
+	wake_waiting(limits);
+}
+
+void
+limits_forget_wait(Limits *limits)
+{
+	lock();
+	forget_wait(limits);
+	unlock();
+}
+
+void
+limits_forget_wait_of(Oid server)
+{
+	Limits	   *limits;
+
+	if (shared == NULL)
+		return;
+	lock();
+	limits = find_entry(server);
+	if (limits != NULL)
+		forget_wait(limits);
+	unlock();
+}
+
 void
 limits_pause_recorded(Limits *limits, const char *reason)
 {
@@ -989,6 +1020,44 @@ limits_next(int *position, LimitsFacts *facts)
 	}
 	unlock();
 	return found;
+}
+
+/* What is waited for, in the words of llava_stat_server; NULL: nothing. */
+static const char *
+waits_for(const Limits *limits, TimestampTz *until)
+{
+	static const char *const names[] = {
+		[VLM_PACE_NOTHING] = NULL,[VLM_PACE_RETRY_AFTER] = "Retry-After",
+		[VLM_PACE_STORM] = "throttling",[VLM_PACE_REQUESTS] = "requests_per_minute",
+		[VLM_PACE_TOKENS] = "tokens_per_minute"
+	};
+	int64		until_ms;
+	const char *name;
+
+	*until = limits->pause.probe_at;
+	if (limits->pause.reason[0] != '\0')
+		return *until == DT_NOEND || *until <= GetCurrentTimestamp() ? NULL : "probe";
+	name = names[vlm_pace_waits_for(&limits->pace, now_ms(), &until_ms)];
+	*until = until_ms * 1000;
+	return name;
+}
+
+bool
+limits_wait(Oid server, LimitsWait *wait)
+{
+	const Limits *limits;
+
+	if (shared == NULL)
+		return false;
+	lock();
+	limits = find_entry(server);
+	if (limits != NULL)
+	{
+		wait->held_down_by = vlm_pace_held_down_by(&limits->pace, now_ms());
+		wait->waits_for = waits_for(limits, &wait->until);
+	}
+	unlock();
+	return limits != NULL;
 }
 
 const char *

@@ -65,6 +65,15 @@ typedef struct LimitsFacts
 	ServerCounters counters;
 } LimitsFacts;
 
+/* What keeps more requests from being sent to a server; static words. */
+typedef struct LimitsWait
+{
+	const char *held_down_by;	/* what keeps more from being in flight */
+	const char *waits_for;		/* what the next one waits for; NULL: for no
+								 * point in time */
+	TimestampTz until;
+} LimitsWait;
+
 /* ---- for shared.c ---- */
 
 extern Size limits_memory(void);
@@ -98,6 +107,16 @@ extern bool limits_are_shared(const Limits *limits);
 
 /* How a server's limits hold: "shared", "local", or NULL: nobody asks it now. */
 extern const char *limits_hold(Oid server);
+
+/* False: nobody asks it, or its limits are not shared. */
+extern bool limits_wait(Oid server, LimitsWait *wait);
+
+/*
+ * Retry-After is forgotten: of one's own, and of a server of this database, whoever has
+ * its limits.
+ */
+extern void limits_forget_wait(Limits *limits);
+extern void limits_forget_wait_of(Oid server);
 
 /* The options as they are now. */
 extern void limits_set_options(Limits *limits, const LlavaServer *options);
@@ -172,7 +191,8 @@ extern void limits_trial_recorded(Limits *limits, bool trial);
 
 /*
  * The slot's request ended.  Returns what it cost: by what the server said of tokens,
- * and by the forecast where it did not and was at work all the same.
+ * and by the forecast where it did not and was at work all the same.  Retry-After counts
+ * up to llava_zh.retry_delay_max.
  */
 extern double limits_ended(Limits *limits, EndpointUse *endpoint, const VlmOutcome *outcome, int64 latency_ms,
 						   int64 retry_after_ms, VlmTokens forecast, VlmTokens said);

@@ -33,6 +33,7 @@ typedef struct ServerState
 	ServerRead *read;			/* the newest */
 	const LlavaServer *options; /* in it */
 	uint64		options_read;	/* a number of its own each time they are */
+	uint64		row_version;	/* of the catalogue's row, as they were read */
 	Limits	   *limits;			/* with all other processes */
 	int64		reading;		/* of llava_usage, limits_read's */
 	int			calls;			/* that point here */

@@ -8,6 +8,7 @@
 #include "commands/defrem.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
+#include "limits.h"
 #include "options.h"
 #include "rows.h"
 #include "utils/builtins.h"
@@ -41,7 +42,10 @@ alter_server(const char *name, const char *options)
 		elog(ERROR, "ALTER SERVER: %s", SPI_result_code_string(rc));
 }
 
-/* Forgets why a worker paused the server.  The caller has shown to be its owner. */
+/*
+ * Forgets why a worker paused the server, and what rows wait for.  The caller has shown
+ * to be its owner.
+ */
 static void
 forget_reason(const char *name)
 {
@@ -51,6 +55,7 @@ forget_reason(const char *name)
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 	rows_run_as_owner(extension_relation("llava_usage"), SQL_USAGE_RESUME, &value, NULL);
+	rows_run_as_owner(extension_relation("llava_pending"), SQL_FORGET_WAITS, NULL, NULL);
 	AtEOXact_GUC(false, level);
 }
 
@@ -69,20 +74,22 @@ llava_pause(PG_FUNCTION_ARGS)
 
 /*
  * llava_resume(server text): undoes llava_pause, and has a worker try a server that
- * it paused itself.  An option that is not there is added first: only ALTER SERVER
+ * it paused itself, or that said Retry-After.  An option that is not there is added first: only ALTER SERVER
  * knows whether the caller may, and workers look when the catalogue changes.
  */
 Datum
 llava_resume(PG_FUNCTION_ARGS)
 {
 	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	bool		there = has_option_paused(server_named(name));
+	Oid			server = server_named(name);
+	bool		there = has_option_paused(server);
 
 	rows_spi_connect();
 	if (!there)
 		alter_server(name, "ADD paused 'false'");
 	alter_server(name, "DROP paused");
 	forget_reason(name);
+	limits_forget_wait_of(server);
 	SPI_finish();
 	shared_wake_at_commit(GetCurrentTimestamp());
 	PG_RETURN_VOID();

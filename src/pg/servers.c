@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "catalog/pg_user_mapping.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
@@ -169,6 +170,40 @@ take_key(Loop *loop, ServerState *server)
 	}
 }
 
+/* Another one after each ALTER SERVER; 0: there is no such server. */
+static uint64
+row_version(Oid server)
+{
+	HeapTuple	row = SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(server));
+	uint64		version;
+
+	if (!HeapTupleIsValid(row))
+		return 0;
+	version = ((uint64) HeapTupleHeaderGetRawXmin(row->t_data) << 32) ^
+		((uint64) ItemPointerGetBlockNumberNoCheck(&row->t_self) << 16) ^
+		ItemPointerGetOffsetNumberNoCheck(&row->t_self);
+	ReleaseSysCache(row);
+	return version;
+}
+
+/*
+ * After ALTER SERVER neither the server nor rows wait any longer for what Retry-After
+ * said, nor for a back-off: the change may well be the cure.
+ */
+static void
+forget_waits(Loop *loop, ServerState *server)
+{
+	uint64		version = row_version(server->oid);
+	bool		known = server->row_version != 0;
+
+	if (server->row_version == version)
+		return;
+	server->row_version = version;
+	limits_forget_wait(server->limits);
+	if (known && sql_run(SQL_FORGET_WAITS, NULL, NULL, 0) > 0)
+		claim_reset_cursor(loop, DT_NOBEGIN);
+}
+
 /*
  * Reads one server's options and key.  Calls may hold on to the server, so what it
  * had goes only when there is something new; where nothing can be read, it is as
@@ -208,6 +243,7 @@ load_server(Loop *loop, const ForeignServer *foreign)
 	server->gone = false;
 	limits_set_options(server->limits, server->options);
 	limits_set_endpoint(server->limits, server->options, server_rank(server->options->owner));
+	forget_waits(loop, server);
 	if (!is_paused_by_option(server))
 		resume(server);
 	take_key(loop, server);

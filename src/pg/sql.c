@@ -336,6 +336,15 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  detail = coalesce($6, detail), company = NULLIF(coalesce($7, company), 0)"
 		" WHERE image = $1 AND task = $2 AND call = $3",
 	"ltlvBti"},
+	[SQL_FORGET_WAITS] = {
+		/* what somebody works on is not waited for */
+		"WITH waiting AS MATERIALIZED ("
+		"  SELECT ctid FROM @.llava_pending"
+		"  WHERE failure IS NULL AND holder IS NULL AND visible_at > pg_catalog.now()"
+		"  FOR UPDATE SKIP LOCKED)"
+		" UPDATE @.llava_pending p SET visible_at = pg_catalog.now()"
+		" FROM waiting WHERE p.ctid = waiting.ctid",
+	""},
 	[SQL_RELEASE_HOLDER] = {
 		/* a row that somebody has locked waits for the end of its lease */
 		"WITH held AS MATERIALIZED ("

@@ -9,11 +9,13 @@
 #include "funcapi.h"
 #include "limits.h"
 #include "utils/builtins.h"
+#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 #include <math.h>
 
 #define COUNTER_COLUMNS 13
+#define LIMITS_COLUMNS 5
 
 PG_FUNCTION_INFO_V1(llava_server_counters);
 PG_FUNCTION_INFO_V1(llava_server_limits);
@@ -93,7 +95,33 @@ llava_server_counters(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* llava_server_limits(): of each server of this database, how its limits hold. */
+static Datum
+word(const char *text, bool *null)
+{
+	*null = text == NULL;
+	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
+}
+
+static void
+put_limits(ReturnSetInfo *result, Oid server)
+{
+	LimitsWait	wait = {0};
+	Datum		values[LIMITS_COLUMNS] = {ObjectIdGetDatum(server)};
+	bool		nulls[LIMITS_COLUMNS] = {false};
+
+	(void) limits_wait(server, &wait);
+	values[1] = word(limits_hold(server), &nulls[1]);
+	values[2] = word(wait.held_down_by, &nulls[2]);
+	values[3] = word(wait.waits_for, &nulls[3]);
+	values[4] = TimestampTzGetDatum(wait.until);
+	nulls[4] = wait.waits_for == NULL;
+	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+}
+
+/*
+ * llava_server_limits(): of each server of this database, how its limits hold, and, where
+ * they are shared, what holds requests back.
+ */
 Datum
 llava_server_limits(PG_FUNCTION_ARGS)
 {
@@ -102,15 +130,7 @@ llava_server_limits(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, server_oids())
-	{
-		const char *hold = limits_hold(lfirst_oid(cell));
-		Datum		values[2] = {ObjectIdGetDatum(lfirst_oid(cell)), (Datum) 0};
-		bool		nulls[2] = {false, hold == NULL};
-
-		if (hold != NULL)
-			values[1] = CStringGetTextDatum(hold);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
-	}
+		put_limits(result, lfirst_oid(cell));
 	return (Datum) 0;
 }
 

@@ -366,6 +366,7 @@ vlm_outcome(VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
 	memset(outcome, 0, sizeof(*outcome));
 	memset(envelope, 0, sizeof(*envelope));
 	forget_envelope(envelope);
+	outcome->budget_empty = response->budget_empty;
 
 	/*
 	 * the body is judged as it came, so that a key that is a word of it does

@@ -362,7 +362,8 @@ request_finish(Request *request, CURLcode code, int64_t now_ms)
 	response->broken_off = code != CURLE_OK && status / 100 == 2 &&
 		(response->body_size > 0 || response->too_large);
 	response->retry_after_ms = retry_after_ms(header_of, request->easy, (int) status,
-											  (int64_t) time(NULL));
+											  (int64_t) time(NULL),
+											  &response->budget_empty);
 	snprintf(response->error, sizeof(response->error), "%s",
 			 code == CURLE_OK ? "" : request->error[0] != '\0' ? request->error :
 			 curl_easy_strerror(code));

@@ -183,7 +183,7 @@ static const Limit limits[] = {
  * all: which one it was is not known, and others may be of a day.
  */
 static double
-reset_ms(HeaderOf header, void *arg, int64_t now_s)
+reset_ms(HeaderOf header, void *arg, int64_t now_s, bool *budget_empty)
 {
 	double		used_up = -1;
 	double		soonest = -1;
@@ -199,25 +199,30 @@ reset_ms(HeaderOf header, void *arg, int64_t now_s)
 		if (left != NULL && strtod(left, NULL) <= 0 && wait > used_up)
 			used_up = wait;
 	}
+	*budget_empty = used_up > 0;
 	return used_up > 0 ? used_up : soonest;
 }
 
 /* ---- all together ---- */
 
 int64_t
-retry_after_ms(HeaderOf header, void *arg, int status, int64_t now_s)
+retry_after_ms(HeaderOf header, void *arg, int status, int64_t now_s, bool *budget_empty)
 {
 	static const char *const in_ms[] = {"retry-after-ms", "x-ms-retry-after-ms", "x-retry-after-ms"};
 	const char *value;
 	double		wait = -1;
+	double		reset = -1;
 
+	*budget_empty = false;
+	if (status == 429 || status == 503 || status == 498 || status == 529)
+		reset = reset_ms(header, arg, now_s, budget_empty);
 	for (size_t i = 0; i < sizeof(in_ms) / sizeof(in_ms[0]) && wait <= 0; i++)
 		if ((value = header(arg, in_ms[i])) != NULL)
 			wait = span_ms(value, 1);
 	if (wait <= 0 && (value = header(arg, "retry-after")) != NULL)
 		wait = until_ms(value, 1000, now_s);
-	if (wait <= 0 && (status == 429 || status == 503 || status == 498 || status == 529))
-		wait = reset_ms(header, arg, now_s);
+	if (wait <= 0)
+		wait = reset;
 	if (!(wait > 0))
 		return -1;
 	return wait > MOST ? (int64_t) MOST : wait < 1 ? 1 : (int64_t) wait;

@@ -254,6 +254,47 @@ chat_new(Connection *connection)
 	return chat;
 }
 
+/* One of the requests that are served a minute; false: there is none now. */
+static bool
+take_of_minute(void)
+{
+	static double credit;
+	static int64_t filled_at = -1;
+	int64_t		now = loop_now();
+	double		most = settings.by_the_clock ? settings.per_minute : settings.per_minute / 60.0;
+
+	if (settings.per_minute == 0)
+		return true;
+	if (!settings.by_the_clock)
+		credit += (double) (now - filled_at) * settings.per_minute / 60e6;
+	if (filled_at < 0 || (settings.by_the_clock && now / 60000000 != filled_at / 60000000))
+		credit = most;
+	filled_at = now;
+	if (credit > most && most >= 1)
+		credit = most;
+	if (credit < 1)
+		return false;
+	credit -= 1;
+	return true;
+}
+
+/* The answer to a request beyond what is served. */
+static void
+refuse(Chat *chat)
+{
+	const char *name = settings.reject[0] ? settings.reject : "429";
+	char		timed[64];
+
+	if (settings.by_the_clock && settings.per_minute && strlen(name) == 3)
+	{
+		snprintf(timed, sizeof(timed), "%s-%d", name, (int) (60 - loop_now() / 1000000 % 60));
+		name = timed;
+	}
+	chat->fault.group = FAULT_NONE;
+	error_reply_named(&chat->reply, name, chat->flat, NULL);
+	chat_answer(chat);
+}
+
 void
 chat_arrived(Connection *connection, const Fault *fault)
 {
@@ -269,14 +310,12 @@ chat_arrived(Connection *connection, const Fault *fault)
 	}
 	else if (crash_is_told())
 		chat_lost(chat);
+	else if (!take_of_minute())
+		refuse(chat);
 	else if (line_first == NULL && (settings.slots == 0 || stats.slots_taken < settings.slots))
 		chat_start(chat);
-	else if (settings.reject)
-	{
-		chat->fault.group = FAULT_NONE;
-		error_reply_named(&chat->reply, settings.reject == 503 ? "503" : "429", chat->flat, NULL);
-		chat_answer(chat);
-	}
+	else if (settings.reject[0])
+		refuse(chat);
 	else
 	{
 		chat->in_line = true;

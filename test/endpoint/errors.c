@@ -16,7 +16,8 @@ typedef enum RetryAfter
 {
 	RETRY_NOTHING,
 	RETRY_SECONDS,
-	RETRY_DATE
+	RETRY_DATE,
+	RETRY_BUDGET				/* by the headers of limits */
 } RetryAfter;
 
 typedef struct ErrorType
@@ -42,6 +43,8 @@ static const ErrorType errors[] = {
 	"Requests rate limit exceeded, please try again later.", RETRY_DATE, false},
 	{{"429-none", "no Retry-After"}, 429, "limit_requests", "limit_requests",
 	"You exceeded your current requests list.", RETRY_NOTHING, false},
+	{{"429-budget", "no requests are left for a second, say headers (429-budget-N: for N)"}, 429, "requests",
+	"rate_limit_exceeded", "Rate limit reached for requests.", RETRY_BUDGET, false},
 	{{"429-burst", "the rate rose too quickly"}, 429, "limit_burst_rate", "limit_burst_rate",
 	"Request rate increased too quickly. To ensure system stability, please adjust your client logic to scale requests "
 	"more smoothly over time.", RETRY_NOTHING, false},
@@ -171,6 +174,9 @@ error_reply(Reply *reply, const Fault *fault, bool flat, const char *detail)
 		strftime(date, sizeof(date), "%a, %d %b %Y %H:%M:%S GMT", &parts);
 		buffer_printf(&extra, "Retry-After: %s\r\n", date);
 	}
+	else if (error->retry == RETRY_BUDGET)
+		buffer_printf(&extra, "x-ratelimit-remaining-requests: 0\r\nx-ratelimit-reset-requests: %ds\r\n",
+					  fault->argument >= 0 ? fault->argument : 1);
 	else if (error->retry == RETRY_SECONDS || (fault->argument >= 0 && error->status >= 429))
 		buffer_printf(&extra, "Retry-After: %d\r\n", fault->argument >= 0 ? fault->argument : 1);
 	if (error->status == 302)

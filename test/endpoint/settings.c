@@ -36,7 +36,11 @@ static const char usage[] =
 "  --latency MS        before each reply; MIN-MAX: evenly spread, by --seed.  Error\n"
 "                      statuses come at once\n"
 "  --slots N           requests served at a time, the others wait in line (0: all)\n"
-"  --reject STATUS     429 or 503 instead of waiting in line (0: wait)\n"
+"  --reject FAULT      429, 503, 429-none, 429-5 ... instead of waiting in line (0: wait)\n"
+"  --per-minute N      requests that are served, a second's worth of them at once; those\n"
+"                      beyond get --reject's answer, or 429 (0: all)\n"
+"  --by-the-clock 1    a minute's are served at once, and then none until the next begins,\n"
+"                      which 429 and 503 say as Retry-After\n"
 "  --faults LIST       FAULT=PROBABILITY or FAULT=1/N (every Nth), by commas\n"
 "  --fault-once 1      spare --faults to requests about an image seen before\n"
 "  --fault-task NAME   spare --faults to requests for other tasks than conversation,\n"
@@ -91,6 +95,8 @@ static const struct option options[] = {
 	{"latency", required_argument, NULL, OPTION_CHANGEABLE},
 	{"slots", required_argument, NULL, OPTION_CHANGEABLE},
 	{"reject", required_argument, NULL, OPTION_CHANGEABLE},
+	{"per-minute", required_argument, NULL, OPTION_CHANGEABLE},
+	{"by-the-clock", required_argument, NULL, OPTION_CHANGEABLE},
 	{"faults", required_argument, NULL, OPTION_CHANGEABLE},
 	{"fault-once", required_argument, NULL, OPTION_CHANGEABLE},
 	{"fault-task", required_argument, NULL, OPTION_CHANGEABLE},
@@ -182,12 +188,27 @@ change_shape(const char *value, Buffer *message)
 static bool
 change_reject(const char *value, Buffer *message)
 {
-	if (strcmp(value, "0") != 0 && strcmp(value, "429") != 0 && strcmp(value, "503") != 0)
+	Fault		fault;
+
+	if (strcmp(value, "0") == 0)
+		value = "";
+	else if ((strncmp(value, "429", 3) != 0 && strncmp(value, "503", 3) != 0) ||
+			 !fault_parse(value, strlen(value), &fault))
 	{
-		buffer_text(message, "reject: 429, 503 or 0 is wanted");
+		buffer_text(message, "reject: 429, 503, another fault of these, or 0 is wanted");
 		return false;
 	}
-	settings.reject = atoi(value);
+	return change_text("reject", value, settings.reject, sizeof(settings.reject), message);
+}
+
+static bool
+change_switch(const char *name, const char *value, bool *target, Buffer *message)
+{
+	int			number;
+
+	if (!change_number(name, value, 1, &number, message))
+		return false;
+	*target = number == 1;
 	return true;
 }
 
@@ -265,13 +286,12 @@ settings_change(const char *name, const char *value, Buffer *message)
 		return change_number(name, value, 3600000, &settings.crash_ms, message);
 	if (strcmp(name, "crash-status") == 0)
 		return change_crash_status(value, message);
+	if (strcmp(name, "per-minute") == 0)
+		return change_number(name, value, 100000000, &settings.per_minute, message);
+	if (strcmp(name, "by-the-clock") == 0)
+		return change_switch(name, value, &settings.by_the_clock, message);
 	if (strcmp(name, "fault-once") == 0)
-	{
-		if (!change_number(name, value, 1, &number, message))
-			return false;
-		settings.fault_once = number == 1;
-		return true;
-	}
+		return change_switch(name, value, &settings.fault_once, message);
 	if (strcmp(name, "seed") == 0)
 	{
 		if (!change_number(name, value, INT32_MAX, &number, message))

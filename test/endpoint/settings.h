@@ -23,7 +23,10 @@ typedef struct Settings
 	int			latency_min;	/* ms */
 	int			latency_max;
 	int			slots;			/* 0: any number */
-	int			reject;			/* the status beyond slots; 0: wait for one */
+	char		reject[48];		/* the fault beyond slots and per_minute; "":
+								 * wait for a slot */
+	int			per_minute;		/* requests; 0: any number */
+	bool		by_the_clock;	/* of a minute that begins, not of a bucket */
 	FaultMix	mix;
 	FaultPlan	plan;
 	int64_t		plan_from;		/* the ordinal that the plan calls 0 */

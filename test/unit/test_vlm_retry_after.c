@@ -81,11 +81,38 @@ waits_are_read(void **state)
 	(void) state;
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
 	{
+		bool		empty;
 		int64_t		ms = retry_after_ms(header_of, (void *) (uintptr_t) cases[i].headers,
-										cases[i].status, NOW);
+										cases[i].status, NOW, &empty);
 
 		if (ms != cases[i].ms)
 			fail_msg("%s: %lld ms, not %lld", cases[i].headers, (long long) ms, (long long) cases[i].ms);
+	}
+}
+
+/* Only what is said to be used up, of an answer that refuses, and to begin anew. */
+static void
+an_empty_budget_is_told(void **state)
+{
+	static const Case budgets[] = {
+		{"x-ratelimit-remaining-requests: 0\nx-ratelimit-reset-requests: 30s\nretry-after: 1\n", true, 429},
+		{"x-ratelimit-remaining: 0\nx-ratelimit-reset: 12\n", true, 429},
+		{"x-ratelimit-remaining-tokens: 0\nx-ratelimit-reset-tokens: 2s\n", true, 529},
+		{"x-ratelimit-remaining-requests: 3\nx-ratelimit-reset-requests: 30s\n", false, 429},
+		{"x-ratelimit-remaining-requests: 0\n", false, 429}, {"retry-after: 30\n", false, 429},
+		{"x-ratelimit-reset-requests: 30s\n", false, 429},
+		{"x-ratelimit-remaining-requests: 0\nx-ratelimit-reset-requests: 30s\n", false, 200}
+	};
+
+	(void) state;
+	for (size_t i = 0; i < sizeof(budgets) / sizeof(budgets[0]); i++)
+	{
+		bool		empty;
+
+		(void) retry_after_ms(header_of, (void *) (uintptr_t) budgets[i].headers,
+							  budgets[i].status, NOW, &empty);
+		if (empty != (budgets[i].ms == true))
+			fail_msg("%s: %d", budgets[i].headers, (int) empty);
 	}
 }
 
@@ -94,6 +121,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(waits_are_read),
+		cmocka_unit_test(an_empty_budget_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
