@@ -39,8 +39,12 @@ COMMENT ON TABLE @extschema@.llava_usage IS
 
 CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	SELECT s.srvname AS server,
-		CASE WHEN u.pause_reason IS NULL THEN 'active' ELSE 'paused' END AS state,
-		u.pause_reason, u.pause_detail, u.paused_at,
+		CASE WHEN u.pause_reason IS NULL AND o.stranger IS NULL THEN 'active' ELSE 'paused' END AS state,
+		coalesce(u.pause_reason, CASE WHEN o.stranger IS NOT NULL THEN 'owner' END) AS pause_reason,
+		coalesce(u.pause_detail, CASE WHEN o.stranger IS NOT NULL THEN
+			pg_catalog.concat('workers ask servers of superusers and of ', o.worker, '; this one is ',
+				o.stranger, '''s') END) AS pause_detail,
+		u.paused_at,
 		coalesce(u.requests, 0) AS requests, coalesce(u.replies, 0) AS replies,
 		coalesce(u.accepted, 0) AS accepted, coalesce(u.failed, 0) AS failed,
 		coalesce(u.throttled, 0) AS throttled,
@@ -56,12 +60,20 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @extschema@.llava_usage u ON u.server = s.srvname
+	-- the worker acts as the owner of the queue
+	LEFT JOIN (SELECT r.oid, r.rolname COLLATE pg_catalog."default" AS stranger,
+			pg_catalog.pg_get_userbyid(q.relowner) COLLATE pg_catalog."default" AS worker
+		FROM pg_catalog.pg_class b
+		JOIN pg_catalog.pg_class q ON q.relnamespace = b.relnamespace AND q.relname = 'llava_pending'
+		JOIN pg_catalog.pg_roles r ON r.oid <> q.relowner AND NOT r.rolsuper
+		WHERE b.oid = '@extschema@.llava_usage'::pg_catalog.regclass) o
+		ON o.oid = s.srvowner
 	LEFT JOIN @extschema@.llava_server_counters() c ON c.server = s.oid
 	LEFT JOIN @extschema@.llava_server_limits() l ON l.server = s.oid
 	LEFT JOIN @extschema@.llava_server_endpoints() e ON e.server = s.oid;
 ALTER VIEW @extschema@.llava_stat_server SET (security_invoker = true);
 COMMENT ON VIEW @extschema@.llava_stat_server IS
-	'one row a server: whether it is asked, why not, and what it was asked and has cost. estimated: so many replies in cost count as forecast, since the server did not say what they used. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is there now, endpoint_waiting: how many servers of processes wait for a place there, NULL where the limit does not hold, since llava_zh is not preloaded';
+	'one row a server: whether it is asked, why not, and what it was asked and has cost. In flight: sent and not answered yet, llava_generate''s requests too. estimated: so many replies in cost count as forecast, since the server did not say what they used. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is there now, endpoint_waiting: how many servers of processes wait for a place there, NULL where the limit does not hold, since llava_zh is not preloaded';
 
 --
 -- Tasks (sql/parts/task.sql)
@@ -78,6 +90,9 @@ CREATE TRIGGER llava_task_given BEFORE INSERT ON @extschema@.llava_task
 --
 -- Pictures (sql/parts/image.sql)
 --
+
+-- what was inserted while triggers were off: none, as a rule
+CREATE INDEX llava_image_not_taken_in ON @extschema@.llava_image (id) WHERE received_at IS NULL;
 
 -- Before llava_intake, by their names, and with the rights of who inserts.
 CREATE FUNCTION @extschema@.llava_image_numbered() RETURNS trigger
@@ -132,6 +147,16 @@ REVOKE ALL ON FUNCTION @extschema@.llava_worker_slots() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_worker_slots() IS
 	'the workers of this database, as they know each other: no name or setting of a session';
 
+ALTER TABLE @extschema@.llava_interrupted ADD COLUMN sent boolean;
+COMMENT ON COLUMN @extschema@.llava_interrupted.sent IS
+	'true: the request was under way when its worker ended; NULL: not known, it may have been claimed and not sent';
+
+CREATE FUNCTION @extschema@.llava_task_in_flight(task text) RETURNS integer
+	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_task_in_flight(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_task_in_flight(text) IS
+	'requests about the queue''s rows of a task that were sent and are not answered yet; NULL where llava_zh is not preloaded';
+
 CREATE FUNCTION @extschema@.llava_process_activity(OUT pid integer, OUT worker boolean, OUT state text,
 	OUT wait_event text, OUT activity text, OUT since timestamptz)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 100
@@ -139,6 +164,13 @@ CREATE FUNCTION @extschema@.llava_process_activity(OUT pid integer, OUT worker b
 REVOKE ALL ON FUNCTION @extschema@.llava_process_activity() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_process_activity() IS
 	'the processes of this database: what our workers do, that a session drains, and of others what the caller may see';
+
+CREATE FUNCTION @extschema@.llava_missing_workers(OUT slot integer, OUT reason text, OUT since timestamptz)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 1
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_missing_workers() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_missing_workers() IS
+	'workers of this database that llava_zh.databases asks for and the launcher could not start, and why';
 
 CREATE OR REPLACE VIEW @extschema@.llava_stat_worker WITH (security_invoker = true) AS
 	SELECT a.pid, w.slot, a.state, a.wait_event, a.activity, a.since,
@@ -149,7 +181,12 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_worker WITH (security_invoker = tr
 		FROM @extschema@.llava_pending p WHERE p.holder IS NOT NULL GROUP BY p.holder) h
 		ON h.holder = COALESCE(w.slot, -a.pid)
 	LEFT JOIN @extschema@.llava_worker_counters() c ON c.pid = a.pid
-	WHERE w.slot IS NOT NULL OR h.held > 0;
+	WHERE w.slot IS NOT NULL OR h.held > 0
+	UNION ALL
+	SELECT NULL, m.slot, 'missing', NULL, m.reason, m.since, 0, NULL, NULL, NULL, NULL
+	FROM @extschema@.llava_missing_workers() m;
+COMMENT ON VIEW @extschema@.llava_stat_worker IS
+	'the workers of this database, and sessions that drain (slot NULL): what each does, and how many rows it holds. State missing: one that should run and could not be started, and why';
 
 --
 -- Ledger (sql/parts/ledger.sql)
@@ -199,10 +236,14 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress AS
 		FROM @extschema@.llava_reply GROUP BY task),
 	interrupted AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_interrupted GROUP BY task),
+	-- NULL where that is not counted; then held ones stand for them
+	sent AS (
+		SELECT task, @extschema@.llava_task_in_flight(task)::bigint AS n FROM task),
 	counted AS (
 		SELECT task, weight,
-			coalesce(queued.n, 0) - coalesce(held.n, 0) AS waiting,
-			coalesce(held.n, 0) AS in_flight,
+			-- one whose row was deleted meanwhile is in flight all the same
+			GREATEST(coalesce(queued.n, 0) - coalesce(sent.n, held.n, 0), 0) AS waiting,
+			coalesce(sent.n, held.n, 0) AS in_flight,
 			coalesce(done.n, 0) AS done,
 			coalesce(failed.n, 0) AS failed,
 			coalesce(reply.n, 0) AS replies,
@@ -212,7 +253,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress AS
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN failed USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
-		LEFT JOIN interrupted USING (task))
+		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
 		CASE WHEN per_minute > 0 THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
@@ -226,12 +267,44 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress AS
 		weight,
 		-- why the worker does nothing, if a table cannot be trusted
 		(SELECT pg_catalog.concat(u.object, ' ', u.reason, '. ', u.remedy)
-			FROM @extschema@.llava_untrusted() u LIMIT 1) AS untrusted
+			FROM @extschema@.llava_untrusted() u LIMIT 1) AS untrusted,
+		-- pictures of whichever task that were inserted while triggers were off
+		(SELECT pg_catalog.count(*) FROM @extschema@.llava_image i WHERE i.received_at IS NULL) AS not_taken_in
 	FROM counted
 	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
 	ORDER BY weight DESC, task;
 
-ALTER VIEW @extschema@.llava_status SET (security_invoker = true);
+COMMENT ON VIEW @extschema@.llava_progress IS
+	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix. In flight: sent and not answered yet (not preloaded: rows that a worker or a drain holds). Waiting: the other rows of the queue. llava_generate asks about none of them, and counts in llava_stat_server alone';
+
+CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) AS
+	SELECT i.id AS image, i.path,
+		coalesce(q.task, i.task) AS task,
+		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
+			WHEN q.failure IS NOT NULL THEN 'failed'
+			WHEN q.holder IS NOT NULL THEN 'claimed'
+			WHEN q.waits THEN 'waiting'
+			WHEN q.done THEN 'done'
+			WHEN i.rejected IS NOT NULL THEN 'rejected'
+			WHEN i.same_as IS NOT NULL THEN 'same'
+			ELSE 'not queued' END AS status,
+		coalesce(q.failure, i.rejected,
+			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
+				THEN pg_catalog.concat('same bytes as image ', i.same_as)
+				WHEN i.received_at IS NULL AND q.image IS NULL
+				THEN 'not taken in: inserted while triggers were off' END) AS reason,
+		coalesce(q.detail, i.rejected_detail) AS detail,
+		q.attempts
+	FROM @extschema@.llava_image i
+	LEFT JOIN (
+		SELECT coalesce(p.image, c.image) AS image, coalesce(p.task, c.task) AS task,
+			p.failure, p.detail, p.holder, p.attempts,
+			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
+		FROM @extschema@.llava_pending p
+		FULL JOIN @extschema@.llava_conversation c ON c.image = p.image AND c.task = p.task
+	) q ON q.image = i.id;
+COMMENT ON VIEW @extschema@.llava_status IS
+	'one row an image and task: where it stands, and why; claimed: a worker or a drain holds it, to be sent, in flight, or to be written down';
 ALTER VIEW @extschema@.llava_progress SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_task SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_reason SET (security_invoker = true);
@@ -435,7 +508,8 @@ JOIN (VALUES ('llava_export', 'llava_exported'), ('llava_validate', 'llava_selec
 	('llava_rebuild_export', 'llava_manifest_today'), ('llava_stat_server', 'llava_server_counters'),
 	('llava_stat_server', 'llava_server_limits'), ('llava_stat_server', 'llava_server_endpoints'),
 	('llava_stat_worker', 'llava_worker_counters'),
-	('llava_stat_worker', 'llava_process_activity'), ('llava_stat_worker', 'llava_worker_slots')
+	('llava_stat_worker', 'llava_process_activity'), ('llava_stat_worker', 'llava_worker_slots'),
+	('llava_stat_worker', 'llava_missing_workers'), ('llava_progress', 'llava_task_in_flight')
 	) AS needs (holder, function) ON needs.holder = h.name
 JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
 	AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'

@@ -20,10 +20,14 @@
 
 /* ---- config.c: settings ---- */
 
+/* Most workers of one database. */
+#define MAX_WORKERS 8
+
 extern char *llava_databases;
 extern char *llava_endpoints;	/* endpoints.c reads it */
 extern int	llava_workers;
 extern int	llava_naptime;		/* ms */
+extern int	llava_stall_report; /* ms */
 extern int	llava_max_attempts;
 extern int	llava_retry_delay;	/* ms */
 extern int	llava_retry_delay_max;	/* ms */
@@ -42,6 +46,9 @@ extern char *llava_image_directory; /* empty: no pictures in files */
 extern char *llava_server;		/* USERSET: the server of llava_generate */
 
 extern void config_define(void);
+
+/* The names in llava_zh.databases, palloc'd.  Empty elements are none. */
+extern List *config_databases(void);
 
 /* Limits and quality of the settings; factor and pixels are a server's. */
 extern void config_image_fit(ImageFit *fit);
@@ -84,6 +91,10 @@ extern void extension_check_planted(Oid schema);
 /* Whether the function is the extension's own. */
 extern bool extension_has_function(Oid function);
 
+/* What to do about pictures that were inserted while triggers were off. */
+#define UNTAKEN_HINT \
+	"Insert them anew: WITH gone AS (DELETE FROM llava_image WHERE received_at IS NULL RETURNING path, image, source_url, page_url, licence, task, meta, long_images) INSERT INTO llava_image (path, image, source_url, page_url, licence, task, meta, long_images) SELECT * FROM gone;"
+
 /* ---- sql.c: every SQL text ---- */
 
 typedef enum SqlStatement
@@ -99,6 +110,7 @@ typedef enum SqlStatement
 	SQL_PENDING_ADD,
 	SQL_ENQUEUE,
 	SQL_IMAGE_STATE,
+	SQL_NOT_TAKEN_IN,
 	SQL_CONVERSATION_EXISTS,
 	SQL_REPLY_VARIATION,
 	SQL_RETRY,
@@ -135,8 +147,12 @@ typedef enum SqlStatement
 	SQL_RELEASE,
 	SQL_RELEASE_HOLDER,
 	SQL_FORGET_WAITS,
+	SQL_GIVE_UP,
+	SQL_NOT_INTERRUPTED,
+	SQL_BRING_BACK,
 	SQL_NEXT_DUE,
 	SQL_ANY_DUE,
+	SQL_FIRST_DUE,
 	SQL_LOCK_DUE,
 	SQL_SETTLE_REPLY,
 	SQL_SETTLE_LATE,
@@ -262,6 +278,8 @@ typedef struct LlavaTask
 	ReplyRules	rules;			/* rules.prompts set up */
 	VlmBody		body;			/* dispatch.c's */
 	uint64		body_of;		/* whose: ServerState.options_read; 0: none */
+	struct TaskCounter *counter;	/* the loop's, as soon as a row was
+									 * claimed */
 } LlavaTask;
 
 /* Newest version by name or alias, palloc'd; ERROR with the names as HINT. */
@@ -410,6 +428,7 @@ typedef enum SharedLock
 {
 	SHARED_LOCK_LIMITS,
 	SHARED_LOCK_SLOTS,
+	SHARED_LOCK_TASKS,
 	SHARED_LOCKS
 }			SharedLock;
 

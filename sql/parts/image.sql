@@ -35,6 +35,8 @@ CREATE INDEX llava_image_path ON @.llava_image (path);
 -- what llava_forget follows from a picture to its copies
 CREATE INDEX llava_image_same_as ON @.llava_image (same_as) WHERE same_as IS NOT NULL;
 CREATE INDEX llava_image_rejected ON @.llava_image (sha256) WHERE rejected IS NOT NULL;
+-- what was inserted while triggers were off: none, as a rule
+CREATE INDEX llava_image_not_taken_in ON @.llava_image (id) WHERE received_at IS NULL;
 COMMENT ON TABLE @.llava_image IS
 	'the pictures; INSERT (path, image), the rest is filled. A row with received_at set is a restore and taken as it is';
 COMMENT ON COLUMN @.llava_image.in_file IS

@@ -56,10 +56,13 @@ CREATE TABLE @.llava_interrupted (
 	call bigint,
 	task text NOT NULL,
 	noticed_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	sent boolean,
 	PRIMARY KEY (image, call)
 );
 COMMENT ON TABLE @.llava_interrupted IS
 	'calls whose worker ended before their settle: what may have been paid for without a reply in the ledger';
+COMMENT ON COLUMN @.llava_interrupted.sent IS
+	'true: the request was under way when its worker ended; NULL: not known, it may have been claimed and not sent';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_interrupted', '');
 
 CREATE SEQUENCE @.llava_call_seq;
@@ -99,6 +102,12 @@ CREATE FUNCTION @.llava_untrusted(OUT "table" text, OUT object text, OUT owner t
 COMMENT ON FUNCTION @.llava_untrusted() IS
 	'why statements that run with another role''s rights are refused: whose code they would run; no row: none is';
 
+CREATE FUNCTION @.llava_task_in_flight(task text) RETURNS integer
+	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_task_in_flight(text) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_task_in_flight(text) IS
+	'requests about the queue''s rows of a task that were sent and are not answered yet; NULL where llava_zh is not preloaded';
+
 CREATE FUNCTION @.llava_worker_counters(OUT pid integer, OUT wakes bigint, OUT looks bigint,
 	OUT late bigint, OUT longest_ms float8)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
@@ -122,6 +131,13 @@ REVOKE ALL ON FUNCTION @.llava_process_activity() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_process_activity() IS
 	'the processes of this database: what our workers do, that a session drains, and of others what the caller may see';
 
+CREATE FUNCTION @.llava_missing_workers(OUT slot integer, OUT reason text, OUT since timestamptz)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 1
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_missing_workers() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_missing_workers() IS
+	'workers of this database that llava_zh.databases asks for and the launcher could not start, and why';
+
 CREATE VIEW @.llava_stat_worker WITH (security_invoker = true) AS
 	SELECT a.pid, w.slot, a.state, a.wait_event, a.activity, a.since,
 		COALESCE(h.held, 0) AS held, c.wakes, c.looks, c.late, c.longest_ms
@@ -131,6 +147,9 @@ CREATE VIEW @.llava_stat_worker WITH (security_invoker = true) AS
 		FROM @.llava_pending p WHERE p.holder IS NOT NULL GROUP BY p.holder) h
 		ON h.holder = COALESCE(w.slot, -a.pid)
 	LEFT JOIN @.llava_worker_counters() c ON c.pid = a.pid
-	WHERE w.slot IS NOT NULL OR h.held > 0;
+	WHERE w.slot IS NOT NULL OR h.held > 0
+	UNION ALL
+	SELECT NULL, m.slot, 'missing', NULL, m.reason, m.since, 0, NULL, NULL, NULL, NULL
+	FROM @.llava_missing_workers() m;
 COMMENT ON VIEW @.llava_stat_worker IS
-	'the workers of this database, and sessions that drain (slot NULL): what each does, and how many rows it holds';
+	'the workers of this database, and sessions that drain (slot NULL): what each does, and how many rows it holds. State missing: one that should run and could not be started, and why';

@@ -70,8 +70,12 @@ COMMENT ON FUNCTION @.llava_server_endpoints() IS
 
 CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 	SELECT s.srvname AS server,
-		CASE WHEN u.pause_reason IS NULL THEN 'active' ELSE 'paused' END AS state,
-		u.pause_reason, u.pause_detail, u.paused_at,
+		CASE WHEN u.pause_reason IS NULL AND o.stranger IS NULL THEN 'active' ELSE 'paused' END AS state,
+		coalesce(u.pause_reason, CASE WHEN o.stranger IS NOT NULL THEN 'owner' END) AS pause_reason,
+		coalesce(u.pause_detail, CASE WHEN o.stranger IS NOT NULL THEN
+			pg_catalog.concat('workers ask servers of superusers and of ', o.worker, '; this one is ',
+				o.stranger, '''s') END) AS pause_detail,
+		u.paused_at,
 		coalesce(u.requests, 0) AS requests, coalesce(u.replies, 0) AS replies,
 		coalesce(u.accepted, 0) AS accepted, coalesce(u.failed, 0) AS failed,
 		coalesce(u.throttled, 0) AS throttled,
@@ -87,8 +91,16 @@ CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @.llava_usage u ON u.server = s.srvname
+	-- the worker acts as the owner of the queue
+	LEFT JOIN (SELECT r.oid, r.rolname COLLATE pg_catalog."default" AS stranger,
+			pg_catalog.pg_get_userbyid(q.relowner) COLLATE pg_catalog."default" AS worker
+		FROM pg_catalog.pg_class b
+		JOIN pg_catalog.pg_class q ON q.relnamespace = b.relnamespace AND q.relname = 'llava_pending'
+		JOIN pg_catalog.pg_roles r ON r.oid <> q.relowner AND NOT r.rolsuper
+		WHERE b.oid = '@.llava_usage'::pg_catalog.regclass) o
+		ON o.oid = s.srvowner
 	LEFT JOIN @.llava_server_counters() c ON c.server = s.oid
 	LEFT JOIN @.llava_server_limits() l ON l.server = s.oid
 	LEFT JOIN @.llava_server_endpoints() e ON e.server = s.oid;
 COMMENT ON VIEW @.llava_stat_server IS
-	'one row a server: whether it is asked, why not, and what it was asked and has cost. estimated: so many replies in cost count as forecast, since the server did not say what they used. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is there now, endpoint_waiting: how many servers of processes wait for a place there, NULL where the limit does not hold, since llava_zh is not preloaded';
+	'one row a server: whether it is asked, why not, and what it was asked and has cost. In flight: sent and not answered yet, llava_generate''s requests too. estimated: so many replies in cost count as forecast, since the server did not say what they used. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is there now, endpoint_waiting: how many servers of processes wait for a place there, NULL where the limit does not hold, since llava_zh is not preloaded';

@@ -9,7 +9,7 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 		coalesce(q.task, i.task) AS task,
 		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
 			WHEN q.failure IS NOT NULL THEN 'failed'
-			WHEN q.holder IS NOT NULL THEN 'in flight'
+			WHEN q.holder IS NOT NULL THEN 'claimed'
 			WHEN q.waits THEN 'waiting'
 			WHEN q.done THEN 'done'
 			WHEN i.rejected IS NOT NULL THEN 'rejected'
@@ -17,7 +17,9 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 			ELSE 'not queued' END AS status,
 		coalesce(q.failure, i.rejected,
 			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
-				THEN pg_catalog.concat('same bytes as image ', i.same_as) END) AS reason,
+				THEN pg_catalog.concat('same bytes as image ', i.same_as)
+				WHEN i.received_at IS NULL AND q.image IS NULL
+				THEN 'not taken in: inserted while triggers were off' END) AS reason,
 		coalesce(q.detail, i.rejected_detail) AS detail,
 		q.attempts
 	FROM @.llava_image i
@@ -29,7 +31,7 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 		FULL JOIN @.llava_conversation c ON c.image = p.image AND c.task = p.task
 	) q ON q.image = i.id;
 COMMENT ON VIEW @.llava_status IS
-	'one row an image and task: where it stands, and why';
+	'one row an image and task: where it stands, and why; claimed: a worker or a drain holds it, to be sent, in flight, or to be written down';
 
 CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	WITH task AS (
@@ -55,10 +57,14 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 		FROM @.llava_reply GROUP BY task),
 	interrupted AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @.llava_interrupted GROUP BY task),
+	-- NULL where that is not counted; then held ones stand for them
+	sent AS (
+		SELECT task, @.llava_task_in_flight(task)::bigint AS n FROM task),
 	counted AS (
 		SELECT task, weight,
-			coalesce(queued.n, 0) - coalesce(held.n, 0) AS waiting,
-			coalesce(held.n, 0) AS in_flight,
+			-- one whose row was deleted meanwhile is in flight all the same
+			GREATEST(coalesce(queued.n, 0) - coalesce(sent.n, held.n, 0), 0) AS waiting,
+			coalesce(sent.n, held.n, 0) AS in_flight,
 			coalesce(done.n, 0) AS done,
 			coalesce(failed.n, 0) AS failed,
 			coalesce(reply.n, 0) AS replies,
@@ -68,7 +74,7 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN failed USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
-		LEFT JOIN interrupted USING (task))
+		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
 		CASE WHEN per_minute > 0 THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
@@ -82,12 +88,14 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 		weight,
 		-- why the worker does nothing, if a table cannot be trusted
 		(SELECT pg_catalog.concat(u.object, ' ', u.reason, '. ', u.remedy)
-			FROM @.llava_untrusted() u LIMIT 1) AS untrusted
+			FROM @.llava_untrusted() u LIMIT 1) AS untrusted,
+		-- pictures of whichever task that were inserted while triggers were off
+		(SELECT pg_catalog.count(*) FROM @.llava_image i WHERE i.received_at IS NULL) AS not_taken_in
 	FROM counted
 	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
 	ORDER BY weight DESC, task;
 COMMENT ON VIEW @.llava_progress IS
-	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix';
+	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix. In flight: sent and not answered yet (not preloaded: rows that a worker or a drain holds). Waiting: the other rows of the queue. llava_generate asks about none of them, and counts in llava_stat_server alone';
 
 CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server,

@@ -5,6 +5,8 @@
 #include "postgres.h"
 
 #include "loop.h"
+#include "stall.h"
+#include "task_counters.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -32,10 +34,12 @@ is_unsent(CallState state)
 	return state == CALL_PREPARING || state == CALL_HASHED || state == CALL_READY;
 }
 
-/* The call begins (1) or ceases (-1) to count among its server's calls of its state. */
+/* The call begins (1) or ceases (-1) to count among its server's and task's of its state. */
 static void
-count_at_server(const Call *call, int change)
+count(const Call *call, int change)
 {
+	if (call->state == CALL_SENT)
+		task_counter_add(call->task->counter, change);
 	if (call->server == NULL)
 		return;
 	call->server->calls += change;
@@ -43,6 +47,14 @@ count_at_server(const Call *call, int change)
 		call->server->unsent += change;
 	if (call->state == CALL_SENT)
 		call->server->in_flight += change;
+}
+
+/* Whether this move brings it nearer to its end; to be given back does not. */
+static bool
+is_progress(const Call *call, CallState to)
+{
+	return call->state == CALL_SENT || call->fault != NULL ||
+		(call->state == CALL_PREPARING && to != CALL_FINISHED) || to == CALL_SENT;
 }
 
 Call *
@@ -63,7 +75,7 @@ call_new(Loop *loop)
 static void
 leave_list(Call *call)
 {
-	count_at_server(call, -1);
+	count(call, -1);
 	dlist_delete(&call->node);
 	if (call->state == CALL_SENT && call->company > 0)
 		limits_suspect_back(call->server->limits);
@@ -72,6 +84,8 @@ leave_list(Call *call)
 void
 call_move(Loop *loop, Call *call, CallState state)
 {
+	if (is_progress(call, state))
+		stall_progress();
 	leave_list(call);
 	call->state = state;
 	/* behind others it would wait for them, and they for it */
@@ -79,20 +93,21 @@ call_move(Loop *loop, Call *call, CallState state)
 		dlist_push_head(&loop->calls[state], &call->node);
 	else
 		dlist_push_tail(&loop->calls[state], &call->node);
-	count_at_server(call, 1);
+	count(call, 1);
 }
 
 void
 call_set_server(Call *call, ServerState *server)
 {
-	count_at_server(call, -1);
+	count(call, -1);
 	call->server = server;
-	count_at_server(call, 1);
+	count(call, 1);
 }
 
 void
 call_free(Loop *loop, Call *call)
 {
+	leave_list(call);
 	call_set_bytes(loop, call, 0);
 	if (call->job != NULL)
 		image_job_free(call->job);
@@ -104,7 +119,6 @@ call_free(Loop *loop, Call *call)
 	vlm_envelope_free(&call->envelope);
 	reply_result_free(&call->result);
 	taskset_release(call->set);
-	leave_list(call);
 	if (call->sent)
 		limits_settled(call->server->limits, call->cost);
 	if (call->sent_under != NULL)

@@ -16,6 +16,8 @@
 #include "miscadmin.h"
 #include "postponed.h"
 #include "rows.h"
+#include "stall.h"
+#include "task_counters.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -26,18 +28,15 @@
 /* Rows of one claim, and calls that may be held beyond those in flight. */
 #define CLAIM_BATCH 64
 
-/* A picture that was in the air each time a worker died may be why it did. */
-#define MAX_INTERRUPTIONS 10
-
-/* A lease outlives the request by this; calls that wait longer are renewed. */
-#define LEASE_MARGIN_MS (60 * 1000)
-
 /*
  * A full pass of the queue even when nothing says so.  Beside an old snapshot it goes
  * over the index entries of all that was settled since: a hundredth of the time at most.
  */
 #define FULL_PASS_MS (60 * 1000)
 #define FULL_PASS_SHARE 100
+
+/* So often at most is looked for what should not be there. */
+#define RARE_LOOKS_MS 1000
 
 static void
 load_tasks(Loop *loop)
@@ -134,21 +133,6 @@ claimable_tasks(Loop *loop)
 	return construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
-static int
-longest_timeout(Loop *loop)
-{
-	int			longest = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers)
-	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
-		longest = Max(longest, server->options->request_timeout);
-	}
-	return longest;
-}
-
 /* What the image and task have behind them, and how they are asked about now. */
 static void
 read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
@@ -227,7 +211,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 {
 	Datum		values[9];
 	uint64		n;
-	int64		lease = longest_timeout(loop) + LEASE_MARGIN_MS;
+	int64		lease = servers_longest_lease(loop);
 	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
 
 	values[0] = TimestampTzGetDatum(loop->cursor_visible_at);
@@ -252,6 +236,9 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 
 		call->image = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
 		call->task = task_of_set(loop->tasks, name);
+		/* now, since no ERROR may come when it is sent */
+		if (call->task->counter == NULL)
+			call->task->counter = task_counter(name);
 		call->id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
 		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
 		call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
@@ -438,6 +425,20 @@ claim_others_first(Loop *loop, ArrayType *tasks, int wanted)
 		claim(loop, tasks, wanted, NIL, true) : claimed;
 }
 
+/* What should not be there, and is looked for on passes from the start, not on all. */
+static void
+look_for_rare(Loop *loop)
+{
+	int64		now_ms = clock_monotonic_ms();
+
+	if (!loop->far_ahead &&
+		(loop->cursor_visible_at != DT_NOBEGIN || now_ms < loop->rare_looks_ms))
+		return;
+	loop->rare_looks_ms = now_ms + RARE_LOOKS_MS;
+	clock_bring_back(loop);
+	untaken_look(loop);
+}
+
 /* Looks at servers and tasks, and claims what there is room for. */
 static void
 look_and_claim(Loop *loop, void *arg)
@@ -451,6 +452,7 @@ look_and_claim(Loop *loop, void *arg)
 	trust_check_worker_relations();
 	servers_load(loop);
 	load_tasks(loop);
+	look_for_rare(loop);
 	tasks = claimable_tasks(loop);
 	wanted = rows_wanted(loop);
 	if (wanted > 0)
@@ -535,6 +537,7 @@ claim_rows(Loop *loop)
 
 	/* an error may have ended the claim before in its commit */
 	discard_claimed(loop);
+	stall_new_look();
 	loop->look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
 	if (now >= loop->full_pass_at)
 		claim_reset_cursor(loop, DT_NOBEGIN);
@@ -573,37 +576,4 @@ claim_rows(Loop *loop)
 	if (servers_any_paused(loop))
 		loop->look_at = Min(loop->look_at, now + USECS_PER_SEC);
 	return STEP_DONE;
-}
-
-static void
-release_holder(Loop *loop, void *arg)
-{
-	Datum		values[2];
-
-	values[0] = Int32GetDatum(loop->holder);
-	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
-	sql_run(SQL_RELEASE_HOLDER, values, NULL, 0);
-}
-
-void
-claim_release_holder(Loop *loop)
-{
-	ErrorData  *error;
-
-	/* what this process has claimed itself is nobody's left-over */
-	if (loop->holder_released || loop->held > 0)
-		return;
-	loop->holder_released = true;	/* after an error too */
-	if (!tx_begin(loop, "llava_zh: releasing leases"))
-	{
-		loop->holder_released = false;
-		return;
-	}
-	if (!tx_try(loop, release_holder, NULL, &error))
-	{
-		/* they run out by themselves */
-		ereport(LOG, (errmsg("llava_zh: leases not released: %s", error->message)));
-		FreeErrorData(error);
-	}
-	tx_commit(loop);
 }

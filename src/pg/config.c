@@ -9,6 +9,7 @@
 #include "endpoints.h"
 #include "llava_zh.h"
 #include "utils/guc.h"
+#include "utils/varlena.h"
 
 #include <limits.h>
 
@@ -16,6 +17,7 @@ char	   *llava_databases;
 char	   *llava_endpoints;
 int			llava_workers;
 int			llava_naptime;
+int			llava_stall_report;
 int			llava_max_attempts;
 int			llava_retry_delay;
 int			llava_retry_delay_max;
@@ -33,6 +35,89 @@ int			llava_max_reply_size;
 char	   *llava_image_directory;
 char	   *llava_server;
 
+/* Where the element of a list ends: at a comma that is not between quotes, or at the end. */
+static const char *
+element_end(const char *element)
+{
+	bool		quoted = false;
+
+	while (*element != '\0' && (quoted || *element != ','))
+		if (*element++ == '"')
+			quoted = !quoted;
+	return element;
+}
+
+static bool
+is_blank(const char *text)
+{
+	return text[strspn(text, " \t\n\r\f\v")] == '\0';
+}
+
+/* Appends the name in one element, if there is one; false: it is no name. */
+static bool
+add_name(char *element, List **names)
+{
+	List	   *found;
+
+	if (is_blank(element))
+		return true;
+	if (!SplitIdentifierString(element, ',', &found) || list_length(found) != 1)
+		return false;
+	*names = lappend(*names, linitial(found));
+	list_free(found);
+	return true;
+}
+
+/*
+ * The names of a list, in memory of the elements that *elements collects.  NULL, or the
+ * element that is no name.  A comma too many stands for no database.
+ */
+static const char *
+split_names(const char *list, List **names, List **elements)
+{
+	const char *end;
+
+	for (const char *element = list;; element = end + 1)
+	{
+		char	   *copy;
+
+		end = element_end(element);
+		copy = pnstrdup(element, end - element);
+		*elements = lappend(*elements, copy);
+		if (!add_name(copy, names))
+			return pnstrdup(element, end - element);
+		if (*end == '\0')
+			return NULL;
+	}
+}
+
+static bool
+check_databases(char **value, void **extra, GucSource source)
+{
+	List	   *names = NIL;
+	List	   *elements = NIL;
+	const char *wrong = split_names(*value, &names, &elements);
+
+	if (wrong != NULL)
+	{
+		GUC_check_errdetail("\"%s\" is not the name of a database.", wrong);
+		GUC_check_errhint("As 'one, two, \"Three\"': names with capitals or other characters in double quotes.");
+	}
+	list_free(names);
+	list_free_deep(elements);
+	return wrong == NULL;
+}
+
+List *
+config_databases(void)
+{
+	List	   *names = NIL;
+	List	   *elements = NIL;
+
+	(void) split_names(llava_databases, &names, &elements);
+	return names;
+}
+
 static void
 define_worker_settings(void)
 {
@@ -40,7 +125,7 @@ define_worker_settings(void)
 							   "Databases that get background workers when llava_zh is preloaded.",
 							   "A comma-separated list.",
 							   &llava_databases, "", PGC_SIGHUP, GUC_LIST_INPUT,
-							   NULL, NULL, NULL);
+							   check_databases, NULL, NULL);
 	DefineCustomStringVariable("llava_zh.endpoints",
 							   "Most requests in flight at a URL, of all databases and servers together.",
 							   "A comma-separated list: 'http://gpu:8000/v1 64, https://other/v1 8'. Needs llava_zh preloaded.",
@@ -49,8 +134,13 @@ define_worker_settings(void)
 	DefineCustomIntVariable("llava_zh.workers",
 							"Background workers per database.",
 							NULL,
-							&llava_workers, 1, 1, 8, PGC_SIGHUP, 0,
+							&llava_workers, 1, 1, MAX_WORKERS, PGC_SIGHUP, 0,
 							NULL, NULL, NULL);
+	DefineCustomIntVariable("llava_zh.stall_report",
+							"Time after which a worker says why rows that are due are not asked.",
+							"In its activity (llava_stat_worker) and once for each reason in the log.",
+							&llava_stall_report, 60 * 1000, 1000, 24 * 3600 * 1000, PGC_SIGHUP,
+							GUC_UNIT_MS, NULL, NULL, NULL);
 	DefineCustomIntVariable("llava_zh.naptime",
 							"Longest time between two looks at the queue.",
 							"What is inserted wakes the worker at commit; this finds what was not.",

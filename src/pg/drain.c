@@ -120,7 +120,7 @@ drain_is_over(Loop *loop, TimestampTz end)
 static void
 drain(Loop *loop, TimestampTz end)
 {
-	claim_release_holder(loop);
+	interrupted_release_holder(loop);
 	while (!drain_is_over(loop, end))
 	{
 		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);

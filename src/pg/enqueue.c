@@ -64,6 +64,9 @@ check_image(Datum id)
 		cannot_be_asked(image, psprintf("it is the same as image " INT64_FORMAT,
 										DatumGetInt64(value)),
 						psprintf("Name image " INT64_FORMAT " instead.", DatumGetInt64(value)));
+	if (DatumGetBool(SPI_getbinval(row, desc, 4, &isnull)))
+		cannot_be_asked(image, "it was never taken in, since it was inserted while triggers were off (session_replication_role)",
+						UNTAKEN_HINT);
 	if (DatumGetBool(SPI_getbinval(row, desc, 3, &isnull)))
 		cannot_be_asked(image, "its bytes were erased", NULL);
 }

@@ -5,7 +5,9 @@
  *
  * A worker that ends is started again: soon if it lived for a while, else after
  * a pause that doubles, so that a database that does not exist costs a process
- * every five minutes and no more.  A reload of the settings ends the pauses.
+ * every five minutes and no more.  A reload of the settings ends the pauses.  Where
+ * no process is to be had for a worker it is tried again as soon as another one ends, and
+ * now and then; its database's llava_stat_worker says so (vacancies.c).
  *
  * It takes its workers with it when it ends: the next one could not know them.
  * Beside that it flushes the log for them (flush.c).
@@ -24,7 +26,6 @@
 #include "tcop/tcopprot.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-#include "utils/varlena.h"
 #include "worker.h"
 
 #include "compat.h"
@@ -49,6 +50,7 @@ typedef struct Slot
 	TimestampTz started_at;
 	TimestampTz start_at;		/* not before */
 	TimestampTz say_no_room_at; /* not before */
+	bool		no_room;		/* no process was to be had */
 	int64		pause_ms;
 	bool		wanted;
 } Slot;
@@ -108,23 +110,19 @@ want_slot(const char *database, int number)
 static void
 read_settings(void)
 {
-	char	   *databases = pstrdup(llava_databases);
-	List	   *names;
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "llava_zh databases",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
 	ListCell   *cell;
 	dlist_iter	iter;
 
 	dlist_foreach(iter, &slots)
 		dlist_container(Slot, node, iter.cur)->wanted = false;
-	if (!SplitIdentifierString(databases, ',', &names))
-		ereport(LOG,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("llava_zh.databases is not a list of names: \"%s\"", llava_databases)));
-	else
-		foreach(cell, names)
-			for (int i = 0; i < llava_workers; i++)
-			want_slot(lfirst(cell), i);
-	list_free(names);
-	pfree(databases);
+	foreach(cell, config_databases())
+		for (int i = 0; i < llava_workers; i++)
+		want_slot(lfirst(cell), i);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
 }
 
 static void
@@ -139,6 +137,19 @@ note_end(Slot *slot)
 	else
 		slot->pause_ms = Min(slot->pause_ms * 2, LONGEST_PAUSE_MS);
 	slot->start_at = TimestampTzPlusMilliseconds(now, slot->pause_ms);
+}
+
+/* Why a worker that should run does not, where it is more than a moment's matter. */
+static void
+tell_vacancy(const Slot *slot)
+{
+	const char *why = NULL;
+
+	if (slot->handle == NULL && slot->wanted && slot->no_room)
+		why = "llava_zh: no background worker slot is free: raise max_worker_processes";
+	else if (slot->handle == NULL && slot->wanted && slot->pause_ms > FIRST_PAUSE_MS)
+		why = "llava_zh: the worker ended soon after its start: the log says why; it is started again in a while";
+	vacancies_tell(&slot->target, why);
 }
 
 static void
@@ -168,7 +179,51 @@ start_slot(Slot *slot)
 		slot->start_at = TimestampTzPlusMilliseconds(slot->started_at, NO_ROOM_MS);
 		say_no_room(slot);
 	}
+	slot->no_room = slot->handle == NULL;
 	MemoryContextSwitchTo(old);
+}
+
+/* Whether one of the workers has ended since the last look. */
+static bool
+note_ends(void)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &slots)
+	{
+		Slot	   *slot = dlist_container(Slot, node, iter.cur);
+		pid_t		pid;
+
+		if (slot->handle == NULL || GetBackgroundWorkerPid(slot->handle, &pid) != BGWH_STOPPED)
+			continue;
+		note_end(slot);
+		any = true;
+	}
+	return any;
+}
+
+/* A process has become free: it is for those that waited for one. */
+static void
+end_waits_for_room(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &slots)
+	{
+		Slot	   *slot = dlist_container(Slot, node, iter.cur);
+
+		if (slot->no_room)
+			slot->start_at = 0;
+	}
+}
+
+/* Whether it is time; a pause that lasts longer than any is one of a clock that was set back. */
+static bool
+may_start(const Slot *slot, TimestampTz now)
+{
+	return now >= slot->start_at ||
+		slot->start_at > TimestampTzPlusMilliseconds(now, LONGEST_PAUSE_MS);
 }
 
 /* Starts and ends workers; returns ms until there is something to start. */
@@ -179,30 +234,24 @@ tend_slots(void)
 	long		wait = LONGEST_PAUSE_MS;
 	dlist_mutable_iter iter;
 
+	if (note_ends())
+		end_waits_for_room();
 	dlist_foreach_modify(iter, &slots)
 	{
 		Slot	   *slot = dlist_container(Slot, node, iter.cur);
-		pid_t		pid;
 
-		if (slot->handle != NULL &&
-			GetBackgroundWorkerPid(slot->handle, &pid) == BGWH_STOPPED)
-			note_end(slot);
-		if (slot->handle != NULL)
-		{
-			if (!slot->wanted)
-				TerminateBackgroundWorker(slot->handle);
-			continue;
-		}
-		if (!slot->wanted)
+		if (slot->handle == NULL && slot->wanted && may_start(slot, now))
+			start_slot(slot);
+		tell_vacancy(slot);
+		if (slot->handle != NULL && !slot->wanted)
+			TerminateBackgroundWorker(slot->handle);
+		else if (slot->handle == NULL && slot->wanted)
+			wait = Min(wait, (long) ((slot->start_at - now) / 1000 + 1));
+		else if (slot->handle == NULL)
 		{
 			dlist_delete(&slot->node);
 			pfree(slot);
-			continue;
 		}
-		if (now >= slot->start_at)
-			start_slot(slot);
-		if (slot->handle == NULL)
-			wait = Min(wait, (long) ((slot->start_at - now) / 1000 + 1));
 	}
 	return wait;
 }
@@ -212,6 +261,7 @@ end_workers(int code, Datum arg)
 {
 	dlist_iter	iter;
 
+	vacancies_forget();
 	dlist_foreach(iter, &slots)
 	{
 		Slot	   *slot = dlist_container(Slot, node, iter.cur);
@@ -234,6 +284,7 @@ llava_launcher_main(Datum arg)
 	before_shmem_exit(end_workers, (Datum) 0);
 	flush_begin();
 
+	vacancies_forget();
 	read_settings();
 	for (;;)
 	{

@@ -989,6 +989,30 @@ limits_forget_wait_of(Oid server)
 }
 
 void
+limits_clock_set_back(Limits *limits)
+{
+	Pause	   *pause = &limits->pause;
+
+	lock();
+	if (pause->probe_at != DT_NOEND)
+		pause->probe_at = Min(pause->probe_at, GetCurrentTimestamp());
+	vlm_pace_clock_set_back(&limits->pace, now_ms(), llava_retry_delay_max);
+	wake_waiting(limits);
+	unlock();
+}
+
+int64
+limits_pace_wait(Limits *limits, int64 tokens)
+{
+	int64		wait;
+
+	lock();
+	wait = vlm_pace_wait(&limits->pace, tokens, now_ms());
+	unlock();
+	return wait;
+}
+
+void
 limits_pause_recorded(Limits *limits, const char *reason)
 {
 	lock();

@@ -214,6 +214,15 @@ extern bool limits_owed(Limits *limits, uint64 *said, char *reason, Size room);
 /* A request that ended is in llava_usage now, or never will be. */
 extern void limits_settled(Limits *limits, double cost);
 
+/*
+ * Milliseconds until the server's pace lets a request be sent, 0: now; -1: when one of
+ * those in flight has ended.
+ */
+extern int64 limits_pace_wait(Limits *limits, int64 tokens);
+
+/* Somebody has set the clock back: nothing waits for it.  May be said more than once. */
+extern void limits_clock_set_back(Limits *limits);
+
 /* This process has no request to send now: wakes who waits for a slot, if there is one. */
 extern void limits_offer(Limits *limits);
 

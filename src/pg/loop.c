@@ -8,7 +8,9 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "postponed.h"
+#include "stall.h"
 #include "storage/ipc.h"
+#include "task_counters.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 
@@ -56,6 +58,7 @@ loop_new(int holder, bool in_procedure)
 	loop->cursor_visible_at = DT_NOBEGIN;
 	loop->ahead_begin.visible_at = loop->ahead_end.visible_at = DT_NOBEGIN;
 	loop->cursor_task = MemoryContextStrdup(context, "");
+	loop->strangers = MemoryContextStrdup(context, "");
 	loop->next_due = DT_NOEND;
 	dlist_init(&loop->servers);
 	for (int state = 0; state < CALL_STATES; state++)
@@ -73,6 +76,7 @@ loop_new(int holder, bool in_procedure)
 	loop->pool = transport_pool(1);
 	servers_watch();
 	postponed_forget();
+	stall_begin();
 	meter_begin();
 	return loop;
 }
@@ -108,6 +112,7 @@ loop_free(Loop *loop)
 		dlist_container(Call, node, iter.cur)->job = NULL;
 	for (int state = 0; state < CALL_STATES; state++)
 		free_calls(loop, (CallState) state);
+	task_counters_give_back();
 	/* an error may have ended it in the middle */
 	limits_recording(false);
 	/* nor does a session that goes on wait for slots */
@@ -157,7 +162,7 @@ ms_until(TimestampTz at)
 static long
 time_to_wait(Loop *loop, long max_ms, long pace_ms)
 {
-	long		wait = Min(max_ms, ms_until(loop->look_at));
+	long		wait = Min(Min(max_ms, llava_stall_report), ms_until(loop->look_at));
 	dlist_iter	iter;
 
 	if (claim_is_due(loop))
@@ -199,6 +204,7 @@ loop_turn(Loop *loop, long max_ms)
 	bool		woken;
 
 	calls_check(loop);
+	clock_look(loop);
 	dispatch_refill(loop);
 	if (!dlist_is_empty(&loop->calls[CALL_HASHED]))
 	{
@@ -224,6 +230,7 @@ loop_turn(Loop *loop, long max_ms)
 
 	if (GetCurrentTimestamp() >= summarise_due(loop))
 		summarise(loop);
+	stall_look(loop);
 
 	woken = transport_wait(image_pool_fd(loop->images), time_to_wait(loop, max_ms, pace_ms));
 	take_queued(loop, woken);
@@ -239,4 +246,5 @@ loop_wind_up(Loop *loop)
 	while (dispatch_responses(loop));
 	dispatch_unsent(loop);
 	take_step(loop, settle_all(loop));
+	interrupted_give_up(loop);
 }

@@ -93,6 +93,8 @@ typedef struct Loop
 	dlist_head	servers;		/* ServerState */
 	TaskSet    *tasks;
 	uint64		servers_version;	/* as loaded; 0: they must be */
+	char	   *strangers;		/* servers that are not its to ask, as the log
+								 * has said: names, "" without any */
 
 	dlist_head	calls[CALL_STATES]; /* Call: those of each state */
 	int			held;			/* calls in all */
@@ -119,6 +121,10 @@ typedef struct Loop
 	TimestampTz look_at;		/* when servers and tasks are looked at anyway */
 	TimestampTz watch_until;	/* awaited locks are noted, since one could
 								 * not be had */
+	bool		untaken_said;	/* there are pictures that were never taken in */
+	int64		rare_looks_ms;	/* no look for the following before, by the
+								 * monotonic clock */
+	bool		far_ahead;		/* rows waited for too long, and more may */
 	bool		lock_due;		/* rows that are due may be locked ... */
 	TimestampTz lock_due_at;	/* ... and are looked at then */
 	InTheWay	in_the_way[MAX_IN_THE_WAY];
@@ -258,6 +264,9 @@ extern TimestampTz servers_next_probe(Loop *loop);
 extern bool servers_any_paused(Loop *loop);
 extern bool servers_any_usable(Loop *loop);
 
+/* Milliseconds that a row is leased for when it is claimed. */
+extern int64 servers_longest_lease(Loop *loop);
+
 /*
  * Requests that this process has or could have in flight; *left: how many more
  * max_requests lets be sent.
@@ -269,12 +278,53 @@ extern int64 servers_capacity(Loop *loop, int64 *left);
 extern bool claim_is_due(Loop *loop);
 extern Step claim_rows(Loop *loop); /* a transaction of its own */
 
-/* Once, as soon as the extension is here; a transaction of its own. */
-extern void claim_release_holder(Loop *loop);
 extern void claim_reset_cursor(Loop *loop, TimestampTz from);
 
 /* Ids of the calls whose replies are here and could not be written down yet: bigint[]. */
 extern ArrayType *claim_unsettled(Loop *loop);
+
+/* ---- clock.c ---- */
+
+/* A clock that only goes on, in milliseconds. */
+extern int64 clock_monotonic_ms(void);
+
+/* Once a turn: if the clock was set back, nothing of the loop's waits for it. */
+extern void clock_look(Loop *loop);
+
+/*
+ * Rows that would wait for longer than any back-off or lease of ours become due, but for
+ * those that a process holds.  In a transaction; some at a time, and Loop.far_ahead is
+ * set while there were some.
+ */
+extern void clock_bring_back(Loop *loop);
+
+/* ---- untaken.c ---- */
+
+/* So many are counted. */
+#define UNTAKEN_COUNTED 1000
+
+/* Says once that there are pictures which were never taken in.  In a transaction. */
+extern void untaken_look(Loop *loop);
+
+/* ---- interrupted.c ---- */
+
+/*
+ * Notes what this holder's predecessor left behind.  Once, as soon as the extension is
+ * here; a transaction of its own.
+ */
+extern void interrupted_release_holder(Loop *loop);
+
+/*
+ * Nothing that is in flight will be taken up any more: notes the calls as sent, and has
+ * their rows wait again.  A transaction of its own.
+ */
+extern void interrupted_give_up(Loop *loop);
+
+/*
+ * The call was never sent, and its row is another's by now, whose claim has noted it as
+ * interrupted.  In a transaction.
+ */
+extern void interrupted_not(const Call *call);
 
 /* ---- rejects.c ---- */
 

@@ -62,6 +62,7 @@ renew_state(Loop *loop, CallState state, bool to_be_sent)
 		if (to_be_sent && call->server != NULL && !is_this_calls(call))
 		{
 			/* another call's by now: the request is not made */
+			interrupted_not(call);
 			call_free(loop, call);
 		}
 	}

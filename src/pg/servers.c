@@ -31,6 +31,11 @@
 #define TRIAL_WORDS \
 	"requests that were lost together when it went down are made again, by few or one by one;" \
 	" all others wait for that"
+/* Servers that are not asked are named together until they take so many bytes. */
+#define MAX_STRANGERS_LENGTH 256
+
+/* A lease outlives the request by this; calls that wait longer are renewed. */
+#define LEASE_MARGIN_MS (60 * 1000)
 
 static uint64 options_read;		/* times, of any server */
 static uint64 catalogue_changes = 1;	/* seen by this process */
@@ -362,12 +367,40 @@ forget_dropped(Loop *loop, const List *there)
 	}
 }
 
+/* Servers that rows may wait for in vain are told of once, and again when they are others. */
+static void
+say_strangers(Loop *loop, const char *names)
+{
+	if (strcmp(loop->strangers, names) == 0)
+		return;
+	pfree(loop->strangers);
+	loop->strangers = MemoryContextStrdup(loop->context, names);
+	if (names[0] == '\0' || loop->in_procedure)
+		return;
+	ereport(LOG,
+			(errmsg("llava_zh: servers that belong neither to a superuser nor to \"%s\", the owner of llava_pending, are not asked by workers: %s",
+					GetUserNameFromId(GetUserId(), false), names),
+			 errhint("ALTER SERVER ... OWNER TO %s;",
+					 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+}
+
+/* The names of servers, as far as a line of the log has room for them. */
+static void
+add_stranger(StringInfo names, const char *name)
+{
+	if (names->len < MAX_STRANGERS_LENGTH)
+		appendStringInfo(names, "%s\"%s\"", names->len > 0 ? ", " : "", name);
+	else if (names->data[names->len - 1] != '.')
+		appendStringInfoString(names, ", ...");
+}
+
 void
 servers_load(Loop *loop)
 {
 	uint64		version = servers_version();
 	dlist_iter	iter;
 	ListCell   *cell;
+	StringInfoData strangers;
 
 	if (loop->servers_version != version)
 	{
@@ -377,13 +410,19 @@ servers_load(Loop *loop)
 			dlist_container(ServerState, node, iter.cur)->gone = true;
 		/* first, so that new ones get the room of the old ones */
 		forget_dropped(loop, oids);
+		initStringInfo(&strangers);
 		foreach(cell, oids)
 		{
 			ForeignServer *foreign = GetForeignServerExtended(lfirst_oid(cell), FSV_MISSING_OK);
 
-			if (foreign != NULL && server_is_trusted(foreign->owner))
+			if (foreign == NULL)
+				continue;
+			if (server_is_trusted(foreign->owner))
 				load_server(loop, foreign);
+			else
+				add_stranger(&strangers, foreign->servername);
 		}
+		say_strangers(loop, strangers.data);
 		loop->servers_version = version;
 	}
 	load_usage(loop);
@@ -685,4 +724,19 @@ servers_capacity(Loop *loop, int64 *left)
 		*left = Min(*left, PG_INT32_MAX);
 	}
 	return Min(capacity, PG_INT32_MAX);
+}
+
+int64
+servers_longest_lease(Loop *loop)
+{
+	int64		longest = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		longest = Max(longest, server->options->request_timeout);
+	}
+	return longest + LEASE_MARGIN_MS;
 }

@@ -394,8 +394,9 @@ settle_failure(Batch *batch, Call *call)
 
 	if (!call->sent)
 	{
-		settle_as_released(call, call->wait_ms, false,
-						   call->wait_ms > 0 ? outcome->detail : NULL);
+		if (!settle_as_released(call, call->wait_ms, false,
+								call->wait_ms > 0 ? outcome->detail : NULL))
+			interrupted_not(call);
 		return;
 	}
 	tally = tally_of(batch, call->server);
@@ -440,7 +441,10 @@ settle_call(Batch *batch, Call *call)
 	if (call->sent)
 		tally_of(batch, call->server)->requests++;
 	if (call->fault != NULL)
-		settle_as_failed(batch, call, call->fault, call->fault_detail);
+	{
+		if (!settle_as_failed(batch, call, call->fault, call->fault_detail))
+			interrupted_not(call);
+	}
 	else if (call->sent && call->outcome.action == VLM_DONE)
 		settle_answer(batch, call);
 	else

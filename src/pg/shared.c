@@ -20,6 +20,8 @@
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
+#include "task_counters.h"
+#include "worker.h"
 
 #define MAX_DATABASES 64
 
@@ -55,6 +57,8 @@ request_memory(void)
 	RequestAddinShmemSpace(add_size(add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(flush_memory())),
 									add_size(MAXALIGN(limits_memory()), MAXALIGN(meter_memory()))));
 	RequestAddinShmemSpace(add_size(MAXALIGN(slots_memory()), MAXALIGN(endpoints_memory())));
+	RequestAddinShmemSpace(MAXALIGN(task_counters_memory()));
+	RequestAddinShmemSpace(MAXALIGN(vacancies_memory()));
 	RequestNamedLWLockTranche("llava_zh", SHARED_LOCKS);
 }
 
@@ -77,6 +81,8 @@ start_up(void)
 	flush_start_up(ShmemInitStruct("llava_zh flush", flush_memory(), &found), found);
 	meter_start_up(ShmemInitStruct("llava_zh meters", meter_memory(), &found), found);
 	slots_start_up(ShmemInitStruct("llava_zh slots", slots_memory(), &found), found);
+	task_counters_start_up(ShmemInitStruct("llava_zh tasks", task_counters_memory(), &found), found);
+	vacancies_start_up(ShmemInitStruct("llava_zh vacancies", vacancies_memory(), &found), found);
 	LWLockRelease(AddinShmemInitLock);
 }
 

@@ -118,9 +118,14 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"ltz"},
 	[SQL_IMAGE_STATE] = {
 		/* locked against llava_forget until what follows from it is committed */
-		"SELECT rejected, same_as, image IS NULL AND NOT in_file FROM @.llava_image WHERE id = $1"
+		"SELECT rejected, same_as, image IS NULL AND NOT in_file, received_at IS NULL"
+		" FROM @.llava_image WHERE id = $1"
 		" FOR KEY SHARE",
 	"l"},
+	[SQL_NOT_TAKEN_IN] = {
+		"SELECT pg_catalog.count(*) FROM"
+		" (SELECT FROM @.llava_image WHERE received_at IS NULL LIMIT 1000) n",
+	""},
 	[SQL_CONVERSATION_EXISTS] = {
 	"SELECT 1 FROM @.llava_conversation WHERE image = $1 AND task = $2", "lt"},
 	[SQL_REPLY_VARIATION] = {
@@ -362,6 +367,38 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"INSERT INTO @.llava_interrupted (image, call, task)"
 		" SELECT image, call, task FROM released ON CONFLICT DO NOTHING",
 	"ii"},
+	[SQL_GIVE_UP] = {
+		/* calls that are under way: the process ends, and knows that */
+		"WITH held AS MATERIALIZED ("
+		"  SELECT ctid FROM @.llava_pending"
+		"  WHERE failure IS NULL AND holder = $1 AND call = ANY ($3) FOR UPDATE SKIP LOCKED), "
+		"released AS ("
+		"  UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL,"
+		"    attempts = GREATEST(p.attempts - 1, 0), interruptions = p.interruptions + 1,"
+		"    failure = CASE WHEN p.interruptions + 1 >= $2 THEN 'interrupted' END"
+		"  FROM held WHERE p.ctid = held.ctid"
+		"  RETURNING p.image, p.call, p.task) "
+		"INSERT INTO @.llava_interrupted (image, call, task, sent)"
+		" SELECT image, call, task, true FROM released ON CONFLICT DO NOTHING",
+	"iiL"},
+	[SQL_NOT_INTERRUPTED] = {
+	"DELETE FROM @.llava_interrupted WHERE image = $1 AND call = $3 AND task = $2", "ltl"},
+	[SQL_BRING_BACK] = {
+		/* $2: slots whose workers live, and look after their leases */
+		"WITH far AS MATERIALIZED ("
+		"  SELECT ctid, image, task, call, holder FROM @.llava_pending"
+		"  WHERE failure IS NULL AND visible_at > pg_catalog.now() + $1"
+		"   AND (holder IS NULL OR CASE WHEN holder < 0 THEN -holder NOT IN"
+		"     (SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pid IS NOT NULL)"
+		"    ELSE holder <> ALL ($2) END)"
+		"  ORDER BY visible_at, image, task LIMIT 1000 FOR UPDATE SKIP LOCKED), "
+		"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
+		"  SELECT image, call, task FROM far WHERE holder IS NOT NULL ON CONFLICT DO NOTHING) "
+		"UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL,"
+		"  attempts = GREATEST(p.attempts - (far.holder IS NOT NULL)::integer, 0),"
+		"  interruptions = p.interruptions + (far.holder IS NOT NULL)::integer"
+		" FROM far WHERE p.ctid = far.ctid",
+	"vL"},
 	[SQL_NEXT_DUE] = {
 		"SELECT visible_at FROM @.llava_pending"
 		" WHERE failure IS NULL AND visible_at > pg_catalog.now() AND holder IS NULL"
@@ -379,6 +416,11 @@ static const Statement statements[SQL_STATEMENTS] = {
 		" ORDER BY image, task LIMIT 1",
 	"TL"},
 
+	[SQL_FIRST_DUE] = {
+		"SELECT task FROM @.llava_pending"
+		" WHERE failure IS NULL AND visible_at <= pg_catalog.now() AND ($1 IS NULL OR task = $1)"
+		" ORDER BY visible_at, image, task LIMIT 1",
+	"t"},
 	[SQL_LOCK_DUE] = {
 		"SELECT FROM @.llava_pending"
 		" WHERE failure IS NULL AND visible_at <= pg_catalog.now() AND task = ANY ($1)"

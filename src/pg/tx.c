@@ -18,6 +18,7 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postponed.h"
+#include "stall.h"
 #include "trust.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -345,7 +346,8 @@ tx_commit(Loop *loop)
 		CommitTransactionCommand();
 		pgstat_report_stat(false);
 		pgstat_report_activity(STATE_IDLE, in_the_way_activity(loop) != NULL ?
-							   in_the_way_activity(loop) : postponed_activity());
+							   in_the_way_activity(loop) : postponed_activity() != NULL ?
+							   postponed_activity() : stall_activity());
 	}
 	if (loop->in_procedure || !flush_is_shared() || XactLastCommitEnd == before)
 		return InvalidXLogRecPtr;

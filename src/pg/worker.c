@@ -174,7 +174,7 @@ worker_loop(Loop *loop)
 			ProcessConfigFile(PGC_SIGHUP);
 			loop->look_at = 0;
 		}
-		claim_release_holder(loop);
+		interrupted_release_holder(loop);
 		loop_turn(loop, llava_naptime);
 	}
 }
@@ -196,7 +196,7 @@ llava_worker_main(Datum arg)
 	tx_environment(true);
 	take_slot(&target);
 	loop = loop_new(target.slot, false);
-	claim_release_holder(loop);
+	interrupted_release_holder(loop);
 	stop_watch();
 	worker_loop(loop);
 }

@@ -25,4 +25,13 @@ typedef struct WorkerTarget
 extern void worker_describe(BackgroundWorker *worker, const char *database, int slot,
 							bool or_nobody);
 
+/* ---- vacancies.c ---- */
+
+extern Size vacancies_memory(void);
+extern void vacancies_start_up(void *memory, bool found);
+
+/* The launcher: this worker does not run, and why; NULL: there is nothing to tell of it. */
+extern void vacancies_tell(const WorkerTarget *target, const char *why);
+extern void vacancies_forget(void);
+
 #endif							/* LLAVA_WORKER_H */

@@ -885,6 +885,32 @@ vlm_pace_held_down_by(const VlmPace *pace, int64_t now_ms)
 	return "throttling";
 }
 
+static int64_t
+not_after(int64_t at_ms, int64_t latest_ms)
+{
+	return at_ms < latest_ms ? at_ms : latest_ms;
+}
+
+void
+vlm_pace_clock_set_back(VlmPace *pace, int64_t now_ms, int64_t longest_ms)
+{
+	int64_t    *past[] = {
+		&pace->kept_ms, &pace->refused_ms, &pace->taken_ms, &pace->fair_ms, &pace->chain_ms,
+		&pace->changed_ms, &pace->trial_ms, &pace->cut_ms, &pace->storm_began_ms, &pace->storm_ms,
+		&pace->credit_ms
+	};
+	int64_t    *future[] = {
+		&pace->not_before_ms, &pace->waits_until_ms, &pace->probe_at_ms, &pace->trial_at_ms
+	};
+
+	for (size_t i = 0; i < sizeof(past) / sizeof(past[0]); i++)
+		*past[i] = not_after(*past[i], now_ms);
+	for (size_t i = 0; i < sizeof(future) / sizeof(future[0]); i++)
+		*future[i] = not_after(*future[i], now_ms + longest_ms);
+	if (pace->turn_ms > (double) (now_ms + longest_ms))
+		pace->turn_ms = (double) (now_ms + longest_ms);
+}
+
 int64_t
 vlm_backoff_ms(int attempt, int64_t base_ms, int64_t max_ms, uint64_t random)
 {

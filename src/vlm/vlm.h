@@ -390,6 +390,9 @@ extern VlmPaceWait vlm_pace_waits_for(const VlmPace *pace, int64_t now_ms, int64
 /* What keeps more from being in flight, for people; static. */
 extern const char *vlm_pace_held_down_by(const VlmPace *pace, int64_t now_ms);
 
+/* now_ms has gone back: nothing waits for longer than this, nor counts as later than now. */
+extern void vlm_pace_clock_set_back(VlmPace *pace, int64_t now_ms, int64_t longest_ms);
+
 /* Back-off with full jitter before attempt number (1 ...), bounded by max_ms. */
 extern int64_t vlm_backoff_ms(int attempt, int64_t base_ms, int64_t max_ms,
 							  uint64_t random);

@@ -362,6 +362,7 @@ is(differences(catalogue($node, 'postgres', $MADE_BY_TEST), catalogue($node, 'ol
 is(contents('old'), $contents, 'with every row as it was');
 is(differences($grants, grants('old')), join("\n", map { "+ function $_" }
 	'llava_exported(text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer) | privileges of reader | EXECUTE',
+	'llava_missing_workers() | privileges of reader | EXECUTE',
 	'llava_process_activity() | privileges of reader | EXECUTE',
 	'llava_selected(text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer) | privileges of reader | EXECUTE*',
 	'llava_server_endpoints() | privileges of feeder | EXECUTE',

@@ -64,7 +64,7 @@ GROUP BY c.relname ORDER BY c.relname
 SQL
 is($readable, <<'EXPECTED' =~ s/\n$//r, 'the columns that monitor reads');
 llava_conversation: created_at image reply rounds task task_version
-llava_image: rejected
+llava_image: received_at rejected
 llava_interrupted: task
 llava_pending: failure holder task
 llava_reply: completion_tokens flags id image image_tokens latency_ms measures prompt_tokens reason server task task_version text_tokens
@@ -87,7 +87,7 @@ for my $function ('llava_export()', 'llava_exported()', 'llava_selected()', 'lla
 	refused($_, "SELECT * FROM $function") for qw(tables monitor caller feeder);
 }
 refused($_, 'SELECT * FROM llava_card_samples(NULL, NULL)') for qw(monitor caller feeder);
-refused($_, 'SELECT * FROM llava_server_counters(), llava_worker_counters(), llava_worker_slots(), llava_server_limits(), llava_server_endpoints(), llava_process_activity()')
+refused($_, 'SELECT * FROM llava_server_counters(), llava_worker_counters(), llava_worker_slots(), llava_server_limits(), llava_server_endpoints(), llava_process_activity(), llava_missing_workers(), llava_task_in_flight(\'detail\')')
   for qw(tables caller feeder);
 for my $role (qw(reader operator publisher))
 {
@@ -186,8 +186,8 @@ is(join(' ', sort keys %needs), join(' ', LlavaZh::Rights::views($node, 'postgre
 for my $view (sort keys %needs)
 {
 	# the functions are the update's to grant
-	my $functions = $view =~ /^llava_stat_(?:server|worker)$/
-	  ? 'GRANT EXECUTE ON FUNCTION llava_server_counters, llava_server_limits, llava_server_endpoints, llava_worker_counters, llava_worker_slots, llava_process_activity TO one;' : '';
+	my $functions = $view =~ /^llava_(?:stat_server|stat_worker|progress)$/
+	  ? 'GRANT EXECUTE ON FUNCTION llava_server_counters, llava_server_limits, llava_server_endpoints, llava_worker_counters, llava_worker_slots, llava_missing_workers, llava_process_activity, llava_task_in_flight TO one;' : '';
 	sql("CREATE ROLE one; GRANT SELECT ON $view TO one; $functions");
 	refused('one', "SELECT * FROM $view") if $view ne 'llava_stat_flag';
 	sql($needs{$view} =~ s/TO reader;/TO one;/gr);

@@ -1,0 +1,100 @@
+/*
+ * interrupted.c
+ *	  Calls whose worker ends, or has ended, before their settle: they are noted, and their
+ *	  rows wait again.
+ *
+ * A worker that is told to end gives back what it did not send, and notes itself what is
+ * under way.  Of one that was killed nobody knows what it had sent.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "loop.h"
+#include "utils/array.h"
+
+/* A picture that was in the air each time a worker died may be why it did. */
+#define MAX_INTERRUPTIONS 10
+
+static void
+release_holder(Loop *loop, void *arg)
+{
+	Datum		values[2];
+
+	values[0] = Int32GetDatum(loop->holder);
+	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
+	sql_run(SQL_RELEASE_HOLDER, values, NULL, 0);
+}
+
+void
+interrupted_release_holder(Loop *loop)
+{
+	ErrorData  *error;
+
+	/* what this process has claimed itself is nobody's left-over */
+	if (loop->holder_released || loop->held > 0)
+		return;
+	loop->holder_released = true;	/* after an error too */
+	if (!tx_begin(loop, "llava_zh: releasing leases"))
+	{
+		loop->holder_released = false;
+		return;
+	}
+	if (!tx_try(loop, release_holder, NULL, &error))
+	{
+		/* they run out by themselves */
+		ereport(LOG, (errmsg("llava_zh: leases not released: %s", error->message)));
+		FreeErrorData(error);
+	}
+	tx_commit(loop);
+}
+
+/* Ids of the calls that are under way: bigint[]. */
+static ArrayType *
+calls_under_way(Loop *loop)
+{
+	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->held, 1));
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->calls[CALL_SENT])
+		ids[n++] = Int64GetDatum(dlist_container(Call, node, iter.cur)->id);
+	return construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
+static void
+give_up(Loop *loop, void *arg)
+{
+	Datum		values[3];
+
+	values[0] = Int32GetDatum(loop->holder);
+	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
+	values[2] = PointerGetDatum(calls_under_way(loop));
+	sql_run(SQL_GIVE_UP, values, NULL, 0);
+}
+
+void
+interrupted_give_up(Loop *loop)
+{
+	ErrorData  *error;
+
+	if (dlist_is_empty(&loop->calls[CALL_SENT]) ||
+		!tx_begin(loop, "llava_zh: giving up what is in flight"))
+		return;
+	if (!tx_try(loop, give_up, NULL, &error))
+	{
+		ereport(LOG,
+				(errmsg("llava_zh: requests in flight are left to the next worker: %s",
+						error->message)));
+		FreeErrorData(error);
+	}
+	tx_commit(loop);
+}
+
+void
+interrupted_not(const Call *call)
+{
+	Datum		values[3];
+
+	call_fence(call, values);
+	sql_run(SQL_NOT_INTERRUPTED, values, NULL, 0);
+}

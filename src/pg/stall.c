@@ -1,0 +1,343 @@
+/*
+ * stall.c
+ *	  See stall.h.
+ *
+ * What keeps rows from being asked is known in many places; here is only looked which of
+ * it holds, and only when nothing has moved for a while.  How long is measured by a
+ * clock that nobody sets.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "loop.h"
+#include "pgstat.h"
+#include "postponed.h"
+#include "stall.h"
+#include "utils/builtins.h"
+
+#include <ctype.h>
+
+/* The directory of pictures is tried again so often, and a while later is away no more. */
+#define FILES_AWAY_MS (15 * 1000)
+
+/* Servers that are named. */
+#define MAX_NAMED 4
+
+static bool progressed = true;
+static int64 since_ms;			/* the last progress, by the monotonic clock */
+static int64 look_ms;			/* no look before */
+static char stated[256];		/* stall_because's */
+static char shown[640];			/* the activity; "": it does not stand still */
+static char said[512];			/* the reason in the log's last line ... */
+static uint64 said_after;		/* ... when so many rows were done */
+
+void
+stall_begin(void)
+{
+	progressed = true;
+	stated[0] = shown[0] = said[0] = '\0';
+}
+
+void
+stall_progress(void)
+{
+	progressed = true;
+}
+
+void
+stall_because(const char *reason)
+{
+	strlcpy(stated, reason, sizeof(stated));
+}
+
+void
+stall_new_look(void)
+{
+	stated[0] = '\0';
+}
+
+const char *
+stall_activity(void)
+{
+	return shown[0] != '\0' ? shown : NULL;
+}
+
+/* ---- reasons ---- */
+
+static const LlavaTask *
+task_named_so(const Loop *loop, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, loop->tasks == NULL ? NIL : loop->tasks->tasks)
+	{
+		const LlavaTask *task = lfirst(cell);
+
+		if (strcmp(task->name, name) == 0)
+			return task;
+	}
+	return NULL;
+}
+
+static bool
+is_claimable(const Loop *loop, const char *task)
+{
+	ListCell   *cell;
+
+	foreach(cell, loop->claimable)
+		if (strcmp(strVal(lfirst(cell)), task) == 0)
+		return true;
+	return false;
+}
+
+/* Why a server is not asked, NULL if it is. */
+static const char *
+server_words(ServerState *server)
+{
+	const char *name = server->options->name;
+	Pause		pause;
+
+	if (server->gone)
+		return NULL;
+	limits_pause_now(server->limits, &pause);
+	if (pause.reason[0] != '\0')
+		return psprintf("server \"%s\" is paused (%s)", name, pause.reason);
+	return server_chance(server) == SERVER_OPEN ? NULL :
+		psprintf("server \"%s\" has used up what max_requests or budget leave", name);
+}
+
+/* Why no server can be asked about the task. */
+static const char *
+servers_words(Loop *loop, const LlavaTask *task)
+{
+	StringInfoData words;
+	int			n = 0;
+	dlist_iter	iter;
+
+	initStringInfo(&words);
+	dlist_foreach(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+		const char *why;
+
+		if (task->server != NULL && strcmp(task->server, server->options->name) != 0)
+			continue;
+		why = server_words(server);
+		if (why != NULL && n++ < MAX_NAMED)
+			appendStringInfo(&words, "%s%s", n > 1 ? "; " : "", why);
+	}
+	if (n > 0)
+		return words.data;
+	if (task->server != NULL)
+		return psprintf("task \"%s\" is for server \"%s\", which does not exist or is not the worker's to ask",
+						task->name, task->server);
+	return loop->strangers[0] != '\0' ?
+		"no server may be asked: all belong to roles that the worker does not act for" :
+		"there is no server: CREATE SERVER ... FOREIGN DATA WRAPPER llava_zh";
+}
+
+/* Why a prepared call is not sent. */
+static const char *
+unsent_words(Call *call)
+{
+	const char *name = call->server->options->name;
+	const char *closed = server_words(call->server);
+	int64		wait = limits_pace_wait(call->server->limits, call->forecast.prompt + call->forecast.completion);
+
+	if (closed != NULL)
+		return closed;
+	if (wait > 0)
+		return psprintf("server \"%s\" is sent nothing before %s: Retry-After, or its requests or tokens a minute",
+						name, timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait)));
+	if (wait < 0)
+		return psprintf("all slots of server \"%s\" are taken", name);
+	if (!flush_is_done(call->claimed_at))
+		return "a claim waits for the disk";
+	if (!transport_has_room())
+		return "no socket is left";
+	return psprintf("a prepared picture is not sent to server \"%s\"", name);
+}
+
+static int
+calls_in(Loop *loop, CallState state)
+{
+	int			n = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->calls[state])
+		n++;
+	return n;
+}
+
+/* What this process waits for with the calls that it holds; NULL: it holds none. */
+static const char *
+held_words(Loop *loop)
+{
+	if (!dlist_is_empty(&loop->calls[CALL_SENT]))
+		return psprintf("requests in flight, and not answered: %d", calls_in(loop, CALL_SENT));
+	if (!dlist_is_empty(&loop->calls[CALL_READY]))
+		return unsent_words(dlist_container(Call, node,
+											dlist_head_node(&loop->calls[CALL_READY])));
+	if (!dlist_is_empty(&loop->calls[CALL_FINISHED]))
+		return psprintf("replies that could not be written down: %d", calls_in(loop, CALL_FINISHED));
+	if (!dlist_is_empty(&loop->calls[CALL_HASHED]))
+		return psprintf("pictures that wait for another process's look for copies: %d",
+						calls_in(loop, CALL_HASHED));
+	if (!dlist_is_empty(&loop->calls[CALL_PREPARING]))
+		return psprintf("pictures that are being prepared: %d", calls_in(loop, CALL_PREPARING));
+	return NULL;
+}
+
+/* Where a server may be asked and this process holds nothing. */
+static const char *
+unclaimed_words(Loop *loop)
+{
+	int64		left;
+	int64		capacity = servers_capacity(loop, &left);
+
+	if (left <= 0)
+		return "what is in flight elsewhere may use up max_requests";
+	if (capacity <= 0)
+		return "other processes have all slots of the servers";
+	if (pictures_at_once(loop) == 0)
+		return "llava_zh.prepare_memory has no room";
+	return "nothing that the worker knows of is in the way";
+}
+
+/* A reason of which the log has a line already; NULL: there is none. */
+static const char *
+reason_in_log(Loop *loop)
+{
+	const char *words = in_the_way_activity(loop);
+
+	return words != NULL ? words : postponed_activity();
+}
+
+/* Why the row that is due first, of this task, is not asked. */
+static const char *
+reason_of(Loop *loop, const char *task)
+{
+	TimestampTz files_away = TimestampTzPlusMilliseconds(loop->files_away_until, FILES_AWAY_MS);
+	const LlavaTask *known = task_named_so(loop, task);
+	const char *held;
+
+	if (stated[0] != '\0')
+		return stated;
+	if (loop->files_away_until != 0 && files_away > GetCurrentTimestamp())
+		return "the directory of pictures, llava_zh.image_directory, cannot be opened";
+	held = held_words(loop);
+	if (held != NULL)
+		return held;
+	if (known == NULL)
+		return psprintf("task \"%s\" is not in llava_task", task);
+	if (!is_claimable(loop, task))
+		return servers_words(loop, known);
+	return unclaimed_words(loop);
+}
+
+/* ---- looking ---- */
+
+/* Times and counts in a reason change, and are no news. */
+static bool
+same_but_for_digits(const char *a, const char *b)
+{
+	for (;;)
+	{
+		while (isdigit((unsigned char) *a))
+			a++;
+		while (isdigit((unsigned char) *b))
+			b++;
+		if (*a != *b)
+			return false;
+		if (*a++ == '\0')
+			return true;
+		b++;
+	}
+}
+
+static void
+show(const char *reason)
+{
+	snprintf(shown, sizeof(shown), "llava_zh: standing still: %s", reason);
+}
+
+/* The log has a line for each reason, and for the same one when something was done since. */
+static void
+say(Loop *loop, const char *reason, int64 still_ms)
+{
+	uint64		done = loop->accepted + loop->failed;
+
+	show(reason);
+	if (said_after == done && same_but_for_digits(said, reason))
+		return;
+	strlcpy(said, reason, sizeof(said));
+	said_after = done;
+	ereport(loop->in_procedure ? NOTICE : LOG,
+			(errmsg("llava_zh: rows are due, and nothing was sent or answered for " INT64_FORMAT " s: %s",
+					still_ms / 1000, said)));
+}
+
+typedef struct Due
+{
+	char	   *task;			/* of the row that is due first; NULL: none is */
+} Due;
+
+static void
+find_due(Loop *loop, void *arg)
+{
+	Due		   *due = arg;
+	Datum		task = (Datum) 0;
+
+	if (loop->only_task != NULL)
+		task = CStringGetTextDatum(loop->only_task);
+	if (sql_run(SQL_FIRST_DUE, &task, loop->only_task == NULL ? "n" : NULL, 1) > 0)
+		due->task = MemoryContextStrdup(loop->context,
+										SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+}
+
+static void
+look(Loop *loop, int64 still_ms)
+{
+	Due			due = {NULL};
+	ErrorData  *error;
+
+	if (!tx_begin(loop, "llava_zh: looking why nothing is sent"))
+		return;					/* which has said so */
+	if (!tx_try(loop, find_due, &due, &error))
+	{
+		say(loop, error->message, still_ms);
+		FreeErrorData(error);
+	}
+	else if (due.task == NULL)
+		shown[0] = '\0';
+	else if (stated[0] == '\0' && reason_in_log(loop) != NULL)
+		show(reason_in_log(loop));
+	else
+		say(loop, reason_of(loop, due.task), still_ms);
+	if (due.task != NULL)
+		pfree(due.task);
+	tx_commit(loop);
+}
+
+void
+stall_look(Loop *loop)
+{
+	int64		now_ms = clock_monotonic_ms();
+
+	if (progressed)
+	{
+		progressed = false;
+		since_ms = look_ms = now_ms;
+		shown[0] = '\0';
+	}
+	if (now_ms - since_ms < llava_stall_report || now_ms < look_ms || !loop->looked)
+		return;
+	look(loop, now_ms - since_ms);
+
+	/*
+	 * an idle worker looks seldom; one that stands still as often as at the
+	 * queue
+	 */
+	look_ms = now_ms + (shown[0] != '\0' ? Min(llava_naptime, llava_stall_report) :
+						llava_stall_report);
+}

@@ -1,0 +1,216 @@
+/*
+ * task_counters.c
+ *	  See task_counters.h.
+ *
+ * A place is taken and given back under a lock, once a process and task; a request is
+ * one atomic addition when it is sent and one when it ends.
+ */
+#include "postgres.h"
+
+#include "task_counters.h"
+
+#include "common/hashfn.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "utils/memutils.h"
+
+/* Places of all databases together. */
+#define MAX_TASKS 1024
+
+typedef struct Place
+{
+	Oid			database;
+	uint64		task;			/* hash of its name */
+	int			users;			/* processes; 0: free */
+	pg_atomic_uint32 in_flight;
+} Place;
+
+typedef struct SharedTasks
+{
+	Place		places[MAX_TASKS];
+	int			uncounted;		/* counters of processes that found no place */
+} SharedTasks;
+
+struct TaskCounter
+{
+	uint64		task;
+	Place	   *place;			/* NULL: nothing is counted */
+	int			in_flight;		/* of this process */
+};
+
+static SharedTasks *shared;		/* or NULL */
+static List *counters = NIL;	/* TaskCounter, in TopMemoryContext */
+
+PG_FUNCTION_INFO_V1(llava_task_in_flight);
+
+Size
+task_counters_memory(void)
+{
+	return sizeof(SharedTasks);
+}
+
+void
+task_counters_start_up(void *memory, bool found)
+{
+	shared = memory;
+	if (found)
+		return;
+	memset(shared, 0, task_counters_memory());
+	for (int i = 0; i < MAX_TASKS; i++)
+		pg_atomic_init_u32(&shared->places[i].in_flight, 0);
+}
+
+static void
+lock(LWLockMode mode)
+{
+	LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_TASKS].lock, mode);
+}
+
+static void
+unlock(void)
+{
+	LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_TASKS].lock);
+}
+
+static uint64
+hash_of(const char *task, int size)
+{
+	return hash_bytes_extended((const unsigned char *) task, size, 0);
+}
+
+/* The place of this database's task, NULL if it has none; *vacant: one for it, or NULL. */
+static Place *
+find_place(uint64 task, Place **vacant)
+{
+	*vacant = NULL;
+	for (int i = 0; i < MAX_TASKS; i++)
+	{
+		Place	   *place = &shared->places[i];
+
+		if (place->users == 0)
+			*vacant = place;
+		else if (place->database == MyDatabaseId && place->task == task)
+			return place;
+	}
+	return NULL;
+}
+
+static Place *
+take_place(uint64 task)
+{
+	Place	   *vacant;
+	Place	   *place;
+
+	lock(LW_EXCLUSIVE);
+	place = find_place(task, &vacant);
+	if (place == NULL && vacant != NULL)
+	{
+		place = vacant;
+		place->database = MyDatabaseId;
+		place->task = task;
+		pg_atomic_write_u32(&place->in_flight, 0);
+	}
+	if (place != NULL)
+		place->users++;
+	else
+		shared->uncounted++;
+	unlock();
+	return place;
+}
+
+static void
+give_back_at_exit(int code, Datum arg)
+{
+	task_counters_give_back();
+}
+
+TaskCounter *
+task_counter(const char *task)
+{
+	static bool registered;
+	uint64		hash = hash_of(task, strlen(task));
+	TaskCounter *counter;
+	MemoryContext old;
+	ListCell   *cell;
+
+	foreach(cell, counters)
+	{
+		counter = lfirst(cell);
+		if (counter->task == hash)
+			return counter;
+	}
+	if (!registered)
+		before_shmem_exit(give_back_at_exit, (Datum) 0);
+	registered = true;
+	old = MemoryContextSwitchTo(TopMemoryContext);
+	counter = palloc0(sizeof(TaskCounter));
+	counter->task = hash;
+	counters = lappend(counters, counter);
+	MemoryContextSwitchTo(old);
+	if (shared != NULL)
+		counter->place = take_place(hash);
+	return counter;
+}
+
+void
+task_counter_add(TaskCounter *counter, int change)
+{
+	counter->in_flight += change;
+	if (counter->place != NULL)
+		pg_atomic_fetch_add_u32(&counter->place->in_flight, change);
+}
+
+void
+task_counters_give_back(void)
+{
+	ListCell   *cell;
+
+	if (counters == NIL)
+		return;
+	if (shared != NULL)
+		lock(LW_EXCLUSIVE);
+	foreach(cell, counters)
+	{
+		TaskCounter *counter = lfirst(cell);
+
+		task_counter_add(counter, -counter->in_flight);
+		if (counter->place != NULL)
+			counter->place->users--;
+		else if (shared != NULL)
+			shared->uncounted--;
+	}
+	if (shared != NULL)
+		unlock();
+	list_free_deep(counters);
+	counters = NIL;
+}
+
+/*
+ * llava_task_in_flight(task text): requests about the queue's rows of this task that all
+ * loops of this database have in flight; NULL where that is not counted.
+ */
+Datum
+llava_task_in_flight(PG_FUNCTION_ARGS)
+{
+	text	   *task = PG_GETARG_TEXT_PP(0);
+	uint64		hash = hash_of(VARDATA_ANY(task), VARSIZE_ANY_EXHDR(task));
+	Place	   *vacant;
+	Place	   *place;
+	bool		known;
+	uint32		in_flight = 0;
+
+	if (shared == NULL)
+		PG_RETURN_NULL();
+	lock(LW_SHARED);
+	place = find_place(hash, &vacant);
+	known = place != NULL || shared->uncounted == 0;
+	if (place != NULL)
+		in_flight = pg_atomic_read_u32(&place->in_flight);
+	unlock();
+	if (!known)
+		PG_RETURN_NULL();
+	PG_RETURN_INT32((int32) in_flight);
+}

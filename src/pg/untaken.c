@@ -1,0 +1,25 @@
+/*
+ * untaken.c
+ *	  Pictures that were inserted while triggers were off: nobody has taken them in, they
+ *	  have no sha256 and are not queued.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "loop.h"
+
+void
+untaken_look(Loop *loop)
+{
+	bool		isnull;
+	int64		n;
+
+	sql_run(SQL_NOT_TAKEN_IN, NULL, NULL, 0);
+	n = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	if (n > 0 && !loop->untaken_said)
+		ereport(loop->in_procedure ? NOTICE : LOG,
+				(errmsg("llava_zh: pictures that were inserted while triggers were off are not asked about: "
+						INT64_FORMAT "%s", n, n >= UNTAKEN_COUNTED ? " or more" : ""),
+				 errhint(UNTAKEN_HINT)));
+	loop->untaken_said = n > 0;
+}

@@ -1,0 +1,145 @@
+/*
+ * vacancies.c
+ *	  Workers that the launcher could not start, and why, for llava_stat_worker of their
+ *	  databases.
+ *
+ * The table lies in shared memory and is the launcher's to write.
+ */
+#include "postgres.h"
+
+#include "commands/dbcommands.h"
+#include "funcapi.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "storage/lwlock.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+#include "worker.h"
+
+/* Those beyond have a line in the log and no more. */
+#define MAX_VACANCIES 256
+
+typedef struct Vacancy
+{
+	WorkerTarget target;		/* an empty database: free */
+	char		why[160];
+	TimestampTz since;
+} Vacancy;
+
+static Vacancy *table;			/* MAX_VACANCIES, or NULL */
+
+PG_FUNCTION_INFO_V1(llava_missing_workers);
+
+Size
+vacancies_memory(void)
+{
+	return mul_size(MAX_VACANCIES, sizeof(Vacancy));
+}
+
+void
+vacancies_start_up(void *memory, bool found)
+{
+	table = memory;
+	if (!found)
+		memset(table, 0, vacancies_memory());
+}
+
+static void
+lock(LWLockMode mode)
+{
+	LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock, mode);
+}
+
+static void
+unlock(void)
+{
+	LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock);
+}
+
+/* The entry of a worker, else a free one; NULL: there is none. */
+static Vacancy *
+find(const WorkerTarget *target)
+{
+	Vacancy    *vacant = NULL;
+
+	for (int i = 0; i < MAX_VACANCIES; i++)
+	{
+		Vacancy    *entry = &table[i];
+
+		if (entry->target.database[0] == '\0')
+			vacant = vacant != NULL ? vacant : entry;
+		else if (entry->target.slot == target->slot &&
+				 strcmp(entry->target.database, target->database) == 0)
+			return entry;
+	}
+	return vacant;
+}
+
+void
+vacancies_tell(const WorkerTarget *target, const char *why)
+{
+	Vacancy    *entry;
+
+	lock(LW_EXCLUSIVE);
+	entry = find(target);
+	if (entry != NULL && why == NULL)
+		memset(entry, 0, sizeof(*entry));
+	else if (entry != NULL)
+	{
+		if (entry->target.database[0] == '\0')
+			entry->since = GetCurrentTimestamp();
+		entry->target = *target;
+		strlcpy(entry->why, why, sizeof(entry->why));
+	}
+	unlock();
+}
+
+void
+vacancies_forget(void)
+{
+	lock(LW_EXCLUSIVE);
+	memset(table, 0, vacancies_memory());
+	unlock();
+}
+
+/* This database's, copied; how many. */
+static int
+copy_mine(Vacancy *mine)
+{
+	const char *database = get_database_name(MyDatabaseId);
+	int			n = 0;
+
+	if (table == NULL || database == NULL)
+		return 0;
+	lock(LW_SHARED);
+	for (int i = 0; i < MAX_VACANCIES; i++)
+		if (strcmp(table[i].target.database, database) == 0)
+			mine[n++] = table[i];
+	unlock();
+	return n;
+}
+
+/* llava_missing_workers(): the workers of this database that there should be. */
+Datum
+llava_missing_workers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Vacancy    *mine = palloc(vacancies_memory());
+	int			n = copy_mine(mine);
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[3];
+		bool		nulls[3] = {false};
+
+		/* one that llava_start() began has the slot */
+		if (slot_holder(mine[i].target.slot) != 0)
+			continue;
+		values[0] = Int32GetDatum(mine[i].target.slot);
+		values[1] = CStringGetTextDatum(mine[i].why);
+		values[2] = TimestampTzGetDatum(mine[i].since);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}
