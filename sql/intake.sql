@@ -138,6 +138,10 @@ SELECT llava_enqueue(id, 'describe') FROM llava_image WHERE path = 'first/a';
 SELECT llava_enqueue(id, 'detail') FROM llava_image WHERE path = 'first/text';
 SELECT llava_enqueue(id, 'detail') FROM llava_image WHERE path = 'again/a';
 SELECT llava_enqueue(id, 'detail_en') FROM llava_image WHERE path = 'first/b';
+-- it is llava_seen that knows that the bytes were here
+INSERT INTO llava_seen (sha256, image) SELECT sha256, id FROM llava_image WHERE path = 'first/b'
+	ON CONFLICT (sha256) DO UPDATE SET image = EXCLUDED.image;
+SELECT llava_enqueue(id, 'detail_en') FROM llava_image WHERE path = 'first/b';
 
 -- retry: failed rows by image, task or reason
 DELETE FROM llava_pending;

@@ -134,11 +134,26 @@ ALTER TABLE @extschema@.llava_pending ADD COLUMN company integer;
 COMMENT ON COLUMN @extschema@.llava_pending.company IS
 	'it was in flight when a server went down, and may be why: so many requests may be in flight with it, itself included; NULL: any number';
 
+-- Not dumped: in another cluster it means nothing.
+CREATE TABLE @extschema@.llava_timeline (
+	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	timeline bigint NOT NULL
+);
+COMMENT ON TABLE @extschema@.llava_timeline IS
+	'the server''s timeline at the last claim; on another one, after a failover, call ids are left out';
+INSERT INTO @extschema@.llava_timeline (timeline)
+	SELECT ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8))::bit(32)::bigint;
+
 CREATE FUNCTION @extschema@.llava_untrusted(OUT "table" text, OUT object text, OUT owner text, OUT reason text,
 	OUT remedy text)
 	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.llava_untrusted() IS
 	'why statements that run with another role''s rights are refused: whose code they would run; no row: none is';
+
+CREATE FUNCTION @extschema@.llava_restoring() RETURNS text
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_restoring() IS
+	'what shows that a restore into this database has not ended, so that nothing is claimed; NULL: nothing does';
 
 CREATE FUNCTION @extschema@.llava_worker_slots(OUT pid integer, OUT slot integer)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
@@ -212,7 +227,33 @@ ALTER VIEW @extschema@.llava_provenance SET (security_invoker = true);
 -- Views that count (sql/parts/stats.sql)
 --
 
-CREATE OR REPLACE VIEW @extschema@.llava_progress AS
+CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) AS
+	SELECT i.id AS image, i.path,
+		coalesce(q.task, i.task) AS task,
+		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
+			WHEN q.failure = 'no_picture' THEN 'waiting'
+			WHEN q.failure IS NOT NULL THEN 'failed'
+			WHEN q.holder IS NOT NULL THEN 'in flight'
+			WHEN q.waits THEN 'waiting'
+			WHEN q.done THEN 'done'
+			WHEN i.rejected IS NOT NULL THEN 'rejected'
+			WHEN i.same_as IS NOT NULL THEN 'same'
+			ELSE 'not queued' END AS status,
+		coalesce(q.failure, i.rejected,
+			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
+				THEN pg_catalog.concat('same bytes as image ', i.same_as) END) AS reason,
+		coalesce(q.detail, i.rejected_detail) AS detail,
+		q.attempts
+	FROM @extschema@.llava_image i
+	LEFT JOIN (
+		SELECT coalesce(p.image, c.image) AS image, coalesce(p.task, c.task) AS task,
+			p.failure, p.detail, p.holder, p.attempts,
+			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
+		FROM @extschema@.llava_pending p
+		FULL JOIN @extschema@.llava_conversation c ON c.image = p.image AND c.task = p.task
+	) q ON q.image = i.id;
+
+CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true) AS
 	WITH task AS (
 		SELECT DISTINCT ON (name) name AS task, weight
 		FROM @extschema@.llava_task ORDER BY name, version DESC),
@@ -222,10 +263,13 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress AS
 	held AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @extschema@.llava_pending WHERE holder IS NOT NULL GROUP BY task),
+	absent AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @extschema@.llava_pending WHERE failure = 'no_picture' GROUP BY task),
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
-		FROM @extschema@.llava_pending WHERE failure IS NOT NULL AND failure <> 'near_duplicate'
-		GROUP BY task),
+		FROM @extschema@.llava_pending WHERE failure IS NOT NULL
+			AND failure NOT IN ('near_duplicate', 'no_picture') GROUP BY task),
 	done AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation GROUP BY task),
 	fresh AS (
@@ -242,7 +286,9 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress AS
 	counted AS (
 		SELECT task, weight,
 			-- one whose row was deleted meanwhile is in flight all the same
-			GREATEST(coalesce(queued.n, 0) - coalesce(sent.n, held.n, 0), 0) AS waiting,
+			GREATEST(coalesce(queued.n, 0) - coalesce(sent.n, held.n, 0), 0)
+				+ coalesce(absent.n, 0) AS waiting,
+			coalesce(absent.n, 0) AS absent,
 			coalesce(sent.n, held.n, 0) AS in_flight,
 			coalesce(done.n, 0) AS done,
 			coalesce(failed.n, 0) AS failed,
@@ -251,7 +297,8 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress AS
 			coalesce(interrupted.n, 0) AS interrupted,
 			coalesce(fresh.n, 0) AS per_minute
 		FROM task
-		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN failed USING (task)
+		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
+		LEFT JOIN failed USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
@@ -269,7 +316,11 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress AS
 		(SELECT pg_catalog.concat(u.object, ' ', u.reason, '. ', u.remedy)
 			FROM @extschema@.llava_untrusted() u LIMIT 1) AS untrusted,
 		-- pictures of whichever task that were inserted while triggers were off
-		(SELECT pg_catalog.count(*) FROM @extschema@.llava_image i WHERE i.received_at IS NULL) AS not_taken_in
+		(SELECT pg_catalog.count(*) FROM @extschema@.llava_image i WHERE i.received_at IS NULL) AS not_taken_in,
+		-- what must come before rows are claimed
+		coalesce((SELECT @extschema@.llava_restoring()),
+			CASE WHEN absent > 0 THEN pg_catalog.concat(absent, ' rows: their pictures are not in llava_image') END)
+			AS waits_for
 	FROM counted
 	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
 	ORDER BY weight DESC, task;

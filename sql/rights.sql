@@ -7,8 +7,8 @@ SET search_path = pg_catalog;
 
 -- Each of these computes from its arguments, or is a part of the page or the card: those read
 -- with the caller's rights, llava_card_samples rows of llava_conversation as they are,
--- llava_page_samples pictures by llava_image_bytes, which is not here.  llava_untrusted tells
--- what the catalogue shows to all.  Nothing else may be here: a function that spends, reads
+-- llava_page_samples pictures by llava_image_bytes, which is not here.  llava_untrusted and
+-- llava_restoring tell what the catalogue and the progress of a COPY show to all.  Nothing else may be here: a function that spends, reads
 -- files, steers, makes lines of an export or tells of the processes has its REVOKE behind it.
 SELECT concat(p.proname, '(', oidvectortypes(p.proargtypes), ')') AS function
 FROM pg_extension e

@@ -145,11 +145,16 @@ typedef enum SqlStatement
 	SQL_RENEW,
 	SQL_IS_CLAIMED,
 	SQL_RELEASE,
-	SQL_RELEASE_HOLDER,
+	SQL_RELEASE_HOLDERS,
 	SQL_FORGET_WAITS,
 	SQL_GIVE_UP,
 	SQL_NOT_INTERRUPTED,
 	SQL_BRING_BACK,
+	SQL_ABSENT_RELEASE,
+	SQL_ABSENT_COUNT,
+	SQL_TIMELINE,
+	SQL_TIMELINE_LOCK,
+	SQL_TIMELINE_SET,
 	SQL_NEXT_DUE,
 	SQL_ANY_DUE,
 	SQL_FIRST_DUE,
@@ -439,7 +444,8 @@ typedef enum OwnLock
 {
 	OWN_LOCK_LOOK = 3,			/* one process looks for copies at a time */
 	OWN_LOCK_START,				/* llava_start: look and start are one step */
-	OWN_LOCK_SLOT				/* a worker's, of its slot (slots.c) */
+	OWN_LOCK_SLOT,				/* a worker's, of its slot (slots.c) */
+	OWN_LOCK_DRAIN				/* a session's that drains, of its pid */
 } OwnLock;
 
 /* Until the transaction's end.  Waits as long as lock_timeout lets it, which is set. */
@@ -448,8 +454,8 @@ extern void own_lock_take(OwnLock kind, int number);
 /* At once or not at all.  for_good: until the process ends. */
 extern bool own_lock_try(OwnLock kind, int number, bool for_good);
 
-/* Before the transaction's end. */
-extern void own_lock_release(OwnLock kind, int number);
+/* Before the transaction's or the process's end; for_good as it was taken. */
+extern void own_lock_release(OwnLock kind, int number, bool for_good);
 extern bool own_lock_is_mine(OwnLock kind, int number);
 
 /* Pid of who holds it; 0: nobody. */
@@ -477,6 +483,9 @@ extern bool slot_take(int slot);
 
 /* Pid of the slot's worker; 0: there is none. */
 extern int	slot_holder(int slot);
+
+/* Slots and pids of this database's workers, palloc'd; how many. */
+extern int	slots_taken(OwnLockHolder **workers);
 
 /* The worker, now and then: FATAL if it has lost its slot to another. */
 extern void slot_keep(int slot);

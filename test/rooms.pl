@@ -103,6 +103,8 @@ exit((@ARGV && $ARGV[0] eq '--strict' && ($up || @circle)) ? 1 : 0);
 __DATA__
 run worker launcher drain generate update slots
 queue loop summarise claim pictures read_ahead duplicates servers dispatch settle renew rejects call in_the_way
+run worker launcher drain generate update
+queue loop claim pictures read_ahead duplicates servers dispatch settle renew rejects call in_the_way restore absent timeline holders
 export export export_choice export_line export_name export_rules export_images image_folder lines_sha256 manifest template page_text card_text
 ledger conversation reparse
 intake intake image_update load load_files load_store enqueue forget given lengths blockers constraints
@@ -112,3 +114,5 @@ task task task_rows task_draw shipped long_images
 jsonl copy_jsonl copy_file jsonl_line json_scan
 db config extension sql rows tx bind cursors own_lock trust trust_relation trust_code trust_triggers trust_foreign_keys trust_sql activity
 process transport shared postponed flush meter stop
+db config extension sql rows tx bind cursors own_lock trust trust_relation trust_code trust_triggers trust_foreign_keys trust_sql activity slots copying call_seq
+process transport shared flush meter stop

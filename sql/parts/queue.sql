@@ -68,6 +68,16 @@ SELECT pg_catalog.pg_extension_config_dump('@.llava_interrupted', '');
 CREATE SEQUENCE @.llava_call_seq;
 SELECT pg_catalog.pg_extension_config_dump('@.llava_call_seq', '');
 
+-- Not dumped: in another cluster it means nothing.
+CREATE TABLE @.llava_timeline (
+	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	timeline bigint NOT NULL
+);
+COMMENT ON TABLE @.llava_timeline IS
+	'the server''s timeline at the last claim; on another one, after a failover, call ids are left out';
+INSERT INTO @.llava_timeline (timeline)
+	SELECT ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8))::bit(32)::bigint;
+
 CREATE FUNCTION @.llava_enqueue(image bigint, task text, again boolean DEFAULT false)
 	RETURNS boolean LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
@@ -107,6 +117,11 @@ CREATE FUNCTION @.llava_task_in_flight(task text) RETURNS integer
 REVOKE ALL ON FUNCTION @.llava_task_in_flight(text) FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_task_in_flight(text) IS
 	'requests about the queue''s rows of a task that were sent and are not answered yet; NULL where llava_zh is not preloaded';
+
+CREATE FUNCTION @.llava_restoring() RETURNS text
+	LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_restoring() IS
+	'what shows that a restore into this database has not ended, so that nothing is claimed; NULL: nothing does';
 
 CREATE FUNCTION @.llava_worker_counters(OUT pid integer, OUT wakes bigint, OUT looks bigint,
 	OUT late bigint, OUT longest_ms float8)

@@ -8,6 +8,7 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 	SELECT i.id AS image, i.path,
 		coalesce(q.task, i.task) AS task,
 		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
+			WHEN q.failure = 'no_picture' THEN 'waiting'
 			WHEN q.failure IS NOT NULL THEN 'failed'
 			WHEN q.holder IS NOT NULL THEN 'claimed'
 			WHEN q.waits THEN 'waiting'
@@ -43,10 +44,13 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	held AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @.llava_pending WHERE holder IS NOT NULL GROUP BY task),
+	absent AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @.llava_pending WHERE failure = 'no_picture' GROUP BY task),
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
-		FROM @.llava_pending WHERE failure IS NOT NULL AND failure <> 'near_duplicate'
-		GROUP BY task),
+		FROM @.llava_pending WHERE failure IS NOT NULL
+			AND failure NOT IN ('near_duplicate', 'no_picture') GROUP BY task),
 	done AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @.llava_conversation GROUP BY task),
 	fresh AS (
@@ -63,7 +67,9 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	counted AS (
 		SELECT task, weight,
 			-- one whose row was deleted meanwhile is in flight all the same
-			GREATEST(coalesce(queued.n, 0) - coalesce(sent.n, held.n, 0), 0) AS waiting,
+			GREATEST(coalesce(queued.n, 0) - coalesce(sent.n, held.n, 0), 0)
+				+ coalesce(absent.n, 0) AS waiting,
+			coalesce(absent.n, 0) AS absent,
 			coalesce(sent.n, held.n, 0) AS in_flight,
 			coalesce(done.n, 0) AS done,
 			coalesce(failed.n, 0) AS failed,
@@ -72,7 +78,8 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 			coalesce(interrupted.n, 0) AS interrupted,
 			coalesce(fresh.n, 0) AS per_minute
 		FROM task
-		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN failed USING (task)
+		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
+		LEFT JOIN failed USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
@@ -90,7 +97,11 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 		(SELECT pg_catalog.concat(u.object, ' ', u.reason, '. ', u.remedy)
 			FROM @.llava_untrusted() u LIMIT 1) AS untrusted,
 		-- pictures of whichever task that were inserted while triggers were off
-		(SELECT pg_catalog.count(*) FROM @.llava_image i WHERE i.received_at IS NULL) AS not_taken_in
+		(SELECT pg_catalog.count(*) FROM @.llava_image i WHERE i.received_at IS NULL) AS not_taken_in,
+		-- what must come before rows are claimed
+		coalesce((SELECT @.llava_restoring()),
+			CASE WHEN absent > 0 THEN pg_catalog.concat(absent, ' rows: their pictures are not in llava_image') END)
+			AS waits_for
 	FROM counted
 	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
 	ORDER BY weight DESC, task;

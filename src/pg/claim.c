@@ -11,7 +11,9 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "holders.h"
 #include "loop.h"
+#include "timeline.h"
 #include "trust.h"
 #include "miscadmin.h"
 #include "postponed.h"
@@ -201,8 +203,35 @@ guilty_ids(Loop *loop)
 	return ids;
 }
 
+/* A row that was claimed becomes a call without bytes, in CALL_CLAIMED. */
+static void
+add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
+{
+	Call	   *call = call_new(loop);
+	char	   *name = SPI_getvalue(row, desc, 2);
+	bool		isnull;
+
+	call->image = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+	call->task = task_of_set(loop->tasks, name);
+	/* now, since no ERROR may come when it is sent */
+	if (call->task->counter == NULL)
+		call->task->counter = task_counter(name);
+	call->id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
+	call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
+	call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
+	call->released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
+	call->excused = DatumGetBool(SPI_getbinval(row, desc, 10, &isnull));
+	read_rejects(loop, call, row, desc);
+	call->company = DatumGetInt32(SPI_getbinval(row, desc, 11, &isnull));
+	if (isnull)
+		call->company = 0;
+	call->lease_until = lease_until;
+	call->seed = task_seed(call->image, name, call->variation);
+}
+
 /*
- * The claim itself: calls without bytes, in CALL_CLAIMED.  How many.  passed_over: whose
+ * The claim itself: how many rows it took, those that it put aside
+ * among them.  passed_over: whose
  * rows are left alone besides; excused: whether rows are taken that went back for their
  * server's fault.
  */
@@ -210,6 +239,7 @@ static int
 claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool excused)
 {
 	Datum		values[9];
+	uint64		absent = 0;
 	uint64		n;
 	int64		lease = servers_longest_lease(loop);
 	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
@@ -231,28 +261,16 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 		HeapTuple	row = SPI_tuptable->vals[i];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
 		bool		isnull;
-		char	   *name = SPI_getvalue(row, desc, 2);
-		Call	   *call = call_new(loop);
 
-		call->image = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
-		call->task = task_of_set(loop->tasks, name);
-		/* now, since no ERROR may come when it is sent */
-		if (call->task->counter == NULL)
-			call->task->counter = task_counter(name);
-		call->id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
-		call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
-		call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
-		call->released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
-		call->excused = DatumGetBool(SPI_getbinval(row, desc, 10, &isnull));
-		read_rejects(loop, call, row, desc);
-		call->company = DatumGetInt32(SPI_getbinval(row, desc, 11, &isnull));
-		if (isnull)
-			call->company = 0;
-		call->lease_until = lease_until;
-		call->seed = task_seed(call->image, name, call->variation);
+		if (DatumGetBool(SPI_getbinval(row, desc, 12, &isnull)))
+			add_call(loop, row, desc, lease_until);
+		else
+			absent++;
 		advance_cursor(loop, DatumGetTimestampTz(SPI_getbinval(row, desc, 6, &isnull)),
-					   call->image, name);
+					   DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull)),
+					   SPI_getvalue(row, desc, 2));
 	}
+	absent_note(loop, absent);
 	return (int) n;
 }
 
@@ -330,7 +348,7 @@ rows_wanted(Loop *loop)
 	int64		most = 2 * Max(capacity, 1);	/* a window in flight, one
 												 * ahead */
 
-	if (GetCurrentTimestamp() < loop->files_away_until)
+	if (GetCurrentTimestamp() < Max(loop->files_away_until, loop->restore.until))
 		return 0;
 	/* claims in groups */
 	if (left <= 0 || loop->held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)))
@@ -444,6 +462,7 @@ static void
 look_and_claim(Loop *loop, void *arg)
 {
 	bool		full_pass;
+	bool		restoring;
 	int			wanted;
 	int			claimed;
 	ArrayType  *tasks;
@@ -452,11 +471,16 @@ look_and_claim(Loop *loop, void *arg)
 	trust_check_worker_relations();
 	servers_load(loop);
 	load_tasks(loop);
-	look_for_rare(loop);
+	restoring = restore_is_awaited(loop);
+	if (!restoring)
+		look_for_rare(loop);
 	tasks = claimable_tasks(loop);
 	wanted = rows_wanted(loop);
-	if (wanted > 0)
+	if (wanted > 0 && !restoring)
 	{
+		timeline_check(loop);
+		holders_look(loop);
+		absent_release(loop, tasks);
 		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
 		claimed = claim_others_first(loop, tasks, wanted);
 		if (claimed > 0)

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "executor/spi.h"
+#include "holders.h"
 #include "loop.h"
 #include "miscadmin.h"
 #include "options.h"
@@ -90,6 +91,10 @@ report_pauses(Loop *loop)
 		ereport(NOTICE,
 				(errmsg("the directory of pictures, llava_zh.image_directory, cannot be opened"),
 				 errdetail("The rows whose pictures are in files wait.")));
+	if (loop->absent.rows > 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " rows wait for pictures that are not in llava_image",
+						loop->absent.rows)));
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
@@ -114,16 +119,19 @@ drain_is_over(Loop *loop, TimestampTz end)
 	if (!loop->looked)
 		return false;
 	return loop->files_away_until > GetCurrentTimestamp() || !servers_any_usable(loop) ||
+		restore_has_no_end(loop) ||
 		(loop->queue_dry && loop->next_due == DT_NOEND);
 }
 
 static void
 drain(Loop *loop, TimestampTz end)
 {
-	interrupted_release_holder(loop);
+	holders_release(loop);
 	while (!drain_is_over(loop, end))
 	{
 		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
+
+		holders_keep();
 
 		if (left == 0)
 		{
@@ -158,6 +166,7 @@ llava_drain(PG_FUNCTION_ARGS)
 	tx_enter_procedure("llava_drain");
 	PG_TRY();
 	{
+		holders_begin();
 		loop = loop_new(-MyProcPid, true);
 		drain_arguments(fcinfo, loop, &end);
 		drain(loop, end);
@@ -166,6 +175,7 @@ llava_drain(PG_FUNCTION_ARGS)
 	{
 		if (loop != NULL)
 			loop_free(loop);
+		holders_end();
 	}
 	PG_END_TRY();
 	SPI_finish();

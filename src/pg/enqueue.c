@@ -37,6 +37,30 @@ cannot_be_asked(int64 image, const char *why, const char *hint)
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
+/* Whether the picture's bytes came here once: intake noted whose they are. */
+static bool
+had_bytes(Datum id, Datum sha256)
+{
+	bool		isnull;
+
+	return rows_run_as_owner(extension_relation("llava_seen"), SQL_SEEN_FIND, &sha256, NULL) > 0 &&
+		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+									&isnull)) == DatumGetInt64(id);
+}
+
+/* The row has none of its own, and is neither rejected nor a copy. */
+static void
+bytes_are_missing(Datum id, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		sha256 = SPI_getbinval(row, desc, 5, &isnull);
+
+	if (!isnull && had_bytes(id, sha256))
+		cannot_be_asked(DatumGetInt64(id), "its bytes were erased", NULL);
+	cannot_be_asked(DatumGetInt64(id), "its bytes are not here",
+					"The row came without them, as by replication. Ask where they are.");
+}
+
 /* ERROR unless there is a picture under this id that can be asked about. */
 static void
 check_image(Datum id)
@@ -68,7 +92,7 @@ check_image(Datum id)
 		cannot_be_asked(image, "it was never taken in, since it was inserted while triggers were off (session_replication_role)",
 						UNTAKEN_HINT);
 	if (DatumGetBool(SPI_getbinval(row, desc, 3, &isnull)))
-		cannot_be_asked(image, "its bytes were erased", NULL);
+		bytes_are_missing(id, row, desc);
 }
 
 /* One past the variations the ledger knows, so that no seed is used again. */

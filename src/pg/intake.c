@@ -15,6 +15,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
+#include "copying.h"
 #include "executor/spi.h"
 #include "lengths.h"
 #include "miscadmin.h"
@@ -94,6 +95,7 @@ typedef struct Arrival
 {
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
+	bytea	   *given_sha256;	/* by the writer; or NULL */
 } Arrival;
 
 int64		intake_unread_size = -1;
@@ -136,20 +138,25 @@ intake_of_statement(FunctionCallInfo fcinfo)
 	intake->tasks = task_weights_as_owner();
 	MemoryContextSwitchTo(caller);
 	flinfo->fn_extra = intake;
+	copying_new_pictures(intake->image);
 	return intake;
 }
 
-/* Only what the writer gave is kept: facts are found anew. */
+/* Only what the writer gave is kept: facts are found anew, and a sha256 is held against them. */
 static void
 read_arrival(Arrival *arrival, const Intake *intake, HeapTuple tuple, TupleDesc desc)
 {
 	static const int given[] = {COLUMN_ID, COLUMN_IMAGE, COLUMN_PATH, COLUMN_TASK};
+	Datum		sha256;
+	bool		isnull;
 
 	memset(arrival->nulls, true, sizeof(arrival->nulls));
 	memset(arrival->values, 0, sizeof(arrival->values));
 	for (int i = 0; i < lengthof(given); i++)
 		arrival->values[given[i]] = heap_getattr(tuple, intake->columns[given[i]], desc,
 												 &arrival->nulls[given[i]]);
+	sha256 = heap_getattr(tuple, intake->columns[COLUMN_SHA256], desc, &isnull);
+	arrival->given_sha256 = isnull ? NULL : DatumGetByteaPP(sha256);
 }
 
 static void
@@ -342,6 +349,40 @@ find_facts(Arrival *arrival, const ImageLimits *limits)
 	return status == IMAGE_OK;
 }
 
+/* At most as much of it as a sha256 has. */
+static char *
+digest_words(const bytea *digest)
+{
+	size_t		size = Min(VARSIZE_ANY_EXHDR(digest), IMAGE_SHA256_SIZE);
+	char	   *words = palloc(2 * size + 1);
+
+	words[hex_encode(VARDATA_ANY(digest), size, words)] = '\0';
+	return words;
+}
+
+/*
+ * The sha256 that the writer gave is that of the bytes, or they are not the picture that
+ * was meant, whatever else they are.  Of bytes that were not read nothing is known.
+ */
+static bool
+has_given_digest(Arrival *arrival)
+{
+	const bytea *given = arrival->given_sha256;
+	const bytea *found;
+
+	if (given == NULL || arrival->nulls[COLUMN_SHA256])
+		return true;
+	found = DatumGetByteaPP(arrival->values[COLUMN_SHA256]);
+	if (VARSIZE_ANY_EXHDR(given) == VARSIZE_ANY_EXHDR(found) &&
+		memcmp(VARDATA_ANY(given), VARDATA_ANY(found), VARSIZE_ANY_EXHDR(found)) == 0)
+		return true;
+	set(arrival, COLUMN_REJECTED, CStringGetTextDatum("changed"));
+	set(arrival, COLUMN_REJECTED_DETAIL,
+		CStringGetTextDatum(psprintf("its sha256 is %s, and %s was given",
+									 digest_words(found), digest_words(given))));
+	return false;
+}
+
 /* The task the writer named, by its name; NULL if none was. */
 static const char *
 given_task(Arrival *arrival, const Intake *intake)
@@ -510,6 +551,7 @@ llava_intake(PG_FUNCTION_ARGS)
 	Datum		given;
 	Arrival		arrival;
 	const char *task;
+	bool		is_usable;
 
 	lengths_check_row("llava_image", trigger->tg_trigtuple, desc);
 	read_arrival(&arrival, intake, trigger->tg_trigtuple, desc);
@@ -519,7 +561,8 @@ llava_intake(PG_FUNCTION_ARGS)
 	given = arrival.values[COLUMN_IMAGE];
 	check_arrival(&arrival);
 	task = given_task(&arrival, intake);
-	if (find_facts(&arrival, &intake->limits))
+	is_usable = find_facts(&arrival, &intake->limits);
+	if (has_given_digest(&arrival) && is_usable)
 		accept_image(&arrival, intake, task);
 	else
 		keep_rejected(&arrival, intake);

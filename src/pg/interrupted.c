@@ -15,39 +15,6 @@
 /* A picture that was in the air each time a worker died may be why it did. */
 #define MAX_INTERRUPTIONS 10
 
-static void
-release_holder(Loop *loop, void *arg)
-{
-	Datum		values[2];
-
-	values[0] = Int32GetDatum(loop->holder);
-	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
-	sql_run(SQL_RELEASE_HOLDER, values, NULL, 0);
-}
-
-void
-interrupted_release_holder(Loop *loop)
-{
-	ErrorData  *error;
-
-	/* what this process has claimed itself is nobody's left-over */
-	if (loop->holder_released || loop->held > 0)
-		return;
-	loop->holder_released = true;	/* after an error too */
-	if (!tx_begin(loop, "llava_zh: releasing leases"))
-	{
-		loop->holder_released = false;
-		return;
-	}
-	if (!tx_try(loop, release_holder, NULL, &error))
-	{
-		/* they run out by themselves */
-		ereport(LOG, (errmsg("llava_zh: leases not released: %s", error->message)));
-		FreeErrorData(error);
-	}
-	tx_commit(loop);
-}
-
 /* Ids of the calls that are under way: bigint[]. */
 static ArrayType *
 calls_under_way(Loop *loop)

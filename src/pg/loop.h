@@ -10,10 +10,12 @@
 #ifndef LLAVA_LOOP_H
 #define LLAVA_LOOP_H
 
+#include "absent.h"
 #include "call.h"
 #include "lib/ilist.h"
 #include "limits.h"
 #include "llava_zh.h"
+#include "restore.h"
 #include "utils/array.h"
 
 /* One server as this process sees it. */
@@ -81,7 +83,11 @@ typedef struct Loop
 	char		older_version[NAMEDATALEN]; /* installed here, for which this
 											 * loop waits and has said so; "":
 											 * it does not */
-	bool		holder_released;	/* leases of this holder's predecessor */
+	bool		holders_released;	/* leases of those that live no more, */
+	TimestampTz holders_look_at;	/* which are looked for again */
+	bool		timeline_is_known;	/* llava_timeline has the server's */
+	RestoreWait restore;
+	AbsentPictures absent;
 
 	/* what llava_drain was asked for; else NULL, -1 */
 	const char *only_task;
@@ -192,6 +198,9 @@ extern bool tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg,
 /* A user's lock, a full disk, or a table that cannot be trusted: the same work is tried again. */
 extern bool tx_error_passes(const ErrorData *error);
 
+/* What the loop waits for, as the log has said too, for people; NULL: nothing that is known. */
+extern const char *tx_waits_for(const Loop *loop);
+
 /* What the transaction is for, as tx_begin was told. */
 extern const char *tx_activity(void);
 
@@ -277,7 +286,6 @@ extern int64 servers_capacity(Loop *loop, int64 *left);
 
 extern bool claim_is_due(Loop *loop);
 extern Step claim_rows(Loop *loop); /* a transaction of its own */
-
 extern void claim_reset_cursor(Loop *loop, TimestampTz from);
 
 /* Ids of the calls whose replies are here and could not be written down yet: bigint[]. */
@@ -307,12 +315,6 @@ extern void clock_bring_back(Loop *loop);
 extern void untaken_look(Loop *loop);
 
 /* ---- interrupted.c ---- */
-
-/*
- * Notes what this holder's predecessor left behind.  Once, as soon as the extension is
- * here; a transaction of its own.
- */
-extern void interrupted_release_holder(Loop *loop);
 
 /*
  * Nothing that is in flight will be taken up any more: notes the calls as sent, and has

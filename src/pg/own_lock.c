@@ -41,12 +41,12 @@ own_lock_try(OwnLock kind, int number, bool for_good)
 }
 
 void
-own_lock_release(OwnLock kind, int number)
+own_lock_release(OwnLock kind, int number, bool for_good)
 {
 	LOCKTAG		tag;
 
 	set_tag(&tag, kind, number);
-	(void) LockRelease(&tag, ExclusiveLock, false);
+	(void) LockRelease(&tag, ExclusiveLock, for_good);
 }
 
 bool

@@ -154,6 +154,12 @@ workers_in_table(OwnLockHolder **workers)
 	return n;
 }
 
+int
+slots_taken(OwnLockHolder **workers)
+{
+	return table != NULL ? workers_in_table(workers) : own_lock_holders(OWN_LOCK_SLOT, workers);
+}
+
 /* llava_worker_slots(): pid and slot of each worker of this database. */
 Datum
 llava_worker_slots(PG_FUNCTION_ARGS)
@@ -163,7 +169,7 @@ llava_worker_slots(PG_FUNCTION_ARGS)
 	int			n;
 
 	InitMaterializedSRF(fcinfo, 0);
-	n = table != NULL ? workers_in_table(&workers) : own_lock_holders(OWN_LOCK_SLOT, &workers);
+	n = slots_taken(&workers);
 	for (int i = 0; i < n; i++)
 	{
 		Datum		values[2] = {Int32GetDatum(workers[i].pid), Int32GetDatum(workers[i].number)};

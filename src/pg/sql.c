@@ -118,7 +118,7 @@ static const Statement statements[SQL_STATEMENTS] = {
 	"ltz"},
 	[SQL_IMAGE_STATE] = {
 		/* locked against llava_forget until what follows from it is committed */
-		"SELECT rejected, same_as, image IS NULL AND NOT in_file, received_at IS NULL"
+		"SELECT rejected, same_as, image IS NULL AND NOT in_file, received_at IS NULL, sha256"
 		" FROM @.llava_image WHERE id = $1"
 		" FOR KEY SHARE",
 	"l"},
@@ -284,14 +284,19 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
 		"  SELECT image, call, task FROM picked WHERE holder IS NOT NULL"
 		"  ON CONFLICT DO NOTHING) "
-		"UPDATE @.llava_pending p SET call = pg_catalog.nextval('@.llava_call_seq'),"
-		"  holder = $6, visible_at = pg_catalog.now() + $7,"
-		"  attempts = p.attempts + (picked.holder IS NULL)::integer,"
-		"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer "
+		"UPDATE @.llava_pending p"
+		" SET call = CASE WHEN here THEN pg_catalog.nextval('@.llava_call_seq') ELSE p.call END,"
+		"  holder = CASE WHEN here THEN $6 END,"
+		"  visible_at = CASE WHEN here THEN pg_catalog.now() + $7 ELSE p.visible_at END,"
+		"  attempts = p.attempts + (here AND picked.holder IS NULL)::integer,"
+		"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer,"
+		"  failure = CASE WHEN NOT here THEN 'no_picture' END,"
+		"  detail = CASE WHEN here THEN p.detail ELSE 'it has no row in llava_image' END "
 		/* locked above, so that they stay where they are */
-		"FROM picked WHERE p.ctid = picked.ctid "
+		"FROM (SELECT k.*, (SELECT i.id FROM @.llava_image i WHERE i.id = k.image) IS NOT NULL AS here"
+		"  FROM picked k OFFSET 0) picked WHERE p.ctid = picked.ctid "
 		"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
-		"  p.released, p.rejects, p.refused_by, p.excused, p.company",
+		"  p.released, p.rejects, p.refused_by, p.excused, p.company, here",
 	"zltTlivLB"},
 	[SQL_AHEAD] = {
 		/*
@@ -350,23 +355,26 @@ static const Statement statements[SQL_STATEMENTS] = {
 		" UPDATE @.llava_pending p SET visible_at = pg_catalog.now()"
 		" FROM waiting WHERE p.ctid = waiting.ctid",
 	""},
-	[SQL_RELEASE_HOLDER] = {
-		/* a row that somebody has locked waits for the end of its lease */
+	[SQL_RELEASE_HOLDERS] = {
+		/*
+		 * of all but the holders $1, up to the call $3; a row that somebody
+		 * has locked waits for the end of its lease
+		 */
 		"WITH held AS MATERIALIZED ("
 		"  SELECT ctid FROM @.llava_pending"
-		"  WHERE failure IS NULL AND visible_at > pg_catalog.now() AND (holder = $1"
-		"    OR holder < 0 AND -holder NOT IN"
-		"     (SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pid IS NOT NULL))"
+		"  WHERE failure IS NULL AND visible_at > pg_catalog.now() AND holder IS NOT NULL"
+		"    AND holder <> ALL ($1) AND coalesce(call, 0) <= $3"
 		"  FOR UPDATE SKIP LOCKED), "
 		"released AS ("
 		"  UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL,"
 		"    attempts = GREATEST(p.attempts - 1, 0), interruptions = p.interruptions + 1,"
 		"    failure = CASE WHEN p.interruptions + 1 >= $2 THEN 'interrupted' END"
 		"  FROM held WHERE p.ctid = held.ctid"
-		"  RETURNING p.image, p.call, p.task) "
-		"INSERT INTO @.llava_interrupted (image, call, task)"
-		" SELECT image, call, task FROM released ON CONFLICT DO NOTHING",
-	"ii"},
+		"  RETURNING p.image, p.call, p.task), "
+		"noted AS (INSERT INTO @.llava_interrupted (image, call, task)"
+		"  SELECT image, call, task FROM released WHERE call IS NOT NULL ON CONFLICT DO NOTHING) "
+		"SELECT FROM released",
+	"Lil"},
 	[SQL_GIVE_UP] = {
 		/* calls that are under way: the process ends, and knows that */
 		"WITH held AS MATERIALIZED ("
@@ -399,6 +407,27 @@ static const Statement statements[SQL_STATEMENTS] = {
 		"  interruptions = p.interruptions + (far.holder IS NOT NULL)::integer"
 		" FROM far WHERE p.ctid = far.ctid",
 	"vL"},
+	[SQL_ABSENT_RELEASE] = {
+		"WITH here AS MATERIALIZED ("
+		"  SELECT p.ctid FROM @.llava_pending p"
+		"  WHERE p.failure = 'no_picture' AND p.task = ANY ($1)"
+		"    AND EXISTS (SELECT FROM @.llava_image i WHERE i.id = p.image)"
+		"  LIMIT 10000 FOR UPDATE SKIP LOCKED) "
+		"UPDATE @.llava_pending p SET failure = NULL, detail = NULL, visible_at = pg_catalog.now()"
+		" FROM here WHERE p.ctid = here.ctid",
+	"T"},
+	[SQL_ABSENT_COUNT] = {
+		"SELECT pg_catalog.count(*) FROM @.llava_pending"
+		" WHERE failure = 'no_picture' AND task = ANY ($1)",
+	"T"},
+	[SQL_TIMELINE] = {
+	"SELECT timeline FROM @.llava_timeline", ""},
+	[SQL_TIMELINE_LOCK] = {
+	"SELECT timeline FROM @.llava_timeline FOR UPDATE", ""},
+	[SQL_TIMELINE_SET] = {
+		"INSERT INTO @.llava_timeline (timeline) VALUES ($1)"
+		" ON CONFLICT (only_row) DO UPDATE SET timeline = EXCLUDED.timeline",
+	"l"},
 	[SQL_NEXT_DUE] = {
 		"SELECT visible_at FROM @.llava_pending"
 		" WHERE failure IS NULL AND visible_at > pg_catalog.now() AND holder IS NULL"

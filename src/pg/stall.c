@@ -11,7 +11,6 @@
 #include "executor/spi.h"
 #include "loop.h"
 #include "pgstat.h"
-#include "postponed.h"
 #include "stall.h"
 #include "utils/builtins.h"
 
@@ -208,9 +207,7 @@ unclaimed_words(Loop *loop)
 static const char *
 reason_in_log(Loop *loop)
 {
-	const char *words = in_the_way_activity(loop);
-
-	return words != NULL ? words : postponed_activity();
+	return tx_waits_for(loop);
 }
 
 /* Why the row that is due first, of this task, is not asked. */

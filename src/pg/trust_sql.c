@@ -176,7 +176,7 @@ llava_untrusted(PG_FUNCTION_ARGS)
 		{"llava_pending", true}, {"llava_image", true}, {"llava_task", true},
 		{"llava_reply", true}, {"llava_conversation", true}, {"llava_interrupted", true},
 		{"llava_hash", true}, {"llava_usage", true}, {"llava_call_seq", true},
-		{"llava_seen", false}, {"llava_draw_seq", false}, {"llava_manifest", false},
+		{"llava_seen", false}, {"llava_timeline", false}, {"llava_draw_seq", false}, {"llava_manifest", false},
 		{"llava_manifest_line", false}
 	};
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;

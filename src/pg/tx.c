@@ -326,10 +326,23 @@ tx_commit_as(const char *synchronous_commit)
 	commit_as = synchronous_commit;
 }
 
+const char *
+tx_waits_for(const Loop *loop)
+{
+	const char *words = in_the_way_activity(loop);
+
+	if (words == NULL)
+		words = restore_activity(loop);
+	if (words == NULL)
+		words = postponed_activity();
+	return words != NULL ? words : absent_activity(loop);
+}
+
 XLogRecPtr
 tx_commit(Loop *loop)
 {
 	XLogRecPtr	before = XactLastCommitEnd;
+	const char *words;
 
 	SPI_finish();
 	SetUserIdAndSecContext(saved_user, saved_context);
@@ -345,9 +358,8 @@ tx_commit(Loop *loop)
 	{
 		CommitTransactionCommand();
 		pgstat_report_stat(false);
-		pgstat_report_activity(STATE_IDLE, in_the_way_activity(loop) != NULL ?
-							   in_the_way_activity(loop) : postponed_activity() != NULL ?
-							   postponed_activity() : stall_activity());
+		words = tx_waits_for(loop);
+		pgstat_report_activity(STATE_IDLE, words != NULL ? words : stall_activity());
 	}
 	if (loop->in_procedure || !flush_is_shared() || XactLastCommitEnd == before)
 		return InvalidXLogRecPtr;

@@ -8,6 +8,7 @@
 #include "access/xlog.h"
 #include "commands/dbcommands.h"
 #include "compat.h"
+#include "holders.h"
 #include "loop.h"
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -174,7 +175,7 @@ worker_loop(Loop *loop)
 			ProcessConfigFile(PGC_SIGHUP);
 			loop->look_at = 0;
 		}
-		interrupted_release_holder(loop);
+		holders_release(loop);
 		loop_turn(loop, llava_naptime);
 	}
 }
@@ -196,7 +197,7 @@ llava_worker_main(Datum arg)
 	tx_environment(true);
 	take_slot(&target);
 	loop = loop_new(target.slot, false);
-	interrupted_release_holder(loop);
+	holders_release(loop);
 	stop_watch();
 	worker_loop(loop);
 }
@@ -304,6 +305,6 @@ llava_start(PG_FUNCTION_ARGS)
 					 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));
 	}
 	/* the transaction may go on for long */
-	own_lock_release(OWN_LOCK_START, 0);
+	own_lock_release(OWN_LOCK_START, 0, false);
 	PG_RETURN_INT32(pid);
 }

@@ -1,0 +1,72 @@
+/*
+ * absent.c
+ *	  See absent.h.
+ *
+ * A queue may be whole while its pictures are still being restored or replicated.  A
+ * claim puts such a row aside as no_picture: no call id is drawn for it, no attempt
+ * counts, and llava_progress has it among those that wait.
+ */
+#include "postgres.h"
+
+#include "absent.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "loop.h"
+#include "utils/array.h"
+
+/* Of the time between two looks a look takes a hundredth at most. */
+#define LOOK_SHARE 100
+
+/* Once, until none waits any more. */
+static void
+say(Loop *loop)
+{
+	AbsentPictures *absent = &loop->absent;
+	bool		was_said = absent->said;
+
+	absent->said = absent->rows > 0;
+	snprintf(absent->activity, sizeof(absent->activity),
+			 "llava_zh: " INT64_FORMAT " rows wait for pictures that are not in llava_image",
+			 absent->rows);
+	/* a session that drains is told at its end */
+	if (absent->said && !was_said && !loop->in_procedure)
+		ereport(LOG, (errmsg("%s", absent->activity)));
+}
+
+static int64
+count_waiting(ArrayType *tasks)
+{
+	Datum		values[1] = {PointerGetDatum(tasks)};
+	bool		isnull;
+
+	sql_run(SQL_ABSENT_COUNT, values, NULL, 0);
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+void
+absent_release(Loop *loop, ArrayType *tasks)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Datum		values[1] = {PointerGetDatum(tasks)};
+
+	if (now < loop->absent.look_at)
+		return;
+	if (sql_run(SQL_ABSENT_RELEASE, values, NULL, 0) > 0)
+		claim_reset_cursor(loop, DT_NOBEGIN);
+	loop->absent.rows = count_waiting(tasks);
+	say(loop);
+	loop->absent.look_at = Max(TimestampTzPlusMilliseconds(now, llava_naptime),
+							   now + LOOK_SHARE * (GetCurrentTimestamp() - now));
+}
+
+void
+absent_note(Loop *loop, uint64 rows)
+{
+	loop->absent.rows += (int64) rows;
+}
+
+const char *
+absent_activity(const Loop *loop)
+{
+	return loop->absent.said && loop->held == 0 ? loop->absent.activity : NULL;
+}
