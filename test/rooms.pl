@@ -101,18 +101,14 @@ printf "# %d rooms, %d arrows, %d up, %d rooms in circles%s\n", scalar(keys %may
 exit((@ARGV && $ARGV[0] eq '--strict' && ($up || @circle)) ? 1 : 0);
 
 __DATA__
-run worker launcher drain generate update slots
-queue loop summarise claim pictures read_ahead duplicates servers dispatch settle renew rejects call in_the_way
-run worker launcher drain generate update
-queue loop claim pictures read_ahead duplicates servers dispatch settle renew rejects call in_the_way restore absent timeline holders
+run worker launcher drain generate update vacancies
+queue loop summarise claim pictures read_ahead duplicates servers dispatch settle renew rejects call in_the_way restore absent timeline holders blame clock stall interrupted untaken
 export export export_choice export_line export_name export_rules export_images image_folder lines_sha256 manifest template page_text card_text
 ledger conversation reparse
 intake intake image_update load load_files load_store enqueue forget given lengths blockers constraints
 picture image_sql image_bytes
-server options url access pause limits counters stat_sql
+server options url access pause limits counters stat_sql failures suspects endpoints
 task task task_rows task_draw shipped long_images
 jsonl copy_jsonl copy_file jsonl_line json_scan
-db config extension sql rows tx bind cursors own_lock trust trust_relation trust_code trust_triggers trust_foreign_keys trust_sql activity
-process transport shared postponed flush meter stop
 db config extension sql rows tx bind cursors own_lock trust trust_relation trust_code trust_triggers trust_foreign_keys trust_sql activity slots copying call_seq
-process transport shared flush meter stop
+process transport shared postponed flush meter stop task_counters
