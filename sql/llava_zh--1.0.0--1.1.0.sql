@@ -227,32 +227,6 @@ ALTER VIEW @extschema@.llava_provenance SET (security_invoker = true);
 -- Views that count (sql/parts/stats.sql)
 --
 
-CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) AS
-	SELECT i.id AS image, i.path,
-		coalesce(q.task, i.task) AS task,
-		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
-			WHEN q.failure = 'no_picture' THEN 'waiting'
-			WHEN q.failure IS NOT NULL THEN 'failed'
-			WHEN q.holder IS NOT NULL THEN 'in flight'
-			WHEN q.waits THEN 'waiting'
-			WHEN q.done THEN 'done'
-			WHEN i.rejected IS NOT NULL THEN 'rejected'
-			WHEN i.same_as IS NOT NULL THEN 'same'
-			ELSE 'not queued' END AS status,
-		coalesce(q.failure, i.rejected,
-			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
-				THEN pg_catalog.concat('same bytes as image ', i.same_as) END) AS reason,
-		coalesce(q.detail, i.rejected_detail) AS detail,
-		q.attempts
-	FROM @extschema@.llava_image i
-	LEFT JOIN (
-		SELECT coalesce(p.image, c.image) AS image, coalesce(p.task, c.task) AS task,
-			p.failure, p.detail, p.holder, p.attempts,
-			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
-		FROM @extschema@.llava_pending p
-		FULL JOIN @extschema@.llava_conversation c ON c.image = p.image AND c.task = p.task
-	) q ON q.image = i.id;
-
 CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true) AS
 	WITH task AS (
 		SELECT DISTINCT ON (name) name AS task, weight
@@ -332,6 +306,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 	SELECT i.id AS image, i.path,
 		coalesce(q.task, i.task) AS task,
 		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
+			WHEN q.failure = 'no_picture' THEN 'waiting'
 			WHEN q.failure IS NOT NULL THEN 'failed'
 			WHEN q.holder IS NOT NULL THEN 'claimed'
 			WHEN q.waits THEN 'waiting'
