@@ -138,7 +138,6 @@ static const Statement statements[SQL_STATEMENTS] = {
 	[SQL_RETRY] = {
 		"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
 		"  rejects = NULL, refused_by = NULL,"
-		"  company = CASE WHEN failure = 'kills_server' THEN 1 END,"
 		"  variation = variation + 1, visible_at = pg_catalog.now(),"
 		"  released = released OR failure = 'long_image' "
 		"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"

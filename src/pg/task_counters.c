@@ -10,6 +10,7 @@
 #include "task_counters.h"
 
 #include "common/hashfn.h"
+#include "compat.h"
 #include "llava_zh.h"
 #include "miscadmin.h"
 #include "port/atomics.h"

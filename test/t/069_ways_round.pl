@@ -249,9 +249,10 @@ for my $way (
   )
 {
 	my ($what, $setup, $object, $undo, $insert_refused) = @$way;
+	# the worker may find it before a picture comes
+	my $log = -s $node->logfile;
 	sql($setup);
 	begin_again();
-	my $log = -s $node->logfile;
 	my $err = feed();
 	if ($insert_refused)
 	{
