@@ -129,7 +129,7 @@ is_dark(const Suspects *suspects)
 	return suspects->seen == SIGN_LOST || suspects->seen == SIGN_GATEWAY;
 }
 
-/* Whether the loss of what was alone in flight counts as an attempt. */
+/* Whether the server was there to be lost when it lost what was alone in flight. */
 static bool
 lone_counts(const Suspects *suspects, ServerSign sign, bool same, int64 now_ms)
 {
@@ -146,18 +146,21 @@ lost_alone(Suspects *suspects, ServerSign sign, const SuspectRow *row, int64 now
 	bool		dark = is_dark(suspects);
 	bool		same = row->image == suspects->last_image && row->task == suspects->last_task;
 	LoneLoss   *before = find_lone(suspects, row);
+	bool		there;
 
 	if (suspects->counted_ms == 0)
 		suspects->counted_ms = now_ms;
 	loss->alone = true;
-	loss->counts = lone_counts(suspects, sign, same, now_ms);
+	there = lone_counts(suspects, sign, same, now_ms);
+	/* a gateway says 502 for many reasons; a second time it may be this row */
+	loss->counts = there && (sign != SIGN_GATEWAY || before != NULL);
 	loss->outage = dark && !same;
-	if (loss->counts)
+	if (there)
 		suspects->counted_ms = now_ms;
 	suspects->lone_ms = now_ms;
 	suspects->last_image = row->image;
 	suspects->last_task = row->task;
-	if (!loss->counts || dark)
+	if (!there || dark)
 		return;
 	loss->kills = before != NULL && before->died;
 	if (loss->kills)
@@ -226,7 +229,7 @@ lost_together(Suspects *suspects, LossEvent *event, int64 now_ms, Loss *loss)
 	loss->in_flight = Max(event->in_flight, event->lost);
 	loss->wait_ms = event->begun_ms + TOGETHER_MS - now_ms;
 	/* of several servers behind one address the others may live */
-	loss->outage = is_death(event) && event->lost * 2 >= event->in_flight;
+	loss->outage = is_death(event) && event->answers == 0 && event->lost * 2 >= event->in_flight;
 }
 
 /* ---- signs ---- */

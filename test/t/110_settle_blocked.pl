@@ -25,6 +25,9 @@ sub wait_for_turns
 	return;
 }
 
+# something was asked before: else the claim looks whether a restore is under way
+$node->safe_psql('postgres', "SELECT nextval('llava_call_seq')");
+
 # a user's lock
 my $session = $node->background_psql('postgres');
 $session->query_safe('BEGIN; LOCK TABLE llava_conversation IN ACCESS EXCLUSIVE MODE');

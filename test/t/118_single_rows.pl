@@ -75,12 +75,12 @@ is(samples() . ' ' . sql('SELECT count(*) FROM llava_reply WHERE late'), "$pictu
 $endpoint->control(faults => 'hold=1');
 insert(6);
 $endpoint->wait_for(in_flight => 4);
-my $sent = sql('SELECT max(call) FROM (SELECT call FROM llava_pending WHERE call IS NOT NULL ORDER BY call LIMIT 4) c');
+my $sent = join ',', map { $_->{request_id} } ($endpoint->requests)[ -4 .. -1 ];
 sql("ALTER SERVER sim OPTIONS (SET model 'other', SET max_in_flight '3', ADD extra_body '{\"top_k\": 1}')");
 $node->wait_query('SELECT allowed FROM llava_stat_server', '3') or die 'the options are not read';
 $endpoint->control(faults => '', release => 1);
 ok($node->wait_drained, 'a server gets another model');
-is(sql("SELECT string_agg(DISTINCT format('%s %s %s', id <= $sent, model, parameters ->> 'extra_body'), ', ') FROM llava_reply WHERE image > (SELECT max(id) - 6 FROM llava_image)"),
+is(sql("SELECT string_agg(DISTINCT format('%s %s %s', id IN ($sent), model, parameters ->> 'extra_body'), ', ') FROM llava_reply WHERE image > (SELECT max(id) - 6 FROM llava_image)"),
 	'f other {"top_k": 1}, t test ', 'the replies it was asked for before say which they are of');
 
 # a picture that cannot be read
