@@ -8,7 +8,7 @@ use LlavaZh::Endpoint;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
-my $endpoint = LlavaZh::Endpoint->new(faults => '500=0.1,truncated=0.1,refusal=0.1,garbage=0.1,429-none=0.1');
+my $endpoint = LlavaZh::Endpoint->new(faults => '500=0.1,empty-body=0.1,refusal=0.1,garbage=0.1,429-none=0.1');
 my $node = LlavaZh::Cluster->new('quiet', conf => "autovacuum = off\n");
 $node->create_server('sim', $endpoint->url, "max_in_flight '8'");
 $node->insert_pictures(1, 300);
