@@ -10,7 +10,7 @@ use Test::More;
 
 my $endpoint = LlavaZh::Endpoint->new(faults => 'hold=1');
 my $node = LlavaZh::Cluster->new('renewal');
-$node->create_server('sim', $endpoint->url, "max_in_flight '2', request_timeout '40s'");
+$node->create_server('sim', $endpoint->url, "max_in_flight '2', request_timeout '110s'");
 
 # two in flight, two claimed that wait for their slots
 $node->insert_pictures(1, 10);

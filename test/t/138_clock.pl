@@ -43,6 +43,8 @@ my $SET_BACK = qr/the clock was set back by/;
 $node->safe_psql('postgres', 'CREATE DATABASE alone');
 $node->safe_psql('alone', 'CREATE EXTENSION llava_zh');
 $node->safe_psql('alone', "CREATE SERVER sim FOREIGN DATA WRAPPER llava_zh OPTIONS (url '" . $endpoint->url . "', model 'test')");
+# a queue that was never asked about, with calls in it, would be taken for a restore's
+$node->safe_psql('alone', "SELECT nextval('llava_call_seq')");
 $node->safe_psql('alone', LlavaZh::Cluster::pictures_sql(1, 6));
 $node->safe_psql('alone', "UPDATE llava_pending SET visible_at = now() + interval '1 day' WHERE image <= 3");
 $node->safe_psql('alone', "UPDATE llava_pending SET visible_at = 'infinity', holder = 3, call = 77, attempts = 1 WHERE image = 4");

@@ -33,7 +33,7 @@ sub goes_on
 {
 	my ($name) = @_;
 	ok($node->wait_drained, $name);
-	ok($node->wait_query("$activity AND activity !~ 'standing still'", '.*'), "$name, and stands still no more");
+	ok($node->wait_query("$activity AND activity !~ 'standing still'", '.+'), "$name, and stands still no more");
 	return;
 }
 
