@@ -98,6 +98,9 @@ goes_on('trusted again');
 sql("INSERT INTO llava_image (path, task) VALUES ('one.png', 'elsewhere')");
 rename "$files/pictures", "$files/away" or die;
 sql("ALTER SERVER gone OPTIONS (DROP paused)");
+# the first is put off; the second is due meanwhile
+ok($node->wait_query("SELECT count(*) FROM llava_pending WHERE holder IS NULL AND visible_at > now() + interval '5 s'", '1'), 'a picture that cannot be read is put off');
+sql("UPDATE llava_pending SET visible_at = visible_at + interval '10 s'; INSERT INTO llava_pending (image, task) SELECT 1, 'elsewhere'");
 stands_still('the directory of pictures, llava_zh.image_directory, cannot be opened', 1, 'a directory that is away');
 rename "$files/away", "$files/pictures" or die;
 goes_on('there again');

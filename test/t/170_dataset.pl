@@ -196,7 +196,7 @@ for ('llava_page()', 'llava_dataset_card()', "llava_record_export('x')", 'llava_
 # the README's grants are enough
 my ($grants) = decode_utf8(slurp_file('README.md')) =~ /^```sql\n(-- may ask single images.*?)^```/ms;
 ok($grants, 'the README has grants');
-sql('REVOKE EXECUTE ON FUNCTION llava_page, llava_dataset_card FROM reader; CREATE ROLE caller; CREATE ROLE feeder; CREATE ROLE publisher; CREATE ROLE operator; CREATE ROLE monitor');
+sql('REVOKE EXECUTE ON FUNCTION llava_page, llava_dataset_card FROM reader; CREATE ROLE caller; CREATE ROLE feeder; CREATE ROLE publisher; CREATE ROLE operator; CREATE ROLE monitor; CREATE ROLE loader; CREATE ROLE reviewer');
 $grants =~ s/FOREIGN SERVER qwen/FOREIGN SERVER sim/;
 sql($grants);
 mkdir "$dir/images";
