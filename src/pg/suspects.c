@@ -229,7 +229,7 @@ lost_together(Suspects *suspects, LossEvent *event, int64 now_ms, Loss *loss)
 	loss->in_flight = Max(event->in_flight, event->lost);
 	loss->wait_ms = event->begun_ms + TOGETHER_MS - now_ms;
 	/* of several servers behind one address the others may live */
-	loss->outage = is_death(event) && event->answers == 0 && event->lost * 2 >= event->in_flight;
+	loss->outage = is_death(event) && event->lost * 2 >= event->in_flight;
 }
 
 /* ---- signs ---- */
