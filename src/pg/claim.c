@@ -230,10 +230,9 @@ add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
 }
 
 /*
- * The claim itself: how many rows it took, those that it put aside
- * among them.  passed_over: whose
- * rows are left alone besides; excused: whether rows are taken that went back for their
- * server's fault.
+ * The claim itself: how many rows it took, those that it put aside among them.
+ * passed_over: whose rows are left alone besides; excused: whether rows are taken that
+ * went back for their server's fault.
  */
 static int
 claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool excused)
@@ -561,7 +560,6 @@ claim_rows(Loop *loop)
 
 	/* an error may have ended the claim before in its commit */
 	discard_claimed(loop);
-	stall_new_look();
 	loop->look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
 	if (now >= loop->full_pass_at)
 		claim_reset_cursor(loop, DT_NOBEGIN);

@@ -42,6 +42,9 @@ forget_times(Loop *loop)
 	loop->look_hashed_at = loop->files_away_until = 0;
 	loop->rare_looks_ms = 0;
 	loop->watch_until = loop->in_the_way_until = 0;
+	loop->restore.look_at = loop->restore.until = 0;
+	loop->absent.look_at = loop->holders_look_at = 0;
+	loop->summarised_at = Min(loop->summarised_at, now);
 	claim_reset_cursor(loop, DT_NOBEGIN);
 	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
 	{

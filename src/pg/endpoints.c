@@ -361,6 +361,15 @@ my_waiter(const EndpointUse *use)
 	return NULL;
 }
 
+/* It had its time; an offer for longer than any is one of a clock that was set back. */
+static bool
+offer_has_ended(const EndpointWaiter *waiter, TimestampTz now)
+{
+	return waiter->offered_until != 0 &&
+		(waiter->offered_until <= now ||
+		 waiter->offered_until > TimestampTzPlusMilliseconds(now, OFFER_MS));
+}
+
 /* Sets the latches of the first in line, as many as there are slots for. */
 static void
 offer(int place)
@@ -381,7 +390,7 @@ offer(int place)
 				waiter->offered_until = TimestampTzPlusMilliseconds(now, OFFER_MS);
 				SetLatch(waiter->latch);
 			}
-			left -= waiter->offered_until > now ? 1 : 0;
+			left -= offer_has_ended(waiter, now) ? 0 : 1;
 		}
 }
 
@@ -408,8 +417,7 @@ who_is_ahead(const EndpointUse *use, int rank)
 		if (waiter->place != use->place || is_mine(waiter, use) || waiter->rank < rank ||
 			(waiter->rank == rank && passed))
 			continue;
-		/* it had its time */
-		if (waiter->offered_until != 0 && waiter->offered_until <= now)
+		if (offer_has_ended(waiter, now))
 			continue;
 		if (waiter->rank > rank)
 			ahead.higher++;

@@ -10,7 +10,7 @@
 #include "common/hashfn.h"
 #include "failures.h"
 
-/* So many pictures in a row are not what is wrong. */
+/* After this many consecutive first-attempt failures the server is at fault. */
 #define FAILURES_IN_A_ROW 16
 
 /*

@@ -16,9 +16,6 @@
 #include "miscadmin.h"
 #include "utils/array.h"
 
-/* A picture that was in the air each time a worker died may be why it did. */
-#define MAX_INTERRUPTIONS 10
-
 void
 holders_begin(void)
 {

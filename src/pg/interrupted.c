@@ -12,9 +12,6 @@
 #include "loop.h"
 #include "utils/array.h"
 
-/* A picture that was in the air each time a worker died may be why it did. */
-#define MAX_INTERRUPTIONS 10
-
 /* Ids of the calls that are under way: bigint[]. */
 static ArrayType *
 calls_under_way(Loop *loop)

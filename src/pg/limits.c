@@ -997,6 +997,7 @@ limits_clock_set_back(Limits *limits)
 	if (pause->probe_at != DT_NOEND)
 		pause->probe_at = Min(pause->probe_at, GetCurrentTimestamp());
 	vlm_pace_clock_set_back(&limits->pace, now_ms(), llava_retry_delay_max);
+	suspects_clock_set_back(&limits->suspects, now_ms());
 	wake_waiting(limits);
 	unlock();
 }

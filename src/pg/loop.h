@@ -316,6 +316,9 @@ extern void untaken_look(Loop *loop);
 
 /* ---- interrupted.c ---- */
 
+/* A picture that was in the air each time a worker died may be why it did. */
+#define MAX_INTERRUPTIONS 10
+
 /*
  * Nothing that is in flight will be taken up any more: notes the calls as sent, and has
  * their rows wait again.  A transaction of its own.

@@ -25,7 +25,6 @@
 static bool progressed = true;
 static int64 since_ms;			/* the last progress, by the monotonic clock */
 static int64 look_ms;			/* no look before */
-static char stated[256];		/* stall_because's */
 static char shown[640];			/* the activity; "": it does not stand still */
 static char said[512];			/* the reason in the log's last line ... */
 static uint64 said_after;		/* ... when so many rows were done */
@@ -34,25 +33,13 @@ void
 stall_begin(void)
 {
 	progressed = true;
-	stated[0] = shown[0] = said[0] = '\0';
+	shown[0] = said[0] = '\0';
 }
 
 void
 stall_progress(void)
 {
 	progressed = true;
-}
-
-void
-stall_because(const char *reason)
-{
-	strlcpy(stated, reason, sizeof(stated));
-}
-
-void
-stall_new_look(void)
-{
-	stated[0] = '\0';
 }
 
 const char *
@@ -203,13 +190,6 @@ unclaimed_words(Loop *loop)
 	return "nothing that the worker knows of is in the way";
 }
 
-/* A reason of which the log has a line already; NULL: there is none. */
-static const char *
-reason_in_log(Loop *loop)
-{
-	return tx_waits_for(loop);
-}
-
 /* Why the row that is due first, of this task, is not asked. */
 static const char *
 reason_of(Loop *loop, const char *task)
@@ -218,8 +198,6 @@ reason_of(Loop *loop, const char *task)
 	const LlavaTask *known = task_named_so(loop, task);
 	const char *held;
 
-	if (stated[0] != '\0')
-		return stated;
 	if (loop->files_away_until != 0 && files_away > GetCurrentTimestamp())
 		return "the directory of pictures, llava_zh.image_directory, cannot be opened";
 	held = held_words(loop);
@@ -307,8 +285,8 @@ look(Loop *loop, int64 still_ms)
 	}
 	else if (due.task == NULL)
 		shown[0] = '\0';
-	else if (stated[0] == '\0' && reason_in_log(loop) != NULL)
-		show(reason_in_log(loop));
+	else if (tx_waits_for(loop) != NULL)	/* the log has it already */
+		show(tx_waits_for(loop));
 	else
 		say(loop, reason_of(loop, due.task), still_ms);
 	if (due.task != NULL)

@@ -14,13 +14,6 @@ extern void stall_begin(void);
 extern void stall_progress(void);
 
 /*
- * Why nothing is claimed in this look: a clause, "a restore is under way", which is
- * copied.  It holds until stall_new_look, at the beginning of the next one.
- */
-extern void stall_because(const char *reason);
-extern void stall_new_look(void);
-
-/*
  * Once a turn.  If there was no progress for llava_zh.stall_report and rows are due, the
  * log says why, and so does the process's activity; a session that drains is told.
  * A transaction of its own.

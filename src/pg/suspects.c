@@ -354,3 +354,17 @@ suspects_trial(const Suspects *suspects, int64 now_ms)
 	return suspects->in_flight > 0 ||
 		(suspects->tried_ms > 0 && now_ms - suspects->tried_ms < TRIAL_OVER_MS);
 }
+
+void
+suspects_clock_set_back(Suspects *suspects, int64 now_ms)
+{
+	int64	   *times[] = {
+		&suspects->dark_since_ms, &suspects->lone_ms, &suspects->counted_ms,
+		&suspects->wanted_ms, &suspects->blocked_ms, &suspects->tried_ms
+	};
+
+	for (int i = 0; i < lengthof(times); i++)
+		*times[i] = Min(*times[i], now_ms);
+	for (int i = 0; i < LOSS_EVENTS; i++)
+		suspects->events[i].begun_ms = Min(suspects->events[i].begun_ms, now_ms);
+}

@@ -127,6 +127,9 @@ extern bool suspects_first(const Suspects *suspects, int64 now_ms);
 extern void suspects_sent(Suspects *suspects, int company, int64 now_ms);
 extern void suspects_back(Suspects *suspects, int n, int64 now_ms);
 
+/* Somebody has set the clock back: nothing is held up until the time that it was. */
+extern void suspects_clock_set_back(Suspects *suspects, int64 now_ms);
+
 /* Whether suspects are being tried. */
 extern bool suspects_trial(const Suspects *suspects, int64 now_ms);
 

@@ -87,6 +87,23 @@ $endpoint->control(release => 1);
 ok($node->wait_drained, 'what was in flight is settled, and the rest asked');
 is(sql('SELECT count(*), count(DISTINCT image), (SELECT count(*) FROM llava_interrupted) FROM llava_conversation'), '40|40|0', 'once each again');
 
+# requests that are lost together tomorrow, and a picture that is missing tomorrow
+set_clock(86400);
+$endpoint->control(faults => 'hold=1');
+$node->insert_pictures(41, 60);
+$endpoint->wait_for(in_flight => 4) or die;
+sql("INSERT INTO llava_pending (image, task) VALUES (100000, '描述图片')");
+$endpoint->kill;
+ok($node->wait_query('SELECT count(*) > 0 FROM llava_pending WHERE company IS NOT NULL'), 'they are suspects');
+set_clock(0);
+$endpoint->start;
+$endpoint->control(faults => '');
+ok($node->wait_query("SELECT count(*) = 0 FROM llava_pending WHERE failure IS NULL OR failure <> 'no_picture'"), 'they are asked today');
+is(sql('SELECT count(*), count(DISTINCT image) FROM llava_conversation'), '60|60', 'all of them');
+ok($node->wait_query("SELECT count(*) = 1 FROM llava_pending WHERE failure = 'no_picture'"), 'a row waits for its picture');
+sql('INSERT INTO llava_image (id, path, image) SELECT 100000, ' . "'late.png', decode('" . unpack('H*', LlavaZh::Cluster::png(99)) . "', 'hex')");
+ok($node->wait_query("SELECT count(*) FROM llava_conversation WHERE image = 100000 AND task = '描述图片'", '1'), 'and is asked when it comes');
+
 # a worker that is to start tomorrow
 set_clock(86400);
 my $pid = $node->worker_pid;
