@@ -61,6 +61,8 @@ insert_everywhere(80);
 $endpoint->wait_for(in_flight => 32) or die 'not asked';
 ok($node->wait_query($stat, '32\|32\|[1-9]\d*', $_), "$_ sees one endpoint, however it is spelled") foreach @databases;
 is(sql("SELECT count(*) FROM llava_stat_server WHERE in_flight > 16"), '0', 'each server keeps its own limit besides');
+# each has something to send, in flight or in line
+$node->wait_query('SELECT count(*) > 0 FROM llava_pending WHERE holder IS NOT NULL', 't', $_) or die "$_ claims nothing" foreach @databases;
 $endpoint->control(release => 1, faults => '', latency => 200);
 ok($node->wait_query('SELECT count(*) >= 40 FROM llava_conversation', 't', 'd2'), 'one database is half done');
 my @done = map { sql('SELECT count(*) FROM llava_conversation', $_) } @databases;
