@@ -16,6 +16,13 @@
 /* Rows that go back in one transaction; at every look, as long as the server is paused. */
 #define RETURNED_AT_ONCE 256
 
+/*
+ * Words that no provider is known for may be about the pictures after all, many of them
+ * side by side.  Refusals are not billed, and each probe asks about another picture, so
+ * the back-off ends here.
+ */
+#define DOUBTFUL_PROBE_MS 8000
+
 /* A longer name would leave no room for the rest of the hint. */
 #define LONGEST_NAME 80
 
@@ -49,6 +56,8 @@ pause_for(ServerState *server, const Call *call)
 		server_pause(server, outcome->reason,
 					 outcome->detail[0] != '\0' ? outcome->detail : outcome->reason,
 					 true, call->id);
+	if (outcome->action != VLM_DONE)
+		limits_probe_within(server->limits, DOUBTFUL_PROBE_MS);
 }
 
 bool

@@ -941,6 +941,17 @@ limits_pause(Limits *limits, const char *reason, const char *detail, bool probe,
 	return news;
 }
 
+void
+limits_probe_within(Limits *limits, int ms)
+{
+	Pause	   *pause = &limits->pause;
+
+	lock();
+	if (pause->probe_at != DT_NOEND)
+		pause->probe_at = Min(pause->probe_at, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
+	unlock();
+}
+
 bool
 limits_resume(Limits *limits)
 {

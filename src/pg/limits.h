@@ -241,6 +241,9 @@ extern void limits_pause_now(Limits *limits, Pause *pause);
 extern bool limits_pause(Limits *limits, const char *reason, const char *detail, bool probe,
 						 int64 call);
 
+/* The next probe of a paused server, if there will be one, comes within ms milliseconds. */
+extern void limits_probe_within(Limits *limits, int ms);
+
 /* Lifts a pause; false if there was none. */
 extern bool limits_resume(Limits *limits);
 

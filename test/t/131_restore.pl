@@ -150,6 +150,7 @@ $gates->query_safe('SELECT pg_advisory_unlock(1)');
 ok(quietly('plain', "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = 2", $asked), 'all rows are here, the sequences are not');
 is(contents('plain'), $before, 'as they were dumped');
 ok(quietly('plain', 'SELECT is_called IS FALSE FROM llava_call_seq', $asked), 'nothing was asked yet');
+$node->wait_for_log(qr/nothing is claimed in database "plain" until a restore has ended/);
 $gates->query_safe('SELECT pg_advisory_unlock(2)');
 ok($restore->finish, 'the restore succeeds');
 goes_on('plain', 'plain', $asked);

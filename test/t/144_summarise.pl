@@ -21,7 +21,7 @@ is(sql(q{SELECT reloptions FROM pg_class WHERE oid = 'llava_conversation_created
 # samples of some kB each, so that there are many ranges; they are as a settle writes them
 my $fill = <<'SQL';
 INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
-SELECT n, '描述图片', to_jsonb((SELECT string_agg(md5(n::text || i), '') FROM generate_series(1, 50) AS i)), 1, n, 1
+SELECT n, '描述图片', to_jsonb((SELECT string_agg(md5(n::text || i), '') FROM generate_series(1, 50) AS i)), 1, nextval('llava_call_seq'), 1
 FROM generate_series((SELECT coalesce(max(image), 1000000) + 1 FROM llava_conversation),
 	(SELECT coalesce(max(image), 1000000) + 4000 FROM llava_conversation)) AS n
 SQL
