@@ -12,7 +12,7 @@ DATA_built = $(JOINED_SCRIPT)
 PARTS = head server task image queue ledger dataset stats ask export manifest page card jsonl
 PART_FILES = $(PARTS:%=$(TOP)/sql/parts/%.sql)
 PURE_SOURCES = $(call sources,src/image/*.c src/vlm/*.c src/reply/*.c)
-PG_SOURCES = $(call sources,src/*.c src/pg/*.c)
+PG_SOURCES = $(call sources,src/*.c src/pg/*/*.c)
 OBJS = $(PURE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
 ifdef VPATH
 $(shell mkdir -p $(sort $(dir $(OBJS))))
@@ -22,7 +22,7 @@ LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto
 LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES))
 LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARIES)) -lgif -lm -lpthread
 
-PG_CPPFLAGS = -I$(srcdir)/src $(LIBRARY_CFLAGS)
+PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/pg $(LIBRARY_CFLAGS)
 PG_CFLAGS = $(if $(WERROR),-Wextra -Wno-unused-parameter -Wno-sign-compare -Werror) \
 	$(if $(DEBUG),-O0 -g3 -DUSE_ASSERT_CHECKING)
 SHLIB_LINK = $(LIBRARY_LIBS)
@@ -45,7 +45,7 @@ PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
 # pgxs compiles headers' users only when the source changes
-$(OBJS): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h)
+$(OBJS): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h $(TOP)/src/pg/*/*.h)
 
 # In a part, @.name stands for @extschema@.name.
 $(JOINED_SCRIPT): $(PART_FILES) $(TOP)/llava_zh.control $(TOP)/Makefile

@@ -133,7 +133,7 @@ lint:
 		--library=gnu -Isrc $(PURE_SOURCES) test/endpoint
 	@# one file a run: with several, clang-tidy 14 mistakes a va_list
 	@printf '%s\n' $(PURE_SOURCES) $(PG_SOURCES) | xargs -P "$$(nproc)" -I FILE clang-tidy --quiet \
-		--warnings-as-errors='*' FILE -- -std=gnu99 -Isrc $(PG_INCLUDES) $(LIBRARY_CFLAGS) 2>/dev/null
+		--warnings-as-errors='*' FILE -- -std=gnu99 -Isrc -Isrc/pg $(PG_INCLUDES) $(LIBRARY_CFLAGS) 2>/dev/null
 
 # PostgreSQL's own flags (src/tools/pgindent)
 # text is a type in src/pg and a name elsewhere.  Its lexer takes the byte 0x80 for one of its own marks, and Chinese text is full
@@ -141,7 +141,7 @@ lint:
 INDENT = tr '\200' '\377' <$$f | pg_bsd_indent -bad -bap -bbb -bc -bl -cli1 -cp33 -cdb -nce -d0 -di12 -nfc1 -i4 -l79 -lp \
 	-lpl -nip -npro -sac -tpg -ts4 -U.typedefs $$(case $$f in src/pg/*) echo -Ttext;; esac) | tr '\377' '\200' | \
 	sed -E 's/^([A-Za-z][A-Za-z0-9_ ]*[A-Za-z0-9_])[[:space:]]+\*$$/\1 */'
-INDENTED = $(wildcard src/*.[ch] src/*/*.[ch])
+INDENTED = $(wildcard src/*.[ch] src/*/*.[ch] src/pg/*/*.[ch])
 
 ## indent: format the sources of src
 indent:

@@ -4,7 +4,7 @@
 -- somebody may have planted a concat(text, text), which fits better than that of
 -- pg_catalog.  Nothing is created IF NOT EXISTS or OR REPLACE either.  The
 -- script is pure ASCII, so that a database in another encoding gets our words
--- and not a conversion error; the shipped tasks' Chinese is in src/pg/shipped.c.
+-- and not a conversion error; the shipped tasks' Chinese is in src/pg/task/shipped.c.
 
 CREATE FUNCTION @.llava_require_utf8() RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME';

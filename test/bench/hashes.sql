@@ -1,6 +1,6 @@
 -- What a look for copies costs among :n hashes: psql -v n=1000000 -f test/bench/hashes.sql
 -- in a throwaway database with the extension. Random hashes; the statement is the one
--- of SQL_HASH_NEAR in src/pg/sql.c, planned as the worker plans it. The last column
+-- of SQL_HASH_NEAR in src/pg/db/sql.c, planned as the worker plans it. The last column
 -- counts what a scan of the whole table finds and the look does not, and the reverse.
 \set QUIET on
 \pset footer off

@@ -1,0 +1,414 @@
+/*
+ * tx.c
+ *	  The loop's short transactions.
+ *
+ * In a background worker they are begun and committed here; under CALL
+ * llava_drain they are the procedure's, ended by SPI_commit, which leaves the
+ * session without transaction id and snapshot until the next one.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "commands/dbcommands.h"
+#include "commands/trigger.h"
+#include "compat.h"
+#include "executor/spi.h"
+#include "queue/loop.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "process/postponed.h"
+#include "queue/stall.h"
+#include "trust.h"
+#include "utils/guc.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+#include "utils/syscache.h"
+#include "catalog/pg_class.h"
+#include "access/htup_details.h"
+
+/* The activity of a worker while the extension is older than the library. */
+#define UPDATE_WANTED "llava_zh: waiting for ALTER EXTENSION llava_zh UPDATE"
+
+/* How long a settle or claim waits for a user's lock before other work goes on. */
+#define LOCK_TIMEOUT "20ms"
+
+static Oid	saved_user;
+static int	saved_context;
+static int	guc_level;
+static const char *doing;		/* tx_begin's activity */
+static int	tries;				/* tx_try's that are under way in each other */
+static const char *commit_as;	/* synchronous_commit of the commit; NULL: as
+								 * set */
+
+static Oid
+relation_owner(Oid relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relation);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+Oid
+tx_queue_owner(void)
+{
+	return relation_owner(extension_relation("llava_pending"));
+}
+
+void
+tx_set_locally(const char *name, const char *value)
+{
+	(void) set_config_option(name, value, PGC_SUSET, PGC_S_SESSION,
+							 GUC_ACTION_LOCAL, true, 0, false);
+}
+
+/*
+ * What the loop's statements run under, whatever the database's owner, a role or a
+ * session has set: that they may write and see all rows, that an error ends no process
+ * (exit_on_error), that triggers fire.  The plans must be index lookups whatever the
+ * statistics say: the queue is empty at one time and has millions of rows at another.
+ * Forms of text (DateStyle, bytea_output, ...) are not here: nothing of the loop's goes
+ * through them, and an owner's triggers have the database's.  Nor are limits that only a
+ * superuser sets: work_mem is such that the loop needs no temporary files.
+ */
+static const struct
+{
+	const char *name;
+	const char *value;
+}			environment[] =
+
+{
+	{"search_path", "pg_catalog, pg_temp"},
+	{"default_transaction_isolation", "read committed"},
+	{"default_transaction_read_only", "off"},
+	{"default_transaction_deferrable", "off"},
+	{"row_security", "on"},
+	{"session_replication_role", "origin"},
+	{"exit_on_error", "off"},
+	{"lock_timeout", LOCK_TIMEOUT},
+	{"statement_timeout", "0"},
+#if PG_VERSION_NUM >= 170000
+	{"transaction_timeout", "0"},
+#endif
+	{"idle_in_transaction_session_timeout", "0"},
+	{"idle_session_timeout", "0"},
+	{"work_mem", "4MB"},
+	{"plan_cache_mode", "auto"},
+	{"enable_seqscan", "off"},
+	{"enable_hashjoin", "off"},
+	{"enable_mergejoin", "off"},
+	{"enable_bitmapscan", "off"},
+	{"enable_tidscan", "on"},
+	{"enable_indexscan", "on"},
+	{"enable_indexonlyscan", "on"},
+	{"enable_nestloop", "on"},
+
+	/*
+	 * an index scan by one column more, and a sort, looks cheap for a short
+	 * queue
+	 */
+	{"enable_sort", "off"},
+
+	/*
+	 * what costs more than a plan that is turned off would be passed over for
+	 * it
+	 */
+	{"seq_page_cost", "1"},
+	{"random_page_cost", "4"},
+	{"cpu_tuple_cost", "0.01"},
+	{"cpu_index_tuple_cost", "0.005"},
+	{"cpu_operator_cost", "0.0025"},
+	{"from_collapse_limit", "8"},
+	{"join_collapse_limit", "8"},
+	{"geqo", "off"},
+	{"max_parallel_workers_per_gather", "0"},
+	{"jit", "off"},
+};
+
+/* The session's user, whom the database's owner may have set to another. */
+static void
+be_who_connected(void)
+{
+	StartTransactionCommand();
+	SetConfigOption("session_authorization",
+					GetUserNameFromId(GetAuthenticatedUserId(), false),
+					PGC_SUSET, PGC_S_SESSION);
+	CommitTransactionCommand();
+	SetConfigOption("role", "none", PGC_SUSET, PGC_S_SESSION);
+}
+
+void
+tx_environment(bool for_good)
+{
+	for (int i = 0; i < lengthof(environment); i++)
+	{
+		if (for_good)
+			SetConfigOption(environment[i].name, environment[i].value, PGC_SUSET, PGC_S_SESSION);
+		else
+			tx_set_locally(environment[i].name, environment[i].value);
+	}
+	if (!for_good)
+		return;
+	if (flush_is_shared())
+		SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_SESSION);
+	be_who_connected();
+}
+
+/*
+ * The session's defaults of a transaction are not those of llava_drain.  The isolation
+ * level is fixed by the first snapshot.
+ */
+static void
+overrule_defaults(void)
+{
+	if (!FirstSnapshotSet)
+	{
+		XactIsoLevel = XACT_READ_COMMITTED;
+		XactDeferrable = false;
+	}
+	XactReadOnly = false;
+}
+
+/*
+ * Whether the session itself has said READ ONLY: by SET, SET TRANSACTION or an option of
+ * its connection.  What was set for the database, a role or the server is a default.
+ */
+static bool
+session_wants_read_only(void)
+{
+	if (!XactReadOnly)
+		return false;
+	return !DefaultXactReadOnly || compat_setting("transaction_read_only")->stack != NULL ||
+		compat_setting("default_transaction_read_only")->source >= PGC_S_CLIENT;
+}
+
+void
+tx_enter_procedure(const char *name)
+{
+	PreventCommandDuringRecovery(name);
+	if (session_wants_read_only())
+		ereport(ERROR,
+				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
+				 errmsg("cannot execute %s in a read-only transaction", name),
+				 errhint("SET default_transaction_read_only = off, and no SET TRANSACTION READ ONLY.")));
+
+	/*
+	 * What the caller's transaction has put off is done now, with the
+	 * caller's rights, and the modes of one that has a snapshot are fixed.
+	 */
+	SPI_commit();
+	overrule_defaults();
+}
+
+/*
+ * What is in flight belongs to the tables it was claimed from.  If they were
+ * dropped and created anew, its call ids are those of other calls by now: this
+ * process ends, and the next one starts with nothing.
+ */
+static void
+check_same_tables(Loop *loop)
+{
+	Oid			pending = extension_relation("llava_pending");
+
+	if (OidIsValid(loop->pending) && loop->pending != pending)
+		ereport(FATAL,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("llava_zh: the extension was dropped and created again")));
+	loop->pending = pending;
+}
+
+/*
+ * Whether the extension is here as this library needs it.  Said is only what has
+ * changed; *activity is NULL while the last one still holds.
+ */
+static bool
+extension_is_usable(Loop *loop, const char **activity)
+{
+	char	   *older = NULL;
+
+	*activity = NULL;
+	loop->schema = extension_schema();
+	if (OidIsValid(loop->schema))
+	{
+		if (loop->in_procedure)
+			extension_version_required();
+		older = extension_older_version();
+	}
+	if (older != NULL && strcmp(loop->older_version, older) != 0)
+	{
+		*activity = UPDATE_WANTED;
+		ereport(LOG,
+				(errmsg("llava_zh: nothing is claimed in database \"%s\": the extension has version %s, older than its library, %s",
+						get_database_name(MyDatabaseId), older, LLAVA_ZH_VERSION),
+				 errhint("ALTER EXTENSION llava_zh UPDATE;")));
+	}
+	else if (older == NULL && loop->older_version[0] != '\0')
+		*activity = "";
+	strlcpy(loop->older_version, older == NULL ? "" : older, sizeof(loop->older_version));
+	return OidIsValid(loop->schema) && older == NULL;
+}
+
+/*
+ * Users' deferred constraints are checked row by row: at the commit no row would be to
+ * blame, and core lets a security-restricted operation leave nothing for later.  Nothing
+ * was put off before in this transaction (tx_enter_procedure), so no code of a caller
+ * runs here.
+ */
+static void
+defer_nothing(void)
+{
+	ConstraintsSetStmt all = {.type = T_ConstraintsSetStmt};
+
+	AfterTriggerSetState(&all);
+}
+
+bool
+tx_begin(Loop *loop, const char *activity)
+{
+	const char *in_vain;
+
+	if (!loop->in_procedure)
+	{
+		SetCurrentStatementStartTimestamp();
+		StartTransactionCommand();
+	}
+	else
+		overrule_defaults();
+	PushActiveSnapshot(GetTransactionSnapshot());
+
+	if (!extension_is_usable(loop, &in_vain))
+	{
+		PopActiveSnapshot();
+		if (!loop->in_procedure)
+		{
+			CommitTransactionCommand();
+			pgstat_report_activity(STATE_IDLE, in_vain);	/* each look shows */
+		}
+		return false;
+	}
+	if (!loop->in_procedure)
+		pgstat_report_activity(STATE_RUNNING, activity);
+	check_same_tables(loop);
+
+	commit_as = NULL;
+	doing = activity;
+	tries = 0;
+	guc_level = NewGUCNestLevel();
+	trust_begin();
+	GetUserIdAndSecContext(&saved_user, &saved_context);
+	SetUserIdAndSecContext(relation_owner(loop->pending),
+						   saved_context | SECURITY_RESTRICTED_OPERATION);
+	if (loop->in_procedure)
+		tx_environment(false);
+	if (SPI_connect() != SPI_OK_CONNECT)
+		elog(ERROR, "SPI_connect failed");
+	defer_nothing();
+	return true;
+}
+
+const char *
+tx_activity(void)
+{
+	return doing;
+}
+
+void
+tx_commit_as(const char *synchronous_commit)
+{
+	commit_as = synchronous_commit;
+}
+
+const char *
+tx_waits_for(const Loop *loop)
+{
+	const char *words = in_the_way_activity(loop);
+
+	if (words == NULL)
+		words = restore_activity(loop);
+	if (words == NULL)
+		words = postponed_activity();
+	return words != NULL ? words : absent_activity(loop);
+}
+
+XLogRecPtr
+tx_commit(Loop *loop)
+{
+	XLogRecPtr	before = XactLastCommitEnd;
+	const char *words;
+
+	SPI_finish();
+	SetUserIdAndSecContext(saved_user, saved_context);
+	trust_end();
+	/* also what a trigger of the queue's owner has SET */
+	AtEOXact_GUC(false, guc_level);
+	if (commit_as != NULL)
+		tx_set_locally("synchronous_commit", commit_as);
+	PopActiveSnapshot();
+	if (loop->in_procedure)
+		SPI_commit();
+	else
+	{
+		CommitTransactionCommand();
+		pgstat_report_stat(false);
+		words = tx_waits_for(loop);
+		pgstat_report_activity(STATE_IDLE, words != NULL ? words : stall_activity());
+	}
+	if (loop->in_procedure || !flush_is_shared() || XactLastCommitEnd == before)
+		return InvalidXLogRecPtr;
+	flush_ask(XactLastCommitEnd);
+	return XactLastCommitEnd;
+}
+
+bool
+tx_error_passes(const ErrorData *error)
+{
+	return error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE || trust_refused(error) ||
+		ERRCODE_TO_CATEGORY(error->sqlerrcode) == ERRCODE_INSUFFICIENT_RESOURCES;
+}
+
+bool
+tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg, ErrorData **error)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile bool done = false;
+
+	*error = NULL;
+	if (tries++ == 0)
+		in_the_way_watch(loop);
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		work(loop, arg);
+		ReleaseCurrentSubTransaction();
+		done = true;
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(loop->context);
+		*error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+	}
+	PG_END_TRY();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	if (tries == 1)
+		in_the_way_look(loop, *error);
+	tries--;
+
+	/* a cancel or a shutdown is not an error to be lived with */
+	if (!done && ((*error)->sqlerrcode == ERRCODE_QUERY_CANCELED ||
+				  (*error)->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
+		ReThrowError(*error);
+	return done;
+}

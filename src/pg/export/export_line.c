@@ -1,0 +1,259 @@
+/*
+ * export_line.c
+ *	  One sample to one line of a trainer's format.
+ *
+ * A line is spelt as PostgreSQL spells jsonb (key order, spaces, escapes), so that
+ * it comes back byte for byte from a jsonb column.  A format is a description of
+ * its keys; no format has code of its own.
+ */
+#include "postgres.h"
+
+#include "common/base64.h"
+#include "export.h"
+#include "jsonl/json_scan.h"
+#include "utils/builtins.h"
+
+/* How a format spells its rows. */
+typedef struct Spelling
+{
+	const char *name;
+	const char *before_id;		/* up to the value; NULL: no id */
+	const char *before_task;	/* NULL: no task */
+	const char *before_image;	/* NULL: the image is a part of its turn */
+	const char *before_turns;
+	const char *user;
+	const char *assistant;
+	bool		role_content;	/* else from and value */
+	const char *token_first;	/* before the question */
+	const char *token_last;		/* after it */
+} Spelling;
+
+static const Spelling spellings[EXPORT_FORMATS] = {
+	[EXPORT_LLAVA] = {"llava", "\"id\": ", NULL, ", \"image\": ", ", \"conversations\": [",
+	"human", "gpt", false, "<image>\\n", "\\n<image>"},
+	[EXPORT_LLAMAFACTORY] = {"llamafactory", NULL, NULL, "\"images\": [", "], \"messages\": [",
+	"user", "assistant", true, "<image>", "<image>"},
+	[EXPORT_SWIFT] = {"swift", NULL, NULL, "\"images\": [", "], \"messages\": [",
+	"user", "assistant", true, "<image>", "<image>"},
+	[EXPORT_QWEN] = {"qwen", NULL, NULL, "\"image\": ", ", \"conversations\": [",
+	"human", "gpt", false, "<image>\\n", "\\n<image>"},
+	[EXPORT_OPENAI] = {"openai", NULL, NULL, NULL, "\"messages\": [",
+	"user", "assistant", true, "", ""},
+	[EXPORT_IMAGEFOLDER] = {"imagefolder", "\"id\": ", ", \"task\": ", ", \"file_name\": ",
+	", \"conversations\": [", "human", "gpt", false, "<image>\\n", "\\n<image>"},
+};
+
+bool
+export_format(const char *name, ExportFormat *format)
+{
+	for (int i = 0; i < EXPORT_FORMATS; i++)
+		if (strcmp(spellings[i].name, name) == 0)
+		{
+			*format = i;
+			return true;
+		}
+	return false;
+}
+
+char *
+export_format_names(void)
+{
+	StringInfoData names;
+
+	initStringInfo(&names);
+	for (int i = 0; i < EXPORT_FORMATS; i++)
+		appendStringInfo(&names, "%s%s", i == 0 ? "" : ", ", spellings[i].name);
+	return names.data;
+}
+
+/* ---- turns ---- */
+
+/* As jsonb writes strings; escape_json() takes each byte by itself, this whole runs. */
+static void
+append_escaped(StringInfo line, const char *bytes, int length)
+{
+	static const char escapes[' '] = {['\b'] = 'b',['\f'] = 'f',['\n'] = 'n',['\r'] = 'r',['\t'] = 't'};
+	const char *end = bytes + length;
+
+	while (bytes < end)
+	{
+		const char *run = bytes;
+
+		bytes = json_plain_end(bytes, end);
+		appendBinaryStringInfo(line, run, bytes - run);
+		if (bytes == end)
+			break;
+		if ((unsigned char) *bytes >= ' ')
+			appendStringInfo(line, "\\%c", *bytes);
+		else if (escapes[(unsigned char) *bytes] != '\0')
+			appendStringInfo(line, "\\%c", escapes[(unsigned char) *bytes]);
+		else
+			appendStringInfo(line, "\\u%04x", (unsigned char) *bytes);
+		bytes++;
+	}
+}
+
+/* Content as a list of parts: alike in all turns, or a table's column has two types. */
+static void
+append_parts(StringInfo line, const JsonbValue *value, const char *image, const ExportShape *shape)
+{
+	if (image != NULL && !shape->image_last)
+		appendStringInfo(line, "%s, ", image);
+	appendStringInfoString(line, "{\"text\": \"");
+	append_escaped(line, value->val.string.val, value->val.string.len);
+	appendStringInfoString(line, "\", \"type\": \"text\"}");
+	if (image != NULL && shape->image_last)
+		appendStringInfo(line, ", %s", image);
+}
+
+/* A turn's text, with the image token if this is the turn that has it. */
+static void
+append_text(StringInfo line, const JsonbValue *value, bool with_token, const ExportShape *shape)
+{
+	const Spelling *spelling = &spellings[shape->format];
+
+	appendStringInfoChar(line, '"');
+	if (with_token && !shape->image_last)
+		appendStringInfoString(line, spelling->token_first);
+	append_escaped(line, value->val.string.val, value->val.string.len);
+	if (with_token && shape->image_last)
+		appendStringInfoString(line, spelling->token_last);
+	appendStringInfoChar(line, '"');
+}
+
+/* The turn, checked, onto the line.  image: the part that shows it, or NULL. */
+static ExportFault
+append_turn(StringInfo line, ExportSample *sample, JsonbContainer *turn, const char *image,
+			const ExportShape *shape)
+{
+	const Spelling *spelling = &spellings[shape->format];
+	bool		first = sample->turn == 1;
+	bool		asks = sample->turn % 2 == 1;
+	JsonbValue	value;
+	ExportFault fault = export_check_turn(sample, turn, &value, shape);
+
+	if (fault != FAULT_NONE)
+		return fault;
+	if (!first)
+		appendStringInfoString(line, ", ");
+	appendStringInfoString(line, spelling->role_content ? "{\"role\": \"" : "{\"from\": \"");
+	appendStringInfoString(line, asks ? spelling->user : spelling->assistant);
+	appendStringInfoString(line, spelling->role_content ? "\", \"content\": " : "\", \"value\": ");
+	if (shape->format == EXPORT_OPENAI)
+	{
+		appendStringInfoChar(line, '[');
+		append_parts(line, &value, first ? image : NULL, shape);
+		appendStringInfoChar(line, ']');
+	}
+	else
+		append_text(line, &value, first, shape);
+	appendStringInfoChar(line, '}');
+	return FAULT_NONE;
+}
+
+static ExportFault
+append_turns(StringInfo line, ExportSample *sample, const char *image, const ExportShape *shape)
+{
+	ExportFault fault = export_check_turns(sample);
+	int			turns = JB_ROOT_COUNT(sample->conversation);
+
+	for (int i = 0; i < turns && fault == FAULT_NONE; i++)
+	{
+		JsonbValue *turn = getIthJsonbValueFromContainer(&sample->conversation->root, i);
+
+		sample->turn = i + 1;
+		fault = FAULT_CONVERSATION;
+		if (turn->type == jbvBinary)
+			fault = append_turn(line, sample, turn->val.binary.data, image, shape);
+		pfree(turn);
+	}
+	return fault != FAULT_NONE ? fault : export_check_length(sample, shape);
+}
+
+/* ---- the image ---- */
+
+static char *
+data_url(const ExportSample *sample)
+{
+	bytea	   *picture = (bytea *) PG_DETOAST_DATUM(PointerGetDatum(sample->picture));
+	int			length = VARSIZE_ANY_EXHDR(picture);
+	int			room = pg_b64_enc_len(length) + 1;
+	char	   *url = psprintf("data:image/%s;base64,", sample->image_format);
+	int			prefix = strlen(url);
+	int			encoded;
+
+	url = repalloc(url, prefix + room);
+	/* of char before 18, of uint8 since */
+	encoded = pg_b64_encode((const void *) VARDATA_ANY(picture), length, url + prefix, room);
+	if (encoded < 0)
+		elog(ERROR, "could not encode a picture");
+	url[prefix + encoded] = '\0';
+	return url;
+}
+
+/* The image as a part of a turn's content. */
+static char *
+image_part(const char *url)
+{
+	StringInfoData part;
+
+	initStringInfo(&part);
+	appendStringInfoString(&part, "{\"type\": \"image_url\", \"image_url\": {\"url\": \"");
+	append_escaped(&part, url, strlen(url));
+	appendStringInfoString(&part, "\"}}");
+	return part.data;
+}
+
+/* ---- the line ---- */
+
+static void
+append_string(StringInfo line, const char *before, const char *value)
+{
+	appendStringInfo(line, "%s\"", before);
+	append_escaped(line, value, strlen(value));
+	appendStringInfoChar(line, '"');
+}
+
+/*
+ * A string in every row, and no two rows' are the same; with the task also where the
+ * image has no other sample yet, so that a line stays what it is.
+ */
+static char *
+sample_id(const ExportSample *sample)
+{
+	size_t		task_size = strlen(sample->task) + 1;
+	char	   *id = palloc(MAXINT8LEN + 1 + task_size);
+	int			digits = pg_lltoa(sample->image, id);
+
+	id[digits] = '-';
+	memcpy(id + digits + 1, sample->task, task_size);
+	return id;
+}
+
+ExportFault
+export_line(StringInfo line, ExportSample *sample, const ExportShape *shape, bool with_picture)
+{
+	const Spelling *spelling = &spellings[shape->format];
+	char	   *part = NULL;
+	ExportFault fault;
+
+	sample->id = sample_id(sample);
+	fault = export_check_image(sample, shape);
+	if (fault != FAULT_NONE)
+		return fault;
+	appendStringInfoChar(line, '{');
+	if (spelling->before_id != NULL)
+		append_string(line, spelling->before_id, sample->id);
+	if (spelling->before_task != NULL)
+		append_string(line, spelling->before_task, sample->task);
+	if (spelling->before_image != NULL)
+		append_string(line, spelling->before_image, sample->name);
+	else if (!shape->data_urls)
+		part = image_part(sample->name);
+	else
+		part = image_part(with_picture ? data_url(sample) : "");
+	appendStringInfoString(line, spelling->before_turns);
+	fault = append_turns(line, sample, part, shape);
+	appendStringInfoString(line, "]}");
+	return fault;
+}

@@ -1,0 +1,203 @@
+/*
+ * enqueue.c
+ *	  llava_enqueue and llava_retry: rows of the queue by a person's hand.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "db/blockers.h"
+#include "executor/spi.h"
+#include "db/rows.h"
+#include "task/task.h"
+#include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(llava_enqueue);
+PG_FUNCTION_INFO_V1(llava_retry);
+
+/* The name of the task that is named so; ERROR if there is none. */
+static Datum
+resolve_task(text *word)
+{
+	List	   *tasks;
+	LlavaTask  *task;
+
+	tasks = task_weights_as_owner();
+	task = task_named(tasks, text_to_cstring(word));
+	if (task == NULL)
+		task_unknown(tasks, text_to_cstring(word));
+	return CStringGetTextDatum(task->name);
+}
+
+static void
+cannot_be_asked(int64 image, const char *why, const char *hint)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("image " INT64_FORMAT " cannot be asked about: %s", image, why),
+			 hint != NULL ? errhint("%s", hint) : 0));
+}
+
+/* Whether the picture's bytes came here once: intake noted whose they are. */
+static bool
+had_bytes(Datum id, Datum sha256)
+{
+	bool		isnull;
+
+	return rows_run_as_owner(extension_relation("llava_seen"), SQL_SEEN_FIND, &sha256, NULL) > 0 &&
+		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
+									&isnull)) == DatumGetInt64(id);
+}
+
+/* The row has none of its own, and is neither rejected nor a copy. */
+static void
+bytes_are_missing(Datum id, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		sha256 = SPI_getbinval(row, desc, 5, &isnull);
+
+	if (!isnull && had_bytes(id, sha256))
+		cannot_be_asked(DatumGetInt64(id), "its bytes were erased", NULL);
+	cannot_be_asked(DatumGetInt64(id), "its bytes are not here",
+					"The row came without them, as by replication. Ask where they are.");
+}
+
+/* ERROR unless there is a picture under this id that can be asked about. */
+static void
+check_image(Datum id)
+{
+	int64		image = DatumGetInt64(id);
+	HeapTuple	row;
+	TupleDesc	desc;
+	Datum		value;
+	bool		isnull;
+
+	if (rows_run_as_owner(extension_relation("llava_image"), SQL_IMAGE_STATE, &id, NULL) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_OBJECT),
+				 errmsg("image " INT64_FORMAT " does not exist", image),
+				 errhint("The images are the rows of llava_image.")));
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+
+	value = SPI_getbinval(row, desc, 1, &isnull);
+	if (!isnull)
+		cannot_be_asked(image, psprintf("it was rejected as %s", TextDatumGetCString(value)),
+						"llava_image.rejected_detail says why.");
+	value = SPI_getbinval(row, desc, 2, &isnull);
+	if (!isnull)
+		cannot_be_asked(image, psprintf("it is the same as image " INT64_FORMAT,
+										DatumGetInt64(value)),
+						psprintf("Name image " INT64_FORMAT " instead.", DatumGetInt64(value)));
+	if (DatumGetBool(SPI_getbinval(row, desc, 4, &isnull)))
+		cannot_be_asked(image, "it was never taken in, since it was inserted while triggers were off (session_replication_role)",
+						UNTAKEN_HINT);
+	if (DatumGetBool(SPI_getbinval(row, desc, 3, &isnull)))
+		bytes_are_missing(id, row, desc);
+}
+
+/* One past the variations the ledger knows, so that no seed is used again. */
+static int
+next_variation(Datum *image_and_task)
+{
+	Datum		newest;
+	bool		isnull;
+
+	rows_run_as_owner(extension_relation("llava_reply"), SQL_REPLY_VARIATION,
+					  image_and_task, NULL);
+	newest = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	return isnull ? 0 : DatumGetInt32(newest) + 1;
+}
+
+typedef struct Enqueue
+{
+	Datum		values[3];		/* image, task, variation */
+	bool		again;
+	bool		queued;
+} Enqueue;
+
+static void
+enqueue(void *arg)
+{
+	Enqueue    *e = arg;
+
+	rows_spi_connect();
+	check_image(e->values[0]);
+	if (e->again ||
+		rows_run_as_owner(extension_relation("llava_conversation"),
+						  SQL_CONVERSATION_EXISTS, e->values, NULL) == 0)
+	{
+		e->values[2] = Int32GetDatum(next_variation(e->values));
+		e->queued = rows_run_as_owner(extension_relation("llava_pending"), SQL_ENQUEUE,
+									  e->values, NULL) > 0;
+	}
+	SPI_finish();
+}
+
+/* llava_enqueue(image, task, again): false if it waits, rests or is done already. */
+Datum
+llava_enqueue(PG_FUNCTION_ARGS)
+{
+	Enqueue		e = {.again = PG_GETARG_BOOL(2)};
+
+	e.values[0] = PG_GETARG_DATUM(0);
+	e.values[1] = resolve_task(PG_GETARG_TEXT_PP(1));
+	blockers_run("llava_enqueue", enqueue, &e);
+
+	if (e.queued)
+		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
+	PG_RETURN_BOOL(e.queued);
+}
+
+/* A reason that no row has is seldom what was meant. */
+static void
+tell_unknown_reason(const char *reason)
+{
+	bool		isnull;
+	Datum		found;
+
+	rows_run_as_owner(extension_relation("llava_pending"), SQL_FAILURES, NULL, NULL);
+	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	ereport(NOTICE,
+			(errmsg("no row rests with the reason \"%s\"", reason),
+			 isnull ? 0 : errhint("There are: %s.", TextDatumGetCString(found))));
+}
+
+typedef struct Retry
+{
+	Datum		values[3];		/* image, task, reason */
+	char		nulls[4];
+	uint64		rows;
+} Retry;
+
+static void
+retry(void *arg)
+{
+	Retry	   *r = arg;
+
+	rows_spi_connect();
+	duplicates_release(r->values, r->nulls);
+	r->rows = rows_run_as_owner(extension_relation("llava_pending"), SQL_RETRY, r->values, r->nulls);
+	if (r->rows == 0 && r->nulls[2] == ' ' && r->nulls[0] == 'n' && r->nulls[1] == 'n')
+		tell_unknown_reason(TextDatumGetCString(r->values[2]));
+	SPI_finish();
+}
+
+/* llava_retry(image, task, reason): each NULL stands for all; how many rows. */
+Datum
+llava_retry(PG_FUNCTION_ARGS)
+{
+	Retry		r = {.nulls = "nnn"};
+
+	for (int i = 0; i < lengthof(r.values); i++)
+	{
+		if (PG_ARGISNULL(i))
+			continue;
+		r.values[i] = i == 1 ? resolve_task(PG_GETARG_TEXT_PP(1)) : PG_GETARG_DATUM(i);
+		r.nulls[i] = ' ';
+	}
+	blockers_run("llava_retry", retry, &r);
+
+	if (r.rows > 0)
+		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
+	PG_RETURN_INT64((int64) r.rows);
+}

@@ -1,0 +1,254 @@
+/*
+ * forget.c
+ *	  llava_forget: a picture and every word about it leave the tables.
+ *
+ * What stays is what it cost (the ledger's rows, without their bodies) and a
+ * tombstone: sha256, time and reason, by which intake refuses the same bytes.
+ *
+ * Copies that arrive and replies that are settled meanwhile wait: the tables are
+ * locked against writers first, and read after.  A reply that is settled later
+ * finds no row of the queue and no picture, and only its cost is written (see
+ * SQL_SETTLE_LATE).
+ *
+ * Users' tables may refer to ours.  What they deferred is checked at once: statements as
+ * the tables' owner run as security-restricted operations, which leave nothing for later.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "db/blockers.h"
+#include "catalog/pg_type.h"
+#include "db/constraints.h"
+#include "executor/spi.h"
+#include "task/lengths.h"
+#include "db/rows.h"
+#include "storage/lmgr.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(llava_forget);
+
+/* A picture and its copies. */
+typedef struct Family
+{
+	int			n;
+	Datum	   *ids;
+	Datum	   *hashes;			/* sha256; 0 where there is none */
+} Family;
+
+/* What a takedown writes; those before UNLOCKED in the order in which settles and inserts lock them. */
+static const char *const cleared[] = {
+	"llava_image", "llava_pending", "llava_conversation", "llava_reply", "llava_interrupted",
+	"llava_manifest_line", "llava_seen", "llava_hash"
+};
+
+#define UNLOCKED 6
+
+static void
+lock_tables(void)
+{
+	for (int i = 0; i < UNLOCKED; i++)
+		LockRelationOid(extension_relation(cleared[i]), ShareRowExclusiveLock);
+}
+
+static void
+check_arguments(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("%s is NULL", PG_ARGISNULL(0) ? "image" : "reason"),
+				 errhint("SELECT llava_forget(42, 'request of the rights holder, 2026-03-01');")));
+	if (VARSIZE_ANY_EXHDR(PG_GETARG_TEXT_PP(1)) == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("reason is empty"),
+				 errhint("The reason is all that will be known of the picture.")));
+	lengths_check("llava_seen", "forgotten_reason", PG_GETARG_DATUM(1));
+	if (IsolationUsesXactSnapshot())
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("llava_forget needs the isolation level READ COMMITTED"),
+				 errdetail("An older snapshot does not show what was committed since.")));
+}
+
+/* From rows of id and sha256. */
+static void
+take_family(Family *family, uint64 rows, MemoryContext context)
+{
+	MemoryContext old = MemoryContextSwitchTo(context);
+
+	family->n = (int) rows;
+	family->ids = palloc(sizeof(Datum) * rows);
+	family->hashes = palloc0(sizeof(Datum) * rows);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		bool		isnull;
+		Datum		hash;
+
+		family->ids[i] = SPI_getbinval(row, SPI_tuptable->tupdesc, 1, &isnull);
+		hash = SPI_getbinval(row, SPI_tuptable->tupdesc, 2, &isnull);
+		if (!isnull)
+			family->hashes[i] = datumCopy(hash, false, -1);
+	}
+	MemoryContextSwitchTo(old);
+}
+
+static Datum
+bigint_array(Datum *values, int n)
+{
+	return PointerGetDatum(construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
+}
+
+static Datum
+hashes_of(const Family *family)
+{
+	Datum	   *hashes = palloc(sizeof(Datum) * (family->n + 1));
+	int			n = 0;
+
+	for (int i = 0; i < family->n; i++)
+		if (family->hashes[i] != (Datum) 0)
+			hashes[n++] = family->hashes[i];
+	return PointerGetDatum(construct_array(hashes, n, BYTEAOID, -1, false, TYPALIGN_INT));
+}
+
+/* Images that llava_seen has under the family's hashes and the family has not; how many. */
+static int
+find_first_ones(const Family *family, Datum **ids)
+{
+	Datum		hashes = hashes_of(family);
+	uint64		rows = rows_run_as_owner(extension_relation("llava_seen"), SQL_FORGET_SEEN_IMAGES,
+										 &hashes, NULL);
+	int			n = family->n;
+
+	*ids = palloc(sizeof(Datum) * (family->n + rows));
+	memcpy(*ids, family->ids, sizeof(Datum) * family->n);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		bool		known = false;
+		bool		isnull;
+		Datum		id = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+
+		for (int k = 0; k < n && !known; k++)
+			known = DatumGetInt64((*ids)[k]) == DatumGetInt64(id);
+		if (!known)
+			(*ids)[n++] = id;
+	}
+	return n - family->n;
+}
+
+/*
+ * The picture, its copies, what it is a copy of and that one's copies.  Each table is read
+ * as its owner, so that they may have different ones.
+ */
+static void
+find_family(Datum image, Family *family)
+{
+	MemoryContext context = CurrentMemoryContext;
+	Datum	   *ids = &image;
+	int			n = 1;
+
+	for (;;)
+	{
+		Datum		value = bigint_array(ids, n);
+
+		take_family(family, rows_run_as_owner(extension_relation("llava_image"),
+											  SQL_FORGET_FAMILY, &value, NULL), context);
+		n = find_first_ones(family, &ids);
+		if (n == 0)
+			return;
+		n += family->n;
+	}
+}
+
+static uint64
+forget_rows(const char *table, SqlStatement statement, Datum ids)
+{
+	return rows_run_as_owner(extension_relation(table), statement, &ids, NULL);
+}
+
+static uint64
+leave_tombstones(const Family *family, Datum image, Datum reason)
+{
+	Oid			seen = extension_relation("llava_seen");
+	uint64		n = 0;
+
+	for (int i = 0; i < family->n; i++)
+	{
+		Datum		values[3] = {family->hashes[i], family->ids[i], reason};
+
+		if (family->hashes[i] != (Datum) 0)
+			n += rows_run_as_owner(seen, SQL_FORGET_SEEN, values, NULL);
+	}
+	if (n == 0)
+	{
+		/* its row was deleted before */
+		Datum		values[2] = {image, reason};
+
+		n = rows_run_as_owner(seen, SQL_FORGET_SEEN_IMAGE, values, NULL);
+	}
+	return n;
+}
+
+/* How many rows of llava_image and of the other tables are gone or were changed. */
+typedef struct Forgotten
+{
+	Datum		image;
+	Datum		reason;
+	uint64		images;
+	uint64		others;
+} Forgotten;
+
+static void
+clear_tables(Forgotten *forgotten)
+{
+	Family		family;
+	Datum		ids;
+
+	find_family(forgotten->image, &family);
+	ids = bigint_array(family.ids, family.n);
+	forgotten->others = leave_tombstones(&family, forgotten->image, forgotten->reason);
+	forgotten->images = forget_rows("llava_image", SQL_FORGET_IMAGE, ids);
+	forgotten->others += forget_rows("llava_pending", SQL_FORGET_PENDING, ids);
+	forgotten->others += forget_rows("llava_conversation", SQL_FORGET_CONVERSATION, ids);
+	forgotten->others += forget_rows("llava_reply", SQL_FORGET_REPLY, ids);
+	forgotten->others += forget_rows("llava_manifest_line", SQL_FORGET_MANIFEST_LINE, ids);
+	forgotten->others += forget_rows("llava_interrupted", SQL_FORGET_INTERRUPTED, ids);
+}
+
+static void
+forget(void *arg)
+{
+	Constraints *constraints;
+	Oid			tables[lengthof(cleared)];
+
+	lock_tables();
+	rows_spi_connect();
+	for (int i = 0; i < lengthof(cleared); i++)
+		tables[i] = extension_relation(cleared[i]);
+	constraints = constraints_immediate(tables, lengthof(cleared));
+	clear_tables(arg);
+	constraints_put_back(constraints);
+	SPI_finish();
+}
+
+/* llava_forget(image, reason): how many rows of llava_image are gone. */
+Datum
+llava_forget(PG_FUNCTION_ARGS)
+{
+	Forgotten	forgotten = {0};
+
+	check_arguments(fcinfo);
+	forgotten.image = PG_GETARG_DATUM(0);
+	forgotten.reason = PG_GETARG_DATUM(1);
+	blockers_run("llava_forget", forget, &forgotten);
+
+	if (forgotten.images + forgotten.others == 0)
+		ereport(NOTICE,
+				(errmsg("nothing is known of image " INT64_FORMAT, PG_GETARG_INT64(0))));
+	PG_RETURN_INT64((int64) forgotten.images);
+}

@@ -1,0 +1,96 @@
+/*
+ * image_update.c
+ *	  What an UPDATE of a picture or sample may change, and what follows from it.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/xact.h"
+#include "executor/spi.h"
+#include "task/lengths.h"
+#include "db/rows.h"
+#include "utils/datum.h"
+#include "utils/rel.h"
+
+PG_FUNCTION_INFO_V1(llava_image_frozen);
+PG_FUNCTION_INFO_V1(llava_image_released);
+PG_FUNCTION_INFO_V1(llava_image_lengths);
+PG_FUNCTION_INFO_V1(llava_conversation_lengths);
+
+/* Whether the UPDATE leaves this column as it is. */
+static bool
+is_unchanged(TriggerData *trigger, const char *name)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	int			number = SPI_fnumber(desc, name);
+	Form_pg_attribute attribute = TupleDescAttr(desc, number - 1);
+	bool		old_null,
+				new_null;
+	Datum		before = heap_getattr(trigger->tg_trigtuple, number, desc, &old_null);
+	Datum		after = heap_getattr(trigger->tg_newtuple, number, desc, &new_null);
+
+	if (old_null || new_null)
+		return old_null == new_null;
+	return datumIsEqual(before, after, attribute->attbyval, attribute->attlen);
+}
+
+/* BEFORE UPDATE OF id, image, sha256 on llava_image, FOR EACH ROW. */
+Datum
+llava_image_frozen(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = rows_trigger(fcinfo, "llava_image");
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	const char *changed;
+	bool		erased;
+
+	(void) heap_getattr(trigger->tg_newtuple, SPI_fnumber(desc, "image"), desc, &erased);
+	changed = !is_unchanged(trigger, "id") ? "id" :
+		!is_unchanged(trigger, "sha256") ? "sha256" :
+		!erased && !is_unchanged(trigger, "image") ? "image" : NULL;
+	if (changed != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"%s\" of \"llava_image\" is never changed", changed),
+				 errdetail("Replies and samples refer to the picture as it was."),
+				 errhint("INSERT the other picture as a new row. image = NULL erases the bytes.")));
+	return PointerGetDatum(trigger->tg_newtuple);
+}
+
+/* BEFORE UPDATE OF long_images on llava_image, SECURITY DEFINER: what was parked waits again. */
+Datum
+llava_image_released(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = rows_trigger(fcinfo, "llava_image");
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	Datum		image;
+	bool		isnull;
+	uint64		rows;
+
+	image = heap_getattr(trigger->tg_newtuple, SPI_fnumber(desc, "id"), desc, &isnull);
+	rows_spi_connect();
+	rows = rows_run_as_owner(extension_relation("llava_pending"), SQL_UNPARK, &image, NULL);
+	SPI_finish();
+	if (rows > 0)
+		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
+	return PointerGetDatum(trigger->tg_newtuple);
+}
+
+/* BEFORE UPDATE OF path, source_url, page_url, licence, task, meta on llava_image. */
+Datum
+llava_image_lengths(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = rows_trigger(fcinfo, "llava_image");
+
+	lengths_check_update("llava_image", trigger);
+	return PointerGetDatum(trigger->tg_newtuple);
+}
+
+/* BEFORE UPDATE OF note on llava_conversation: a person's; the worker has none to say. */
+Datum
+llava_conversation_lengths(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = rows_trigger(fcinfo, "llava_conversation");
+
+	lengths_check_update("llava_conversation", trigger);
+	return PointerGetDatum(trigger->tg_newtuple);
+}

@@ -1,0 +1,209 @@
+/*
+ * shared.c
+ *	  What the processes of a cluster tell each other: "rows were queued".
+ *
+ * With preloading there is an entry a database in shared memory: the smallest
+ * visible_at that was committed since a worker last took it, which is how far
+ * back the workers' claim cursors must go.  Without preloading a commit sets
+ * the latch of every background worker of this database, and who wakes so must
+ * take it that anything may have come.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "compat.h"
+#include "server/endpoints.h"
+#include "server/limits.h"
+#include "miscadmin.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/proc.h"
+#include "storage/shmem.h"
+#include "storage/spin.h"
+#include "task_counters.h"
+#include "run/worker.h"
+
+#define MAX_DATABASES 64
+
+typedef struct DatabaseEntry
+{
+	Oid			database;		/* InvalidOid: free */
+	uint64		queued;			/* goes up with every commit that queued rows */
+	TimestampTz earliest[64];	/* a ring of the newest commits' visible_at */
+} DatabaseEntry;
+
+typedef struct SharedState
+{
+	slock_t		mutex;
+	DatabaseEntry databases[MAX_DATABASES];
+} SharedState;
+
+static SharedState *shared;
+static shmem_request_hook_type previous_request_hook;
+static shmem_startup_hook_type previous_startup_hook;
+
+/* This transaction's rows, and what this process has taken so far. */
+static bool callback_registered;
+static bool wake_wanted;
+static TimestampTz wake_earliest;
+static uint64 taken;
+static bool taken_any;
+
+static void
+request_memory(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(add_size(add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(flush_memory())),
+									add_size(MAXALIGN(limits_memory()), MAXALIGN(meter_memory()))));
+	RequestAddinShmemSpace(add_size(MAXALIGN(slots_memory()), MAXALIGN(endpoints_memory())));
+	RequestAddinShmemSpace(MAXALIGN(task_counters_memory()));
+	RequestAddinShmemSpace(MAXALIGN(vacancies_memory()));
+	RequestNamedLWLockTranche("llava_zh", SHARED_LOCKS);
+}
+
+static void
+start_up(void)
+{
+	bool		found;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	shared = ShmemInitStruct("llava_zh", sizeof(SharedState), &found);
+	if (!found)
+	{
+		memset(shared, 0, sizeof(SharedState));
+		SpinLockInit(&shared->mutex);
+	}
+	limits_start_up(ShmemInitStruct("llava_zh limits", limits_memory(), &found), found);
+	endpoints_start_up(ShmemInitStruct("llava_zh endpoints", endpoints_memory(), &found), found);
+	flush_start_up(ShmemInitStruct("llava_zh flush", flush_memory(), &found), found);
+	meter_start_up(ShmemInitStruct("llava_zh meters", meter_memory(), &found), found);
+	slots_start_up(ShmemInitStruct("llava_zh slots", slots_memory(), &found), found);
+	task_counters_start_up(ShmemInitStruct("llava_zh tasks", task_counters_memory(), &found), found);
+	vacancies_start_up(ShmemInitStruct("llava_zh vacancies", vacancies_memory(), &found), found);
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+shared_request(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = start_up;
+}
+
+bool
+shared_is_there(void)
+{
+	return shared != NULL;
+}
+
+/* This database's entry, made if need be; NULL when the table is full.  Mutex held. */
+static DatabaseEntry *
+my_entry(void)
+{
+	DatabaseEntry *vacant = NULL;
+
+	for (int i = 0; i < MAX_DATABASES; i++)
+	{
+		DatabaseEntry *entry = &shared->databases[i];
+
+		if (entry->database == MyDatabaseId)
+			return entry;
+		if (vacant == NULL && !OidIsValid(entry->database))
+			vacant = entry;
+	}
+	if (vacant != NULL)
+		vacant->database = MyDatabaseId;
+	return vacant;
+}
+
+/* The latches live in shared memory for ever: a stale one costs a spurious wake. */
+static void
+set_worker_latches(void)
+{
+	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++)
+	{
+		PGPROC	   *proc = &ProcGlobal->allProcs[i];
+
+		if (proc->pid != 0 && proc->databaseId == MyDatabaseId &&
+			compat_proc_is_worker(proc))
+			SetLatch(&proc->procLatch);
+	}
+}
+
+/* Neither throws nor allocates: the transaction is already committed. */
+static void
+publish(void)
+{
+	if (shared != NULL)
+	{
+		DatabaseEntry *entry;
+
+		SpinLockAcquire(&shared->mutex);
+		entry = my_entry();
+		if (entry != NULL)
+			entry->earliest[entry->queued++ % lengthof(entry->earliest)] = wake_earliest;
+		SpinLockRelease(&shared->mutex);
+	}
+	set_worker_latches();
+}
+
+static void
+transaction_ended(XactEvent event, void *arg)
+{
+	switch (event)
+	{
+		case XACT_EVENT_COMMIT:
+			if (wake_wanted)
+				publish();
+			wake_wanted = false;
+			break;
+		case XACT_EVENT_ABORT:
+		case XACT_EVENT_PREPARE:
+			wake_wanted = false;
+			break;
+		default:
+			break;
+	}
+}
+
+void
+shared_wake_at_commit(TimestampTz visible_at)
+{
+	if (!callback_registered)
+		RegisterXactCallback(transaction_ended, NULL);
+	callback_registered = true;
+	if (!wake_wanted || visible_at < wake_earliest)
+		wake_earliest = visible_at;
+	wake_wanted = true;
+}
+
+bool
+shared_take_queued(TimestampTz *earliest)
+{
+	DatabaseEntry *entry;
+	uint64		woken = 0;
+
+	*earliest = DT_NOEND;
+	if (shared == NULL)
+		return false;
+	SpinLockAcquire(&shared->mutex);
+	entry = my_entry();
+	if (entry != NULL && taken_any)
+		woken = entry->queued - taken;
+	if (entry != NULL && (!taken_any || entry->queued - taken > lengthof(entry->earliest)))
+		*earliest = DT_NOBEGIN;
+	else if (entry != NULL)
+		for (; taken != entry->queued; taken++)
+			*earliest = Min(*earliest, entry->earliest[taken % lengthof(entry->earliest)]);
+	if (entry != NULL)
+		taken = entry->queued;
+	taken_any = true;
+	SpinLockRelease(&shared->mutex);
+	meter_woken(woken);
+	return entry != NULL;
+}

@@ -1,0 +1,190 @@
+/*
+ * call.c
+ *	  See call.h.
+ */
+#include "postgres.h"
+
+#include "loop.h"
+#include "stall.h"
+#include "process/task_counters.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+void
+taskset_release(TaskSet *set)
+{
+	if (--set->users == 0)
+		MemoryContextDelete(set->context);
+}
+
+void
+server_read_release(ServerRead *read)
+{
+	if (--read->users > 0)
+		return;
+	if (read->key != NULL)
+		explicit_bzero(read->key, strlen(read->key));
+	MemoryContextDelete(read->context);
+}
+
+/* Whether a call of this state was claimed for its server and not sent yet. */
+static bool
+is_unsent(CallState state)
+{
+	return state == CALL_PREPARING || state == CALL_HASHED || state == CALL_READY;
+}
+
+/* The call begins (1) or ceases (-1) to count among its server's and task's of its state. */
+static void
+count(const Call *call, int change)
+{
+	if (call->state == CALL_SENT)
+		task_counter_add(call->task->counter, change);
+	if (call->server == NULL)
+		return;
+	call->server->calls += change;
+	if (is_unsent(call->state))
+		call->server->unsent += change;
+	if (call->state == CALL_SENT)
+		call->server->in_flight += change;
+}
+
+/* Whether this move brings it nearer to its end; to be given back does not. */
+static bool
+is_progress(const Call *call, CallState to)
+{
+	return call->state == CALL_SENT || call->fault != NULL ||
+		(call->state == CALL_PREPARING && to != CALL_FINISHED) || to == CALL_SENT;
+}
+
+Call *
+call_new(Loop *loop)
+{
+	Call	   *call = MemoryContextAllocZero(loop->context, sizeof(Call));
+
+	call->set = loop->tasks;
+	call->set->users++;
+	call->state = CALL_CLAIMED;
+	call->company_next = -1;
+	dlist_push_tail(&loop->calls[CALL_CLAIMED], &call->node);
+	loop->held++;
+	return call;
+}
+
+/* The call leaves the list of its state. */
+static void
+leave_list(Call *call)
+{
+	count(call, -1);
+	dlist_delete(&call->node);
+	if (call->state == CALL_SENT && call->company > 0)
+		limits_suspect_back(call->server->limits);
+}
+
+void
+call_move(Loop *loop, Call *call, CallState state)
+{
+	if (is_progress(call, state))
+		stall_progress();
+	leave_list(call);
+	call->state = state;
+	/* behind others it would wait for them, and they for it */
+	if (state == CALL_READY && call->company > 0)
+		dlist_push_head(&loop->calls[state], &call->node);
+	else
+		dlist_push_tail(&loop->calls[state], &call->node);
+	count(call, 1);
+}
+
+void
+call_set_server(Call *call, ServerState *server)
+{
+	count(call, -1);
+	call->server = server;
+	count(call, 1);
+}
+
+void
+call_free(Loop *loop, Call *call)
+{
+	leave_list(call);
+	call_set_bytes(loop, call, 0);
+	if (call->job != NULL)
+		image_job_free(call->job);
+	if (call->fault_detail != NULL)
+		pfree(call->fault_detail);
+	if (call->refused_by != NULL)
+		pfree(call->refused_by);
+	vlm_response_free(&call->response);
+	vlm_envelope_free(&call->envelope);
+	reply_result_free(&call->result);
+	taskset_release(call->set);
+	if (call->sent)
+		limits_settled(call->server->limits, call->cost);
+	if (call->sent_under != NULL)
+		server_read_release(call->sent_under);
+	loop->held--;
+	pfree(call);
+}
+
+void
+call_set_bytes(Loop *loop, Call *call, int64 bytes)
+{
+	loop->bytes += bytes - call->bytes;
+	call->bytes = bytes;
+}
+
+void
+call_fence(const Call *call, Datum *values)
+{
+	values[0] = Int64GetDatum(call->image);
+	values[1] = CStringGetTextDatum(call->task->name);
+	values[2] = Int64GetDatum(call->id);
+}
+
+#ifdef USE_ASSERT_CHECKING
+
+static void
+check_server(const Loop *loop, const ServerState *server)
+{
+	int			calls = 0;
+	int			unsent = 0;
+	int			in_flight = 0;
+	dlist_iter	iter;
+
+	for (int state = 0; state < CALL_STATES; state++)
+	{
+		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls[state]))
+		{
+			if (dlist_container(Call, node, iter.cur)->server != server)
+				continue;
+			calls++;
+			unsent += is_unsent((CallState) state);
+			in_flight += state == CALL_SENT;
+		}
+	}
+	Assert(calls == server->calls);
+	Assert(unsent == server->unsent);
+	Assert(in_flight == server->in_flight);
+}
+
+void
+calls_check(const Loop *loop)
+{
+	int			held = 0;
+	dlist_iter	iter;
+
+	for (int state = 0; state < CALL_STATES; state++)
+	{
+		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls[state]))
+		{
+			Assert(dlist_container(Call, node, iter.cur)->state == (CallState) state);
+			held++;
+		}
+	}
+	Assert(held == loop->held);
+	dlist_foreach(iter, unconstify(dlist_head *, &loop->servers))
+		check_server(loop, dlist_container(ServerState, node, iter.cur));
+}
+
+#endif

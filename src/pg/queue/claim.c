@@ -1,0 +1,601 @@
+/*
+ * claim.c
+ *	  Rows of the queue become calls, and their pictures (pictures.c) go to the
+ *	  preparing threads.
+ *
+ * A claim scans (visible_at, image, task) beyond the cursor, so that entries of
+ * settled rows are passed once and not at every claim.  What a commit queues
+ * behind the cursor brings it back (shared.c); a full pass at the start and
+ * seldom after finds what was skipped because it was locked.
+ */
+#include "postgres.h"
+
+#include "executor/spi.h"
+#include "holders.h"
+#include "loop.h"
+#include "timeline.h"
+#include "db/trust.h"
+#include "miscadmin.h"
+#include "process/postponed.h"
+#include "db/rows.h"
+#include "stall.h"
+#include "process/task_counters.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+#include "catalog/pg_type.h"
+
+/* Rows of one claim, and calls that may be held beyond those in flight. */
+#define CLAIM_BATCH 64
+
+/*
+ * A full pass of the queue even when nothing says so.  Beside an old snapshot it goes
+ * over the index entries of all that was settled since: a hundredth of the time at most.
+ */
+#define FULL_PASS_MS (60 * 1000)
+#define FULL_PASS_SHARE 100
+
+/* So often at most is looked for what should not be there. */
+#define RARE_LOOKS_MS 1000
+
+static void
+load_tasks(Loop *loop)
+{
+	TaskSet    *set;
+	MemoryContext context;
+	MemoryContext old;
+
+	if (loop->tasks != NULL)
+		taskset_release(loop->tasks);
+	loop->tasks = NULL;
+	context = AllocSetContextCreate(loop->context, "llava_zh tasks", ALLOCSET_SMALL_SIZES);
+	old = MemoryContextSwitchTo(context);
+	set = palloc0(sizeof(TaskSet));
+	set->context = context;
+	set->users = 1;
+	set->tasks = task_list();
+	MemoryContextSwitchTo(old);
+	loop->tasks = set;
+}
+
+static LlavaTask *
+task_of_set(TaskSet *set, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, set->tasks)
+	{
+		LlavaTask  *task = lfirst(cell);
+
+		if (strcmp(task->name, name) == 0)
+			return task;
+	}
+	return NULL;
+}
+
+void
+claim_reset_cursor(Loop *loop, TimestampTz from)
+{
+	if (from > loop->cursor_visible_at)
+		return;
+	loop->cursor_visible_at = from == DT_NOBEGIN ? from : from - 1;
+	loop->cursor_image = 0;
+	loop->cursor_task[0] = '\0';
+	loop->ahead_begin.visible_at = loop->ahead_end.visible_at = DT_NOBEGIN;
+	loop->queue_dry = false;
+	loop->claim_at = 0;
+}
+
+static void
+advance_cursor(Loop *loop, TimestampTz visible_at, int64 image, const char *task)
+{
+	if (visible_at < loop->cursor_visible_at ||
+		(visible_at == loop->cursor_visible_at && image < loop->cursor_image))
+		return;
+	loop->cursor_visible_at = visible_at;
+	loop->cursor_image = image;
+	pfree(loop->cursor_task);
+	loop->cursor_task = MemoryContextStrdup(loop->context, task);
+}
+
+/*
+ * Names of the tasks that some server can be asked about now.  When the set
+ * grows, rows that the cursor passed have become claimable.
+ */
+static ArrayType *
+claimable_tasks(Loop *loop)
+{
+	ListCell   *cell;
+	Datum	   *names = palloc(sizeof(Datum) * Max(list_length(loop->tasks->tasks), 1));
+	List	   *before = loop->claimable;
+	List	   *now = NIL;
+	int			n = 0;
+	MemoryContext old = MemoryContextSwitchTo(loop->context);
+
+	foreach(cell, loop->tasks->tasks)
+	{
+		LlavaTask  *task = lfirst(cell);
+
+		if (loop->only_task != NULL && strcmp(loop->only_task, task->name) != 0)
+			continue;
+		if (server_for_task(loop, task, NULL) != NULL)
+			now = lappend(now, makeString(pstrdup(task->name)));
+	}
+	MemoryContextSwitchTo(old);
+	foreach(cell, now)
+	{
+		if (!list_member(before, lfirst(cell)))
+			claim_reset_cursor(loop, DT_NOBEGIN);
+		names[n++] = CStringGetTextDatum(strVal(lfirst(cell)));
+	}
+	list_free_deep(before);
+	loop->claimable = now;
+	return construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
+}
+
+/* What the image and task have behind them, and how they are asked about now. */
+static void
+read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		reasons = SPI_getbinval(row, desc, 8, &isnull);
+	char	   *refused_by = SPI_getvalue(row, desc, 9);
+
+	if (!isnull)
+		call->rejects = rejects_of(reasons);
+	if (refused_by != NULL)
+		call->refused_by = MemoryContextStrdup(loop->context, refused_by);
+	call->sampling = rejects_sampling(&call->rejects, &call->task->sampling);
+}
+
+/* bigint[] of the numbers that the list points to. */
+static ArrayType *
+id_array(const List *ids)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(list_length(ids), 1));
+	ListCell   *cell;
+	int			n = 0;
+
+	foreach(cell, ids)
+		values[n++] = Int64GetDatum(*(int64 *) lfirst(cell));
+	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
+static List *
+unsettled_ids(Loop *loop)
+{
+	List	   *ids = NIL;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		if (call->settle_delay > 0)
+			ids = lappend(ids, &call->id);
+	}
+	return ids;
+}
+
+ArrayType *
+claim_unsettled(Loop *loop)
+{
+	return id_array(unsettled_ids(loop));
+}
+
+/* Calls that paused the servers which are to be probed now: with other rows, if there are. */
+static List *
+guilty_ids(Loop *loop)
+{
+	List	   *ids = NIL;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers)
+	{
+		int64	   *id = palloc(sizeof(int64));
+
+		*id = server_not_to_probe_with(dlist_container(ServerState, node, iter.cur));
+		if (*id != 0)
+			ids = lappend(ids, id);
+	}
+	return ids;
+}
+
+/* A row that was claimed becomes a call without bytes, in CALL_CLAIMED. */
+static void
+add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
+{
+	Call	   *call = call_new(loop);
+	char	   *name = SPI_getvalue(row, desc, 2);
+	bool		isnull;
+
+	call->image = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
+	call->task = task_of_set(loop->tasks, name);
+	/* now, since no ERROR may come when it is sent */
+	if (call->task->counter == NULL)
+		call->task->counter = task_counter(name);
+	call->id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
+	call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
+	call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
+	call->released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
+	call->excused = DatumGetBool(SPI_getbinval(row, desc, 10, &isnull));
+	read_rejects(loop, call, row, desc);
+	call->company = DatumGetInt32(SPI_getbinval(row, desc, 11, &isnull));
+	if (isnull)
+		call->company = 0;
+	call->lease_until = lease_until;
+	call->seed = task_seed(call->image, name, call->variation);
+}
+
+/*
+ * The claim itself: how many rows it took, those that it put aside among them.
+ * passed_over: whose rows are left alone besides; excused: whether rows are taken that
+ * went back for their server's fault.
+ */
+static int
+claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool excused)
+{
+	Datum		values[9];
+	uint64		absent = 0;
+	uint64		n;
+	int64		lease = servers_longest_lease(loop);
+	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
+
+	values[0] = TimestampTzGetDatum(loop->cursor_visible_at);
+	values[1] = Int64GetDatum(loop->cursor_image);
+	values[2] = CStringGetTextDatum(loop->cursor_task);
+	values[3] = PointerGetDatum(tasks);
+	values[4] = Int64GetDatum(wanted);
+	values[5] = Int32GetDatum(loop->holder);
+	values[6] = rows_interval(lease);
+	/* their leases may have run out meanwhile */
+	values[7] = PointerGetDatum(id_array(list_concat(unsettled_ids(loop), passed_over)));
+	values[8] = BoolGetDatum(excused);
+	n = sql_run(SQL_CLAIM, values, NULL, 0);
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+
+		if (DatumGetBool(SPI_getbinval(row, desc, 12, &isnull)))
+			add_call(loop, row, desc, lease_until);
+		else
+			absent++;
+		advance_cursor(loop, DatumGetTimestampTz(SPI_getbinval(row, desc, 6, &isnull)),
+					   DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull)),
+					   SPI_getvalue(row, desc, 2));
+	}
+	absent_note(loop, absent);
+	return (int) n;
+}
+
+/* The task's policy, or the row's own, on a long picture; false: it is parked. */
+static bool
+fit_if_long(Loop *loop, Call *call)
+{
+	ImageFit   *fit = &call->job->fit;
+	LongImages	of_row = call->long_policy;
+
+	if (call->released && (of_row == LONG_PARK ||
+						   (of_row == LONG_AS_TASK && call->task->long_images == LONG_PARK)))
+		of_row = LONG_SHRINK;
+	call->long_done = long_images_fit(call->task, of_row, &call->facts, fit);
+	call->pixel_factor = fit->factor;
+	call->min_pixels = fit->min_pixels;
+	call->max_pixels = fit->max_pixels;
+	if (call->long_done != LONG_PARK)
+		return true;
+	call->fault = "long_image";
+	call->fault_detail = MemoryContextAlloc(loop->context, 128);
+	snprintf(call->fault_detail, 128,
+			 "%d x %d pixels are over the ratio %g, and more than " INT64_FORMAT " pixels",
+			 call->facts.width, call->facts.height, call->task->long_ratio, fit->max_pixels);
+	return false;
+}
+
+/* Puts a claimed call on its way, or to its end if it cannot be asked. */
+static void
+start_call(Loop *loop, Call *call)
+{
+	const LlavaServer *options;
+
+	if (loop->limit > 0)
+		loop->limit--;
+	/* others of this claim may have taken the memory or the last place */
+	if (!call->no_room)
+		call_set_server(call, server_for_task(loop, call->task, call->refused_by));
+	if (call->server == NULL)
+	{
+		call_move(loop, call, CALL_FINISHED);
+		return;
+	}
+	if (call->job == NULL)
+	{
+		if (call->fault == NULL)
+			call->fault = "no_bytes";
+		call_move(loop, call, CALL_FINISHED);
+		return;
+	}
+	options = call->server->options;
+	config_image_fit(&call->job->fit);
+	call->job->fit.hash = llava_near_duplicates;
+	call->job->fit.factor = options->pixel_factor;
+	call->job->fit.min_pixels = options->min_pixels;
+	call->job->fit.max_pixels = options->max_pixels;
+	if (!fit_if_long(loop, call))
+	{
+		call_move(loop, call, CALL_FINISHED);
+		return;
+	}
+	call_move(loop, call, CALL_PREPARING);
+	image_pool_submit(loop->images, call->job);
+}
+
+/*
+ * How many to claim: enough beyond what is in flight that a slot never waits for
+ * a claim, and never more than max_requests or the caller's limit lets be sent.
+ */
+static int
+rows_wanted(Loop *loop)
+{
+	int64		left;
+	int64		capacity = servers_capacity(loop, &left);
+	int64		most = 2 * Max(capacity, 1);	/* a window in flight, one
+												 * ahead */
+
+	if (GetCurrentTimestamp() < Max(loop->files_away_until, loop->restore.until))
+		return 0;
+	/* claims in groups */
+	if (left <= 0 || loop->held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)))
+		return 0;
+	left = Min(left, most - loop->held);
+	if (loop->limit >= 0)
+		left = Min(left, loop->limit);
+	return (int) Max(0, Min(left, Min(CLAIM_BATCH, pictures_at_once(loop))));
+}
+
+bool
+claim_is_due(Loop *loop)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	return now >= loop->look_at || (now >= loop->claim_at && rows_wanted(loop) > 0);
+}
+
+/* What follows from how much the claim found. */
+static void
+plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, bool full_pass)
+{
+	Datum		values[1];
+
+	loop->claim_at = 0;
+	loop->queue_dry = false;
+	if (found_all)
+		return;
+	if (!full_pass && found_none && loop->held == 0)
+	{
+		/* before it rests: rows that were locked when the cursor passed them */
+		claim_reset_cursor(loop, DT_NOBEGIN);
+		return;
+	}
+	loop->queue_dry = full_pass && found_none;
+	loop->lock_due = loop->queue_dry;
+	loop->next_due = DT_NOEND;
+	values[0] = PointerGetDatum(tasks);
+	if (sql_run(SQL_NEXT_DUE, values, NULL, 0) > 0)
+	{
+		bool		isnull;
+
+		loop->next_due = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
+														   SPI_tuptable->tupdesc, 1, &isnull));
+	}
+	loop->claim_at = loop->next_due;
+}
+
+/*
+ * A server that is to blame for its words is probed with a row by chance: where it is the
+ * pictures after all, they are likely to lie side by side, and each of them would prolong
+ * the pause.
+ */
+static int
+claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
+{
+	Datum		values[2];
+	bool		isnull;
+	int			claimed;
+
+	values[0] = PointerGetDatum(tasks);
+	values[1] = PointerGetDatum(id_array(passed_over));
+	if (sql_run(SQL_ANY_DUE, values, NULL, 0) == 0)
+		return 0;
+	loop->cursor_visible_at =
+		DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	loop->cursor_image =
+		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+	loop->cursor_task[0] = '\0';
+	/* another process may have taken it meanwhile */
+	claimed = claim(loop, tasks, 1, passed_over, false);
+	claim_reset_cursor(loop, DT_NOBEGIN);
+	return claimed;
+}
+
+/*
+ * A paused server is not probed with the row that it was paused for, which may be to blame
+ * itself: unless that is all there is.
+ */
+static int
+claim_others_first(Loop *loop, ArrayType *tasks, int wanted)
+{
+	List	   *guilty = guilty_ids(loop);
+	bool		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
+	int			claimed = 0;
+
+	if (servers_probe_blamed(loop))
+		claimed = claim_any(loop, tasks, guilty);
+	if (claimed == 0)
+		claimed = claim(loop, tasks, wanted, guilty, true);
+	return claimed == 0 && full_pass && guilty != NIL ?
+		claim(loop, tasks, wanted, NIL, true) : claimed;
+}
+
+/* What should not be there, and is looked for on passes from the start, not on all. */
+static void
+look_for_rare(Loop *loop)
+{
+	int64		now_ms = clock_monotonic_ms();
+
+	if (!loop->far_ahead &&
+		(loop->cursor_visible_at != DT_NOBEGIN || now_ms < loop->rare_looks_ms))
+		return;
+	loop->rare_looks_ms = now_ms + RARE_LOOKS_MS;
+	clock_bring_back(loop);
+	untaken_look(loop);
+}
+
+/* Looks at servers and tasks, and claims what there is room for. */
+static void
+look_and_claim(Loop *loop, void *arg)
+{
+	bool		full_pass;
+	bool		restoring;
+	int			wanted;
+	int			claimed;
+	ArrayType  *tasks;
+
+	/* nothing is asked while the reply could not be written down */
+	trust_check_worker_relations();
+	servers_load(loop);
+	load_tasks(loop);
+	restoring = restore_is_awaited(loop);
+	if (!restoring)
+		look_for_rare(loop);
+	tasks = claimable_tasks(loop);
+	wanted = rows_wanted(loop);
+	if (wanted > 0 && !restoring)
+	{
+		timeline_check(loop);
+		holders_look(loop);
+		absent_release(loop, tasks);
+		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
+		claimed = claim_others_first(loop, tasks, wanted);
+		if (claimed > 0)
+			pictures_read(loop);
+		if (claimed == wanted)
+			read_ahead(loop, tasks);
+		plan_next_claim(loop, tasks, claimed == wanted, claimed == 0, full_pass);
+	}
+	server_record_pauses(loop);
+}
+
+/* Their claim was rolled back. */
+static void
+discard_claimed(Loop *loop)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &loop->calls[CALL_CLAIMED])
+		call_free(loop, dlist_container(Call, node, iter.cur));
+}
+
+/* Only a committed claim is acted upon: this one is. */
+static void
+start_claimed(Loop *loop, XLogRecPtr claimed_at)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &loop->calls[CALL_CLAIMED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		call->claimed_at = claimed_at;
+		start_call(loop, call);
+	}
+}
+
+static void
+claim_succeeded(Loop *loop)
+{
+	loop->careful = false;
+	if (postponed_done(POSTPONED_CLAIM))
+		ereport(LOG, (errmsg("llava_zh: claims go on")));
+}
+
+/*
+ * A lock or a full disk: what is in flight goes on, the claim waits.  Else a row may
+ * be the reason: the next claim of the same rows reads their pictures one by one.  If
+ * that fails too they are left to the next full pass; a session is told.
+ */
+static void
+claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
+{
+	bool		passes = tx_error_passes(error);
+
+	if (!passes && loop->careful && loop->in_procedure)
+		ReThrowError(error);
+	/* once for each reason */
+	if (postponed_note(POSTPONED_CLAIM, error))
+		ereport(LOG,
+				(errmsg("llava_zh: claims postponed: %s", error->message),
+				 error->hint == NULL ? 0 : errhint("%s", error->hint)));
+	FreeErrorData(error);
+	if (passes || !loop->careful)
+		claim_reset_cursor(loop, cursor);
+	loop->careful = !passes;
+	loop->servers_version = 0;
+	loop->claim_at = loop->look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 1000);
+}
+
+Step
+claim_rows(Loop *loop)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	ErrorData  *error = NULL;
+	TimestampTz cursor;
+	bool		full_pass;
+	XLogRecPtr	claimed_at;
+
+	/* an error may have ended the claim before in its commit */
+	discard_claimed(loop);
+	loop->look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
+	if (now >= loop->full_pass_at)
+		claim_reset_cursor(loop, DT_NOBEGIN);
+	full_pass = loop->cursor_visible_at == DT_NOBEGIN;
+	if (!tx_begin(loop, "llava_zh: claiming images"))
+	{
+		loop->queue_dry = true;
+		loop->claim_at = loop->look_at;
+		return STEP_GONE;
+	}
+	/* a session may have it off, and does not ask for a flush */
+	if (loop->in_procedure || !flush_is_shared())
+		tx_commit_as("local");
+	cursor = loop->cursor_visible_at;
+	loop->lock_due = false;
+	if (tx_try(loop, look_and_claim, NULL, &error))
+	{
+		claim_succeeded(loop);
+		if (loop->lock_due)
+			in_the_way_of_claim(loop);
+		loop->lock_due = false;
+	}
+	else
+	{
+		discard_claimed(loop);
+		claim_failed(loop, error, cursor);
+	}
+	claimed_at = tx_commit(loop);
+	if (full_pass)
+		loop->full_pass_at = GetCurrentTimestamp() +
+			Max(FULL_PASS_MS * INT64CONST(1000), FULL_PASS_SHARE * (GetCurrentTimestamp() - now));
+	loop->looked = true;
+
+	start_claimed(loop, claimed_at);
+	loop->look_at = Min(loop->look_at, Max(servers_next_probe(loop), now + 100 * 1000));
+	if (servers_any_paused(loop))
+		loop->look_at = Min(loop->look_at, now + USECS_PER_SEC);
+	return STEP_DONE;
+}

@@ -1,0 +1,111 @@
+/*
+ * clock.c
+ *	  What holds when somebody sets the clock of the machine.
+ *
+ * The queue's order, back-off and leases are times of day, and so are most of the loop's
+ * own plans.  A clock that is set back would have all of them wait for as long again.
+ * So a loop that notices it forgets its plans, and rows whose time lies further ahead
+ * than any wait of ours, whoever has set it, become due.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "loop.h"
+#include "portability/instr_time.h"
+#include "db/rows.h"
+#include "utils/array.h"
+
+/* Less than this is a clock that is corrected, not set. */
+#define STEP_MS 1000
+
+/* The two clocks are compared only if they could be read together. */
+#define TOGETHER_MS 50
+
+int64
+clock_monotonic_ms(void)
+{
+	instr_time	now;
+
+	INSTR_TIME_SET_CURRENT(now);
+	return (int64) (INSTR_TIME_GET_MICROSEC(now) / 1000);
+}
+
+/* All that the loop put off until some time of day is due. */
+static void
+forget_times(Loop *loop)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	dlist_iter	iter;
+
+	loop->look_at = loop->full_pass_at = loop->lock_due_at = 0;
+	loop->renew_at = loop->renew_after = loop->settle_after = 0;
+	loop->look_hashed_at = loop->files_away_until = 0;
+	loop->rare_looks_ms = 0;
+	loop->watch_until = loop->in_the_way_until = 0;
+	loop->restore.look_at = loop->restore.until = 0;
+	loop->absent.look_at = loop->holders_look_at = 0;
+	loop->summarised_at = Min(loop->summarised_at, now);
+	claim_reset_cursor(loop, DT_NOBEGIN);
+	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		call->settle_at = Min(call->settle_at,
+							  TimestampTzPlusMilliseconds(now, call->settle_delay));
+	}
+	dlist_foreach(iter, &loop->servers)
+		limits_clock_set_back(dlist_container(ServerState, node, iter.cur)->limits);
+}
+
+void
+clock_look(Loop *loop)
+{
+	static int64 ahead_ms;		/* of the monotonic clock */
+	static bool known;
+	int64		before = clock_monotonic_ms();
+	int64		now_ahead = GetCurrentTimestamp() / 1000 - before;
+	int64		back = ahead_ms - now_ahead;
+
+	if (clock_monotonic_ms() - before > TOGETHER_MS)
+		return;
+	ahead_ms = now_ahead;
+	if (known && back >= STEP_MS)
+	{
+		ereport(loop->in_procedure ? NOTICE : LOG,
+				(errmsg("llava_zh: the clock was set back by " INT64_FORMAT " s", (back + 500) / 1000)));
+		forget_times(loop);
+	}
+	known = true;
+}
+
+/* Slots of this database that have a worker: bigint[]. */
+static ArrayType *
+live_slots(void)
+{
+	Datum		slots[MAX_WORKERS];
+	int			n = 0;
+
+	for (int i = 0; i < MAX_WORKERS; i++)
+		if (slot_holder(i) != 0)
+			slots[n++] = Int64GetDatum(i);
+	return construct_array(slots, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
+void
+clock_bring_back(Loop *loop)
+{
+	int64		longest = Max(servers_longest_lease(loop), (int64) llava_retry_delay_max);
+	Datum		values[2];
+	uint64		n;
+
+	values[0] = rows_interval(longest);
+	values[1] = PointerGetDatum(live_slots());
+	n = sql_run(SQL_BRING_BACK, values, NULL, 0);
+	/* once for all that are found together */
+	if (n > 0 && !loop->far_ahead)
+		ereport(loop->in_procedure ? NOTICE : LOG,
+				(errmsg("llava_zh: rows of the queue were to wait for longer than " INT64_FORMAT " s, and are due now",
+						longest / 1000),
+				 errdetail("No back-off and no lease is as long. The clock was set back, or visible_at was set by somebody.")));
+	loop->far_ahead = n > 0;
+}

@@ -1,0 +1,513 @@
+/*
+ * duplicates.c
+ *	  Near sameness: a picture that looks like one asked about before is parked
+ *	  before its request.
+ *
+ * Preparation hashes the picture (image/hash.c).  Of the hashes in llava_hash those
+ * within IMAGE_SAME_COARSE bits of its coarse one are candidates; the fine hash and
+ * the colours confirm.  Candidates are found through three indexes, one for each third
+ * of the coarse hash's bits: two hashes at most 8 bits apart differ in at most two bits
+ * of one of the three, so the values within two bits of each find them all.
+ *
+ * A picture is looked at once, when its hash is stored; a copy's hash is stored
+ * too, but is nobody's candidate, so that likeness does not drift from copy to copy.
+ * One process looks at a time, so of copies in flight in several workers one is
+ * asked about.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "funcapi.h"
+#include "loop.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "port/pg_bitutils.h"
+#include "port/pg_bswap.h"
+#include "db/rows.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+/* Pictures of one transaction. */
+#define LOOK_BATCH 64
+
+/* Pause after a look that found a lock or a full disk. */
+#define LOOK_RETRY_MS 500
+
+/* Looks that wait so long for another process's say for whose, and then so often. */
+#define SAY_WAITING_MS (10 * 1000)
+#define SAY_AGAIN_MS (60 * 1000)
+
+/* The coarse hash in pieces, of 22, 21 and 21 bits, and how near theirs are looked up. */
+#define BANDS		3
+#define BAND_BEGIN(band) ((64 * (band) + BANDS - 1) / BANDS)
+#define BAND_RADIUS	2
+#define BAND_VALUES	(1 + 22 + 22 * 21 / 2)
+
+StaticAssertDecl(IMAGE_SAME_COARSE < (BAND_RADIUS + 1) * BANDS,
+				 "hashes that are one picture's must be within the radius in a band");
+
+PG_FUNCTION_INFO_V1(llava_hash_distance);
+PG_FUNCTION_INFO_V1(llava_coarse_distance);
+PG_FUNCTION_INFO_V1(llava_image_hash);
+
+typedef struct Look
+{
+	Call	   *calls[LOOK_BATCH];
+	bool		parked[LOOK_BATCH];
+	int			n;
+	bool		waits;			/* for another process's look */
+} Look;
+
+/* ---- hashes as values of columns ---- */
+
+static bytea *
+bytes_of(const void *data, int size)
+{
+	bytea	   *bytes = palloc(VARHDRSZ + size);
+
+	SET_VARSIZE(bytes, VARHDRSZ + size);
+	memcpy(VARDATA(bytes), data, size);
+	return bytes;
+}
+
+static Datum
+fine_datum(const ImageHash *hash)
+{
+	uint64		words[IMAGE_FINE_WORDS];
+
+	for (int i = 0; i < IMAGE_FINE_WORDS; i++)
+		words[i] = pg_hton64(hash->fine[i]);
+	return PointerGetDatum(bytes_of(words, sizeof(words)));
+}
+
+static Datum
+colours_datum(const ImageHash *hash)
+{
+	return PointerGetDatum(bytes_of(hash->colours, IMAGE_COLOURS));
+}
+
+/* False if the columns hold no hash of this make. */
+static bool
+read_hash(Datum coarse, Datum fine, Datum colours, ImageHash *hash)
+{
+	bytea	   *f = DatumGetByteaPP(fine);
+	bytea	   *c = DatumGetByteaPP(colours);
+
+	if (VARSIZE_ANY_EXHDR(f) != sizeof(hash->fine) ||
+		VARSIZE_ANY_EXHDR(c) != sizeof(hash->colours))
+		return false;
+	hash->known = true;
+	hash->coarse = (uint64) DatumGetInt64(coarse);
+	memcpy(hash->fine, VARDATA_ANY(f), sizeof(hash->fine));
+	for (int i = 0; i < IMAGE_FINE_WORDS; i++)
+		hash->fine[i] = pg_ntoh64(hash->fine[i]);
+	memcpy(hash->colours, VARDATA_ANY(c), sizeof(hash->colours));
+	return true;
+}
+
+/* ---- the look ---- */
+
+/* Every value of the band that is at most BAND_RADIUS bits from the hash's own. */
+static Datum
+band_values(uint64 coarse, int band)
+{
+	int			bits = BAND_BEGIN(band + 1) - BAND_BEGIN(band);
+	int64		own = (coarse >> BAND_BEGIN(band)) & ((UINT64CONST(1) << bits) - 1);
+	Datum		values[BAND_VALUES];
+	int			n = 0;
+
+	values[n++] = Int64GetDatum(own);
+	for (int i = 0; i < bits; i++)
+	{
+		int64		near = own ^ (INT64CONST(1) << i);
+
+		values[n++] = Int64GetDatum(near);
+		for (int j = 0; j < i; j++)
+			values[n++] = Int64GetDatum(near ^ (INT64CONST(1) << j));
+	}
+	return PointerGetDatum(construct_array(values, n, INT8OID, sizeof(int64),
+										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+}
+
+/* The nearest picture that this is a copy of; 0: there is none. */
+static int64
+find_original(const ImageHash *hash, int *distance)
+{
+	Datum		values[4 + BANDS];
+	int64		original = 0;
+	uint64		rows;
+
+	values[0] = Int64GetDatum((int64) hash->coarse);
+	values[1] = Int32GetDatum(IMAGE_SAME_COARSE);
+	values[2] = fine_datum(hash);
+	values[3] = Int32GetDatum(IMAGE_SAME_FINE);
+	for (int band = 0; band < BANDS; band++)
+		values[4 + band] = band_values(hash->coarse, band);
+	rows = sql_run(SQL_HASH_NEAR, values, NULL, 0);
+	for (uint64 i = 0; i < rows; i++)
+	{
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Datum		columns[4];
+		bool		isnull;
+		ImageHash	other;
+		int64		image;
+		int			apart;
+
+		for (int c = 0; c < lengthof(columns); c++)
+			columns[c] = SPI_getbinval(SPI_tuptable->vals[i], desc, c + 1, &isnull);
+		if (!read_hash(columns[1], columns[2], columns[3], &other) ||
+			!image_hash_same(hash, &other))
+			continue;
+		image = DatumGetInt64(columns[0]);
+		apart = image_hash_distance(hash, &other);
+		if (original == 0 || apart < *distance || (apart == *distance && image < original))
+		{
+			original = image;
+			*distance = apart;
+		}
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return original;
+}
+
+/* What is known of a picture before the look. */
+typedef enum Known
+{
+	KNOWN_GONE,
+	KNOWN_NEW,
+	KNOWN_COPY,
+	KNOWN_OTHER					/* first of its looks, or released */
+} Known;
+
+static Known
+what_is_known(int64 image, int64 *original, int *distance)
+{
+	Datum		values[1];
+	HeapTuple	row;
+	TupleDesc	desc;
+	bool		no_hash,
+				no_original,
+				no_distance;
+	bool		copy;
+
+	values[0] = Int64GetDatum(image);
+	if (sql_run(SQL_HASH_STATE, values, NULL, 0) == 0)
+		return KNOWN_GONE;
+	row = SPI_tuptable->vals[0];
+	desc = SPI_tuptable->tupdesc;
+	copy = DatumGetBool(SPI_getbinval(row, desc, 1, &no_hash));
+	*original = DatumGetInt64(SPI_getbinval(row, desc, 2, &no_original));
+	*distance = DatumGetInt16(SPI_getbinval(row, desc, 3, &no_distance));
+	SPI_freetuptable(SPI_tuptable);
+	if (no_hash)
+		return KNOWN_NEW;
+	return copy && !no_original && !no_distance ? KNOWN_COPY : KNOWN_OTHER;
+}
+
+static void
+store_hash(int64 image, const ImageHash *hash, bool copy)
+{
+	Datum		values[5];
+
+	values[0] = Int64GetDatum(image);
+	values[1] = Int64GetDatum((int64) hash->coarse);
+	values[2] = fine_datum(hash);
+	values[3] = colours_datum(hash);
+	values[4] = BoolGetDatum(copy);
+	sql_run(SQL_HASH_ADD, values, NULL, 0);
+}
+
+static void
+mark_copy(int64 image, int64 original, int distance)
+{
+	Datum		values[3];
+
+	values[0] = Int64GetDatum(image);
+	values[1] = Int64GetDatum(original);
+	values[2] = Int32GetDatum(distance);
+	sql_run(SQL_HASH_MARK, values, NULL, 0);
+}
+
+static void
+park(const Call *call, int64 original, int distance)
+{
+	Datum		values[4];
+
+	values[0] = Int64GetDatum(call->image);
+	values[1] = CStringGetTextDatum(call->task->name);
+	values[2] = Int64GetDatum(call->id);
+	values[3] = CStringGetTextDatum(psprintf("%d of 256 bits from image " INT64_FORMAT,
+											 distance, original));
+	sql_run(SQL_HASH_PARK, values, NULL, 0);
+}
+
+/* Whether the call was parked. */
+static bool
+look_at(const Call *call)
+{
+	const ImageHash *hash = &call->job->prepared.hash;
+	int64		original;
+	int			distance = 0;
+
+	switch (what_is_known(call->image, &original, &distance))
+	{
+		case KNOWN_NEW:
+			original = find_original(hash, &distance);
+			store_hash(call->image, hash, original != 0);
+			if (original == 0)
+				return false;
+			mark_copy(call->image, original, distance);
+			break;
+		case KNOWN_COPY:
+			break;
+		default:
+			return false;
+	}
+	park(call, original, distance);
+	return true;
+}
+
+static void
+look_at_all(Loop *loop, void *arg)
+{
+	Look	   *look = arg;
+
+	/* what others stored is seen, and what is stored here is seen by others */
+	look->waits = true;
+	own_lock_take(OWN_LOCK_LOOK, 0);
+	look->waits = false;
+	for (int i = 0; i < look->n; i++)
+	{
+		look->parked[i] = look_at(look->calls[i]);
+		dispatch_serve(loop);
+	}
+}
+
+/* The first calls whose looks failed like this (Call's failed_looks), at most so many. */
+static void
+gather_those(Loop *loop, Look *look, int failed_looks, int most)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->calls[CALL_HASHED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		if (look->n == most)
+			break;
+		if (call->failed_looks != failed_looks)
+			continue;
+		look->parked[look->n] = false;
+		look->calls[look->n++] = call;
+	}
+}
+
+/*
+ * All that are new; else one whose look failed with others', at once; else one that
+ * failed by itself, after a while.
+ */
+static void
+gather(Loop *loop, Look *look)
+{
+	look->n = 0;
+	gather_those(loop, look, 0, LOOK_BATCH);
+	if (look->n == 0)
+		gather_those(loop, look, 1, 1);
+	if (look->n == 0 && GetCurrentTimestamp() >= loop->look_hashed_at)
+		gather_those(loop, look, 2, 1);
+}
+
+/* They wait behind the others: a row that somebody has locked holds up nobody else. */
+static void
+postpone(Loop *loop, Look *look)
+{
+	for (int i = 0; i < look->n; i++)
+	{
+		Call	   *call = look->calls[i];
+
+		/* alone, it is its own row that is locked */
+		call->failed_looks = look->n > 1 ? 1 : 2;
+		call_move(loop, call, CALL_HASHED);
+	}
+	look->n = 0;
+}
+
+/* When the next look is worth while: at once unless all that is left failed alone. */
+static void
+plan_next_look(Loop *loop, bool failed)
+{
+	dlist_iter	iter;
+
+	if (failed)
+		loop->look_hashed_at =
+			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_RETRY_MS);
+	dlist_foreach(iter, &loop->calls[CALL_HASHED])
+	{
+		if (dlist_container(Call, node, iter.cur)->failed_looks < 2)
+			loop->look_hashed_at = 0;
+	}
+}
+
+/* Who looks for so long, in the log and as what this process does. */
+static void
+say_who_looks(Loop *loop, TimestampTz now)
+{
+	char		words[256];
+
+	snprintf(words, sizeof(words), "looks for copies have waited %d s for %s",
+			 (int) ((now - loop->looks_wait_since) / USECS_PER_SEC),
+			 process_words(own_lock_holder(OWN_LOCK_LOOK, 0)));
+	ereport(LOG, (errmsg("llava_zh: %s", words)));
+	if (!loop->in_procedure)
+		pgstat_report_activity(STATE_RUNNING, psprintf("llava_zh: %s", words));
+	loop->looks_say_at = TimestampTzPlusMilliseconds(now, SAY_AGAIN_MS);
+}
+
+/* After a look: whether another process's was in its way.  In a transaction. */
+static void
+note_waiting(Loop *loop, bool waits)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	if (!waits)
+		loop->looks_wait_since = 0;
+	else if (loop->looks_wait_since == 0)
+	{
+		loop->looks_wait_since = now;
+		loop->looks_say_at = TimestampTzPlusMilliseconds(now, SAY_WAITING_MS);
+	}
+	else if (now >= loop->looks_say_at)
+		say_who_looks(loop, now);
+}
+
+Step
+duplicates_park(Loop *loop)
+{
+	Look		look;
+	ErrorData  *error;
+	bool		done;
+
+	gather(loop, &look);
+	if (look.n == 0)
+		return STEP_NOTHING;
+	if (!tx_begin(loop, "llava_zh: looking for copies"))
+		return STEP_GONE;
+	/* what a crash forgets is found again */
+	tx_commit_as("off");
+	look.waits = false;
+	done = tx_try(loop, look_at_all, &look, &error);
+	note_waiting(loop, !done && look.waits);
+	if (!done)
+	{
+		/* what cannot be had asks about a picture too many, never one too few */
+		bool		repeat = tx_error_passes(error);
+
+		ereport(repeat ? DEBUG1 : LOG,
+				(errmsg("llava_zh: look for copies of %d pictures %s: %s", look.n,
+						repeat ? "postponed" : "given up", error->message)));
+		FreeErrorData(error);
+		memset(look.parked, false, sizeof(look.parked));
+		if (repeat)
+			postpone(loop, &look);
+	}
+	tx_commit(loop);
+	for (int i = 0; i < look.n; i++)
+	{
+		Call	   *call = look.calls[i];
+
+		if (look.parked[i])
+			call_free(loop, call);
+		else
+			call_move(loop, call, CALL_READY);
+	}
+	plan_next_look(loop, !done);
+	return STEP_DONE;
+}
+
+/* ---- llava_retry ---- */
+
+/*
+ * Pictures of parked rows that are no copies to be from now on; values and nulls as
+ * of SQL_RETRY.  SPI-connected.
+ */
+void
+duplicates_release(Datum *values, const char *nulls)
+{
+	bool		isnull;
+	Datum		images;
+
+	rows_run_as_owner(extension_relation("llava_pending"), SQL_HASH_PARKED, values, nulls);
+	images = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (isnull)
+		return;
+	rows_run_as_owner(extension_relation("llava_image"), SQL_HASH_UNMARK, &images, NULL);
+	rows_run_as_owner(extension_relation("llava_hash"), SQL_HASH_RELEASE, &images, NULL);
+}
+
+/* ---- the codec in SQL ---- */
+
+/* llava_hash_distance(a bytea, b bytea): bits in which two fine hashes differ. */
+Datum
+llava_hash_distance(PG_FUNCTION_ARGS)
+{
+	bytea	   *a = PG_GETARG_BYTEA_PP(0);
+	bytea	   *b = PG_GETARG_BYTEA_PP(1);
+	int			size = VARSIZE_ANY_EXHDR(a);
+	int			distance = 0;
+
+	if (size != VARSIZE_ANY_EXHDR(b))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("hashes of %d and %d bytes cannot be compared", size,
+						(int) VARSIZE_ANY_EXHDR(b)),
+				 errhint("Both are llava_hash.fine, or of llava_image_hash(image).")));
+	for (int i = 0; i < size; i++)
+		distance += pg_number_of_ones[(uint8) VARDATA_ANY(a)[i] ^ (uint8) VARDATA_ANY(b)[i]];
+	PG_RETURN_INT32(distance);
+}
+
+/* llava_hash_distance(a bigint, b bigint): of two coarse hashes. */
+Datum
+llava_coarse_distance(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT32(pg_popcount64((uint64) (PG_GETARG_INT64(0) ^ PG_GETARG_INT64(1))));
+}
+
+/* llava_image_hash(image bytea): as the worker would store it; NULLs where there is none. */
+Datum
+llava_image_hash(PG_FUNCTION_ARGS)
+{
+	bytea	   *image = PG_GETARG_BYTEA_PP(0);
+	ImagePrepared prepared = {0};
+	ImageFit	fit;
+	TupleDesc	desc;
+	Datum		values[3] = {0};
+	bool		nulls[3] = {true, true, true};
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	config_image_fit(&fit);
+	fit.factor = 28;
+	fit.min_pixels = 4 * 28 * 28;
+	fit.max_pixels = 1280 * 28 * 28;
+	fit.hash = true;
+	PG_TRY();
+	{
+		image_prepare_here((const uint8 *) VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image),
+						   &fit, &prepared);
+	}
+	PG_FINALLY();
+	{
+		image_prepared_free(&prepared);
+	}
+	PG_END_TRY();
+	if (prepared.hash.known)
+	{
+		values[0] = Int64GetDatum((int64) prepared.hash.coarse);
+		values[1] = fine_datum(&prepared.hash);
+		values[2] = colours_datum(&prepared.hash);
+		memset(nulls, false, sizeof(nulls));
+	}
+	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+}

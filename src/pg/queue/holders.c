@@ -1,0 +1,108 @@
+/*
+ * holders.c
+ *	  See holders.h.
+ *
+ * A pid may be another process's by now, and a lease that came with a dump is a worker's
+ * of another cluster: so only who has a slot here, or the lock of a session that drains,
+ * holds leases.  A process that began after the list was made may have the number of one
+ * that is gone; its calls are newer than the list.
+ */
+#include "postgres.h"
+
+#include "db/call_seq.h"
+#include "catalog/pg_type.h"
+#include "holders.h"
+#include "loop.h"
+#include "miscadmin.h"
+#include "utils/array.h"
+
+void
+holders_begin(void)
+{
+	(void) own_lock_try(OWN_LOCK_DRAIN, MyProcPid, true);
+}
+
+/* A trigger may have run pg_advisory_unlock_all() in this session. */
+void
+holders_keep(void)
+{
+	if (!own_lock_is_mine(OWN_LOCK_DRAIN, MyProcPid))
+		holders_begin();
+}
+
+void
+holders_end(void)
+{
+	if (own_lock_is_mine(OWN_LOCK_DRAIN, MyProcPid))
+		own_lock_release(OWN_LOCK_DRAIN, MyProcPid, true);
+}
+
+/* Holders of this database that live, but for this process: bigint[]. */
+static ArrayType *
+others(Loop *loop)
+{
+	OwnLockHolder *workers;
+	OwnLockHolder *sessions;
+	int			n_workers = slots_taken(&workers);
+	int			n_sessions = own_lock_holders(OWN_LOCK_DRAIN, &sessions);
+	Datum	   *values = palloc(sizeof(Datum) * (n_workers + n_sessions + 1));
+	int			n = 0;
+
+	for (int i = 0; i < n_workers; i++)
+		if (workers[i].number != loop->holder)
+			values[n++] = Int64GetDatum(workers[i].number);
+	for (int i = 0; i < n_sessions; i++)
+		if (-sessions[i].number != loop->holder)
+			values[n++] = Int64GetDatum(-sessions[i].number);
+	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
+static void
+release(Loop *loop, void *arg)
+{
+	Datum		values[3];
+
+	/* in this order */
+	values[2] = Int64GetDatum(call_seq_last_drawn());
+	values[0] = PointerGetDatum(others(loop));
+	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
+	if (sql_run(SQL_RELEASE_HOLDERS, values, NULL, 0) > 0)
+		claim_reset_cursor(loop, DT_NOBEGIN);
+}
+
+static void
+try_release(Loop *loop)
+{
+	ErrorData  *error;
+
+	loop->holders_look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														Max(llava_naptime, 1000));
+	if (tx_try(loop, release, NULL, &error))
+		return;
+	/* they run out by themselves */
+	ereport(LOG, (errmsg("llava_zh: leases not released: %s", error->message)));
+	FreeErrorData(error);
+}
+
+void
+holders_release(Loop *loop)
+{
+	/* what this process has claimed itself is nobody's left-over */
+	if (loop->holders_released || loop->held > 0)
+		return;
+	loop->holders_released = true;	/* after an error too */
+	if (!tx_begin(loop, "llava_zh: releasing leases"))
+	{
+		loop->holders_released = false;
+		return;
+	}
+	try_release(loop);
+	tx_commit(loop);
+}
+
+void
+holders_look(Loop *loop)
+{
+	if (loop->queue_dry && loop->held == 0 && GetCurrentTimestamp() >= loop->holders_look_at)
+		try_release(loop);
+}

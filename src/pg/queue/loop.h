@@ -1,0 +1,461 @@
+/*
+ * loop.h
+ *	  What the files of the draining loop share: tx.c, servers.c, claim.c,
+ *	  dispatch.c, blame.c, duplicates.c, settle.c, stop.c,
+ *	  in_the_way.c, loop.c, worker.c, drain.c.
+ *
+ * A claimed row is a Call.  It walks one way through the states of call.h, and is freed
+ * when its settle has committed; or parked from CALL_HASHED, as a copy.
+ */
+#ifndef LLAVA_LOOP_H
+#define LLAVA_LOOP_H
+
+#include "absent.h"
+#include "call.h"
+#include "lib/ilist.h"
+#include "server/limits.h"
+#include "llava_zh.h"
+#include "restore.h"
+#include "utils/array.h"
+
+/* One server as this process sees it. */
+/* One reading of a server's options; shared by the calls that were sent under them. */
+typedef struct ServerRead
+{
+	MemoryContext context;		/* of this, too */
+	LlavaServer *options;
+	char	   *key;			/* or NULL */
+	int			users;			/* calls, and the server itself */
+} ServerRead;
+
+typedef struct ServerState
+{
+	dlist_node	node;
+	Oid			oid;
+	ServerRead *read;			/* the newest */
+	const LlavaServer *options; /* in it */
+	uint64		options_read;	/* a number of its own each time they are */
+	uint64		row_version;	/* of the catalogue's row, as they were read */
+	Limits	   *limits;			/* with all other processes */
+	int64		reading;		/* of llava_usage, limits_read's */
+	int			calls;			/* that point here */
+	int			unsent;			/* claimed for it, not sent yet */
+	int			in_flight;
+	bool		full;			/* no slot, as found in this turn */
+	bool		gone;			/* dropped; forgotten when nothing is held */
+} ServerState;
+
+/* An image's rows in the order of the queue. */
+typedef struct QueuePlace
+{
+	TimestampTz visible_at;
+	int64		image;
+} QueuePlace;
+
+/* Somebody who holds what this loop waits for. */
+typedef struct InTheWay
+{
+	int			pid;
+	Oid			relation;		/* that it has locked; or InvalidOid */
+	TimestampTz since;			/* seen in the way; 0: nobody */
+	TimestampTz seen_at;		/* last */
+	bool		said;
+} InTheWay;
+
+#define MAX_IN_THE_WAY 8
+
+/* What came of one step of a turn. */
+typedef enum Step
+{
+	STEP_NOTHING,				/* there was nothing to do */
+	STEP_DONE,
+	STEP_GONE					/* the extension is gone: nothing can be
+								 * written */
+} Step;
+
+typedef struct Loop
+{
+	MemoryContext context;
+	int			holder;			/* worker slot, or minus the pid of a session */
+	bool		in_procedure;	/* transactions are the caller's CALL's */
+	Oid			schema;			/* of the extension at the last look */
+	Oid			pending;		/* the llava_pending that was claimed from */
+	char		older_version[NAMEDATALEN]; /* installed here, for which this
+											 * loop waits and has said so; "":
+											 * it does not */
+	bool		holders_released;	/* leases of those that live no more, */
+	TimestampTz holders_look_at;	/* which are looked for again */
+	bool		timeline_is_known;	/* llava_timeline has the server's */
+	RestoreWait restore;
+	AbsentPictures absent;
+
+	/* what llava_drain was asked for; else NULL, -1 */
+	const char *only_task;
+	const char *only_server;
+	int64		limit;			/* calls still to be claimed; -1: no limit */
+
+	VlmPool    *pool;
+	ImagePool  *images;
+	dlist_head	servers;		/* ServerState */
+	TaskSet    *tasks;
+	uint64		servers_version;	/* as loaded; 0: they must be */
+	char	   *strangers;		/* servers that are not its to ask, as the log
+								 * has said: names, "" without any */
+
+	dlist_head	calls[CALL_STATES]; /* Call: those of each state */
+	int			held;			/* calls in all */
+	int64		bytes;			/* of pictures, before they are sent */
+	int64		picture_size;	/* running mean of those claimed */
+	TimestampTz look_hashed_at; /* the next look for copies, after an error */
+	TimestampTz looks_wait_since;	/* for another process's look; 0: none
+									 * does */
+	TimestampTz looks_say_at;	/* who is in the way */
+	TimestampTz renew_at;		/* when leases are looked at next */
+	TimestampTz renew_after;	/* some could not be renewed: not before */
+	bool		renewal_needed; /* a ready call's lease is too short to be
+								 * sent */
+
+	/* the claim cursor: rows up to and with this one were passed */
+	TimestampTz cursor_visible_at;
+	int64		cursor_image;
+	char	   *cursor_task;
+	QueuePlace	ahead_begin;	/* the last announcement of pictures
+								 * (read_ahead.c): beyond this place */
+	QueuePlace	ahead_end;		/* up to and with this one */
+	List	   *claimable;		/* names of tasks the last claim looked for */
+	TimestampTz claim_at;		/* when there may be rows to claim */
+	TimestampTz look_at;		/* when servers and tasks are looked at anyway */
+	TimestampTz watch_until;	/* awaited locks are noted, since one could
+								 * not be had */
+	bool		untaken_said;	/* there are pictures that were never taken in */
+	int64		rare_looks_ms;	/* no look for the following before, by the
+								 * monotonic clock */
+	bool		far_ahead;		/* rows waited for too long, and more may */
+	bool		lock_due;		/* rows that are due may be locked ... */
+	TimestampTz lock_due_at;	/* ... and are looked at then */
+	InTheWay	in_the_way[MAX_IN_THE_WAY];
+	char		in_the_way_words[512];	/* of the last that was said */
+	TimestampTz in_the_way_until;	/* while these hold */
+	TimestampTz files_away_until;	/* the directory of pictures cannot be
+									 * opened: nothing is claimed */
+	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
+	TimestampTz settle_after;	/* no settle before, after an error */
+	bool		postponed_next; /* to be settled, before what is new */
+	bool		careful;		/* a claim failed: pictures are read one by
+								 * one */
+	bool		renewal_postponed;	/* the same */
+	bool		looked;			/* servers and tasks were read at least once */
+	bool		queue_dry;		/* a full pass found nothing that is due now */
+	TimestampTz next_due;		/* of what waits in back-off; DT_NOEND:
+								 * nothing */
+	uint64		accepted;		/* counters for llava_drain's report */
+	uint64		failed;
+	uint64		summarised;		/* accepted, as of summarised_at */
+	TimestampTz summarised_at;
+} Loop;
+
+/* ---- tx.c ---- */
+
+/*
+ * A transaction of the loop's: as the owner of llava_pending, with a safe
+ * search_path, SPI-connected, with a snapshot.  False, with nothing begun, if the
+ * extension is not here, or is older than the library: then the log and the
+ * activity of the worker say so, and a procedure ends with an ERROR.
+ */
+extern bool tx_begin(Loop *loop, const char *activity);
+
+/*
+ * Commits.  Until flush_is_done of what it returns the commit may be lost with the
+ * server; InvalidXLogRecPtr: it is safe, or wrote nothing.
+ */
+extern XLogRecPtr tx_commit(Loop *loop);
+
+/* The synchronous_commit with which the transaction that was begun will commit. */
+extern void tx_commit_as(const char *synchronous_commit);
+
+/* Whom the worker acts as: the owner of llava_pending. */
+extern Oid	tx_queue_owner(void);
+
+/* The settings that the loop's statements need: for this process, or this transaction. */
+extern void tx_environment(bool for_good);
+
+/*
+ * A procedure that drains begins, in a transaction of the modes that the loop needs.
+ * ERROR where the session itself has said READ ONLY.
+ */
+extern void tx_enter_procedure(const char *name);
+
+/* Changes a setting until the transaction that tx_begin began is committed. */
+extern void tx_set_locally(const char *name, const char *value);
+
+/*
+ * Runs work in a subtransaction.  True if it succeeded; else it is rolled back
+ * and *error, palloc'd in the loop's context, says why.
+ */
+extern bool tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg,
+				   ErrorData **error);
+
+/* A user's lock, a full disk, or a table that cannot be trusted: the same work is tried again. */
+extern bool tx_error_passes(const ErrorData *error);
+
+/* What the loop waits for, as the log has said too, for people; NULL: nothing that is known. */
+extern const char *tx_waits_for(const Loop *loop);
+
+/* What the transaction is for, as tx_begin was told. */
+extern const char *tx_activity(void);
+
+/* ---- in_the_way.c ---- */
+
+/*
+ * Around a step of the loop's, outside of its subtransaction: if one before could not
+ * have a lock, who holds what this one waits for is found, and said.
+ */
+extern void in_the_way_watch(Loop *loop);
+extern void in_the_way_look(Loop *loop, const ErrorData *error);	/* NULL: it succeeded */
+
+/* What this process shows that it waits for; NULL: nobody is in the way. */
+extern const char *in_the_way_activity(const Loop *loop);
+
+/*
+ * After a claim that passed over all rows that are due, as others have locked them: who
+ * has the first.  In a transaction.
+ */
+extern void in_the_way_of_claim(Loop *loop);
+
+/* ---- servers.c ---- */
+
+/* Once a process: note catalogue changes; the number of those noted, never 0. */
+extern void servers_watch(void);
+extern uint64 servers_version(void);
+
+extern void servers_load(Loop *loop);	/* in a transaction */
+
+/* Whose limits a server's are, by its owner. */
+extern LimitsRank server_rank(Oid owner);
+
+/* Tells the limits what is recorded; for who has no loop. */
+extern void server_read_usage(const LlavaServer *server, Limits *limits);
+
+/* Whether a call that was claimed for the server may be sent. */
+typedef enum ServerChance
+{
+	SERVER_OPEN,
+	SERVER_TO_PROBE,			/* paused; one request may find out */
+	SERVER_PROBED,				/* paused; ours is finding out */
+	SERVER_CLOSED
+} ServerChance;
+
+extern ServerChance server_chance(ServerState *server);
+
+/*
+ * The best server to ask about the task, and if it can be one other than not_of
+ * (NULL: any); NULL if there is none.
+ */
+extern ServerState *server_for_task(Loop *loop, const LlavaTask *task, const char *not_of);
+
+/*
+ * The call whose row is not to be the probe of a server that is to be probed now, as it
+ * is what the server was paused for; 0: none.
+ */
+extern int64 server_not_to_probe_with(ServerState *server);
+
+/* Whether all that can be asked now is a probe of a server that is to blame for its words. */
+extern bool servers_probe_blamed(Loop *loop);
+
+/* call: which one found it out; 0: none. */
+extern void server_pause(ServerState *server, const char *reason, const char *detail,
+						 bool probe, int64 call);
+extern void server_works(ServerState *server);
+extern void server_still_ill(ServerState *server, int64 call);	/* a probe failed in
+																 * passing */
+extern void server_record_pauses(Loop *loop);	/* in a transaction */
+extern TimestampTz servers_next_probe(Loop *loop);
+extern bool servers_any_paused(Loop *loop);
+extern bool servers_any_usable(Loop *loop);
+
+/* Milliseconds that a row is leased for when it is claimed. */
+extern int64 servers_longest_lease(Loop *loop);
+
+/*
+ * Requests that this process has or could have in flight; *left: how many more
+ * max_requests lets be sent.
+ */
+extern int64 servers_capacity(Loop *loop, int64 *left);
+
+/* ---- claim.c ---- */
+
+extern bool claim_is_due(Loop *loop);
+extern Step claim_rows(Loop *loop); /* a transaction of its own */
+extern void claim_reset_cursor(Loop *loop, TimestampTz from);
+
+/* Ids of the calls whose replies are here and could not be written down yet: bigint[]. */
+extern ArrayType *claim_unsettled(Loop *loop);
+
+/* ---- clock.c ---- */
+
+/* A clock that only goes on, in milliseconds. */
+extern int64 clock_monotonic_ms(void);
+
+/* Once a turn: if the clock was set back, nothing of the loop's waits for it. */
+extern void clock_look(Loop *loop);
+
+/*
+ * Rows that would wait for longer than any back-off or lease of ours become due, but for
+ * those that a process holds.  In a transaction; some at a time, and Loop.far_ahead is
+ * set while there were some.
+ */
+extern void clock_bring_back(Loop *loop);
+
+/* ---- untaken.c ---- */
+
+/* So many are counted. */
+#define UNTAKEN_COUNTED 1000
+
+/* Says once that there are pictures which were never taken in.  In a transaction. */
+extern void untaken_look(Loop *loop);
+
+/* ---- interrupted.c ---- */
+
+/* A picture that was in the air each time a worker died may be why it did. */
+#define MAX_INTERRUPTIONS 10
+
+/*
+ * Nothing that is in flight will be taken up any more: notes the calls as sent, and has
+ * their rows wait again.  A transaction of its own.
+ */
+extern void interrupted_give_up(Loop *loop);
+
+/*
+ * The call was never sent, and its row is another's by now, whose claim has noted it as
+ * interrupted.  In a transaction.
+ */
+extern void interrupted_not(const Call *call);
+
+/* ---- rejects.c ---- */
+
+extern Rejects rejects_of(Datum reasons);	/* text[], of llava_pending */
+
+/* Whether another reject for this reason is the last. */
+extern bool rejects_final(const Rejects *before, const char *reason);
+
+/* Whether another server may say otherwise. */
+extern bool rejects_blame_server(const char *reason);
+extern VlmSampling rejects_sampling(const Rejects *before, const VlmSampling *of_task);
+
+/* ---- pictures.c ---- */
+
+/* Until their size is known pictures are taken to be of so many bytes. */
+#define PICTURE_SIZE_AT_FIRST (512 * 1024)
+
+/*
+ * How many of late's size may be claimed together: without holding up replies, and
+ * within llava_zh.prepare_memory; 0 while that leaves room for few.
+ */
+extern int	pictures_at_once(Loop *loop);
+
+/* Gives each call in CALL_CLAIMED its picture's job and facts; in the claim's transaction. */
+extern void pictures_read(Loop *loop);
+
+/* ---- read_ahead.c ---- */
+
+/*
+ * Has the kernel read the pictures that will be claimed next; in the claim's
+ * transaction.
+ */
+extern void read_ahead(Loop *loop, ArrayType *tasks);
+
+/* ---- dispatch.c ---- */
+
+extern void dispatch_prepared(Loop *loop);	/* image pool -> hashed, ready or
+											 * finished */
+extern void dispatch_unsent(Loop *loop);	/* preparing, hashed and ready ->
+											 * finished, for the queue */
+extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to
+										 * try again */
+
+/* Request pool -> finished, some; false: there was none. */
+extern bool dispatch_responses(Loop *loop);
+
+/* Freed slots are filled as long as responses come in; it ends, as nothing is claimed meanwhile. */
+extern void dispatch_refill(Loop *loop);
+
+/*
+ * In the middle of what takes long, within a transaction or not: where the sockets
+ * have waited, they are served and freed slots are filled.  Runs no SQL.  Calls leave
+ * the ready and sent lists and are added at the end of others.
+ */
+extern void dispatch_serve(Loop *loop);
+
+/* Tokens that a request about the picture is expected to take; never 0. */
+extern VlmTokens dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
+								   const char *prompt, const VlmSampling *sampling);
+
+/* ---- blame.c ---- */
+
+/* So many characters are pause_detail, and an outcome's detail. */
+#define BLAME_HINT_SIZE 320
+
+/*
+ * Judges a call that brought no answer by the words that it brought.  True where its
+ * server is to blame, which is paused then.
+ */
+extern bool blame_server(ServerState *server, Call *call);
+
+/* Whether its row goes back to the queue, since its server is to blame and it never did. */
+extern bool blame_excuses(const Call *call);
+
+/* What pending rows keep of an outcome's words; 0: nothing. */
+extern int64 blame_number(const char *server, uint64 said);
+
+/* In a transaction: rows that failed for what turned out to be the server's fault go back. */
+extern void blame_return_rows(Loop *loop, ServerState *server);
+
+/* How the model's thinking is switched off. */
+extern void blame_thinking_hint(const LlavaServer *server, char *hint, Size size);
+
+/* ---- duplicates.c ---- */
+
+extern Step duplicates_park(Loop *loop);	/* hashed -> ready, or parked; a
+											 * transaction of its own */
+
+/* ---- settle.c ---- */
+
+extern Step settle_finished(Loop *loop);	/* one batch, transactions of its
+											 * own */
+extern Step settle_all(Loop *loop); /* tries all that is finished once */
+
+/* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
+extern char *settle_clean_text(const char *text);
+
+/* ---- renew.c ---- */
+
+extern void renew_leases(Loop *loop);	/* a transaction of its own */
+
+/* ---- summarise.c ---- */
+
+/* The index over the times of samples follows what is written; a transaction of its own. */
+extern TimestampTz summarise_due(const Loop *loop);
+extern void summarise(Loop *loop);
+
+/* ---- stop.c ---- */
+
+/* From now on SIGTERM leaves this worker time to put down what it holds. */
+extern void stop_watch(void);
+extern bool stop_wanted(void);	/* then nothing is sent any more */
+extern void stop_now(void);
+
+/* ---- loop.c ---- */
+
+extern Loop *loop_new(int holder, bool in_procedure);
+extern void loop_free(Loop *loop);
+
+/* One turn: settle, prepare, send, claim, then one wait of at most max_ms. */
+extern void loop_turn(Loop *loop, long max_ms);
+
+/*
+ * The last turn: settles what has arrived, as far as it can be settled now, and gives
+ * back what was not sent.
+ */
+extern void loop_wind_up(Loop *loop);
+
+#endif							/* LLAVA_LOOP_H */

@@ -1,0 +1,194 @@
+/*
+ * restore.c
+ *	  Nothing is claimed from a database that is being restored.
+ *
+ * A dump gives the tables first and the values of sequences last.  Until then call ids
+ * would come again that the dump's ledger has, and what was spent is not known.  Two
+ * things show a restore: llava_call_seq is as CREATE EXTENSION made it although calls are
+ * known, and a session COPYs into our tables.  The second counts by itself: pg_restore -j
+ * sets the sequence while pictures are still coming.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "db/call_seq.h"
+#include "commands/dbcommands.h"
+#include "db/copying.h"
+#include "loop.h"
+#include "miscadmin.h"
+#include "restore.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
+
+/* Copies are looked for so often while rows are claimed. */
+#define LOOK_MS 500
+
+/*
+ * And so often while a restore is waited for.  It has ended when two looks saw nothing:
+ * a COPY's progress ends shortly before its rows are committed.
+ */
+#define WAIT_LOOK_MS 250
+
+/* A wait of so long is told of. */
+#define SAY_AFTER_MS 1000
+
+PG_FUNCTION_INFO_V1(llava_restoring);
+
+/* Whether a table of ours has a row, with a value in this column. */
+static bool
+has_row(const char *name, const char *column)
+{
+	Relation	table = table_open(extension_relation(name), AccessShareLock);
+	AttrNumber	number = get_attnum(RelationGetRelid(table), column);
+	Snapshot	snapshot;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		isnull = true;
+
+	if (number == InvalidAttrNumber)
+		elog(ERROR, "table \"%s\" has no column \"%s\"", name, column);
+	/* the transaction's may be from before what a COPY has just committed */
+	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	scan = systable_beginscan(table, InvalidOid, false, snapshot, 0, NULL);
+	while (isnull && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) heap_getattr(tuple, number, RelationGetDescr(table), &isnull);
+	}
+	systable_endscan(scan);
+	UnregisterSnapshot(snapshot);
+	table_close(table, NoLock);
+	return !isnull;
+}
+
+/* Whether calls are known of which the sequence knows nothing. */
+static bool
+calls_are_ahead(bool *known)
+{
+	CallSeq		seq;
+
+	call_seq_read(&seq);
+	*known = !seq.is_new;
+	return seq.is_new && (has_row("llava_conversation", "reply") || has_row("llava_reply", "id") ||
+						  has_row("llava_pending", "call"));
+}
+
+/* What shows that a restore has not ended, palloc'd; NULL: nothing does. */
+static char *
+traces(bool *calls_are_known, bool *is_copy)
+{
+	int			pid;
+	Oid			table;
+
+	*is_copy = copying_find(&pid, &table);
+	if (*is_copy)
+		return psprintf("process %d copies into %s", pid, get_rel_name(table));
+	if (!*calls_are_known && calls_are_ahead(calls_are_known))
+		return pstrdup("llava_call_seq is not set, and there are calls already");
+	return NULL;
+}
+
+/* Once, and not of what passes. */
+static void
+say(Loop *loop, TimestampTz now)
+{
+	RestoreWait *wait = &loop->restore;
+
+	if (wait->said || now < TimestampTzPlusMilliseconds(wait->since,
+														loop->in_procedure ? 0 : SAY_AFTER_MS))
+		return;
+	wait->said = true;
+	ereport(loop->in_procedure ? NOTICE : LOG,
+			(errmsg("llava_zh: nothing is claimed in database \"%s\" until a restore has ended: %s",
+					get_database_name(MyDatabaseId), wait->words),
+			 wait->is_copy ? 0 :
+			 errhint("If none is under way: SELECT setval('llava_call_seq', n), with n the largest id in llava_reply, reply in llava_conversation and call in llava_pending.")));
+}
+
+/* The rows that came have leases of processes that are not of this database. */
+static void
+end_wait(Loop *loop)
+{
+	RestoreWait *wait = &loop->restore;
+
+	if (wait->said && !loop->in_procedure)
+		ereport(LOG,
+				(errmsg("llava_zh: claims go on in database \"%s\": the restore has ended",
+						get_database_name(MyDatabaseId))));
+	wait->since = 0;
+	wait->said = false;
+	loop->holders_released = false;
+	claim_reset_cursor(loop, DT_NOBEGIN);
+}
+
+static bool
+wait_on(Loop *loop, TimestampTz now)
+{
+	loop->restore.until = TimestampTzPlusMilliseconds(now, WAIT_LOOK_MS);
+	loop->look_at = Min(loop->look_at, loop->restore.until);
+	return true;
+}
+
+bool
+restore_is_awaited(Loop *loop)
+{
+	RestoreWait *wait = &loop->restore;
+	TimestampTz now = GetCurrentTimestamp();
+	char	   *found;
+	bool		is_copy;
+
+	if (wait->since == 0 && wait->calls_are_known && now < wait->look_at)
+		return false;
+	wait->look_at = TimestampTzPlusMilliseconds(now, LOOK_MS);
+	found = traces(&wait->calls_are_known, &is_copy);
+	if (found != NULL)
+	{
+		if (wait->since == 0)
+			wait->since = now;
+		wait->is_clear = false;
+		wait->is_copy = is_copy;
+		strlcpy(wait->words, found, sizeof(wait->words));
+		snprintf(wait->activity, sizeof(wait->activity),
+				 "llava_zh: waiting for a restore to end: %s", wait->words);
+		say(loop, now);
+		return wait_on(loop, now);
+	}
+	if (wait->since == 0)
+		return false;
+	if (!wait->is_clear)
+	{
+		wait->is_clear = true;
+		return wait_on(loop, now);
+	}
+	end_wait(loop);
+	return false;
+}
+
+const char *
+restore_activity(const Loop *loop)
+{
+	return loop->restore.since == 0 ? NULL : loop->restore.activity;
+}
+
+bool
+restore_has_no_end(const Loop *loop)
+{
+	return loop->restore.since != 0 && !loop->restore.is_clear && !loop->restore.is_copy;
+}
+
+/* llava_restoring(): why a claim would wait for a restore; NULL: it would not. */
+Datum
+llava_restoring(PG_FUNCTION_ARGS)
+{
+	bool		calls_are_known = false;
+	bool		is_copy;
+	char	   *found = traces(&calls_are_known, &is_copy);
+
+	if (found == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(psprintf("a restore to end: %s", found)));
+}

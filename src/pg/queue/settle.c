@@ -1,0 +1,684 @@
+/*
+ * settle.c
+ *	  Ended calls leave the loop: ledger row, sample, queue row and usage in one
+ *	  short transaction, several calls at a time.
+ *
+ * Everything that changes the queue row is fenced by the call id: a row that was
+ * claimed again meanwhile is another call's, and what this one brought is kept in
+ * the ledger, marked late.  A settle that fails (a user's lock, a full disk) keeps
+ * its calls, renews their leases and is tried again; nothing is asked twice for it.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "loop.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "process/postponed.h"
+#include "db/rows.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+/* Calls of one transaction, and bytes of replies after which it takes no more. */
+#define SETTLE_BATCH 64
+#define SETTLE_BYTES (1024 * 1024)
+
+/* Pause after a settle that failed. */
+#define SETTLE_RETRY_MS 500
+#define SETTLE_RETRY_MAX_MS 8000
+
+/* One server's share of a batch. */
+typedef struct Tally
+{
+	ServerState *server;
+	int64		requests;
+	int64		replies;
+	int64		accepted;
+	int64		failed;
+	int64		throttled;
+	int64		prompt_tokens;
+	int64		completion_tokens;
+	double		cost;
+	int64		estimated;		/* replies whose cost is a forecast's */
+} Tally;
+
+typedef struct Batch
+{
+	Call	   *calls[SETTLE_BATCH];
+	int			n_calls;
+	Tally		tallies[SETTLE_BATCH];
+	int			n_tallies;
+	uint64		accepted;
+	uint64		failed;
+	const Call *parameters_of;	/* whose parameters these are; NULL: none */
+	Datum		parameters;		/* jsonb */
+} Batch;
+
+/* A control that turns the order in which a terminal or a page shows text. */
+static bool
+turns_order(const unsigned char *character)
+{
+	pg_wchar	c = utf8_to_unicode(character);
+
+	return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+char *
+settle_clean_text(const char *words)
+{
+	int			size = strlen(words);
+	char	   *clean = palloc(size + 1);
+	int			n = 0;
+
+	for (int i = 0; i < size;)
+	{
+		int			length = pg_utf_mblen((const unsigned char *) words + i);
+
+		if (i + length <= size &&
+			pg_utf8_islegal((const unsigned char *) words + i, length))
+		{
+			if (turns_order((const unsigned char *) words + i))
+				clean[n++] = '?';
+			else
+			{
+				memcpy(clean + n, words + i, length);
+				n += length;
+			}
+			i += length;
+		}
+		else
+		{
+			clean[n++] = '?';
+			i++;
+		}
+	}
+	clean[n] = '\0';
+	return clean;
+}
+
+static Datum
+outside_text(const char *text, char *null)
+{
+	*null = text == NULL ? 'n' : ' ';
+	return text == NULL ? (Datum) 0 : CStringGetTextDatum(settle_clean_text(text));
+}
+
+static Datum
+known_number(int64 number, char *null)
+{
+	*null = number < 0 ? 'n' : ' ';
+	return Int64GetDatum(number);
+}
+
+static Tally *
+tally_of(Batch *batch, ServerState *server)
+{
+	for (int i = 0; i < batch->n_tallies; i++)
+		if (batch->tallies[i].server == server)
+			return &batch->tallies[i];
+	memset(&batch->tallies[batch->n_tallies], 0, sizeof(Tally));
+	batch->tallies[batch->n_tallies].server = server;
+	return &batch->tallies[batch->n_tallies++];
+}
+
+/* The queue row waits, as if it had not been asked; but it does so once only. */
+static bool
+settle_as_excused(Call *call, const char *reason, const char *detail)
+{
+	Datum		values[4];
+	char		nulls[5] = "    ";
+
+	call_fence(call, values);
+	values[3] = outside_text(detail != NULL ? detail : reason, &nulls[3]);
+	return sql_run(SQL_SETTLE_EXCUSED, values, nulls, 0) > 0;
+}
+
+/* What the row keeps of the words that it failed for. */
+static Datum
+said_number(const Call *call, char *null)
+{
+	int64		said = call->sent ?
+	blame_number(call->server->options->name, call->outcome.said) : 0;
+
+	*null = said == 0 ? 'n' : ' ';
+	return Int64GetDatum(said);
+}
+
+/* The queue row rests with a reason.  False: it was another call's. */
+static bool
+settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detail)
+{
+	Datum		values[6];
+	char		nulls[7] = "      ";
+
+	if (blame_excuses(call))
+		return settle_as_excused(call, reason, detail);
+	call_fence(call, values);
+	values[3] = CStringGetTextDatum(reason);
+	values[4] = outside_text(detail, &nulls[4]);
+	values[5] = said_number(call, &nulls[5]);
+	if (sql_run(SQL_SETTLE_FAILED, values, nulls, 0) == 0)
+		return false;
+	batch->failed++;
+	if (call->server != NULL)
+		tally_of(batch, call->server)->failed++;
+	return true;
+}
+
+/* The queue row waits, to be asked the same again. */
+static bool
+settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
+{
+	Datum		values[7];
+	char		nulls[8] = "       ";
+
+	call_fence(call, values);
+	values[3] = rows_interval(delay_ms);
+	values[4] = BoolGetDatum(counts);
+	values[5] = outside_text(detail, &nulls[5]);
+	values[6] = Int32GetDatum(call->company_next);
+	nulls[6] = call->company_next < 0 ? 'n' : ' ';
+	return sql_run(SQL_RELEASE, values, nulls, 0) > 0;
+}
+
+/* A reject: the queue row waits, to be asked differently, or it was the last. */
+static bool
+settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
+{
+	Datum		values[7];
+	char		nulls[8] = "       ";
+
+	if (blame_excuses(call) || call->attempts >= llava_max_attempts ||
+		rejects_final(&call->rejects, reason))
+		return settle_as_failed(batch, call, reason, detail);
+	call_fence(call, values);
+	values[3] = CStringGetTextDatum(reason);
+	values[4] = outside_text(detail, &nulls[4]);
+	values[5] = outside_text(rejects_blame_server(reason) ? call->server->options->name : NULL,
+							 &nulls[5]);
+	values[6] = said_number(call, &nulls[6]);
+	return sql_run(SQL_SETTLE_AGAIN, values, nulls, 0) > 0;
+}
+
+static int64
+retry_delay(const Call *call)
+{
+	if (call->response.retry_after_ms > 0)
+		return Min(call->response.retry_after_ms, llava_retry_delay_max);
+	return vlm_backoff_ms(call->attempts, llava_retry_delay, llava_retry_delay_max,
+						  (uint64) call->seed * UINT64CONST(0x9E3779B97F4A7C15) + call->id);
+}
+
+/* What the request was made with, as jsonb. */
+static Datum
+parameters_datum(const Call *call)
+{
+	const VlmSampling *sampling = &call->sampling;
+	StringInfoData json;
+
+	initStringInfo(&json);
+	appendStringInfo(&json, "{\"pixel_factor\":%d,\"min_pixels\":" INT64_FORMAT
+					 ",\"max_pixels\":" INT64_FORMAT,
+					 call->pixel_factor, call->min_pixels, call->max_pixels);
+	if (sampling->max_tokens > 0)
+		appendStringInfo(&json, ",\"max_tokens\":%d", sampling->max_tokens);
+	if (!isnan(sampling->temperature))
+		appendStringInfo(&json, ",\"temperature\":%g", sampling->temperature);
+	if (!isnan(sampling->top_p))
+		appendStringInfo(&json, ",\"top_p\":%g", sampling->top_p);
+	if (!isnan(sampling->repetition_penalty))
+		appendStringInfo(&json, ",\"repetition_penalty\":%g", sampling->repetition_penalty);
+	if (!isnan(sampling->presence_penalty))
+		appendStringInfo(&json, ",\"presence_penalty\":%g", sampling->presence_penalty);
+	if (call->sent_under->options->extra_body != NULL)
+		appendStringInfo(&json, ",\"extra_body\":%s", call->sent_under->options->extra_body);
+	appendStringInfoChar(&json, '}');
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
+}
+
+/* Mostly the same as of the call before. */
+static Datum
+parameters_of(Batch *batch, const Call *call)
+{
+	const Call *like = batch->parameters_of;
+
+	if (like == NULL || like->sent_under != call->sent_under ||
+		like->pixel_factor != call->pixel_factor || like->min_pixels != call->min_pixels ||
+		like->max_pixels != call->max_pixels ||
+		memcmp(&like->sampling, &call->sampling, sizeof(VlmSampling)) != 0)
+		batch->parameters = parameters_datum(call);
+	batch->parameters_of = call;
+	return batch->parameters;
+}
+
+static Datum
+body_datum(Call *call)
+{
+	bytea	   *body = palloc(VARHDRSZ + call->response.body_size);
+
+	SET_VARSIZE(body, VARHDRSZ + call->response.body_size);
+	memcpy(VARDATA(body), call->response.body, call->response.body_size);
+	return PointerGetDatum(body);
+}
+
+/* The ledger row of a complete HTTP 200 body. */
+static void
+settle_reply(Batch *batch, Call *call, bool late, const char *reason)
+{
+	const ReplyResult *result = &call->result;
+	const VlmEnvelope *envelope = &call->envelope;
+	bool		parsed = call->outcome.action == VLM_DONE;
+	Datum		v[25];
+	char		nulls[26];
+
+	memset(nulls, ' ', sizeof(nulls));
+	nulls[25] = '\0';
+	v[0] = Int64GetDatum(call->image);
+	v[1] = Int64GetDatum(call->id);
+	v[2] = CStringGetTextDatum(call->task->name);
+	v[3] = Int32GetDatum(call->task->version);
+	v[4] = CStringGetTextDatum(call->sent_under->options->name);
+	v[5] = CStringGetTextDatum(call->sent_under->options->model);
+	v[6] = outside_text(envelope->model, &nulls[6]);
+	v[7] = parameters_of(batch, call);
+	v[8] = Int32GetDatum(call->variation);
+	v[9] = Int64GetDatum(call->seed);
+	v[10] = Int32GetDatum(call->sent_width);
+	v[11] = Int32GetDatum(call->sent_height);
+	v[12] = body_datum(call);
+	v[13] = outside_text(envelope->finish_reason, &nulls[13]);
+	v[14] = known_number(envelope->prompt_tokens, &nulls[14]);
+	v[15] = known_number(envelope->completion_tokens, &nulls[15]);
+	v[16] = Int64GetDatum(call->response.latency_ms);
+	v[17] = BoolGetDatum(late);
+	v[18] = outside_text(reason, &nulls[18]);
+	v[19] = known_number(parsed && result->reason != REPLY_ACCEPTED ?
+						 (int64) result->offset : -1, &nulls[19]);
+	v[20] = conversation_flags(parsed ? result->flags : 0);
+	v[21] = parsed ? conversation_measures(&result->measures) : (Datum) 0;
+	nulls[21] = parsed ? ' ' : 'n';
+	v[22] = Int32GetDatum(REPLY_PARSER_VERSION);
+	v[23] = outside_text(long_images_name(call->long_done), &nulls[23]);
+	v[24] = Int64GetDatum(call->image_tokens);
+	sql_run(late ? SQL_SETTLE_LATE : SQL_SETTLE_REPLY, v, nulls, 0);
+}
+
+static void
+settle_sample(Call *call)
+{
+	Datum		v[7];
+	int			rounds;
+	const char *question = call->task->kind == REPLY_DESCRIPTION ?
+	task_question(call->task, call->image) : NULL;
+
+	v[0] = Int64GetDatum(call->image);
+	v[1] = CStringGetTextDatum(call->task->name);
+	v[2] = conversation_turns(&call->result, question, &rounds);
+	v[3] = Int32GetDatum(rounds);
+	v[4] = conversation_flags(call->result.flags);
+	v[5] = Int64GetDatum(call->id);
+	v[6] = Int32GetDatum(call->task->version);
+	sql_run(SQL_SETTLE_SAMPLE, v, NULL, 0);
+}
+
+/* What came was paid for, as far as limits_ended has found, whole or in part. */
+static void
+count_cost(Tally *tally, const Call *call)
+{
+	tally->cost += call->cost;
+	tally->estimated += call->estimated ? 1 : 0;
+}
+
+static void
+count_reply(Tally *tally, const Call *call)
+{
+	tally->replies++;
+	count_cost(tally, call);
+	tally->prompt_tokens += Max(call->envelope.prompt_tokens, 0);
+	tally->completion_tokens += Max(call->envelope.completion_tokens, 0);
+}
+
+/* A reply that parsed, or one that is to be asked for again. */
+static void
+settle_answer(Batch *batch, Call *call)
+{
+	const char *reason = conversation_reason(&call->envelope, &call->result);
+	bool		mine;
+	Datum		values[3];
+	Tally	   *tally = tally_of(batch, call->server);
+
+	if (reason == NULL)
+	{
+		call_fence(call, values);
+		mine = sql_run(SQL_SETTLE_DONE, values, NULL, 0) > 0;
+		if (mine)
+		{
+			settle_sample(call);
+			tally->accepted++;
+			batch->accepted++;
+		}
+	}
+	else
+		mine = settle_reject(batch, call, reason, NULL);
+	settle_reply(batch, call, !mine, reason);
+	count_reply(tally, call);
+}
+
+/*
+ * By now it is known whether the server died of what was lost together.  Then no attempt
+ * counts, and each is a suspect, unless it was not sent whole.
+ */
+static void
+judge_death(Call *call)
+{
+	int			company;
+
+	if (!limits_died(call->server->limits, call->lost_with, &company))
+		return;
+	call->outcome.counts = false;
+	if (call->response.sent)
+		call->company_next = call->company > 0 ? Min(company, call->company) : company;
+}
+
+/* A request that brought no answer. */
+static void
+settle_failure(Batch *batch, Call *call)
+{
+	const VlmOutcome *outcome = &call->outcome;
+	Tally	   *tally;
+	bool		mine;
+
+	if (!call->sent)
+	{
+		if (!settle_as_released(call, call->wait_ms, false,
+								call->wait_ms > 0 ? outcome->detail : NULL))
+			interrupted_not(call);
+		return;
+	}
+	tally = tally_of(batch, call->server);
+	if (call->lost_with != 0)
+		judge_death(call);
+	switch (outcome->action)
+	{
+		case VLM_IMAGE_FAULT:
+			mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
+			break;
+		case VLM_PAUSE:
+			mine = settle_as_released(call, 0, false, outcome->detail);
+			break;
+		case VLM_THROTTLE:
+			tally->throttled++;
+			mine = settle_as_released(call, retry_delay(call), false, outcome->detail);
+			break;
+		case VLM_FILTERED:
+			mine = settle_reject(batch, call, outcome->reason, outcome->detail);
+			break;
+		default:
+			if (outcome->counts && call->attempts >= llava_max_attempts)
+				mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
+			else
+				mine = settle_as_released(call, retry_delay(call), outcome->counts,
+										  outcome->detail);
+	}
+	/* a whole 200 that is no completion may have been paid for all the same */
+	if (call->response.status / 100 == 2 && call->response.curl_code == 0 &&
+		call->response.body != NULL)
+	{
+		settle_reply(batch, call, !mine, outcome->reason);
+		count_reply(tally, call);
+	}
+	else
+		count_cost(tally, call);
+}
+
+static void
+settle_call(Batch *batch, Call *call)
+{
+	if (call->sent)
+		tally_of(batch, call->server)->requests++;
+	if (call->fault != NULL)
+	{
+		if (!settle_as_failed(batch, call, call->fault, call->fault_detail))
+			interrupted_not(call);
+	}
+	else if (call->sent && call->outcome.action == VLM_DONE)
+		settle_answer(batch, call);
+	else
+		settle_failure(batch, call);
+}
+
+static void
+settle_usage(Batch *batch)
+{
+	for (int i = 0; i < batch->n_tallies; i++)
+	{
+		Tally	   *t = &batch->tallies[i];
+		Datum		v[10];
+
+		if (t->requests == 0 && t->failed == 0)
+			continue;
+		v[0] = CStringGetTextDatum(t->server->options->name);
+		v[1] = Int64GetDatum(t->requests);
+		v[2] = Int64GetDatum(t->replies);
+		v[3] = Int64GetDatum(t->accepted);
+		v[4] = Int64GetDatum(t->failed);
+		v[5] = Int64GetDatum(t->throttled);
+		v[6] = Int64GetDatum(t->prompt_tokens);
+		v[7] = Int64GetDatum(t->completion_tokens);
+		v[8] = Float8GetDatum(t->cost);
+		v[9] = Int64GetDatum(t->estimated);
+		sql_run(SQL_USAGE_ADD, v, NULL, 0);
+	}
+}
+
+/* The whole batch, inside a subtransaction. */
+static void
+settle_batch(Loop *loop, void *arg)
+{
+	Batch	   *batch = arg;
+
+	batch->n_tallies = 0;
+	batch->accepted = batch->failed = 0;
+	batch->parameters_of = NULL;
+	for (int i = 0; i < batch->n_calls; i++)
+	{
+		settle_call(batch, batch->calls[i]);
+		dispatch_serve(loop);
+	}
+	settle_usage(batch);
+	server_record_pauses(loop);
+}
+
+static bool
+any_postponed(const Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, unconstify(dlist_head *, &loop->calls[CALL_FINISHED]))
+	{
+		if (dlist_container(Call, node, iter.cur)->settle_delay > 0)
+			return true;
+	}
+	return false;
+}
+
+/* After the commit: what was settled is forgotten. */
+static void
+forget_batch(Loop *loop, Batch *batch)
+{
+	for (int i = 0; i < batch->n_calls; i++)
+		call_free(loop, batch->calls[i]);
+	loop->accepted += batch->accepted;
+	loop->failed += batch->failed;
+	if (!any_postponed(loop))
+		(void) postponed_done(POSTPONED_SETTLE);
+	/* retries may be due at once */
+	loop->claim_at = 0;
+	loop->queue_dry = false;
+}
+
+/*
+ * They are tried again, half as many together: in the end the one that fails by
+ * itself, since its row is locked, is alone, and tried less often each time.
+ */
+static void
+keep_batch(Batch *batch, const ErrorData *error)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	bool		alone = batch->n_calls == 1;
+	int			n_new = 0;
+
+	for (int i = 0; i < batch->n_calls; i++)
+	{
+		Call	   *call = batch->calls[i];
+
+		n_new += call->settle_delay == 0;
+		call->settle_delay = alone && call->settle_delay > 0 ?
+			Min(2 * call->settle_delay, SETTLE_RETRY_MAX_MS) : SETTLE_RETRY_MS;
+		call->settle_with = Max(batch->n_calls / 2, 1);
+		call->settle_at = TimestampTzPlusMilliseconds(now, call->settle_delay);
+	}
+	(void) postponed_note(POSTPONED_SETTLE, error);
+	/* once a reply, however often it is tried */
+	if (n_new > 0)
+		ereport(LOG,
+				(errmsg("llava_zh: settle of %d replies postponed: %s", n_new, error->message)));
+}
+
+/* In the transaction that was begun, which ends.  False: *error says why not. */
+static bool
+settle_together(Loop *loop, Batch *batch, ErrorData **error)
+{
+	bool		done;
+
+	limits_recording(true);
+	done = tx_try(loop, settle_batch, batch, error);
+	tx_commit(loop);
+	if (done)
+		forget_batch(loop, batch);
+	limits_recording(false);
+	return done;
+}
+
+/* A batch that failed for a row's own sake is settled call by call. */
+static void
+settle_singly(Loop *loop, Batch *batch)
+{
+	for (int i = 0; i < batch->n_calls; i++)
+	{
+		Batch		single = {.n_calls = 1};
+		ErrorData  *error;
+
+		single.calls[0] = batch->calls[i];
+		if (!tx_begin(loop, "llava_zh: settling replies"))
+			return;
+		if (settle_together(loop, &single, &error))
+			continue;
+		keep_batch(&single, error);
+		FreeErrorData(error);
+	}
+}
+
+/*
+ * Calls whose settle has failed before, or has not: all there are once one has waited
+ * long enough or there are many; none before.
+ */
+static void
+gather_those(Loop *loop, Batch *batch, bool postponed)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	TimestampTz soon = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
+	int			most = SETTLE_BATCH;
+	bool		due = false;
+	size_t		bytes = 0;
+	dlist_iter	iter;
+
+	batch->n_calls = 0;
+	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		if (call->settle_at > soon || (call->settle_delay > 0) != postponed)
+			continue;
+		if (postponed && batch->n_calls == 0)
+			most = call->settle_with;
+		if (postponed && call->settle_with != most)
+			continue;
+		due |= call->settle_at <= now;
+		batch->calls[batch->n_calls++] = call;
+		bytes += call->response.body_size;
+		if (batch->n_calls == most || bytes >= SETTLE_BYTES)
+			return;
+	}
+	if (!due)
+		batch->n_calls = 0;
+}
+
+/* What failed before and what is new by turns: neither waits for the other. */
+static void
+gather(Loop *loop, Batch *batch)
+{
+	gather_those(loop, batch, loop->postponed_next);
+	if (batch->n_calls == 0)
+		gather_those(loop, batch, !loop->postponed_next);
+	loop->postponed_next = batch->n_calls > 0 && batch->calls[0]->settle_delay == 0;
+}
+
+Step
+settle_finished(Loop *loop)
+{
+	Batch		batch;
+	ErrorData  *error;
+
+	gather(loop, &batch);
+	if (batch.n_calls == 0)
+		return STEP_NOTHING;
+	if (!tx_begin(loop, "llava_zh: settling replies"))
+		return STEP_GONE;
+	if (settle_together(loop, &batch, &error))
+		return STEP_DONE;
+	if (batch.n_calls == 1 || tx_error_passes(error))
+		keep_batch(&batch, error);
+	else
+		settle_singly(loop, &batch);
+	FreeErrorData(error);
+	return STEP_DONE;
+}
+
+/* All that has not failed by itself is to be settled now; false: there is none. */
+static bool
+hurry(Loop *loop, bool first)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		if (!first && call->settle_with <= 1)
+			continue;
+		call->settle_at = 0;
+		any = true;
+	}
+	return any;
+}
+
+/* A batch that fails is put off, and tried again by halves, so this ends. */
+Step
+settle_all(Loop *loop)
+{
+	Step		step = STEP_NOTHING;
+
+	for (bool first = true; step != STEP_GONE && hurry(loop, first); first = false)
+	{
+		do
+			step = settle_finished(loop);
+		while (step == STEP_DONE);
+	}
+	return step;
+}

@@ -1,0 +1,116 @@
+/*
+ * summarise.c
+ *	  Keeps the BRIN index over llava_conversation.created_at up to date.
+ *
+ * The index is made without autosummarize: that writes a line to the log for each range
+ * that it finds no room to note, which under the worker's load is nearly each.  The loop
+ * summarises instead: from the last full range of pages back to the first that is
+ * summarised already.  What lies before a gap is VACUUM's to find.
+ *
+ * The lock that summarising takes is VACUUM's too.  Who does not get it at once tries
+ * again next time, so that neither waits for the other.
+ */
+#include "postgres.h"
+
+#include "access/brin.h"
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "catalog/pg_am_d.h"
+#include "loop.h"
+#include "db/rows.h"
+#include "storage/bufmgr.h"
+#include "storage/lmgr.h"
+#include "utils/fmgrprotos.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+/* While samples are written. */
+#define SUMMARISE_EVERY_MS (10 * 1000)
+
+/* Ranges of one transaction: some 64 MB of pages that were just written. */
+#define RANGES_AT_ONCE 512
+
+/* Full ranges of pages that the table has, and *pages of each; 0 where the index is not as it was made. */
+static BlockNumber
+full_ranges(Oid table, Oid index, int *pages)
+{
+	Relation	heap;
+	Relation	ranges;
+	BlockNumber n = 0;
+
+	if (!ConditionalLockRelationOid(table, ShareUpdateExclusiveLock))
+		return 0;
+	heap = table_open(table, NoLock);
+	ranges = index_open(index, AccessShareLock);
+	if (ranges->rd_rel->relam == BRIN_AM_OID && ranges->rd_index->indrelid == table)
+	{
+		*pages = (int) BrinGetPagesPerRange(ranges);
+		n = RelationGetNumberOfBlocks(heap) / *pages;
+	}
+	index_close(ranges, AccessShareLock);
+	table_close(heap, NoLock);
+	return n;
+}
+
+/* As the table's owner, whom core asks for. */
+static void
+summarise_back(Loop *loop, Oid table, Oid index)
+{
+	RowsCaller	caller;
+	int			pages = 0;
+	BlockNumber n = full_ranges(table, index, &pages);
+
+	rows_begin_as_owner(table, &caller);
+	for (int i = 0; i < RANGES_AT_ONCE && n > 0; i++)
+	{
+		int64		block = (int64) --n * pages;
+
+		if (DatumGetInt32(DirectFunctionCall2(brin_summarize_range, ObjectIdGetDatum(index),
+											  Int64GetDatum(block))) == 0)
+			break;
+		dispatch_serve(loop);
+	}
+	rows_end_as_owner(&caller);
+}
+
+static void
+summarise_work(Loop *loop, void *arg)
+{
+	Oid			table = extension_relation("llava_conversation");
+	Oid			index = get_relname_relid("llava_conversation_created",
+										  get_rel_namespace(table));
+
+	/* a person may have dropped it */
+	if (OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX)
+		summarise_back(loop, table, index);
+}
+
+/* DT_NOEND: nothing was written. */
+TimestampTz
+summarise_due(const Loop *loop)
+{
+	if (loop->accepted == loop->summarised)
+		return DT_NOEND;
+	return TimestampTzPlusMilliseconds(loop->summarised_at, SUMMARISE_EVERY_MS);
+}
+
+void
+summarise(Loop *loop)
+{
+	ErrorData  *error;
+
+	loop->summarised = loop->accepted;
+	loop->summarised_at = GetCurrentTimestamp();
+	if (!tx_begin(loop, "llava_zh: summarising samples"))
+		return;
+	/* what a crash forgets VACUUM finds */
+	tx_commit_as("off");
+	if (!tx_try(loop, summarise_work, NULL, &error))
+	{
+		ereport(tx_error_passes(error) ? DEBUG1 : LOG,
+				(errmsg("llava_zh: samples not summarised: %s", error->message)));
+		FreeErrorData(error);
+	}
+	tx_commit(loop);
+}

@@ -1,0 +1,78 @@
+/*
+ * timeline.c
+ *	  See timeline.h.
+ *
+ * A standby that lags when its primary fails has not received the calls of the last
+ * seconds, and its sequence would give their ids again, as X-Request-Id and as keys of
+ * the ledger.  A promoted server is on a new timeline, and so is one that was recovered
+ * from an archive.  llava_timeline holds the timeline of the last claim; it is not
+ * dumped, since in another cluster it means nothing.
+ */
+#include "postgres.h"
+
+#include "access/xlog.h"
+#include "db/call_seq.h"
+#include "commands/dbcommands.h"
+#include "executor/spi.h"
+#include "loop.h"
+#include "miscadmin.h"
+#include "db/rows.h"
+#include "timeline.h"
+
+/*
+ * So many for each timeline that came since: of two servers that follow each other, both
+ * promoted behind the same one, each has ids of its own.
+ */
+#define CALLS_LEFT_OUT (INT64CONST(1) << 26)
+
+static uint64
+run(SqlStatement statement, Datum *values)
+{
+	return rows_run_as_owner(extension_relation("llava_timeline"), statement, values, NULL);
+}
+
+/* The timeline of the last claim here; 0: none is known. */
+static int64
+last_timeline(SqlStatement read)
+{
+	bool		isnull;
+
+	if (run(read, NULL) == 0)
+		return 0;
+	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+}
+
+static void
+leave_calls_out(int64 before, int64 now)
+{
+	int64		first;
+	int64		last;
+
+	call_seq_skip(CALLS_LEFT_OUT * Max(now - before, 1), &first, &last);
+	ereport(LOG,
+			(errmsg("llava_zh: database \"%s\" is on timeline " INT64_FORMAT ", and was on "
+					INT64_FORMAT " at its last claim: call ids " INT64_FORMAT " to " INT64_FORMAT " are left out",
+					get_database_name(MyDatabaseId), now, before, first, last),
+			 errdetail("What was asked under some of them before the failover is in no table here.")));
+}
+
+void
+timeline_check(Loop *loop)
+{
+	int64		now = GetWALInsertionTimeLine();
+	int64		before;
+	Datum		values[1] = {Int64GetDatum(now)};
+
+	if (loop->timeline_is_known)
+		return;
+	if (last_timeline(SQL_TIMELINE) != now)
+	{
+		/* another worker may be about to do the same */
+		before = last_timeline(SQL_TIMELINE_LOCK);
+		if (before != 0 && before != now)
+			leave_calls_out(before, now);
+		if (before != now)
+			run(SQL_TIMELINE_SET, values);
+	}
+	loop->timeline_is_known = true;
+}

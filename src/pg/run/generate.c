@@ -1,0 +1,540 @@
+/*
+ * generate.c
+ *	  llava_generate: one image, one task, one conversation, in the caller's session.
+ *
+ * The worker's own way of preparing, asking and parsing, without the queue.  What
+ * is held outside of memory contexts hangs on one Asking, which is let go on
+ * every way out: a cancelled statement closes its connection at once, and the
+ * model stops working for nobody.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "common/pg_prng.h"
+#include "compat.h"
+#include "queue/loop.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/inval.h"
+#include "utils/jsonb.h"
+
+/* How often one call may ask; the worker has patience, a session has a user. */
+#define TRIES 3
+
+/* Connections a session keeps to the servers it asks. */
+#define CONNECTIONS 4
+
+/* How much of a rejected reply is shown, in bytes. */
+#define EXCERPT 300
+
+/* One call of llava_generate. */
+typedef struct Asking
+{
+	const LlavaTask *task;
+	const LlavaServer *server;
+	char	   *key;			/* or NULL */
+	const uint8 *image;			/* the caller's bytes */
+	size_t		image_size;
+	int64		seed;
+	VlmTokens	forecast;
+	Limits	   *limits;
+	EndpointUse *endpoint;		/* of the slot */
+	bool		slot;			/* one of theirs is held */
+	TimestampTz deadline;		/* of all tries together */
+	VlmPool    *pool;			/* NULL: nothing was sent */
+
+	/* malloc'd */
+	ImagePrepared prepared;
+	VlmResponse response;
+	VlmEnvelope envelope;
+	ReplyResult result;
+	bool		answered;		/* envelope and result are set */
+} Asking;
+
+pg_noreturn static void out_of_memory(void);
+pg_noreturn static void refuse_outcome(const Asking *asking, const VlmOutcome *outcome);
+
+PG_FUNCTION_INFO_V1(llava_generate);
+
+static void
+let_go(Asking *asking)
+{
+	if (asking->pool != NULL)
+		vlm_pool_cancel(asking->pool, asking);
+	if (asking->slot)
+		limits_given_up(asking->limits, asking->endpoint, true);
+	limits_not_urgent(asking->limits);
+	image_prepared_free(&asking->prepared);
+	vlm_response_free(&asking->response);
+	vlm_envelope_free(&asking->envelope);
+	if (asking->answered)
+		reply_result_free(&asking->result);
+	if (asking->key != NULL)
+		explicit_bzero(asking->key, strlen(asking->key));
+}
+
+static void
+prepare(Asking *asking)
+{
+	ImageFit	fit;
+	ImageInfo	info;
+
+	config_image_fit(&fit);
+	fit.factor = asking->server->pixel_factor;
+	fit.min_pixels = asking->server->min_pixels;
+	fit.max_pixels = asking->server->max_pixels;
+	/* what would be parked is asked about all the same: somebody wants it now */
+	if (image_info(asking->image, asking->image_size, &info, NULL) == IMAGE_OK)
+		(void) long_images_fit(asking->task, LONG_AS_TASK, &info, &fit);
+	image_prepare_here(asking->image, asking->image_size, &fit, &asking->prepared);
+	asking->forecast = dispatch_forecast(&asking->prepared, &fit, asking->task->prompt,
+										 &asking->task->sampling);
+}
+
+/* Milliseconds left of the time that all tries together may take. */
+static int64
+time_left(const Asking *asking)
+{
+	return Max((asking->deadline - GetCurrentTimestamp()) / 1000, 0);
+}
+
+static void
+out_of_memory(void)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_OUT_OF_MEMORY),
+			 errmsg("out of memory"),
+			 errdetail("The request could not be made.")));
+}
+
+/* A copy of the bytes to send, which the pool will own. */
+static uint8 *
+copy_of_picture(const Asking *asking, size_t *size)
+{
+	const ImagePrepared *prepared = &asking->prepared;
+	const uint8 *bytes = prepared->passed_through ? asking->image : prepared->data;
+	uint8	   *copy;
+
+	*size = prepared->passed_through ? asking->image_size : prepared->size;
+	copy = malloc(*size);
+	if (copy == NULL)
+		out_of_memory();
+	memcpy(copy, bytes, *size);
+	return copy;
+}
+
+static void
+submit(Asking *asking)
+{
+	const LlavaServer *server = asking->server;
+	VlmSampling sampling = asking->task->sampling;
+	VlmRequest	request = {0};
+	const char *message = NULL;
+	char	   *id = psprintf("generate-%d-%016llx", MyProcPid,
+							  (unsigned long long) pg_prng_uint64(&pg_global_prng_state));
+	bool		submitted;
+
+	sampling.seed = asking->seed;
+	request.url = server->url;
+	request.api_key = asking->key;
+	request.request_id = id;
+	request.connect_timeout_ms = server->connect_timeout;
+	request.request_timeout_ms = (int) Max(time_left(asking), 1);
+	request.max_reply_bytes = (size_t) llava_max_reply_size * 1024;
+	request.user = asking;
+	request.image = copy_of_picture(asking, &request.image_size);
+	if (!vlm_body_build(&request.body, server->model, asking->task->prompt, &sampling,
+						server->extra_body, &message))
+	{
+		free(request.image);
+		out_of_memory();
+	}
+	submitted = vlm_pool_submit(asking->pool, &request);
+	if (!submitted)
+	{
+		free(request.image);
+		vlm_body_free(&request.body);
+		out_of_memory();
+	}
+}
+
+/* The limits that a person set hold for sessions too. */
+static void
+check_limits(const Asking *asking)
+{
+	const char *option = limits_remaining(asking->limits) <= 0 ? "max_requests" : "budget";
+
+	if (limits_remaining(asking->limits) > 0 && !limits_over_budget(asking->limits))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+			 errmsg("the %s of server \"%s\" is used up", option, asking->server->name),
+			 errhint("ALTER SERVER %s OPTIONS (SET %s '...');",
+					 quote_identifier(asking->server->name), option)));
+}
+
+/* Waits for one of the server's slots, before any worker that wants one. */
+static void
+take_slot(Asking *asking)
+{
+	int64		wait;
+
+	for (;;)
+	{
+		check_limits(asking);
+		asking->slot = limits_take(asking->limits,
+								   asking->forecast.prompt + asking->forecast.completion,
+								   true, 0, &asking->endpoint, &wait);
+		if (asking->slot)
+			return;
+		if (time_left(asking) == 0)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("server \"%s\" had no room for a request in time",
+							asking->server->name),
+					 errhint("The server options max_in_flight, requests_per_minute and tokens_per_minute are its limits, and the setting llava_zh.endpoints, which all servers of its url share; request_timeout says how long is waited.")));
+		transport_wait(-1, (long) (wait < 0 ? time_left(asking) : Min(wait, time_left(asking))));
+	}
+}
+
+/* Sends the request, waits for its end, and gives the slot back. */
+static void
+ask(Asking *asking, VlmOutcome *outcome)
+{
+	VlmResponse *response = &asking->response;
+	VlmEnvelope *envelope = &asking->envelope;
+	VlmTokens	said;
+	double		cost;
+	Loss		loss;
+
+	take_slot(asking);
+	submit(asking);
+	vlm_response_free(response);
+	memset(response, 0, sizeof(*response));
+	while (!vlm_pool_next(asking->pool, response))
+		transport_wait(-1, -1);
+
+	vlm_envelope_free(envelope);
+	vlm_outcome(response, outcome, envelope);
+	said = (VlmTokens)
+	{
+		envelope->prompt_tokens, envelope->completion_tokens
+	};
+	asking->slot = false;
+	limits_look_at_end(asking->limits, suspects_sign(outcome), NULL, &loss);
+	cost = limits_ended(asking->limits, asking->endpoint, outcome, response->latency_ms,
+						response->retry_after_ms, asking->forecast, said);
+	/* no table is written */
+	limits_settled(asking->limits, cost);
+	limits_offer(asking->limits);
+}
+
+static void
+wait_for(int64 delay_ms)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), delay_ms);
+	int64		left;
+
+	while ((left = until - GetCurrentTimestamp()) > 0)
+		transport_wait(-1, (long) (left / 1000 + 1));
+}
+
+/* Milliseconds to wait before asking again; -1: not again. */
+static int64
+delay_before_retry(const Asking *asking, const VlmOutcome *outcome, int try)
+{
+	int64		delay;
+
+	if ((outcome->action != VLM_RETRY && outcome->action != VLM_THROTTLE) || try >= TRIES)
+		return -1;
+	if (asking->response.retry_after_ms >= 0)
+		delay = Min(asking->response.retry_after_ms, llava_retry_delay_max);
+	else
+		delay = vlm_backoff_ms(try, llava_retry_delay, llava_retry_delay_max,
+							   pg_prng_uint64(&pg_global_prng_state));
+	return delay < time_left(asking) ? delay : -1;
+}
+
+/* What a user is told about outcomes whose reason says enough. */
+typedef struct Remedy
+{
+	const char *reason;
+	int			code;
+	const char *hint;			/* or NULL */
+} Remedy;
+
+static const Remedy remedies[] = {
+	{"model", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
+	"ALTER SERVER ... OPTIONS (SET model '...'): one that the endpoint has and that takes pictures."},
+	{"not_found", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
+	"ALTER SERVER ... OPTIONS (SET url '...'): most endpoints' url ends in /v1."},
+	{"redirect", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
+	"ALTER SERVER ... OPTIONS (SET url '...'): redirects are not followed."},
+	{"url", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, "ALTER SERVER ... OPTIONS (SET url '...');"},
+	{"dns", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	"Is the host in the server's url right?"},
+	{"refused", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	"Does the endpoint run, and is the server's url right?"},
+	{"connect_timeout", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	"Is the server's url right? The option connect_timeout says how long is waited."},
+	{"tls", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
+	"The endpoint needs a certificate that the database server's system trusts."},
+	{"timeout", ERRCODE_CONNECTION_FAILURE,
+	"The server option request_timeout says how long is waited."},
+	{"reply_too_large", ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+	"The limit is the setting llava_zh.max_reply_size."},
+	{"no_memory", ERRCODE_OUT_OF_MEMORY, NULL},
+	{"money", ERRCODE_INSUFFICIENT_RESOURCES, "The account at the endpoint needs money or quota."},
+	{"region", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
+	"The endpoint does not serve the place that the database server asks from."},
+};
+
+/* SQLSTATE and hint of a request that brought no answer. */
+static Remedy
+remedy_for(const Asking *asking, const VlmOutcome *outcome)
+{
+	Remedy		remedy = {outcome->reason, ERRCODE_FDW_ERROR, NULL};
+
+	for (int i = 0; i < lengthof(remedies); i++)
+		if (strcmp(remedies[i].reason, outcome->reason) == 0)
+			return remedies[i];
+	if (strcmp(outcome->reason, "key") == 0)
+	{
+		remedy.code = ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
+		remedy.hint = asking->key == NULL ?
+			psprintf("CREATE USER MAPPING FOR CURRENT_USER SERVER %s OPTIONS (api_key '...');",
+					 quote_identifier(asking->server->name)) :
+			"The key of the user mapping was refused: ALTER USER MAPPING ... OPTIONS (SET api_key '...');";
+	}
+	else if (outcome->action == VLM_IMAGE_FAULT || outcome->action == VLM_FILTERED)
+		remedy.code = ERRCODE_DATA_EXCEPTION;
+	else if (outcome->action == VLM_THROTTLE)
+	{
+		remedy.code = ERRCODE_INSUFFICIENT_RESOURCES;
+		remedy.hint = "Try again later, or name another server.";
+	}
+	else if (asking->response.status == 0)
+		remedy.code = ERRCODE_CONNECTION_FAILURE;
+	return remedy;
+}
+
+/*
+ * Whether the caller may read what a url that is no model's says.  The server's owner
+ * set the url; others may use the server, but not read through it what the database's
+ * host can reach.
+ */
+static bool
+caller_may_read(const Asking *asking)
+{
+	return has_privs_of_role(GetUserId(), asking->server->owner);
+}
+
+static void
+refuse_outcome(const Asking *asking, const VlmOutcome *outcome)
+{
+	Remedy		remedy = remedy_for(asking, outcome);
+	char	   *said = outcome->detail[0] != '\0' ? settle_clean_text(outcome->detail) : NULL;
+
+	if (said == NULL || caller_may_read(asking))
+		ereport(ERROR,
+				(errcode(remedy.code),
+				 errmsg("server \"%s\" gave no answer (%s)", asking->server->name,
+						outcome->reason),
+				 said != NULL ? errdetail("%s", said) : 0,
+				 remedy.hint != NULL ? errhint("%s", remedy.hint) : 0));
+	ereport(ERROR,
+			(errcode(remedy.code),
+			 errmsg("server \"%s\" gave no answer (%s)", asking->server->name,
+					outcome->reason),
+			 asking->response.status != 0 ? errdetail("HTTP %d", asking->response.status) : 0,
+			 errdetail_log("%s", said),
+			 errhint("%s%sWhat it said is shown to the server's owner and in the server log.",
+					 remedy.hint != NULL ? remedy.hint : "", remedy.hint != NULL ? " " : "")));
+}
+
+/* Asks until there is an answer; ERROR if there will be none. */
+static void
+ask_until_answered(Asking *asking)
+{
+	for (int try = 1;; try++)
+	{
+		VlmOutcome	outcome;
+		int64		delay;
+
+		ask(asking, &outcome);
+		if (outcome.action == VLM_DONE)
+			return;
+		delay = delay_before_retry(asking, &outcome, try);
+		if (delay < 0)
+			refuse_outcome(asking, &outcome);
+		wait_for(delay);
+	}
+}
+
+/* The start of a reply, for people: valid text that ends on a character. */
+static char *
+excerpt(const char *content, size_t size)
+{
+	char	   *start = pnstrdup(content, Min(size, EXCERPT));
+	char	   *clean;
+
+	if (size > EXCERPT)
+		start[pg_encoding_mbcliplen(PG_UTF8, start, strlen(start), EXCERPT)] = '\0';
+	clean = settle_clean_text(start);
+	return size > EXCERPT ? psprintf("%s...", clean) : clean;
+}
+
+/* The conversation in the answer; ERROR if it is no sample. */
+static Datum
+conversation_of(Asking *asking)
+{
+	VlmEnvelope *envelope = &asking->envelope;
+	const char *reason;
+	const char *question = NULL;
+	const char *hint = "Asked again, the model draws another reply.";
+	char		switched[BLAME_HINT_SIZE];
+	int			rounds;
+
+	reply_parse(&asking->task->rules, envelope->content, envelope->content_size,
+				conversation_finish(envelope->finish_reason), &asking->result);
+	asking->answered = true;
+	if (asking->result.reason == REPLY_NO_MEMORY)
+		out_of_memory();
+	reason = conversation_reason(envelope, &asking->result);
+	if (reason != NULL && strcmp(reason, "no_answer_thinking") == 0)
+	{
+		blame_thinking_hint(asking->server, switched, sizeof(switched));
+		hint = switched;
+	}
+	if (reason != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_EXCEPTION),
+				 errmsg("the reply of server \"%s\" is no conversation (%s)",
+						asking->server->name, reason),
+				 errdetail("The reply begins: %s",
+						   excerpt(envelope->content, envelope->content_size)),
+				 errhint("%s", hint)));
+
+	/* the same picture gets the same question */
+	if (asking->task->kind == REPLY_DESCRIPTION)
+		question = task_question(asking->task,
+								 (int64) hash_bytes_extended(asking->image,
+															 (int) asking->image_size, 0));
+	return conversation_turns(&asking->result, question, &rounds);
+}
+
+static Datum
+generate(Asking *asking)
+{
+	VlmPool    *pool;
+
+	prepare(asking);
+	pool = transport_pool(CONNECTIONS);
+	if (vlm_pool_in_flight(pool) > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("llava_generate cannot be called while the queue is drained in the same session"),
+				 errhint("Queue the image with llava_enqueue instead.")));
+	asking->pool = pool;
+	asking->deadline = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+												   asking->server->request_timeout);
+	ask_until_answered(asking);
+	return conversation_of(asking);
+}
+
+static char *
+argument_text(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
+}
+
+static void
+check_arguments(FunctionCallInfo fcinfo)
+{
+	static const char *const names[] = {"image", "task"};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (PG_ARGISNULL(i))
+			ereport(ERROR,
+					(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+					 errmsg("argument \"%s\" of llava_generate is NULL", names[i]),
+					 i == 0 ?
+					 errhint("A row of llava_image whose same_as is set holds no bytes of its own.") :
+					 errhint("SELECT name, alias FROM llava_task;")));
+}
+
+static void
+check_not_paused(const LlavaServer *server)
+{
+	if (server->paused)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("server \"%s\" is paused", server->name),
+				 errhint("SELECT llava_resume(%s);", quote_literal_cstr(server->name))));
+}
+
+/*
+ * The server and its limits, which are shared: they are told its options as they are
+ * now, never older ones than a worker may have read meanwhile.  A statement that asks
+ * about many pictures sees none of the changes made since it began unless it looks.
+ */
+static void
+find_server(Asking *asking, const char *name)
+{
+	uint64		version;
+
+	servers_watch();
+	AcceptInvalidationMessages();
+	do
+	{
+		version = servers_version();
+		asking->server = server_for_caller(name);
+		asking->limits = limits_attach(asking->server,
+									   server_rank(asking->server->owner));
+		if (!limits_are_shared(asking->limits) || server_is_committed(asking->server->oid))
+			limits_set_options(asking->limits, asking->server);
+		/* also where its url is seen by this transaction only */
+		limits_set_endpoint(asking->limits, asking->server,
+							server_rank(asking->server->owner));
+		AcceptInvalidationMessages();
+	} while (version != servers_version());
+	if (!limits_were_read(asking->limits))
+		server_read_usage(asking->server, asking->limits);
+}
+
+/*
+ * llava_generate(image bytea, task text, server text): the conversation.  Blocks
+ * for at most the server's request_timeout; writes no table.
+ */
+Datum
+llava_generate(PG_FUNCTION_ARGS)
+{
+	Asking		asking = {0};
+	char	   *server;
+	bytea	   *image;
+	volatile Datum conversation;
+
+	check_arguments(fcinfo);
+	asking.task = task_find(argument_text(fcinfo, 1));
+	server = argument_text(fcinfo, 2);
+	find_server(&asking, server != NULL ? server : asking.task->server);
+	check_not_paused(asking.server);
+	image = PG_GETARG_BYTEA_PP(0);
+	asking.image = (const uint8 *) VARDATA_ANY(image);
+	asking.image_size = VARSIZE_ANY_EXHDR(image);
+	asking.seed = (int64) (pg_prng_uint64(&pg_global_prng_state) & 0x7fffffff);
+
+	PG_TRY();
+	{
+		asking.key = server_key_for_caller(asking.server);
+		conversation = generate(&asking);
+	}
+	PG_FINALLY();
+	{
+		let_go(&asking);
+	}
+	PG_END_TRY();
+	PG_RETURN_DATUM(conversation);
+}

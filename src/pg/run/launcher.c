@@ -1,0 +1,306 @@
+/*
+ * launcher.c
+ *	  One process of the cluster, without a database, that keeps the workers of
+ *	  llava_zh.databases running.
+ *
+ * A worker that ends is started again: soon if it lived for a while, else after
+ * a pause that doubles, so that a database that does not exist costs a process
+ * every five minutes and no more.  A reload of the settings ends the pauses.  Where
+ * no process is to be had for a worker it is tried again as soon as another one ends, and
+ * now and then; its database's llava_stat_worker says so (vacancies.c).
+ *
+ * It takes its workers with it when it ends: the next one could not know them.
+ * Beside that it flushes the log for them (flush.c).
+ */
+#include "postgres.h"
+
+#include "lib/ilist.h"
+#include "server/limits.h"
+#include "llava_zh.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "postmaster/interrupt.h"
+#include "storage/ipc.h"
+#include "storage/latch.h"
+#include "storage/procsignal.h"
+#include "tcop/tcopprot.h"
+#include "utils/guc.h"
+#include "utils/memutils.h"
+#include "worker.h"
+
+#include "compat.h"
+
+#define FIRST_PAUSE_MS 1000
+#define LONGEST_PAUSE_MS (5 * 60 * 1000)
+
+/*
+ * Where no process is to be had: any role's parallel queries may have them all, and not
+ * for long.
+ */
+#define NO_ROOM_MS 2000
+
+/* A worker that lived this long did not fail to start. */
+#define HEALTHY_MS (5 * 1000)
+
+typedef struct Slot
+{
+	dlist_node	node;
+	WorkerTarget target;
+	BackgroundWorkerHandle *handle; /* NULL: not running */
+	TimestampTz started_at;
+	TimestampTz start_at;		/* not before */
+	TimestampTz say_no_room_at; /* not before */
+	bool		no_room;		/* no process was to be had */
+	int64		pause_ms;
+	bool		wanted;
+} Slot;
+
+static dlist_head slots = DLIST_STATIC_INIT(slots);
+
+void
+launcher_register(void)
+{
+	BackgroundWorker worker;
+
+	memset(&worker, 0, sizeof(worker));
+	/* a connection to no database: pg_stat_activity shows who has one */
+	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
+	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
+	worker.bgw_restart_time = 1;
+	strlcpy(worker.bgw_library_name, "llava_zh", sizeof(worker.bgw_library_name));
+	strlcpy(worker.bgw_function_name, "llava_launcher_main", sizeof(worker.bgw_function_name));
+	strlcpy(worker.bgw_name, "llava_zh launcher", BGW_MAXLEN);
+	strlcpy(worker.bgw_type, "llava_zh launcher", BGW_MAXLEN);
+	RegisterBackgroundWorker(&worker);
+}
+
+static Slot *
+find_slot(const char *database, int number)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &slots)
+	{
+		Slot	   *slot = dlist_container(Slot, node, iter.cur);
+
+		if (slot->target.slot == number && strcmp(slot->target.database, database) == 0)
+			return slot;
+	}
+	return NULL;
+}
+
+static void
+want_slot(const char *database, int number)
+{
+	Slot	   *slot = find_slot(database, number);
+
+	if (slot == NULL)
+	{
+		slot = MemoryContextAllocZero(TopMemoryContext, sizeof(Slot));
+		strlcpy(slot->target.database, database, sizeof(slot->target.database));
+		slot->target.slot = number;
+		dlist_push_tail(&slots, &slot->node);
+	}
+	slot->wanted = true;
+	slot->pause_ms = FIRST_PAUSE_MS;
+	slot->start_at = 0;
+}
+
+/* Reads the settings into the list of slots; pauses are over. */
+static void
+read_settings(void)
+{
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "llava_zh databases",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	ListCell   *cell;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &slots)
+		dlist_container(Slot, node, iter.cur)->wanted = false;
+	foreach(cell, config_databases())
+		for (int i = 0; i < llava_workers; i++)
+		want_slot(lfirst(cell), i);
+	MemoryContextSwitchTo(old);
+	MemoryContextDelete(context);
+}
+
+static void
+note_end(Slot *slot)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	pfree(slot->handle);
+	slot->handle = NULL;
+	if (now - slot->started_at >= HEALTHY_MS * INT64CONST(1000))
+		slot->pause_ms = FIRST_PAUSE_MS;
+	else
+		slot->pause_ms = Min(slot->pause_ms * 2, LONGEST_PAUSE_MS);
+	slot->start_at = TimestampTzPlusMilliseconds(now, slot->pause_ms);
+}
+
+/* Why a worker that should run does not, where it is more than a moment's matter. */
+static void
+tell_vacancy(const Slot *slot)
+{
+	const char *why = NULL;
+
+	if (slot->handle == NULL && slot->wanted && slot->no_room)
+		why = "llava_zh: no background worker slot is free: raise max_worker_processes";
+	else if (slot->handle == NULL && slot->wanted && slot->pause_ms > FIRST_PAUSE_MS)
+		why = "llava_zh: the worker ended soon after its start: the log says why; it is started again in a while";
+	vacancies_tell(&slot->target, why);
+}
+
+static void
+say_no_room(Slot *slot)
+{
+	if (slot->started_at < slot->say_no_room_at)
+		return;
+	slot->say_no_room_at = TimestampTzPlusMilliseconds(slot->started_at, LONGEST_PAUSE_MS);
+	ereport(LOG,
+			(errmsg("llava_zh: no background worker slot is free for database \"%s\"",
+					slot->target.database),
+			 errdetail("Parallel queries take such slots too, as pg_stat_activity shows."),
+			 errhint("Raise max_worker_processes, or lower max_parallel_workers.")));
+}
+
+static void
+start_slot(Slot *slot)
+{
+	BackgroundWorker worker;
+	MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+
+	worker_describe(&worker, slot->target.database, slot->target.slot, false);
+	slot->started_at = GetCurrentTimestamp();
+	if (!RegisterDynamicBackgroundWorker(&worker, &slot->handle))
+	{
+		slot->handle = NULL;
+		slot->start_at = TimestampTzPlusMilliseconds(slot->started_at, NO_ROOM_MS);
+		say_no_room(slot);
+	}
+	slot->no_room = slot->handle == NULL;
+	MemoryContextSwitchTo(old);
+}
+
+/* Whether one of the workers has ended since the last look. */
+static bool
+note_ends(void)
+{
+	bool		any = false;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &slots)
+	{
+		Slot	   *slot = dlist_container(Slot, node, iter.cur);
+		pid_t		pid;
+
+		if (slot->handle == NULL || GetBackgroundWorkerPid(slot->handle, &pid) != BGWH_STOPPED)
+			continue;
+		note_end(slot);
+		any = true;
+	}
+	return any;
+}
+
+/* A process has become free: it is for those that waited for one. */
+static void
+end_waits_for_room(void)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &slots)
+	{
+		Slot	   *slot = dlist_container(Slot, node, iter.cur);
+
+		if (slot->no_room)
+			slot->start_at = 0;
+	}
+}
+
+/* Whether it is time; a pause that lasts longer than any is one of a clock that was set back. */
+static bool
+may_start(const Slot *slot, TimestampTz now)
+{
+	return now >= slot->start_at ||
+		slot->start_at > TimestampTzPlusMilliseconds(now, LONGEST_PAUSE_MS);
+}
+
+/* Starts and ends workers; returns ms until there is something to start. */
+static long
+tend_slots(void)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	long		wait = LONGEST_PAUSE_MS;
+	dlist_mutable_iter iter;
+
+	if (note_ends())
+		end_waits_for_room();
+	dlist_foreach_modify(iter, &slots)
+	{
+		Slot	   *slot = dlist_container(Slot, node, iter.cur);
+
+		if (slot->handle == NULL && slot->wanted && may_start(slot, now))
+			start_slot(slot);
+		tell_vacancy(slot);
+		if (slot->handle != NULL && !slot->wanted)
+			TerminateBackgroundWorker(slot->handle);
+		else if (slot->handle == NULL && slot->wanted)
+			wait = Min(wait, (long) ((slot->start_at - now) / 1000 + 1));
+		else if (slot->handle == NULL)
+		{
+			dlist_delete(&slot->node);
+			pfree(slot);
+		}
+	}
+	return wait;
+}
+
+static void
+end_workers(int code, Datum arg)
+{
+	dlist_iter	iter;
+
+	vacancies_forget();
+	dlist_foreach(iter, &slots)
+	{
+		Slot	   *slot = dlist_container(Slot, node, iter.cur);
+
+		if (slot->handle != NULL)
+			TerminateBackgroundWorker(slot->handle);
+	}
+}
+
+void
+llava_launcher_main(Datum arg)
+{
+	pqsignal(SIGHUP, SignalHandlerForConfigReload);
+	/* ends with status 1, after which the postmaster starts another */
+	pqsignal(SIGTERM, die);
+	/* the notices of started and ended workers */
+	pqsignal(SIGUSR1, procsignal_sigusr1_handler);
+	BackgroundWorkerUnblockSignals();
+	BackgroundWorkerInitializeConnection(NULL, NULL, 0);
+	before_shmem_exit(end_workers, (Datum) 0);
+	flush_begin();
+
+	vacancies_forget();
+	read_settings();
+	for (;;)
+	{
+		long		wait = tend_slots();
+
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH,
+						 wait, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+		CHECK_FOR_INTERRUPTS();
+		flush_serve();
+		if (ConfigReloadPending)
+		{
+			ConfigReloadPending = false;
+			ProcessConfigFile(PGC_SIGHUP);
+			limits_reload();
+			read_settings();
+		}
+	}
+}

@@ -1,0 +1,96 @@
+/*
+ * pause.c
+ *	  llava_pause and llava_resume: the server option paused, by ALTER SERVER, so
+ *	  that who may is core's to say.
+ */
+#include "postgres.h"
+
+#include "commands/defrem.h"
+#include "executor/spi.h"
+#include "foreign/foreign.h"
+#include "limits.h"
+#include "options.h"
+#include "db/rows.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+
+PG_FUNCTION_INFO_V1(llava_pause);
+PG_FUNCTION_INFO_V1(llava_resume);
+
+/* Whether the option is there, whatever it says. */
+static bool
+has_option_paused(Oid server)
+{
+	ListCell   *cell;
+
+	foreach(cell, GetForeignServer(server)->options)
+	{
+		if (strcmp(((DefElem *) lfirst(cell))->defname, "paused") == 0)
+			return true;
+	}
+	return false;
+}
+
+/* ALTER SERVER with the caller's rights. */
+static void
+alter_server(const char *name, const char *options)
+{
+	int			rc = SPI_execute(psprintf("ALTER SERVER %s OPTIONS (%s)",
+										  quote_identifier(name), options), false, 0);
+
+	if (rc != SPI_OK_UTILITY)
+		elog(ERROR, "ALTER SERVER: %s", SPI_result_code_string(rc));
+}
+
+/*
+ * Forgets why a worker paused the server, and what rows wait for.  The caller has shown
+ * to be its owner.
+ */
+static void
+forget_reason(const char *name)
+{
+	int			level = NewGUCNestLevel();
+	Datum		value = CStringGetTextDatum(name);
+
+	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
+							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	rows_run_as_owner(extension_relation("llava_usage"), SQL_USAGE_RESUME, &value, NULL);
+	rows_run_as_owner(extension_relation("llava_pending"), SQL_FORGET_WAITS, NULL, NULL);
+	AtEOXact_GUC(false, level);
+}
+
+/* llava_pause(server text): no request of a worker goes there any more. */
+Datum
+llava_pause(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	bool		there = has_option_paused(server_named(name));
+
+	rows_spi_connect();
+	alter_server(name, there ? "SET paused 'true'" : "ADD paused 'true'");
+	SPI_finish();
+	PG_RETURN_VOID();
+}
+
+/*
+ * llava_resume(server text): undoes llava_pause, and has a worker try a server that
+ * it paused itself, or that said Retry-After.  An option that is not there is added first: only ALTER SERVER
+ * knows whether the caller may, and workers look when the catalogue changes.
+ */
+Datum
+llava_resume(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+	Oid			server = server_named(name);
+	bool		there = has_option_paused(server);
+
+	rows_spi_connect();
+	if (!there)
+		alter_server(name, "ADD paused 'false'");
+	alter_server(name, "DROP paused");
+	forget_reason(name);
+	limits_forget_wait_of(server);
+	SPI_finish();
+	shared_wake_at_commit(GetCurrentTimestamp());
+	PG_RETURN_VOID();
+}

@@ -1,0 +1,442 @@
+/*
+ * task_rows.c
+ *	  Writing tasks: a change is an INSERT, and rows never change.
+ *
+ * A row without a version is what a person writes: it gets the next version, and
+ * what it leaves out is inherited from the version before, from the task it is an
+ * experiment on ('...-v2'), or from the defaults of its kind.  A row with a version
+ * is a restore and taken as it is.
+ */
+#include "postgres.h"
+
+#include <math.h>
+
+#include "access/htup_details.h"
+#include "commands/extension.h"
+#include "executor/spi.h"
+#include "lengths.h"
+#include "mb/pg_wchar.h"
+#include "db/rows.h"
+#include "storage/lmgr.h"
+#include "task.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+/* How much of a value a HINT shows, in bytes. */
+#define HINT_VALUE 40
+
+/* A row of llava_task, taken apart. */
+typedef struct TaskRow
+{
+	TupleDesc	desc;
+	Datum	   *values;
+	bool	   *nulls;
+} TaskRow;
+
+PG_FUNCTION_INFO_V1(llava_task_insert);
+PG_FUNCTION_INFO_V1(llava_task_frozen);
+
+static TaskRow *
+take_apart(HeapTuple tuple, TupleDesc desc)
+{
+	TaskRow    *row = palloc(sizeof(TaskRow));
+
+	row->desc = desc;
+	row->values = palloc(sizeof(Datum) * desc->natts);
+	row->nulls = palloc(sizeof(bool) * desc->natts);
+	heap_deform_tuple(tuple, desc, row->values, row->nulls);
+	return row;
+}
+
+/* Index of a column into values and nulls. */
+static int
+column(const TaskRow *row, const char *name)
+{
+	int			number = SPI_fnumber(row->desc, name);
+
+	if (number <= 0)
+		elog(ERROR, "table \"llava_task\" has no column \"%s\"", name);
+	return number - 1;
+}
+
+static bool
+is_null(const TaskRow *row, const char *name)
+{
+	return row->nulls[column(row, name)];
+}
+
+/* NULL for NULL, else palloc'd. */
+static char *
+text_column(const TaskRow *row, const char *name)
+{
+	int			i = column(row, name);
+
+	return row->nulls[i] ? NULL : TextDatumGetCString(row->values[i]);
+}
+
+static void
+set(TaskRow *row, const char *name, Datum value)
+{
+	int			i = column(row, name);
+
+	row->values[i] = value;
+	row->nulls[i] = false;
+}
+
+static void
+set_if_null(TaskRow *row, const char *name, Datum value)
+{
+	if (is_null(row, name))
+		set(row, name, value);
+}
+
+static void
+set_null(TaskRow *row, const char *name)
+{
+	row->nulls[column(row, name)] = true;
+}
+
+/* The newest row of this name, in the current context; NULL if there is none. */
+static TaskRow *
+newest_row(Oid table, const char *name)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	Datum		value = CStringGetTextDatum(name);
+	TaskRow    *row = NULL;
+
+	rows_spi_connect();
+	if (rows_run_as_owner(table, SQL_TASK_PREVIOUS, &value, NULL) == 1)
+	{
+		MemoryContextSwitchTo(caller);
+		row = take_apart(heap_copytuple(SPI_tuptable->vals[0]),
+						 CreateTupleDescCopy(SPI_tuptable->tupdesc));
+	}
+	SPI_finish();
+	return row;
+}
+
+/* Whether word begins with task and a dash. */
+static bool
+is_experiment_on(const char *word, const char *task)
+{
+	size_t		size = task != NULL ? strlen(task) : 0;
+
+	return size > 0 && strncmp(word, task, size) == 0 && word[size] == '-';
+}
+
+/* The task that a new name is an experiment on: the longest that fits, or NULL. */
+static const char *
+experiment_base(List *tasks, const char *name)
+{
+	const char *base = NULL;
+	size_t		longest = 0;
+	ListCell   *cell;
+
+	foreach(cell, tasks)
+	{
+		LlavaTask  *task = lfirst(cell);
+
+		if (is_experiment_on(name, task->name) && strlen(task->name) > longest)
+		{
+			base = task->name;
+			longest = strlen(task->name);
+		}
+		if (is_experiment_on(name, task->alias) && strlen(task->alias) > longest)
+		{
+			base = task->name;
+			longest = strlen(task->alias);
+		}
+	}
+	return base;
+}
+
+/* The columns whose right values hang on what kind of reply in what language it is. */
+static bool
+hangs_on_kind(const char *name)
+{
+	static const char *const names[] = {
+		"min_rounds", "max_rounds", "questions", "max_tokens",
+		"min_question_chars", "max_question_chars", "min_answer_chars", "min_letters"
+	};
+
+	for (int i = 0; i < lengthof(names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return false;
+}
+
+static bool
+says_otherwise(const TaskRow *row, const TaskRow *base, const char *name)
+{
+	return !is_null(row, name) &&
+		strcmp(text_column(row, name), text_column(base, name)) != 0;
+}
+
+/* Fills what row leaves out from base; false if some of it cannot be taken over. */
+static bool
+inherit(TaskRow *row, const TaskRow *base)
+{
+	bool		other_kind = says_otherwise(row, base, "kind") ||
+	says_otherwise(row, base, "language");
+
+	for (int i = 0; i < row->desc->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(row->desc, i);
+		const char *name = NameStr(attribute->attname);
+		int			from;
+
+		if (attribute->attisdropped || !row->nulls[i] ||
+			(other_kind && hangs_on_kind(name)))
+			continue;
+		from = column(base, name);
+		row->values[i] = base->values[from];
+		row->nulls[i] = base->nulls[from];
+	}
+	return !other_kind;
+}
+
+static void
+set_sampling(TaskRow *row, const char *name, double value)
+{
+	if (!isnan(value))
+		set_if_null(row, name, Float8GetDatum(value));
+}
+
+/* The defaults of the row's kind and language; nullable columns only if so asked. */
+static void
+fill_defaults(TaskRow *row, bool nullable_too)
+{
+	LlavaTask	defaults;
+	const ReplyRules *rules = &defaults.rules;
+
+	set_if_null(row, "language", CStringGetTextDatum("zh"));
+	task_defaults(&defaults, task_kind(text_column(row, "kind")),
+				  task_language(text_column(row, "language")));
+	set_if_null(row, "weight", Int64GetDatum(0));
+	set_if_null(row, "min_rounds", Int32GetDatum(rules->min_rounds));
+	set_if_null(row, "max_rounds",
+				Int32GetDatum(Max(rules->max_rounds,
+								  DatumGetInt32(row->values[column(row, "min_rounds")]))));
+	set_if_null(row, "min_question_chars", Int32GetDatum(rules->min_question_chars));
+	set_if_null(row, "max_question_chars", Int32GetDatum(rules->max_question_chars));
+	set_if_null(row, "min_answer_chars", Int32GetDatum(rules->min_answer_chars));
+	set_if_null(row, "min_letters", Int32GetDatum(rules->min_letters));
+	set_if_null(row, "min_language_share", Float8GetDatum(rules->min_language_share));
+	set_if_null(row, "max_loop_share", Float8GetDatum(rules->max_loop_share));
+	set_if_null(row, "long_images", CStringGetTextDatum(long_images_name(LONG_SHRINK)));
+	set_if_null(row, "long_ratio", Float8GetDatum(TASK_LONG_RATIO));
+	if (!nullable_too)
+		return;
+	set_if_null(row, "max_tokens", Int32GetDatum(defaults.sampling.max_tokens));
+	set_sampling(row, "temperature", defaults.sampling.temperature);
+	set_sampling(row, "top_p", defaults.sampling.top_p);
+	set_sampling(row, "repetition_penalty", defaults.sampling.repetition_penalty);
+}
+
+static void
+require_kind_and_prompt(const TaskRow *row, const char *name)
+{
+	const char *missing = is_null(row, "kind") ? "kind" :
+	is_null(row, "prompt") ? "prompt" : NULL;
+
+	if (missing != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("the new task \"%s\" needs a %s", name, missing),
+				 errhint("INSERT INTO llava_task (name, kind, prompt) VALUES (%s, 'description', '...'); "
+						 "kind is dialogue, question_answer or description. "
+						 "A name that begins with a task's and a dash inherits from that task.",
+						 quote_literal_cstr(name))));
+}
+
+/* An empty text says: none, where NULL says: as before. */
+static void
+empty_is_null(TaskRow *row, const char *name)
+{
+	const char *value = text_column(row, name);
+
+	if (value != NULL && value[0] == '\0')
+		set_null(row, name);
+}
+
+/* A word must mean one task. */
+static void
+check_words(List *tasks, const char *name, const char *alias)
+{
+	ListCell   *cell;
+
+	foreach(cell, tasks)
+	{
+		LlavaTask  *other = lfirst(cell);
+		const char *word;
+
+		if (strcmp(other->name, name) == 0)
+			continue;
+		if (alias != NULL && (strcmp(other->name, alias) == 0 ||
+							  (other->alias != NULL && strcmp(other->alias, alias) == 0)))
+			word = alias;
+		else if (other->alias != NULL && strcmp(other->alias, name) == 0)
+			word = name;
+		else
+			continue;
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("\"%s\" already means the task \"%s\"", word, other->name),
+				 errhint("Choose another %s.", word == alias ? "alias" : "name")));
+	}
+}
+
+static void
+check_weight(const TaskRow *row)
+{
+	if (!is_null(row, "weight") &&
+		DatumGetInt64(row->values[column(row, "weight")]) > TASK_MAX_WEIGHT)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("weight " INT64_FORMAT " is over " INT64_FORMAT,
+						DatumGetInt64(row->values[column(row, "weight")]), TASK_MAX_WEIGHT),
+				 errhint("Weights are shares: only their proportions count.")));
+}
+
+/* The version and everything that was left out. */
+static void
+complete(TaskRow *row, Oid table, const char *name)
+{
+	List	   *tasks;
+	TaskRow    *base;
+	bool		inherited = false;
+
+	/* one at a time: conflicts with itself, with no INSERT and no SELECT */
+	LockRelationOid(table, ShareUpdateExclusiveLock);
+
+	tasks = task_weights_as_owner();
+	base = newest_row(table, name);
+	if (base != NULL)
+	{
+		int			version = DatumGetInt32(base->values[column(base, "version")]);
+
+		inherited = inherit(row, base);
+		if (version == PG_INT32_MAX)
+			ereport(ERROR,
+					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+					 errmsg("the task \"%s\" has version %d, and there is no version after it", name, version),
+					 errhint("INSERT the task under another name.")));
+		set(row, "version", Int32GetDatum(version + 1));
+	}
+	else
+	{
+		const char *other = experiment_base(tasks, name);
+
+		if (other != NULL && (base = newest_row(table, other)) != NULL)
+		{
+			set_null(base, "alias");
+			set(base, "weight", Int64GetDatum(0));
+			inherited = inherit(row, base);
+		}
+		require_kind_and_prompt(row, name);
+		set(row, "version", Int32GetDatum(1));
+	}
+	fill_defaults(row, !inherited);
+	empty_is_null(row, "alias");
+	empty_is_null(row, "title");
+	empty_is_null(row, "server");
+	check_words(tasks, name, text_column(row, "alias"));
+}
+
+/* BEFORE INSERT on llava_task, FOR EACH ROW, SECURITY DEFINER. */
+Datum
+llava_task_insert(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = rows_trigger(fcinfo, "llava_task");
+	TaskRow    *row = take_apart(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation));
+	const char *name = text_column(row, "name");
+
+	if (name == NULL || name[0] == '\0')	/* the table's own constraints say
+											 * so */
+		return PointerGetDatum(trigger->tg_trigtuple);
+
+	if (is_null(row, "version"))
+	{
+		lengths_check_row("llava_task", trigger->tg_trigtuple, row->desc);
+		complete(row, RelationGetRelid(trigger->tg_relation), name);
+		set(row, "shipped", BoolGetDatum(false));
+	}
+	else
+	{
+		require_kind_and_prompt(row, name);
+		fill_defaults(row, false);
+		if (!creating_extension)	/* else pg_dump would leave it out */
+			set(row, "shipped", BoolGetDatum(false));
+	}
+	check_weight(row);
+	return PointerGetDatum(heap_form_tuple(row->desc, row->values, row->nulls));
+}
+
+/* A value as SQL, its end cut off where it is long. */
+static void
+append_value(StringInfo sql, const char *value)
+{
+	int			size;
+
+	if (value == NULL)
+	{
+		appendStringInfoString(sql, "NULL");
+		return;
+	}
+	size = pg_mbcliplen(value, strlen(value), HINT_VALUE);
+	appendStringInfoString(sql, quote_literal_cstr(psprintf("%.*s%s", size, value,
+															value[size] != '\0' ? "..." : "")));
+}
+
+/* The INSERT that does what this UPDATE or DELETE wanted. */
+static char *
+insert_instead(TriggerData *trigger)
+{
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	HeapTuple	old = trigger->tg_trigtuple;
+	StringInfoData columns;
+	StringInfoData values;
+
+	initStringInfo(&columns);
+	initStringInfo(&values);
+	append_value(&values, SPI_getvalue(old, desc, SPI_fnumber(desc, "name")));
+	for (int i = 1; TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && i <= desc->natts; i++)
+	{
+		const char *name = NameStr(TupleDescAttr(desc, i - 1)->attname);
+		const char *before = SPI_getvalue(old, desc, i);
+		const char *after = SPI_getvalue(trigger->tg_newtuple, desc, i);
+
+		if (strcmp(name, "name") == 0 || strcmp(name, "version") == 0 ||
+			after == NULL || (before != NULL && strcmp(before, after) == 0))
+			continue;
+		appendStringInfo(&columns, ", %s", quote_identifier(name));
+		appendStringInfoString(&values, ", ");
+		append_value(&values, after);
+	}
+	if (columns.len == 0)
+	{
+		appendStringInfoString(&columns, ", weight");
+		appendStringInfoString(&values, ", 0");
+	}
+	return psprintf("INSERT INTO llava_task (name%s) VALUES (%s);", columns.data, values.data);
+}
+
+/* BEFORE UPDATE OR DELETE on llava_task, FOR EACH ROW: samples refer to versions. */
+Datum
+llava_task_frozen(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = rows_trigger(fcinfo, "llava_task");
+
+	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("versions of a task are never changed"),
+				 errdetail("Replies and samples refer to them."),
+				 errhint("A change is a new version: %s", insert_instead(trigger))));
+	ereport(ERROR,
+			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+			 errmsg("versions of a task are never deleted"),
+			 errdetail("Replies and samples refer to them."),
+			 errhint("A task of weight 0 is not drawn: %s", insert_instead(trigger))));
+}
