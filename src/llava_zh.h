@@ -6,6 +6,7 @@
 #define LLAVA_ZH_H
 
 #include "access/xlogdefs.h"
+#include "db/sql.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "nodes/pg_list.h"
@@ -94,110 +95,6 @@ extern bool extension_has_function(Oid function);
 /* What to do about pictures that were inserted while triggers were off. */
 #define UNTAKEN_HINT \
 	"Insert them anew: WITH gone AS (DELETE FROM llava_image WHERE received_at IS NULL RETURNING path, image, source_url, page_url, licence, task, meta, long_images) INSERT INTO llava_image (path, image, source_url, page_url, licence, task, meta, long_images) SELECT * FROM gone;"
-
-/* ---- sql.c: every SQL text ---- */
-
-typedef enum SqlStatement
-{
-	SQL_TASK_NEWEST,			/* $1 name or alias, or NULL: all tasks */
-	SQL_TASK_PREVIOUS,			/* newest row of a name, all columns */
-	SQL_TASK_WEIGHTS,
-	SQL_TASK_SHIP,
-	SQL_COMPRESS_REPLY,
-	SQL_COMPRESS_CONVERSATION,
-	SQL_SEEN_ADD,
-	SQL_SEEN_FIND,
-	SQL_PENDING_ADD,
-	SQL_ENQUEUE,
-	SQL_IMAGE_STATE,
-	SQL_NOT_TAKEN_IN,
-	SQL_CONVERSATION_EXISTS,
-	SQL_REPLY_VARIATION,
-	SQL_RETRY,
-	SQL_FAILURES,
-	SQL_UNPARK,
-	SQL_IMAGE_BYTES,
-	SQL_FORGET_MANIFEST_LINE,
-	SQL_FORGET_FAMILY,
-	SQL_FORGET_SEEN_IMAGES,
-	SQL_CONSTRAINTS,
-	SQL_FORGET_IMAGE,
-	SQL_FORGET_SEEN,
-	SQL_FORGET_SEEN_IMAGE,
-	SQL_FORGET_PENDING,
-	SQL_FORGET_INTERRUPTED,
-	SQL_FORGET_REPLY,
-	SQL_FORGET_CONVERSATION,
-	SQL_HASH_STATE,
-	SQL_HASH_NEAR,
-	SQL_HASH_ADD,
-	SQL_HASH_MARK,
-	SQL_HASH_PARK,
-	SQL_HASH_PARKED,
-	SQL_HASH_UNMARK,
-	SQL_HASH_RELEASE,
-	SQL_LOAD_KNOWN,
-	SQL_LOAD_ADD,
-	SQL_CLAIM,
-	SQL_AHEAD,
-	SQL_CLAIM_IMAGES,
-	SQL_IMAGE_SLICE,
-	SQL_RENEW,
-	SQL_IS_CLAIMED,
-	SQL_RELEASE,
-	SQL_RELEASE_HOLDERS,
-	SQL_FORGET_WAITS,
-	SQL_GIVE_UP,
-	SQL_NOT_INTERRUPTED,
-	SQL_BRING_BACK,
-	SQL_ABSENT_RELEASE,
-	SQL_ABSENT_COUNT,
-	SQL_TIMELINE,
-	SQL_TIMELINE_LOCK,
-	SQL_TIMELINE_SET,
-	SQL_NEXT_DUE,
-	SQL_ANY_DUE,
-	SQL_FIRST_DUE,
-	SQL_LOCK_DUE,
-	SQL_SETTLE_REPLY,
-	SQL_SETTLE_LATE,
-	SQL_SETTLE_DONE,
-	SQL_SETTLE_SAMPLE,
-	SQL_SETTLE_AGAIN,
-	SQL_SETTLE_FAILED,
-	SQL_SETTLE_EXCUSED,
-	SQL_EXCUSE,
-	SQL_REPARSE_READ,
-	SQL_REPARSE_OTHER,
-	SQL_REPARSE_VERDICT,
-	SQL_REPARSE_DONE,
-	SQL_REPARSE_SAMPLE,
-	SQL_REPARSE_REWRITE,
-	SQL_REPARSE_WITHDRAW,
-	SQL_REPARSE_FAILED,
-	SQL_REPARSE_REASON,
-	SQL_USAGE_ADD,
-	SQL_USAGE_PAUSE,
-	SQL_USAGE_RESUME,
-	SQL_USAGE_ALL,
-	SQL_EXPORT,
-	SQL_EXPORT_SHUFFLED,
-	SQL_EXPORT_MIX,
-	SQL_EXPORT_IMAGES,
-	SQL_EXPORT_IMAGE_FACTS,
-	SQL_EXPORT_IMAGE_BYTES,
-	SQL_STATEMENTS
-} SqlStatement;
-
-/*
- * Runs one statement through its saved plan; the caller is SPI-connected.
- * nulls as for SPI_execute_plan, or NULL.  Returns the rows processed; ERROR on
- * anything else than success.
- */
-extern uint64 sql_run(SqlStatement statement, Datum *values, const char *nulls, long limit);
-
-/* A cursor that reads its rows. */
-extern struct PortalData *sql_open(SqlStatement statement, Datum *values, const char *nulls);
 
 /* ---- bind.c ---- */
 

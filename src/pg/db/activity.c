@@ -14,11 +14,11 @@
 #include "llava_zh.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
+#include "run/worker.h"
 #include "storage/procarray.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
-#include "run/worker.h"
 
 /* Columns of llava_process_activity */
 enum

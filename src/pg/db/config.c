@@ -6,8 +6,8 @@
  */
 #include "postgres.h"
 
-#include "server/endpoints.h"
 #include "llava_zh.h"
+#include "server/endpoints.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
 

@@ -37,7 +37,7 @@ struct Constraints
 	Deferrable	list[FLEXIBLE_ARRAY_MEMBER];
 };
 
-/* Columns of SQL_CONSTRAINTS */
+/* Columns of sql_constraints */
 enum
 {
 	COLUMN_SCHEMA = 1,
@@ -81,6 +81,34 @@ take_row(Deferrable *constraint, HeapTuple row, TupleDesc desc)
 						 quote_identifier(constraint->name))));
 }
 
+/*
+ * Deferrable ones on the tables $1 and those that follow them, the owner of their table,
+ * whether all of this name are initially deferred, and a table of another owner with one
+ * of this name.
+ */
+static SqlStatement sql_constraints = {
+	.text =
+	"WITH RECURSIVE reached (relation) AS ("
+	"  SELECT pg_catalog.unnest($1)::pg_catalog.oid"
+	"  UNION SELECT c.conrelid FROM reached r JOIN pg_catalog.pg_constraint c"
+	"   ON c.confrelid = r.relation AND c.contype = 'f'"
+	"   WHERE c.confdeltype IN ('c', 'n', 'd') OR c.confupdtype IN ('c', 'n', 'd')) "
+	"SELECT n.nspname::pg_catalog.text, c.conname::pg_catalog.text,"
+	"  t.relowner::pg_catalog.int8, pg_catalog.bool_and(c.condeferred AND NOT EXISTS ("
+	"   SELECT FROM pg_catalog.pg_constraint o WHERE o.connamespace = c.connamespace"
+	"    AND o.conname = c.conname AND NOT o.condeferred)),"
+	"  (SELECT pg_catalog.min(o.conrelid::pg_catalog.regclass::pg_catalog.text)"
+	"   FROM pg_catalog.pg_constraint o JOIN pg_catalog.pg_class ot ON ot.oid = o.conrelid"
+	"   WHERE o.connamespace = c.connamespace AND o.conname = c.conname AND o.condeferrable"
+	"    AND ot.relowner <> t.relowner) "
+	"FROM reached r JOIN pg_catalog.pg_constraint c ON r.relation IN (c.conrelid, c.confrelid)"
+	" JOIN pg_catalog.pg_namespace n ON n.oid = c.connamespace"
+	" JOIN pg_catalog.pg_class t ON t.oid = c.conrelid "
+	"WHERE c.condeferrable GROUP BY 1, 2, 3, c.connamespace, c.conname, t.relowner"
+	" ORDER BY 1, 2, 3",
+	.types = "L"
+};
+
 static Constraints *
 find_constraints(const Oid *tables, int n)
 {
@@ -95,7 +123,7 @@ find_constraints(const Oid *tables, int n)
 	value = PointerGetDatum(construct_array(oids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
 											TYPALIGN_DOUBLE));
 	trust_begin();
-	rows = sql_run(SQL_CONSTRAINTS, &value, NULL, 0);
+	rows = sql_run(&sql_constraints, &value, NULL, 0);
 	trust_end();
 	MemoryContextSwitchTo(caller);
 	found = palloc(offsetof(Constraints, list) + sizeof(Deferrable) * rows);

@@ -12,9 +12,9 @@
 #include "rows.h"
 #include "trust.h"
 #include "utils/guc.h"
-#include "utils/timestamp.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
 TriggerData *
 rows_trigger(FunctionCallInfo fcinfo, const char *table)
@@ -67,7 +67,7 @@ rows_end_as_owner(const RowsCaller *caller)
 }
 
 uint64
-rows_run_as_owner(Oid table, SqlStatement statement, Datum *values, const char *nulls)
+rows_run_as_owner(Oid table, SqlStatement *statement, Datum *values, const char *nulls)
 {
 	RowsCaller	caller;
 	Constraints *constraints = NULL;

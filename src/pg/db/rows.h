@@ -19,7 +19,7 @@ extern TriggerData *rows_trigger(FunctionCallInfo fcinfo, const char *table);
  * gate of trust.h: no code runs but a superuser's or the owner's, only with the
  * owner's rights, and settings that it changes are as before afterwards.
  */
-extern uint64 rows_run_as_owner(Oid table, SqlStatement statement, Datum *values,
+extern uint64 rows_run_as_owner(Oid table, SqlStatement *statement, Datum *values,
 								const char *nulls);
 
 /* What rows_end_as_owner goes back to. */

@@ -8,16 +8,18 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
+#include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
 #include "commands/trigger.h"
 #include "compat.h"
 #include "executor/spi.h"
-#include "queue/loop.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/postponed.h"
+#include "queue/loop.h"
 #include "queue/stall.h"
 #include "trust.h"
 #include "utils/guc.h"
@@ -27,8 +29,6 @@
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
-#include "catalog/pg_class.h"
-#include "access/htup_details.h"
 
 /* The activity of a worker while the extension is older than the library. */
 #define UPDATE_WANTED "llava_zh: waiting for ALTER EXTENSION llava_zh UPDATE"

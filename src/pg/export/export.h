@@ -5,6 +5,7 @@
 #ifndef LLAVA_EXPORT_H
 #define LLAVA_EXPORT_H
 
+#include "db/sql.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
@@ -117,6 +118,11 @@ extern ExportFault export_check_turn(ExportSample *sample, JsonbContainer *turn,
 
 /* When all turns are checked. */
 extern ExportFault export_check_length(ExportSample *sample, const ExportShape *shape);
+
+/* ---- export_images.c ---- */
+
+/* The bytes of a picture, wherever they are; $1 its id.  With the caller's rights. */
+extern SqlStatement sql_export_image_bytes;
 
 /* ---- export_name.c: what an export calls an image ---- */
 

@@ -137,7 +137,7 @@ picture_in_file(int64 image, bool *is_null)
 {
 	Datum		id = Int64GetDatum(image);
 
-	if (sql_run(SQL_EXPORT_IMAGE_BYTES, &id, NULL, 1) > 0)
+	if (sql_run(&sql_export_image_bytes, &id, NULL, 1) > 0)
 		return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, is_null);
 	*is_null = true;
 	return (Datum) 0;
@@ -286,7 +286,73 @@ split_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 	values[CHOICE_SHARE] = Float8GetDatum(share);
 }
 
-static SqlStatement
+/*
+ * $1 tasks, $2 flags to leave out, $3 validation or train, $4 the share of the former,
+ * $5 seed of the order, $6 whether with pictures; the mix also $7 format, $8 how images
+ * are named, $9 cutoff_len.  They run with the caller's search_path and rights.
+ */
+#define EXPORT_TABLES \
+	"@.llava_conversation c LEFT JOIN @.llava_image i ON i.id OPERATOR(pg_catalog.=) c.image"
+#define EXPORT_SAMPLES \
+	"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format, i.rejected," \
+	"  i.width, i.height, i.channels::integer, i.complete," \
+	"  CASE WHEN $6 THEN i.image END, $6 AND i.in_file FROM " EXPORT_TABLES
+#define EXPORT_CHOSEN \
+	"c.keep IS NOT FALSE AND ($1 IS NULL OR c.task OPERATOR(pg_catalog.=) ANY ($1))" \
+	" AND ($2 IS NULL OR NOT c.flags OPERATOR(pg_catalog.&&) $2)" \
+	" AND ($3 IS NULL OR (@.llava_image_share(c.image, i.sha256, 0::bigint)" \
+	"   OPERATOR(pg_catalog.<) $4) OPERATOR(pg_catalog.=) $3)"
+#define EXPORT_ORDER \
+	"@.llava_image_share(c.image, i.sha256, $5), c.image, c.task COLLATE pg_catalog.\"C\""
+
+static SqlStatement sql_export = {
+	.text =
+	EXPORT_SAMPLES " WHERE " EXPORT_CHOSEN
+	" ORDER BY c.image, c.task COLLATE pg_catalog.\"C\"",
+	.types = "TTBdlB"
+};
+
+/* Sorted without the conversations, which are looked up one by one. */
+static SqlStatement sql_export_shuffled = {
+	.text =
+	"SELECT s.* FROM (SELECT c.image, c.task FROM " EXPORT_TABLES
+	"  WHERE " EXPORT_CHOSEN " ORDER BY " EXPORT_ORDER " OFFSET 0) o, "
+	"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
+	"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
+	.types = "TTBdlB"
+};
+
+/* llava_exported says what is left out as invalid; its lines are not kept. */
+static SqlStatement sql_export_mix = {
+	.text =
+	"WITH valid AS MATERIALIZED (SELECT (s.sample).image, (s.sample).task, (s.sample).sha256,"
+	"   @.llava_image_share((s.sample).image, (s.sample).sha256, 1::bigint) AS share"
+	"  FROM (SELECT @.llava_exported($7, $1, $2, false,"
+	"    CASE WHEN $3 THEN 'validation' WHEN NOT $3 THEN 'train' END, $4, 'first'::text, $8,"
+	"    NULL::text, NULL::bigint, $6, $9) AS sample OFFSET 0) s), "
+	"weights AS (SELECT DISTINCT ON (name) name, weight FROM @.llava_task"
+	"  ORDER BY name, version DESC), "
+	"have AS (SELECT w.name, w.weight::pg_catalog.numeric AS weight, pg_catalog.count(v.task) AS n"
+	"  FROM weights w LEFT JOIN valid v ON v.task OPERATOR(pg_catalog.=) w.name"
+	"  WHERE w.weight OPERATOR(pg_catalog.>) 0"
+	"   AND ($1 IS NULL OR w.name OPERATOR(pg_catalog.=) ANY ($1)) GROUP BY w.name, w.weight), "
+	/* the task that has least of its share is taken whole */
+	"take AS (SELECT a.name, pg_catalog.min(pg_catalog.div("
+	"   a.weight OPERATOR(pg_catalog.*) b.n::pg_catalog.numeric, b.weight)) AS n"
+	"  FROM have a, have b GROUP BY a.name), "
+	"ranked AS (SELECT v.image, v.task, v.sha256, pg_catalog.row_number() OVER"
+	"  (PARTITION BY v.task ORDER BY v.share, v.image) AS nth FROM valid v) "
+	"SELECT s.* FROM (SELECT c.image, c.task FROM ranked c JOIN take t"
+	"   ON t.name OPERATOR(pg_catalog.=) c.task"
+	"   AND c.nth::pg_catalog.numeric OPERATOR(pg_catalog.<=) t.n"
+	"  ORDER BY CASE WHEN $5 IS NOT NULL THEN @.llava_image_share(c.image, c.sha256, $5) END,"
+	"   c.image, c.task COLLATE pg_catalog.\"C\" OFFSET 0) o, "
+	"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
+	"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
+	.types = "TTBdlBtti"
+};
+
+static SqlStatement *
 choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *values, char *nulls)
 {
 	memset(nulls, 'n', CHOICES);
@@ -312,8 +378,8 @@ choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *value
 	values[CHOICE_CUTOFF_LEN] = Int32GetDatum(shape->cutoff_len);
 	memset(nulls + CHOICE_PICTURE, ' ', CHOICES - CHOICE_PICTURE);
 	if (!PG_ARGISNULL(ARG_MIX) && PG_GETARG_BOOL(ARG_MIX))
-		return SQL_EXPORT_MIX;
-	return PG_ARGISNULL(ARG_SEED) ? SQL_EXPORT : SQL_EXPORT_SHUFFLED;
+		return &sql_export_mix;
+	return PG_ARGISNULL(ARG_SEED) ? &sql_export : &sql_export_shuffled;
 }
 
 /* llava_export_rules(): the number of the rules that exports keep now. */
@@ -329,7 +395,7 @@ export_open(FunctionCallInfo fcinfo, ExportShape *shape)
 	Datum		values[CHOICES] = {0};
 	char		nulls[CHOICES];
 	MemoryContext context = CurrentMemoryContext;
-	SqlStatement statement;
+	SqlStatement *statement;
 	int			guc_level;
 	char	   *name;
 

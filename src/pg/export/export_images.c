@@ -25,7 +25,7 @@
 PG_FUNCTION_INFO_V1(llava_export_images);
 
 #define FETCH_ROWS 100
-#define CHOICES 6				/* arguments of SQL_EXPORT_IMAGES */
+#define CHOICES 6				/* arguments of sql_export_images */
 
 /* Prepared as llava_prepare_image does when it is told nothing else: Qwen2.5-VL's. */
 #define PREPARED_FACTOR 28
@@ -80,6 +80,14 @@ missing(ExportImages *export, int64 image, const char *why)
 	}
 }
 
+/* The length without a look at the bytes. */
+static SqlStatement sql_export_image_facts = {
+	.text =
+	"SELECT CASE WHEN in_file THEN bytes ELSE pg_catalog.octet_length(image) END, sha256,"
+	"  complete IS FALSE FROM @.llava_image WHERE id OPERATOR(pg_catalog.=) $1",
+	.types = "l"
+};
+
 /* A file that ends early is no picture to a trainer: such a one is always prepared. */
 static ImageFacts
 image_facts(const ExportImages *export, int64 image)
@@ -90,7 +98,7 @@ image_facts(const ExportImages *export, int64 image)
 	bool		no_hash;
 	bool		is_null;
 
-	if (sql_run(SQL_EXPORT_IMAGE_FACTS, &id, NULL, 1) > 0)
+	if (sql_run(&sql_export_image_facts, &id, NULL, 1) > 0)
 	{
 		HeapTuple	row = SPI_tuptable->vals[0];
 		TupleDesc	desc = SPI_tuptable->tupdesc;
@@ -203,6 +211,12 @@ write_prepared(ExportImages *export, const char *name, const char *file, bytea *
 	return made;
 }
 
+SqlStatement sql_export_image_bytes = {
+	.text =
+	"SELECT @.llava_image_bytes($1)",
+	.types = "l"
+};
+
 static void
 write_image(ExportImages *export, int64 image, const char *name, const char *file,
 			const ImageFacts *facts)
@@ -212,7 +226,7 @@ write_image(ExportImages *export, int64 image, const char *name, const char *fil
 	Datum		value = (Datum) 0;
 	bytea	   *bytes;
 
-	if (sql_run(SQL_EXPORT_IMAGE_BYTES, &id, NULL, 1) > 0)
+	if (sql_run(&sql_export_image_bytes, &id, NULL, 1) > 0)
 		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
 	if (is_null)
 	{
@@ -271,10 +285,19 @@ take_row(ExportImages *export, HeapTuple row, TupleDesc desc)
 	MemoryContextReset(export->file_context);
 }
 
+static SqlStatement sql_export_images = {
+	.text =
+	"SELECT (s.sample).image, (s.sample).file_name"
+	" FROM (SELECT @.llava_export_list($1, $2, $3, $4, $5, $6, NULL::bigint) AS sample"
+	"  OFFSET 0) s"
+	" ORDER BY (s.sample).file_name COLLATE pg_catalog.\"C\", (s.sample).image",
+	.types = "TTBtdt"
+};
+
 static void
 take_all(ExportImages *export, Datum *values, const char *nulls)
 {
-	Portal		cursor = sql_open(SQL_EXPORT_IMAGES, values, nulls);
+	Portal		cursor = sql_open(&sql_export_images, values, nulls);
 
 	for (;;)
 	{

@@ -6,8 +6,9 @@
 
 #include "access/xact.h"
 #include "db/blockers.h"
-#include "executor/spi.h"
 #include "db/rows.h"
+#include "executor/spi.h"
+#include "intake.h"
 #include "task/task.h"
 #include "utils/builtins.h"
 
@@ -43,7 +44,7 @@ had_bytes(Datum id, Datum sha256)
 {
 	bool		isnull;
 
-	return rows_run_as_owner(extension_relation("llava_seen"), SQL_SEEN_FIND, &sha256, NULL) > 0 &&
+	return rows_run_as_owner(extension_relation("llava_seen"), &sql_seen_find, &sha256, NULL) > 0 &&
 		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
 									&isnull)) == DatumGetInt64(id);
 }
@@ -71,7 +72,7 @@ check_image(Datum id)
 	Datum		value;
 	bool		isnull;
 
-	if (rows_run_as_owner(extension_relation("llava_image"), SQL_IMAGE_STATE, &id, NULL) == 0)
+	if (rows_run_as_owner(extension_relation("llava_image"), &sql_image_state, &id, NULL) == 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("image " INT64_FORMAT " does not exist", image),
@@ -95,6 +96,12 @@ check_image(Datum id)
 		bytes_are_missing(id, row, desc);
 }
 
+static SqlStatement sql_reply_variation = {
+	.text =
+	"SELECT pg_catalog.max(variation) FROM @.llava_reply WHERE image = $1 AND task = $2",
+	.types = "lt"
+};
+
 /* One past the variations the ledger knows, so that no seed is used again. */
 static int
 next_variation(Datum *image_and_task)
@@ -102,7 +109,7 @@ next_variation(Datum *image_and_task)
 	Datum		newest;
 	bool		isnull;
 
-	rows_run_as_owner(extension_relation("llava_reply"), SQL_REPLY_VARIATION,
+	rows_run_as_owner(extension_relation("llava_reply"), &sql_reply_variation,
 					  image_and_task, NULL);
 	newest = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	return isnull ? 0 : DatumGetInt32(newest) + 1;
@@ -115,6 +122,19 @@ typedef struct Enqueue
 	bool		queued;
 } Enqueue;
 
+static SqlStatement sql_conversation_exists = {
+	.text =
+	"SELECT 1 FROM @.llava_conversation WHERE image = $1 AND task = $2",
+	.types = "lt"
+};
+
+static SqlStatement sql_enqueue = {
+	.text =
+	"INSERT INTO @.llava_pending (image, task, variation) VALUES ($1, $2, $3)"
+	" ON CONFLICT DO NOTHING",
+	.types = "lti"
+};
+
 static void
 enqueue(void *arg)
 {
@@ -124,10 +144,10 @@ enqueue(void *arg)
 	check_image(e->values[0]);
 	if (e->again ||
 		rows_run_as_owner(extension_relation("llava_conversation"),
-						  SQL_CONVERSATION_EXISTS, e->values, NULL) == 0)
+						  &sql_conversation_exists, e->values, NULL) == 0)
 	{
 		e->values[2] = Int32GetDatum(next_variation(e->values));
-		e->queued = rows_run_as_owner(extension_relation("llava_pending"), SQL_ENQUEUE,
+		e->queued = rows_run_as_owner(extension_relation("llava_pending"), &sql_enqueue,
 									  e->values, NULL) > 0;
 	}
 	SPI_finish();
@@ -148,6 +168,13 @@ llava_enqueue(PG_FUNCTION_ARGS)
 	PG_RETURN_BOOL(e.queued);
 }
 
+static SqlStatement sql_failures = {
+	.text =
+	"SELECT pg_catalog.string_agg(DISTINCT failure, ', ' ORDER BY failure)"
+	" FROM @.llava_pending WHERE failure IS NOT NULL",
+	.types = ""
+};
+
 /* A reason that no row has is seldom what was meant. */
 static void
 tell_unknown_reason(const char *reason)
@@ -155,7 +182,7 @@ tell_unknown_reason(const char *reason)
 	bool		isnull;
 	Datum		found;
 
-	rows_run_as_owner(extension_relation("llava_pending"), SQL_FAILURES, NULL, NULL);
+	rows_run_as_owner(extension_relation("llava_pending"), &sql_failures, NULL, NULL);
 	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	ereport(NOTICE,
 			(errmsg("no row rests with the reason \"%s\"", reason),
@@ -169,6 +196,19 @@ typedef struct Retry
 	uint64		rows;
 } Retry;
 
+SqlStatement sql_retry = {
+	.text =
+	"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
+	"  rejects = NULL, refused_by = NULL,"
+	"  variation = variation + 1, visible_at = pg_catalog.now(),"
+	"  released = released OR failure = 'long_image' "
+	"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
+	"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
+	/* what is parked as a copy costs money only where it is named */
+	"  AND (failure <> 'near_duplicate' OR $1 IS NOT NULL OR $3 IS NOT NULL)",
+	.types = "ltt"
+};
+
 static void
 retry(void *arg)
 {
@@ -176,7 +216,7 @@ retry(void *arg)
 
 	rows_spi_connect();
 	duplicates_release(r->values, r->nulls);
-	r->rows = rows_run_as_owner(extension_relation("llava_pending"), SQL_RETRY, r->values, r->nulls);
+	r->rows = rows_run_as_owner(extension_relation("llava_pending"), &sql_retry, r->values, r->nulls);
 	if (r->rows == 0 && r->nulls[2] == ' ' && r->nulls[0] == 'n' && r->nulls[1] == 'n')
 		tell_unknown_reason(TextDatumGetCString(r->values[2]));
 	SPI_finish();

@@ -8,7 +8,7 @@
  * Copies that arrive and replies that are settled meanwhile wait: the tables are
  * locked against writers first, and read after.  A reply that is settled later
  * finds no row of the queue and no picture, and only its cost is written (see
- * SQL_SETTLE_LATE).
+ * sql_settle_late).
  *
  * Users' tables may refer to ours.  What they deferred is checked at once: statements as
  * the tables' owner run as security-restricted operations, which leave nothing for later.
@@ -16,13 +16,13 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "db/blockers.h"
 #include "catalog/pg_type.h"
+#include "db/blockers.h"
 #include "db/constraints.h"
-#include "executor/spi.h"
-#include "task/lengths.h"
 #include "db/rows.h"
+#include "executor/spi.h"
 #include "storage/lmgr.h"
+#include "task/lengths.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
@@ -116,12 +116,18 @@ hashes_of(const Family *family)
 	return PointerGetDatum(construct_array(hashes, n, BYTEAOID, -1, false, TYPALIGN_INT));
 }
 
+static SqlStatement sql_forget_seen_images = {
+	.text =
+	"SELECT image FROM @.llava_seen WHERE sha256 = ANY ($1)",
+	.types = "Y"
+};
+
 /* Images that llava_seen has under the family's hashes and the family has not; how many. */
 static int
 find_first_ones(const Family *family, Datum **ids)
 {
 	Datum		hashes = hashes_of(family);
-	uint64		rows = rows_run_as_owner(extension_relation("llava_seen"), SQL_FORGET_SEEN_IMAGES,
+	uint64		rows = rows_run_as_owner(extension_relation("llava_seen"), &sql_forget_seen_images,
 										 &hashes, NULL);
 	int			n = family->n;
 
@@ -141,6 +147,19 @@ find_first_ones(const Family *family, Datum **ids)
 	return n - family->n;
 }
 
+static SqlStatement sql_forget_family = {
+	.text =
+	"WITH RECURSIVE family (id) AS (SELECT pg_catalog.unnest($1) UNION"
+	"  SELECT n.id FROM family f JOIN @.llava_image i ON i.id = f.id, LATERAL ("
+	"    SELECT i.same_as"
+	"    UNION ALL SELECT c.id FROM @.llava_image c WHERE c.same_as = i.id"
+	"    UNION ALL SELECT r.id FROM @.llava_image r"
+	"      WHERE r.sha256 = i.sha256 AND r.rejected IS NOT NULL) n (id)"
+	"  WHERE n.id IS NOT NULL) "
+	"SELECT f.id, i.sha256 FROM family f LEFT JOIN @.llava_image i ON i.id = f.id",
+	.types = "L"
+};
+
 /*
  * The picture, its copies, what it is a copy of and that one's copies.  Each table is read
  * as its owner, so that they may have different ones.
@@ -157,7 +176,7 @@ find_family(Datum image, Family *family)
 		Datum		value = bigint_array(ids, n);
 
 		take_family(family, rows_run_as_owner(extension_relation("llava_image"),
-											  SQL_FORGET_FAMILY, &value, NULL), context);
+											  &sql_forget_family, &value, NULL), context);
 		n = find_first_ones(family, &ids);
 		if (n == 0)
 			return;
@@ -166,10 +185,26 @@ find_family(Datum image, Family *family)
 }
 
 static uint64
-forget_rows(const char *table, SqlStatement statement, Datum ids)
+forget_rows(const char *table, SqlStatement *statement, Datum ids)
 {
 	return rows_run_as_owner(extension_relation(table), statement, &ids, NULL);
 }
+
+static SqlStatement sql_forget_seen = {
+	.text =
+	"INSERT INTO @.llava_seen AS s (sha256, image, forgotten_at, forgotten_reason) "
+	"VALUES ($1, $2, pg_catalog.now(), $3) "
+	"ON CONFLICT (sha256) DO UPDATE SET forgotten_at = EXCLUDED.forgotten_at,"
+	"  forgotten_reason = EXCLUDED.forgotten_reason WHERE s.forgotten_at IS NULL",
+	.types = "blt"
+};
+
+static SqlStatement sql_forget_seen_image = {
+	.text =
+	"UPDATE @.llava_seen SET forgotten_at = pg_catalog.now(), forgotten_reason = $2"
+	" WHERE image = $1 AND forgotten_at IS NULL",
+	.types = "lt"
+};
 
 static uint64
 leave_tombstones(const Family *family, Datum image, Datum reason)
@@ -182,14 +217,14 @@ leave_tombstones(const Family *family, Datum image, Datum reason)
 		Datum		values[3] = {family->hashes[i], family->ids[i], reason};
 
 		if (family->hashes[i] != (Datum) 0)
-			n += rows_run_as_owner(seen, SQL_FORGET_SEEN, values, NULL);
+			n += rows_run_as_owner(seen, &sql_forget_seen, values, NULL);
 	}
 	if (n == 0)
 	{
 		/* its row was deleted before */
 		Datum		values[2] = {image, reason};
 
-		n = rows_run_as_owner(seen, SQL_FORGET_SEEN_IMAGE, values, NULL);
+		n = rows_run_as_owner(seen, &sql_forget_seen_image, values, NULL);
 	}
 	return n;
 }
@@ -203,6 +238,45 @@ typedef struct Forgotten
 	uint64		others;
 } Forgotten;
 
+/* Which files have the picture is still to be found, not what it was called. */
+static SqlStatement sql_forget_manifest_line = {
+	.text =
+	"UPDATE @.llava_manifest_line SET file_name = '' WHERE image = ANY ($1)",
+	.types = "L"
+};
+
+static SqlStatement sql_forget_image = {
+	.text =
+	"DELETE FROM @.llava_image WHERE id = ANY ($1)",
+	.types = "L"
+};
+
+static SqlStatement sql_forget_pending = {
+	.text =
+	"DELETE FROM @.llava_pending WHERE image = ANY ($1)",
+	.types = "L"
+};
+
+static SqlStatement sql_forget_interrupted = {
+	.text =
+	"DELETE FROM @.llava_interrupted WHERE image = ANY ($1)",
+	.types = "L"
+};
+
+/* What it cost stays. */
+static SqlStatement sql_forget_reply = {
+	.text =
+	"UPDATE @.llava_reply SET body = '', measures = NULL, reason_offset = NULL"
+	" WHERE image = ANY ($1)",
+	.types = "L"
+};
+
+static SqlStatement sql_forget_conversation = {
+	.text =
+	"DELETE FROM @.llava_conversation WHERE image = ANY ($1)",
+	.types = "L"
+};
+
 static void
 clear_tables(Forgotten *forgotten)
 {
@@ -212,12 +286,12 @@ clear_tables(Forgotten *forgotten)
 	find_family(forgotten->image, &family);
 	ids = bigint_array(family.ids, family.n);
 	forgotten->others = leave_tombstones(&family, forgotten->image, forgotten->reason);
-	forgotten->images = forget_rows("llava_image", SQL_FORGET_IMAGE, ids);
-	forgotten->others += forget_rows("llava_pending", SQL_FORGET_PENDING, ids);
-	forgotten->others += forget_rows("llava_conversation", SQL_FORGET_CONVERSATION, ids);
-	forgotten->others += forget_rows("llava_reply", SQL_FORGET_REPLY, ids);
-	forgotten->others += forget_rows("llava_manifest_line", SQL_FORGET_MANIFEST_LINE, ids);
-	forgotten->others += forget_rows("llava_interrupted", SQL_FORGET_INTERRUPTED, ids);
+	forgotten->images = forget_rows("llava_image", &sql_forget_image, ids);
+	forgotten->others += forget_rows("llava_pending", &sql_forget_pending, ids);
+	forgotten->others += forget_rows("llava_conversation", &sql_forget_conversation, ids);
+	forgotten->others += forget_rows("llava_reply", &sql_forget_reply, ids);
+	forgotten->others += forget_rows("llava_manifest_line", &sql_forget_manifest_line, ids);
+	forgotten->others += forget_rows("llava_interrupted", &sql_forget_interrupted, ids);
 }
 
 static void

@@ -6,9 +6,9 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "task/lengths.h"
-#include "db/rows.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 
@@ -56,6 +56,14 @@ llava_image_frozen(PG_FUNCTION_ARGS)
 	return PointerGetDatum(trigger->tg_newtuple);
 }
 
+static SqlStatement sql_unpark = {
+	.text =
+	"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
+	"  released = false, visible_at = pg_catalog.now() "
+	"WHERE image = $1 AND failure = 'long_image'",
+	.types = "l"
+};
+
 /* BEFORE UPDATE OF long_images on llava_image, SECURITY DEFINER: what was parked waits again. */
 Datum
 llava_image_released(PG_FUNCTION_ARGS)
@@ -68,7 +76,7 @@ llava_image_released(PG_FUNCTION_ARGS)
 
 	image = heap_getattr(trigger->tg_newtuple, SPI_fnumber(desc, "id"), desc, &isnull);
 	rows_spi_connect();
-	rows = rows_run_as_owner(extension_relation("llava_pending"), SQL_UNPARK, &image, NULL);
+	rows = rows_run_as_owner(extension_relation("llava_pending"), &sql_unpark, &image, NULL);
 	SPI_finish();
 	if (rows > 0)
 		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());

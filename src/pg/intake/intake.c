@@ -16,10 +16,11 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "db/copying.h"
-#include "executor/spi.h"
-#include "task/lengths.h"
-#include "miscadmin.h"
 #include "db/rows.h"
+#include "executor/spi.h"
+#include "intake.h"
+#include "miscadmin.h"
+#include "task/lengths.h"
 #include "task/task.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -416,6 +417,15 @@ drawn_task(Arrival *arrival, const Intake *intake)
 	return name;
 }
 
+/* Locked against llava_forget until what follows from it is committed. */
+SqlStatement sql_image_state = {
+	.text =
+	"SELECT rejected, same_as, image IS NULL AND NOT in_file, received_at IS NULL, sha256"
+	" FROM @.llava_image WHERE id = $1"
+	" FOR KEY SHARE",
+	.types = "l"
+};
+
 /*
  * Whether a row with this id is there: then this INSERT fails or, with ON
  * CONFLICT, stores nothing, and must not queue or claim bytes for the other.
@@ -423,8 +433,18 @@ drawn_task(Arrival *arrival, const Intake *intake)
 static bool
 id_is_taken(const Intake *intake, Datum id)
 {
-	return rows_run_as_owner(intake->image, SQL_IMAGE_STATE, &id, NULL) > 0;
+	return rows_run_as_owner(intake->image, &sql_image_state, &id, NULL) > 0;
 }
+
+/* A restore runs it with the caller's search_path. */
+SqlStatement sql_seen_find = {
+	.text =
+	"SELECT image, 'taken down on ' OPERATOR(pg_catalog.||)"
+	"  pg_catalog.to_char(forgotten_at, 'YYYY-MM-DD') OPERATOR(pg_catalog.||) ': '"
+	"  OPERATOR(pg_catalog.||) coalesce(pg_catalog.left(forgotten_reason, 4096), '')"
+	" FROM @.llava_seen WHERE sha256 OPERATOR(pg_catalog.=) $1",
+	.types = "b"
+};
 
 /*
  * The first image that had these bytes, false if none had; *forgotten, in this
@@ -439,7 +459,7 @@ find_seen(Oid seen, Datum sha256, int64 *first, MemoryContext context, char **fo
 	bool		isnull;
 
 	*forgotten = NULL;
-	if (rows_run_as_owner(seen, SQL_SEEN_FIND, &sha256, NULL) == 0)
+	if (rows_run_as_owner(seen, &sql_seen_find, &sha256, NULL) == 0)
 		return false;
 	row = SPI_tuptable->vals[0];
 	desc = SPI_tuptable->tupdesc;
@@ -449,6 +469,12 @@ find_seen(Oid seen, Datum sha256, int64 *first, MemoryContext context, char **fo
 		*forgotten = MemoryContextStrdup(context, TextDatumGetCString(words));
 	return true;
 }
+
+static SqlStatement sql_seen_add = {
+	.text =
+	"INSERT INTO @.llava_seen (sha256, image) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+	.types = "bl"
+};
 
 /* The first image with these bytes: this one, if nobody came before. */
 static int64
@@ -461,7 +487,7 @@ first_with_bytes(const Intake *intake, Datum sha256, Datum id, MemoryContext con
 	*forgotten = NULL;
 	for (;;)
 	{
-		if (rows_run_as_owner(intake->seen, SQL_SEEN_ADD, values, NULL) > 0)
+		if (rows_run_as_owner(intake->seen, &sql_seen_add, values, NULL) > 0)
 			return DatumGetInt64(id);
 		if (find_seen(intake->seen, sha256, &first, context, forgotten))
 			return first;
@@ -499,6 +525,13 @@ keep_rejected(Arrival *arrival, const Intake *intake)
 		refuse_forgotten(arrival, forgotten);
 }
 
+static SqlStatement sql_pending_add = {
+	.text =
+	"INSERT INTO @.llava_pending (image, task, visible_at) VALUES ($1, $2, $3)"
+	" ON CONFLICT DO NOTHING",
+	.types = "ltz"
+};
+
 static void
 queue(const Intake *intake, Datum id, const char *task)
 {
@@ -508,7 +541,7 @@ queue(const Intake *intake, Datum id, const char *task)
 	values[0] = id;
 	values[1] = CStringGetTextDatum(task);
 	values[2] = TimestampTzGetDatum(now);
-	rows_run_as_owner(intake->pending, SQL_PENDING_ADD, values, NULL);
+	rows_run_as_owner(intake->pending, &sql_pending_add, values, NULL);
 	shared_wake_at_commit(now);
 }
 

@@ -14,13 +14,13 @@
 #include <sys/stat.h>
 
 #include "catalog/pg_authid.h"
+#include "db/rows.h"
 #include "executor/spi.h"
-#include "task/lengths.h"
 #include "load.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "db/rows.h"
 #include "storage/fd.h"
+#include "task/lengths.h"
 #include "task/task.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -128,12 +128,19 @@ cannot_name(Load *load, const char *name)
 
 /* ---- the walk ---- */
 
+/* These run with the caller's search_path. */
+static SqlStatement sql_load_known = {
+	.text =
+	"SELECT 1 FROM @.llava_image WHERE path OPERATOR(pg_catalog.=) $1",
+	.types = "t"
+};
+
 static bool
 is_known(const Load *load, const char *name)
 {
 	char	   *path = psprintf("%s%s", load->prefix, name);
 	Datum		value = CStringGetTextDatum(path);
-	bool		known = sql_run(SQL_LOAD_KNOWN, &value, NULL, 1) > 0;
+	bool		known = sql_run(&sql_load_known, &value, NULL, 1) > 0;
 
 	SPI_freetuptable(SPI_tuptable);
 	return known;

@@ -15,11 +15,11 @@
 #include <unistd.h>
 
 #include "access/xact.h"
+#include "db/rows.h"
+#include "db/trust.h"
 #include "executor/spi.h"
 #include "load.h"
 #include "miscadmin.h"
-#include "db/rows.h"
-#include "db/trust.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -36,6 +36,13 @@ typedef struct Attempt
 } Attempt;
 
 /* ---- one file ---- */
+
+static SqlStatement sql_load_add = {
+	.text =
+	"INSERT INTO @.llava_image (path, image, task, licence) VALUES ($1, $2, $3, $4)"
+	" RETURNING rejected, rejected_detail, same_as",
+	.types = "tbtt"
+};
 
 /* bytes NULL: they stay in the file, which the intake reads.  task may be NULL. */
 static void
@@ -58,7 +65,7 @@ add_image(Load *load, const char *path, bytea *bytes, text *task)
 		nulls[3] = 'n';
 
 	/* no row: a trigger of the user's did not want it */
-	if (sql_run(SQL_LOAD_ADD, values, nulls, 0) > 0)
+	if (sql_run(&sql_load_add, values, nulls, 0) > 0)
 	{
 		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &rejected_null);
 		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &same_null);
@@ -158,7 +165,7 @@ has_columns_right(Oid table, const char *const *columns, int n, AclMode right)
 	return true;
 }
 
-/* Whether the caller may run SQL_LOAD_ADD at all. */
+/* Whether the caller may run sql_load_add at all. */
 static bool
 caller_may_insert(void)
 {

@@ -9,11 +9,11 @@
  */
 #include "postgres.h"
 
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "funcapi.h"
-#include "queue/loop.h"
 #include "miscadmin.h"
-#include "db/rows.h"
+#include "queue/loop.h"
 #include "storage/lmgr.h"
 #include "task/task.h"
 #include "utils/builtins.h"
@@ -25,7 +25,7 @@
 
 #define DEFAULT_BATCH 1000
 
-/* The columns of SQL_REPARSE_READ and SQL_REPARSE_OTHER. */
+/* The columns of sql_reparse_read and sql_reparse_other. */
 enum
 {
 	READ_IMAGE = 1,
@@ -178,6 +178,14 @@ count_change(Reparse *reparse, const Stored *stored)
 	MemoryContextSwitchTo(caller);
 }
 
+static SqlStatement sql_reparse_verdict = {
+	.text =
+	"UPDATE @.llava_reply SET reason = $4, reason_offset = $5, flags = $6,"
+	"  measures = $7, parser_version = $8"
+	" WHERE image = $1 AND id = $2 AND reason IS NOT DISTINCT FROM $3",
+	.types = "llttlTji"
+};
+
 /* False: another session's call was faster. */
 static bool
 write_verdict(const Stored *stored)
@@ -197,7 +205,7 @@ write_verdict(const Stored *stored)
 	v[5] = stored->flags;
 	v[6] = stored->measures;
 	v[7] = Int32GetDatum(REPLY_PARSER_VERSION);
-	return sql_run(SQL_REPARSE_VERDICT, v, nulls, 0) > 0;
+	return sql_run(&sql_reparse_verdict, v, nulls, 0) > 0;
 }
 
 /* The human turn of the sample that is there, so that a pool that grew changes none. */
@@ -217,6 +225,21 @@ human_turn(const Stored *stored)
 	return TextDatumGetCString(path[1]);
 }
 
+static SqlStatement sql_reparse_done = {
+	.text =
+	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND NOT EXISTS"
+	"  (SELECT FROM @.llava_conversation c WHERE c.image = $1 AND c.task = $2)",
+	.types = "ltjiTli"
+};
+
+static SqlStatement sql_reparse_sample = {
+	.text =
+	"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
+	"  task_version) SELECT $1, $2, $3, $4, $5, $6, $7"
+	" FROM @.llava_image WHERE id = $1 ON CONFLICT DO NOTHING",
+	.types = "ltjiTli"
+};
+
 /* True: the sample is there now and was not. */
 static bool
 make_sample(const Stored *stored)
@@ -232,8 +255,8 @@ make_sample(const Stored *stored)
 	v[5] = stored->column[READ_ID];
 	v[6] = stored->column[READ_TASK_VERSION];
 	/* a call in flight about it finds no row, and its reply is kept as late */
-	sql_run(SQL_REPARSE_DONE, v, NULL, 0);
-	return sql_run(SQL_REPARSE_SAMPLE, v, NULL, 0) > 0;
+	sql_run(&sql_reparse_done, v, NULL, 0);
+	return sql_run(&sql_reparse_sample, v, NULL, 0) > 0;
 }
 
 /* The stored conversation has the reply's turns, after its own question. */
@@ -262,6 +285,14 @@ same_turns(const Stored *stored)
 	return true;
 }
 
+static SqlStatement sql_reparse_rewrite = {
+	.text =
+	"UPDATE @.llava_conversation SET conversation = $3, rounds = $4,"
+	"  flags = $5 WHERE image = $1 AND task = $2 AND reply = $6 AND keep IS NULL"
+	"  AND (conversation <> $3 OR flags <> $5)",
+	.types = "ltjiTl"
+};
+
 static void
 rewrite_sample(Reparse *reparse, const Stored *stored, bool flags_too)
 {
@@ -276,7 +307,7 @@ rewrite_sample(Reparse *reparse, const Stored *stored, bool flags_too)
 	v[3] = Int32GetDatum(rounds);
 	v[4] = stored->flags;
 	v[5] = stored->column[READ_ID];
-	reparse->rewritten += sql_run(SQL_REPARSE_REWRITE, v, NULL, 0);
+	reparse->rewritten += sql_run(&sql_reparse_rewrite, v, NULL, 0);
 }
 
 static bool
@@ -299,6 +330,14 @@ make_if_accepted(Stored *stored)
 	return made;
 }
 
+static SqlStatement sql_reparse_other = {
+	.text =
+	"SELECT r.image, r.id, r.task, r.task_version, r.body, r.reason, r.reason_offset, r.flags,"
+	"  r.measures FROM @.llava_reply r WHERE r.image = $1 AND r.task = $2 AND r.id <> $3"
+	"  AND NOT r.late AND r.body <> '' AND r.reason IS NULL ORDER BY r.id DESC",
+	.types = "ltl"
+};
+
 /* Another reply about the same, accepted, takes the place of one that was withdrawn. */
 static bool
 make_from_other(const Stored *withdrawn, List *tasks)
@@ -306,7 +345,7 @@ make_from_other(const Stored *withdrawn, List *tasks)
 	Datum		values[3] = {
 		withdrawn->column[READ_IMAGE], withdrawn->column[READ_TASK], withdrawn->column[READ_ID]
 	};
-	uint64		n = sql_run(SQL_REPARSE_OTHER, values, NULL, 0);
+	uint64		n = sql_run(&sql_reparse_other, values, NULL, 0);
 	SPITupleTable *table = SPI_tuptable;
 	bool		made = false;
 
@@ -321,6 +360,24 @@ make_from_other(const Stored *withdrawn, List *tasks)
 	return made;
 }
 
+static SqlStatement sql_reparse_withdraw = {
+	.text =
+	"DELETE FROM @.llava_conversation WHERE image = $1 AND task = $2 AND reply = $3"
+	"  AND keep IS NULL AND $4 IS NOT NULL",
+	.types = "ltlt"
+};
+
+/* What waits to be asked again goes on waiting. */
+static SqlStatement sql_reparse_failed = {
+	.text =
+	"INSERT INTO @.llava_pending (image, task, call, attempts, variation, failure) "
+	"SELECT $1, $2, $3, pg_catalog.count(*), coalesce(pg_catalog.max(r.variation), 0), $4"
+	" FROM @.llava_reply r WHERE r.image = $1 AND r.task = $2"
+	"  AND EXISTS (SELECT FROM @.llava_image WHERE id = $1) HAVING pg_catalog.count(*) > 0 "
+	"ON CONFLICT DO NOTHING",
+	.types = "ltlt"
+};
+
 static void
 withdraw(Reparse *reparse, const Stored *stored, List *tasks)
 {
@@ -330,14 +387,21 @@ withdraw(Reparse *reparse, const Stored *stored, List *tasks)
 	v[1] = stored->column[READ_TASK];
 	v[2] = stored->column[READ_ID];
 	v[3] = CStringGetTextDatum(stored->after);
-	if (sql_run(SQL_REPARSE_WITHDRAW, v, NULL, 0) == 0)
+	if (sql_run(&sql_reparse_withdraw, v, NULL, 0) == 0)
 		return;
 	reparse->withdrawn++;
 	if (make_from_other(stored, tasks))
 		reparse->accepted++;
 	else
-		sql_run(SQL_REPARSE_FAILED, v, NULL, 0);
+		sql_run(&sql_reparse_failed, v, NULL, 0);
 }
+
+static SqlStatement sql_reparse_reason = {
+	.text =
+	"UPDATE @.llava_pending SET failure = $5 WHERE image = $1 AND task = $2 AND call = $3"
+	"  AND failure = $4",
+	.types = "ltltt"
+};
 
 /* What follows from a verdict that changed. */
 static void
@@ -356,7 +420,7 @@ apply_change(Reparse *reparse, const Stored *stored, List *tasks)
 		v[2] = stored->column[READ_ID];
 		v[3] = CStringGetTextDatum(stored->before);
 		v[4] = CStringGetTextDatum(stored->after);
-		sql_run(SQL_REPARSE_REASON, v, NULL, 0);
+		sql_run(&sql_reparse_reason, v, NULL, 0);
 	}
 }
 
@@ -410,6 +474,17 @@ lock_tables(void)
 	LockRelationOid(extension_relation("llava_reply"), RowExclusiveLock);
 }
 
+static SqlStatement sql_reparse_read = {
+	.text =
+	"SELECT r.image, r.id, r.task, r.task_version, r.body, r.reason, r.reason_offset, r.flags,"
+	"  r.measures, (SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
+	"    AND c.task = r.task AND c.reply = r.id AND c.keep IS NULL) "
+	"FROM @.llava_reply r "
+	"WHERE (r.image, r.id) > ($1, $2) AND NOT r.late AND r.body <> ''"
+	"  AND ($3 IS NULL OR r.task = $3) ORDER BY r.image, r.id LIMIT $4",
+	.types = "lltl"
+};
+
 /* Replies that were read; 0: there are no more. */
 static uint64
 reparse_batch(Reparse *reparse)
@@ -428,7 +503,7 @@ reparse_batch(Reparse *reparse)
 	values[2] = reparse->task == NULL ? (Datum) 0 : CStringGetTextDatum(reparse->task);
 	nulls[2] = reparse->task == NULL ? 'n' : ' ';
 	values[3] = Int64GetDatum(reparse->batch);
-	n = sql_run(SQL_REPARSE_READ, values, nulls, 0);
+	n = sql_run(&sql_reparse_read, values, nulls, 0);
 	table = SPI_tuptable;
 	for (uint64 i = 0; i < n; i++)
 	{

@@ -4,8 +4,8 @@
  */
 #include "postgres.h"
 
-#include "executor/spi.h"
 #include "db/rows.h"
+#include "executor/spi.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(llava_image_bytes);
@@ -38,6 +38,14 @@ bytes_of_file(int64 image, const char *path, const bytea *sha256, int64 size,
 	return bytes;
 }
 
+/* Runs with the caller's search_path and rights. */
+static SqlStatement sql_image_bytes = {
+	.text =
+	"SELECT image, CASE WHEN in_file THEN path END, sha256, bytes FROM @.llava_image"
+	" WHERE id OPERATOR(pg_catalog.=) $1",
+	.types = "l"
+};
+
 /*
  * llava_image_bytes(image bigint): NULL where there is no such row, its bytes are
  * gone, or its file is missing or another.  With the caller's rights on llava_image.
@@ -50,7 +58,7 @@ llava_image_bytes(PG_FUNCTION_ARGS)
 	bytea	   *bytes = NULL;
 
 	rows_spi_connect();
-	if (sql_run(SQL_IMAGE_BYTES, &id, NULL, 1) == 1)
+	if (sql_run(&sql_image_bytes, &id, NULL, 1) == 1)
 	{
 		HeapTuple	row = SPI_tuptable->vals[0];
 		TupleDesc	desc = SPI_tuptable->tupdesc;

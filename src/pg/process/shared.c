@@ -12,16 +12,16 @@
 
 #include "access/xact.h"
 #include "compat.h"
+#include "miscadmin.h"
+#include "run/worker.h"
 #include "server/endpoints.h"
 #include "server/limits.h"
-#include "miscadmin.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
 #include "task_counters.h"
-#include "run/worker.h"
 
 #define MAX_DATABASES 64
 

@@ -10,8 +10,8 @@
  */
 #include "postgres.h"
 
-#include "queue/loop.h"
 #include "miscadmin.h"
+#include "queue/loop.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 

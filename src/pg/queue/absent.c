@@ -33,15 +33,34 @@ say(Loop *loop)
 		ereport(LOG, (errmsg("%s", absent->activity)));
 }
 
+static SqlStatement sql_absent_count = {
+	.text =
+	"SELECT pg_catalog.count(*) FROM @.llava_pending"
+	" WHERE failure = 'no_picture' AND task = ANY ($1)",
+	.types = "T"
+};
+
 static int64
 count_waiting(ArrayType *tasks)
 {
 	Datum		values[1] = {PointerGetDatum(tasks)};
 	bool		isnull;
 
-	sql_run(SQL_ABSENT_COUNT, values, NULL, 0);
+	sql_run(&sql_absent_count, values, NULL, 0);
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
+
+static SqlStatement sql_absent_release = {
+	.text =
+	"WITH here AS MATERIALIZED ("
+	"  SELECT p.ctid FROM @.llava_pending p"
+	"  WHERE p.failure = 'no_picture' AND p.task = ANY ($1)"
+	"    AND EXISTS (SELECT FROM @.llava_image i WHERE i.id = p.image)"
+	"  LIMIT 10000 FOR UPDATE SKIP LOCKED) "
+	"UPDATE @.llava_pending p SET failure = NULL, detail = NULL, visible_at = pg_catalog.now()"
+	" FROM here WHERE p.ctid = here.ctid",
+	.types = "T"
+};
 
 void
 absent_release(Loop *loop, ArrayType *tasks)
@@ -51,7 +70,7 @@ absent_release(Loop *loop, ArrayType *tasks)
 
 	if (now < loop->absent.look_at)
 		return;
-	if (sql_run(SQL_ABSENT_RELEASE, values, NULL, 0) > 0)
+	if (sql_run(&sql_absent_release, values, NULL, 0) > 0)
 		claim_reset_cursor(loop, DT_NOBEGIN);
 	loop->absent.rows = count_waiting(tasks);
 	say(loop);

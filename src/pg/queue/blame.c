@@ -100,6 +100,21 @@ blame_number(const char *server, uint64 said)
 	return number == 0 ? 1 : (int64) number;
 }
 
+/*
+ * What failed, or has a reject, for these words at this server, and for nothing since.
+ */
+static SqlStatement sql_excuse = {
+	.text =
+	"WITH failed AS MATERIALIZED (SELECT ctid FROM @.llava_pending"
+	"  WHERE said = $1 AND holder IS NULL"
+	"   AND coalesce(failure NOT IN ('interrupted', 'near_duplicate'), true)"
+	"  ORDER BY call DESC LIMIT $3 FOR UPDATE SKIP LOCKED) "
+	"UPDATE @.llava_pending p SET failure = NULL, attempts = 0, said = NULL, excused = true,"
+	"  rejects = pg_catalog.array_remove(p.rejects, $2), refused_by = NULL,"
+	"  visible_at = pg_catalog.now() FROM failed WHERE p.ctid = failed.ctid",
+	.types = "ltl"
+};
+
 void
 blame_return_rows(Loop *loop, ServerState *server)
 {
@@ -112,7 +127,7 @@ blame_return_rows(Loop *loop, ServerState *server)
 	values[0] = Int64GetDatum(blame_number(server->options->name, said));
 	values[1] = CStringGetTextDatum(reason);
 	values[2] = Int64GetDatum(RETURNED_AT_ONCE);
-	if (sql_run(SQL_EXCUSE, values, NULL, 0) == 0)
+	if (sql_run(&sql_excuse, values, NULL, 0) == 0)
 		return;
 	loop->queue_dry = false;
 	loop->claim_at = 0;

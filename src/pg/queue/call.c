@@ -5,8 +5,8 @@
 #include "postgres.h"
 
 #include "loop.h"
-#include "stall.h"
 #include "process/task_counters.h"
+#include "stall.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 

@@ -10,16 +10,16 @@
  */
 #include "postgres.h"
 
+#include "db/rows.h"
+#include "db/trust.h"
 #include "executor/spi.h"
 #include "holders.h"
 #include "loop.h"
-#include "timeline.h"
-#include "db/trust.h"
 #include "miscadmin.h"
 #include "process/postponed.h"
-#include "db/rows.h"
-#include "stall.h"
 #include "process/task_counters.h"
+#include "stall.h"
+#include "timeline.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -229,6 +229,34 @@ add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
 	call->seed = task_seed(call->image, name, call->variation);
 }
 
+static SqlStatement sql_claim = {
+	.text =
+	"WITH picked AS MATERIALIZED ("
+	"  SELECT p.ctid, p.image, p.task, p.visible_at, p.call, p.holder FROM @.llava_pending p"
+	"  WHERE p.failure IS NULL AND p.visible_at <= pg_catalog.now()"
+	"    AND (p.visible_at, p.image, p.task) > ($1, $2, $3) AND p.task = ANY ($4)"
+	"    AND NOT coalesce(p.call = ANY ($8), false) AND (NOT p.excused OR $9)"
+	"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED), "
+	/* leases that ran out: whoever held them never came back */
+	"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
+	"  SELECT image, call, task FROM picked WHERE holder IS NOT NULL"
+	"  ON CONFLICT DO NOTHING) "
+	"UPDATE @.llava_pending p"
+	" SET call = CASE WHEN here THEN pg_catalog.nextval('@.llava_call_seq') ELSE p.call END,"
+	"  holder = CASE WHEN here THEN $6 END,"
+	"  visible_at = CASE WHEN here THEN pg_catalog.now() + $7 ELSE p.visible_at END,"
+	"  attempts = p.attempts + (here AND picked.holder IS NULL)::integer,"
+	"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer,"
+	"  failure = CASE WHEN NOT here THEN 'no_picture' END,"
+	"  detail = CASE WHEN here THEN p.detail ELSE 'it has no row in llava_image' END "
+	/* locked above, so that they stay where they are */
+	"FROM (SELECT k.*, (SELECT i.id FROM @.llava_image i WHERE i.id = k.image) IS NOT NULL AS here"
+	"  FROM picked k OFFSET 0) picked WHERE p.ctid = picked.ctid "
+	"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
+	"  p.released, p.rejects, p.refused_by, p.excused, p.company, here",
+	.types = "zltTlivLB"
+};
+
 /*
  * The claim itself: how many rows it took, those that it put aside among them.
  * passed_over: whose rows are left alone besides; excused: whether rows are taken that
@@ -253,7 +281,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 	/* their leases may have run out meanwhile */
 	values[7] = PointerGetDatum(id_array(list_concat(unsettled_ids(loop), passed_over)));
 	values[8] = BoolGetDatum(excused);
-	n = sql_run(SQL_CLAIM, values, NULL, 0);
+	n = sql_run(&sql_claim, values, NULL, 0);
 
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -366,6 +394,14 @@ claim_is_due(Loop *loop)
 	return now >= loop->look_at || (now >= loop->claim_at && rows_wanted(loop) > 0);
 }
 
+static SqlStatement sql_next_due = {
+	.text =
+	"SELECT visible_at FROM @.llava_pending"
+	" WHERE failure IS NULL AND visible_at > pg_catalog.now() AND holder IS NULL"
+	"  AND task = ANY ($1) ORDER BY visible_at LIMIT 1",
+	.types = "T"
+};
+
 /* What follows from how much the claim found. */
 static void
 plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, bool full_pass)
@@ -386,7 +422,7 @@ plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, b
 	loop->lock_due = loop->queue_dry;
 	loop->next_due = DT_NOEND;
 	values[0] = PointerGetDatum(tasks);
-	if (sql_run(SQL_NEXT_DUE, values, NULL, 0) > 0)
+	if (sql_run(&sql_next_due, values, NULL, 0) > 0)
 	{
 		bool		isnull;
 
@@ -395,6 +431,19 @@ plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, b
 	}
 	loop->claim_at = loop->next_due;
 }
+
+/* By chance, of those that did not go back for a server's fault. */
+static SqlStatement sql_any_due = {
+	.text =
+	"SELECT visible_at, image FROM @.llava_pending"
+	" WHERE image >= (SELECT pg_catalog.min(image) + pg_catalog.floor(pg_catalog.random()"
+	"    * (pg_catalog.max(image) - pg_catalog.min(image) + 1))::pg_catalog.int8"
+	"   FROM @.llava_pending)"
+	"  AND failure IS NULL AND visible_at <= pg_catalog.now() AND task = ANY ($1)"
+	"  AND NOT excused AND NOT coalesce(call = ANY ($2), false)"
+	" ORDER BY image, task LIMIT 1",
+	.types = "TL"
+};
 
 /*
  * A server that is to blame for its words is probed with a row by chance: where it is the
@@ -410,7 +459,7 @@ claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
 
 	values[0] = PointerGetDatum(tasks);
 	values[1] = PointerGetDatum(id_array(passed_over));
-	if (sql_run(SQL_ANY_DUE, values, NULL, 0) == 0)
+	if (sql_run(&sql_any_due, values, NULL, 0) == 0)
 		return 0;
 	loop->cursor_visible_at =
 		DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));

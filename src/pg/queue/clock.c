@@ -10,9 +10,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "db/rows.h"
 #include "loop.h"
 #include "portability/instr_time.h"
-#include "db/rows.h"
 #include "utils/array.h"
 
 /* Less than this is a clock that is corrected, not set. */
@@ -91,6 +91,25 @@ live_slots(void)
 	return construct_array(slots, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
+/* $2: slots whose workers live, and look after their leases. */
+static SqlStatement sql_bring_back = {
+	.text =
+	"WITH far AS MATERIALIZED ("
+	"  SELECT ctid, image, task, call, holder FROM @.llava_pending"
+	"  WHERE failure IS NULL AND visible_at > pg_catalog.now() + $1"
+	"   AND (holder IS NULL OR CASE WHEN holder < 0 THEN -holder NOT IN"
+	"     (SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pid IS NOT NULL)"
+	"    ELSE holder <> ALL ($2) END)"
+	"  ORDER BY visible_at, image, task LIMIT 1000 FOR UPDATE SKIP LOCKED), "
+	"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
+	"  SELECT image, call, task FROM far WHERE holder IS NOT NULL ON CONFLICT DO NOTHING) "
+	"UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL,"
+	"  attempts = GREATEST(p.attempts - (far.holder IS NOT NULL)::integer, 0),"
+	"  interruptions = p.interruptions + (far.holder IS NOT NULL)::integer"
+	" FROM far WHERE p.ctid = far.ctid",
+	.types = "vL"
+};
+
 void
 clock_bring_back(Loop *loop)
 {
@@ -100,7 +119,7 @@ clock_bring_back(Loop *loop)
 
 	values[0] = rows_interval(longest);
 	values[1] = PointerGetDatum(live_slots());
-	n = sql_run(SQL_BRING_BACK, values, NULL, 0);
+	n = sql_run(&sql_bring_back, values, NULL, 0);
 	/* once for all that are found together */
 	if (n > 0 && !loop->far_ahead)
 		ereport(loop->in_procedure ? NOTICE : LOG,

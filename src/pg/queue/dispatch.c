@@ -5,8 +5,8 @@
  */
 #include "postgres.h"
 
-#include "loop.h"
 #include "common/hashfn.h"
+#include "loop.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
 

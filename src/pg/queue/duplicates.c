@@ -17,6 +17,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "loop.h"
@@ -24,7 +25,6 @@
 #include "pgstat.h"
 #include "port/pg_bitutils.h"
 #include "port/pg_bswap.h"
-#include "db/rows.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -130,6 +130,24 @@ band_values(uint64 coarse, int band)
 										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
+/*
+ * Hashes within $2 bits of $1, and $4 of $3.  Both here: a hundred thousand pages of
+ * one layout may have one coarse hash.
+ */
+#define HASHES_NEAR \
+	"SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy" \
+	" AND @.llava_hash_distance(coarse, $1) <= $2" \
+	" AND CASE WHEN pg_catalog.octet_length(fine) = pg_catalog.octet_length($3)" \
+	"  THEN @.llava_hash_distance(fine, $3) <= $4 END AND "
+
+static SqlStatement sql_hash_near = {
+	.text =
+	HASHES_NEAR "(coarse & 4194303::bigint) = ANY ($5)" " UNION ALL "
+	HASHES_NEAR "((coarse >> 22) & 2097151::bigint) = ANY ($6)" " UNION ALL "
+	HASHES_NEAR "((coarse >> 43) & 2097151::bigint) = ANY ($7)",
+	.types = "libiLLL"
+};
+
 /* The nearest picture that this is a copy of; 0: there is none. */
 static int64
 find_original(const ImageHash *hash, int *distance)
@@ -144,7 +162,7 @@ find_original(const ImageHash *hash, int *distance)
 	values[3] = Int32GetDatum(IMAGE_SAME_FINE);
 	for (int band = 0; band < BANDS; band++)
 		values[4 + band] = band_values(hash->coarse, band);
-	rows = sql_run(SQL_HASH_NEAR, values, NULL, 0);
+	rows = sql_run(&sql_hash_near, values, NULL, 0);
 	for (uint64 i = 0; i < rows; i++)
 	{
 		TupleDesc	desc = SPI_tuptable->tupdesc;
@@ -180,6 +198,13 @@ typedef enum Known
 	KNOWN_OTHER					/* first of its looks, or released */
 } Known;
 
+static SqlStatement sql_hash_state = {
+	.text =
+	"SELECT h.copy, i.same_as, i.same_distance FROM @.llava_image i"
+	" LEFT JOIN @.llava_hash h ON h.image = i.id WHERE i.id = $1",
+	.types = "l"
+};
+
 static Known
 what_is_known(int64 image, int64 *original, int *distance)
 {
@@ -192,7 +217,7 @@ what_is_known(int64 image, int64 *original, int *distance)
 	bool		copy;
 
 	values[0] = Int64GetDatum(image);
-	if (sql_run(SQL_HASH_STATE, values, NULL, 0) == 0)
+	if (sql_run(&sql_hash_state, values, NULL, 0) == 0)
 		return KNOWN_GONE;
 	row = SPI_tuptable->vals[0];
 	desc = SPI_tuptable->tupdesc;
@@ -205,6 +230,13 @@ what_is_known(int64 image, int64 *original, int *distance)
 	return copy && !no_original && !no_distance ? KNOWN_COPY : KNOWN_OTHER;
 }
 
+static SqlStatement sql_hash_add = {
+	.text =
+	"INSERT INTO @.llava_hash (image, coarse, fine, colours, copy)"
+	" VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+	.types = "llbbB"
+};
+
 static void
 store_hash(int64 image, const ImageHash *hash, bool copy)
 {
@@ -215,8 +247,14 @@ store_hash(int64 image, const ImageHash *hash, bool copy)
 	values[2] = fine_datum(hash);
 	values[3] = colours_datum(hash);
 	values[4] = BoolGetDatum(copy);
-	sql_run(SQL_HASH_ADD, values, NULL, 0);
+	sql_run(&sql_hash_add, values, NULL, 0);
 }
+
+static SqlStatement sql_hash_mark = {
+	.text =
+	"UPDATE @.llava_image SET same_as = $2, same_distance = $3 WHERE id = $1",
+	.types = "lli"
+};
 
 static void
 mark_copy(int64 image, int64 original, int distance)
@@ -226,8 +264,16 @@ mark_copy(int64 image, int64 original, int distance)
 	values[0] = Int64GetDatum(image);
 	values[1] = Int64GetDatum(original);
 	values[2] = Int32GetDatum(distance);
-	sql_run(SQL_HASH_MARK, values, NULL, 0);
+	sql_run(&sql_hash_mark, values, NULL, 0);
 }
+
+static SqlStatement sql_hash_park = {
+	.text =
+	"UPDATE @.llava_pending SET failure = 'near_duplicate', detail = $4, holder = NULL,"
+	"  attempts = GREATEST(attempts - 1, 0)"
+	" WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltlt"
+};
 
 static void
 park(const Call *call, int64 original, int distance)
@@ -239,7 +285,7 @@ park(const Call *call, int64 original, int distance)
 	values[2] = Int64GetDatum(call->id);
 	values[3] = CStringGetTextDatum(psprintf("%d of 256 bits from image " INT64_FORMAT,
 											 distance, original));
-	sql_run(SQL_HASH_PARK, values, NULL, 0);
+	sql_run(&sql_hash_park, values, NULL, 0);
 }
 
 /* Whether the call was parked. */
@@ -427,9 +473,31 @@ duplicates_park(Loop *loop)
 
 /* ---- llava_retry ---- */
 
+static SqlStatement sql_hash_parked = {
+	.text =
+	"SELECT pg_catalog.array_agg(image) FROM @.llava_pending"
+	" WHERE failure = 'near_duplicate' AND ($1 IS NULL OR image = $1)"
+	"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
+	"  AND ($1 IS NOT NULL OR $3 IS NOT NULL)",
+	.types = "ltt"
+};
+
+static SqlStatement sql_hash_unmark = {
+	.text =
+	"UPDATE @.llava_image SET same_as = NULL, same_distance = NULL"
+	" WHERE id = ANY ($1) AND same_distance IS NOT NULL",
+	.types = "L"
+};
+
+static SqlStatement sql_hash_release = {
+	.text =
+	"UPDATE @.llava_hash SET copy = false WHERE image = ANY ($1) AND copy",
+	.types = "L"
+};
+
 /*
  * Pictures of parked rows that are no copies to be from now on; values and nulls as
- * of SQL_RETRY.  SPI-connected.
+ * of sql_retry.  SPI-connected.
  */
 void
 duplicates_release(Datum *values, const char *nulls)
@@ -437,12 +505,12 @@ duplicates_release(Datum *values, const char *nulls)
 	bool		isnull;
 	Datum		images;
 
-	rows_run_as_owner(extension_relation("llava_pending"), SQL_HASH_PARKED, values, nulls);
+	rows_run_as_owner(extension_relation("llava_pending"), &sql_hash_parked, values, nulls);
 	images = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	if (isnull)
 		return;
-	rows_run_as_owner(extension_relation("llava_image"), SQL_HASH_UNMARK, &images, NULL);
-	rows_run_as_owner(extension_relation("llava_hash"), SQL_HASH_RELEASE, &images, NULL);
+	rows_run_as_owner(extension_relation("llava_image"), &sql_hash_unmark, &images, NULL);
+	rows_run_as_owner(extension_relation("llava_hash"), &sql_hash_release, &images, NULL);
 }
 
 /* ---- the codec in SQL ---- */

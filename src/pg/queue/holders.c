@@ -9,8 +9,8 @@
  */
 #include "postgres.h"
 
-#include "db/call_seq.h"
 #include "catalog/pg_type.h"
+#include "db/call_seq.h"
 #include "holders.h"
 #include "loop.h"
 #include "miscadmin.h"
@@ -57,6 +57,29 @@ others(Loop *loop)
 	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
+/*
+ * Of all but the holders $1, up to the call $3; a row that somebody has locked waits for
+ * the end of its lease.
+ */
+static SqlStatement sql_release_holders = {
+	.text =
+	"WITH held AS MATERIALIZED ("
+	"  SELECT ctid FROM @.llava_pending"
+	"  WHERE failure IS NULL AND visible_at > pg_catalog.now() AND holder IS NOT NULL"
+	"    AND holder <> ALL ($1) AND coalesce(call, 0) <= $3"
+	"  FOR UPDATE SKIP LOCKED), "
+	"released AS ("
+	"  UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL,"
+	"    attempts = GREATEST(p.attempts - 1, 0), interruptions = p.interruptions + 1,"
+	"    failure = CASE WHEN p.interruptions + 1 >= $2 THEN 'interrupted' END"
+	"  FROM held WHERE p.ctid = held.ctid"
+	"  RETURNING p.image, p.call, p.task), "
+	"noted AS (INSERT INTO @.llava_interrupted (image, call, task)"
+	"  SELECT image, call, task FROM released WHERE call IS NOT NULL ON CONFLICT DO NOTHING) "
+	"SELECT FROM released",
+	.types = "Lil"
+};
+
 static void
 release(Loop *loop, void *arg)
 {
@@ -66,7 +89,7 @@ release(Loop *loop, void *arg)
 	values[2] = Int64GetDatum(call_seq_last_drawn());
 	values[0] = PointerGetDatum(others(loop));
 	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
-	if (sql_run(SQL_RELEASE_HOLDERS, values, NULL, 0) > 0)
+	if (sql_run(&sql_release_holders, values, NULL, 0) > 0)
 		claim_reset_cursor(loop, DT_NOBEGIN);
 }
 

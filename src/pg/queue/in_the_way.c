@@ -10,13 +10,13 @@
  */
 #include "postgres.h"
 
-#include "db/blockers.h"
 #include "catalog/pg_type.h"
+#include "db/blockers.h"
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "nodes/value.h"
 #include "pgstat.h"
-#include "db/rows.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -240,6 +240,14 @@ in_the_way_look(Loop *loop, const ErrorData *error)
 
 /* ---- rows that are passed over ---- */
 
+static SqlStatement sql_lock_due = {
+	.text =
+	"SELECT FROM @.llava_pending"
+	" WHERE failure IS NULL AND visible_at <= pg_catalog.now() AND task = ANY ($1)"
+	"  AND NOT coalesce(call = ANY ($2), false) ORDER BY visible_at LIMIT 1 FOR UPDATE",
+	.types = "TL"
+};
+
 static void
 lock_due(Loop *loop, void *arg)
 {
@@ -252,7 +260,7 @@ lock_due(Loop *loop, void *arg)
 		names[n++] = CStringGetTextDatum(strVal(lfirst(cell)));
 	values[0] = PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
 	values[1] = PointerGetDatum(claim_unsettled(loop));
-	sql_run(SQL_LOCK_DUE, values, NULL, 0);
+	sql_run(&sql_lock_due, values, NULL, 0);
 }
 
 /* The first failure has the second noted. */

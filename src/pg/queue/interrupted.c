@@ -25,6 +25,23 @@ calls_under_way(Loop *loop)
 	return construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
+/* Calls that are under way: the process ends, and knows that. */
+static SqlStatement sql_give_up = {
+	.text =
+	"WITH held AS MATERIALIZED ("
+	"  SELECT ctid FROM @.llava_pending"
+	"  WHERE failure IS NULL AND holder = $1 AND call = ANY ($3) FOR UPDATE SKIP LOCKED), "
+	"released AS ("
+	"  UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL,"
+	"    attempts = GREATEST(p.attempts - 1, 0), interruptions = p.interruptions + 1,"
+	"    failure = CASE WHEN p.interruptions + 1 >= $2 THEN 'interrupted' END"
+	"  FROM held WHERE p.ctid = held.ctid"
+	"  RETURNING p.image, p.call, p.task) "
+	"INSERT INTO @.llava_interrupted (image, call, task, sent)"
+	" SELECT image, call, task, true FROM released ON CONFLICT DO NOTHING",
+	.types = "iiL"
+};
+
 static void
 give_up(Loop *loop, void *arg)
 {
@@ -33,7 +50,7 @@ give_up(Loop *loop, void *arg)
 	values[0] = Int32GetDatum(loop->holder);
 	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
 	values[2] = PointerGetDatum(calls_under_way(loop));
-	sql_run(SQL_GIVE_UP, values, NULL, 0);
+	sql_run(&sql_give_up, values, NULL, 0);
 }
 
 void
@@ -54,11 +71,17 @@ interrupted_give_up(Loop *loop)
 	tx_commit(loop);
 }
 
+static SqlStatement sql_not_interrupted = {
+	.text =
+	"DELETE FROM @.llava_interrupted WHERE image = $1 AND call = $3 AND task = $2",
+	.types = "ltl"
+};
+
 void
 interrupted_not(const Call *call)
 {
 	Datum		values[3];
 
 	call_fence(call, values);
-	sql_run(SQL_NOT_INTERRUPTED, values, NULL, 0);
+	sql_run(&sql_not_interrupted, values, NULL, 0);
 }

@@ -8,9 +8,9 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "process/postponed.h"
+#include "process/task_counters.h"
 #include "stall.h"
 #include "storage/ipc.h"
-#include "process/task_counters.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 

@@ -13,9 +13,9 @@
 #include "absent.h"
 #include "call.h"
 #include "lib/ilist.h"
-#include "server/limits.h"
 #include "llava_zh.h"
 #include "restore.h"
+#include "server/limits.h"
 #include "utils/array.h"
 
 /* One server as this process sees it. */

@@ -83,6 +83,12 @@ copy_picture(Loop *loop, Call *call, const bytea *bytes)
 	return true;
 }
 
+static SqlStatement sql_image_slice = {
+	.text =
+	"SELECT pg_catalog.substr(image, $2, $3) FROM @.llava_image WHERE id = $1",
+	.types = "lii"
+};
+
 /*
  * A large picture, slice by slice, in one snapshot.  False: there is no memory, or it
  * is not what its size says.
@@ -110,7 +116,7 @@ read_slices(Loop *loop, Call *call, int64 size)
 		bool		isnull = true;
 		bytea	   *slice = NULL;
 
-		if (sql_run(SQL_IMAGE_SLICE, values, NULL, 0) > 0)
+		if (sql_run(&sql_image_slice, values, NULL, 0) > 0)
 			slice = DatumGetByteaPP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
 												  &isnull));
 		if (isnull || VARSIZE_ANY_EXHDR(slice) == 0 ||
@@ -246,6 +252,27 @@ read_row_carefully(Loop *loop, RowArgument *argument)
 	FreeErrorData(error);
 }
 
+/*
+ * In order of id, as many as fit into $2 bytes, of which $3 are read now, and one in any
+ * case; those over $4 bytes come in slices.
+ */
+static SqlStatement sql_claim_images = {
+	.text =
+	"SELECT s.id, CASE WHEN s.fits AND s.bytes <= $4 THEN"
+	"   (SELECT i.image FROM @.llava_image i WHERE i.id = s.id) END, s.fits,"
+	"  s.width, s.height, s.long_images, s.path, s.sha256, s.bytes FROM ("
+	"  SELECT i.id, i.width, i.height, i.long_images,"
+	"    CASE WHEN i.in_file THEN i.path END AS path, i.sha256,"
+	"    CASE WHEN i.in_file THEN i.bytes ELSE pg_catalog.octet_length(i.image) END AS bytes,"
+	"    coalesce(pg_catalog.sum(CASE WHEN i.in_file THEN i.bytes"
+	"      ELSE pg_catalog.octet_length(i.image) END) OVER before, 0) < $2"
+	"    AND (i.in_file OR coalesce(pg_catalog.sum(pg_catalog.octet_length(i.image))"
+	"      OVER before, 0) < $3) AS fits"
+	"  FROM @.llava_image i WHERE i.id = ANY ($1)"
+	"  WINDOW before AS (ORDER BY i.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)) s",
+	.types = "Llll"
+};
+
 void
 pictures_read(Loop *loop)
 {
@@ -263,7 +290,7 @@ pictures_read(Loop *loop)
 	values[1] = Int64GetDatum(Max(room(loop), 1));
 	values[2] = Int64GetDatum(READ_AT_ONCE);
 	values[3] = Int64GetDatum(SLICE);
-	rows = sql_run(SQL_CLAIM_IMAGES, values, NULL, 0);
+	rows = sql_run(&sql_claim_images, values, NULL, 0);
 	table = SPI_tuptable;
 	for (uint64 i = 0; i < rows; i++)
 	{

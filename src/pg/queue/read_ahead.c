@@ -234,6 +234,18 @@ announce_rows(Loop *loop, SPITupleTable *table, uint64 n)
 	}
 }
 
+/* The pictures of the rows that will be claimed next, as they are stored. */
+static SqlStatement sql_ahead = {
+	.text =
+	"SELECT p.visible_at, p.image, i.image FROM ("
+	"  SELECT visible_at, image FROM @.llava_pending"
+	"  WHERE failure IS NULL AND visible_at <= pg_catalog.now()"
+	"    AND (visible_at, image) > ($1, $2) AND task = ANY ($3)"
+	"  ORDER BY visible_at, image, task LIMIT $4) p"
+	" JOIN @.llava_image i ON i.id = p.image",
+	.types = "zlTl"
+};
+
 void
 read_ahead(Loop *loop, ArrayType *tasks)
 {
@@ -248,7 +260,7 @@ read_ahead(Loop *loop, ArrayType *tasks)
 	values[1] = Int64GetDatum(loop->ahead_end.image);
 	values[2] = PointerGetDatum(tasks);
 	values[3] = Int64GetDatum(Min(AHEAD_ROWS, AHEAD_BYTES / Max(loop->picture_size, 1) + 1));
-	n = sql_run(SQL_AHEAD, values, NULL, 0);
+	n = sql_run(&sql_ahead, values, NULL, 0);
 	table = SPI_tuptable;
 	announce_rows(loop, table, n);
 	SPI_freetuptable(table);

@@ -10,8 +10,8 @@
  */
 #include "postgres.h"
 
-#include "loop.h"
 #include "db/rows.h"
+#include "loop.h"
 #include "utils/builtins.h"
 
 /* A held call's lease is renewed when this little is left of it. */
@@ -19,6 +19,15 @@
 
 /* Until it is tried again after some could not be renewed. */
 #define RENEW_AGAIN_MS 1000
+
+static SqlStatement sql_renew = {
+	.text =
+	"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4"
+	" WHERE ctid = (SELECT ctid FROM @.llava_pending"
+	"  WHERE image = $1 AND task = $2 AND call = $3 AND holder IS NOT NULL"
+	"  FOR UPDATE SKIP LOCKED)",
+	.types = "ltlv"
+};
 
 /* In the transaction under way.  False: the row is locked, or not this call's. */
 static bool
@@ -28,11 +37,18 @@ renew_call(Call *call, int64 lease_ms)
 
 	call_fence(call, values);
 	values[3] = rows_interval(lease_ms);
-	if (sql_run(SQL_RENEW, values, NULL, 0) == 0)
+	if (sql_run(&sql_renew, values, NULL, 0) == 0)
 		return false;
 	call->renewed_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease_ms);
 	return true;
 }
+
+static SqlStatement sql_is_claimed = {
+	.text =
+	"SELECT FROM @.llava_pending"
+	" WHERE image = $1 AND task = $2 AND call = $3 AND holder IS NOT NULL",
+	.types = "ltl"
+};
 
 static bool
 is_this_calls(const Call *call)
@@ -40,7 +56,7 @@ is_this_calls(const Call *call)
 	Datum		values[3];
 
 	call_fence(call, values);
-	return sql_run(SQL_IS_CLAIMED, values, NULL, 1) > 0;
+	return sql_run(&sql_is_claimed, values, NULL, 1) > 0;
 }
 
 static void

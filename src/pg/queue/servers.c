@@ -10,11 +10,12 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_user_mapping.h"
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "db/rows.h"
+#include "server/options.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -205,7 +206,7 @@ forget_waits(Loop *loop, ServerState *server)
 		return;
 	server->row_version = version;
 	limits_forget_wait(server->limits);
-	if (known && sql_run(SQL_FORGET_WAITS, NULL, NULL, 0) > 0)
+	if (known && sql_run(&sql_forget_waits, NULL, NULL, 0) > 0)
 		claim_reset_cursor(loop, DT_NOBEGIN);
 }
 
@@ -306,6 +307,13 @@ usage_of(const LlavaServer *server, uint64 n, int64 *requests, double *cost, boo
 	return NULL;
 }
 
+static SqlStatement sql_usage_all = {
+	.text =
+	"SELECT server, requests, cost::pg_catalog.float8, pause_reason,"
+	"  pause_reason IS NULL AND pause_detail IS NOT NULL FROM @.llava_usage",
+	.types = ""
+};
+
 /* llava_usage: what max_requests and budget are held against. */
 static void
 load_usage(Loop *loop)
@@ -319,7 +327,7 @@ load_usage(Loop *loop)
 
 		server->reading = limits_begin_reading(server->limits);
 	}
-	n = sql_run(SQL_USAGE_ALL, NULL, NULL, 0);
+	n = sql_run(&sql_usage_all, NULL, NULL, 0);
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
@@ -342,7 +350,7 @@ server_read_usage(const LlavaServer *server, Limits *limits)
 	uint64		n;
 
 	rows_spi_connect();
-	n = rows_run_as_owner(extension_relation("llava_usage"), SQL_USAGE_ALL, NULL, NULL);
+	n = rows_run_as_owner(extension_relation("llava_usage"), &sql_usage_all, NULL, NULL);
 	(void) usage_of(server, n, &requests, &cost, &trial);
 	limits_read(limits, reading, requests, cost);
 	SPI_finish();
@@ -614,6 +622,17 @@ say_trial(const ServerState *server, bool trial)
 				(errmsg("llava_zh: server \"%s\" is asked as before", server->options->name)));
 }
 
+static SqlStatement sql_usage_pause = {
+	.text =
+	"INSERT INTO @.llava_usage AS u (server, pause_reason, pause_detail, paused_at) "
+	"VALUES ($1, $2, $3, CASE WHEN $2 IS NULL THEN NULL ELSE pg_catalog.now() END) "
+	"ON CONFLICT (server) DO UPDATE SET pause_reason = EXCLUDED.pause_reason,"
+	"  pause_detail = EXCLUDED.pause_detail, paused_at = EXCLUDED.paused_at"
+	" WHERE u.pause_reason IS DISTINCT FROM EXCLUDED.pause_reason"
+	"  OR u.pause_detail IS DISTINCT FROM EXCLUDED.pause_detail",
+	.types = "ttt"
+};
+
 void
 server_record_pauses(Loop *loop)
 {
@@ -651,7 +670,7 @@ server_record_pauses(Loop *loop)
 			values[1] = CStringGetTextDatum(pause.reason);
 			values[2] = CStringGetTextDatum(settle_clean_text(pause.detail));
 		}
-		sql_run(SQL_USAGE_PAUSE, values, nulls, 0);
+		sql_run(&sql_usage_pause, values, nulls, 0);
 		limits_pause_recorded(server->limits, pause.reason[0] != '\0' ? pause.reason : NULL);
 		limits_trial_recorded(server->limits, trial);
 	}

@@ -13,12 +13,12 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "process/postponed.h"
-#include "db/rows.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -125,6 +125,22 @@ tally_of(Batch *batch, ServerState *server)
 	return &batch->tallies[batch->n_tallies++];
 }
 
+/* A row of the ledger. */
+#define REPLY_COLUMNS \
+	"INSERT INTO @.llava_reply (image, id, task, task_version, server, model," \
+	"  model_reported, parameters, variation, seed, sent_width, sent_height, body," \
+	"  finish_reason, prompt_tokens, completion_tokens, latency_ms, late, reason," \
+	"  reason_offset, flags, measures, parser_version, long_images, image_tokens)"
+#define REPLY_TYPES "lltitttjiliibtlllBtlTjitl"
+
+static SqlStatement sql_settle_excused = {
+	.text =
+	"UPDATE @.llava_pending SET visible_at = pg_catalog.now(), holder = NULL,"
+	"  attempts = GREATEST(attempts - 1, 0), detail = $4, said = NULL, excused = true"
+	" WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltlt"
+};
+
 /* The queue row waits, as if it had not been asked; but it does so once only. */
 static bool
 settle_as_excused(Call *call, const char *reason, const char *detail)
@@ -134,7 +150,7 @@ settle_as_excused(Call *call, const char *reason, const char *detail)
 
 	call_fence(call, values);
 	values[3] = outside_text(detail != NULL ? detail : reason, &nulls[3]);
-	return sql_run(SQL_SETTLE_EXCUSED, values, nulls, 0) > 0;
+	return sql_run(&sql_settle_excused, values, nulls, 0) > 0;
 }
 
 /* What the row keeps of the words that it failed for. */
@@ -147,6 +163,15 @@ said_number(const Call *call, char *null)
 	*null = said == 0 ? 'n' : ' ';
 	return Int64GetDatum(said);
 }
+
+/* What was excused once stays failed, until llava_retry. */
+static SqlStatement sql_settle_failed = {
+	.text =
+	"UPDATE @.llava_pending SET failure = $4, detail = $5, holder = NULL,"
+	"  said = CASE WHEN NOT excused THEN $6 END, excused = false"
+	" WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltlttl"
+};
 
 /* The queue row rests with a reason.  False: it was another call's. */
 static bool
@@ -161,13 +186,22 @@ settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detai
 	values[3] = CStringGetTextDatum(reason);
 	values[4] = outside_text(detail, &nulls[4]);
 	values[5] = said_number(call, &nulls[5]);
-	if (sql_run(SQL_SETTLE_FAILED, values, nulls, 0) == 0)
+	if (sql_run(&sql_settle_failed, values, nulls, 0) == 0)
 		return false;
 	batch->failed++;
 	if (call->server != NULL)
 		tally_of(batch, call->server)->failed++;
 	return true;
 }
+
+static SqlStatement sql_release = {
+	.text =
+	"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4, holder = NULL,"
+	"  attempts = CASE WHEN $5 THEN attempts ELSE GREATEST(attempts - 1, 0) END,"
+	"  detail = coalesce($6, detail), company = NULLIF(coalesce($7, company), 0)"
+	" WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltlvBti"
+};
 
 /* The queue row waits, to be asked the same again. */
 static bool
@@ -182,8 +216,18 @@ settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
 	values[5] = outside_text(detail, &nulls[5]);
 	values[6] = Int32GetDatum(call->company_next);
 	nulls[6] = call->company_next < 0 ? 'n' : ' ';
-	return sql_run(SQL_RELEASE, values, nulls, 0) > 0;
+	return sql_run(&sql_release, values, nulls, 0) > 0;
 }
+
+static SqlStatement sql_settle_again = {
+	.text =
+	"UPDATE @.llava_pending SET variation = variation + 1, holder = NULL,"
+	"  visible_at = pg_catalog.now(), rejects = pg_catalog.array_append(rejects, $4),"
+	"  detail = coalesce($5, $4), refused_by = coalesce($6, refused_by), company = NULL,"
+	"  said = CASE WHEN NOT excused THEN $7 END"
+	" WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltltttl"
+};
 
 /* A reject: the queue row waits, to be asked differently, or it was the last. */
 static bool
@@ -201,7 +245,7 @@ settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
 	values[5] = outside_text(rejects_blame_server(reason) ? call->server->options->name : NULL,
 							 &nulls[5]);
 	values[6] = said_number(call, &nulls[6]);
-	return sql_run(SQL_SETTLE_AGAIN, values, nulls, 0) > 0;
+	return sql_run(&sql_settle_again, values, nulls, 0) > 0;
 }
 
 static int64
@@ -265,6 +309,26 @@ body_datum(Call *call)
 	return PointerGetDatum(body);
 }
 
+static SqlStatement sql_settle_reply = {
+	.text =
+	REPLY_COLUMNS
+	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
+	"  $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
+	.types = REPLY_TYPES
+};
+
+/* About a picture that is gone: only what it cost. */
+static SqlStatement sql_settle_late = {
+	.text =
+	REPLY_COLUMNS
+	" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
+	"  CASE WHEN gone THEN '' ELSE $13 END, $14, $15, $16, $17, $18, $19,"
+	"  CASE WHEN NOT gone THEN $20 END, $21,"
+	"  CASE WHEN NOT gone THEN $22 END, $23, $24, $25 "
+	"FROM (SELECT NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (gone)",
+	.types = REPLY_TYPES
+};
+
 /* The ledger row of a complete HTTP 200 body. */
 static void
 settle_reply(Batch *batch, Call *call, bool late, const char *reason)
@@ -304,8 +368,19 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 	v[22] = Int32GetDatum(REPLY_PARSER_VERSION);
 	v[23] = outside_text(long_images_name(call->long_done), &nulls[23]);
 	v[24] = Int64GetDatum(call->image_tokens);
-	sql_run(late ? SQL_SETTLE_LATE : SQL_SETTLE_REPLY, v, nulls, 0);
+	sql_run(late ? &sql_settle_late : &sql_settle_reply, v, nulls, 0);
 }
+
+static SqlStatement sql_settle_sample = {
+	.text =
+	"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
+	"  task_version) VALUES ($1, $2, $3, $4, $5, $6, $7) "
+	"ON CONFLICT (image, task) DO UPDATE SET conversation = EXCLUDED.conversation,"
+	"  rounds = EXCLUDED.rounds, flags = EXCLUDED.flags, reply = EXCLUDED.reply,"
+	"  task_version = EXCLUDED.task_version, created_at = pg_catalog.now(),"
+	"  keep = NULL, note = NULL",
+	.types = "ltjiTli"
+};
 
 static void
 settle_sample(Call *call)
@@ -322,7 +397,7 @@ settle_sample(Call *call)
 	v[4] = conversation_flags(call->result.flags);
 	v[5] = Int64GetDatum(call->id);
 	v[6] = Int32GetDatum(call->task->version);
-	sql_run(SQL_SETTLE_SAMPLE, v, NULL, 0);
+	sql_run(&sql_settle_sample, v, NULL, 0);
 }
 
 /* What came was paid for, as far as limits_ended has found, whole or in part. */
@@ -342,6 +417,12 @@ count_reply(Tally *tally, const Call *call)
 	tally->completion_tokens += Max(call->envelope.completion_tokens, 0);
 }
 
+static SqlStatement sql_settle_done = {
+	.text =
+	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltl"
+};
+
 /* A reply that parsed, or one that is to be asked for again. */
 static void
 settle_answer(Batch *batch, Call *call)
@@ -354,7 +435,7 @@ settle_answer(Batch *batch, Call *call)
 	if (reason == NULL)
 	{
 		call_fence(call, values);
-		mine = sql_run(SQL_SETTLE_DONE, values, NULL, 0) > 0;
+		mine = sql_run(&sql_settle_done, values, NULL, 0) > 0;
 		if (mine)
 		{
 			settle_sample(call);
@@ -451,6 +532,20 @@ settle_call(Batch *batch, Call *call)
 		settle_failure(batch, call);
 }
 
+static SqlStatement sql_usage_add = {
+	.text =
+	"INSERT INTO @.llava_usage AS u (server, requests, replies, accepted, failed,"
+	"  throttled, prompt_tokens, completion_tokens, cost, estimated) "
+	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
+	"ON CONFLICT (server) DO UPDATE SET requests = u.requests + EXCLUDED.requests,"
+	"  replies = u.replies + EXCLUDED.replies, accepted = u.accepted + EXCLUDED.accepted,"
+	"  failed = u.failed + EXCLUDED.failed, throttled = u.throttled + EXCLUDED.throttled,"
+	"  prompt_tokens = u.prompt_tokens + EXCLUDED.prompt_tokens,"
+	"  completion_tokens = u.completion_tokens + EXCLUDED.completion_tokens,"
+	"  cost = u.cost + EXCLUDED.cost, estimated = u.estimated + EXCLUDED.estimated",
+	.types = "tllllllldl"
+};
+
 static void
 settle_usage(Batch *batch)
 {
@@ -471,7 +566,7 @@ settle_usage(Batch *batch)
 		v[7] = Int64GetDatum(t->completion_tokens);
 		v[8] = Float8GetDatum(t->cost);
 		v[9] = Int64GetDatum(t->estimated);
-		sql_run(SQL_USAGE_ADD, v, NULL, 0);
+		sql_run(&sql_usage_add, v, NULL, 0);
 	}
 }
 

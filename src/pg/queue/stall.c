@@ -257,6 +257,14 @@ typedef struct Due
 	char	   *task;			/* of the row that is due first; NULL: none is */
 } Due;
 
+static SqlStatement sql_first_due = {
+	.text =
+	"SELECT task FROM @.llava_pending"
+	" WHERE failure IS NULL AND visible_at <= pg_catalog.now() AND ($1 IS NULL OR task = $1)"
+	" ORDER BY visible_at, image, task LIMIT 1",
+	.types = "t"
+};
+
 static void
 find_due(Loop *loop, void *arg)
 {
@@ -265,7 +273,7 @@ find_due(Loop *loop, void *arg)
 
 	if (loop->only_task != NULL)
 		task = CStringGetTextDatum(loop->only_task);
-	if (sql_run(SQL_FIRST_DUE, &task, loop->only_task == NULL ? "n" : NULL, 1) > 0)
+	if (sql_run(&sql_first_due, &task, loop->only_task == NULL ? "n" : NULL, 1) > 0)
 		due->task = MemoryContextStrdup(loop->context,
 										SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
 }

@@ -11,12 +11,12 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "db/call_seq.h"
 #include "commands/dbcommands.h"
+#include "db/call_seq.h"
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "db/rows.h"
 #include "timeline.h"
 
 /*
@@ -26,14 +26,14 @@
 #define CALLS_LEFT_OUT (INT64CONST(1) << 26)
 
 static uint64
-run(SqlStatement statement, Datum *values)
+run(SqlStatement *statement, Datum *values)
 {
 	return rows_run_as_owner(extension_relation("llava_timeline"), statement, values, NULL);
 }
 
 /* The timeline of the last claim here; 0: none is known. */
 static int64
-last_timeline(SqlStatement read)
+last_timeline(SqlStatement *read)
 {
 	bool		isnull;
 
@@ -56,6 +56,25 @@ leave_calls_out(int64 before, int64 now)
 			 errdetail("What was asked under some of them before the failover is in no table here.")));
 }
 
+static SqlStatement sql_timeline = {
+	.text =
+	"SELECT timeline FROM @.llava_timeline",
+	.types = ""
+};
+
+static SqlStatement sql_timeline_lock = {
+	.text =
+	"SELECT timeline FROM @.llava_timeline FOR UPDATE",
+	.types = ""
+};
+
+static SqlStatement sql_timeline_set = {
+	.text =
+	"INSERT INTO @.llava_timeline (timeline) VALUES ($1)"
+	" ON CONFLICT (only_row) DO UPDATE SET timeline = EXCLUDED.timeline",
+	.types = "l"
+};
+
 void
 timeline_check(Loop *loop)
 {
@@ -65,14 +84,14 @@ timeline_check(Loop *loop)
 
 	if (loop->timeline_is_known)
 		return;
-	if (last_timeline(SQL_TIMELINE) != now)
+	if (last_timeline(&sql_timeline) != now)
 	{
 		/* another worker may be about to do the same */
-		before = last_timeline(SQL_TIMELINE_LOCK);
+		before = last_timeline(&sql_timeline_lock);
 		if (before != 0 && before != now)
 			leave_calls_out(before, now);
 		if (before != now)
-			run(SQL_TIMELINE_SET, values);
+			run(&sql_timeline_set, values);
 	}
 	loop->timeline_is_known = true;
 }

@@ -8,13 +8,20 @@
 #include "executor/spi.h"
 #include "loop.h"
 
+static SqlStatement sql_not_taken_in = {
+	.text =
+	"SELECT pg_catalog.count(*) FROM"
+	" (SELECT FROM @.llava_image WHERE received_at IS NULL LIMIT 1000) n",
+	.types = ""
+};
+
 void
 untaken_look(Loop *loop)
 {
 	bool		isnull;
 	int64		n;
 
-	sql_run(SQL_NOT_TAKEN_IN, NULL, NULL, 0);
+	sql_run(&sql_not_taken_in, NULL, NULL, 0);
 	n = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	if (n > 0 && !loop->untaken_said)
 		ereport(loop->in_procedure ? NOTICE : LOG,

@@ -15,11 +15,11 @@
 #include "postgres.h"
 
 #include "lib/ilist.h"
-#include "server/limits.h"
 #include "llava_zh.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
+#include "server/limits.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procsignal.h"

@@ -14,6 +14,9 @@
 /* A picture of this size takes 300 MB when it is decoded. */
 #define PIXELS_MAX 100000000
 
+/* pause.c's: rows that wait for a time become due, but for those that somebody works on. */
+extern SqlStatement sql_forget_waits;
+
 /* What does not go together, palloc'd; NULL: it does. */
 extern const char *options_pixels_problem(int factor, int64 min_pixels, int64 max_pixels);
 

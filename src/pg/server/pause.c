@@ -6,11 +6,11 @@
 #include "postgres.h"
 
 #include "commands/defrem.h"
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
 #include "limits.h"
 #include "options.h"
-#include "db/rows.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
@@ -42,6 +42,25 @@ alter_server(const char *name, const char *options)
 		elog(ERROR, "ALTER SERVER: %s", SPI_result_code_string(rc));
 }
 
+SqlStatement sql_forget_waits = {
+	.text =
+	"WITH waiting AS MATERIALIZED ("
+	"  SELECT ctid FROM @.llava_pending"
+	"  WHERE failure IS NULL AND holder IS NULL AND visible_at > pg_catalog.now()"
+	"  FOR UPDATE SKIP LOCKED)"
+	" UPDATE @.llava_pending p SET visible_at = pg_catalog.now()"
+	" FROM waiting WHERE p.ctid = waiting.ctid",
+	.types = ""
+};
+
+/* Runs as the table's owner, with the caller's search_path out of the way. */
+static SqlStatement sql_usage_resume = {
+	.text =
+	"UPDATE @.llava_usage SET pause_reason = NULL, pause_detail = NULL, paused_at = NULL"
+	" WHERE server = $1 AND pause_reason IS NOT NULL",
+	.types = "t"
+};
+
 /*
  * Forgets why a worker paused the server, and what rows wait for.  The caller has shown
  * to be its owner.
@@ -54,8 +73,8 @@ forget_reason(const char *name)
 
 	(void) set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET,
 							 PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
-	rows_run_as_owner(extension_relation("llava_usage"), SQL_USAGE_RESUME, &value, NULL);
-	rows_run_as_owner(extension_relation("llava_pending"), SQL_FORGET_WAITS, NULL, NULL);
+	rows_run_as_owner(extension_relation("llava_usage"), &sql_usage_resume, &value, NULL);
+	rows_run_as_owner(extension_relation("llava_pending"), &sql_forget_waits, NULL, NULL);
 	AtEOXact_GUC(false, level);
 }
 

@@ -11,9 +11,9 @@
 
 #include "access/detoast.h"
 #include "access/htup_details.h"
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "lengths.h"
-#include "db/rows.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 

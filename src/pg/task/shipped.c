@@ -12,9 +12,9 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
-#include "db/rows.h"
 #include "task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -220,6 +220,17 @@ questions_array(const ShippedTask *task)
 	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+static SqlStatement sql_task_ship = {
+	.text =
+	"INSERT INTO @.llava_task (name, version, alias, title, prompt, kind, language,"
+	"  min_rounds, max_rounds, weight, questions, max_tokens, temperature, top_p,"
+	"  repetition_penalty, min_question_chars, max_question_chars, min_answer_chars,"
+	"  min_letters, min_language_share, max_loop_share, shipped) "
+	"VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
+	"  $17, $18, $19, $20, true)",
+	.types = "ttttttiilTidddiiiidd"
+};
+
 static void
 ship(const ShippedTask *task)
 {
@@ -258,7 +269,7 @@ ship(const ShippedTask *task)
 	values[n++] = Float8GetDatum(rules->min_language_share);
 	values[n++] = Float8GetDatum(rules->max_loop_share);
 	Assert(n == lengthof(values));
-	sql_run(SQL_TASK_SHIP, values, nulls, 0);
+	sql_run(&sql_task_ship, values, nulls, 0);
 }
 
 PG_FUNCTION_INFO_V1(llava_require_utf8);
@@ -282,14 +293,26 @@ llava_require_utf8(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
+static SqlStatement sql_compress_reply = {
+	.text =
+	"ALTER TABLE @.llava_reply ALTER COLUMN body SET COMPRESSION lz4",
+	.types = ""
+};
+
+static SqlStatement sql_compress_conversation = {
+	.text =
+	"ALTER TABLE @.llava_conversation ALTER COLUMN conversation SET COMPRESSION lz4",
+	.types = ""
+};
+
 /* Replies and conversations are kept as lz4 where this server was built with it. */
 Datum
 llava_set_compression(PG_FUNCTION_ARGS)
 {
 #ifdef USE_LZ4
 	rows_spi_connect();
-	sql_run(SQL_COMPRESS_REPLY, NULL, NULL, 0);
-	sql_run(SQL_COMPRESS_CONVERSATION, NULL, NULL, 0);
+	sql_run(&sql_compress_reply, NULL, NULL, 0);
+	sql_run(&sql_compress_conversation, NULL, NULL, 0);
 	SPI_finish();
 #endif
 	PG_RETURN_VOID();

@@ -7,8 +7,8 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "executor/spi.h"
 #include "db/rows.h"
+#include "executor/spi.h"
 #include "task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -16,7 +16,7 @@
 /* How many names a HINT lists. */
 #define HINT_NAMES 24
 
-/* The columns of SQL_TASK_NEWEST. */
+/* The columns of sql_task_newest. */
 enum
 {
 	NEWEST_NAME = 1,
@@ -217,6 +217,20 @@ share_prompts(List *tasks)
 	prompts[n] = NULL;
 }
 
+static SqlStatement sql_task_newest = {
+	.text =
+	"SELECT name, version, alias, prompt, kind, language, min_rounds, max_rounds, weight,"
+	"  server, questions, max_tokens, temperature, top_p, repetition_penalty,"
+	"  presence_penalty, min_question_chars, max_question_chars, min_answer_chars,"
+	"  min_letters, min_language_share, max_loop_share, long_images, long_ratio,"
+	"  long_max_pixels "
+	"FROM (SELECT DISTINCT ON (name) * FROM @.llava_task"
+	"      ORDER BY name, version DESC) AS newest "
+	"WHERE $1 IS NULL OR name OPERATOR(pg_catalog.=) $1 OR alias OPERATOR(pg_catalog.=) $1 "
+	"ORDER BY name OPERATOR(pg_catalog.=) $1 DESC, name COLLATE pg_catalog.\"C\"",
+	.types = "t"
+};
+
 List *
 task_list(void)
 {
@@ -225,7 +239,7 @@ task_list(void)
 	Datum		any = (Datum) 0;
 
 	rows_spi_connect();
-	sql_run(SQL_TASK_NEWEST, &any, "n", 0);
+	sql_run(&sql_task_newest, &any, "n", 0);
 	MemoryContextSwitchTo(caller);
 	for (uint64 i = 0; i < SPI_processed; i++)
 		tasks = lappend(tasks, read_task(SPI_tuptable->vals[i], SPI_tuptable->tupdesc));
@@ -234,6 +248,15 @@ task_list(void)
 	return tasks;
 }
 
+static SqlStatement sql_task_weights = {
+	.text =
+	"SELECT name, weight, alias "
+	"FROM (SELECT DISTINCT ON (name) name, weight, alias FROM @.llava_task"
+	"      ORDER BY name, version DESC) AS newest "
+	"ORDER BY name COLLATE pg_catalog.\"C\"",
+	.types = ""
+};
+
 List *
 task_weights(void)
 {
@@ -241,7 +264,7 @@ task_weights(void)
 	List	   *tasks = NIL;
 
 	rows_spi_connect();
-	sql_run(SQL_TASK_WEIGHTS, NULL, NULL, 0);
+	sql_run(&sql_task_weights, NULL, NULL, 0);
 	MemoryContextSwitchTo(caller);
 	for (uint64 i = 0; i < SPI_processed; i++)
 	{

@@ -13,10 +13,10 @@
 
 #include "access/htup_details.h"
 #include "commands/extension.h"
+#include "db/rows.h"
 #include "executor/spi.h"
 #include "lengths.h"
 #include "mb/pg_wchar.h"
-#include "db/rows.h"
 #include "storage/lmgr.h"
 #include "task.h"
 #include "utils/builtins.h"
@@ -97,6 +97,13 @@ set_null(TaskRow *row, const char *name)
 	row->nulls[column(row, name)] = true;
 }
 
+static SqlStatement sql_task_previous = {
+	.text =
+	"SELECT * FROM @.llava_task WHERE name OPERATOR(pg_catalog.=) $1"
+	" ORDER BY version DESC LIMIT 1",
+	.types = "t"
+};
+
 /* The newest row of this name, in the current context; NULL if there is none. */
 static TaskRow *
 newest_row(Oid table, const char *name)
@@ -106,7 +113,7 @@ newest_row(Oid table, const char *name)
 	TaskRow    *row = NULL;
 
 	rows_spi_connect();
-	if (rows_run_as_owner(table, SQL_TASK_PREVIOUS, &value, NULL) == 1)
+	if (rows_run_as_owner(table, &sql_task_previous, &value, NULL) == 1)
 	{
 		MemoryContextSwitchTo(caller);
 		row = take_apart(heap_copytuple(SPI_tuptable->vals[0]),
