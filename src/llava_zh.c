@@ -6,6 +6,7 @@
 
 #include "llava_zh.h"
 #include "miscadmin.h"
+#include "server/endpoints.h"
 
 PG_MODULE_MAGIC;
 
@@ -18,13 +19,14 @@ void		_PG_init(void);
 void
 _PG_init(void)
 {
+	endpoints_define();
 	config_define();
 	bind_install();
 	copy_jsonl_install();
 
 	if (process_shared_preload_libraries_in_progress && !IsBinaryUpgrade)
 	{
-		shared_request();
+		shmem_request();
 		launcher_register();
 	}
 }

@@ -25,7 +25,6 @@
 #define MAX_WORKERS 8
 
 extern char *llava_databases;
-extern char *llava_endpoints;	/* endpoints.c reads it */
 extern int	llava_workers;
 extern int	llava_naptime;		/* ms */
 extern int	llava_stall_report; /* ms */
@@ -239,11 +238,6 @@ extern void image_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
 extern ImageStatus image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
 										  ImagePrepared *prepared, ImageError *error);
 
-/* ---- duplicates.c ---- */
-
-/* For llava_retry: the copies among what it is about to queue are asked about. */
-extern void duplicates_release(Datum *values, const char *nulls);
-
 /* ---- transport.c: the request pool in a PostgreSQL process ---- */
 
 /*
@@ -308,22 +302,28 @@ extern bool flush_is_shared(void);
 extern void flush_ask(XLogRecPtr upto);
 extern bool flush_is_done(XLogRecPtr upto);
 
-/* ---- shared.c: shared memory, wake at commit ---- */
+/* ---- src/shmem.c ---- */
 
-extern void shared_request(void);	/* from _PG_init while preloading */
+/* From _PG_init while preloading: asks for the shared memory of all rooms. */
+extern void shmem_request(void);
+
+/* ---- wake.c: "rows were queued", told at commit ---- */
+
+extern Size wake_memory(void);
+extern void wake_start_up(void *memory, bool found);
 
 /* Whether this cluster preloads llava_zh. */
-extern bool shared_is_there(void);
+extern bool wake_is_shared(void);
 
 /* Marks that this transaction queued rows visible from this time on. */
-extern void shared_wake_at_commit(TimestampTz visible_at);
+extern void wake_at_commit(TimestampTz visible_at);
 
 /*
  * The smallest visible_at committed for this database since the last call; DT_NOEND:
  * nothing was, DT_NOBEGIN: so much was that it may be any.  False where nothing is
  * shared and nobody knows.
  */
-extern bool shared_take_queued(TimestampTz *earliest);
+extern bool wake_take_queued(TimestampTz *earliest);
 
 /* The locks of the tranche "llava_zh". */
 typedef enum SharedLock

@@ -7,14 +7,12 @@
 #include "postgres.h"
 
 #include "llava_zh.h"
-#include "server/endpoints.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
 
 #include <limits.h>
 
 char	   *llava_databases;
-char	   *llava_endpoints;
 int			llava_workers;
 int			llava_naptime;
 int			llava_stall_report;
@@ -126,11 +124,6 @@ define_worker_settings(void)
 							   "A comma-separated list.",
 							   &llava_databases, "", PGC_SIGHUP, GUC_LIST_INPUT,
 							   check_databases, NULL, NULL);
-	DefineCustomStringVariable("llava_zh.endpoints",
-							   "Most requests in flight at a URL, of all databases and servers together.",
-							   "A comma-separated list: 'http://gpu:8000/v1 64, https://other/v1 8'. Needs llava_zh preloaded.",
-							   &llava_endpoints, "", PGC_SIGHUP, GUC_LIST_INPUT,
-							   endpoints_check, endpoints_assign, NULL);
 	DefineCustomIntVariable("llava_zh.workers",
 							"Background workers per database.",
 							NULL,

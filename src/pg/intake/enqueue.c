@@ -164,7 +164,7 @@ llava_enqueue(PG_FUNCTION_ARGS)
 	blockers_run("llava_enqueue", enqueue, &e);
 
 	if (e.queued)
-		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
+		wake_at_commit(GetCurrentTransactionStartTimestamp());
 	PG_RETURN_BOOL(e.queued);
 }
 
@@ -196,7 +196,7 @@ typedef struct Retry
 	uint64		rows;
 } Retry;
 
-SqlStatement sql_retry = {
+static SqlStatement sql_retry = {
 	.text =
 	"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
 	"  rejects = NULL, refused_by = NULL,"
@@ -209,13 +209,53 @@ SqlStatement sql_retry = {
 	.types = "ltt"
 };
 
+static SqlStatement sql_hash_parked = {
+	.text =
+	"SELECT pg_catalog.array_agg(image) FROM @.llava_pending"
+	" WHERE failure = 'near_duplicate' AND ($1 IS NULL OR image = $1)"
+	"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
+	"  AND ($1 IS NOT NULL OR $3 IS NOT NULL)",
+	.types = "ltt"
+};
+
+static SqlStatement sql_hash_unmark = {
+	.text =
+	"UPDATE @.llava_image SET same_as = NULL, same_distance = NULL"
+	" WHERE id = ANY ($1) AND same_distance IS NOT NULL",
+	.types = "L"
+};
+
+static SqlStatement sql_hash_release = {
+	.text =
+	"UPDATE @.llava_hash SET copy = false WHERE image = ANY ($1) AND copy",
+	.types = "L"
+};
+
+/*
+ * Pictures of parked rows that are no copies to be from now on; values and nulls as
+ * of sql_retry.  SPI-connected.
+ */
+static void
+release_copies(Datum *values, const char *nulls)
+{
+	bool		isnull;
+	Datum		images;
+
+	rows_run_as_owner(extension_relation("llava_pending"), &sql_hash_parked, values, nulls);
+	images = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	if (isnull)
+		return;
+	rows_run_as_owner(extension_relation("llava_image"), &sql_hash_unmark, &images, NULL);
+	rows_run_as_owner(extension_relation("llava_hash"), &sql_hash_release, &images, NULL);
+}
+
 static void
 retry(void *arg)
 {
 	Retry	   *r = arg;
 
 	rows_spi_connect();
-	duplicates_release(r->values, r->nulls);
+	release_copies(r->values, r->nulls);
 	r->rows = rows_run_as_owner(extension_relation("llava_pending"), &sql_retry, r->values, r->nulls);
 	if (r->rows == 0 && r->nulls[2] == ' ' && r->nulls[0] == 'n' && r->nulls[1] == 'n')
 		tell_unknown_reason(TextDatumGetCString(r->values[2]));
@@ -238,6 +278,6 @@ llava_retry(PG_FUNCTION_ARGS)
 	blockers_run("llava_retry", retry, &r);
 
 	if (r.rows > 0)
-		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
+		wake_at_commit(GetCurrentTransactionStartTimestamp());
 	PG_RETURN_INT64((int64) r.rows);
 }

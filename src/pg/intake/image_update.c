@@ -79,7 +79,7 @@ llava_image_released(PG_FUNCTION_ARGS)
 	rows = rows_run_as_owner(extension_relation("llava_pending"), &sql_unpark, &image, NULL);
 	SPI_finish();
 	if (rows > 0)
-		shared_wake_at_commit(GetCurrentTransactionStartTimestamp());
+		wake_at_commit(GetCurrentTransactionStartTimestamp());
 	return PointerGetDatum(trigger->tg_newtuple);
 }
 

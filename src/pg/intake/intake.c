@@ -542,7 +542,7 @@ queue(const Intake *intake, Datum id, const char *task)
 	values[1] = CStringGetTextDatum(task);
 	values[2] = TimestampTzGetDatum(now);
 	rows_run_as_owner(intake->pending, &sql_pending_add, values, NULL);
-	shared_wake_at_commit(now);
+	wake_at_commit(now);
 }
 
 /* A picture that can be asked about is queued, unless its bytes were here before. */

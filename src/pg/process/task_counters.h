@@ -14,7 +14,7 @@
 
 typedef struct TaskCounter TaskCounter;
 
-/* ---- for shared.c ---- */
+/* ---- for src/shmem.c ---- */
 
 extern Size task_counters_memory(void);
 extern void task_counters_start_up(void *memory, bool found);

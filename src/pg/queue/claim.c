@@ -5,7 +5,7 @@
  *
  * A claim scans (visible_at, image, task) beyond the cursor, so that entries of
  * settled rows are passed once and not at every claim.  What a commit queues
- * behind the cursor brings it back (shared.c); a full pass at the start and
+ * behind the cursor brings it back (wake.c); a full pass at the start and
  * seldom after finds what was skipped because it was locked.
  */
 #include "postgres.h"

@@ -19,12 +19,10 @@
 #include "catalog/pg_type.h"
 #include "db/rows.h"
 #include "executor/spi.h"
-#include "funcapi.h"
 #include "loop.h"
 #include "miscadmin.h"
 #include "pgstat.h"
-#include "port/pg_bitutils.h"
-#include "port/pg_bswap.h"
+#include "picture/picture.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -47,10 +45,6 @@
 StaticAssertDecl(IMAGE_SAME_COARSE < (BAND_RADIUS + 1) * BANDS,
 				 "hashes that are one picture's must be within the radius in a band");
 
-PG_FUNCTION_INFO_V1(llava_hash_distance);
-PG_FUNCTION_INFO_V1(llava_coarse_distance);
-PG_FUNCTION_INFO_V1(llava_image_hash);
-
 typedef struct Look
 {
 	Call	   *calls[LOOK_BATCH];
@@ -58,55 +52,6 @@ typedef struct Look
 	int			n;
 	bool		waits;			/* for another process's look */
 } Look;
-
-/* ---- hashes as values of columns ---- */
-
-static bytea *
-bytes_of(const void *data, int size)
-{
-	bytea	   *bytes = palloc(VARHDRSZ + size);
-
-	SET_VARSIZE(bytes, VARHDRSZ + size);
-	memcpy(VARDATA(bytes), data, size);
-	return bytes;
-}
-
-static Datum
-fine_datum(const ImageHash *hash)
-{
-	uint64		words[IMAGE_FINE_WORDS];
-
-	for (int i = 0; i < IMAGE_FINE_WORDS; i++)
-		words[i] = pg_hton64(hash->fine[i]);
-	return PointerGetDatum(bytes_of(words, sizeof(words)));
-}
-
-static Datum
-colours_datum(const ImageHash *hash)
-{
-	return PointerGetDatum(bytes_of(hash->colours, IMAGE_COLOURS));
-}
-
-/* False if the columns hold no hash of this make. */
-static bool
-read_hash(Datum coarse, Datum fine, Datum colours, ImageHash *hash)
-{
-	bytea	   *f = DatumGetByteaPP(fine);
-	bytea	   *c = DatumGetByteaPP(colours);
-
-	if (VARSIZE_ANY_EXHDR(f) != sizeof(hash->fine) ||
-		VARSIZE_ANY_EXHDR(c) != sizeof(hash->colours))
-		return false;
-	hash->known = true;
-	hash->coarse = (uint64) DatumGetInt64(coarse);
-	memcpy(hash->fine, VARDATA_ANY(f), sizeof(hash->fine));
-	for (int i = 0; i < IMAGE_FINE_WORDS; i++)
-		hash->fine[i] = pg_ntoh64(hash->fine[i]);
-	memcpy(hash->colours, VARDATA_ANY(c), sizeof(hash->colours));
-	return true;
-}
-
-/* ---- the look ---- */
 
 /* Every value of the band that is at most BAND_RADIUS bits from the hash's own. */
 static Datum
@@ -158,7 +103,7 @@ find_original(const ImageHash *hash, int *distance)
 
 	values[0] = Int64GetDatum((int64) hash->coarse);
 	values[1] = Int32GetDatum(IMAGE_SAME_COARSE);
-	values[2] = fine_datum(hash);
+	values[2] = hash_fine_datum(hash);
 	values[3] = Int32GetDatum(IMAGE_SAME_FINE);
 	for (int band = 0; band < BANDS; band++)
 		values[4 + band] = band_values(hash->coarse, band);
@@ -174,7 +119,7 @@ find_original(const ImageHash *hash, int *distance)
 
 		for (int c = 0; c < lengthof(columns); c++)
 			columns[c] = SPI_getbinval(SPI_tuptable->vals[i], desc, c + 1, &isnull);
-		if (!read_hash(columns[1], columns[2], columns[3], &other) ||
+		if (!hash_read(columns[1], columns[2], columns[3], &other) ||
 			!image_hash_same(hash, &other))
 			continue;
 		image = DatumGetInt64(columns[0]);
@@ -244,8 +189,8 @@ store_hash(int64 image, const ImageHash *hash, bool copy)
 
 	values[0] = Int64GetDatum(image);
 	values[1] = Int64GetDatum((int64) hash->coarse);
-	values[2] = fine_datum(hash);
-	values[3] = colours_datum(hash);
+	values[2] = hash_fine_datum(hash);
+	values[3] = hash_colours_datum(hash);
 	values[4] = BoolGetDatum(copy);
 	sql_run(&sql_hash_add, values, NULL, 0);
 }
@@ -469,113 +414,4 @@ duplicates_park(Loop *loop)
 	}
 	plan_next_look(loop, !done);
 	return STEP_DONE;
-}
-
-/* ---- llava_retry ---- */
-
-static SqlStatement sql_hash_parked = {
-	.text =
-	"SELECT pg_catalog.array_agg(image) FROM @.llava_pending"
-	" WHERE failure = 'near_duplicate' AND ($1 IS NULL OR image = $1)"
-	"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
-	"  AND ($1 IS NOT NULL OR $3 IS NOT NULL)",
-	.types = "ltt"
-};
-
-static SqlStatement sql_hash_unmark = {
-	.text =
-	"UPDATE @.llava_image SET same_as = NULL, same_distance = NULL"
-	" WHERE id = ANY ($1) AND same_distance IS NOT NULL",
-	.types = "L"
-};
-
-static SqlStatement sql_hash_release = {
-	.text =
-	"UPDATE @.llava_hash SET copy = false WHERE image = ANY ($1) AND copy",
-	.types = "L"
-};
-
-/*
- * Pictures of parked rows that are no copies to be from now on; values and nulls as
- * of sql_retry.  SPI-connected.
- */
-void
-duplicates_release(Datum *values, const char *nulls)
-{
-	bool		isnull;
-	Datum		images;
-
-	rows_run_as_owner(extension_relation("llava_pending"), &sql_hash_parked, values, nulls);
-	images = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
-	if (isnull)
-		return;
-	rows_run_as_owner(extension_relation("llava_image"), &sql_hash_unmark, &images, NULL);
-	rows_run_as_owner(extension_relation("llava_hash"), &sql_hash_release, &images, NULL);
-}
-
-/* ---- the codec in SQL ---- */
-
-/* llava_hash_distance(a bytea, b bytea): bits in which two fine hashes differ. */
-Datum
-llava_hash_distance(PG_FUNCTION_ARGS)
-{
-	bytea	   *a = PG_GETARG_BYTEA_PP(0);
-	bytea	   *b = PG_GETARG_BYTEA_PP(1);
-	int			size = VARSIZE_ANY_EXHDR(a);
-	int			distance = 0;
-
-	if (size != VARSIZE_ANY_EXHDR(b))
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("hashes of %d and %d bytes cannot be compared", size,
-						(int) VARSIZE_ANY_EXHDR(b)),
-				 errhint("Both are llava_hash.fine, or of llava_image_hash(image).")));
-	for (int i = 0; i < size; i++)
-		distance += pg_number_of_ones[(uint8) VARDATA_ANY(a)[i] ^ (uint8) VARDATA_ANY(b)[i]];
-	PG_RETURN_INT32(distance);
-}
-
-/* llava_hash_distance(a bigint, b bigint): of two coarse hashes. */
-Datum
-llava_coarse_distance(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_INT32(pg_popcount64((uint64) (PG_GETARG_INT64(0) ^ PG_GETARG_INT64(1))));
-}
-
-/* llava_image_hash(image bytea): as the worker would store it; NULLs where there is none. */
-Datum
-llava_image_hash(PG_FUNCTION_ARGS)
-{
-	bytea	   *image = PG_GETARG_BYTEA_PP(0);
-	ImagePrepared prepared = {0};
-	ImageFit	fit;
-	TupleDesc	desc;
-	Datum		values[3] = {0};
-	bool		nulls[3] = {true, true, true};
-
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	config_image_fit(&fit);
-	fit.factor = 28;
-	fit.min_pixels = 4 * 28 * 28;
-	fit.max_pixels = 1280 * 28 * 28;
-	fit.hash = true;
-	PG_TRY();
-	{
-		image_prepare_here((const uint8 *) VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image),
-						   &fit, &prepared);
-	}
-	PG_FINALLY();
-	{
-		image_prepared_free(&prepared);
-	}
-	PG_END_TRY();
-	if (prepared.hash.known)
-	{
-		values[0] = Int64GetDatum((int64) prepared.hash.coarse);
-		values[1] = fine_datum(&prepared.hash);
-		values[2] = colours_datum(&prepared.hash);
-		memset(nulls, false, sizeof(nulls));
-	}
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

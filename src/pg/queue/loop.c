@@ -189,7 +189,7 @@ take_queued(Loop *loop, bool woken)
 {
 	TimestampTz earliest;
 
-	if (!shared_take_queued(&earliest))
+	if (!wake_take_queued(&earliest))
 		earliest = woken ? DT_NOBEGIN : DT_NOEND;
 	if (earliest == DT_NOEND)
 		return;

@@ -299,7 +299,7 @@ llava_start(PG_FUNCTION_ARGS)
 	if (pid == 0)
 	{
 		pid = wait_for_worker(register_worker());
-		if (!shared_is_there())
+		if (!wake_is_shared())
 			ereport(NOTICE,
 					(errmsg("llava_zh is not preloaded: limits per server hold in each process for itself"),
 					 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));

@@ -212,8 +212,8 @@ read_list(const char *text, Listed *list, const char **problem)
 	return n;
 }
 
-bool
-endpoints_check(char **value, void **extra, GucSource source)
+static bool
+check_setting(char **value, void **extra, GucSource source)
 {
 	Listed		list[MAX_LISTED];
 	const char *problem;
@@ -227,8 +227,8 @@ endpoints_check(char **value, void **extra, GucSource source)
 	return false;
 }
 
-void
-endpoints_assign(const char *value, void *extra)
+static void
+assign_setting(const char *value, void *extra)
 {
 	const char *problem;
 
@@ -236,6 +236,18 @@ endpoints_assign(const char *value, void *extra)
 	/* it was checked: this is no memory */
 	if (problem != NULL)
 		n_listed--;
+}
+
+void
+endpoints_define(void)
+{
+	static char *setting;
+
+	DefineCustomStringVariable("llava_zh.endpoints",
+							   "Most requests in flight at a URL, of all databases and servers together.",
+							   "A comma-separated list: 'http://gpu:8000/v1 64, https://other/v1 8'. Needs llava_zh preloaded.",
+							   &setting, "", PGC_SIGHUP, GUC_LIST_INPUT,
+							   check_setting, assign_setting, NULL);
 }
 
 /* ---- places ---- */

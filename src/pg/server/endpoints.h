@@ -31,9 +31,8 @@ typedef struct EndpointFacts
 extern Size endpoints_memory(void);
 extern void endpoints_start_up(void *memory, bool found);
 
-/* The setting's hooks. */
-extern bool endpoints_check(char **value, void **extra, GucSource source);
-extern void endpoints_assign(const char *value, void *extra);
+/* The setting; from _PG_init. */
+extern void endpoints_define(void);
 
 /*
  * What the server asks from now on; its requests under way stay where they are.  One that

@@ -74,7 +74,7 @@ typedef struct LimitsWait
 	TimestampTz until;
 } LimitsWait;
 
-/* ---- for shared.c ---- */
+/* ---- for src/shmem.c ---- */
 
 extern Size limits_memory(void);
 extern void limits_start_up(void *memory, bool found);

@@ -110,6 +110,6 @@ llava_resume(PG_FUNCTION_ARGS)
 	forget_reason(name);
 	limits_forget_wait_of(server);
 	SPI_finish();
-	shared_wake_at_commit(GetCurrentTimestamp());
+	wake_at_commit(GetCurrentTimestamp());
 	PG_RETURN_VOID();
 }

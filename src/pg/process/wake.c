@@ -1,5 +1,5 @@
 /*
- * shared.c
+ * wake.c
  *	  What the processes of a cluster tell each other: "rows were queued".
  *
  * With preloading there is an entry a database in shared memory: the smallest
@@ -12,16 +12,10 @@
 
 #include "access/xact.h"
 #include "compat.h"
+#include "llava_zh.h"
 #include "miscadmin.h"
-#include "run/worker.h"
-#include "server/endpoints.h"
-#include "server/limits.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
 #include "storage/proc.h"
-#include "storage/shmem.h"
 #include "storage/spin.h"
-#include "task_counters.h"
 
 #define MAX_DATABASES 64
 
@@ -39,8 +33,6 @@ typedef struct SharedState
 } SharedState;
 
 static SharedState *shared;
-static shmem_request_hook_type previous_request_hook;
-static shmem_startup_hook_type previous_startup_hook;
 
 /* This transaction's rows, and what this process has taken so far. */
 static bool callback_registered;
@@ -49,54 +41,24 @@ static TimestampTz wake_earliest;
 static uint64 taken;
 static bool taken_any;
 
-static void
-request_memory(void)
+Size
+wake_memory(void)
 {
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(add_size(add_size(MAXALIGN(sizeof(SharedState)), MAXALIGN(flush_memory())),
-									add_size(MAXALIGN(limits_memory()), MAXALIGN(meter_memory()))));
-	RequestAddinShmemSpace(add_size(MAXALIGN(slots_memory()), MAXALIGN(endpoints_memory())));
-	RequestAddinShmemSpace(MAXALIGN(task_counters_memory()));
-	RequestAddinShmemSpace(MAXALIGN(vacancies_memory()));
-	RequestNamedLWLockTranche("llava_zh", SHARED_LOCKS);
-}
-
-static void
-start_up(void)
-{
-	bool		found;
-
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
-	shared = ShmemInitStruct("llava_zh", sizeof(SharedState), &found);
-	if (!found)
-	{
-		memset(shared, 0, sizeof(SharedState));
-		SpinLockInit(&shared->mutex);
-	}
-	limits_start_up(ShmemInitStruct("llava_zh limits", limits_memory(), &found), found);
-	endpoints_start_up(ShmemInitStruct("llava_zh endpoints", endpoints_memory(), &found), found);
-	flush_start_up(ShmemInitStruct("llava_zh flush", flush_memory(), &found), found);
-	meter_start_up(ShmemInitStruct("llava_zh meters", meter_memory(), &found), found);
-	slots_start_up(ShmemInitStruct("llava_zh slots", slots_memory(), &found), found);
-	task_counters_start_up(ShmemInitStruct("llava_zh tasks", task_counters_memory(), &found), found);
-	vacancies_start_up(ShmemInitStruct("llava_zh vacancies", vacancies_memory(), &found), found);
-	LWLockRelease(AddinShmemInitLock);
+	return sizeof(SharedState);
 }
 
 void
-shared_request(void)
+wake_start_up(void *memory, bool found)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = start_up;
+	shared = memory;
+	if (found)
+		return;
+	memset(shared, 0, sizeof(SharedState));
+	SpinLockInit(&shared->mutex);
 }
 
 bool
-shared_is_there(void)
+wake_is_shared(void)
 {
 	return shared != NULL;
 }
@@ -172,7 +134,7 @@ transaction_ended(XactEvent event, void *arg)
 }
 
 void
-shared_wake_at_commit(TimestampTz visible_at)
+wake_at_commit(TimestampTz visible_at)
 {
 	if (!callback_registered)
 		RegisterXactCallback(transaction_ended, NULL);
@@ -183,7 +145,7 @@ shared_wake_at_commit(TimestampTz visible_at)
 }
 
 bool
-shared_take_queued(TimestampTz *earliest)
+wake_take_queued(TimestampTz *earliest)
 {
 	DatabaseEntry *entry;
 	uint64		woken = 0;
