@@ -508,7 +508,8 @@ FROM (SELECT p.oid::regprocedure AS name, a.is_grantable AS grantable,
 			'llava_exported', 'llava_manifest_today')) AS f
 GROUP BY f.name;
 
--- Who was granted a function or a view may execute what that calls.
+-- Who was granted a function or a view may execute what that calls; who was granted
+-- llava_export, also llava_selected, which tells the same.
 SELECT @extschema@.llava_update_grant(concat('GRANT EXECUTE ON FUNCTION ', p.oid::regprocedure, ' TO ',
 		CASE h.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(h.grantee)) END,
 		CASE WHEN h.grantable THEN ' WITH GRANT OPTION' END), false)
@@ -527,7 +528,8 @@ JOIN LATERAL (
 	WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_class'::regclass
 		AND d.deptype = 'e' AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
 	GROUP BY c.relname, a.grantee) AS h ON true
-JOIN (VALUES ('llava_export', 'llava_exported'), ('llava_validate', 'llava_selected'),
+JOIN (VALUES ('llava_export', 'llava_exported'), ('llava_export', 'llava_selected'),
+	('llava_validate', 'llava_selected'),
 	('llava_export_list', 'llava_exported'), ('llava_export_images', 'llava_exported'),
 	('llava_record_export', 'llava_exported'), ('llava_verify_export', 'llava_exported_by'),
 	('llava_verify_export', 'llava_manifest_today'), ('llava_rebuild_export', 'llava_exported_by'),

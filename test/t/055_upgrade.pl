@@ -159,7 +159,8 @@ SELECT object || ' | ' || property || ' | ' || regexp_replace(coalesce(value, '(
 FROM fact ORDER BY object, property COLLATE "C", value;
 SQL
 
-my $MADE_BY_TEST = 'reader, feeder, everything';
+my @MADE_BY_TEST = qw(reader feeder everything exporter publisher stranger);
+my $MADE_BY_TEST = join ', ', @MADE_BY_TEST;
 
 sub catalogue
 {
@@ -273,7 +274,7 @@ my @changes = (
 	[ 'GRANT USAGE ON FOREIGN DATA WRAPPER llava_zh TO reader' => 'wrapper llava_zh \| privileges of reader' ],
 	[ "DELETE FROM pg_init_privs WHERE objoid = 'llava_start()'::regprocedure" => 'initial privileges of function llava_start\(\)' ],
 );
-$node->safe_psql('postgres', 'CREATE ROLE reader; CREATE ROLE feeder; CREATE ROLE everything');
+$node->safe_psql('postgres', join '; ', map { "CREATE ROLE $_" } @MADE_BY_TEST);
 for (@changes)
 {
 	my ($change, $seen) = @$_;
@@ -318,6 +319,13 @@ $node->safe_psql('old', $_) for
 	'GRANT EXECUTE ON FUNCTION llava_selected TO everything',
 	'GRANT EXECUTE ON FUNCTION llava_server_counters TO everything WITH GRANT OPTION',
 	'SET ROLE everything; GRANT EXECUTE ON FUNCTION llava_server_counters TO feeder',
+	'GRANT EXECUTE ON FUNCTION llava_export TO exporter WITH GRANT OPTION',
+	# 1.0.0's README, of who publishes
+	'GRANT SELECT ON llava_image, llava_conversation, llava_task, llava_manifest, llava_manifest_line TO publisher',
+	'GRANT INSERT ON llava_manifest, llava_manifest_line TO publisher',
+	'GRANT EXECUTE ON FUNCTION llava_export, llava_record_export, llava_verify_export, llava_rebuild_export TO publisher',
+	# what the lines of an export are made of, and none of its functions
+	'GRANT SELECT ON llava_image, llava_conversation, llava_task, llava_reply TO stranger',
 	'GRANT USAGE ON FOREIGN DATA WRAPPER llava_zh TO reader',
 	'CREATE VIEW mine AS SELECT image, status, reason FROM llava_status; GRANT SELECT ON mine TO reader';
 
@@ -346,29 +354,60 @@ sub contents
 sub grants
 {
 	my ($database) = @_;
-	return join "\n", grep { /privileges of (?:reader|feeder|everything) \|/ } split /\n/, catalogue($node, $database, '');
+	my $roles = join '|', @MADE_BY_TEST;
+	return join "\n", grep { /privileges of (?:$roles) \|/ } split /\n/, catalogue($node, $database, '');
 }
+
+# Who publishes exports with a mix, in which a task needs a weight, records, verifies and rebuilds;
+# all of it is undone.
+sub publishes
+{
+	my ($database) = @_;
+	my ($status, $out, $err) = $node->psql($database, <<'PUBLISHER', on_error_stop => 1);
+BEGIN;
+INSERT INTO llava_task (name, weight) VALUES ('ours', 1);
+SET LOCAL ROLE publisher;
+SELECT count(*) FROM llava_export(mix => true, tasks => '{ours}');
+SELECT llava_record_export('mixed.jsonl', mix => true, tasks => '{ours}') > 1, llava_record_export('all.jsonl') > 1;
+SELECT count(*) FROM llava_verify_export(1);
+SELECT count(*) FROM llava_rebuild_export(1);
+ROLLBACK;
+PUBLISHER
+	return $out . $err;
+}
+
+my $published = publishes('old');
+is($published, "1\nt|t\n0\n1", 'a publisher exports with a mix, records, verifies and rebuilds');
+is($node->safe_psql('old', "SET ROLE stranger; SELECT count(*) FROM llava_$_()"), '1', "llava_$_ is PUBLIC's in 1.0.0")
+  for qw(selected exported);
 
 my $contents = contents('old');
 my $to_be_dumped = contents('old', 'NOT shipped');
 my $grants = grants('old');
 is(scalar(grep { $node->safe_psql('old', $_) =~ /^[a-z_]+\|.+/ } @tables), scalar @tables, 'every table has rows');
 like($contents, qr/A square\..*again\.png.*a letter/s, 'which are read in full');
-is(scalar(split /\n/, $grants), 20, 'there are grants');
+is(scalar(split /\n/, $grants), 34, 'there are grants');
 
 $node->safe_psql('old', 'ALTER EXTENSION llava_zh UPDATE');
 is(differences(catalogue($node, 'postgres', $MADE_BY_TEST), catalogue($node, 'old', $MADE_BY_TEST)), '',
 	'after the update the catalogue is that of a new installation');
 is(contents('old'), $contents, 'with every row as it was');
+my $ARGUMENTS = 'text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer';
 is(differences($grants, grants('old')), join("\n", map { "+ function $_" }
-	'llava_exported(text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer) | privileges of reader | EXECUTE',
+	"llava_exported($ARGUMENTS) | privileges of exporter | EXECUTE*",
+	"llava_exported($ARGUMENTS) | privileges of publisher | EXECUTE",
+	"llava_exported($ARGUMENTS) | privileges of reader | EXECUTE",
+	"llava_exported_by($ARGUMENTS,integer) | privileges of publisher | EXECUTE",
+	'llava_manifest_today(bigint) | privileges of publisher | EXECUTE',
 	'llava_missing_workers() | privileges of reader | EXECUTE',
 	'llava_process_activity() | privileges of reader | EXECUTE',
-	'llava_selected(text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer) | privileges of reader | EXECUTE*',
+	"llava_selected($ARGUMENTS) | privileges of exporter | EXECUTE*",
+	"llava_selected($ARGUMENTS) | privileges of publisher | EXECUTE",
+	"llava_selected($ARGUMENTS) | privileges of reader | EXECUTE*",
 	'llava_server_endpoints() | privileges of feeder | EXECUTE',
 	'llava_server_limits() | privileges of feeder | EXECUTE',
 	'llava_worker_counters() | privileges of reader | EXECUTE',
-	'llava_worker_slots() | privileges of reader | EXECUTE'), 'every grant, and what reader needs for what it has');
+	'llava_worker_slots() | privileges of reader | EXECUTE'), 'every grant, and what each role needs for what it has');
 
 is($node->safe_psql('old', "SET ROLE reader; SELECT count(*) FROM mine"), '9', "a user's view goes on");
 
@@ -382,6 +421,25 @@ command_ok([ 'pg_dump', '-f', $dump, '-d', $node->connstr('old') ], 'pg_dump');
 command_ok([ 'psql', '-Xq', '-v', 'ON_ERROR_STOP=1', '-f', $dump, '-d', $node->connstr('restored') ], 'restore');
 is(differences(catalogue($node, 'old', ''), catalogue($node, 'restored', '')), '', 'the catalogue is the same, grants too');
 is(contents('restored', 'NOT shipped'), $to_be_dumped, 'and every row');
+
+# What goes on for roles that have llava_export goes on; the others lose what was PUBLIC's.
+for my $database ('old', 'restored')
+{
+	is(publishes($database), $published, "$database: mix, record, verify and rebuild do what they did");
+	for my $function ('llava_selected', 'llava_exported')
+	{
+		my ($status, $out, $err) = $node->psql($database, "SET ROLE stranger; SELECT count(*) FROM $function()", on_error_stop => 1);
+		like($err, qr/permission denied for function $function/, "$database: $function is not for who has not llava_export");
+	}
+}
+
+# Where PUBLIC was granted llava_export it keeps the two.
+$node->safe_psql('postgres', 'CREATE DATABASE open');
+$node->safe_psql('open', "CREATE EXTENSION llava_zh VERSION '1.0.0'; GRANT EXECUTE ON FUNCTION llava_export TO PUBLIC;
+	ALTER EXTENSION llava_zh UPDATE");
+is(differences(catalogue($node, 'postgres', ''), catalogue($node, 'open', '')),
+	join("\n", map { "+ function $_($ARGUMENTS) | privileges of PUBLIC | EXECUTE" } qw(llava_export llava_exported llava_selected)),
+	'PUBLIC has the two where it has llava_export');
 
 # The update needs no particular schema.
 $node->safe_psql('postgres', 'CREATE DATABASE elsewhere');

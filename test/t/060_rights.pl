@@ -156,6 +156,35 @@ $node->safe_psql('postgres', 'REASSIGN OWNED BY feeder TO CURRENT_USER; DROP OWN
 LlavaZh::Rights::set_up($node, 'postgres');
 LlavaZh::Rights::check_views($node, 'postgres');
 
+# who has llava_export has what it and its like call, and nobody else has
+my $who = q{SELECT string_agg(r, ' ' ORDER BY r) FROM unnest(string_to_array('%s', ' ')) AS r
+	WHERE has_function_privilege(r, (SELECT oid FROM pg_proc WHERE proname = '%s'), 'EXECUTE')};
+my $roles = join ' ', LlavaZh::Rights::roles();
+my $exporters = $node->safe_psql('postgres', sprintf $who, $roles, 'llava_export');
+is($exporters, 'operator publisher reader reviewer', "README's roles that may export");
+is($node->safe_psql('postgres', sprintf $who, $roles, $_), $exporters, "and those that may $_") for qw(llava_selected llava_exported);
+
+# reading the tables is not enough for it
+$node->safe_psql('postgres', 'CREATE ROLE tables; GRANT SELECT ON ALL TABLES IN SCHEMA public TO tables');
+refused('tables', "SELECT count(*) FROM $_", qr/permission denied for function llava_(?:selected|exported)/, $_)
+  for 'llava_selected()', 'llava_exported()';
+$node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION llava_export TO tables');
+refused('tables', 'SELECT count(*) FROM llava_export(mix => true)', qr/permission denied for function llava_exported/, 'a mix without llava_exported');
+
+# and README's publisher can do all that calls them
+my ($mixed, $all) = map { $node->safe_psql('postgres', "SELECT count(*) FROM llava_export($_)") } "mix => true, tasks => '{detail}'", '';
+cmp_ok($mixed, '>', 0, 'there is something to publish');
+($ret, $out, $err) = $node->psql('postgres', <<'PUBLISHER', on_error_stop => 1);
+SET ROLE publisher;
+SELECT count(*) FROM llava_export(mix => true, tasks => '{detail}');
+SELECT llava_record_export('mixed.jsonl', mix => true, tasks => '{detail}'), llava_record_export('all.jsonl');
+SELECT count(*) FROM llava_verify_export(1);
+SELECT count(*) FROM llava_verify_export(2);
+SELECT count(*) FROM llava_rebuild_export(1);
+SELECT count(*) FROM llava_rebuild_export(2);
+PUBLISHER
+is($out . $err, "$mixed\n1|2\n0\n0\n$mixed\n$all", 'publisher exports with a mix, records, verifies and rebuilds');
+
 # the key is nowhere a reader could find it
 my $everything = $node->safe_psql('postgres', 'SELECT (SELECT string_agg(r::text, chr(10)) FROM llava_reply r), (SELECT string_agg(u::text, chr(10)) FROM llava_usage u), (SELECT string_agg(a::text, chr(10)) FROM pg_stat_activity a)');
 unlike($everything, qr/sk-the-secret/, 'no table or view shows the key');
