@@ -1,0 +1,124 @@
+# README's section "How failures end" names every reason that the code can give for a
+# picture, a row or a pause, and no other.  The reasons are read from the sources, so this
+# needs no server.
+use strict;
+use warnings;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+# Images that are well, and what no row ends with: its worker does.
+my %not_written = map { $_ => 1 } qw(ok no_directory stopped);
+
+my %given;
+
+sub give
+{
+	$given{$_} = 1 foreach grep { !$not_written{$_} } @_;
+}
+
+sub source
+{
+	my $text = slurp_file($_[0]);
+	$text =~ s{/\*.*?\*/}{}gs;
+	return $text;
+}
+
+sub strings
+{
+	return $_[0] =~ /"([^"]*)"/g;
+}
+
+# What stands between these words; "" is a failure, since then the code has changed.
+sub part
+{
+	my ($file, $pattern) = @_;
+	my ($part) = source($file) =~ $pattern;
+	ok(defined $part, "$file is as this test reads it");
+	return $part // '';
+}
+
+# names in tables
+give(strings(part('src/image/image.c', qr/^image_status_name\(.*?names\[\] = \{(.*?)\};/ms)));
+give(strings(part('src/reply/reply.c', qr/reason_names\[REPLY_REASONS\] = \{(.*?)\};/s)));
+
+# names that functions return
+give(part('src/vlm/finish.c', qr/^vlm_envelope_reason\((.*?)^\}/ms) =~ /return "(\w+)"/g);
+give(strings(part('src/vlm/verdicts.c', qr/^server_reason\((.*?)^\}/ms)));
+give(part('src/pg/servers.c', qr/^limit_reached\((.*?)^\}/ms) =~ /return "(\w+)"/g);
+
+# outcomes of requests; one of load is written nowhere, its row only waits
+foreach my $file ('src/vlm/outcome.c', 'src/vlm/verdicts.c')
+{
+	my @outcomes = source($file) =~ /\bset\(outcome, VLM_(\w+,[^;]*);/g;
+	cmp_ok(scalar @outcomes, '>', 10, "$file has outcomes");
+	foreach (grep { !/^THROTTLE/ } @outcomes)
+	{
+		s/\bsays\([^)]*\)//g;
+		give(strings($_));
+	}
+}
+
+# Assignments of one kind in all files: those of a name give it, the others are known.
+sub give_assigned
+{
+	my ($pattern, @known) = @_;
+	my %known = map { $_ => 1 } @known;
+	my @unknown;
+	my $n = 0;
+
+	foreach my $file (glob 'src/pg/*.c')
+	{
+		foreach (source($file) =~ /$pattern/g)
+		{
+			$n++;
+			/^"(\w+)"$/ ? give($1) : $known{$_} || push @unknown, "$file: $_";
+		}
+	}
+	cmp_ok($n, '>', 0, "there are assignments as $pattern");
+	is(join("\n", @unknown), '', 'and each is a name or known');
+}
+
+# what the caller says, and what was judged or paused for before
+give_assigned(qr/->fault = ([^;]+);/, 'fault');
+give_assigned(qr/outcome(?:->|\.)reason = ([^;]+);/, 'reason');
+give_assigned(qr/\bserver_pause\(\w+, ([^,]+),/, 'outcome->reason', 'pause.reason', 'reason');
+give_assigned(qr/COLUMN_REJECTED, CStringGetTextDatum\(([^;]+)\)\);/, 'image_status_name(status)');
+
+# statements
+my $statements = source('src/pg/sql.c');
+foreach ($statements =~ /\bfailure = ('\w+'|CASE .*? END|\S+)(?=[, "])/g)
+{
+	next if /^(?:NULL|\$\d)/;
+	my @names = /'(\w+)'/g;
+	is(scalar @names, 1, "a statement writes one reason: $_");
+	give(@names);
+}
+give(part('sql/parts/server.sql', qr/ AS state,(.*?) AS pause_reason/s) =~ /THEN '(\w+)'/g);
+
+# README: the second column of the section's tables; code font that is no reason names a setting
+my ($section) = slurp_file('README.md') =~ /^## How failures end\n(.*?)^## /ms;
+ok(defined $section, 'README has the section');
+my %named;
+my $column = '';
+foreach (split /\n/, $section // '')
+{
+	my (undef, undef, $second) = split /\s*\|\s*/;
+	$column = '' unless /^\|/;
+	next unless /^\|/;
+	if ($column eq '')
+	{
+		$column = $second;
+	}
+	elsif ($column =~ /reason|failure/)
+	{
+		$named{$_} = 1 foreach $second =~ /`([^`]+)`/g;
+	}
+}
+
+cmp_ok(scalar(keys %given), '>', 60, 'the code has reasons');
+is(join(' ', grep { !$named{$_} } sort keys %given), '', 'README names each reason that the code can give');
+is(join(' ', grep { !$given{$_} } sort keys %named), '', 'README names no other');
+is(join("\n", grep { length > 120 } map { my $line = $_; utf8::decode($line); $line } split /\n/, $section // ''),
+	'', 'no line is longer than 120 characters');
+
+done_testing();
