@@ -4,9 +4,12 @@
  */
 #include "postgres.h"
 
-#include "llava_zh.h"
+#include "db/db.h"
+#include "jsonl/jsonl.h"
 #include "miscadmin.h"
-#include "server/endpoints.h"
+#include "run/run.h"
+#include "server/server.h"
+#include "shmem.h"
 
 PG_MODULE_MAGIC;
 

@@ -4,12 +4,12 @@
  */
 #include "postgres.h"
 
-#include "llava_zh.h"
+#include "db/db.h"
 #include "miscadmin.h"
-#include "process/task_counters.h"
-#include "run/worker.h"
-#include "server/endpoints.h"
-#include "server/limits.h"
+#include "process/process.h"
+#include "run/run.h"
+#include "server/server.h"
+#include "shmem.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"

@@ -60,6 +60,22 @@ foreach my $from (sort keys %uses)
 	}
 }
 
+# What a file includes of another room is that room's door: room/room.h.
+my @wrong;
+foreach my $file (glob('src/*.[ch] src/*/*.[ch] src/pg/*/*.[ch]'))
+{
+	my $from = room_of($file =~ s/\.[ch]$/.o/r);
+	open my $source, '<', $file or die "$file: $!\n";
+	while (my $line = <$source>)
+	{
+		my ($to, $header) = $line =~ m{^#include "(\w+)/(\w+)\.h"} or next;
+		next if !exists $may{$to};
+		push @wrong, "$file includes $to/$header.h, which is no door" if $header ne $to;
+		push @wrong, "$file includes $to/$header.h, and $from may not see $to" if !allowed($from, $to);
+	}
+}
+print "wrong: $_\n" foreach @wrong;
+
 my $up = 0;
 foreach my $from (sort keys %arrows)
 {
@@ -85,7 +101,7 @@ sub reaches
 }
 my @circle = grep { reaches($_, $_, {}) } sort keys %arrows;
 
-printf "# %d rooms, %d arrows, %d up, %d rooms in circles%s\n", scalar(keys %may),
-  scalar(map { grep { $_ } keys %{ $arrows{$_} } } keys %arrows), $up, scalar(@circle),
+printf "# %d rooms, %d arrows, %d up, %d rooms in circles, %d wrong includes%s\n", scalar(keys %may),
+  scalar(map { grep { $_ } keys %{ $arrows{$_} } } keys %arrows), $up, scalar(@circle), scalar(@wrong),
   @circle ? ": @circle" : '';
-exit((@ARGV && $ARGV[0] eq '--strict' && ($up || @circle)) ? 1 : 0);
+exit((@ARGV && $ARGV[0] eq '--strict' && ($up || @circle || @wrong)) ? 1 : 0);

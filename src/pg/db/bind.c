@@ -22,7 +22,7 @@
 #include "catalog/pg_proc.h"
 #include "commands/extension.h"
 #include "compat.h"
-#include "llava_zh.h"
+#include "db.h"
 #include "nodes/makefuncs.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/analyze.h"

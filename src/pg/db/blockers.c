@@ -11,7 +11,7 @@
 
 #include "blockers.h"
 #include "compat.h"
-#include "llava_zh.h"
+#include "db.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 #include "storage/proc.h"

@@ -14,7 +14,7 @@
 #include "catalog/pg_sequence.h"
 #include "commands/sequence.h"
 #include "common/int.h"
-#include "llava_zh.h"
+#include "db.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/fmgrprotos.h"

@@ -5,6 +5,7 @@
 #ifndef LLAVA_CALL_SEQ_H
 #define LLAVA_CALL_SEQ_H
 
+
 typedef struct CallSeq
 {
 	int64		last;			/* drawn or set; the next one, where none was */

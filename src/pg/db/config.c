@@ -6,11 +6,12 @@
  */
 #include "postgres.h"
 
-#include "llava_zh.h"
+#include <limits.h>
+
+#include "db.h"
+#include "image/image.h"
 #include "utils/guc.h"
 #include "utils/varlena.h"
-
-#include <limits.h>
 
 char	   *llava_databases;
 int			llava_workers;

@@ -5,8 +5,6 @@
 #ifndef LLAVA_CONSTRAINTS_H
 #define LLAVA_CONSTRAINTS_H
 
-#include "postgres.h"
-
 typedef struct Constraints Constraints;
 
 /* Whether a table has a constraint or constraint trigger that could be deferred. */

@@ -15,7 +15,7 @@
 #include "commands/progress.h"
 #include "compat.h"
 #include "copying.h"
-#include "llava_zh.h"
+#include "db.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/syscache.h"

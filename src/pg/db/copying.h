@@ -5,6 +5,7 @@
 #ifndef LLAVA_COPYING_H
 #define LLAVA_COPYING_H
 
+
 /*
  * Whether a session of this database COPYs FROM something into a table of ours; who, and
  * which table.  Of roles without the privileges of the table's owner it is none, since

@@ -6,6 +6,7 @@
 #ifndef LLAVA_JUDGE_H
 #define LLAVA_JUDGE_H
 
+#include "db.h"
 #include "nodes/nodes.h"
 #include "trust.h"
 #include "utils/rel.h"

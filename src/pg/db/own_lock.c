@@ -9,7 +9,7 @@
 #include "postgres.h"
 
 #include "compat.h"
-#include "llava_zh.h"
+#include "db.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
 

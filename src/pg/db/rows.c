@@ -7,6 +7,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_class.h"
 #include "constraints.h"
+#include "db.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "rows.h"

@@ -6,7 +6,7 @@
 #define LLAVA_ROWS_H
 
 #include "commands/trigger.h"
-#include "llava_zh.h"
+#include "sql.h"
 
 /*
  * The trigger call, if it is one, for each row, on the extension's own table of

@@ -8,9 +8,10 @@
  */
 #include "postgres.h"
 
+#include "db.h"
 #include "funcapi.h"
-#include "llava_zh.h"
 #include "miscadmin.h"
+#include "process/process.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "utils/memutils.h"

@@ -9,7 +9,7 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "cursors.h"
-#include "llava_zh.h"
+#include "db.h"
 #include "miscadmin.h"
 #include "trust.h"
 #include "utils/builtins.h"

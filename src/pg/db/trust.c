@@ -9,7 +9,7 @@
 
 #include "access/xact.h"
 #include "catalog/pg_class.h"
-#include "llava_zh.h"
+#include "db.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"

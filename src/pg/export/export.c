@@ -13,7 +13,6 @@
 #include "executor/spi.h"
 #include "export.h"
 #include "funcapi.h"
-#include "llava_zh.h"
 #include "tcop/dest.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"

@@ -5,7 +5,7 @@
 #ifndef LLAVA_EXPORT_H
 #define LLAVA_EXPORT_H
 
-#include "db/sql.h"
+#include "db/db.h"
 #include "executor/tuptable.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"

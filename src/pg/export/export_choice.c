@@ -8,11 +8,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "export.h"
-#include "llava_zh.h"
 #include "port/pg_bswap.h"
 #include "reply/reply.h"
+#include "task/task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"

@@ -10,7 +10,7 @@
 
 #include "common/base64.h"
 #include "export.h"
-#include "jsonl/json_scan.h"
+#include "jsonl/jsonl.h"
 #include "utils/builtins.h"
 
 /* How a format spells its rows. */

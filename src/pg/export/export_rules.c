@@ -6,8 +6,8 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
+#include "db/db.h"
 #include "export.h"
-#include "llava_zh.h"
 #include "mb/pg_wchar.h"
 #include "reply/reply.h"
 #include "utils/builtins.h"

@@ -4,10 +4,9 @@
  */
 #include "postgres.h"
 
-#include "template.h"
-
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "template.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"

@@ -8,6 +8,7 @@
 #ifndef LLAVA_TEMPLATE_H
 #define LLAVA_TEMPLATE_H
 
+
 typedef struct Template
 {
 	const char *name;

@@ -5,10 +5,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "db/blockers.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "intake.h"
+#include "process/process.h"
 #include "task/task.h"
 #include "utils/builtins.h"
 

@@ -16,7 +16,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "commands/sequence.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "utils/acl.h"

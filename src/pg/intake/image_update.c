@@ -6,9 +6,10 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
-#include "task/lengths.h"
+#include "process/process.h"
+#include "task/task.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 

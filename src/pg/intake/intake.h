@@ -5,7 +5,8 @@
 #ifndef LLAVA_INTAKE_H
 #define LLAVA_INTAKE_H
 
-#include "db/sql.h"
+#include "db/db.h"
+
 
 /* $1 a sha256: the picture that has been taken in with it, and the words of its takedown. */
 extern SqlStatement sql_seen_find;

@@ -14,13 +14,12 @@
 #include <sys/stat.h>
 
 #include "catalog/pg_authid.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "load.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
-#include "task/lengths.h"
 #include "task/task.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"

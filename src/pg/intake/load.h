@@ -5,7 +5,6 @@
 #ifndef LLAVA_LOAD_H
 #define LLAVA_LOAD_H
 
-#include "llava_zh.h"
 #include "load_files.h"
 
 /* One file on its way into llava_image. */

@@ -15,8 +15,7 @@
 #include <unistd.h>
 
 #include "access/xact.h"
-#include "db/rows.h"
-#include "db/trust.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "load.h"
 #include "miscadmin.h"

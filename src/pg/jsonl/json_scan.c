@@ -10,6 +10,8 @@
 #include "postgres.h"
 
 #include <ctype.h>
+
+#include "jsonl.h"
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif

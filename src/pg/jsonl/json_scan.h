@@ -5,6 +5,7 @@
 #ifndef LLAVA_JSON_SCAN_H
 #define LLAVA_JSON_SCAN_H
 
+
 /* The first byte that a JSON string does not hold as it is, or end. */
 extern const char *json_plain_end(const char *bytes, const char *end);
 

@@ -10,7 +10,7 @@
 #include "copy_file.h"
 #include "executor/executor.h"
 #include "json_scan.h"
-#include "llava_zh.h"
+#include "jsonl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"

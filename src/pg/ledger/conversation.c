@@ -9,10 +9,13 @@
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
 #include "funcapi.h"
+#include "ledger.h"
+#include "reply/reply.h"
 #include "task/task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "vlm/vlm.h"
 
 PG_FUNCTION_INFO_V1(llava_parse_reply);
 

@@ -9,11 +9,13 @@
  */
 #include "postgres.h"
 
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "funcapi.h"
+#include "ledger.h"
 #include "miscadmin.h"
-#include "queue/loop.h"
+#include "queue/queue.h"
+#include "reply/reply.h"
 #include "storage/lmgr.h"
 #include "task/task.h"
 #include "utils/builtins.h"
@@ -21,6 +23,7 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
+#include "vlm/vlm.h"
 
 
 #define DEFAULT_BATCH 1000

@@ -5,8 +5,9 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "db/db.h"
 #include "funcapi.h"
-#include "llava_zh.h"
+#include "image/image.h"
 #include "picture.h"
 #include "port/pg_bitutils.h"
 #include "port/pg_bswap.h"

@@ -4,8 +4,9 @@
  */
 #include "postgres.h"
 
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
+#include "image/image.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(llava_image_bytes);

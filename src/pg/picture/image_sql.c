@@ -6,9 +6,12 @@
 
 #include "access/htup_details.h"
 #include "compat.h"
+#include "db/db.h"
 #include "funcapi.h"
+#include "image/image.h"
 #include "miscadmin.h"
-#include "server/options.h"
+#include "picture.h"
+#include "server/server.h"
 #include "utils/builtins.h"
 
 #define THUMBNAIL_QUALITY 75

@@ -5,7 +5,22 @@
 #ifndef LLAVA_PICTURE_H
 #define LLAVA_PICTURE_H
 
+#include "fmgr.h"
 #include "image/image.h"
+
+/* ---- image_sql.c ---- */
+
+/*
+ * image_check and image_prepare in this process, with interrupts served; ERROR
+ * says why not.  Sets the fit's stop callback.  *prepared is zeroed before and
+ * freed by the caller, after an ERROR too.
+ */
+extern void image_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
+							   ImagePrepared *prepared);
+
+/* Same, with the error in *error and no ERROR but a cancel's. */
+extern ImageStatus image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
+										  ImagePrepared *prepared, ImageError *error);
 
 /* ---- hash_sql.c ---- */
 

@@ -12,9 +12,9 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
-#include "llava_zh.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
+#include "process.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/spin.h"

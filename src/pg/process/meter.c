@@ -9,9 +9,9 @@
 #include "postgres.h"
 
 #include "funcapi.h"
-#include "llava_zh.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
+#include "process.h"
 #include "storage/ipc.h"
 #include "utils/tuplestore.h"
 

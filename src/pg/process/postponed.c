@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "postponed.h"
+#include "process.h"
 
 #define WORKS (POSTPONED_SETTLE + 1)
 

@@ -10,13 +10,13 @@
  */
 #include "postgres.h"
 
-#include "miscadmin.h"
-#include "queue/loop.h"
-#include "storage/latch.h"
-#include "tcop/tcopprot.h"
-
 #include <signal.h>
 #include <time.h>
+
+#include "miscadmin.h"
+#include "queue/queue.h"
+#include "storage/latch.h"
+#include "tcop/tcopprot.h"
 
 /* A fast shutdown waits so long for a worker at most. */
 #define STOP_MS 500

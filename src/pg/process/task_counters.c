@@ -7,15 +7,14 @@
  */
 #include "postgres.h"
 
-#include "task_counters.h"
-
 #include "common/hashfn.h"
 #include "compat.h"
-#include "llava_zh.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
+#include "process.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
+#include "task_counters.h"
 #include "utils/memutils.h"
 
 /* Places of all databases together. */

@@ -9,18 +9,19 @@
  */
 #include "postgres.h"
 
-#include "compat.h"
-#include "llava_zh.h"
-#include "miscadmin.h"
-#include "pgstat.h"
-#include "portability/instr_time.h"
-#include "storage/fd.h"
-#include "storage/ipc.h"
-#include "utils/memutils.h"
-
 #include <fcntl.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include "compat.h"
+#include "miscadmin.h"
+#include "pgstat.h"
+#include "portability/instr_time.h"
+#include "process.h"
+#include "storage/fd.h"
+#include "storage/ipc.h"
+#include "utils/memutils.h"
+#include "vlm/vlm.h"
 
 /* Descriptors left to fd.c and everybody else when sockets are counted out. */
 #define DESCRIPTORS_FOR_OTHERS 128

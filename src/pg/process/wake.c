@@ -12,8 +12,8 @@
 
 #include "access/xact.h"
 #include "compat.h"
-#include "llava_zh.h"
 #include "miscadmin.h"
+#include "process.h"
 #include "storage/proc.h"
 #include "storage/spin.h"
 

@@ -10,8 +10,10 @@
 
 #include "absent.h"
 #include "catalog/pg_type.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
+#include "queue.h"
 #include "utils/array.h"
 
 /* Of the time between two looks a look takes a hundredth at most. */

@@ -9,9 +9,13 @@
  */
 #include "postgres.h"
 
+#include "db/db.h"
 #include "loop.h"
 #include "miscadmin.h"
+#include "queue.h"
+#include "server/server.h"
 #include "utils/builtins.h"
+#include "vlm/vlm.h"
 
 /* Rows that go back in one transaction; at every look, as long as the server is paused. */
 #define RETURNED_AT_ONCE 256

@@ -4,11 +4,16 @@
  */
 #include "postgres.h"
 
+#include "image/image.h"
 #include "loop.h"
-#include "process/task_counters.h"
+#include "process/process.h"
+#include "queue.h"
+#include "reply/reply.h"
+#include "server/server.h"
 #include "stall.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "vlm/vlm.h"
 
 void
 taskset_release(TaskSet *set)

@@ -11,8 +11,12 @@
 #ifndef LLAVA_CALL_H
 #define LLAVA_CALL_H
 
+#include "image/image.h"
 #include "lib/ilist.h"
-#include "llava_zh.h"
+#include "reply/reply.h"
+#include "server/server.h"
+#include "task/task.h"
+#include "vlm/vlm.h"
 
 struct Loop;
 struct ServerRead;

@@ -10,22 +10,23 @@
  */
 #include "postgres.h"
 
-#include "db/rows.h"
-#include "db/trust.h"
+#include "catalog/pg_type.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "holders.h"
+#include "image/image.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "process/postponed.h"
-#include "process/task_counters.h"
+#include "process/process.h"
+#include "queue.h"
+#include "server/server.h"
 #include "stall.h"
+#include "task/task.h"
 #include "timeline.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
-
-#include "catalog/pg_type.h"
 
 /* Rows of one claim, and calls that may be held beyond those in flight. */
 #define CLAIM_BATCH 64

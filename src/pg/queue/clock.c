@@ -10,9 +10,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "loop.h"
 #include "portability/instr_time.h"
+#include "queue.h"
+#include "server/server.h"
 #include "utils/array.h"
 
 /* Less than this is a clock that is corrected, not set. */

@@ -6,9 +6,18 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "db/db.h"
+#include "image/image.h"
+#include "ledger/ledger.h"
 #include "loop.h"
 #include "miscadmin.h"
+#include "process/process.h"
+#include "queue.h"
+#include "reply/reply.h"
+#include "server/server.h"
+#include "task/task.h"
 #include "utils/memutils.h"
+#include "vlm/vlm.h"
 
 /*
  * For the forecast: tokens of a short prompt and the chat template, bytes of a long one

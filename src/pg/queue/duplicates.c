@@ -17,12 +17,14 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
+#include "image/image.h"
 #include "loop.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "picture/picture.h"
+#include "queue.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 

@@ -10,10 +10,11 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "db/call_seq.h"
+#include "db/db.h"
 #include "holders.h"
 #include "loop.h"
 #include "miscadmin.h"
+#include "queue.h"
 #include "utils/array.h"
 
 void

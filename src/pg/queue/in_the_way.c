@@ -11,12 +11,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "db/blockers.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "nodes/value.h"
 #include "pgstat.h"
+#include "queue.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 

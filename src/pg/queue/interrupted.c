@@ -9,7 +9,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "db/db.h"
 #include "loop.h"
+#include "queue.h"
 #include "utils/array.h"
 
 /* Ids of the calls that are under way: bigint[]. */

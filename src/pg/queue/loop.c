@@ -5,16 +5,20 @@
  */
 #include "postgres.h"
 
+#include <unistd.h>
+
+#include "db/db.h"
+#include "image/image.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "process/postponed.h"
-#include "process/task_counters.h"
+#include "process/process.h"
+#include "queue.h"
+#include "server/server.h"
 #include "stall.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-
-#include <unistd.h>
+#include "vlm/vlm.h"
 
 /* Leases of what is held are looked at this often. */
 #define RENEW_CHECK_MS (10 * 1000)

@@ -12,11 +12,13 @@
 
 #include "absent.h"
 #include "call.h"
+#include "image/image.h"
 #include "lib/ilist.h"
-#include "llava_zh.h"
 #include "restore.h"
-#include "server/limits.h"
+#include "server/server.h"
+#include "task/task.h"
 #include "utils/array.h"
+#include "vlm/vlm.h"
 
 /* One server as this process sees it. */
 /* One reading of a server's options; shared by the calls that were sent under them. */

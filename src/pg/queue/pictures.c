@@ -6,9 +6,14 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "db/db.h"
 #include "executor/spi.h"
+#include "image/image.h"
 #include "loop.h"
+#include "queue.h"
+#include "task/task.h"
 #include "utils/array.h"
+#include "vlm/vlm.h"
 
 /*
  * Bytes of pictures that one claim reads: while it does, no reply is taken up.  They

@@ -15,6 +15,9 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "access/detoast.h"
 #include "access/genam.h"
 #include "access/nbtree.h"
@@ -22,15 +25,14 @@
 #include "access/table.h"
 #include "access/toast_internals.h"
 #include "compat.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
+#include "queue.h"
 #include "storage/fd.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
-
-#include <fcntl.h>
-#include <unistd.h>
 
 /*
  * One announcement ends with the picture that goes over so many bytes, and has so many

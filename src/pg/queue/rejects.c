@@ -13,8 +13,10 @@
 
 #include "catalog/pg_type.h"
 #include "loop.h"
+#include "queue.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "vlm/vlm.h"
 
 #define LOOP_PENALTY 1.0
 #define LOOP_PENALTY_STEP 0.5	/* where the task has one of its own */

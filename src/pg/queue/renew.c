@@ -10,8 +10,9 @@
  */
 #include "postgres.h"
 
-#include "db/rows.h"
+#include "db/db.h"
 #include "loop.h"
+#include "queue.h"
 #include "utils/builtins.h"
 
 /* A held call's lease is renewed when this little is left of it. */

@@ -13,15 +13,22 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
+#include "image/image.h"
+#include "ledger/ledger.h"
 #include "loop.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "process/postponed.h"
+#include "process/process.h"
+#include "queue.h"
+#include "reply/reply.h"
+#include "server/server.h"
+#include "task/task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
+#include "vlm/vlm.h"
 
 /* Calls of one transaction, and bytes of replies after which it takes no more. */
 #define SETTLE_BATCH 64

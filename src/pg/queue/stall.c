@@ -8,13 +8,18 @@
  */
 #include "postgres.h"
 
+#include <ctype.h>
+
+#include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "pgstat.h"
+#include "process/process.h"
+#include "queue.h"
+#include "server/server.h"
 #include "stall.h"
+#include "task/task.h"
 #include "utils/builtins.h"
-
-#include <ctype.h>
 
 /* The directory of pictures is tried again so often, and a while later is away no more. */
 #define FILES_AWAY_MS (15 * 1000)

@@ -12,11 +12,11 @@
 
 #include "access/xlog.h"
 #include "commands/dbcommands.h"
-#include "db/call_seq.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "miscadmin.h"
+#include "queue.h"
 #include "timeline.h"
 
 /*

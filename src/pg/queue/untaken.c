@@ -5,8 +5,10 @@
  */
 #include "postgres.h"
 
+#include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
+#include "queue.h"
 
 static SqlStatement sql_not_taken_in = {
 	.text =

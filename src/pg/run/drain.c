@@ -4,12 +4,12 @@
  */
 #include "postgres.h"
 
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
-#include "queue/holders.h"
-#include "queue/loop.h"
-#include "server/options.h"
+#include "queue/queue.h"
+#include "server/server.h"
+#include "task/task.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/memutils.h"

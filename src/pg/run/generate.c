@@ -12,13 +12,22 @@
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
 #include "compat.h"
+#include "db/db.h"
+#include "image/image.h"
+#include "ledger/ledger.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "queue/loop.h"
+#include "picture/picture.h"
+#include "process/process.h"
+#include "queue/queue.h"
+#include "reply/reply.h"
+#include "server/server.h"
+#include "task/task.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
+#include "vlm/vlm.h"
 
 /* How often one call may ask; the worker has patience, a session has a user. */
 #define TRIES 3

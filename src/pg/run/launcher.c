@@ -14,12 +14,15 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
+#include "db/db.h"
 #include "lib/ilist.h"
-#include "llava_zh.h"
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "postmaster/interrupt.h"
-#include "server/limits.h"
+#include "process/process.h"
+#include "run.h"
+#include "server/server.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/procsignal.h"
@@ -27,8 +30,6 @@
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "worker.h"
-
-#include "compat.h"
 
 #define FIRST_PAUSE_MS 1000
 #define LONGEST_PAUSE_MS (5 * 60 * 1000)

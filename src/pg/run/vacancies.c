@@ -8,9 +8,11 @@
 #include "postgres.h"
 
 #include "commands/dbcommands.h"
+#include "db/db.h"
 #include "funcapi.h"
-#include "llava_zh.h"
 #include "miscadmin.h"
+#include "process/process.h"
+#include "run.h"
 #include "storage/lwlock.h"
 #include "utils/builtins.h"
 #include "utils/tuplestore.h"

@@ -7,9 +7,6 @@
 
 #include "postmaster/bgworker.h"
 
-/* What pg_stat_activity calls a worker of ours in backend_type. */
-#define WORKER_TYPE "llava_zh worker"
-
 /* In bgw_extra: which database, and which of its slots. */
 typedef struct WorkerTarget
 {
@@ -26,9 +23,6 @@ extern void worker_describe(BackgroundWorker *worker, const char *database, int 
 							bool or_nobody);
 
 /* ---- vacancies.c ---- */
-
-extern Size vacancies_memory(void);
-extern void vacancies_start_up(void *memory, bool found);
 
 /* The launcher: this worker does not run, and why; NULL: there is nothing to tell of it. */
 extern void vacancies_tell(const WorkerTarget *target, const char *why);

@@ -5,9 +5,11 @@
  */
 #include "postgres.h"
 
-#include "limits.h"
-
 #include <math.h>
+
+#include "limits.h"
+#include "server.h"
+#include "vlm/vlm.h"
 
 static int
 latency_bucket(int64 latency_ms)

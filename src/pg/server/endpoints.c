@@ -22,8 +22,10 @@
 #include "endpoints.h"
 #include "miscadmin.h"
 #include "options.h"
+#include "server.h"
 #include "storage/latch.h"
 #include "utils/memutils.h"
+#include "vlm/vlm.h"
 
 /* URLs that the setting may name; places for these, and for others that are in use. */
 #define MAX_LISTED 64

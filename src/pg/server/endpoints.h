@@ -15,7 +15,6 @@
 #ifndef LLAVA_ENDPOINTS_H
 #define LLAVA_ENDPOINTS_H
 
-#include "llava_zh.h"
 #include "utils/guc.h"
 
 /* One server's requests from this process to one URL. */

@@ -9,6 +9,7 @@
 
 #include "common/hashfn.h"
 #include "failures.h"
+#include "vlm/vlm.h"
 
 /* After this many consecutive first-attempt failures the server is at fault. */
 #define FAILURES_IN_A_ROW 16

@@ -9,7 +9,9 @@
 #ifndef LLAVA_FAILURES_H
 #define LLAVA_FAILURES_H
 
-#include "llava_zh.h"
+#include "utils/timestamp.h"
+#include "vlm/vlm.h"
+
 
 typedef struct Failures
 {

@@ -7,15 +7,19 @@
  */
 #include "postgres.h"
 
+#include "db/db.h"
 #include "failures.h"
 #include "limits.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
+#include "process/process.h"
+#include "server.h"
 #include "storage/ipc.h"
 #include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
+#include "vlm/vlm.h"
 
 /*
  * Places in shared memory, of each rank, and of them for one group: those of one

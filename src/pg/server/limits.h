@@ -11,8 +11,9 @@
 #define LLAVA_LIMITS_H
 
 #include "endpoints.h"
-#include "llava_zh.h"
+#include "options.h"
 #include "suspects.h"
+#include "vlm/vlm.h"
 
 typedef struct Limits Limits;
 

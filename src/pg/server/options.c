@@ -22,12 +22,13 @@
 #include "commands/defrem.h"
 #include "compat.h"
 #include "foreign/foreign.h"
-#include "llava_zh.h"
 #include "miscadmin.h"
 #include "options.h"
+#include "server.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
+#include "vlm/vlm.h"
 
 typedef enum OptionKind
 {

@@ -1,11 +1,60 @@
 /*
  * options.h
- *	  What options.c and those that are given the same values in SQL share.
+ *	  A server's options and the keys in its user mappings.
  */
 #ifndef LLAVA_OPTIONS_H
 #define LLAVA_OPTIONS_H
 
-#include "llava_zh.h"
+#include "db/db.h"
+#include "nodes/pg_list.h"
+
+typedef struct LlavaServer
+{
+	Oid			oid;
+	Oid			owner;
+	char	   *name;
+	char	   *url;
+	char	   *model;
+	int			max_in_flight;
+	int			requests_per_minute;	/* 0: no limit */
+	int64		tokens_per_minute;	/* 0: no limit */
+	int			connect_timeout;	/* ms */
+	int			request_timeout;	/* ms */
+	int			priority;		/* smaller is tried first */
+	bool		paused;
+	int64		max_requests;	/* -1: no limit */
+	double		budget;			/* -1: no limit */
+	double		input_price;	/* per million tokens */
+	double		output_price;
+	char	   *extra_body;		/* or NULL */
+	int			pixel_factor;
+	int64		min_pixels;
+	int64		max_pixels;
+} LlavaServer;
+
+/* palloc'd in the current context. */
+extern LlavaServer *server_load(Oid server);
+
+/* Whether others see the server as this transaction does. */
+extern bool server_is_committed(Oid server);
+
+/* OIDs of all servers of the wrapper llava_zh. */
+extern List *server_oids(void);
+
+/*
+ * The server a caller means: by name, else the setting, else the only one it has
+ * USAGE on.  ERRORs name what is missing, with CREATE SERVER or the names as HINT.
+ */
+extern LlavaServer *server_for_caller(const char *name);
+
+/*
+ * The key to send to this server, palloc'd; NULL if there is no mapping or it has
+ * none.  The worker's: the owner's mapping, else PUBLIC's.  A caller's: its own,
+ * else PUBLIC's.  A key that an ALTER SERVER ... url by the server's owner could
+ * steal is an ERROR (design section 3).
+ */
+extern char *server_key_for_worker(const LlavaServer *server);
+extern char *server_key_for_caller(const LlavaServer *server);
 
 /* A side of the model's patches: 28 for Qwen2.5-VL, 32 for Qwen3-VL. */
 #define PIXEL_FACTOR_MIN 14

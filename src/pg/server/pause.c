@@ -6,11 +6,13 @@
 #include "postgres.h"
 
 #include "commands/defrem.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
 #include "limits.h"
 #include "options.h"
+#include "process/process.h"
+#include "server.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 

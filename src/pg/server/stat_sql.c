@@ -4,15 +4,16 @@
  */
 #include "postgres.h"
 
+#include <math.h>
+
 #include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
 #include "limits.h"
+#include "server.h"
 #include "utils/builtins.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
-
-#include <math.h>
 
 #define COUNTER_COLUMNS 13
 #define LIMITS_COLUMNS 5

@@ -11,9 +11,10 @@
  */
 #include "postgres.h"
 
-#include "suspects.h"
-
 #include <math.h>
+
+#include "suspects.h"
+#include "vlm/vlm.h"
 
 /* What is lost within this time is lost together. */
 #define TOGETHER_MS 250

@@ -11,7 +11,8 @@
 #ifndef LLAVA_SUSPECTS_H
 #define LLAVA_SUSPECTS_H
 
-#include "llava_zh.h"
+#include "vlm/vlm.h"
+
 
 /* What the end of a request says about whether its server lives. */
 typedef enum ServerSign

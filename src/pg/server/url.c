@@ -9,6 +9,7 @@
 #include <ctype.h>
 
 #include "options.h"
+#include "server.h"
 
 #define COMPLETIONS_PATH "/chat/completions"
 

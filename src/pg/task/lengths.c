@@ -11,9 +11,10 @@
 
 #include "access/detoast.h"
 #include "access/htup_details.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "lengths.h"
+#include "task.h"
 #include "utils/datum.h"
 #include "utils/rel.h"
 

@@ -8,7 +8,8 @@
  */
 #include "postgres.h"
 
-#include "llava_zh.h"
+#include "image/image.h"
+#include "task.h"
 
 /* The limit of the model's own processor, in units of factor x factor pixels. */
 #define MODEL_MAX_UNITS 16384

@@ -12,13 +12,15 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
+#include "reply/reply.h"
 #include "task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "vlm/vlm.h"
 
 static const char zh_conversation[] =
 "设计一个你和一个询问这张照片的人之间的对话。答案应该是视觉AI助手看到图像并回"

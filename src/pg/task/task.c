@@ -7,11 +7,13 @@
 #include <math.h>
 
 #include "catalog/pg_type.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
+#include "reply/reply.h"
 #include "task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "vlm/vlm.h"
 
 /* How many names a HINT lists. */
 #define HINT_NAMES 24

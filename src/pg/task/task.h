@@ -1,21 +1,71 @@
 /*
  * task.h
- *	  What the files of the tasks and those that queue rows know of tasks beyond
- *	  llava_zh.h: task.c, task_draw.c, task_rows.c, shipped.c, intake.c, enqueue.c.
+ *	  What is asked: tasks, their versions, and which one a picture gets.
  */
 #ifndef LLAVA_TASK_H
 #define LLAVA_TASK_H
 
 #include "compat.h"
-#include "llava_zh.h"
+#include "image/image.h"
+#include "lengths.h"
+#include "nodes/pg_list.h"
+#include "reply/reply.h"
+#include "vlm/vlm.h"
+
+/* ---- task.c ---- */
+
+/* What becomes of a picture so long that its text would be shrunk away. */
+typedef enum LongImages
+{
+	LONG_AS_TASK,				/* a row's: says nothing */
+	LONG_SHRINK,
+	LONG_RAISE,
+	LONG_PARK
+} LongImages;
+
+typedef struct LlavaTask
+{
+	char	   *name;
+	int			version;
+	char	   *alias;			/* or NULL */
+	char	   *prompt;
+	ReplyKind	kind;
+	ReplyLanguage language;
+	int64		weight;
+	char	   *server;			/* or NULL */
+	int			n_questions;
+	char	  **questions;
+	LongImages	long_images;
+	double		long_ratio;		/* pictures over it that must shrink are long */
+	int64		long_max_pixels;	/* of LONG_RAISE; 0: the model's own limit */
+	VlmSampling sampling;		/* seed unset */
+	ReplyRules	rules;			/* rules.prompts set up */
+	VlmBody		body;			/* dispatch.c's */
+	uint64		body_of;		/* whose: ServerState.options_read; 0: none */
+	struct TaskCounter *counter;	/* the loop's, as soon as a row was
+									 * claimed */
+} LlavaTask;
+
+/* Newest version by name or alias, palloc'd; ERROR with the names as HINT. */
+extern LlavaTask *task_find(const char *name);
+
+/* Newest versions of all tasks, in the current context. */
+extern List *task_list(void);
+
+/* The task of a draw; NULL if no task has a weight. */
+extern const char *task_draw(List *tasks, int64 n);
+
+/* Seed of a request: a hash of image, task and variation, in [0, 2^31). */
+extern int64 task_seed(int64 image, const char *task, int variation);
+
+/* The human turn of a description: deterministic per image. */
+extern const char *task_question(const LlavaTask *task, int64 image);
 
 /* So that the weights of any number of tasks add up in 64 bits. */
 #define TASK_MAX_WEIGHT INT64CONST(1000000000000)
 
 /* Pictures longer than this are long, where a task says nothing else. */
 #define TASK_LONG_RATIO 4.0
-
-/* ---- task.c ---- */
 
 extern const char *task_kind_name(ReplyKind kind);
 extern const char *task_language_name(ReplyLanguage language);
@@ -46,5 +96,18 @@ extern void task_defaults(LlavaTask *task, ReplyKind kind, ReplyLanguage languag
 
 /* Human turns for a description whose task has none of its own. */
 extern const char *const *shipped_questions(ReplyLanguage language, int *n);
+
+/* ---- long_images.c ---- */
+
+/* NULL is LONG_AS_TASK, 'shrink' ... the others; and back, static, NULL for LONG_AS_TASK. */
+extern LongImages long_images_of(const char *word);
+extern const char *long_images_name(LongImages policy);
+
+/*
+ * Applies the task's policy, or the row's own, to a fit that has the server's
+ * limits.  What was done: LONG_AS_TASK where the picture is not long.
+ */
+extern LongImages long_images_fit(const LlavaTask *task, LongImages of_row,
+								  const ImageInfo *info, ImageFit *fit);
 
 #endif							/* LLAVA_TASK_H */

@@ -13,10 +13,11 @@
 
 #include "access/htup_details.h"
 #include "commands/extension.h"
-#include "db/rows.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "lengths.h"
 #include "mb/pg_wchar.h"
+#include "reply/reply.h"
 #include "storage/lmgr.h"
 #include "task.h"
 #include "utils/builtins.h"

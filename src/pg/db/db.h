@@ -1,0 +1,158 @@
+/*
+ * db.h
+ *	  How the other rooms reach the database: settings, the extension's objects, statements,
+ *	  rights, locks.
+ */
+#ifndef LLAVA_DB_H
+#define LLAVA_DB_H
+
+#include "access/xlogdefs.h"
+#include "blockers.h"
+#include "call_seq.h"
+#include "constraints.h"
+#include "copying.h"
+#include "fmgr.h"
+#include "image/image.h"
+#include "nodes/pg_list.h"
+#include "rows.h"
+#include "sql.h"
+#include "trust.h"
+#include "utils/timestamp.h"
+
+/* The extension's version that goes with this library: default_version of llava_zh.control. */
+#define LLAVA_ZH_VERSION "1.1.0"
+
+/* ---- config.c: settings ---- */
+
+/* Most workers of one database. */
+#define MAX_WORKERS 8
+
+extern char *llava_databases;
+extern int	llava_workers;
+extern int	llava_naptime;		/* ms */
+extern int	llava_stall_report; /* ms */
+extern int	llava_max_attempts;
+extern int	llava_retry_delay;	/* ms */
+extern int	llava_retry_delay_max;	/* ms */
+extern int	llava_prepare_threads;
+extern int	llava_prepare_memory;	/* kB */
+extern int	llava_image_quality;
+extern int	llava_image_max_size;	/* kB */
+extern int	llava_image_max_pixels; /* thousands of pixels */
+extern int	llava_image_max_memory; /* kB */
+extern int	llava_image_max_time;	/* ms */
+extern bool llava_image_full_chroma;
+extern bool llava_image_take_cut;
+extern bool llava_near_duplicates;
+extern int	llava_max_reply_size;	/* kB */
+extern char *llava_image_directory; /* empty: no pictures in files */
+extern char *llava_server;		/* USERSET: the server of llava_generate */
+
+extern void config_define(void);
+
+/* The names in llava_zh.databases, palloc'd.  Empty elements are none. */
+extern List *config_databases(void);
+
+/* Limits and quality of the settings; factor and pixels are a server's. */
+extern void config_image_fit(ImageFit *fit);
+
+/* ---- extension.c: which schema, and whether at all ---- */
+
+/* InvalidOid if the extension is not installed here. */
+extern Oid	extension_schema(void);
+
+/* Same, with an ERROR that says CREATE EXTENSION. */
+extern Oid	extension_schema_required(void);
+
+/*
+ * The version that is installed here if it is older than the library, palloc'd; NULL
+ * if it is not.  In a transaction, where the extension is installed.
+ */
+extern char *extension_older_version(void);
+
+/* ERROR that says ALTER EXTENSION UPDATE, for an installed version that is older. */
+extern void extension_version_required(void);
+
+/* OID of one of the extension's own tables. */
+extern Oid	extension_relation(const char *name);
+
+/*
+ * OID of one of the extension's own functions, by its declared types; ERROR if it has
+ * none.  Others of the same name do not matter.
+ */
+extern Oid	extension_function(const char *name, const Oid *types, int n_types);
+
+/*
+ * ERROR if the schema has a function of somebody's that makes a call of ours by
+ * this name, with one argument of exactly this type, ambiguous.
+ */
+extern void extension_check_unambiguous(const char *name, Oid type);
+
+/* ERROR if the schema has a function named as ours are that is not the extension's. */
+extern void extension_check_planted(Oid schema);
+
+/* Whether the function is the extension's own. */
+extern bool extension_has_function(Oid function);
+
+/* What to do about pictures that were inserted while triggers were off. */
+#define UNTAKEN_HINT \
+	"Insert them anew: WITH gone AS (DELETE FROM llava_image WHERE received_at IS NULL RETURNING path, image, source_url, page_url, licence, task, meta, long_images) INSERT INTO llava_image (path, image, source_url, page_url, licence, task, meta, long_images) SELECT * FROM gone;"
+
+/* ---- bind.c ---- */
+
+extern void bind_install(void); /* the check of analysed statements, once */
+
+/* ---- own_lock.c: locks that no SQL can take, of this database ---- */
+
+/* The fourth field of the lock's tag; those of SQL have 1 and 2. */
+typedef enum OwnLock
+{
+	OWN_LOCK_LOOK = 3,			/* one process looks for copies at a time */
+	OWN_LOCK_START,				/* llava_start: look and start are one step */
+	OWN_LOCK_SLOT,				/* a worker's, of its slot (slots.c) */
+	OWN_LOCK_DRAIN				/* a session's that drains, of its pid */
+} OwnLock;
+
+/* Until the transaction's end.  Waits as long as lock_timeout lets it, which is set. */
+extern void own_lock_take(OwnLock kind, int number);
+
+/* At once or not at all.  for_good: until the process ends. */
+extern bool own_lock_try(OwnLock kind, int number, bool for_good);
+
+/* Before the transaction's or the process's end; for_good as it was taken. */
+extern void own_lock_release(OwnLock kind, int number, bool for_good);
+extern bool own_lock_is_mine(OwnLock kind, int number);
+
+/* Pid of who holds it; 0: nobody. */
+extern int	own_lock_holder(OwnLock kind, int number);
+
+/* All that are held, palloc'd; how many. */
+typedef struct OwnLockHolder
+{
+	int			number;
+	int			pid;
+} OwnLockHolder;
+
+extern int	own_lock_holders(OwnLock kind, OwnLockHolder **holders);
+
+/* Who a process is, for the log: pid, role and state, palloc'd.  In a transaction. */
+extern char *process_words(int pid);
+
+/* ---- slots.c: which process is the worker of a slot ---- */
+
+extern Size slots_memory(void);
+extern void slots_start_up(void *memory, bool found);
+
+/* Whether this process is the slot's worker from now on; false: another is. */
+extern bool slot_take(int slot);
+
+/* Pid of the slot's worker; 0: there is none. */
+extern int	slot_holder(int slot);
+
+/* Slots and pids of this database's workers, palloc'd; how many. */
+extern int	slots_taken(OwnLockHolder **workers);
+
+/* The worker, now and then: FATAL if it has lost its slot to another. */
+extern void slot_keep(int slot);
+
+#endif							/* LLAVA_DB_H */
