@@ -44,7 +44,7 @@ give(strings(part('src/reply/reply.c', qr/reason_names\[REPLY_REASONS\] = \{(.*?
 # names that functions return
 give(part('src/vlm/finish.c', qr/^vlm_envelope_reason\((.*?)^\}/ms) =~ /return "(\w+)"/g);
 give(strings(part('src/vlm/verdicts.c', qr/^server_reason\((.*?)^\}/ms)));
-give(part('src/pg/servers.c', qr/^limit_reached\((.*?)^\}/ms) =~ /return "(\w+)"/g);
+give(part('src/pg/queue/servers.c', qr/^limit_reached\((.*?)^\}/ms) =~ /return "(\w+)"/g);
 
 # outcomes of requests; one of load is written nowhere, its row only waits
 foreach my $file ('src/vlm/outcome.c', 'src/vlm/verdicts.c')
@@ -66,7 +66,7 @@ sub give_assigned
 	my @unknown;
 	my $n = 0;
 
-	foreach my $file (glob 'src/pg/*.c')
+	foreach my $file (glob 'src/pg/*/*.c')
 	{
 		foreach (source($file) =~ /$pattern/g)
 		{
@@ -85,7 +85,7 @@ give_assigned(qr/\bserver_pause\(\w+, ([^,]+),/, 'outcome->reason', 'pause.reaso
 give_assigned(qr/COLUMN_REJECTED, CStringGetTextDatum\(([^;]+)\)\);/, 'image_status_name(status)');
 
 # statements
-my $statements = source('src/pg/sql.c');
+my $statements = join '', map { source($_) } glob 'src/pg/*/*.c';
 foreach ($statements =~ /\bfailure = ('\w+'|CASE .*? END|\S+)(?=[, "])/g)
 {
 	next if /^(?:NULL|\$\d)/;

@@ -17,6 +17,7 @@
 #include "rows.h"
 #include "sql.h"
 #include "trust.h"
+#include "tx.h"
 #include "utils/timestamp.h"
 
 /* The extension's version that goes with this library: default_version of llava_zh.control. */

@@ -20,7 +20,6 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/process.h"
-#include "queue/queue.h"
 #include "trust.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
@@ -40,7 +39,6 @@ static Oid	saved_user;
 static int	saved_context;
 static int	guc_level;
 static const char *doing;		/* tx_begin's activity */
-static int	tries;				/* tx_try's that are under way in each other */
 static const char *commit_as;	/* synchronous_commit of the commit; NULL: as
 								 * set */
 
@@ -214,15 +212,15 @@ tx_enter_procedure(const char *name)
  * process ends, and the next one starts with nothing.
  */
 static void
-check_same_tables(Loop *loop)
+check_same_tables(Tx *tx)
 {
 	Oid			pending = extension_relation("llava_pending");
 
-	if (OidIsValid(loop->pending) && loop->pending != pending)
+	if (OidIsValid(tx->pending) && tx->pending != pending)
 		ereport(FATAL,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("llava_zh: the extension was dropped and created again")));
-	loop->pending = pending;
+	tx->pending = pending;
 }
 
 /*
@@ -230,19 +228,19 @@ check_same_tables(Loop *loop)
  * changed; *activity is NULL while the last one still holds.
  */
 static bool
-extension_is_usable(Loop *loop, const char **activity)
+extension_is_usable(Tx *tx, const char **activity)
 {
 	char	   *older = NULL;
 
 	*activity = NULL;
-	loop->schema = extension_schema();
-	if (OidIsValid(loop->schema))
+	tx->schema = extension_schema();
+	if (OidIsValid(tx->schema))
 	{
-		if (loop->in_procedure)
+		if (tx->in_procedure)
 			extension_version_required();
 		older = extension_older_version();
 	}
-	if (older != NULL && strcmp(loop->older_version, older) != 0)
+	if (older != NULL && strcmp(tx->older_version, older) != 0)
 	{
 		*activity = UPDATE_WANTED;
 		ereport(LOG,
@@ -250,10 +248,10 @@ extension_is_usable(Loop *loop, const char **activity)
 						get_database_name(MyDatabaseId), older, LLAVA_ZH_VERSION),
 				 errhint("ALTER EXTENSION llava_zh UPDATE;")));
 	}
-	else if (older == NULL && loop->older_version[0] != '\0')
+	else if (older == NULL && tx->older_version[0] != '\0')
 		*activity = "";
-	strlcpy(loop->older_version, older == NULL ? "" : older, sizeof(loop->older_version));
-	return OidIsValid(loop->schema) && older == NULL;
+	strlcpy(tx->older_version, older == NULL ? "" : older, sizeof(tx->older_version));
+	return OidIsValid(tx->schema) && older == NULL;
 }
 
 /*
@@ -271,11 +269,11 @@ defer_nothing(void)
 }
 
 bool
-tx_begin(Loop *loop, const char *activity)
+tx_begin(Tx *tx, const char *activity)
 {
 	const char *in_vain;
 
-	if (!loop->in_procedure)
+	if (!tx->in_procedure)
 	{
 		SetCurrentStatementStartTimestamp();
 		StartTransactionCommand();
@@ -284,29 +282,28 @@ tx_begin(Loop *loop, const char *activity)
 		overrule_defaults();
 	PushActiveSnapshot(GetTransactionSnapshot());
 
-	if (!extension_is_usable(loop, &in_vain))
+	if (!extension_is_usable(tx, &in_vain))
 	{
 		PopActiveSnapshot();
-		if (!loop->in_procedure)
+		if (!tx->in_procedure)
 		{
 			CommitTransactionCommand();
 			pgstat_report_activity(STATE_IDLE, in_vain);	/* each look shows */
 		}
 		return false;
 	}
-	if (!loop->in_procedure)
+	if (!tx->in_procedure)
 		pgstat_report_activity(STATE_RUNNING, activity);
-	check_same_tables(loop);
+	check_same_tables(tx);
 
 	commit_as = NULL;
 	doing = activity;
-	tries = 0;
 	guc_level = NewGUCNestLevel();
 	trust_begin();
 	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(relation_owner(loop->pending),
+	SetUserIdAndSecContext(relation_owner(tx->pending),
 						   saved_context | SECURITY_RESTRICTED_OPERATION);
-	if (loop->in_procedure)
+	if (tx->in_procedure)
 		tx_environment(false);
 	if (SPI_connect() != SPI_OK_CONNECT)
 		elog(ERROR, "SPI_connect failed");
@@ -326,23 +323,10 @@ tx_commit_as(const char *synchronous_commit)
 	commit_as = synchronous_commit;
 }
 
-const char *
-tx_waits_for(const Loop *loop)
-{
-	const char *words = in_the_way_activity(loop);
-
-	if (words == NULL)
-		words = restore_activity(loop);
-	if (words == NULL)
-		words = postponed_activity();
-	return words != NULL ? words : absent_activity(loop);
-}
-
 XLogRecPtr
-tx_commit(Loop *loop)
+tx_commit(Tx *tx, const char *idle)
 {
 	XLogRecPtr	before = XactLastCommitEnd;
-	const char *words;
 
 	SPI_finish();
 	SetUserIdAndSecContext(saved_user, saved_context);
@@ -352,16 +336,15 @@ tx_commit(Loop *loop)
 	if (commit_as != NULL)
 		tx_set_locally("synchronous_commit", commit_as);
 	PopActiveSnapshot();
-	if (loop->in_procedure)
+	if (tx->in_procedure)
 		SPI_commit();
 	else
 	{
 		CommitTransactionCommand();
 		pgstat_report_stat(false);
-		words = tx_waits_for(loop);
-		pgstat_report_activity(STATE_IDLE, words != NULL ? words : stall_activity());
+		pgstat_report_activity(STATE_IDLE, idle);
 	}
-	if (loop->in_procedure || !flush_is_shared() || XactLastCommitEnd == before)
+	if (tx->in_procedure || !flush_is_shared() || XactLastCommitEnd == before)
 		return InvalidXLogRecPtr;
 	flush_ask(XactLastCommitEnd);
 	return XactLastCommitEnd;
@@ -375,26 +358,24 @@ tx_error_passes(const ErrorData *error)
 }
 
 bool
-tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg, ErrorData **error)
+tx_try(MemoryContext errors, void (*work) (void *arg), void *arg, ErrorData **error)
 {
 	MemoryContext context = CurrentMemoryContext;
 	ResourceOwner owner = CurrentResourceOwner;
 	volatile bool done = false;
 
 	*error = NULL;
-	if (tries++ == 0)
-		in_the_way_watch(loop);
 	BeginInternalSubTransaction(NULL);
 	MemoryContextSwitchTo(context);
 	PG_TRY();
 	{
-		work(loop, arg);
+		work(arg);
 		ReleaseCurrentSubTransaction();
 		done = true;
 	}
 	PG_CATCH();
 	{
-		MemoryContextSwitchTo(loop->context);
+		MemoryContextSwitchTo(errors);
 		*error = CopyErrorData();
 		FlushErrorState();
 		RollbackAndReleaseCurrentSubTransaction();
@@ -402,9 +383,6 @@ tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg, ErrorData **
 	PG_END_TRY();
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
-	if (tries == 1)
-		in_the_way_look(loop, *error);
-	tries--;
 
 	/* a cancel or a shutdown is not an error to be lived with */
 	if (!done && ((*error)->sqlerrcode == ERRCODE_QUERY_CANCELED ||

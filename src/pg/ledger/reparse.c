@@ -14,7 +14,6 @@
 #include "funcapi.h"
 #include "ledger.h"
 #include "miscadmin.h"
-#include "queue/queue.h"
 #include "reply/reply.h"
 #include "storage/lmgr.h"
 #include "task/task.h"
@@ -524,17 +523,17 @@ reparse_batch(Reparse *reparse)
 static void
 reparse_all(Reparse *reparse)
 {
-	Loop		loop = {.in_procedure = true,.context = reparse->context};
+	Tx			tx = {.in_procedure = true};
 	uint64		n;
 
 	do
 	{
-		if (!tx_begin(&loop, "llava_zh: parsing replies again"))
+		if (!tx_begin(&tx, "llava_zh: parsing replies again"))
 			extension_schema_required();
 		/* nobody else waits for this session's next batch */
 		tx_set_locally("lock_timeout", "0");
 		n = reparse_batch(reparse);
-		tx_commit(&loop);
+		tx_commit(&tx, NULL);
 	} while (n > 0);
 }
 

@@ -106,4 +106,11 @@ typedef enum SharedLock
 	SHARED_LOCKS
 }			SharedLock;
 
+/* ---- stop.c ---- */
+
+/* From now on SIGTERM leaves this worker time to put down what it holds. */
+extern void stop_watch(void);
+extern bool stop_wanted(void);	/* then nothing is sent any more */
+extern void stop_now(void);
+
 #endif							/* LLAVA_PROCESS_H */

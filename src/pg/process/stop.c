@@ -14,7 +14,7 @@
 #include <time.h>
 
 #include "miscadmin.h"
-#include "queue/queue.h"
+#include "process.h"
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 

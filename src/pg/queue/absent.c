@@ -31,7 +31,7 @@ say(Loop *loop)
 			 "llava_zh: " INT64_FORMAT " rows wait for pictures that are not in llava_image",
 			 absent->rows);
 	/* a session that drains is told at its end */
-	if (absent->said && !was_said && !loop->in_procedure)
+	if (absent->said && !was_said && !loop->tx.in_procedure)
 		ereport(LOG, (errmsg("%s", absent->activity)));
 }
 

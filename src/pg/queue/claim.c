@@ -584,7 +584,7 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 {
 	bool		passes = tx_error_passes(error);
 
-	if (!passes && loop->careful && loop->in_procedure)
+	if (!passes && loop->careful && loop->tx.in_procedure)
 		ReThrowError(error);
 	/* once for each reason */
 	if (postponed_note(POSTPONED_CLAIM, error))
@@ -614,18 +614,18 @@ claim_rows(Loop *loop)
 	if (now >= loop->full_pass_at)
 		claim_reset_cursor(loop, DT_NOBEGIN);
 	full_pass = loop->cursor_visible_at == DT_NOBEGIN;
-	if (!tx_begin(loop, "llava_zh: claiming images"))
+	if (!loop_begin(loop, "llava_zh: claiming images"))
 	{
 		loop->queue_dry = true;
 		loop->claim_at = loop->look_at;
 		return STEP_GONE;
 	}
 	/* a session may have it off, and does not ask for a flush */
-	if (loop->in_procedure || !flush_is_shared())
+	if (loop->tx.in_procedure || !flush_is_shared())
 		tx_commit_as("local");
 	cursor = loop->cursor_visible_at;
 	loop->lock_due = false;
-	if (tx_try(loop, look_and_claim, NULL, &error))
+	if (loop_try(loop, look_and_claim, NULL, &error))
 	{
 		claim_succeeded(loop);
 		if (loop->lock_due)
@@ -637,7 +637,7 @@ claim_rows(Loop *loop)
 		discard_claimed(loop);
 		claim_failed(loop, error, cursor);
 	}
-	claimed_at = tx_commit(loop);
+	claimed_at = loop_commit(loop);
 	if (full_pass)
 		loop->full_pass_at = GetCurrentTimestamp() +
 			Max(FULL_PASS_MS * INT64CONST(1000), FULL_PASS_SHARE * (GetCurrentTimestamp() - now));

@@ -73,7 +73,7 @@ clock_look(Loop *loop)
 	ahead_ms = now_ahead;
 	if (known && back >= STEP_MS)
 	{
-		ereport(loop->in_procedure ? NOTICE : LOG,
+		ereport(loop->tx.in_procedure ? NOTICE : LOG,
 				(errmsg("llava_zh: the clock was set back by " INT64_FORMAT " s", (back + 500) / 1000)));
 		forget_times(loop);
 	}
@@ -124,7 +124,7 @@ clock_bring_back(Loop *loop)
 	n = sql_run(&sql_bring_back, values, NULL, 0);
 	/* once for all that are found together */
 	if (n > 0 && !loop->far_ahead)
-		ereport(loop->in_procedure ? NOTICE : LOG,
+		ereport(loop->tx.in_procedure ? NOTICE : LOG,
 				(errmsg("llava_zh: rows of the queue were to wait for longer than " INT64_FORMAT " s, and are due now",
 						longest / 1000),
 				 errdetail("No back-off and no lease is as long. The clock was set back, or visible_at was set by somebody.")));

@@ -352,7 +352,7 @@ say_who_looks(Loop *loop, TimestampTz now)
 			 (int) ((now - loop->looks_wait_since) / USECS_PER_SEC),
 			 process_words(own_lock_holder(OWN_LOCK_LOOK, 0)));
 	ereport(LOG, (errmsg("llava_zh: %s", words)));
-	if (!loop->in_procedure)
+	if (!loop->tx.in_procedure)
 		pgstat_report_activity(STATE_RUNNING, psprintf("llava_zh: %s", words));
 	loop->looks_say_at = TimestampTzPlusMilliseconds(now, SAY_AGAIN_MS);
 }
@@ -384,12 +384,12 @@ duplicates_park(Loop *loop)
 	gather(loop, &look);
 	if (look.n == 0)
 		return STEP_NOTHING;
-	if (!tx_begin(loop, "llava_zh: looking for copies"))
+	if (!loop_begin(loop, "llava_zh: looking for copies"))
 		return STEP_GONE;
 	/* what a crash forgets is found again */
 	tx_commit_as("off");
 	look.waits = false;
-	done = tx_try(loop, look_at_all, &look, &error);
+	done = loop_try(loop, look_at_all, &look, &error);
 	note_waiting(loop, !done && look.waits);
 	if (!done)
 	{
@@ -404,7 +404,7 @@ duplicates_park(Loop *loop)
 		if (repeat)
 			postpone(loop, &look);
 	}
-	tx_commit(loop);
+	loop_commit(loop);
 	for (int i = 0; i < look.n; i++)
 	{
 		Call	   *call = look.calls[i];

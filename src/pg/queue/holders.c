@@ -101,7 +101,7 @@ try_release(Loop *loop)
 
 	loop->holders_look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														Max(llava_naptime, 1000));
-	if (tx_try(loop, release, NULL, &error))
+	if (loop_try(loop, release, NULL, &error))
 		return;
 	/* they run out by themselves */
 	ereport(LOG, (errmsg("llava_zh: leases not released: %s", error->message)));
@@ -115,13 +115,13 @@ holders_release(Loop *loop)
 	if (loop->holders_released || loop->held > 0)
 		return;
 	loop->holders_released = true;	/* after an error too */
-	if (!tx_begin(loop, "llava_zh: releasing leases"))
+	if (!loop_begin(loop, "llava_zh: releasing leases"))
 	{
 		loop->holders_released = false;
 		return;
 	}
 	try_release(loop);
-	tx_commit(loop);
+	loop_commit(loop);
 }
 
 void

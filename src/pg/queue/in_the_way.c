@@ -124,7 +124,7 @@ say(Loop *loop, void *arg)
 	const char *words = finding_words(arg);
 
 	strlcpy(loop->in_the_way_words, words, sizeof(loop->in_the_way_words));
-	ereport(loop->in_procedure ? NOTICE : LOG,
+	ereport(loop->tx.in_procedure ? NOTICE : LOG,
 			(errmsg("%s", words),
 			 errhint("SELECT pg_terminate_backend(pid) ends a session that is in the way.")));
 }
@@ -173,7 +173,7 @@ locked_relation(const Finding *finding)
 static bool
 is_time_to_say(const Loop *loop, const InTheWay *one, TimestampTz now)
 {
-	return !one->said && ((loop->in_procedure && loop->lock_due) ||
+	return !one->said && ((loop->tx.in_procedure && loop->lock_due) ||
 						  now >= TimestampTzPlusMilliseconds(one->since, SAY_AFTER_MS));
 }
 
@@ -187,7 +187,7 @@ note(Loop *loop, Finding *finding)
 	one->seen_at = now;
 	if (is_time_to_say(loop, one, now))
 	{
-		one->said = tx_try(loop, say, finding, &error);
+		one->said = loop_try(loop, say, finding, &error);
 		if (!one->said)
 			FreeErrorData(error);
 	}
@@ -271,11 +271,11 @@ in_the_way_of_claim(Loop *loop)
 	bool		done = false;
 	ErrorData  *error;
 
-	if (!loop->in_procedure && now < loop->lock_due_at)
+	if (!loop->tx.in_procedure && now < loop->lock_due_at)
 		return;
 	for (int i = 0; i < 2 && !done; i++)
 	{
-		done = tx_try(loop, lock_due, NULL, &error);
+		done = loop_try(loop, lock_due, NULL, &error);
 		if (!done)
 			FreeErrorData(error);
 	}

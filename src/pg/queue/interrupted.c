@@ -61,16 +61,16 @@ interrupted_give_up(Loop *loop)
 	ErrorData  *error;
 
 	if (dlist_is_empty(&loop->calls[CALL_SENT]) ||
-		!tx_begin(loop, "llava_zh: giving up what is in flight"))
+		!loop_begin(loop, "llava_zh: giving up what is in flight"))
 		return;
-	if (!tx_try(loop, give_up, NULL, &error))
+	if (!loop_try(loop, give_up, NULL, &error))
 	{
 		ereport(LOG,
 				(errmsg("llava_zh: requests in flight are left to the next worker: %s",
 						error->message)));
 		FreeErrorData(error);
 	}
-	tx_commit(loop);
+	loop_commit(loop);
 }
 
 static SqlStatement sql_not_interrupted = {

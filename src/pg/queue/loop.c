@@ -56,7 +56,7 @@ loop_new(int holder, bool in_procedure)
 
 	loop->context = context;
 	loop->holder = holder;
-	loop->in_procedure = in_procedure;
+	loop->tx.in_procedure = in_procedure;
 	loop->limit = -1;
 	loop->picture_size = PICTURE_SIZE_AT_FIRST;
 	loop->cursor_visible_at = DT_NOBEGIN;

@@ -79,12 +79,7 @@ typedef struct Loop
 {
 	MemoryContext context;
 	int			holder;			/* worker slot, or minus the pid of a session */
-	bool		in_procedure;	/* transactions are the caller's CALL's */
-	Oid			schema;			/* of the extension at the last look */
-	Oid			pending;		/* the llava_pending that was claimed from */
-	char		older_version[NAMEDATALEN]; /* installed here, for which this
-											 * loop waits and has said so; "":
-											 * it does not */
+	Tx			tx;
 	bool		holders_released;	/* leases of those that live no more, */
 	TimestampTz holders_look_at;	/* which are looked for again */
 	bool		timeline_is_known;	/* llava_timeline has the server's */
@@ -156,55 +151,16 @@ typedef struct Loop
 	TimestampTz summarised_at;
 } Loop;
 
-/* ---- tx.c ---- */
+/* ---- loop_tx.c: db/tx.c's transactions, with what the process shows meanwhile ---- */
 
-/*
- * A transaction of the loop's: as the owner of llava_pending, with a safe
- * search_path, SPI-connected, with a snapshot.  False, with nothing begun, if the
- * extension is not here, or is older than the library: then the log and the
- * activity of the worker say so, and a procedure ends with an ERROR.
- */
-extern bool tx_begin(Loop *loop, const char *activity);
+extern bool loop_begin(Loop *loop, const char *activity);
+extern XLogRecPtr loop_commit(Loop *loop);
 
-/*
- * Commits.  Until flush_is_done of what it returns the commit may be lost with the
- * server; InvalidXLogRecPtr: it is safe, or wrote nothing.
- */
-extern XLogRecPtr tx_commit(Loop *loop);
-
-/* The synchronous_commit with which the transaction that was begun will commit. */
-extern void tx_commit_as(const char *synchronous_commit);
-
-/* Whom the worker acts as: the owner of llava_pending. */
-extern Oid	tx_queue_owner(void);
-
-/* The settings that the loop's statements need: for this process, or this transaction. */
-extern void tx_environment(bool for_good);
-
-/*
- * A procedure that drains begins, in a transaction of the modes that the loop needs.
- * ERROR where the session itself has said READ ONLY.
- */
-extern void tx_enter_procedure(const char *name);
-
-/* Changes a setting until the transaction that tx_begin began is committed. */
-extern void tx_set_locally(const char *name, const char *value);
-
-/*
- * Runs work in a subtransaction.  True if it succeeded; else it is rolled back
- * and *error, palloc'd in the loop's context, says why.
- */
-extern bool tx_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg,
-				   ErrorData **error);
-
-/* A user's lock, a full disk, or a table that cannot be trusted: the same work is tried again. */
-extern bool tx_error_passes(const ErrorData *error);
+/* tx_try; who held a lock that could not be had is found out on the way. */
+extern bool loop_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg, ErrorData **error);
 
 /* What the loop waits for, as the log has said too, for people; NULL: nothing that is known. */
-extern const char *tx_waits_for(const Loop *loop);
-
-/* What the transaction is for, as tx_begin was told. */
-extern const char *tx_activity(void);
+extern const char *loop_waits_for(const Loop *loop);
 
 /* ---- in_the_way.c ---- */
 
@@ -438,13 +394,6 @@ extern void renew_leases(Loop *loop);	/* a transaction of its own */
 /* The index over the times of samples follows what is written; a transaction of its own. */
 extern TimestampTz summarise_due(const Loop *loop);
 extern void summarise(Loop *loop);
-
-/* ---- stop.c ---- */
-
-/* From now on SIGTERM leaves this worker time to put down what it holds. */
-extern void stop_watch(void);
-extern bool stop_wanted(void);	/* then nothing is sent any more */
-extern void stop_now(void);
 
 /* ---- loop.c ---- */
 

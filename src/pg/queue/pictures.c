@@ -249,7 +249,7 @@ read_row_carefully(Loop *loop, RowArgument *argument)
 {
 	ErrorData  *error;
 
-	if (tx_try(loop, read_row_of, argument, &error))
+	if (loop_try(loop, read_row_of, argument, &error))
 		return;
 	if (tx_error_passes(error))
 		ReThrowError(error);

@@ -114,9 +114,9 @@ renew_leases(Loop *loop)
 	ErrorData  *error;
 	bool		done;
 
-	if (!tx_begin(loop, "llava_zh: renewing leases"))
+	if (!loop_begin(loop, "llava_zh: renewing leases"))
 		return;
-	done = tx_try(loop, renew_work, NULL, &error);
+	done = loop_try(loop, renew_work, NULL, &error);
 	if (!done)
 	{
 		if (!loop->renewal_postponed)
@@ -125,7 +125,7 @@ renew_leases(Loop *loop)
 		FreeErrorData(error);
 	}
 	loop->renewal_postponed = !done;
-	tx_commit(loop);
+	loop_commit(loop);
 	take_renewed(loop, CALL_HASHED, done);
 	take_renewed(loop, CALL_READY, done);
 	take_renewed(loop, CALL_FINISHED, done);

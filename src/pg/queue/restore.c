@@ -99,10 +99,10 @@ say(Loop *loop, TimestampTz now)
 	RestoreWait *wait = &loop->restore;
 
 	if (wait->said || now < TimestampTzPlusMilliseconds(wait->since,
-														loop->in_procedure ? 0 : SAY_AFTER_MS))
+														loop->tx.in_procedure ? 0 : SAY_AFTER_MS))
 		return;
 	wait->said = true;
-	ereport(loop->in_procedure ? NOTICE : LOG,
+	ereport(loop->tx.in_procedure ? NOTICE : LOG,
 			(errmsg("llava_zh: nothing is claimed in database \"%s\" until a restore has ended: %s",
 					get_database_name(MyDatabaseId), wait->words),
 			 wait->is_copy ? 0 :
@@ -115,7 +115,7 @@ end_wait(Loop *loop)
 {
 	RestoreWait *wait = &loop->restore;
 
-	if (wait->said && !loop->in_procedure)
+	if (wait->said && !loop->tx.in_procedure)
 		ereport(LOG,
 				(errmsg("llava_zh: claims go on in database \"%s\": the restore has ended",
 						get_database_name(MyDatabaseId))));

@@ -162,7 +162,7 @@ take_key(Loop *loop, ServerState *server)
 	KeyArgument argument = {.options = server->read->options};
 	ErrorData  *error;
 
-	if (!tx_try(loop, load_key, &argument, &error))
+	if (!loop_try(loop, load_key, &argument, &error))
 	{
 		/* of the look as a whole, which is tried again */
 		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
@@ -226,7 +226,7 @@ load_server(Loop *loop, const ForeignServer *foreign)
 
 	argument.context = AllocSetContextCreate(loop->context, "llava_zh server",
 											 ALLOCSET_SMALL_SIZES);
-	if (!tx_try(loop, read_options, &argument, &error))
+	if (!loop_try(loop, read_options, &argument, &error))
 	{
 		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 		{
@@ -385,7 +385,7 @@ say_strangers(Loop *loop, const char *names)
 		return;
 	pfree(loop->strangers);
 	loop->strangers = MemoryContextStrdup(loop->context, names);
-	if (names[0] == '\0' || loop->in_procedure)
+	if (names[0] == '\0' || loop->tx.in_procedure)
 		return;
 	ereport(LOG,
 			(errmsg("llava_zh: servers that belong neither to a superuser nor to \"%s\", the owner of llava_pending, are not asked by workers: %s",

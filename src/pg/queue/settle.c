@@ -658,8 +658,8 @@ settle_together(Loop *loop, Batch *batch, ErrorData **error)
 	bool		done;
 
 	limits_recording(true);
-	done = tx_try(loop, settle_batch, batch, error);
-	tx_commit(loop);
+	done = loop_try(loop, settle_batch, batch, error);
+	loop_commit(loop);
 	if (done)
 		forget_batch(loop, batch);
 	limits_recording(false);
@@ -676,7 +676,7 @@ settle_singly(Loop *loop, Batch *batch)
 		ErrorData  *error;
 
 		single.calls[0] = batch->calls[i];
-		if (!tx_begin(loop, "llava_zh: settling replies"))
+		if (!loop_begin(loop, "llava_zh: settling replies"))
 			return;
 		if (settle_together(loop, &single, &error))
 			continue;
@@ -739,7 +739,7 @@ settle_finished(Loop *loop)
 	gather(loop, &batch);
 	if (batch.n_calls == 0)
 		return STEP_NOTHING;
-	if (!tx_begin(loop, "llava_zh: settling replies"))
+	if (!loop_begin(loop, "llava_zh: settling replies"))
 		return STEP_GONE;
 	if (settle_together(loop, &batch, &error))
 		return STEP_DONE;

@@ -252,7 +252,7 @@ say(Loop *loop, const char *reason, int64 still_ms)
 		return;
 	strlcpy(said, reason, sizeof(said));
 	said_after = done;
-	ereport(loop->in_procedure ? NOTICE : LOG,
+	ereport(loop->tx.in_procedure ? NOTICE : LOG,
 			(errmsg("llava_zh: rows are due, and nothing was sent or answered for " INT64_FORMAT " s: %s",
 					still_ms / 1000, said)));
 }
@@ -289,22 +289,22 @@ look(Loop *loop, int64 still_ms)
 	Due			due = {NULL};
 	ErrorData  *error;
 
-	if (!tx_begin(loop, "llava_zh: looking why nothing is sent"))
+	if (!loop_begin(loop, "llava_zh: looking why nothing is sent"))
 		return;					/* which has said so */
-	if (!tx_try(loop, find_due, &due, &error))
+	if (!loop_try(loop, find_due, &due, &error))
 	{
 		say(loop, error->message, still_ms);
 		FreeErrorData(error);
 	}
 	else if (due.task == NULL)
 		shown[0] = '\0';
-	else if (tx_waits_for(loop) != NULL)	/* the log has it already */
-		show(tx_waits_for(loop));
+	else if (loop_waits_for(loop) != NULL)	/* the log has it already */
+		show(loop_waits_for(loop));
 	else
 		say(loop, reason_of(loop, due.task), still_ms);
 	if (due.task != NULL)
 		pfree(due.task);
-	tx_commit(loop);
+	loop_commit(loop);
 }
 
 void

@@ -103,15 +103,15 @@ summarise(Loop *loop)
 
 	loop->summarised = loop->accepted;
 	loop->summarised_at = GetCurrentTimestamp();
-	if (!tx_begin(loop, "llava_zh: summarising samples"))
+	if (!loop_begin(loop, "llava_zh: summarising samples"))
 		return;
 	/* what a crash forgets VACUUM finds */
 	tx_commit_as("off");
-	if (!tx_try(loop, summarise_work, NULL, &error))
+	if (!loop_try(loop, summarise_work, NULL, &error))
 	{
 		ereport(tx_error_passes(error) ? DEBUG1 : LOG,
 				(errmsg("llava_zh: samples not summarised: %s", error->message)));
 		FreeErrorData(error);
 	}
-	tx_commit(loop);
+	loop_commit(loop);
 }

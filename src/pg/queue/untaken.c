@@ -26,7 +26,7 @@ untaken_look(Loop *loop)
 	sql_run(&sql_not_taken_in, NULL, NULL, 0);
 	n = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	if (n > 0 && !loop->untaken_said)
-		ereport(loop->in_procedure ? NOTICE : LOG,
+		ereport(loop->tx.in_procedure ? NOTICE : LOG,
 				(errmsg("llava_zh: pictures that were inserted while triggers were off are not asked about: "
 						INT64_FORMAT "%s", n, n >= UNTAKEN_COUNTED ? " or more" : ""),
 				 errhint(UNTAKEN_HINT)));
