@@ -8,14 +8,12 @@
 #include "postgres.h"
 
 #include "db/db.h"
-#include "failures.h"
-#include "limits.h"
+#include "limits_private.h"
 #include "miscadmin.h"
 #include "port/atomics.h"
 #include "process/process.h"
 #include "server.h"
 #include "storage/ipc.h"
-#include "storage/latch.h"
 #include "storage/lwlock.h"
 #include "storage/proc.h"
 #include "utils/memutils.h"
@@ -37,70 +35,13 @@ static const struct
 	[LIMITS_OF_OTHERS] = {128, 16},
 };
 
-#define MAX_SERVERS 512
-
-/* Servers whose limits hold in some process for itself, that are known by name. */
-#define MAX_LOCAL 256
-
-/* Who finds the list full asks again after this. */
-#define MAX_WAITING 16
-#define ASK_AGAIN_MS 100
-
 /* First pause before a server is probed; doubles up to llava_zh.retry_delay_max. */
 #define PROBE_DELAY_MS 1000
 
-struct Limits
-{
-	Oid			database;		/* InvalidOid: free */
-	Oid			server;
-	LimitsRank	rank;
-	Oid			owner;			/* the server's */
-	TimestampTz used_at;		/* when somebody attached or left */
-	int			users;			/* processes attached */
-	VlmPace		pace;
-	VlmQuota	quota;
-	int			urgent;			/* sessions that wait for a slot */
-	int			n_waiting;
-	Latch	   *waiting[MAX_WAITING];
+SharedLimits *shared_limits;
 
-	Pause		pause;
-	Failures	failures;
-	ServerCounters counters;
-	Suspects	suspects;
-};
-
-/* What this process holds of one server; given back at exit. */
-typedef struct Attached
-{
-	Limits	   *limits;
-	Oid			server;
-	EndpointUse *endpoint;		/* or NULL */
-	int			in_flight;
-	int64		unsettled;
-	double		unsettled_cost;
-	bool		recording;
-	bool		urgent;
-	int			suspects;		/* of those in flight */
-} Attached;
-
-typedef struct Local
-{
-	Oid			database;
-	Oid			server;
-	int			users;			/* processes that have it for themselves; 0:
-								 * free */
-} Local;
-
-typedef struct SharedLimits
-{
-	Limits		servers[MAX_SERVERS];
-	Local		local[MAX_LOCAL];
-	int			more_local;		/* attachments beyond those */
-} SharedLimits;
-
-static SharedLimits *shared;	/* or NULL */
 static List *attached = NIL;	/* Attached, in TopMemoryContext */
-static bool exit_registered;
+static bool limits_exit_registered;
 
 Size
 limits_memory(void)
@@ -111,40 +52,40 @@ limits_memory(void)
 void
 limits_start_up(void *memory, bool found)
 {
-	shared = memory;
+	shared_limits = memory;
 	if (!found)
-		memset(shared, 0, limits_memory());
+		memset(shared_limits, 0, limits_memory());
 }
 
 bool
 limits_are_shared(const Limits *limits)
 {
-	return shared != NULL && limits >= shared->servers &&
-		limits < shared->servers + MAX_SERVERS;
+	return shared_limits != NULL && limits >= shared_limits->servers &&
+		limits < shared_limits->servers + MAX_SERVERS;
 }
 
-static void
-lock(void)
+void
+limits_lock(void)
 {
-	if (shared != NULL)
+	if (shared_limits != NULL)
 		LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_LIMITS].lock, LW_EXCLUSIVE);
 }
 
-static void
-unlock(void)
+void
+limits_unlock(void)
 {
-	if (shared != NULL)
+	if (shared_limits != NULL)
 		LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_LIMITS].lock);
 }
 
-static int64
-now_ms(void)
+int64
+limits_now_ms(void)
 {
 	return GetCurrentTimestamp() / 1000;
 }
 
-static Attached *
-attached_to(const Limits *limits)
+Attached *
+limits_attached_to(const Limits *limits)
 {
 	ListCell   *cell;
 
@@ -186,7 +127,7 @@ less_used(Limits *a, Limits *b)
  * up the one that was not used for longest; NULL where all are in use.
  */
 static Limits *
-find_place(LimitsRank rank, Oid owner)
+find_limits_place(LimitsRank rank, Oid owner)
 {
 	Limits	   *vacant = NULL;
 	Limits	   *of_rank = NULL;
@@ -196,7 +137,7 @@ find_place(LimitsRank rank, Oid owner)
 
 	for (int i = 0; i < MAX_SERVERS; i++)
 	{
-		Limits	   *limits = &shared->servers[i];
+		Limits	   *limits = &shared_limits->servers[i];
 
 		if (!OidIsValid(limits->database))
 			vacant = limits;
@@ -217,38 +158,40 @@ find_place(LimitsRank rank, Oid owner)
 	return in_rank >= ranks[rank].places || vacant == NULL ? of_rank : vacant;
 }
 
-static void
-clear_entry(Limits *limits, Oid server)
+void
+limits_clear_entry(Limits *limits, Oid server)
 {
 	memset(limits, 0, sizeof(*limits));
 	limits->database = MyDatabaseId;
 	limits->server = server;
 	vlm_quota_init(&limits->quota);
-	vlm_pace_init(&limits->pace, now_ms());
+	vlm_pace_init(&limits->pace, limits_now_ms());
 }
 
 /* The entry of this database's server; NULL: it has none. */
-static Limits *
-find_entry(Oid server)
+Limits *
+limits_entry_of(Oid server)
 {
+	if (shared_limits == NULL)
+		return NULL;
 	for (int i = 0; i < MAX_SERVERS; i++)
-		if (shared->servers[i].database == MyDatabaseId && shared->servers[i].server == server)
-			return &shared->servers[i];
+		if (shared_limits->servers[i].database == MyDatabaseId && shared_limits->servers[i].server == server)
+			return &shared_limits->servers[i];
 	return NULL;
 }
 
 /* The same, made if need be; NULL when there is no place. */
-static Limits *
-shared_entry(const LlavaServer *server, LimitsRank rank)
+Limits *
+limits_shared_entry(const LlavaServer *server, LimitsRank rank)
 {
-	Limits	   *limits = find_entry(server->oid);
+	Limits	   *limits = limits_entry_of(server->oid);
 
 	if (limits == NULL)
 	{
-		limits = find_place(rank, server->owner);
+		limits = find_limits_place(rank, server->owner);
 		if (limits == NULL)
 			return NULL;
-		clear_entry(limits, server->oid);
+		limits_clear_entry(limits, server->oid);
 	}
 	/* it may have changed hands */
 	limits->rank = rank;
@@ -259,13 +202,13 @@ shared_entry(const LlavaServer *server, LimitsRank rank)
 }
 
 /* What this process has for itself is known to all, as far as there is room. */
-static Local *
-find_local(Oid server, Local **vacant)
+static LocalLimits *
+find_local(Oid server, LocalLimits **vacant)
 {
 	*vacant = NULL;
 	for (int i = 0; i < MAX_LOCAL; i++)
 	{
-		Local	   *local = &shared->local[i];
+		LocalLimits *local = &shared_limits->local[i];
 
 		if (local->users == 0)
 			*vacant = local;
@@ -275,11 +218,11 @@ find_local(Oid server, Local **vacant)
 	return NULL;
 }
 
-static void
-add_local(Oid server)
+void
+limits_add_local(Oid server)
 {
-	Local	   *vacant;
-	Local	   *local = find_local(server, &vacant);
+	LocalLimits *vacant;
+	LocalLimits *local = find_local(server, &vacant);
 
 	if (local == NULL && vacant != NULL)
 	{
@@ -290,31 +233,31 @@ add_local(Oid server)
 	if (local != NULL)
 		local->users++;
 	else
-		shared->more_local++;
+		shared_limits->more_local++;
 }
 
-static void
-remove_local(Oid server)
+void
+limits_remove_local(Oid server)
 {
-	Local	   *vacant;
-	Local	   *local = find_local(server, &vacant);
+	LocalLimits *vacant;
+	LocalLimits *local = find_local(server, &vacant);
 
 	if (local != NULL)
 		local->users--;
 	else
-		shared->more_local--;
+		shared_limits->more_local--;
 }
 
-static void
-wake_waiting(Limits *limits)
+void
+limits_wake_waiting(Limits *limits)
 {
 	for (int i = 0; i < limits->n_waiting; i++)
 		SetLatch(limits->waiting[i]);
 	limits->n_waiting = 0;
 }
 
-static void
-forget_waiting(Limits *limits)
+void
+limits_forget_waiting(Limits *limits)
 {
 	int			kept = 0;
 
@@ -334,46 +277,46 @@ set_recording(Attached *mine, bool recording)
 
 /* Requests of this process that nobody waits for any more stay counted as made. */
 static void
-give_back(Attached *mine)
+give_back_limits(Attached *mine)
 {
 	Limits	   *limits = mine->limits;
 
 	limits->users--;
 	limits->used_at = GetCurrentTimestamp();
-	if (shared != NULL && !limits_are_shared(limits))
-		remove_local(mine->server);
+	if (shared_limits != NULL && !limits_are_shared(limits))
+		limits_remove_local(mine->server);
 	limits->pace.in_flight -= mine->in_flight;
 	if (mine->suspects > 0)
-		suspects_back(&limits->suspects, mine->suspects, now_ms());
+		suspects_back(&limits->suspects, mine->suspects, limits_now_ms());
 	vlm_quota_settled(&limits->quota, mine->unsettled, mine->unsettled_cost);
 	set_recording(mine, false);
 	limits->urgent -= mine->urgent ? 1 : 0;
 	if (limits->pause.prober == MyProcPid)
 		limits->pause.prober = 0;
-	forget_waiting(limits);
-	wake_waiting(limits);
+	limits_forget_waiting(limits);
+	limits_wake_waiting(limits);
 }
 
 static void
-give_back_all(int code, Datum arg)
+give_back_all_limits(int code, Datum arg)
 {
 	ListCell   *cell;
 
-	lock();
+	limits_lock();
 	foreach(cell, attached)
-		give_back(lfirst(cell));
+		give_back_limits(lfirst(cell));
 	endpoints_give_back_all();
-	unlock();
+	limits_unlock();
 	attached = NIL;
 }
 
 /* Once for each server in a process; without preloading once, in workers. */
-static void
-say_local(const LlavaServer *server, LimitsRank rank)
+void
+limits_say_local(const LlavaServer *server, LimitsRank rank)
 {
 	static bool said;
 
-	if (shared != NULL)
+	if (shared_limits != NULL)
 		ereport(LOG,
 				(errmsg("llava_zh: limits of server \"%s\" hold in each process for itself",
 						server->name),
@@ -396,7 +339,7 @@ local_entry(Oid server)
 {
 	Limits	   *limits = MemoryContextAlloc(TopMemoryContext, sizeof(Limits));
 
-	clear_entry(limits, server);
+	limits_clear_entry(limits, server);
 	limits->users = 1;
 	return limits;
 }
@@ -415,9 +358,9 @@ limits_attach(const LlavaServer *server, LimitsRank rank)
 		if (mine->server == server->oid)
 			return mine->limits;
 	}
-	if (!exit_registered)
-		before_shmem_exit(give_back_all, (Datum) 0);
-	exit_registered = true;
+	if (!limits_exit_registered)
+		before_shmem_exit(give_back_all_limits, (Datum) 0);
+	limits_exit_registered = true;
 
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	mine = palloc0(sizeof(Attached));
@@ -425,14 +368,14 @@ limits_attach(const LlavaServer *server, LimitsRank rank)
 	mine->server = server->oid;
 	attached = lappend(attached, mine);
 	MemoryContextSwitchTo(old);
-	lock();
-	if (shared != NULL)
-		limits = shared_entry(server, rank);
-	if (shared != NULL && limits == NULL)
-		add_local(server->oid);
-	unlock();
+	limits_lock();
+	if (shared_limits != NULL)
+		limits = limits_shared_entry(server, rank);
+	if (shared_limits != NULL && limits == NULL)
+		limits_add_local(server->oid);
+	limits_unlock();
 	if (limits == NULL)
-		say_local(server, rank);
+		limits_say_local(server, rank);
 	else
 	{
 		pfree(mine->limits);
@@ -444,13 +387,13 @@ limits_attach(const LlavaServer *server, LimitsRank rank)
 void
 limits_detach(Limits *limits)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 
 	Assert(mine->in_flight == 0 && mine->unsettled == 0);
-	lock();
-	give_back(mine);
+	limits_lock();
+	give_back_limits(mine);
 	endpoint_drop(mine->endpoint);
-	unlock();
+	limits_unlock();
 	attached = list_delete_ptr(attached, mine);
 	if (!limits_are_shared(limits))
 		pfree(limits);
@@ -462,9 +405,9 @@ limits_were_read(Limits *limits)
 {
 	bool		read;
 
-	lock();
+	limits_lock();
 	read = limits->quota.changes > 0;
-	unlock();
+	limits_unlock();
 	return read;
 }
 
@@ -473,25 +416,25 @@ limits_were_read(Limits *limits)
 void
 limits_set_options(Limits *limits, const LlavaServer *options)
 {
-	lock();
+	limits_lock();
 	vlm_pace_limits(&limits->pace, options->max_in_flight, options->requests_per_minute,
 					options->tokens_per_minute);
 	vlm_quota_limits(&limits->quota, options->max_requests, options->budget,
 					 options->input_price, options->output_price);
 	failures_ask(&limits->failures, options->url, options->model);
 	/* a larger limit may be just what somebody waits for */
-	wake_waiting(limits);
-	unlock();
+	limits_wake_waiting(limits);
+	limits_unlock();
 }
 
 void
 limits_set_endpoint(Limits *limits, const LlavaServer *server, LimitsRank rank)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 
-	lock();
+	limits_lock();
 	endpoint_leave(mine->endpoint);
-	unlock();
+	limits_unlock();
 	mine->endpoint = NULL;
 	mine->endpoint = endpoint_use(server->oid, server->url, rank != LIMITS_OF_OTHERS);
 }
@@ -499,9 +442,9 @@ limits_set_endpoint(Limits *limits, const LlavaServer *server, LimitsRank rank)
 void
 limits_reload(void)
 {
-	lock();
+	limits_lock();
 	endpoints_publish(true);
-	unlock();
+	limits_unlock();
 }
 
 EndpointFacts
@@ -510,9 +453,9 @@ limits_endpoint(const char *url)
 	uint64		number = endpoint_number(url);
 	EndpointFacts facts;
 
-	lock();
+	limits_lock();
 	facts = endpoint_facts(number);
-	unlock();
+	limits_unlock();
 	return facts;
 }
 
@@ -521,10 +464,10 @@ limits_recording(bool begins)
 {
 	ListCell   *cell;
 
-	lock();
+	limits_lock();
 	foreach(cell, attached)
 		set_recording(lfirst(cell), begins);
-	unlock();
+	limits_unlock();
 }
 
 int64
@@ -532,18 +475,18 @@ limits_begin_reading(Limits *limits)
 {
 	int64		reading;
 
-	lock();
+	limits_lock();
 	reading = vlm_quota_begin_reading(&limits->quota);
-	unlock();
+	limits_unlock();
 	return reading;
 }
 
 void
 limits_read(Limits *limits, int64 reading, int64 requests, double cost)
 {
-	lock();
+	limits_lock();
 	(void) vlm_quota_read(&limits->quota, reading, requests, cost);
-	unlock();
+	limits_unlock();
 }
 
 int64
@@ -551,9 +494,9 @@ limits_remaining(Limits *limits)
 {
 	int64		left;
 
-	lock();
+	limits_lock();
 	left = vlm_quota_left(&limits->quota);
-	unlock();
+	limits_unlock();
 	return left;
 }
 
@@ -562,9 +505,9 @@ limits_over_budget(Limits *limits)
 {
 	bool		over;
 
-	lock();
+	limits_lock();
 	over = vlm_quota_over_budget(&limits->quota);
-	unlock();
+	limits_unlock();
 	return over;
 }
 
@@ -573,14 +516,14 @@ limits_unsettled(Limits *limits)
 {
 	int64		unsettled;
 
-	lock();
+	limits_lock();
 	unsettled = limits->quota.unsettled;
-	unlock();
+	limits_unlock();
 	return unsettled;
 }
 
-static int
-allowed(const Limits *limits)
+int
+limits_allowed(const Limits *limits)
 {
 	return (int) vlm_pace_allowed(&limits->pace);
 }
@@ -588,26 +531,26 @@ allowed(const Limits *limits)
 int
 limits_room(Limits *limits)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 	int			room;
 
-	lock();
-	room = allowed(limits) - limits->pace.in_flight + mine->in_flight;
+	limits_lock();
+	room = limits_allowed(limits) - limits->pace.in_flight + mine->in_flight;
 	room = Min(room, endpoint_room(mine->endpoint));
-	unlock();
+	limits_unlock();
 	return Max(room, 0);
 }
 
 double
 limits_load(Limits *limits, int more)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 	double		load;
 
-	lock();
+	limits_lock();
 	load = (limits->pace.in_flight + more) / Max(vlm_pace_allowed(&limits->pace), 1.0);
 	load = Max(load, endpoint_load(mine->endpoint, more));
-	unlock();
+	limits_unlock();
 	return load;
 }
 
@@ -615,7 +558,7 @@ limits_load(Limits *limits, int more)
 
 /* The latch is set when it may help to try again.  False: the list is full. */
 static bool
-wait_for_slot(Limits *limits)
+wait_for_limits_slot(Limits *limits)
 {
 	for (int i = 0; i < limits->n_waiting; i++)
 		if (limits->waiting[i] == MyLatch)
@@ -635,8 +578,8 @@ may_probe(const Pause *pause)
 }
 
 /* max_requests and budget, which the caller finds used up when it looks again. */
-static bool
-used_up(const Limits *limits)
+bool
+limits_are_used_up(const Limits *limits)
 {
 	return vlm_quota_left(&limits->quota) <= 0 || vlm_quota_over_budget(&limits->quota);
 }
@@ -647,20 +590,20 @@ time_to_slot(Limits *limits, Attached *mine, int64 tokens, bool urgent, int comp
 {
 	int64		wait;
 
-	if (used_up(limits))
+	if (limits_are_used_up(limits))
 		return ASK_AGAIN_MS;
 	if (!urgent && !may_probe(&limits->pause))
 		return ASK_AGAIN_MS;
 	if (!urgent && limits->pause.reason[0] != '\0' && mine->in_flight > 0)
 		return ASK_AGAIN_MS;
-	wait = urgent ? 0 : suspects_wait(&limits->suspects, company, limits->pace.in_flight, now_ms());
+	wait = urgent ? 0 : suspects_wait(&limits->suspects, company, limits->pace.in_flight, limits_now_ms());
 	if (wait > 0)
 		return wait;
 	if (!urgent && limits->urgent > 0)
 		wait = -1;
 	else
-		wait = vlm_pace_wait(&limits->pace, tokens, now_ms());
-	if (wait < 0 && !wait_for_slot(limits))
+		wait = vlm_pace_wait(&limits->pace, tokens, limits_now_ms());
+	if (wait < 0 && !wait_for_limits_slot(limits))
 		wait = ASK_AGAIN_MS;
 	return wait;
 }
@@ -669,9 +612,9 @@ bool
 limits_take(Limits *limits, int64 tokens, bool urgent, int company, EndpointUse **endpoint,
 			int64 *wait_ms)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 
-	lock();
+	limits_lock();
 	*wait_ms = time_to_slot(limits, mine, tokens, urgent, company);
 	if (*wait_ms != 0)
 		endpoint_leave(mine->endpoint);
@@ -681,13 +624,13 @@ limits_take(Limits *limits, int64 tokens, bool urgent, int company, EndpointUse 
 	{
 		*endpoint = mine->endpoint;
 		endpoint_sent(mine->endpoint);
-		vlm_pace_sent(&limits->pace, tokens, now_ms());
+		vlm_pace_sent(&limits->pace, tokens, limits_now_ms());
 		mine->in_flight++;
 		mine->unsettled++;
 		vlm_quota_sent(&limits->quota);
 		if (company > 0)
 		{
-			suspects_sent(&limits->suspects, company, now_ms());
+			suspects_sent(&limits->suspects, company, limits_now_ms());
 			mine->suspects++;
 		}
 		if (!urgent && limits->pause.reason[0] != '\0')
@@ -698,36 +641,36 @@ limits_take(Limits *limits, int64 tokens, bool urgent, int company, EndpointUse 
 		mine->urgent = !mine->urgent;
 		limits->urgent += mine->urgent ? 1 : -1;
 		if (limits->urgent == 0)
-			wake_waiting(limits);
+			limits_wake_waiting(limits);
 	}
-	unlock();
+	limits_unlock();
 	return *wait_ms == 0;
 }
 
 void
 limits_not_urgent(Limits *limits)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 
-	lock();
+	limits_lock();
 	if (mine->urgent)
 		limits->urgent--;
 	mine->urgent = false;
 	endpoint_leave(mine->endpoint);
-	forget_waiting(limits);
-	wake_waiting(limits);
-	unlock();
+	limits_forget_waiting(limits);
+	limits_wake_waiting(limits);
+	limits_unlock();
 }
 
 void
 limits_suspect_back(Limits *limits)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 
-	lock();
-	suspects_back(&limits->suspects, 1, now_ms());
+	limits_lock();
+	suspects_back(&limits->suspects, 1, limits_now_ms());
 	mine->suspects--;
-	unlock();
+	limits_unlock();
 }
 
 bool
@@ -735,18 +678,18 @@ limits_suspects_first(Limits *limits)
 {
 	bool		first;
 
-	lock();
-	first = suspects_first(&limits->suspects, now_ms());
-	unlock();
+	limits_lock();
+	first = suspects_first(&limits->suspects, limits_now_ms());
+	limits_unlock();
 	return first;
 }
 
 void
 limits_look_at_end(Limits *limits, ServerSign sign, const SuspectRow *row, Loss *loss)
 {
-	lock();
-	suspects_ended(&limits->suspects, sign, limits->pace.in_flight, row, now_ms(), loss);
-	unlock();
+	limits_lock();
+	suspects_ended(&limits->suspects, sign, limits->pace.in_flight, row, limits_now_ms(), loss);
+	limits_unlock();
 }
 
 bool
@@ -754,9 +697,9 @@ limits_died(Limits *limits, uint64 event, int *company)
 {
 	bool		died;
 
-	lock();
+	limits_lock();
 	died = suspects_died(&limits->suspects, event, company);
-	unlock();
+	limits_unlock();
 	return died;
 }
 
@@ -765,34 +708,34 @@ limits_trial(Limits *limits, bool *news)
 {
 	bool		trial;
 
-	lock();
-	trial = suspects_trial(&limits->suspects, now_ms());
+	limits_lock();
+	trial = suspects_trial(&limits->suspects, limits_now_ms());
 	*news = trial != limits->suspects.recorded;
-	unlock();
+	limits_unlock();
 	return trial;
 }
 
 void
 limits_trial_recorded(Limits *limits, bool trial)
 {
-	lock();
+	limits_lock();
 	limits->suspects.recorded = trial;
-	unlock();
+	limits_unlock();
 }
 
 double
 limits_ended(Limits *limits, EndpointUse *endpoint, const VlmOutcome *outcome, int64 latency_ms,
 			 int64 retry_after_ms, VlmTokens forecast, VlmTokens said)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 	double		cost = 0;
 
-	lock();
+	limits_lock();
 	endpoint_ended(endpoint);
 	vlm_pace_ended(&limits->pace, outcome->action, latency_ms,
 				   Min(retry_after_ms, llava_retry_delay_max), outcome->budget_empty,
 				   forecast.prompt + forecast.completion,
-				   vlm_tokens_known(said) ? said.prompt + said.completion : -1, now_ms());
+				   vlm_tokens_known(said) ? said.prompt + said.completion : -1, limits_now_ms());
 	mine->in_flight--;
 	failures_note_end(&limits->failures, outcome);
 	if (outcome->paid)
@@ -801,8 +744,8 @@ limits_ended(Limits *limits, EndpointUse *endpoint, const VlmOutcome *outcome, i
 	counters_note_end(&limits->counters, outcome, latency_ms, Max(said.prompt, 0),
 					  Max(said.completion, 0));
 	if (limits->urgent > 0)
-		wake_waiting(limits);
-	unlock();
+		limits_wake_waiting(limits);
+	limits_unlock();
 	return cost;
 }
 
@@ -811,9 +754,9 @@ limits_failing(Limits *limits, bool first_attempt)
 {
 	bool		failing;
 
-	lock();
+	limits_lock();
 	failing = failures_are_outage(&limits->failures, first_attempt);
-	unlock();
+	limits_unlock();
 	return failing;
 }
 
@@ -822,9 +765,9 @@ limits_blame(Limits *limits, const VlmOutcome *outcome, bool first_attempt)
 {
 	bool		guilty;
 
-	lock();
+	limits_lock();
 	guilty = failures_blame(&limits->failures, outcome, first_attempt);
-	unlock();
+	limits_unlock();
 	return guilty;
 }
 
@@ -833,18 +776,18 @@ limits_guilty(Limits *limits, uint64 said)
 {
 	uint64		guilty;
 
-	lock();
+	limits_lock();
 	guilty = limits->failures.guilty;
-	unlock();
+	limits_unlock();
 	return guilty != 0 && (said == 0 || said == guilty);
 }
 
 void
 limits_owe(Limits *limits, const VlmOutcome *outcome)
 {
-	lock();
+	limits_lock();
 	failures_owe(&limits->failures, outcome);
-	unlock();
+	limits_unlock();
 }
 
 bool
@@ -852,20 +795,20 @@ limits_owed(Limits *limits, uint64 *said, char *reason, Size room)
 {
 	bool		owed;
 
-	lock();
+	limits_lock();
 	owed = failures_are_owed(&limits->failures);
 	*said = limits->failures.owed;
 	strlcpy(reason, limits->failures.owed_reason, room);
-	unlock();
+	limits_unlock();
 	return owed;
 }
 
 void
 limits_given_up(Limits *limits, EndpointUse *endpoint, bool sent)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 
-	lock();
+	limits_lock();
 	endpoint_ended(endpoint);
 	endpoint_leave(endpoint);
 	limits->pace.in_flight--;
@@ -877,34 +820,34 @@ limits_given_up(Limits *limits, EndpointUse *endpoint, bool sent)
 	mine->unsettled--;
 	if (limits->pause.prober == MyProcPid)
 		limits->pause.prober = 0;
-	wake_waiting(limits);
-	unlock();
+	limits_wake_waiting(limits);
+	limits_unlock();
 }
 
 void
 limits_settled(Limits *limits, double cost)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 
-	lock();
+	limits_lock();
 	vlm_quota_settled(&limits->quota, 1, cost);
 	mine->unsettled--;
 	mine->unsettled_cost -= cost;
-	unlock();
+	limits_unlock();
 }
 
 void
 limits_offer(Limits *limits)
 {
-	Attached   *mine = attached_to(limits);
+	Attached   *mine = limits_attached_to(limits);
 
-	lock();
+	limits_lock();
 	endpoint_leave(mine->endpoint);
 	if (limits->n_waiting > 0 &&
 		(limits->pace.in_flight == 0 ||
 		 limits->pace.in_flight + 1 <= vlm_pace_allowed(&limits->pace)))
-		wake_waiting(limits);
-	unlock();
+		limits_wake_waiting(limits);
+	limits_unlock();
 }
 
 /* ---- pauses ---- */
@@ -912,9 +855,9 @@ limits_offer(Limits *limits)
 void
 limits_pause_now(Limits *limits, Pause *pause)
 {
-	lock();
+	limits_lock();
 	*pause = limits->pause;
-	unlock();
+	limits_unlock();
 }
 
 bool
@@ -924,7 +867,7 @@ limits_pause(Limits *limits, const char *reason, const char *detail, bool probe,
 	int64		delay = PROBE_DELAY_MS;
 	bool		news;
 
-	lock();
+	limits_lock();
 	news = strcmp(pause->reason, reason) != 0;
 	if (news || pause->prober == MyProcPid)
 	{
@@ -941,7 +884,7 @@ limits_pause(Limits *limits, const char *reason, const char *detail, bool probe,
 		if (news)
 			pause->recorded = false;
 	}
-	unlock();
+	limits_unlock();
 	return news;
 }
 
@@ -950,10 +893,10 @@ limits_probe_within(Limits *limits, int ms)
 {
 	Pause	   *pause = &limits->pause;
 
-	lock();
+	limits_lock();
 	if (pause->probe_at != DT_NOEND)
 		pause->probe_at = Min(pause->probe_at, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms));
-	unlock();
+	limits_unlock();
 }
 
 bool
@@ -961,15 +904,15 @@ limits_resume(Limits *limits)
 {
 	bool		was;
 
-	lock();
+	limits_lock();
 	was = limits->pause.reason[0] != '\0';
 	if (was)
 	{
 		memset(&limits->pause, 0, sizeof(Pause));
 		failures_forgive(&limits->failures);
-		wake_waiting(limits);
+		limits_wake_waiting(limits);
 	}
-	unlock();
+	limits_unlock();
 	return was;
 }
 
@@ -978,15 +921,15 @@ static void
 forget_wait(Limits *limits)
 {
 	vlm_pace_forget_wait(&limits->pace);
-	wake_waiting(limits);
+	limits_wake_waiting(limits);
 }
 
 void
 limits_forget_wait(Limits *limits)
 {
-	lock();
+	limits_lock();
 	forget_wait(limits);
-	unlock();
+	limits_unlock();
 }
 
 void
@@ -994,13 +937,11 @@ limits_forget_wait_of(Oid server)
 {
 	Limits	   *limits;
 
-	if (shared == NULL)
-		return;
-	lock();
-	limits = find_entry(server);
+	limits_lock();
+	limits = limits_entry_of(server);
 	if (limits != NULL)
 		forget_wait(limits);
-	unlock();
+	limits_unlock();
 }
 
 void
@@ -1008,13 +949,13 @@ limits_clock_set_back(Limits *limits)
 {
 	Pause	   *pause = &limits->pause;
 
-	lock();
+	limits_lock();
 	if (pause->probe_at != DT_NOEND)
 		pause->probe_at = Min(pause->probe_at, GetCurrentTimestamp());
-	vlm_pace_clock_set_back(&limits->pace, now_ms(), llava_retry_delay_max);
-	suspects_clock_set_back(&limits->suspects, now_ms());
-	wake_waiting(limits);
-	unlock();
+	vlm_pace_clock_set_back(&limits->pace, limits_now_ms(), llava_retry_delay_max);
+	suspects_clock_set_back(&limits->suspects, limits_now_ms());
+	limits_wake_waiting(limits);
+	limits_unlock();
 }
 
 int64
@@ -1022,18 +963,18 @@ limits_pace_wait(Limits *limits, int64 tokens)
 {
 	int64		wait;
 
-	lock();
-	wait = vlm_pace_wait(&limits->pace, tokens, now_ms());
-	unlock();
+	limits_lock();
+	wait = vlm_pace_wait(&limits->pace, tokens, limits_now_ms());
+	limits_unlock();
 	return wait;
 }
 
 void
 limits_pause_recorded(Limits *limits, const char *reason)
 {
-	lock();
+	limits_lock();
 	limits->pause.recorded = strcmp(limits->pause.reason, reason != NULL ? reason : "") == 0;
-	unlock();
+	limits_unlock();
 }
 
 /* ---- looking ---- */
@@ -1043,22 +984,22 @@ limits_next(int *position, LimitsFacts *facts)
 {
 	bool		found = false;
 
-	if (shared == NULL)
+	if (shared_limits == NULL)
 		return false;
-	lock();
+	limits_lock();
 	while (!found && *position < MAX_SERVERS)
 	{
-		const Limits *limits = &shared->servers[(*position)++];
+		const Limits *limits = &shared_limits->servers[(*position)++];
 
 		if (limits->database != MyDatabaseId)
 			continue;
 		facts->server = limits->server;
 		facts->in_flight = limits->pace.in_flight;
-		facts->allowed = allowed(limits);
+		facts->allowed = limits_allowed(limits);
 		facts->counters = limits->counters;
 		found = true;
 	}
-	unlock();
+	limits_unlock();
 	return found;
 }
 
@@ -1077,7 +1018,7 @@ waits_for(const Limits *limits, TimestampTz *until)
 	*until = limits->pause.probe_at;
 	if (limits->pause.reason[0] != '\0')
 		return *until == DT_NOEND || *until <= GetCurrentTimestamp() ? NULL : "probe";
-	name = names[vlm_pace_waits_for(&limits->pace, now_ms(), &until_ms)];
+	name = names[vlm_pace_waits_for(&limits->pace, limits_now_ms(), &until_ms)];
 	*until = until_ms * 1000;
 	return name;
 }
@@ -1087,34 +1028,32 @@ limits_wait(Oid server, LimitsWait *wait)
 {
 	const Limits *limits;
 
-	if (shared == NULL)
-		return false;
-	lock();
-	limits = find_entry(server);
+	limits_lock();
+	limits = limits_entry_of(server);
 	if (limits != NULL)
 	{
-		wait->held_down_by = vlm_pace_held_down_by(&limits->pace, now_ms());
+		wait->held_down_by = vlm_pace_held_down_by(&limits->pace, limits_now_ms());
 		wait->waits_for = waits_for(limits, &wait->until);
 	}
-	unlock();
+	limits_unlock();
 	return limits != NULL;
 }
 
 const char *
 limits_hold(Oid server)
 {
-	Local	   *vacant;
+	LocalLimits *vacant;
 	const char *hold = NULL;
 
-	if (shared == NULL)
+	if (shared_limits == NULL)
 		return "local";
-	lock();
+	limits_lock();
 	if (find_local(server, &vacant) != NULL)
 		hold = "local";
-	else if (find_entry(server) != NULL)
+	else if (limits_entry_of(server) != NULL)
 		hold = "shared";
-	else if (shared->more_local > 0)
+	else if (shared_limits->more_local > 0)
 		hold = "local";
-	unlock();
+	limits_unlock();
 	return hold;
 }
