@@ -19,76 +19,20 @@
 #include <ctype.h>
 
 #include "common/hashfn.h"
-#include "endpoints.h"
+#include "endpoints_private.h"
 #include "miscadmin.h"
 #include "options.h"
 #include "server.h"
-#include "storage/latch.h"
 #include "utils/memutils.h"
 #include "vlm/vlm.h"
 
-/* URLs that the setting may name; places for these, and for others that are in use. */
-#define MAX_LISTED 64
-#define MAX_ENDPOINTS (MAX_LISTED + 512)
-
 #define MOST_IN_FLIGHT 1000000
 
-/* Who finds the line full asks again after this. */
-#define MAX_WAITING 256
-#define ASK_AGAIN_MS 100
+SharedEndpoints *shared_endpoints;
 
-/* Who was offered a slot has so long to take it. */
-#define OFFER_MS 1000
-
-/* Of trusted servers, urgent or not, and others'; the greater goes first. */
-#define RANK(trusted, urgent) (2 * (int) (trusted) + (int) (urgent))
-#define RANKS 4
-
-typedef struct Listed
-{
-	uint64		url;			/* endpoint_number */
-	int			limit;
-} Listed;
-
-typedef struct Endpoint
-{
-	uint64		url;			/* 0: the place is free */
-	int			limit;			/* -1: the setting does not name it */
-	int			in_flight[2];	/* of others' servers, of trusted ones */
-	int			users[2];		/* EndpointUses that are in flight or in line */
-} Endpoint;
-
-typedef struct EndpointWaiter
-{
-	int			place;			/* of the endpoint */
-	Oid			server;
-	Latch	   *latch;
-	int			rank;
-	TimestampTz offered_until;	/* a slot; 0: none is */
-} EndpointWaiter;
-
-typedef struct SharedEndpoints
-{
-	TimestampTz read_at;		/* the setting that holds */
-	Endpoint	endpoints[MAX_ENDPOINTS];
-	int			n_waiting;
-	EndpointWaiter waiting[MAX_WAITING];	/* in the order in which they came */
-} SharedEndpoints;
-
-struct EndpointUse
-{
-	Oid			server;
-	uint64		url;
-	bool		trusted;
-	bool		current;		/* what the server asks now */
-	int			place;			/* stays while it is in flight or in line */
-	int			in_flight;
-	bool		waiting;		/* in line, unless another took its place */
-};
-
-static SharedEndpoints *shared; /* or NULL */
-static Listed listed[MAX_LISTED];	/* the setting, in this process */
+static ListedEndpoint listed[MAX_LISTED];	/* the setting, in this process */
 static int	n_listed;
+
 static List *uses = NIL;		/* EndpointUse, in TopMemoryContext */
 
 Size
@@ -100,10 +44,10 @@ endpoints_memory(void)
 void
 endpoints_start_up(void *memory, bool found)
 {
-	shared = memory;
+	shared_endpoints = memory;
 	if (found)
 		return;
-	memset(shared, 0, endpoints_memory());
+	memset(shared_endpoints, 0, endpoints_memory());
 	endpoints_publish(true);
 }
 
@@ -144,7 +88,7 @@ read_limit(const char *text, size_t size, int *limit)
 
 /* What is wrong with an entry, 'URL number'; NULL: nothing. */
 static const char *
-read_entry(const char *text, size_t size, Listed *entry)
+read_entry(const char *text, size_t size, ListedEndpoint *entry)
 {
 	size_t		length = 0;
 	const char *problem;
@@ -180,7 +124,7 @@ entry_size(const char *text)
 
 /* How many entries there are; what is wrong with the last in *problem, or NULL. */
 static int
-read_list(const char *text, Listed *list, const char **problem)
+read_list(const char *text, ListedEndpoint *list, const char **problem)
 {
 	int			n = 0;
 
@@ -217,7 +161,7 @@ read_list(const char *text, Listed *list, const char **problem)
 static bool
 check_setting(char **value, void **extra, GucSource source)
 {
-	Listed		list[MAX_LISTED];
+	ListedEndpoint list[MAX_LISTED];
 	const char *problem;
 	int			n = read_list(*value, list, &problem);
 
@@ -252,24 +196,31 @@ endpoints_define(void)
 							   check_setting, assign_setting, NULL);
 }
 
+const ListedEndpoint *
+endpoints_listed(int *n)
+{
+	*n = n_listed;
+	return listed;
+}
+
 /* ---- places ---- */
 
 static int
-find_place(uint64 url)
+find_endpoint_place(uint64 url)
 {
 	for (int i = 0; i < MAX_ENDPOINTS; i++)
-		if (shared->endpoints[i].url == url)
+		if (shared_endpoints->endpoints[i].url == url)
 			return i;
 	return -1;
 }
 
 /* The first places are kept for URLs that the setting names. */
 static int
-make_place(uint64 url, bool named)
+make_endpoint_place(uint64 url, bool named)
 {
 	for (int i = named ? 0 : MAX_LISTED; i < MAX_ENDPOINTS; i++)
 	{
-		Endpoint   *endpoint = &shared->endpoints[i];
+		Endpoint   *endpoint = &shared_endpoints->endpoints[i];
 
 		if (endpoint->url != 0)
 			continue;
@@ -281,34 +232,34 @@ make_place(uint64 url, bool named)
 	return -1;
 }
 
-static bool
-is_active(const EndpointUse *use)
+bool
+endpoint_is_active(const EndpointUse *use)
 {
 	return use->in_flight > 0 || use->waiting;
 }
 
 /* Where the use's URL is now; NULL: nobody has asked it lately. */
-static Endpoint *
+Endpoint *
 endpoint_of(const EndpointUse *use)
 {
 	int			place = use->place;
 
-	if (place < 0 || shared->endpoints[place].url != use->url)
-		place = find_place(use->url);
-	return place < 0 ? NULL : &shared->endpoints[place];
+	if (place < 0 || shared_endpoints->endpoints[place].url != use->url)
+		place = find_endpoint_place(use->url);
+	return place < 0 ? NULL : &shared_endpoints->endpoints[place];
 }
 
 /* The same, made if need be; NULL when there is no place. */
-static Endpoint *
-settle_down(EndpointUse *use)
+Endpoint *
+endpoint_settle_down(EndpointUse *use)
 {
-	if (use->place < 0 || shared->endpoints[use->place].url != use->url)
+	if (use->place < 0 || shared_endpoints->endpoints[use->place].url != use->url)
 	{
-		use->place = find_place(use->url);
+		use->place = find_endpoint_place(use->url);
 		if (use->place < 0)
-			use->place = make_place(use->url, false);
+			use->place = make_endpoint_place(use->url, false);
 	}
-	return use->place < 0 ? NULL : &shared->endpoints[use->place];
+	return use->place < 0 ? NULL : &shared_endpoints->endpoints[use->place];
 }
 
 static void
@@ -319,31 +270,31 @@ release_if_idle(Endpoint *endpoint)
 }
 
 /* What the use has at its place from now on. */
-static void
-set_use(EndpointUse *use, int in_flight, bool waiting)
+void
+endpoint_set_use(EndpointUse *use, int in_flight, bool waiting)
 {
-	Endpoint   *endpoint = &shared->endpoints[use->place];
+	Endpoint   *endpoint = &shared_endpoints->endpoints[use->place];
 
-	endpoint->users[use->trusted] -= is_active(use) ? 1 : 0;
+	endpoint->users[use->trusted] -= endpoint_is_active(use) ? 1 : 0;
 	endpoint->in_flight[use->trusted] += in_flight - use->in_flight;
 	use->in_flight = in_flight;
 	use->waiting = waiting;
-	endpoint->users[use->trusted] += is_active(use) ? 1 : 0;
+	endpoint->users[use->trusted] += endpoint_is_active(use) ? 1 : 0;
 	release_if_idle(endpoint);
 }
 
-static int
-total(const Endpoint *endpoint)
+int
+endpoint_in_flight(const Endpoint *endpoint)
 {
 	return endpoint->in_flight[0] + endpoint->in_flight[1];
 }
 
 /* What is due to one of those who share the slots that are theirs. */
-static int
-share_of(const Endpoint *endpoint, const EndpointUse *use)
+int
+endpoint_share(const Endpoint *endpoint, const EndpointUse *use)
 {
 	int			slots = endpoint->limit - (use->trusted ? 0 : endpoint->in_flight[true]);
-	int			users = endpoint->users[use->trusted] + (is_active(use) ? 0 : 1);
+	int			users = endpoint->users[use->trusted] + (endpoint_is_active(use) ? 0 : 1);
 
 	return Max(slots, 0) / users;
 }
@@ -360,18 +311,18 @@ is_mine(const EndpointWaiter *waiter, const EndpointUse *use)
 static void
 remove_waiter(EndpointWaiter *waiter)
 {
-	int			after = shared->n_waiting - 1 - (int) (waiter - shared->waiting);
+	int			after = shared_endpoints->n_waiting - 1 - (int) (waiter - shared_endpoints->waiting);
 
 	memmove(waiter, waiter + 1, sizeof(*waiter) * after);
-	shared->n_waiting--;
+	shared_endpoints->n_waiting--;
 }
 
 static EndpointWaiter *
 my_waiter(const EndpointUse *use)
 {
-	for (int i = 0; i < shared->n_waiting; i++)
-		if (is_mine(&shared->waiting[i], use))
-			return &shared->waiting[i];
+	for (int i = 0; i < shared_endpoints->n_waiting; i++)
+		if (is_mine(&shared_endpoints->waiting[i], use))
+			return &shared_endpoints->waiting[i];
 	return NULL;
 }
 
@@ -385,17 +336,17 @@ offer_has_ended(const EndpointWaiter *waiter, TimestampTz now)
 }
 
 /* Sets the latches of the first in line, as many as there are slots for. */
-static void
-offer(int place)
+void
+endpoint_offer(int place)
 {
-	const Endpoint *endpoint = &shared->endpoints[place];
-	int			left = endpoint->limit < 0 ? MAX_WAITING : endpoint->limit - total(endpoint);
-	TimestampTz now = shared->n_waiting > 0 ? GetCurrentTimestamp() : 0;
+	const Endpoint *endpoint = &shared_endpoints->endpoints[place];
+	int			left = endpoint->limit < 0 ? MAX_IN_LINE : endpoint->limit - endpoint_in_flight(endpoint);
+	TimestampTz now = shared_endpoints->n_waiting > 0 ? GetCurrentTimestamp() : 0;
 
 	for (int rank = RANKS - 1; rank >= 0; rank--)
-		for (int i = 0; i < shared->n_waiting && left > 0; i++)
+		for (int i = 0; i < shared_endpoints->n_waiting && left > 0; i++)
 		{
-			EndpointWaiter *waiter = &shared->waiting[i];
+			EndpointWaiter *waiter = &shared_endpoints->waiting[i];
 
 			if (waiter->place != place || waiter->rank != rank)
 				continue;
@@ -408,24 +359,16 @@ offer(int place)
 		}
 }
 
-/* Those that a request of this rank leaves the free slots to. */
-typedef struct Ahead
+EndpointAhead
+endpoint_who_is_ahead(const EndpointUse *use, int rank)
 {
-	int			higher;			/* of higher rank */
-	int			equal;			/* of the same, and in line for longer */
-	TimestampTz until;			/* the first of their offers ends; DT_NOEND */
-} Ahead;
-
-static Ahead
-who_is_ahead(const EndpointUse *use, int rank)
-{
-	Ahead		ahead = {0, 0, DT_NOEND};
-	TimestampTz now = shared->n_waiting > 0 ? GetCurrentTimestamp() : 0;
+	EndpointAhead ahead = {0, 0, DT_NOEND};
+	TimestampTz now = shared_endpoints->n_waiting > 0 ? GetCurrentTimestamp() : 0;
 	bool		passed = false;
 
-	for (int i = 0; i < shared->n_waiting; i++)
+	for (int i = 0; i < shared_endpoints->n_waiting; i++)
 	{
-		const EndpointWaiter *waiter = &shared->waiting[i];
+		const EndpointWaiter *waiter = &shared_endpoints->waiting[i];
 
 		passed |= is_mine(waiter, use);
 		if (waiter->place != use->place || is_mine(waiter, use) || waiter->rank < rank ||
@@ -445,13 +388,13 @@ who_is_ahead(const EndpointUse *use, int rank)
 
 /* A place in line for one of higher rank, of the last one that has the lowest. */
 static bool
-make_room(int rank)
+make_room_in_line(int rank)
 {
 	EndpointWaiter *last = NULL;
 
-	for (int i = 0; i < shared->n_waiting; i++)
-		if (last == NULL || shared->waiting[i].rank <= last->rank)
-			last = &shared->waiting[i];
+	for (int i = 0; i < shared_endpoints->n_waiting; i++)
+		if (last == NULL || shared_endpoints->waiting[i].rank <= last->rank)
+			last = &shared_endpoints->waiting[i];
 	if (last == NULL || last->rank >= rank)
 		return false;
 	SetLatch(last->latch);
@@ -460,33 +403,33 @@ make_room(int rank)
 }
 
 /* In line from now on, or still.  False: it is full. */
-static bool
-stand_in_line(EndpointUse *use, int rank)
+bool
+endpoint_stand_in_line(EndpointUse *use, int rank)
 {
 	EndpointWaiter *mine = my_waiter(use);
 
-	if (mine == NULL && shared->n_waiting == MAX_WAITING && !make_room(rank))
+	if (mine == NULL && shared_endpoints->n_waiting == MAX_IN_LINE && !make_room_in_line(rank))
 		return false;
 	if (mine == NULL)
-		mine = &shared->waiting[shared->n_waiting++];
+		mine = &shared_endpoints->waiting[shared_endpoints->n_waiting++];
 	mine->place = use->place;
 	mine->server = use->server;
 	mine->latch = MyLatch;
 	mine->rank = rank;
 	mine->offered_until = 0;
-	set_use(use, use->in_flight, true);
+	endpoint_set_use(use, use->in_flight, true);
 	return true;
 }
 
-static void
-leave_line(EndpointUse *use)
+void
+endpoint_leave_line(EndpointUse *use)
 {
 	EndpointWaiter *mine = use->waiting ? my_waiter(use) : NULL;
 
 	if (mine != NULL)
 		remove_waiter(mine);
 	if (use->waiting)
-		set_use(use, use->in_flight, false);
+		endpoint_set_use(use, use->in_flight, false);
 }
 
 /* ---- slots ---- */
@@ -495,26 +438,26 @@ int64
 endpoint_wait(EndpointUse *use, bool urgent)
 {
 	Endpoint   *endpoint;
-	Ahead		ahead;
+	EndpointAhead ahead;
 	int			left;
 	int64		wait = -1;
 
 	if (use == NULL)
 		return 0;
 	endpoints_publish(false);
-	endpoint = settle_down(use);
+	endpoint = endpoint_settle_down(use);
 	if (endpoint == NULL || endpoint->limit < 0)
 		return 0;
-	left = endpoint->limit - total(endpoint);
-	ahead = who_is_ahead(use, RANK(use->trusted, urgent));
+	left = endpoint->limit - endpoint_in_flight(endpoint);
+	ahead = endpoint_who_is_ahead(use, RANK(use->trusted, urgent));
 	if (left > ahead.higher + ahead.equal ||
-		(left > ahead.higher && use->in_flight < share_of(endpoint, use)))
+		(left > ahead.higher && use->in_flight < endpoint_share(endpoint, use)))
 		return 0;
-	if (!stand_in_line(use, RANK(use->trusted, urgent)))
+	if (!endpoint_stand_in_line(use, RANK(use->trusted, urgent)))
 		wait = ASK_AGAIN_MS;
 	if (left > 0)
 	{
-		offer(use->place);
+		endpoint_offer(use->place);
 		wait = ahead.until == DT_NOEND ? OFFER_MS :
 			Max((ahead.until - GetCurrentTimestamp()) / 1000, 0) + 1;
 	}
@@ -526,16 +469,16 @@ endpoint_sent(EndpointUse *use)
 {
 	if (use == NULL || use->place < 0)
 		return;
-	leave_line(use);
-	if (settle_down(use) != NULL)
-		set_use(use, use->in_flight + 1, false);
+	endpoint_leave_line(use);
+	if (endpoint_settle_down(use) != NULL)
+		endpoint_set_use(use, use->in_flight + 1, false);
 }
 
 void
 endpoint_ended(EndpointUse *use)
 {
 	if (use != NULL && use->in_flight > 0)
-		set_use(use, use->in_flight - 1, use->waiting);
+		endpoint_set_use(use, use->in_flight - 1, use->waiting);
 }
 
 void
@@ -545,10 +488,10 @@ endpoint_leave(EndpointUse *use)
 
 	if (use == NULL)
 		return;
-	leave_line(use);
-	endpoint = shared->n_waiting > 0 ? endpoint_of(use) : NULL;
+	endpoint_leave_line(use);
+	endpoint = shared_endpoints->n_waiting > 0 ? endpoint_of(use) : NULL;
 	if (endpoint != NULL)
-		offer((int) (endpoint - shared->endpoints));
+		endpoint_offer((int) (endpoint - shared_endpoints->endpoints));
 }
 
 void
@@ -566,7 +509,7 @@ endpoint_room(const EndpointUse *use)
 
 	if (endpoint == NULL || endpoint->limit < 0)
 		return PG_INT32_MAX;
-	return Max(endpoint->limit - total(endpoint) + use->in_flight, share_of(endpoint, use));
+	return Max(endpoint->limit - endpoint_in_flight(endpoint) + use->in_flight, endpoint_share(endpoint, use));
 }
 
 double
@@ -576,16 +519,18 @@ endpoint_load(const EndpointUse *use, int more)
 
 	if (endpoint == NULL || endpoint->limit < 0)
 		return 0;
-	return (double) (total(endpoint) + more) / endpoint->limit;
+	return (double) (endpoint_in_flight(endpoint) + more) / endpoint->limit;
 }
 
 EndpointFacts
 endpoint_facts(uint64 url)
 {
 	EndpointFacts facts = {-1, -1, -1};
+	int			n_listed;
+	const ListedEndpoint *listed = endpoints_listed(&n_listed);
 	int			place;
 
-	if (shared == NULL)
+	if (shared_endpoints == NULL)
 	{
 		for (int i = 0; i < n_listed; i++)
 			if (listed[i].url == url)
@@ -593,12 +538,12 @@ endpoint_facts(uint64 url)
 		return facts;
 	}
 	endpoints_publish(false);
-	place = find_place(url);
-	facts.limit = place < 0 ? -1 : shared->endpoints[place].limit;
-	facts.in_flight = place < 0 ? 0 : total(&shared->endpoints[place]);
+	place = find_endpoint_place(url);
+	facts.limit = place < 0 ? -1 : shared_endpoints->endpoints[place].limit;
+	facts.in_flight = place < 0 ? 0 : endpoint_in_flight(&shared_endpoints->endpoints[place]);
 	facts.waiting = 0;
-	for (int i = 0; i < shared->n_waiting; i++)
-		facts.waiting += shared->waiting[i].place == place ? 1 : 0;
+	for (int i = 0; i < shared_endpoints->n_waiting; i++)
+		facts.waiting += shared_endpoints->waiting[i].place == place ? 1 : 0;
 	return facts;
 }
 
@@ -607,25 +552,28 @@ endpoint_facts(uint64 url)
 void
 endpoints_publish(bool anyway)
 {
-	if (shared == NULL || (shared->read_at >= PgReloadTime && !anyway))
+	int			n_listed;
+	const ListedEndpoint *listed = endpoints_listed(&n_listed);
+
+	if (shared_endpoints == NULL || (shared_endpoints->read_at >= PgReloadTime && !anyway))
 		return;
-	shared->read_at = PgReloadTime;
+	shared_endpoints->read_at = PgReloadTime;
 	for (int i = 0; i < MAX_ENDPOINTS; i++)
-		shared->endpoints[i].limit = -1;
+		shared_endpoints->endpoints[i].limit = -1;
 	for (int i = 0; i < n_listed; i++)
 	{
-		int			place = find_place(listed[i].url);
+		int			place = find_endpoint_place(listed[i].url);
 
 		if (place < 0)
-			place = make_place(listed[i].url, true);
+			place = make_endpoint_place(listed[i].url, true);
 		if (place >= 0)
-			shared->endpoints[place].limit = listed[i].limit;
+			shared_endpoints->endpoints[place].limit = listed[i].limit;
 	}
 	for (int i = 0; i < MAX_ENDPOINTS; i++)
 	{
-		if (shared->endpoints[i].url != 0)
-			offer(i);
-		release_if_idle(&shared->endpoints[i]);
+		if (shared_endpoints->endpoints[i].url != 0)
+			endpoint_offer(i);
+		release_if_idle(&shared_endpoints->endpoints[i]);
 	}
 }
 
@@ -634,7 +582,9 @@ static void
 say_not_shared(void)
 {
 	static bool said;
+	int			n_listed;
 
+	(void) endpoints_listed(&n_listed);
 	if (said || n_listed == 0)
 		return;
 	said = true;
@@ -654,7 +604,7 @@ sweep(Oid server)
 		EndpointUse *use = lfirst(cell);
 
 		use->current &= use->server != server;
-		if (use->current || is_active(use))
+		if (use->current || endpoint_is_active(use))
 			continue;
 		uses = foreach_delete_current(uses, cell);
 		pfree(use);
@@ -668,7 +618,7 @@ endpoint_use(Oid server, const char *url, bool trusted)
 	EndpointUse *use = NULL;
 	ListCell   *cell;
 
-	if (shared == NULL)
+	if (shared_endpoints == NULL)
 	{
 		say_not_shared();
 		return NULL;
@@ -708,9 +658,9 @@ endpoints_give_back_all(void)
 	{
 		EndpointUse *use = lfirst(cell);
 
-		leave_line(use);
+		endpoint_leave_line(use);
 		if (use->in_flight > 0)
-			set_use(use, 0, false);
+			endpoint_set_use(use, 0, false);
 		endpoint_leave(use);
 	}
 }
