@@ -182,17 +182,7 @@ extern void in_the_way_of_claim(Loop *loop);
 
 /* ---- servers.c ---- */
 
-/* Once a process: note catalogue changes; the number of those noted, never 0. */
-extern void servers_watch(void);
-extern uint64 servers_version(void);
-
 extern void servers_load(Loop *loop);	/* in a transaction */
-
-/* Whose limits a server's are, by its owner. */
-extern LimitsRank server_rank(Oid owner);
-
-/* Tells the limits what is recorded; for who has no loop. */
-extern void server_read_usage(const LlavaServer *server, Limits *limits);
 
 /* Whether a call that was claimed for the server may be sent. */
 typedef enum ServerChance

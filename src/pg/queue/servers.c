@@ -20,7 +20,6 @@
 #include "task/task.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/inval.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
@@ -41,31 +40,6 @@
 #define LEASE_MARGIN_MS (60 * 1000)
 
 static uint64 options_read;		/* times, of any server */
-static uint64 catalogue_changes = 1;	/* seen by this process */
-static bool watching;
-
-static void
-note_change(Datum arg, int cacheid, uint32 hashvalue)
-{
-	catalogue_changes++;
-}
-
-void
-servers_watch(void)
-{
-	if (watching)
-		return;
-	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(USERMAPPINGOID, note_change, (Datum) 0);
-	CacheRegisterSyscacheCallback(FOREIGNDATAWRAPPEROID, note_change, (Datum) 0);
-	watching = true;
-}
-
-uint64
-servers_version(void)
-{
-	return catalogue_changes;
-}
 
 static ServerState *
 find_server(Loop *loop, Oid oid)
@@ -80,14 +54,6 @@ find_server(Loop *loop, Oid oid)
 			return server;
 	}
 	return NULL;
-}
-
-LimitsRank
-server_rank(Oid owner)
-{
-	if (superuser_arg(owner))
-		return LIMITS_OF_SUPERUSER;
-	return owner == tx_queue_owner() ? LIMITS_OF_QUEUE_OWNER : LIMITS_OF_OTHERS;
 }
 
 static ServerState *
@@ -282,40 +248,6 @@ take_usage(ServerState *server, int64 requests, double cost, const char *reason,
 	limits_trial_recorded(server->limits, trial);
 }
 
-/*
- * A server's row among the n of llava_usage; what it says of a pause, or NULL, and whether
- * it tells of a trial.
- */
-static const char *
-usage_of(const LlavaServer *server, uint64 n, int64 *requests, double *cost, bool *trial)
-{
-	TupleDesc	desc = SPI_tuptable->tupdesc;
-
-	*requests = 0;
-	*cost = 0;
-	*trial = false;
-	for (uint64 i = 0; i < n; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		bool		isnull;
-
-		if (strcmp(SPI_getvalue(row, desc, 1), server->name) != 0)
-			continue;
-		*requests = DatumGetInt64(SPI_getbinval(row, desc, 2, &isnull));
-		*cost = DatumGetFloat8(SPI_getbinval(row, desc, 3, &isnull));
-		*trial = DatumGetBool(SPI_getbinval(row, desc, 5, &isnull));
-		return SPI_getvalue(row, desc, 4);
-	}
-	return NULL;
-}
-
-static SqlStatement sql_usage_all = {
-	.text =
-	"SELECT server, requests, cost::pg_catalog.float8, pause_reason,"
-	"  pause_reason IS NULL AND pause_detail IS NOT NULL FROM @.llava_usage",
-	.types = ""
-};
-
 /* llava_usage: what max_requests and budget are held against. */
 static void
 load_usage(Loop *loop)
@@ -340,22 +272,6 @@ load_usage(Loop *loop)
 
 		take_usage(server, requests, cost, reason, trial);
 	}
-}
-
-void
-server_read_usage(const LlavaServer *server, Limits *limits)
-{
-	int64		reading = limits_begin_reading(limits);
-	int64		requests;
-	double		cost;
-	bool		trial;
-	uint64		n;
-
-	rows_spi_connect();
-	n = rows_run_as_owner(extension_relation("llava_usage"), &sql_usage_all, NULL, NULL);
-	(void) usage_of(server, n, &requests, &cost, &trial);
-	limits_read(limits, reading, requests, cost);
-	SPI_finish();
 }
 
 /* Those that are not there any more are forgotten when nothing points to them. */

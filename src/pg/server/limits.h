@@ -94,6 +94,9 @@ typedef enum LimitsRank
 	LIMITS_RANKS
 } LimitsRank;
 
+/* access.c: whose limits a server's are, by its owner. */
+extern LimitsRank server_rank(Oid owner);
+
 /*
  * Never NULL; stays valid as long as the process, or until limits_detach.  Where there
  * is no place in shared memory the log says so.

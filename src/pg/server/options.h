@@ -56,6 +56,10 @@ extern LlavaServer *server_for_caller(const char *name);
 extern char *server_key_for_worker(const LlavaServer *server);
 extern char *server_key_for_caller(const LlavaServer *server);
 
+/* Once a process: note catalogue changes; the number of those noted, never 0. */
+extern void servers_watch(void);
+extern uint64 servers_version(void);
+
 /* A side of the model's patches: 28 for Qwen2.5-VL, 32 for Qwen3-VL. */
 #define PIXEL_FACTOR_MIN 14
 #define PIXEL_FACTOR_MAX 64
