@@ -44,7 +44,8 @@ give(strings(part('src/reply/reply.c', qr/reason_names\[REPLY_REASONS\] = \{(.*?
 # names that functions return
 give(part('src/vlm/finish.c', qr/^vlm_envelope_reason\((.*?)^\}/ms) =~ /return "(\w+)"/g);
 give(strings(part('src/vlm/verdicts.c', qr/^server_reason\((.*?)^\}/ms)));
-give(part('src/pg/queue/servers_pauses.c', qr/^limit_reached\((.*?)^\}/ms) =~ /return "(\w+)"/g);
+give(strings(part('src/pg/server/limits_chance.c', qr/^used_up_option\((.*?)^\}/ms)));
+give(strings(part('src/pg/server/limits_chance.c', qr/^limits_closed_by\((.*?)^\}/ms)));
 
 # outcomes of requests; one of load is written nowhere, its row only waits
 foreach my $file ('src/vlm/outcome.c', 'src/vlm/verdicts.c')

@@ -218,6 +218,7 @@ loop_turn(Loop *loop, long max_ms)
 	if (!dlist_is_empty(&loop->calls[CALL_FINISHED]) && GetCurrentTimestamp() >= loop->settle_after)
 		take_step(loop, settle_finished(loop));
 
+	servers_refresh(loop);
 	if (claim_is_due(loop))
 		take_step(loop, claim_rows(loop));
 	transport_pool(sockets_needed(loop));

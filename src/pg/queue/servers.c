@@ -20,20 +20,15 @@
 #define LEASE_MARGIN_MS (60 * 1000)
 
 ServerChance
-server_chance(ServerState *server)
+server_chance(const ServerState *server)
 {
-	Pause		pause;
+	return server->gone ? SERVER_CLOSED : limits_chance(server->options, server->limits);
+}
 
-	if (server->gone || server->options->paused ||
-		limits_remaining(server->limits) <= 0 || limits_over_budget(server->limits))
-		return SERVER_CLOSED;
-	limits_pause_now(server->limits, &pause);
-	if (pause.reason[0] == '\0')
-		return SERVER_OPEN;
-	if (pause.prober == MyProcPid)
-		return SERVER_PROBED;
-	return pause.prober == 0 && GetCurrentTimestamp() >= pause.probe_at ?
-		SERVER_TO_PROBE : SERVER_CLOSED;
+bool
+server_is_asked_for(const Loop *loop, const ServerState *server)
+{
+	return loop->only_server == NULL || strcmp(loop->only_server, server->options->name) == 0;
 }
 
 int64
@@ -66,14 +61,12 @@ servers_probe_blamed(Loop *loop)
 	return blamed;
 }
 
-/* Requests that could be claimed for it: one if it is to be probed. */
+/* Requests that could be claimed for the server: one if it is to be probed; -1: it is not asked. */
 static int
-claimable(Loop *loop, ServerState *server)
+server_room(const Loop *loop, const ServerState *server)
 {
-	if (loop->only_server != NULL && strcmp(loop->only_server, server->options->name) != 0)
+	if (!server_is_asked_for(loop, server))
 		return -1;
-	if (!server->gone)
-		server_check_limits(server);
 	switch (server_chance(server))
 	{
 		case SERVER_OPEN:
@@ -105,7 +98,7 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 
 		if (task->server != NULL && strcmp(task->server, server->options->name) != 0)
 			continue;
-		if (claimable(loop, server) < 0)
+		if (server_room(loop, server) < 0)
 			continue;
 		if (not_of != NULL && strcmp(server->options->name, not_of) == 0)
 			last_resort = server;
@@ -124,7 +117,7 @@ servers_any_usable(Loop *loop)
 
 	dlist_foreach(iter, &loop->servers)
 	{
-		if (claimable(loop, dlist_container(ServerState, node, iter.cur)) >= 0)
+		if (server_room(loop, dlist_container(ServerState, node, iter.cur)) >= 0)
 			return true;
 	}
 	return false;
@@ -140,7 +133,7 @@ servers_capacity(Loop *loop, int64 *left)
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
-		int			room = claimable(loop, server);
+		int			room = server_room(loop, server);
 
 		if (room < 0)
 			continue;

@@ -42,15 +42,7 @@ typedef struct ServerState
 extern void servers_load(struct Loop *loop);	/* in a transaction */
 
 /* Whether a call that was claimed for the server may be sent. */
-typedef enum ServerChance
-{
-	SERVER_OPEN,
-	SERVER_TO_PROBE,			/* paused; one request may find out */
-	SERVER_PROBED,				/* paused; ours is finding out */
-	SERVER_CLOSED
-} ServerChance;
-
-extern ServerChance server_chance(ServerState *server);
+extern ServerChance server_chance(const ServerState *server);
 
 /*
  * The best server to ask about the task, and if it can be one other than not_of
@@ -66,6 +58,15 @@ extern int64 server_not_to_probe_with(ServerState *server);
 
 /* Whether all that can be asked now is a probe of a server that is to blame for its words. */
 extern bool servers_probe_blamed(struct Loop *loop);
+
+/* Whether llava_drain was asked for this server, or for any. */
+extern bool server_is_asked_for(const struct Loop *loop, const ServerState *server);
+
+/*
+ * Pauses the servers that have reached a limit which a person set, and lifts such pauses: once
+ * a turn, and after each reading of llava_usage.
+ */
+extern void servers_refresh(struct Loop *loop);
 
 /* call: which one found it out; 0: none. */
 extern void server_pause(ServerState *server, const char *reason, const char *detail,
@@ -95,7 +96,5 @@ extern bool server_is_paused_by_option(ServerState *server);
 /* Ends a pause, if there is one; the log tells. */
 extern void server_resume(ServerState *server);
 
-/* Pauses a server that has reached a limit which a person set, and lifts such a pause. */
-extern void server_check_limits(ServerState *server);
 
 #endif							/* LLAVA_SERVERS_H */

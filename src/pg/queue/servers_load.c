@@ -316,4 +316,5 @@ servers_load(Loop *loop)
 		loop->servers_version = version;
 	}
 	load_usage(loop);
+	servers_refresh(loop);
 }

@@ -35,19 +35,6 @@ server_resume(ServerState *server)
 				(errmsg("llava_zh: server \"%s\" resumed", server->options->name)));
 }
 
-/* Why a person's limits forbid to ask; NULL: they do not. */
-static const char *
-limit_reached(const ServerState *server)
-{
-	if (server->options->paused)
-		return "paused";
-	if (limits_remaining(server->limits) <= 0 && limits_unsettled(server->limits) == 0)
-		return "max_requests";
-	if (limits_over_budget(server->limits))
-		return "budget";
-	return NULL;
-}
-
 static const char *
 limit_detail(const ServerState *server, const char *reason)
 {
@@ -66,10 +53,10 @@ limit_detail(const ServerState *server, const char *reason)
  * The limits that a person set are pauses too, found and lifted at every look; the
  * option paused is lifted by what lifts all pauses, its change.
  */
-void
-server_check_limits(ServerState *server)
+static void
+check_server_limits(ServerState *server)
 {
-	const char *reason = limit_reached(server);
+	const char *reason = limits_closed_by(server->options, server->limits);
 	Pause		pause;
 
 	limits_pause_now(server->limits, &pause);
@@ -78,6 +65,20 @@ server_check_limits(ServerState *server)
 	else if (reason == NULL && (strcmp(pause.reason, "max_requests") == 0 ||
 								strcmp(pause.reason, "budget") == 0))
 		server_resume(server);
+}
+
+void
+servers_refresh(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		if (!server->gone && server_is_asked_for(loop, server))
+			check_server_limits(server);
+	}
 }
 
 void
@@ -97,7 +98,7 @@ server_works(ServerState *server)
 	Pause		pause;
 
 	limits_pause_now(server->limits, &pause);
-	if (pause.reason[0] != '\0' && limit_reached(server) == NULL)
+	if (pause.reason[0] != '\0' && limits_closed_by(server->options, server->limits) == NULL)
 		server_resume(server);
 }
 

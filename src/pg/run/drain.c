@@ -143,6 +143,7 @@ drain(Loop *loop, TimestampTz end)
 	}
 	if (summarise_due(loop) != DT_NOEND)
 		summarise(loop);
+	servers_refresh(loop);
 	report_pauses(loop);
 	ereport(NOTICE,
 			(errmsg("llava_drain: " UINT64_FORMAT " samples, " UINT64_FORMAT " failed",

@@ -149,10 +149,6 @@ extern bool limits_were_read(Limits *limits);
 
 /* Requests that max_requests leaves; large where there is no limit. */
 extern int64 limits_remaining(Limits *limits);
-extern bool limits_over_budget(Limits *limits);
-
-/* Requests of any process that are not in llava_usage yet. */
-extern int64 limits_unsettled(Limits *limits);
 
 /* Requests that this process has or could have in flight now. */
 extern int	limits_room(Limits *limits);
@@ -232,6 +228,28 @@ extern void limits_offer(Limits *limits);
 
 /* The next server of this database that is shared; *position starts at 0. */
 extern bool limits_next(int *position, LimitsFacts *facts);
+
+/* ---- whether it may be asked ---- */
+
+/* Whether a worker may send the server a request, as far as pauses and limits go. */
+typedef enum ServerChance
+{
+	SERVER_OPEN,
+	SERVER_TO_PROBE,			/* paused; one request may find out */
+	SERVER_PROBED,				/* paused; ours is finding out */
+	SERVER_CLOSED
+} ServerChance;
+
+extern ServerChance limits_chance(const LlavaServer *options, Limits *limits);
+
+/* The option whose limit is used up, "max_requests" or "budget"; NULL: neither is. */
+extern const char *limits_used_up(Limits *limits);
+
+/*
+ * The option for which a worker pauses the server: as limits_used_up, but max_requests only
+ * when all requests are settled; or "paused".  NULL: none.
+ */
+extern const char *limits_closed_by(const LlavaServer *options, Limits *limits);
 
 /* ---- pauses ---- */
 

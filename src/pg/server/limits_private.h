@@ -122,9 +122,9 @@ extern void limits_say_local(const LlavaServer *server, LimitsRank rank);
 /* Requests that may be in flight now. */
 extern int	limits_allowed(const Limits *limits);
 
-/* ---- limits_quota.c ---- */
+/* ---- limits_chance.c ---- */
 
-/* Whether max_requests or budget is used up. */
-extern bool limits_are_used_up(const Limits *limits);
+/* As limits_chance, but for the option paused.  urgent: for a session. */
+extern ServerChance limits_chance_locked(const Limits *limits, bool urgent);
 
 #endif							/* LLAVA_LIMITS_PRIVATE_H */

@@ -7,13 +7,6 @@
 #include "limits_private.h"
 #include "server.h"
 
-/* max_requests and budget, which the caller finds used up when it looks again. */
-bool
-limits_are_used_up(const Limits *limits)
-{
-	return vlm_quota_left(&limits->quota) <= 0 || vlm_quota_over_budget(&limits->quota);
-}
-
 int64
 limits_remaining(Limits *limits)
 {
@@ -23,28 +16,6 @@ limits_remaining(Limits *limits)
 	left = vlm_quota_left(&limits->quota);
 	limits_unlock();
 	return left;
-}
-
-bool
-limits_over_budget(Limits *limits)
-{
-	bool		over;
-
-	limits_lock();
-	over = vlm_quota_over_budget(&limits->quota);
-	limits_unlock();
-	return over;
-}
-
-int64
-limits_unsettled(Limits *limits)
-{
-	int64		unsettled;
-
-	limits_lock();
-	unsettled = limits->quota.unsettled;
-	limits_unlock();
-	return unsettled;
 }
 
 void

@@ -55,25 +55,17 @@ wait_for_limits_slot(Limits *limits)
 	return true;
 }
 
-/* Whether this process may ask a server that is paused, as its one probe. */
-static bool
-may_probe(const Pause *pause)
-{
-	return pause->reason[0] == '\0' || pause->prober == MyProcPid ||
-		(pause->prober == 0 && GetCurrentTimestamp() >= pause->probe_at);
-}
-
 /* 0 if a request may be sent now; else as limits_take's wait_ms. */
 static int64
 time_to_slot(Limits *limits, Attached *mine, int64 tokens, bool urgent, int company)
 {
+	ServerChance chance = limits_chance_locked(limits, urgent);
 	int64		wait;
 
-	if (limits_are_used_up(limits))
+	if (chance == SERVER_CLOSED)
 		return ASK_AGAIN_MS;
-	if (!urgent && !may_probe(&limits->pause))
-		return ASK_AGAIN_MS;
-	if (!urgent && limits->pause.reason[0] != '\0' && mine->in_flight > 0)
+	/* a probe is the only request in flight */
+	if (chance != SERVER_OPEN && mine->in_flight > 0)
 		return ASK_AGAIN_MS;
 	wait = urgent ? 0 : suspects_wait(&limits->suspects, company, limits->pace.in_flight, limits_now_ms());
 	if (wait > 0)
