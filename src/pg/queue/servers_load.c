@@ -199,17 +199,17 @@ server_is_trusted(Oid owner)
  * that share the pause are told by llava_resume itself.
  */
 static void
-take_usage(ServerState *server, int64 requests, double cost, const char *reason, bool trial)
+take_usage(ServerState *server, const ServerUsage *usage)
 {
 	Pause		pause;
 
-	limits_read(server->limits, server->reading, requests, cost);
+	limits_read(server->limits, server->reading, usage->requests, usage->cost);
 	limits_pause_now(server->limits, &pause);
-	if (pause.reason[0] != '\0' && pause.recorded && reason == NULL &&
+	if (pause.reason[0] != '\0' && pause.recorded && usage->pause_reason == NULL &&
 		!limits_are_shared(server->limits))
 		limits_resume(server->limits);
-	limits_pause_recorded(server->limits, reason);
-	limits_trial_recorded(server->limits, trial);
+	limits_pause_recorded(server->limits, usage->pause_reason);
+	limits_trial_recorded(server->limits, usage->trial);
 }
 
 /* llava_usage: what max_requests and budget are held against. */
@@ -225,16 +225,13 @@ load_usage(Loop *loop)
 
 		server->reading = limits_begin_reading(server->limits);
 	}
-	n = sql_run(&sql_usage_all, NULL, NULL, 0);
+	n = usage_read_all();
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
-		int64		requests;
-		double		cost;
-		bool		trial;
-		const char *reason = usage_of(server->options, n, &requests, &cost, &trial);
+		ServerUsage usage = usage_of(server->options, n);
 
-		take_usage(server, requests, cost, reason, trial);
+		take_usage(server, &usage);
 	}
 }
 

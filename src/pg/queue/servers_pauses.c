@@ -124,16 +124,30 @@ say_trial(const ServerState *server, bool trial)
 				(errmsg("llava_zh: server \"%s\" is asked as before", server->options->name)));
 }
 
-static SqlStatement sql_usage_pause = {
-	.text =
-	"INSERT INTO @.llava_usage AS u (server, pause_reason, pause_detail, paused_at) "
-	"VALUES ($1, $2, $3, CASE WHEN $2 IS NULL THEN NULL ELSE pg_catalog.now() END) "
-	"ON CONFLICT (server) DO UPDATE SET pause_reason = EXCLUDED.pause_reason,"
-	"  pause_detail = EXCLUDED.pause_detail, paused_at = EXCLUDED.paused_at"
-	" WHERE u.pause_reason IS DISTINCT FROM EXCLUDED.pause_reason"
-	"  OR u.pause_detail IS DISTINCT FROM EXCLUDED.pause_detail",
-	.types = "ttt"
-};
+/* Writes down what llava_usage does not say yet of the server's pause, or of its trial. */
+static void
+record_pause(ServerState *server)
+{
+	Pause		pause;
+	bool		paused;
+	bool		news;
+	bool		trial = limits_trial(server->limits, &news);
+
+	limits_pause_now(server->limits, &pause);
+	paused = pause.reason[0] != '\0';
+	/* a pause is what is told then */
+	trial &= !paused;
+	if (pause.recorded && (!news || paused))
+		return;
+	if (!paused && news)
+		say_trial(server, trial);
+	if (paused)
+		usage_record_pause(server->options, pause.reason, settle_clean_text(pause.detail));
+	else
+		usage_record_pause(server->options, NULL, trial ? TRIAL_WORDS : NULL);
+	limits_pause_recorded(server->limits, paused ? pause.reason : NULL);
+	limits_trial_recorded(server->limits, trial);
+}
 
 void
 server_record_pauses(Loop *loop)
@@ -143,38 +157,11 @@ server_record_pauses(Loop *loop)
 	dlist_foreach(iter, &loop->servers)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
-		Pause		pause;
-		Datum		values[3];
-		char		nulls[4] = "   ";
-		bool		news;
-		bool		trial = limits_trial(server->limits, &news);
 
 		if (server->gone)
 			continue;
 		blame_return_rows(loop, server);
-		limits_pause_now(server->limits, &pause);
-		/* a pause is what is told then */
-		trial &= pause.reason[0] == '\0';
-		if (pause.recorded && (!news || pause.reason[0] != '\0'))
-			continue;
-		values[0] = CStringGetTextDatum(server->options->name);
-		values[1] = values[2] = (Datum) 0;
-		if (pause.reason[0] == '\0')
-		{
-			nulls[1] = 'n';
-			nulls[2] = trial ? ' ' : 'n';
-			values[2] = trial ? CStringGetTextDatum(TRIAL_WORDS) : (Datum) 0;
-			if (news)
-				say_trial(server, trial);
-		}
-		else
-		{
-			values[1] = CStringGetTextDatum(pause.reason);
-			values[2] = CStringGetTextDatum(settle_clean_text(pause.detail));
-		}
-		sql_run(&sql_usage_pause, values, nulls, 0);
-		limits_pause_recorded(server->limits, pause.reason[0] != '\0' ? pause.reason : NULL);
-		limits_trial_recorded(server->limits, trial);
+		record_pause(server);
 	}
 }
 
