@@ -304,7 +304,7 @@ llava_start(PG_FUNCTION_ARGS)
 		pid = wait_for_worker(register_worker());
 		if (!wake_is_shared())
 			ereport(NOTICE,
-					(errmsg("llava_zh is not preloaded: limits per server hold in each process for itself"),
+					(errmsg("llava_zh is not preloaded: per-server limits apply to each process separately"),
 					 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));
 	}
 	/* the transaction may go on for long */
