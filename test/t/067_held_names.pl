@@ -183,7 +183,7 @@ my $ask = "SELECT count(llava_generate(decode('$png', 'hex'), 'detail', srvname)
 $log = -s $node->logfile;
 is($asker->query_safe("$ask '^maker0'"), '20', 'a session asks twenty servers of one role');
 is($limits->('maker0'), "local|4\nshared|16", 'which have sixteen places');
-ok(wait_log($node, $log, qr/LOG:  llava_zh: the limits of server "maker0_\d+" apply to each process separately.*\n.*DETAIL:  Servers of one role have 16 places/), 'as the log says');
+ok(wait_log($node, $log, qr/LOG:  llava_zh: the limits of server "maker0_\d+" apply to each process separately.*\n.*DETAIL:  Shared memory has 16 places for the servers of one role/), 'as the log says');
 my $said = () = slurp_file($node->logfile, $log) =~ /apply to each process separately/g;
 $asker->query_safe("$ask '^maker0'");
 is(() = slurp_file($node->logfile, $log) =~ /apply to each process separately/g, $said, 'once');
