@@ -12,7 +12,6 @@
 #include "db/db.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "queue.h"
 #include "server/server.h"
 #include "utils/builtins.h"
 #include "vlm/vlm.h"
@@ -133,6 +132,5 @@ blame_return_rows(Loop *loop, ServerState *server)
 	values[2] = Int64GetDatum(RETURNED_AT_ONCE);
 	if (sql_run(&sql_excuse, values, NULL, 0) == 0)
 		return;
-	loop->queue_dry = false;
-	loop->claim_at = 0;
+	claims_wake(loop);
 }

@@ -7,7 +7,6 @@
 #include "image/image.h"
 #include "loop.h"
 #include "process/process.h"
-#include "queue.h"
 #include "reply/reply.h"
 #include "server/server.h"
 #include "stall.h"
@@ -67,12 +66,12 @@ call_new(Loop *loop)
 {
 	Call	   *call = MemoryContextAllocZero(loop->context, sizeof(Call));
 
-	call->set = loop->tasks;
+	call->set = loop->claims.tasks;
 	call->set->users++;
 	call->state = CALL_CLAIMED;
 	call->company_next = -1;
-	dlist_push_tail(&loop->calls[CALL_CLAIMED], &call->node);
-	loop->held++;
+	dlist_push_tail(&loop->calls.lists[CALL_CLAIMED], &call->node);
+	loop->calls.held++;
 	return call;
 }
 
@@ -95,9 +94,9 @@ call_move(Loop *loop, Call *call, CallState state)
 	call->state = state;
 	/* behind others it would wait for them, and they for it */
 	if (state == CALL_READY && call->company > 0)
-		dlist_push_head(&loop->calls[state], &call->node);
+		dlist_push_head(&loop->calls.lists[state], &call->node);
 	else
-		dlist_push_tail(&loop->calls[state], &call->node);
+		dlist_push_tail(&loop->calls.lists[state], &call->node);
 	count(call, 1);
 }
 
@@ -128,14 +127,14 @@ call_free(Loop *loop, Call *call)
 		limits_settled(call->server->limits, call->cost);
 	if (call->sent_under != NULL)
 		server_read_release(call->sent_under);
-	loop->held--;
+	loop->calls.held--;
 	pfree(call);
 }
 
 void
 call_set_bytes(Loop *loop, Call *call, int64 bytes)
 {
-	loop->bytes += bytes - call->bytes;
+	loop->calls.bytes += bytes - call->bytes;
 	call->bytes = bytes;
 }
 
@@ -159,7 +158,7 @@ check_server(const Loop *loop, const ServerState *server)
 
 	for (int state = 0; state < CALL_STATES; state++)
 	{
-		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls[state]))
+		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls.lists[state]))
 		{
 			if (dlist_container(Call, node, iter.cur)->server != server)
 				continue;
@@ -181,14 +180,14 @@ calls_check(const Loop *loop)
 
 	for (int state = 0; state < CALL_STATES; state++)
 	{
-		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls[state]))
+		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls.lists[state]))
 		{
 			Assert(dlist_container(Call, node, iter.cur)->state == (CallState) state);
 			held++;
 		}
 	}
-	Assert(held == loop->held);
-	dlist_foreach(iter, unconstify(dlist_head *, &loop->servers))
+	Assert(held == loop->calls.held);
+	dlist_foreach(iter, unconstify(dlist_head *, &loop->servers.list))
 		check_server(loop, dlist_container(ServerState, node, iter.cur));
 }
 

@@ -18,7 +18,6 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "process/process.h"
-#include "queue.h"
 #include "server/server.h"
 #include "stall.h"
 #include "task/task.h"
@@ -48,9 +47,9 @@ load_tasks(Loop *loop)
 	MemoryContext context;
 	MemoryContext old;
 
-	if (loop->tasks != NULL)
-		taskset_release(loop->tasks);
-	loop->tasks = NULL;
+	if (loop->claims.tasks != NULL)
+		taskset_release(loop->claims.tasks);
+	loop->claims.tasks = NULL;
 	context = AllocSetContextCreate(loop->context, "llava_zh tasks", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 	set = palloc0(sizeof(TaskSet));
@@ -58,7 +57,7 @@ load_tasks(Loop *loop)
 	set->users = 1;
 	set->tasks = task_list();
 	MemoryContextSwitchTo(old);
-	loop->tasks = set;
+	loop->claims.tasks = set;
 }
 
 static LlavaTask *
@@ -77,28 +76,60 @@ task_of_set(TaskSet *set, const char *name)
 }
 
 void
+claims_wake(Loop *loop)
+{
+	loop->claims.at = 0;
+	loop->claims.dry = false;
+}
+
+void
+claims_wake_by(Loop *loop, TimestampTz at)
+{
+	loop->claims.at = Min(loop->claims.at, at);
+}
+
+void
+claims_look_by(Loop *loop, TimestampTz at)
+{
+	loop->claims.look_at = Min(loop->claims.look_at, at);
+}
+
+void
+claims_rest(Loop *loop, int ms)
+{
+	loop->claims.at = loop->claims.look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+}
+
+void
+claims_hurry(Loop *loop)
+{
+	loop->claims.look_at = loop->claims.full_pass_at = 0;
+	loop->claims.rare_looks_ms = 0;
+	claim_reset_cursor(loop, DT_NOBEGIN);
+}
+
+void
 claim_reset_cursor(Loop *loop, TimestampTz from)
 {
-	if (from > loop->cursor_visible_at)
+	if (from > loop->claims.cursor.visible_at)
 		return;
-	loop->cursor_visible_at = from == DT_NOBEGIN ? from : from - 1;
-	loop->cursor_image = 0;
-	loop->cursor_task[0] = '\0';
-	loop->ahead_begin.visible_at = loop->ahead_end.visible_at = DT_NOBEGIN;
-	loop->queue_dry = false;
-	loop->claim_at = 0;
+	loop->claims.cursor.visible_at = from == DT_NOBEGIN ? from : from - 1;
+	loop->claims.cursor.image = 0;
+	loop->claims.cursor.task[0] = '\0';
+	read_ahead_reset(loop);
+	claims_wake(loop);
 }
 
 static void
 advance_cursor(Loop *loop, TimestampTz visible_at, int64 image, const char *task)
 {
-	if (visible_at < loop->cursor_visible_at ||
-		(visible_at == loop->cursor_visible_at && image < loop->cursor_image))
+	if (visible_at < loop->claims.cursor.visible_at ||
+		(visible_at == loop->claims.cursor.visible_at && image < loop->claims.cursor.image))
 		return;
-	loop->cursor_visible_at = visible_at;
-	loop->cursor_image = image;
-	pfree(loop->cursor_task);
-	loop->cursor_task = MemoryContextStrdup(loop->context, task);
+	loop->claims.cursor.visible_at = visible_at;
+	loop->claims.cursor.image = image;
+	pfree(loop->claims.cursor.task);
+	loop->claims.cursor.task = MemoryContextStrdup(loop->context, task);
 }
 
 /*
@@ -109,17 +140,17 @@ static ArrayType *
 claimable_tasks(Loop *loop)
 {
 	ListCell   *cell;
-	Datum	   *names = palloc(sizeof(Datum) * Max(list_length(loop->tasks->tasks), 1));
-	List	   *before = loop->claimable;
+	Datum	   *names = palloc(sizeof(Datum) * Max(list_length(loop->claims.tasks->tasks), 1));
+	List	   *before = loop->claims.claimable;
 	List	   *now = NIL;
 	int			n = 0;
 	MemoryContext old = MemoryContextSwitchTo(loop->context);
 
-	foreach(cell, loop->tasks->tasks)
+	foreach(cell, loop->claims.tasks->tasks)
 	{
 		LlavaTask  *task = lfirst(cell);
 
-		if (loop->only_task != NULL && strcmp(loop->only_task, task->name) != 0)
+		if (loop->scope.only_task != NULL && strcmp(loop->scope.only_task, task->name) != 0)
 			continue;
 		if (server_for_task(loop, task, NULL) != NULL)
 			now = lappend(now, makeString(pstrdup(task->name)));
@@ -132,7 +163,7 @@ claimable_tasks(Loop *loop)
 		names[n++] = CStringGetTextDatum(strVal(lfirst(cell)));
 	}
 	list_free_deep(before);
-	loop->claimable = now;
+	loop->claims.claimable = now;
 	return construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
@@ -170,7 +201,7 @@ unsettled_ids(Loop *loop)
 	List	   *ids = NIL;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -193,7 +224,7 @@ guilty_ids(Loop *loop)
 	List	   *ids = NIL;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		int64	   *id = palloc(sizeof(int64));
 
@@ -213,7 +244,7 @@ add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
 	bool		isnull;
 
 	call->image = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
-	call->task = task_of_set(loop->tasks, name);
+	call->task = task_of_set(loop->claims.tasks, name);
 	/* now, since no ERROR may come when it is sent */
 	if (call->task->counter == NULL)
 		call->task->counter = task_counter(name);
@@ -272,9 +303,9 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 	int64		lease = servers_longest_lease(loop);
 	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
 
-	values[0] = TimestampTzGetDatum(loop->cursor_visible_at);
-	values[1] = Int64GetDatum(loop->cursor_image);
-	values[2] = CStringGetTextDatum(loop->cursor_task);
+	values[0] = TimestampTzGetDatum(loop->claims.cursor.visible_at);
+	values[1] = Int64GetDatum(loop->claims.cursor.image);
+	values[2] = CStringGetTextDatum(loop->claims.cursor.task);
 	values[3] = PointerGetDatum(tasks);
 	values[4] = Int64GetDatum(wanted);
 	values[5] = Int32GetDatum(loop->holder);
@@ -332,8 +363,8 @@ start_call(Loop *loop, Call *call)
 {
 	const LlavaServer *options;
 
-	if (loop->limit > 0)
-		loop->limit--;
+	if (loop->scope.limit > 0)
+		loop->scope.limit--;
 	/* others of this claim may have taken the memory or the last place */
 	if (!call->no_room)
 		call_set_server(call, server_for_task(loop, call->task, call->refused_by));
@@ -361,7 +392,7 @@ start_call(Loop *loop, Call *call)
 		return;
 	}
 	call_move(loop, call, CALL_PREPARING);
-	image_pool_submit(loop->images, call->job);
+	image_pool_submit(loop->dispatch.images, call->job);
 }
 
 /*
@@ -376,23 +407,24 @@ rows_wanted(Loop *loop)
 	int64		most = 2 * Max(capacity, 1);	/* a window in flight, one
 												 * ahead */
 
-	if (GetCurrentTimestamp() < Max(loop->files_away_until, loop->restore.until))
+	if (dispatch_files_are_away(loop) || GetCurrentTimestamp() < loop->restore.until)
 		return 0;
 	/* claims in groups */
-	if (left <= 0 || loop->held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)))
+	if (left <= 0 || loop->calls.held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)))
 		return 0;
-	left = Min(left, most - loop->held);
-	if (loop->limit >= 0)
-		left = Min(left, loop->limit);
+	left = Min(left, most - loop->calls.held);
+	if (loop->scope.limit >= 0)
+		left = Min(left, loop->scope.limit);
 	return (int) Max(0, Min(left, Min(CLAIM_BATCH, pictures_at_once(loop))));
 }
 
-bool
-claim_is_due(Loop *loop)
+/* Where there is no room for more rows, the end of a call makes some. */
+TimestampTz
+claims_due(Loop *loop)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
-	return now >= loop->look_at || (now >= loop->claim_at && rows_wanted(loop) > 0);
+	if (loop->claims.at > GetCurrentTimestamp() || rows_wanted(loop) > 0)
+		return Min(loop->claims.look_at, loop->claims.at);
+	return loop->claims.look_at;
 }
 
 static SqlStatement sql_next_due = {
@@ -409,28 +441,27 @@ plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, b
 {
 	Datum		values[1];
 
-	loop->claim_at = 0;
-	loop->queue_dry = false;
+	claims_wake(loop);
 	if (found_all)
 		return;
-	if (!full_pass && found_none && loop->held == 0)
+	if (!full_pass && found_none && loop->calls.held == 0)
 	{
 		/* before it rests: rows that were locked when the cursor passed them */
 		claim_reset_cursor(loop, DT_NOBEGIN);
 		return;
 	}
-	loop->queue_dry = full_pass && found_none;
-	loop->lock_due = loop->queue_dry;
-	loop->next_due = DT_NOEND;
+	loop->claims.dry = full_pass && found_none;
+	loop->claims.lock_due = loop->claims.dry;
+	loop->claims.next_due = DT_NOEND;
 	values[0] = PointerGetDatum(tasks);
 	if (sql_run(&sql_next_due, values, NULL, 0) > 0)
 	{
 		bool		isnull;
 
-		loop->next_due = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
-														   SPI_tuptable->tupdesc, 1, &isnull));
+		loop->claims.next_due = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
+																  SPI_tuptable->tupdesc, 1, &isnull));
 	}
-	loop->claim_at = loop->next_due;
+	loop->claims.at = loop->claims.next_due;
 }
 
 /* By chance, of those that did not go back for a server's fault. */
@@ -462,11 +493,11 @@ claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
 	values[1] = PointerGetDatum(id_array(passed_over));
 	if (sql_run(&sql_any_due, values, NULL, 0) == 0)
 		return 0;
-	loop->cursor_visible_at =
+	loop->claims.cursor.visible_at =
 		DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	loop->cursor_image =
+	loop->claims.cursor.image =
 		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
-	loop->cursor_task[0] = '\0';
+	loop->claims.cursor.task[0] = '\0';
 	/* another process may have taken it meanwhile */
 	claimed = claim(loop, tasks, 1, passed_over, false);
 	claim_reset_cursor(loop, DT_NOBEGIN);
@@ -481,7 +512,7 @@ static int
 claim_others_first(Loop *loop, ArrayType *tasks, int wanted)
 {
 	List	   *guilty = guilty_ids(loop);
-	bool		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
+	bool		full_pass = loop->claims.cursor.visible_at == DT_NOBEGIN;
 	int			claimed = 0;
 
 	if (servers_probe_blamed(loop))
@@ -499,9 +530,9 @@ look_for_rare(Loop *loop)
 	int64		now_ms = clock_monotonic_ms();
 
 	if (!loop->far_ahead &&
-		(loop->cursor_visible_at != DT_NOBEGIN || now_ms < loop->rare_looks_ms))
+		(loop->claims.cursor.visible_at != DT_NOBEGIN || now_ms < loop->claims.rare_looks_ms))
 		return;
-	loop->rare_looks_ms = now_ms + RARE_LOOKS_MS;
+	loop->claims.rare_looks_ms = now_ms + RARE_LOOKS_MS;
 	clock_bring_back(loop);
 	untaken_look(loop);
 }
@@ -530,7 +561,7 @@ look_and_claim(Loop *loop, void *arg)
 		timeline_check(loop);
 		holders_look(loop);
 		absent_release(loop, tasks);
-		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
+		full_pass = loop->claims.cursor.visible_at == DT_NOBEGIN;
 		claimed = claim_others_first(loop, tasks, wanted);
 		if (claimed > 0)
 			pictures_read(loop);
@@ -547,7 +578,7 @@ discard_claimed(Loop *loop)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &loop->calls[CALL_CLAIMED])
+	dlist_foreach_modify(iter, &loop->calls.lists[CALL_CLAIMED])
 		call_free(loop, dlist_container(Call, node, iter.cur));
 }
 
@@ -557,7 +588,7 @@ start_claimed(Loop *loop, XLogRecPtr claimed_at)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &loop->calls[CALL_CLAIMED])
+	dlist_foreach_modify(iter, &loop->calls.lists[CALL_CLAIMED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -569,7 +600,7 @@ start_claimed(Loop *loop, XLogRecPtr claimed_at)
 static void
 claim_succeeded(Loop *loop)
 {
-	loop->careful = false;
+	loop->claims.careful = false;
 	if (postponed_done(POSTPONED_CLAIM))
 		ereport(LOG, (errmsg("llava_zh: claims go on")));
 }
@@ -584,7 +615,7 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 {
 	bool		passes = tx_error_passes(error);
 
-	if (!passes && loop->careful && loop->tx.in_procedure)
+	if (!passes && loop->claims.careful && loop->tx.in_procedure)
 		ReThrowError(error);
 	/* once for each reason */
 	if (postponed_note(POSTPONED_CLAIM, error))
@@ -592,15 +623,15 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 				(errmsg("llava_zh: claims postponed: %s", error->message),
 				 error->hint == NULL ? 0 : errhint("%s", error->hint)));
 	FreeErrorData(error);
-	if (passes || !loop->careful)
+	if (passes || !loop->claims.careful)
 		claim_reset_cursor(loop, cursor);
-	loop->careful = !passes;
-	loop->servers_version = 0;
-	loop->claim_at = loop->look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 1000);
+	loop->claims.careful = !passes;
+	servers_load_again(loop);
+	claims_rest(loop, 1000);
 }
 
 Step
-claim_rows(Loop *loop)
+claims_run(Loop *loop)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	ErrorData  *error = NULL;
@@ -610,27 +641,27 @@ claim_rows(Loop *loop)
 
 	/* an error may have ended the claim before in its commit */
 	discard_claimed(loop);
-	loop->look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
-	if (now >= loop->full_pass_at)
+	loop->claims.look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
+	if (now >= loop->claims.full_pass_at)
 		claim_reset_cursor(loop, DT_NOBEGIN);
-	full_pass = loop->cursor_visible_at == DT_NOBEGIN;
+	full_pass = loop->claims.cursor.visible_at == DT_NOBEGIN;
 	if (!loop_begin(loop, "llava_zh: claiming images"))
 	{
-		loop->queue_dry = true;
-		loop->claim_at = loop->look_at;
+		loop->claims.dry = true;
+		loop->claims.at = loop->claims.look_at;
 		return STEP_GONE;
 	}
 	/* a session may have it off, and does not ask for a flush */
 	if (loop->tx.in_procedure || !flush_is_shared())
 		tx_commit_as("local");
-	cursor = loop->cursor_visible_at;
-	loop->lock_due = false;
+	cursor = loop->claims.cursor.visible_at;
+	loop->claims.lock_due = false;
 	if (loop_try(loop, look_and_claim, NULL, &error))
 	{
 		claim_succeeded(loop);
-		if (loop->lock_due)
+		if (loop->claims.lock_due)
 			in_the_way_of_claim(loop);
-		loop->lock_due = false;
+		loop->claims.lock_due = false;
 	}
 	else
 	{
@@ -639,13 +670,13 @@ claim_rows(Loop *loop)
 	}
 	claimed_at = loop_commit(loop);
 	if (full_pass)
-		loop->full_pass_at = GetCurrentTimestamp() +
+		loop->claims.full_pass_at = GetCurrentTimestamp() +
 			Max(FULL_PASS_MS * INT64CONST(1000), FULL_PASS_SHARE * (GetCurrentTimestamp() - now));
-	loop->looked = true;
+	loop->claims.looked = true;
 
 	start_claimed(loop, claimed_at);
-	loop->look_at = Min(loop->look_at, Max(servers_next_probe(loop), now + 100 * 1000));
+	loop->claims.look_at = Min(loop->claims.look_at, Max(servers_next_probe(loop), now + 100 * 1000));
 	if (servers_any_paused(loop))
-		loop->look_at = Min(loop->look_at, now + USECS_PER_SEC);
+		loop->claims.look_at = Min(loop->claims.look_at, now + USECS_PER_SEC);
 	return STEP_DONE;
 }

@@ -12,7 +12,6 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "process/process.h"
-#include "queue.h"
 #include "reply/reply.h"
 #include "server/server.h"
 #include "task/task.h"
@@ -56,7 +55,7 @@ static void
 files_away(Loop *loop, Call *call)
 {
 	call->wait_ms = Min(FILES_AWAY_MS, llava_retry_delay_max);
-	loop->files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->wait_ms);
+	loop->dispatch.files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->wait_ms);
 	strlcpy(call->outcome.detail, call->job->error.message, sizeof(call->outcome.detail));
 	call_move(loop, call, CALL_FINISHED);
 }
@@ -91,7 +90,7 @@ dispatch_prepared(Loop *loop)
 {
 	ImageJob   *job;
 
-	while ((job = image_pool_next(loop->images)) != NULL)
+	while ((job = image_pool_next(loop->dispatch.images)) != NULL)
 	{
 		Call	   *call = job->user;
 
@@ -229,7 +228,7 @@ send_call(Loop *loop, Call *call)
 	request.user = call;
 	take_bytes(call, &request);
 	call_set_bytes(loop, call, 0);
-	if (!vlm_pool_submit(loop->pool, &request))
+	if (!vlm_pool_submit(loop->dispatch.pool, &request))
 	{
 		free(request.image);
 		vlm_body_free(&request.body);
@@ -248,7 +247,7 @@ give_back_all(Loop *loop, CallState state)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &loop->calls[state])
+	dlist_foreach_modify(iter, &loop->calls.lists[state])
 		call_move(loop, dlist_container(Call, node, iter.cur), CALL_FINISHED);
 }
 
@@ -257,7 +256,7 @@ dispatch_unsent(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls[CALL_PREPARING])
+	dlist_foreach(iter, &loop->calls.lists[CALL_PREPARING])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -296,7 +295,7 @@ use_other_server(Loop *loop, Call *call)
 	ServerState *from = call->server;
 	ServerState *to;
 
-	if (dlist_head_node(&loop->servers) == dlist_tail_node(&loop->servers))
+	if (dlist_head_node(&loop->servers.list) == dlist_tail_node(&loop->servers.list))
 		return false;
 	to = server_for_task(loop, call->task, call->refused_by);
 	if (to == NULL || to == from || to->full || limits_load(to->limits, 1) > 1 ||
@@ -313,7 +312,7 @@ begin_sending(Loop *loop)
 	int			open = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		dlist_container(ServerState, node, iter.cur)->full = false;
 		open++;
@@ -327,7 +326,7 @@ offer_slots(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
@@ -356,7 +355,7 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 	}
 	if (!lease_is_long_enough(call))
 	{
-		loop->renewal_needed = true;
+		loop->dispatch.renewal_needed = true;
 		return false;
 	}
 	/* a claim that is lost with the server must not have been acted upon */
@@ -389,10 +388,10 @@ dispatch_ready(Loop *loop)
 	int			n_left = 0;
 	dlist_mutable_iter iter;
 
-	loop->renewal_needed = false;
+	loop->dispatch.renewal_needed = false;
 	if (stop_wanted())
 		return wait;
-	dlist_foreach_modify(iter, &loop->calls[CALL_READY])
+	dlist_foreach_modify(iter, &loop->calls.lists[CALL_READY])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 		ServerState *server = call->server;
@@ -576,7 +575,7 @@ dispatch_responses(Loop *loop)
 	size_t		bytes = 0;
 	bool		any = false;
 
-	while (bytes < RESPONSES_AT_ONCE && vlm_pool_next(loop->pool, &response))
+	while (bytes < RESPONSES_AT_ONCE && vlm_pool_next(loop->dispatch.pool, &response))
 	{
 		Call	   *call = response.user;
 
@@ -614,4 +613,16 @@ dispatch_serve(Loop *loop)
 		return;
 	transport_serve();
 	dispatch_refill(loop);
+}
+
+bool
+dispatch_files_are_away(const Loop *loop)
+{
+	return GetCurrentTimestamp() < loop->dispatch.files_away_until;
+}
+
+void
+dispatch_hurry(Loop *loop)
+{
+	loop->dispatch.files_away_until = 0;
 }

@@ -10,7 +10,6 @@
 #include "executor/spi.h"
 #include "image/image.h"
 #include "loop.h"
-#include "queue.h"
 #include "task/task.h"
 #include "utils/array.h"
 #include "vlm/vlm.h"
@@ -30,7 +29,7 @@ call_of_image(Loop *loop, int64 image, Call *after)
 	dlist_iter	iter;
 	bool		passed = after == NULL;
 
-	dlist_foreach(iter, &loop->calls[CALL_CLAIMED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_CLAIMED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -46,8 +45,8 @@ call_of_image(Loop *loop, int64 image, Call *after)
 static int64
 room(Loop *loop)
 {
-	return (int64) llava_prepare_memory * 1024 - loop->bytes -
-		(int64) vlm_pool_bytes(loop->pool);
+	return (int64) llava_prepare_memory * 1024 - loop->calls.bytes -
+		(int64) vlm_pool_bytes(loop->dispatch.pool);
 }
 
 int
@@ -56,16 +55,16 @@ pictures_at_once(Loop *loop)
 	int64		left = room(loop);
 
 	/* a claim that finds room for few of its pictures gives the rest back */
-	if (loop->held > 0 && left < Min(READ_AT_ONCE, (int64) llava_prepare_memory * 1024 / 8))
+	if (loop->calls.held > 0 && left < Min(READ_AT_ONCE, (int64) llava_prepare_memory * 1024 / 8))
 		return 0;
-	return (int) Max(Min(READ_AT_ONCE, left) / Max(loop->picture_size, 1), 1);
+	return (int) Max(Min(READ_AT_ONCE, left) / Max(loop->calls.picture_size, 1), 1);
 }
 
 /* A running mean, for the next claim. */
 static void
 note_size(Loop *loop, int64 size)
 {
-	loop->picture_size += (size - loop->picture_size) / 8;
+	loop->calls.picture_size += (size - loop->calls.picture_size) / 8;
 }
 
 /* The picture in memory that the threads may have; false: there is none. */
@@ -281,14 +280,14 @@ static SqlStatement sql_claim_images = {
 void
 pictures_read(Loop *loop)
 {
-	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->held, 1));
+	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->calls.held, 1));
 	Datum		values[4];
 	dlist_iter	iter;
 	int			n = 0;
 	uint64		rows;
 	SPITupleTable *table;
 
-	dlist_foreach(iter, &loop->calls[CALL_CLAIMED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_CLAIMED])
 		ids[n++] = Int64GetDatum(dlist_container(Call, node, iter.cur)->image);
 	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
 												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
@@ -301,7 +300,7 @@ pictures_read(Loop *loop)
 	{
 		RowArgument argument = {table->vals[i], table->tupdesc};
 
-		if (loop->careful)
+		if (loop->claims.careful)
 			read_row_carefully(loop, &argument);
 		else
 			read_row_of(loop, &argument);

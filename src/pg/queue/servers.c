@@ -15,7 +15,6 @@
 #include "foreign/foreign.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "queue.h"
 #include "server/server.h"
 #include "task/task.h"
 #include "utils/acl.h"
@@ -72,7 +71,7 @@ find_server(Loop *loop, Oid oid)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
@@ -97,7 +96,7 @@ add_server(Loop *loop, const LlavaServer *options)
 
 	server->oid = options->oid;
 	server->limits = limits_attach(options, server_rank(options->owner));
-	dlist_push_tail(&loop->servers, &server->node);
+	dlist_push_tail(&loop->servers.list, &server->node);
 	return server;
 }
 
@@ -323,14 +322,14 @@ load_usage(Loop *loop)
 	dlist_iter	iter;
 	uint64		n;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
 		server->reading = limits_begin_reading(server->limits);
 	}
 	n = sql_run(&sql_usage_all, NULL, NULL, 0);
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		int64		requests;
@@ -364,7 +363,7 @@ forget_dropped(Loop *loop, const List *there)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &loop->servers)
+	dlist_foreach_modify(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
@@ -381,10 +380,10 @@ forget_dropped(Loop *loop, const List *there)
 static void
 say_strangers(Loop *loop, const char *names)
 {
-	if (strcmp(loop->strangers, names) == 0)
+	if (strcmp(loop->servers.strangers, names) == 0)
 		return;
-	pfree(loop->strangers);
-	loop->strangers = MemoryContextStrdup(loop->context, names);
+	pfree(loop->servers.strangers);
+	loop->servers.strangers = MemoryContextStrdup(loop->context, names);
 	if (names[0] == '\0' || loop->tx.in_procedure)
 		return;
 	ereport(LOG,
@@ -412,11 +411,11 @@ servers_load(Loop *loop)
 	ListCell   *cell;
 	StringInfoData strangers;
 
-	if (loop->servers_version != version)
+	if (loop->servers.version != version)
 	{
 		List	   *oids = server_oids();
 
-		dlist_foreach(iter, &loop->servers)
+		dlist_foreach(iter, &loop->servers.list)
 			dlist_container(ServerState, node, iter.cur)->gone = true;
 		/* first, so that new ones get the room of the old ones */
 		forget_dropped(loop, oids);
@@ -433,7 +432,7 @@ servers_load(Loop *loop)
 				add_stranger(&strangers, foreign->servername);
 		}
 		say_strangers(loop, strangers.data);
-		loop->servers_version = version;
+		loop->servers.version = version;
 	}
 	load_usage(loop);
 }
@@ -518,7 +517,7 @@ servers_probe_blamed(Loop *loop)
 	bool		blamed = false;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		ServerChance chance = server_chance(server);
@@ -534,7 +533,7 @@ servers_probe_blamed(Loop *loop)
 static int
 claimable(Loop *loop, ServerState *server)
 {
-	if (loop->only_server != NULL && strcmp(loop->only_server, server->options->name) != 0)
+	if (loop->scope.only_server != NULL && strcmp(loop->scope.only_server, server->options->name) != 0)
 		return -1;
 	if (!server->gone)
 		check_limits(server);
@@ -563,7 +562,7 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 	ServerState *last_resort = NULL;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
@@ -640,7 +639,7 @@ server_record_pauses(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		Pause		pause;
@@ -684,7 +683,7 @@ servers_next_probe(Loop *loop)
 	TimestampTz next = DT_NOEND;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		Pause		pause;
@@ -701,7 +700,7 @@ servers_any_paused(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		Pause		pause;
 
@@ -709,7 +708,7 @@ servers_any_paused(Loop *loop)
 		if (pause.reason[0] != '\0')
 			return true;
 	}
-	return dlist_is_empty(&loop->servers);
+	return dlist_is_empty(&loop->servers.list);
 }
 
 bool
@@ -717,7 +716,7 @@ servers_any_usable(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		if (claimable(loop, dlist_container(ServerState, node, iter.cur)) >= 0)
 			return true;
@@ -732,7 +731,7 @@ servers_capacity(Loop *loop, int64 *left)
 	dlist_iter	iter;
 
 	*left = 0;
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		int			room = claimable(loop, server);
@@ -753,11 +752,26 @@ servers_longest_lease(Loop *loop)
 	int64		longest = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
 		longest = Max(longest, server->options->request_timeout);
 	}
 	return longest + LEASE_MARGIN_MS;
+}
+
+void
+servers_load_again(Loop *loop)
+{
+	loop->servers.version = 0;
+}
+
+void
+servers_hurry(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers.list)
+		limits_clock_set_back(dlist_container(ServerState, node, iter.cur)->limits);
 }

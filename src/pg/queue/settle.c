@@ -21,7 +21,6 @@
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "process/process.h"
-#include "queue.h"
 #include "reply/reply.h"
 #include "server/server.h"
 #include "task/task.h"
@@ -600,7 +599,7 @@ any_postponed(const Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, unconstify(dlist_head *, &loop->calls[CALL_FINISHED]))
+	dlist_foreach(iter, unconstify(dlist_head *, &loop->calls.lists[CALL_FINISHED]))
 	{
 		if (dlist_container(Call, node, iter.cur)->settle_delay > 0)
 			return true;
@@ -614,13 +613,12 @@ forget_batch(Loop *loop, Batch *batch)
 {
 	for (int i = 0; i < batch->n_calls; i++)
 		call_free(loop, batch->calls[i]);
-	loop->accepted += batch->accepted;
-	loop->failed += batch->failed;
+	loop->settles.accepted += batch->accepted;
+	loop->settles.failed += batch->failed;
 	if (!any_postponed(loop))
 		(void) postponed_done(POSTPONED_SETTLE);
 	/* retries may be due at once */
-	loop->claim_at = 0;
-	loop->queue_dry = false;
+	claims_wake(loop);
 }
 
 /*
@@ -700,7 +698,7 @@ gather_those(Loop *loop, Batch *batch, bool postponed)
 	dlist_iter	iter;
 
 	batch->n_calls = 0;
-	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -724,14 +722,59 @@ gather_those(Loop *loop, Batch *batch, bool postponed)
 static void
 gather(Loop *loop, Batch *batch)
 {
-	gather_those(loop, batch, loop->postponed_next);
+	gather_those(loop, batch, loop->settles.postponed_next);
 	if (batch->n_calls == 0)
-		gather_those(loop, batch, !loop->postponed_next);
-	loop->postponed_next = batch->n_calls > 0 && batch->calls[0]->settle_delay == 0;
+		gather_those(loop, batch, !loop->settles.postponed_next);
+	loop->settles.postponed_next = batch->n_calls > 0 && batch->calls[0]->settle_delay == 0;
+}
+
+/* As gather_those: all that waits for others to be settled with is due when there are many. */
+TimestampTz
+settles_due(Loop *loop)
+{
+	TimestampTz due = DT_NOEND;
+	size_t		bytes = 0;
+	int			n_new = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		due = Min(due, call->settle_at);
+		if (call->settle_delay > 0)
+			continue;
+		bytes += call->response.body_size;
+		if (++n_new == SETTLE_BATCH || bytes >= SETTLE_BYTES)
+			return loop->settles.after;
+	}
+	return due == DT_NOEND ? due : Max(due, loop->settles.after);
+}
+
+void
+settles_hurry(Loop *loop)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	dlist_iter	iter;
+
+	loop->settles.after = 0;
+	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		call->settle_at = Min(call->settle_at,
+							  TimestampTzPlusMilliseconds(now, call->settle_delay));
+	}
+}
+
+void
+settles_rest(Loop *loop, int ms)
+{
+	loop->settles.after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 }
 
 Step
-settle_finished(Loop *loop)
+settles_run(Loop *loop)
 {
 	Batch		batch;
 	ErrorData  *error;
@@ -758,7 +801,7 @@ hurry(Loop *loop, bool first)
 	bool		any = false;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -779,7 +822,7 @@ settle_all(Loop *loop)
 	for (bool first = true; step != STEP_GONE && hurry(loop, first); first = false)
 	{
 		do
-			step = settle_finished(loop);
+			step = settles_run(loop);
 		while (step == STEP_DONE);
 	}
 	return step;
