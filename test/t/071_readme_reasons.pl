@@ -79,7 +79,7 @@ sub give_assigned
 }
 
 # what the caller says, and what was judged or paused for before
-give_assigned(qr/->fault = ([^;]+);/, 'fault');
+give_assigned(qr/(?:->|\.)fault = ([^;]+);/, 'fault');
 give_assigned(qr/outcome(?:->|\.)reason = ([^;]+);/, 'reason');
 give_assigned(qr/\bserver_pause\(\w+, ([^,]+),/, 'outcome->reason', 'pause.reason', 'reason');
 give_assigned(qr/COLUMN_REJECTED, CStringGetTextDatum\(([^;]+)\)\);/, 'image_status_name(status)');

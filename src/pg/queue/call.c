@@ -57,7 +57,7 @@ count(const Call *call, int change)
 static bool
 is_progress(const Call *call, CallState to)
 {
-	return call->state == CALL_SENT || call->fault != NULL ||
+	return call->state == CALL_SENT || call->end.fault != NULL ||
 		(call->state == CALL_PREPARING && to != CALL_FINISHED) || to == CALL_SENT;
 }
 
@@ -69,7 +69,7 @@ call_new(Loop *loop)
 	call->set = loop->claims.tasks;
 	call->set->users++;
 	call->state = CALL_CLAIMED;
-	call->company_next = -1;
+	call->retry.company = -1;
 	dlist_push_tail(&loop->calls.lists[CALL_CLAIMED], &call->node);
 	loop->calls.held++;
 	return call;
@@ -81,7 +81,7 @@ leave_list(Call *call)
 {
 	count(call, -1);
 	dlist_delete(&call->node);
-	if (call->state == CALL_SENT && call->company > 0)
+	if (call->state == CALL_SENT && call->row.company > 0)
 		limits_suspect_back(call->server->limits);
 }
 
@@ -93,7 +93,7 @@ call_move(Loop *loop, Call *call, CallState state)
 	leave_list(call);
 	call->state = state;
 	/* behind others it would wait for them, and they for it */
-	if (state == CALL_READY && call->company > 0)
+	if (state == CALL_READY && call->row.company > 0)
 		dlist_push_head(&loop->calls.lists[state], &call->node);
 	else
 		dlist_push_tail(&loop->calls.lists[state], &call->node);
@@ -113,20 +113,20 @@ call_free(Loop *loop, Call *call)
 {
 	leave_list(call);
 	call_set_bytes(loop, call, 0);
-	if (call->job != NULL)
-		image_job_free(call->job);
-	if (call->fault_detail != NULL)
-		pfree(call->fault_detail);
-	if (call->refused_by != NULL)
-		pfree(call->refused_by);
-	vlm_response_free(&call->response);
-	vlm_envelope_free(&call->envelope);
-	reply_result_free(&call->result);
+	if (call->fit.job != NULL)
+		image_job_free(call->fit.job);
+	if (call->end.fault_detail != NULL)
+		pfree(call->end.fault_detail);
+	if (call->row.refused_by != NULL)
+		pfree(call->row.refused_by);
+	vlm_response_free(&call->end.response);
+	vlm_envelope_free(&call->end.envelope);
+	reply_result_free(&call->end.result);
 	taskset_release(call->set);
-	if (call->sent)
-		limits_settled(call->server->limits, call->cost);
-	if (call->sent_under != NULL)
-		server_read_release(call->sent_under);
+	if (call->request.sent)
+		limits_settled(call->server->limits, call->end.cost);
+	if (call->request.under != NULL)
+		server_read_release(call->request.under);
 	loop->calls.held--;
 	pfree(call);
 }
@@ -134,8 +134,18 @@ call_free(Loop *loop, Call *call)
 void
 call_set_bytes(Loop *loop, Call *call, int64 bytes)
 {
-	loop->calls.bytes += bytes - call->bytes;
-	call->bytes = bytes;
+	loop->calls.bytes += bytes - call->fit.bytes;
+	call->fit.bytes = bytes;
+}
+
+CallEnding
+call_ending(const Call *call)
+{
+	if (call->end.fault != NULL)
+		return CALL_FAULT;
+	if (!call->request.sent)
+		return CALL_UNSENT;
+	return call->end.outcome.action == VLM_DONE ? CALL_ANSWERED : CALL_FAILED;
 }
 
 void

@@ -176,10 +176,10 @@ read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 	char	   *refused_by = SPI_getvalue(row, desc, 9);
 
 	if (!isnull)
-		call->rejects = rejects_of(reasons);
+		call->row.rejects = rejects_of(reasons);
 	if (refused_by != NULL)
-		call->refused_by = MemoryContextStrdup(loop->context, refused_by);
-	call->sampling = rejects_sampling(&call->rejects, &call->task->sampling);
+		call->row.refused_by = MemoryContextStrdup(loop->context, refused_by);
+	call->request.sampling = rejects_sampling(&call->row.rejects, &call->task->sampling);
 }
 
 /* bigint[] of the numbers that the list points to. */
@@ -205,7 +205,7 @@ unsettled_ids(Loop *loop)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		if (call->settle_delay > 0)
+		if (call->settle.delay > 0)
 			ids = lappend(ids, &call->id);
 	}
 	return ids;
@@ -249,16 +249,16 @@ add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
 	if (call->task->counter == NULL)
 		call->task->counter = task_counter(name);
 	call->id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
-	call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
-	call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
-	call->released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
-	call->excused = DatumGetBool(SPI_getbinval(row, desc, 10, &isnull));
+	call->row.attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
+	call->row.variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
+	call->row.released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
+	call->row.excused = DatumGetBool(SPI_getbinval(row, desc, 10, &isnull));
 	read_rejects(loop, call, row, desc);
-	call->company = DatumGetInt32(SPI_getbinval(row, desc, 11, &isnull));
+	call->row.company = DatumGetInt32(SPI_getbinval(row, desc, 11, &isnull));
 	if (isnull)
-		call->company = 0;
-	call->lease_until = lease_until;
-	call->seed = task_seed(call->image, name, call->variation);
+		call->row.company = 0;
+	call->lease.until = lease_until;
+	call->request.seed = task_seed(call->image, name, call->row.variation);
 }
 
 static SqlStatement sql_claim = {
@@ -337,23 +337,23 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 static bool
 fit_if_long(Loop *loop, Call *call)
 {
-	ImageFit   *fit = &call->job->fit;
-	LongImages	of_row = call->long_policy;
+	ImageFit   *fit = &call->fit.job->fit;
+	LongImages	of_row = call->row.long_policy;
 
-	if (call->released && (of_row == LONG_PARK ||
-						   (of_row == LONG_AS_TASK && call->task->long_images == LONG_PARK)))
+	if (call->row.released && (of_row == LONG_PARK ||
+							   (of_row == LONG_AS_TASK && call->task->long_images == LONG_PARK)))
 		of_row = LONG_SHRINK;
-	call->long_done = long_images_fit(call->task, of_row, &call->facts, fit);
-	call->pixel_factor = fit->factor;
-	call->min_pixels = fit->min_pixels;
-	call->max_pixels = fit->max_pixels;
-	if (call->long_done != LONG_PARK)
+	call->fit.long_done = long_images_fit(call->task, of_row, &call->fit.facts, fit);
+	call->fit.pixel_factor = fit->factor;
+	call->fit.min_pixels = fit->min_pixels;
+	call->fit.max_pixels = fit->max_pixels;
+	if (call->fit.long_done != LONG_PARK)
 		return true;
-	call->fault = "long_image";
-	call->fault_detail = MemoryContextAlloc(loop->context, 128);
-	snprintf(call->fault_detail, 128,
+	call->end.fault = "long_image";
+	call->end.fault_detail = MemoryContextAlloc(loop->context, 128);
+	snprintf(call->end.fault_detail, 128,
 			 "%d x %d pixels are over the ratio %g, and more than " INT64_FORMAT " pixels",
-			 call->facts.width, call->facts.height, call->task->long_ratio, fit->max_pixels);
+			 call->fit.facts.width, call->fit.facts.height, call->task->long_ratio, fit->max_pixels);
 	return false;
 }
 
@@ -366,33 +366,33 @@ start_call(Loop *loop, Call *call)
 	if (loop->scope.limit > 0)
 		loop->scope.limit--;
 	/* others of this claim may have taken the memory or the last place */
-	if (!call->no_room)
-		call_set_server(call, server_for_task(loop, call->task, call->refused_by));
+	if (!call->fit.no_room)
+		call_set_server(call, server_for_task(loop, call->task, call->row.refused_by));
 	if (call->server == NULL)
 	{
 		call_move(loop, call, CALL_FINISHED);
 		return;
 	}
-	if (call->job == NULL)
+	if (call->fit.job == NULL)
 	{
-		if (call->fault == NULL)
-			call->fault = "no_bytes";
+		if (call->end.fault == NULL)
+			call->end.fault = "no_bytes";
 		call_move(loop, call, CALL_FINISHED);
 		return;
 	}
 	options = call->server->options;
-	config_image_fit(&call->job->fit);
-	call->job->fit.hash = llava_near_duplicates;
-	call->job->fit.factor = options->pixel_factor;
-	call->job->fit.min_pixels = options->min_pixels;
-	call->job->fit.max_pixels = options->max_pixels;
+	config_image_fit(&call->fit.job->fit);
+	call->fit.job->fit.hash = llava_near_duplicates;
+	call->fit.job->fit.factor = options->pixel_factor;
+	call->fit.job->fit.min_pixels = options->min_pixels;
+	call->fit.job->fit.max_pixels = options->max_pixels;
 	if (!fit_if_long(loop, call))
 	{
 		call_move(loop, call, CALL_FINISHED);
 		return;
 	}
 	call_move(loop, call, CALL_PREPARING);
-	image_pool_submit(loop->dispatch.images, call->job);
+	image_pool_submit(loop->dispatch.images, call->fit.job);
 }
 
 /*
@@ -592,7 +592,7 @@ start_claimed(Loop *loop, XLogRecPtr claimed_at)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		call->claimed_at = claimed_at;
+		call->lease.claimed_at = claimed_at;
 		start_call(loop, call);
 	}
 }

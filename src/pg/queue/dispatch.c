@@ -42,8 +42,8 @@
 static void
 image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
 {
-	call->fault = fault;
-	call->fault_detail = MemoryContextStrdup(loop->context, detail);
+	call->end.fault = fault;
+	call->end.fault_detail = MemoryContextStrdup(loop->context, detail);
 	call_move(loop, call, CALL_FINISHED);
 }
 
@@ -54,9 +54,9 @@ image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
 static void
 files_away(Loop *loop, Call *call)
 {
-	call->wait_ms = Min(FILES_AWAY_MS, llava_retry_delay_max);
-	loop->dispatch.files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->wait_ms);
-	strlcpy(call->outcome.detail, call->job->error.message, sizeof(call->outcome.detail));
+	call->retry.wait_ms = Min(FILES_AWAY_MS, llava_retry_delay_max);
+	loop->dispatch.files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->retry.wait_ms);
+	strlcpy(call->end.outcome.detail, call->fit.job->error.message, sizeof(call->end.outcome.detail));
 	call_move(loop, call, CALL_FINISHED);
 }
 
@@ -76,7 +76,7 @@ dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit, const char
 static void
 forget_original(Loop *loop, Call *call)
 {
-	ImageJob   *job = call->job;
+	ImageJob   *job = call->fit.job;
 
 	if (job->prepared.passed_through)
 		return;
@@ -111,11 +111,11 @@ dispatch_prepared(Loop *loop)
 			continue;
 		}
 		forget_original(loop, call);
-		call->sent_width = job->prepared.width;
-		call->sent_height = job->prepared.height;
-		call->image_tokens = image_tokens(&job->prepared.source, &job->fit);
-		call->forecast = dispatch_forecast(&job->prepared, &job->fit, call->task->prompt,
-										   &call->sampling);
+		call->fit.width = job->prepared.width;
+		call->fit.height = job->prepared.height;
+		call->fit.image_tokens = image_tokens(&job->prepared.source, &job->fit);
+		call->request.forecast = dispatch_forecast(&job->prepared, &job->fit, call->task->prompt,
+												   &call->request.sampling);
 		call_move(loop, call, job->prepared.hash.known ? CALL_HASHED : CALL_READY);
 	}
 }
@@ -124,7 +124,7 @@ dispatch_prepared(Loop *loop)
 static void
 take_bytes(Call *call, VlmRequest *request)
 {
-	ImageJob   *job = call->job;
+	ImageJob   *job = call->fit.job;
 
 	if (job->prepared.passed_through)
 	{
@@ -139,16 +139,16 @@ take_bytes(Call *call, VlmRequest *request)
 		job->prepared.data = NULL;
 	}
 	image_job_free(job);
-	call->job = NULL;
+	call->fit.job = NULL;
 }
 
 /* The call that holds a slot cannot be sent after all. */
 static void
 no_memory(Loop *loop, Call *call)
 {
-	if (call->company > 0)
+	if (call->row.company > 0)
 		limits_suspect_back(call->server->limits);
-	limits_given_up(call->server->limits, call->endpoint, false);
+	limits_given_up(call->server->limits, call->request.endpoint, false);
 	call_move(loop, call, CALL_FINISHED);
 }
 
@@ -191,18 +191,18 @@ static bool
 build_body(Call *call, VlmBody *body)
 {
 	const LlavaServer *options = call->server->options;
-	VlmSampling sampling = call->sampling;
+	VlmSampling sampling = call->request.sampling;
 	const char *message;
 
-	if (call->rejects.looped || call->rejects.cut)
+	if (call->row.rejects.looped || call->row.rejects.cut)
 	{
-		sampling.seed = call->seed;
+		sampling.seed = call->request.seed;
 		return vlm_body_build(body, options->model, call->task->prompt, &sampling,
 							  options->extra_body, &message);
 	}
 	if (call->task->body_of != call->server->options_read && !keep_body(call, sampling))
 		return false;
-	return vlm_body_with_seed(body, &call->task->body, call->seed);
+	return vlm_body_with_seed(body, &call->task->body, call->request.seed);
 }
 
 static void
@@ -235,9 +235,9 @@ send_call(Loop *loop, Call *call)
 		no_memory(loop, call);
 		return;
 	}
-	call->sent = true;
-	call->sent_under = call->server->read;
-	call->sent_under->users++;
+	call->request.sent = true;
+	call->request.under = call->server->read;
+	call->request.under->users++;
 	call_move(loop, call, CALL_SENT);
 }
 
@@ -261,8 +261,8 @@ dispatch_unsent(Loop *loop)
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
 		/* the pool has it, and may give it back without its call */
-		call->job->user = NULL;
-		call->job = NULL;
+		call->fit.job->user = NULL;
+		call->fit.job = NULL;
 	}
 	give_back_all(loop, CALL_PREPARING);
 	give_back_all(loop, CALL_HASHED);
@@ -273,7 +273,7 @@ dispatch_unsent(Loop *loop)
 static bool
 lease_is_long_enough(const Call *call)
 {
-	return call->lease_until >=
+	return call->lease.until >=
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 									call->server->options->request_timeout);
 }
@@ -297,7 +297,7 @@ use_other_server(Loop *loop, Call *call)
 
 	if (dlist_head_node(&loop->servers.list) == dlist_tail_node(&loop->servers.list))
 		return false;
-	to = server_for_task(loop, call->task, call->refused_by);
+	to = server_for_task(loop, call->task, call->row.refused_by);
 	if (to == NULL || to == from || to->full || limits_load(to->limits, 1) > 1 ||
 		!same_fit(from->options, to->options))
 		return false;
@@ -359,7 +359,7 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 		return false;
 	}
 	/* a claim that is lost with the server must not have been acted upon */
-	if (!flush_is_done(call->claimed_at))
+	if (!flush_is_done(call->lease.claimed_at))
 	{
 		*wait = FLUSH_LOOK_MS;
 		return false;
@@ -368,12 +368,12 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 	if (!transport_has_room())
 		return false;
 	/* first come, first served: those behind it wait too */
-	server->full = !limits_take(server->limits, call->forecast.prompt + call->forecast.completion,
-								false, call->company, &call->endpoint, wait);
+	server->full = !limits_take(server->limits, call->request.forecast.prompt + call->request.forecast.completion,
+								false, call->row.company, &call->request.endpoint, wait);
 	if (server->full)
 	{
 		/* unless it lets them pass */
-		server->full = call->company == 0 || limits_suspects_first(server->limits);
+		server->full = call->row.company == 0 || limits_suspects_first(server->limits);
 		return false;
 	}
 	send_call(loop, call);
@@ -412,7 +412,7 @@ dispatch_ready(Loop *loop)
 		}
 		if (server_wait > 0 && (wait < 0 || server_wait < wait))
 			wait = server_wait;
-		if (server->full && call->company == 0 && use_other_server(loop, call) &&
+		if (server->full && call->row.company == 0 && use_other_server(loop, call) &&
 			!try_to_send(loop, call, &server_wait))
 			open -= call->server->full;
 	}
@@ -428,11 +428,11 @@ dispatch_ready(Loop *loop)
 static bool
 server_is_failing(ServerState *server, Call *call)
 {
-	VlmOutcome *outcome = &call->outcome;
+	VlmOutcome *outcome = &call->end.outcome;
 	Pause		pause;
 	bool		probe;
 
-	if (!outcome->probe || !limits_failing(server->limits, call->attempts == 1))
+	if (!outcome->probe || !limits_failing(server->limits, call->row.attempts == 1))
 		return false;
 	limits_pause_now(server->limits, &pause);
 	probe = pause.prober == MyProcPid;
@@ -448,7 +448,7 @@ server_is_failing(ServerState *server, Call *call)
 static void
 judge_server(ServerState *server, Call *call)
 {
-	const VlmOutcome *outcome = &call->outcome;
+	const VlmOutcome *outcome = &call->end.outcome;
 
 	if (outcome->action == VLM_PAUSE)
 	{
@@ -470,23 +470,23 @@ judge_server(ServerState *server, Call *call)
 static void
 look_at_end(Call *call, Loss *loss)
 {
-	ServerSign	sign = suspects_sign(&call->outcome);
+	ServerSign	sign = suspects_sign(&call->end.outcome);
 	SuspectRow	row;
 
 	row.image = call->image;
 	row.task = hash_bytes((const unsigned char *) call->task->name, (int) strlen(call->task->name));
-	row.sent = call->response.sent || sign == SIGN_GATEWAY;
+	row.sent = call->end.response.sent || sign == SIGN_GATEWAY;
 	limits_look_at_end(call->server->limits, sign, &row, loss);
 	/* whoever is answered has done no harm */
 	if (sign == SIGN_ANSWER)
-		call->company_next = 0;
+		call->retry.company = 0;
 }
 
 /* A request about it was lost alone once too often: it is not asked about any more. */
 static void
 convict(Call *call)
 {
-	VlmOutcome *outcome = &call->outcome;
+	VlmOutcome *outcome = &call->end.outcome;
 	char		words[sizeof(outcome->detail)];
 
 	strlcpy(words, outcome->detail, sizeof(words));
@@ -519,17 +519,17 @@ pause_after_loss(ServerState *server, const VlmOutcome *outcome, const Loss *los
 static void
 judge_loss(ServerState *server, Call *call, const Loss *loss)
 {
-	VlmOutcome *outcome = &call->outcome;
+	VlmOutcome *outcome = &call->end.outcome;
 
 	if (loss->alone)
 	{
 		outcome->counts = loss->counts;
-		call->company_next = 1;
+		call->retry.company = 1;
 	}
 	if (loss->event != 0)
 	{
-		call->lost_with = loss->event;
-		call->settle_at = TimestampTzPlusMilliseconds(call->settle_at, loss->wait_ms);
+		call->end.lost_with = loss->event;
+		call->settle.at = TimestampTzPlusMilliseconds(call->settle.at, loss->wait_ms);
 	}
 	if (loss->kills)
 		convict(call);
@@ -544,23 +544,23 @@ judge_loss(ServerState *server, Call *call, const Loss *loss)
 static void
 judge(Call *call)
 {
-	VlmResponse *response = &call->response;
-	VlmEnvelope *envelope = &call->envelope;
+	VlmResponse *response = &call->end.response;
+	VlmEnvelope *envelope = &call->end.envelope;
 	VlmTokens	said;
 	Loss		loss;
 
-	vlm_outcome(response, &call->outcome, envelope);
+	vlm_outcome(response, &call->end.outcome, envelope);
 	said = (VlmTokens)
 	{
 		envelope->prompt_tokens, envelope->completion_tokens
 	};
-	if (call->outcome.action == VLM_DONE)
+	if (call->end.outcome.action == VLM_DONE)
 		reply_parse(&call->task->rules, envelope->content, envelope->content_size,
-					conversation_finish(envelope->finish_reason), &call->result);
+					conversation_finish(envelope->finish_reason), &call->end.result);
 	look_at_end(call, &loss);
-	call->cost = limits_ended(call->server->limits, call->endpoint, &call->outcome, response->latency_ms,
-							  response->retry_after_ms, call->forecast, said);
-	call->estimated = call->outcome.paid && !vlm_tokens_known(said);
+	call->end.cost = limits_ended(call->server->limits, call->request.endpoint, &call->end.outcome, response->latency_ms,
+								  response->retry_after_ms, call->request.forecast, said);
+	call->end.estimated = call->end.outcome.paid && !vlm_tokens_known(said);
 	if (loss.alone || loss.event != 0)
 		judge_loss(call->server, call, &loss);
 	else
@@ -582,8 +582,8 @@ dispatch_responses(Loop *loop)
 		any = true;
 		bytes += response.body_size;
 
-		call->response = response;
-		call->settle_at = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
+		call->end.response = response;
+		call->settle.at = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
 		/* it is in flight no more when its server is judged */
 		call_move(loop, call, CALL_FINISHED);
 		judge(call);

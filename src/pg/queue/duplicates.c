@@ -238,7 +238,7 @@ park(const Call *call, int64 original, int distance)
 static bool
 look_at(const Call *call)
 {
-	const ImageHash *hash = &call->job->prepared.hash;
+	const ImageHash *hash = &call->fit.job->prepared.hash;
 	int64		original;
 	int			distance = 0;
 
@@ -288,7 +288,7 @@ gather_those(Loop *loop, Look *look, int failed_looks, int most)
 
 		if (look->n == most)
 			break;
-		if (call->failed_looks != failed_looks)
+		if (call->fit.failed_looks != failed_looks)
 			continue;
 		look->parked[look->n] = false;
 		look->calls[look->n++] = call;
@@ -319,7 +319,7 @@ postpone(Loop *loop, Look *look)
 		Call	   *call = look->calls[i];
 
 		/* alone, it is its own row that is locked */
-		call->failed_looks = look->n > 1 ? 1 : 2;
+		call->fit.failed_looks = look->n > 1 ? 1 : 2;
 		call_move(loop, call, CALL_HASHED);
 	}
 	look->n = 0;
@@ -336,7 +336,7 @@ plan_next_look(Loop *loop, bool failed)
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_RETRY_MS);
 	dlist_foreach(iter, &loop->calls.lists[CALL_HASHED])
 	{
-		if (dlist_container(Call, node, iter.cur)->failed_looks < 2)
+		if (dlist_container(Call, node, iter.cur)->fit.failed_looks < 2)
 			loop->copies.look_at = 0;
 	}
 }
@@ -383,7 +383,7 @@ copies_due(Loop *loop)
 		return DT_NOEND;
 	dlist_foreach(iter, &loop->calls.lists[CALL_HASHED])
 	{
-		if (dlist_container(Call, node, iter.cur)->failed_looks < 2)
+		if (dlist_container(Call, node, iter.cur)->fit.failed_looks < 2)
 			return DT_NOBEGIN;
 	}
 	return loop->copies.look_at;

@@ -104,12 +104,12 @@ loop_free(Loop *loop)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		limits_given_up(call->server->limits, call->endpoint, true);
-		call->sent = false;
+		limits_given_up(call->server->limits, call->request.endpoint, true);
+		call->request.sent = false;
 	}
 	/* the pool's threads had the jobs of those that were being prepared */
 	dlist_foreach(iter, &loop->calls.lists[CALL_PREPARING])
-		dlist_container(Call, node, iter.cur)->job = NULL;
+		dlist_container(Call, node, iter.cur)->fit.job = NULL;
 	for (int state = 0; state < CALL_STATES; state++)
 		free_calls(loop, (CallState) state);
 	task_counters_give_back();

@@ -82,7 +82,7 @@ copy_picture(Loop *loop, Call *call, const bytea *bytes)
 	memcpy(job->data, VARDATA_ANY(bytes), size);
 	job->size = size;
 	job->user = call;
-	call->job = job;
+	call->fit.job = job;
 	call_set_bytes(loop, call, (int64) size);
 	return true;
 }
@@ -110,7 +110,7 @@ read_slices(Loop *loop, Call *call, int64 size)
 	}
 	job->data = data;
 	job->user = call;
-	call->job = job;			/* freed with the call, should a slice fail */
+	call->fit.job = job;		/* freed with the call, should a slice fail */
 	call_set_bytes(loop, call, size);
 	while ((int64) job->size < size)
 	{
@@ -157,7 +157,7 @@ note_file(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 		return false;
 	}
 	job->user = call;
-	call->job = job;
+	call->fit.job = job;
 	call_set_bytes(loop, call, DatumGetInt64(bytes));
 	return true;
 }
@@ -170,10 +170,10 @@ read_facts(Call *call, HeapTuple row, TupleDesc desc)
 	Datum		width = SPI_getbinval(row, desc, 4, &isnull);
 	Datum		height;
 
-	call->facts.width = isnull ? 0 : DatumGetInt32(width);
+	call->fit.facts.width = isnull ? 0 : DatumGetInt32(width);
 	height = SPI_getbinval(row, desc, 5, &isnull);
-	call->facts.height = isnull ? 0 : DatumGetInt32(height);
-	call->long_policy = long_images_of(SPI_getvalue(row, desc, 6));
+	call->fit.facts.height = isnull ? 0 : DatumGetInt32(height);
+	call->row.long_policy = long_images_of(SPI_getvalue(row, desc, 6));
 }
 
 /* One picture, for each of the calls about it. */
@@ -196,14 +196,14 @@ read_row(Loop *loop, HeapTuple row, TupleDesc desc)
 	for (Call *call = call_of_image(loop, image, NULL); call != NULL;
 		 call = call_of_image(loop, image, call))
 	{
-		call->no_room = !fits;
+		call->fit.no_room = !fits;
 		read_facts(call, row, desc);
 		if (fits && in_file)
-			call->no_room |= !note_file(loop, call, row, desc);
+			call->fit.no_room |= !note_file(loop, call, row, desc);
 		else if (bytes != NULL)
-			call->no_room |= !copy_picture(loop, call, bytes);
+			call->fit.no_room |= !copy_picture(loop, call, bytes);
 		else if (fits && size > SLICE)
-			call->no_room |= !read_slices(loop, call, size);
+			call->fit.no_room |= !read_slices(loop, call, size);
 	}
 	if (bytes != NULL && (Pointer) bytes != DatumGetPointer(datum))
 		pfree(bytes);
@@ -233,13 +233,13 @@ note_unreadable(Loop *loop, const RowArgument *argument, const ErrorData *error)
 	for (Call *call = call_of_image(loop, image, NULL); call != NULL;
 		 call = call_of_image(loop, image, call))
 	{
-		if (call->job != NULL)
-			image_job_free(call->job);
-		call->job = NULL;
+		if (call->fit.job != NULL)
+			image_job_free(call->fit.job);
+		call->fit.job = NULL;
 		call_set_bytes(loop, call, 0);
-		call->no_room = false;
-		call->fault = "unreadable";
-		call->fault_detail = MemoryContextStrdup(loop->context, error->message);
+		call->fit.no_room = false;
+		call->end.fault = "unreadable";
+		call->end.fault_detail = MemoryContextStrdup(loop->context, error->message);
 	}
 }
 

@@ -42,7 +42,7 @@ renew_call(Call *call, int64 lease_ms)
 	values[3] = rows_interval(lease_ms);
 	if (sql_run(&sql_renew, values, NULL, 0) == 0)
 		return false;
-	call->renewed_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease_ms);
+	call->lease.renewed_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease_ms);
 	return true;
 }
 
@@ -74,7 +74,7 @@ renew_state(Loop *loop, CallState state, bool to_be_sent)
 		int64		timeout = call->server == NULL ? 0 : call->server->options->request_timeout;
 		int64		needed = to_be_sent ? timeout : RENEW_BEFORE_MS;
 
-		if (call->lease_until >= TimestampTzPlusMilliseconds(now, needed) ||
+		if (call->lease.until >= TimestampTzPlusMilliseconds(now, needed) ||
 			renew_call(call, timeout + 3 * RENEW_BEFORE_MS))
 			continue;
 		loop->renewals.after = TimestampTzPlusMilliseconds(now, RENEW_AGAIN_MS);
@@ -104,9 +104,9 @@ take_renewed(Loop *loop, CallState state, bool committed)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		if (committed && call->renewed_until != 0)
-			call->lease_until = call->renewed_until;
-		call->renewed_until = 0;
+		if (committed && call->lease.renewed_until != 0)
+			call->lease.until = call->lease.renewed_until;
+		call->lease.renewed_until = 0;
 	}
 }
 

@@ -163,8 +163,8 @@ settle_as_excused(Call *call, const char *reason, const char *detail)
 static Datum
 said_number(const Call *call, char *null)
 {
-	int64		said = call->sent ?
-	blame_number(call->server->options->name, call->outcome.said) : 0;
+	int64		said = call->request.sent ?
+	blame_number(call->server->options->name, call->end.outcome.said) : 0;
 
 	*null = said == 0 ? 'n' : ' ';
 	return Int64GetDatum(said);
@@ -220,8 +220,8 @@ settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
 	values[3] = rows_interval(delay_ms);
 	values[4] = BoolGetDatum(counts);
 	values[5] = outside_text(detail, &nulls[5]);
-	values[6] = Int32GetDatum(call->company_next);
-	nulls[6] = call->company_next < 0 ? 'n' : ' ';
+	values[6] = Int32GetDatum(call->retry.company);
+	nulls[6] = call->retry.company < 0 ? 'n' : ' ';
 	return sql_run(&sql_release, values, nulls, 0) > 0;
 }
 
@@ -242,8 +242,8 @@ settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
 	Datum		values[7];
 	char		nulls[8] = "       ";
 
-	if (blame_excuses(call) || call->attempts >= llava_max_attempts ||
-		rejects_final(&call->rejects, reason))
+	if (blame_excuses(call) || call->row.attempts >= llava_max_attempts ||
+		rejects_final(&call->row.rejects, reason))
 		return settle_as_failed(batch, call, reason, detail);
 	call_fence(call, values);
 	values[3] = CStringGetTextDatum(reason);
@@ -257,23 +257,23 @@ settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
 static int64
 retry_delay(const Call *call)
 {
-	if (call->response.retry_after_ms > 0)
-		return Min(call->response.retry_after_ms, llava_retry_delay_max);
-	return vlm_backoff_ms(call->attempts, llava_retry_delay, llava_retry_delay_max,
-						  (uint64) call->seed * UINT64CONST(0x9E3779B97F4A7C15) + call->id);
+	if (call->end.response.retry_after_ms > 0)
+		return Min(call->end.response.retry_after_ms, llava_retry_delay_max);
+	return vlm_backoff_ms(call->row.attempts, llava_retry_delay, llava_retry_delay_max,
+						  (uint64) call->request.seed * UINT64CONST(0x9E3779B97F4A7C15) + call->id);
 }
 
 /* What the request was made with, as jsonb. */
 static Datum
 parameters_datum(const Call *call)
 {
-	const VlmSampling *sampling = &call->sampling;
+	const VlmSampling *sampling = &call->request.sampling;
 	StringInfoData json;
 
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"pixel_factor\":%d,\"min_pixels\":" INT64_FORMAT
 					 ",\"max_pixels\":" INT64_FORMAT,
-					 call->pixel_factor, call->min_pixels, call->max_pixels);
+					 call->fit.pixel_factor, call->fit.min_pixels, call->fit.max_pixels);
 	if (sampling->max_tokens > 0)
 		appendStringInfo(&json, ",\"max_tokens\":%d", sampling->max_tokens);
 	if (!isnan(sampling->temperature))
@@ -284,8 +284,8 @@ parameters_datum(const Call *call)
 		appendStringInfo(&json, ",\"repetition_penalty\":%g", sampling->repetition_penalty);
 	if (!isnan(sampling->presence_penalty))
 		appendStringInfo(&json, ",\"presence_penalty\":%g", sampling->presence_penalty);
-	if (call->sent_under->options->extra_body != NULL)
-		appendStringInfo(&json, ",\"extra_body\":%s", call->sent_under->options->extra_body);
+	if (call->request.under->options->extra_body != NULL)
+		appendStringInfo(&json, ",\"extra_body\":%s", call->request.under->options->extra_body);
 	appendStringInfoChar(&json, '}');
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
@@ -296,10 +296,10 @@ parameters_of(Batch *batch, const Call *call)
 {
 	const Call *like = batch->parameters_of;
 
-	if (like == NULL || like->sent_under != call->sent_under ||
-		like->pixel_factor != call->pixel_factor || like->min_pixels != call->min_pixels ||
-		like->max_pixels != call->max_pixels ||
-		memcmp(&like->sampling, &call->sampling, sizeof(VlmSampling)) != 0)
+	if (like == NULL || like->request.under != call->request.under ||
+		like->fit.pixel_factor != call->fit.pixel_factor || like->fit.min_pixels != call->fit.min_pixels ||
+		like->fit.max_pixels != call->fit.max_pixels ||
+		memcmp(&like->request.sampling, &call->request.sampling, sizeof(VlmSampling)) != 0)
 		batch->parameters = parameters_datum(call);
 	batch->parameters_of = call;
 	return batch->parameters;
@@ -308,10 +308,10 @@ parameters_of(Batch *batch, const Call *call)
 static Datum
 body_datum(Call *call)
 {
-	bytea	   *body = palloc(VARHDRSZ + call->response.body_size);
+	bytea	   *body = palloc(VARHDRSZ + call->end.response.body_size);
 
-	SET_VARSIZE(body, VARHDRSZ + call->response.body_size);
-	memcpy(VARDATA(body), call->response.body, call->response.body_size);
+	SET_VARSIZE(body, VARHDRSZ + call->end.response.body_size);
+	memcpy(VARDATA(body), call->end.response.body, call->end.response.body_size);
 	return PointerGetDatum(body);
 }
 
@@ -339,9 +339,9 @@ static SqlStatement sql_settle_late = {
 static void
 settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 {
-	const ReplyResult *result = &call->result;
-	const VlmEnvelope *envelope = &call->envelope;
-	bool		parsed = call->outcome.action == VLM_DONE;
+	const ReplyResult *result = &call->end.result;
+	const VlmEnvelope *envelope = &call->end.envelope;
+	bool		parsed = call->end.outcome.action == VLM_DONE;
 	Datum		v[25];
 	char		nulls[26];
 
@@ -351,19 +351,19 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 	v[1] = Int64GetDatum(call->id);
 	v[2] = CStringGetTextDatum(call->task->name);
 	v[3] = Int32GetDatum(call->task->version);
-	v[4] = CStringGetTextDatum(call->sent_under->options->name);
-	v[5] = CStringGetTextDatum(call->sent_under->options->model);
+	v[4] = CStringGetTextDatum(call->request.under->options->name);
+	v[5] = CStringGetTextDatum(call->request.under->options->model);
 	v[6] = outside_text(envelope->model, &nulls[6]);
 	v[7] = parameters_of(batch, call);
-	v[8] = Int32GetDatum(call->variation);
-	v[9] = Int64GetDatum(call->seed);
-	v[10] = Int32GetDatum(call->sent_width);
-	v[11] = Int32GetDatum(call->sent_height);
+	v[8] = Int32GetDatum(call->row.variation);
+	v[9] = Int64GetDatum(call->request.seed);
+	v[10] = Int32GetDatum(call->fit.width);
+	v[11] = Int32GetDatum(call->fit.height);
 	v[12] = body_datum(call);
 	v[13] = outside_text(envelope->finish_reason, &nulls[13]);
 	v[14] = known_number(envelope->prompt_tokens, &nulls[14]);
 	v[15] = known_number(envelope->completion_tokens, &nulls[15]);
-	v[16] = Int64GetDatum(call->response.latency_ms);
+	v[16] = Int64GetDatum(call->end.response.latency_ms);
 	v[17] = BoolGetDatum(late);
 	v[18] = outside_text(reason, &nulls[18]);
 	v[19] = known_number(parsed && result->reason != REPLY_ACCEPTED ?
@@ -372,8 +372,8 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 	v[21] = parsed ? conversation_measures(&result->measures) : (Datum) 0;
 	nulls[21] = parsed ? ' ' : 'n';
 	v[22] = Int32GetDatum(REPLY_PARSER_VERSION);
-	v[23] = outside_text(long_images_name(call->long_done), &nulls[23]);
-	v[24] = Int64GetDatum(call->image_tokens);
+	v[23] = outside_text(long_images_name(call->fit.long_done), &nulls[23]);
+	v[24] = Int64GetDatum(call->fit.image_tokens);
 	sql_run(late ? &sql_settle_late : &sql_settle_reply, v, nulls, 0);
 }
 
@@ -398,9 +398,9 @@ settle_sample(Call *call)
 
 	v[0] = Int64GetDatum(call->image);
 	v[1] = CStringGetTextDatum(call->task->name);
-	v[2] = conversation_turns(&call->result, question, &rounds);
+	v[2] = conversation_turns(&call->end.result, question, &rounds);
 	v[3] = Int32GetDatum(rounds);
-	v[4] = conversation_flags(call->result.flags);
+	v[4] = conversation_flags(call->end.result.flags);
 	v[5] = Int64GetDatum(call->id);
 	v[6] = Int32GetDatum(call->task->version);
 	sql_run(&sql_settle_sample, v, NULL, 0);
@@ -410,8 +410,8 @@ settle_sample(Call *call)
 static void
 count_cost(Tally *tally, const Call *call)
 {
-	tally->cost += call->cost;
-	tally->estimated += call->estimated ? 1 : 0;
+	tally->cost += call->end.cost;
+	tally->estimated += call->end.estimated ? 1 : 0;
 }
 
 static void
@@ -419,8 +419,8 @@ count_reply(Tally *tally, const Call *call)
 {
 	tally->replies++;
 	count_cost(tally, call);
-	tally->prompt_tokens += Max(call->envelope.prompt_tokens, 0);
-	tally->completion_tokens += Max(call->envelope.completion_tokens, 0);
+	tally->prompt_tokens += Max(call->end.envelope.prompt_tokens, 0);
+	tally->completion_tokens += Max(call->end.envelope.completion_tokens, 0);
 }
 
 static SqlStatement sql_settle_done = {
@@ -433,7 +433,7 @@ static SqlStatement sql_settle_done = {
 static void
 settle_answer(Batch *batch, Call *call)
 {
-	const char *reason = conversation_reason(&call->envelope, &call->result);
+	const char *reason = conversation_reason(&call->end.envelope, &call->end.result);
 	bool		mine;
 	Datum		values[3];
 	Tally	   *tally = tally_of(batch, call->server);
@@ -464,30 +464,32 @@ judge_death(Call *call)
 {
 	int			company;
 
-	if (!limits_died(call->server->limits, call->lost_with, &company))
+	if (!limits_died(call->server->limits, call->end.lost_with, &company))
 		return;
-	call->outcome.counts = false;
-	if (call->response.sent)
-		call->company_next = call->company > 0 ? Min(company, call->company) : company;
+	call->end.outcome.counts = false;
+	if (call->end.response.sent)
+		call->retry.company = call->row.company > 0 ? Min(company, call->row.company) : company;
+}
+
+/* No request was made: the row waits as before. */
+static void
+settle_unsent(Call *call)
+{
+	const char *detail = call->retry.wait_ms > 0 ? call->end.outcome.detail : NULL;
+
+	if (!settle_as_released(call, call->retry.wait_ms, false, detail))
+		interrupted_not(call);
 }
 
 /* A request that brought no answer. */
 static void
 settle_failure(Batch *batch, Call *call)
 {
-	const VlmOutcome *outcome = &call->outcome;
-	Tally	   *tally;
+	const VlmOutcome *outcome = &call->end.outcome;
+	Tally	   *tally = tally_of(batch, call->server);
 	bool		mine;
 
-	if (!call->sent)
-	{
-		if (!settle_as_released(call, call->wait_ms, false,
-								call->wait_ms > 0 ? outcome->detail : NULL))
-			interrupted_not(call);
-		return;
-	}
-	tally = tally_of(batch, call->server);
-	if (call->lost_with != 0)
+	if (call->end.lost_with != 0)
 		judge_death(call);
 	switch (outcome->action)
 	{
@@ -505,15 +507,15 @@ settle_failure(Batch *batch, Call *call)
 			mine = settle_reject(batch, call, outcome->reason, outcome->detail);
 			break;
 		default:
-			if (outcome->counts && call->attempts >= llava_max_attempts)
+			if (outcome->counts && call->row.attempts >= llava_max_attempts)
 				mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
 			else
 				mine = settle_as_released(call, retry_delay(call), outcome->counts,
 										  outcome->detail);
 	}
 	/* a whole 200 that is no completion may have been paid for all the same */
-	if (call->response.status / 100 == 2 && call->response.curl_code == 0 &&
-		call->response.body != NULL)
+	if (call->end.response.status / 100 == 2 && call->end.response.curl_code == 0 &&
+		call->end.response.body != NULL)
 	{
 		settle_reply(batch, call, !mine, outcome->reason);
 		count_reply(tally, call);
@@ -525,17 +527,24 @@ settle_failure(Batch *batch, Call *call)
 static void
 settle_call(Batch *batch, Call *call)
 {
-	if (call->sent)
+	if (call->request.sent)
 		tally_of(batch, call->server)->requests++;
-	if (call->fault != NULL)
+	switch (call_ending(call))
 	{
-		if (!settle_as_failed(batch, call, call->fault, call->fault_detail))
-			interrupted_not(call);
+		case CALL_FAULT:
+			if (!settle_as_failed(batch, call, call->end.fault, call->end.fault_detail))
+				interrupted_not(call);
+			break;
+		case CALL_UNSENT:
+			settle_unsent(call);
+			break;
+		case CALL_ANSWERED:
+			settle_answer(batch, call);
+			break;
+		case CALL_FAILED:
+			settle_failure(batch, call);
+			break;
 	}
-	else if (call->sent && call->outcome.action == VLM_DONE)
-		settle_answer(batch, call);
-	else
-		settle_failure(batch, call);
 }
 
 static SqlStatement sql_usage_add = {
@@ -601,7 +610,7 @@ any_postponed(const Loop *loop)
 
 	dlist_foreach(iter, unconstify(dlist_head *, &loop->calls.lists[CALL_FINISHED]))
 	{
-		if (dlist_container(Call, node, iter.cur)->settle_delay > 0)
+		if (dlist_container(Call, node, iter.cur)->settle.delay > 0)
 			return true;
 	}
 	return false;
@@ -636,11 +645,11 @@ keep_batch(Batch *batch, const ErrorData *error)
 	{
 		Call	   *call = batch->calls[i];
 
-		n_new += call->settle_delay == 0;
-		call->settle_delay = alone && call->settle_delay > 0 ?
-			Min(2 * call->settle_delay, SETTLE_RETRY_MAX_MS) : SETTLE_RETRY_MS;
-		call->settle_with = Max(batch->n_calls / 2, 1);
-		call->settle_at = TimestampTzPlusMilliseconds(now, call->settle_delay);
+		n_new += call->settle.delay == 0;
+		call->settle.delay = alone && call->settle.delay > 0 ?
+			Min(2 * call->settle.delay, SETTLE_RETRY_MAX_MS) : SETTLE_RETRY_MS;
+		call->settle.with = Max(batch->n_calls / 2, 1);
+		call->settle.at = TimestampTzPlusMilliseconds(now, call->settle.delay);
 	}
 	(void) postponed_note(POSTPONED_SETTLE, error);
 	/* once a reply, however often it is tried */
@@ -702,15 +711,15 @@ gather_those(Loop *loop, Batch *batch, bool postponed)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		if (call->settle_at > soon || (call->settle_delay > 0) != postponed)
+		if (call->settle.at > soon || (call->settle.delay > 0) != postponed)
 			continue;
 		if (postponed && batch->n_calls == 0)
-			most = call->settle_with;
-		if (postponed && call->settle_with != most)
+			most = call->settle.with;
+		if (postponed && call->settle.with != most)
 			continue;
-		due |= call->settle_at <= now;
+		due |= call->settle.at <= now;
 		batch->calls[batch->n_calls++] = call;
-		bytes += call->response.body_size;
+		bytes += call->end.response.body_size;
 		if (batch->n_calls == most || bytes >= SETTLE_BYTES)
 			return;
 	}
@@ -725,7 +734,7 @@ gather(Loop *loop, Batch *batch)
 	gather_those(loop, batch, loop->settles.postponed_next);
 	if (batch->n_calls == 0)
 		gather_those(loop, batch, !loop->settles.postponed_next);
-	loop->settles.postponed_next = batch->n_calls > 0 && batch->calls[0]->settle_delay == 0;
+	loop->settles.postponed_next = batch->n_calls > 0 && batch->calls[0]->settle.delay == 0;
 }
 
 /* As gather_those: all that waits for others to be settled with is due when there are many. */
@@ -741,10 +750,10 @@ settles_due(Loop *loop)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		due = Min(due, call->settle_at);
-		if (call->settle_delay > 0)
+		due = Min(due, call->settle.at);
+		if (call->settle.delay > 0)
 			continue;
-		bytes += call->response.body_size;
+		bytes += call->end.response.body_size;
 		if (++n_new == SETTLE_BATCH || bytes >= SETTLE_BYTES)
 			return loop->settles.after;
 	}
@@ -762,8 +771,8 @@ settles_hurry(Loop *loop)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		call->settle_at = Min(call->settle_at,
-							  TimestampTzPlusMilliseconds(now, call->settle_delay));
+		call->settle.at = Min(call->settle.at,
+							  TimestampTzPlusMilliseconds(now, call->settle.delay));
 	}
 }
 
@@ -805,9 +814,9 @@ hurry(Loop *loop, bool first)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		if (!first && call->settle_with <= 1)
+		if (!first && call->settle.with <= 1)
 			continue;
-		call->settle_at = 0;
+		call->settle.at = 0;
 		any = true;
 	}
 	return any;

@@ -132,7 +132,7 @@ unsent_words(Call *call)
 {
 	const char *name = call->server->options->name;
 	const char *closed = server_words(call->server);
-	int64		wait = limits_pace_wait(call->server->limits, call->forecast.prompt + call->forecast.completion);
+	int64		wait = limits_pace_wait(call->server->limits, call->request.forecast.prompt + call->request.forecast.completion);
 
 	if (closed != NULL)
 		return closed;
@@ -141,7 +141,7 @@ unsent_words(Call *call)
 						name, timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait)));
 	if (wait < 0)
 		return psprintf("all slots of server \"%s\" are taken", name);
-	if (!flush_is_done(call->claimed_at))
+	if (!flush_is_done(call->lease.claimed_at))
 		return "a claim waits for the disk";
 	if (!transport_has_room())
 		return "no socket is left";
