@@ -69,7 +69,7 @@ typedef struct CallRow
 	int			company;		/* of a suspect (suspects.h): so many may be
 								 * in flight with it, itself included; 0: it
 								 * is none */
-}			CallRow;
+} CallRow;
 
 typedef struct CallLease
 {
@@ -77,7 +77,7 @@ typedef struct CallLease
 	TimestampTz renewed_until;	/* in a transaction under way; 0: not */
 	XLogRecPtr	claimed_at;		/* not sent before the log is flushed up to
 								 * there */
-}			CallLease;
+} CallLease;
 
 /* The picture, and how it was made to fit. */
 typedef struct CallFit
@@ -94,7 +94,7 @@ typedef struct CallFit
 	int64		min_pixels;
 	int64		max_pixels;
 	int64		image_tokens;	/* forecast */
-}			CallFit;
+} CallFit;
 
 typedef struct CallRequest
 {
@@ -105,7 +105,7 @@ typedef struct CallRequest
 	struct ServerRead *under;	/* the options it was sent under; NULL: not
 								 * sent yet */
 	struct EndpointUse *endpoint;	/* where it counts while it is in flight */
-}			CallRequest;
+} CallRequest;
 
 /* How it ended: a fault of the picture's found here, or a response. */
 typedef struct CallEnd
@@ -121,7 +121,7 @@ typedef struct CallEnd
 								 * none */
 	double		cost;			/* of its answer */
 	bool		estimated;		/* that: the server did not say what it used */
-}			CallEnd;
+} CallEnd;
 
 /* How the row is asked again. */
 typedef struct CallRetry
@@ -130,7 +130,7 @@ typedef struct CallRetry
 	int			wait_ms;		/* before it is claimed again, where not sent */
 	int			company;		/* as CallRow.company, to be written; -1: as
 								 * it was */
-}			CallRetry;
+} CallRetry;
 
 typedef struct CallSettle
 {
@@ -139,7 +139,7 @@ typedef struct CallSettle
 	int			delay;			/* ms, after a settle that failed; 0: none
 								 * did, and the log has told of none */
 	int			with;			/* at most so many together then */
-}			CallSettle;
+} CallSettle;
 
 typedef struct Call
 {
@@ -167,7 +167,7 @@ typedef enum CallEnding
 	CALL_ANSWERED,				/* a reply that parsed, or is to be asked for
 								 * again */
 	CALL_FAILED					/* a request that brought no answer */
-}			CallEnding;
+} CallEnding;
 
 extern CallEnding call_ending(const Call *call);
 

@@ -230,19 +230,20 @@ set_defaults(LlavaServer *server)
 	server->max_requests = -1;
 	server->budget = -1;
 	server->input_price = server->output_price = -1;
-	server->pixel_factor = 28;
+	server->pixel_factor = IMAGE_FACTOR;
 }
 
 /* Fills what hangs on other options. */
 static void
 set_dependent_defaults(LlavaServer *server)
 {
-	int64		unit = (int64) server->pixel_factor * server->pixel_factor;
+	ImageFit	fit;
 
+	image_fit_defaults(&fit, server->pixel_factor);
 	if (server->min_pixels == 0)
-		server->min_pixels = 4 * unit;
+		server->min_pixels = fit.min_pixels;
 	if (server->max_pixels == 0)
-		server->max_pixels = 1280 * unit;
+		server->max_pixels = fit.max_pixels;
 	server->input_price = Max(server->input_price, 0);
 	server->output_price = Max(server->output_price, 0);
 }
@@ -288,7 +289,8 @@ check_together(LlavaServer *server)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("invalid pixel options: %s", problem),
-				 errhint("Defaults are 4 and 1280 times pixel_factor squared.")));
+				 errhint("Defaults are %d and %d times pixel_factor squared.",
+						 IMAGE_MIN_TOKENS, IMAGE_MAX_TOKENS)));
 }
 
 /* ERROR: no such option; valid is a list of those there are, or empty. */

@@ -56,7 +56,7 @@ extern LlavaServer *server_for_caller(const char *name);
 extern char *server_key_for_worker(const LlavaServer *server);
 extern char *server_key_for_caller(const LlavaServer *server);
 
-/* A side of the model's patches: 28 for Qwen2.5-VL, 32 for Qwen3-VL. */
+/* Limits of a side of the model's patches, which is IMAGE_FACTOR by default. */
 #define PIXEL_FACTOR_MIN 14
 #define PIXEL_FACTOR_MAX 64
 
