@@ -57,4 +57,7 @@ extern HeapTuple intake_restored(HeapTuple tuple, TupleDesc desc);
 extern Datum rows_interval(int64 ms);	/* palloc'd */
 extern struct varlena *rows_bytea(const void *bytes, size_t size);
 
+/* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
+extern char *rows_clean_text(const char *text);
+
 #endif							/* LLAVA_ROWS_H */

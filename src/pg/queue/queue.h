@@ -88,6 +88,6 @@ extern VlmTokens dispatch_forecast(const ImagePrepared *prepared, const ImageFit
 								   const char *prompt, const VlmSampling *sampling);
 
 /* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
-extern char *settle_clean_text(const char *text);
+extern char *rows_clean_text(const char *text);
 
 #endif							/* LLAVA_QUEUE_H */

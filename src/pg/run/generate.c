@@ -344,7 +344,7 @@ static void
 refuse_outcome(const Asking *asking, const VlmOutcome *outcome)
 {
 	Remedy		remedy = remedy_for(asking, outcome);
-	char	   *said = outcome->detail[0] != '\0' ? settle_clean_text(outcome->detail) : NULL;
+	char	   *said = outcome->detail[0] != '\0' ? rows_clean_text(outcome->detail) : NULL;
 
 	if (said == NULL || caller_may_read(asking))
 		ereport(ERROR,
@@ -391,7 +391,7 @@ excerpt(const char *content, size_t size)
 
 	if (size > EXCERPT)
 		start[pg_encoding_mbcliplen(PG_UTF8, start, strlen(start), EXCERPT)] = '\0';
-	clean = settle_clean_text(start);
+	clean = rows_clean_text(start);
 	return size > EXCERPT ? psprintf("%s...", clean) : clean;
 }
 
