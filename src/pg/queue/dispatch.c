@@ -19,14 +19,6 @@
 #include "vlm/vlm.h"
 
 /*
- * For the forecast: tokens of a short prompt and the chat template, bytes of a long one
- * for each token, and tokens of a reply that the task sets no limit to.
- */
-#define PROMPT_TOKENS 300
-#define PROMPT_BYTES 3
-#define REPLY_TOKENS 1024
-
-/*
  * Bytes of responses that are judged together: they are parsed at some hundred MB/s,
  * and neither sockets nor interrupts are served meanwhile.
  */
@@ -58,18 +50,6 @@ files_away(Loop *loop, Call *call)
 	loop->dispatch.files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->retry.wait_ms);
 	strlcpy(call->end.outcome.detail, call->fit.job->error.message, sizeof(call->end.outcome.detail));
 	call_move(loop, call, CALL_FINISHED);
-}
-
-VlmTokens
-dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit, const char *prompt,
-				  const VlmSampling *sampling)
-{
-	VlmTokens	forecast;
-
-	forecast.prompt = image_tokens(&prepared->source, fit) +
-		Max((int64) strlen(prompt) / PROMPT_BYTES, PROMPT_TOKENS);
-	forecast.completion = sampling->max_tokens > 0 ? (sampling->max_tokens + 1) / 2 : REPLY_TOKENS;
-	return forecast;
 }
 
 /* A picture that was made anew is all that is kept. */
@@ -114,8 +94,8 @@ dispatch_prepared(Loop *loop)
 		call->fit.width = job->prepared.width;
 		call->fit.height = job->prepared.height;
 		call->fit.image_tokens = image_tokens(&job->prepared.source, &job->fit);
-		call->request.forecast = dispatch_forecast(&job->prepared, &job->fit, call->task->prompt,
-												   &call->request.sampling);
+		call->request.forecast = task_forecast(&job->prepared, &job->fit, call->task->prompt,
+											   &call->request.sampling);
 		call_move(loop, call, job->prepared.hash.known ? CALL_HASHED : CALL_READY);
 	}
 }

@@ -98,8 +98,8 @@ prepare(Asking *asking)
 	if (image_info(asking->image, asking->image_size, &info, NULL) == IMAGE_OK)
 		(void) long_images_fit(asking->task, LONG_AS_TASK, &info, &fit);
 	image_prepare_here(asking->image, asking->image_size, &fit, &asking->prepared);
-	asking->forecast = dispatch_forecast(&asking->prepared, &fit, asking->task->prompt,
-										 &asking->task->sampling);
+	asking->forecast = task_forecast(&asking->prepared, &fit, asking->task->prompt,
+									 &asking->task->sampling);
 }
 
 /* Milliseconds left of the time that all tries together may take. */

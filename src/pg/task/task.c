@@ -1,6 +1,7 @@
 /*
  * task.c
- *	  Reading tasks: the newest version of each is the task.
+ *	  Reading tasks: the newest version of each is the task.  What follows from one: the
+ *	  seed, the question and the expected tokens of a request.
  */
 #include "postgres.h"
 
@@ -9,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "db/db.h"
 #include "executor/spi.h"
+#include "image/image.h"
 #include "reply/reply.h"
 #include "task.h"
 #include "utils/array.h"
@@ -17,6 +19,14 @@
 
 /* How many names a HINT lists. */
 #define HINT_NAMES 24
+
+/*
+ * For the forecast: tokens of a short prompt and the chat template, bytes of a long one
+ * for each token, and tokens of a reply that the task sets no limit to.
+ */
+#define PROMPT_TOKENS 300
+#define PROMPT_BYTES 3
+#define REPLY_TOKENS 1024
 
 /* The columns of sql_task_newest. */
 enum
@@ -349,4 +359,16 @@ task_find(const char *name)
 	if (task == NULL)
 		task_unknown(tasks, name);
 	return task;
+}
+
+VlmTokens
+task_forecast(const ImagePrepared *prepared, const ImageFit *fit, const char *prompt,
+			  const VlmSampling *sampling)
+{
+	VlmTokens	forecast;
+
+	forecast.prompt = image_tokens(&prepared->source, fit) +
+		Max((int64) strlen(prompt) / PROMPT_BYTES, PROMPT_TOKENS);
+	forecast.completion = sampling->max_tokens > 0 ? (sampling->max_tokens + 1) / 2 : REPLY_TOKENS;
+	return forecast;
 }
