@@ -16,6 +16,8 @@ extern Datum conversation_turns(const ReplyResult *result, const char *question,
 extern Datum conversation_flags(uint32 flags);	/* text[] */
 extern Datum conversation_measures(const ReplyMeasures *measures);	/* jsonb */
 
+/* ---- verdict.c ---- */
+
 /* The server's finish_reason (NULL: it said none) as the parser knows it. */
 extern ReplyFinish conversation_finish(const char *finish_reason);
 
