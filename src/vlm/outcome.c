@@ -7,10 +7,10 @@
  * completion how it ended.
  */
 #include "envelope.h"
+#include "error_verdict.h"
 #include "fingerprint.h"
 #include "mask.h"
 #include "usage.h"
-#include "error_verdict.h"
 #include "wrapping.h"
 
 #include <curl/curl.h>

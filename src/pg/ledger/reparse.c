@@ -116,8 +116,7 @@ judge(Stored *stored)
 		!vlm_envelope_parse(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &stored->envelope,
 							&message))
 		return false;
-	reply_parse(&stored->task->rules, stored->envelope.content, stored->envelope.content_size,
-				conversation_finish(stored->envelope.finish_reason), &stored->result);
+	stored->after = verdict_of(&stored->task->rules, &stored->envelope, &stored->result);
 	if (stored->result.reason == REPLY_NO_MEMORY)
 		ereport(ERROR,
 				(errcode(ERRCODE_OUT_OF_MEMORY),
@@ -125,7 +124,6 @@ judge(Stored *stored)
 				 errdetail("Reply " INT64_FORMAT " of image " INT64_FORMAT " could not be parsed.",
 						   DatumGetInt64(stored->column[READ_ID]),
 						   DatumGetInt64(stored->column[READ_IMAGE]))));
-	stored->after = conversation_reason(&stored->envelope, &stored->result);
 	stored->flags = conversation_flags(stored->result.flags);
 	stored->measures = conversation_measures(&stored->result.measures);
 	return true;

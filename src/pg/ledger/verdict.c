@@ -14,8 +14,9 @@
 
 PG_FUNCTION_INFO_V1(llava_parse_reply);
 
-ReplyFinish
-conversation_finish(const char *finish_reason)
+/* The server's finish_reason (NULL: it gave none) as the parser knows it. */
+static ReplyFinish
+verdict_finish(const char *finish_reason)
 {
 	switch (vlm_finish(finish_reason))
 	{
@@ -29,10 +30,12 @@ conversation_finish(const char *finish_reason)
 }
 
 const char *
-conversation_reason(const VlmEnvelope *envelope, const ReplyResult *result)
+verdict_of(const ReplyRules *rules, const VlmEnvelope *envelope, ReplyResult *result)
 {
 	const char *reason = vlm_envelope_reason(envelope);
 
+	reply_parse(rules, envelope->content, envelope->content_size,
+				verdict_finish(envelope->finish_reason), result);
 	if (reason != NULL)
 		return reason;
 	return result->reason == REPLY_ACCEPTED ? NULL : reply_reason_name(result->reason);
@@ -85,7 +88,7 @@ llava_parse_reply(PG_FUNCTION_ARGS)
 	volatile Datum row;
 
 	reply_parse(&task->rules, VARDATA_ANY(reply), VARSIZE_ANY_EXHDR(reply),
-				conversation_finish(finish_reason), &result);
+				verdict_finish(finish_reason), &result);
 	PG_TRY();
 	{
 		if (result.reason == REPLY_NO_MEMORY)

@@ -12,7 +12,6 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "process/process.h"
-#include "reply/reply.h"
 #include "server/server.h"
 #include "task/task.h"
 #include "utils/memutils.h"
@@ -535,8 +534,7 @@ judge(Call *call)
 		envelope->prompt_tokens, envelope->completion_tokens
 	};
 	if (call->end.outcome.action == VLM_DONE)
-		reply_parse(&call->task->rules, envelope->content, envelope->content_size,
-					conversation_finish(envelope->finish_reason), &call->end.result);
+		call->end.reason = verdict_of(&call->task->rules, envelope, &call->end.result);
 	look_at_end(call, &loss);
 	call->end.cost = limits_ended(call->server->limits, call->request.endpoint, &call->end.outcome, response->latency_ms,
 								  response->retry_after_ms, call->request.forecast, said);

@@ -406,12 +406,10 @@ conversation_of(Asking *asking)
 	char		switched[BLAME_HINT_SIZE];
 	int			rounds;
 
-	reply_parse(&asking->task->rules, envelope->content, envelope->content_size,
-				conversation_finish(envelope->finish_reason), &asking->result);
+	reason = verdict_of(&asking->task->rules, envelope, &asking->result);
 	asking->answered = true;
 	if (asking->result.reason == REPLY_NO_MEMORY)
 		out_of_memory();
-	reason = conversation_reason(envelope, &asking->result);
 	if (reason != NULL && strcmp(reason, "no_answer_thinking") == 0)
 	{
 		blame_thinking_hint(asking->server, switched, sizeof(switched));
