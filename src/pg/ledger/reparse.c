@@ -111,8 +111,8 @@ lock_tables(void)
 
 static SqlStatement sql_reparse_read = {
 	.text =
-	"SELECT r.image, r.id, r.task, r.task_version, r.body, r.reason, r.reason_offset, r.flags,"
-	"  r.measures, (SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
+	"SELECT r.image" READ_COLUMNS(SQL_RESULT) ","
+	" (SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
 	"    AND c.task = r.task AND c.reply = r.id AND c.keep IS NULL) "
 	"FROM @.llava_reply r "
 	"WHERE (r.image, r.id) > ($1, $2) AND NOT r.late AND r.body <> ''"

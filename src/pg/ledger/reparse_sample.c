@@ -34,34 +34,57 @@ static SqlStatement sql_reparse_done = {
 	.text =
 	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND NOT EXISTS"
 	"  (SELECT FROM @.llava_conversation c WHERE c.image = $1 AND c.task = $2)",
-	.types = "ltjiTli"
+	.types = "lt"
+};
+
+#define SAMPLE_COLUMNS(ARGUMENT) \
+	ARGUMENT(2, SAMPLE_TASK, "task", "t") \
+	ARGUMENT(3, SAMPLE_CONVERSATION, "conversation", "j") \
+	ARGUMENT(4, SAMPLE_ROUNDS, "rounds", "i") \
+	ARGUMENT(5, SAMPLE_FLAGS, "flags", "T") \
+	ARGUMENT(6, SAMPLE_REPLY, "reply", "l") \
+	ARGUMENT(7, SAMPLE_TASK_VERSION, "task_version", "i")
+
+enum
+{
+	SAMPLE_IMAGE,
+	SAMPLE_COLUMNS(SQL_INDEX)
+	SAMPLE_SIZE
 };
 
 static SqlStatement sql_reparse_sample = {
 	.text =
-	"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
-	"  task_version) SELECT $1, $2, $3, $4, $5, $6, $7"
+	"INSERT INTO @.llava_conversation (image" SAMPLE_COLUMNS(SQL_COLUMN) ")"
+	" SELECT $1" SAMPLE_COLUMNS(SQL_VALUE)
 	" FROM @.llava_image WHERE id = $1 ON CONFLICT DO NOTHING",
-	.types = "ltjiTli"
+	.types = "l" SAMPLE_COLUMNS(SQL_TYPE)
 };
+
+/* The arguments of sql_reparse_sample and of sql_reparse_rewrite. */
+static void
+sample_arguments(const Stored *stored, Datum *values)
+{
+	int			rounds;
+
+	values[SAMPLE_IMAGE] = stored->column[READ_IMAGE];
+	values[SAMPLE_TASK] = stored->column[READ_TASK];
+	values[SAMPLE_CONVERSATION] = conversation_turns(&stored->result, human_turn(stored), &rounds);
+	values[SAMPLE_ROUNDS] = Int32GetDatum(rounds);
+	values[SAMPLE_FLAGS] = stored->flags;
+	values[SAMPLE_REPLY] = stored->column[READ_ID];
+	values[SAMPLE_TASK_VERSION] = stored->column[READ_TASK_VERSION];
+}
 
 /* True: the sample is there now and was not. */
 static bool
 make_sample(const Stored *stored)
 {
-	Datum		v[7];
-	int			rounds;
+	Datum		values[SAMPLE_SIZE];
 
-	v[0] = stored->column[READ_IMAGE];
-	v[1] = stored->column[READ_TASK];
-	v[2] = conversation_turns(&stored->result, human_turn(stored), &rounds);
-	v[3] = Int32GetDatum(rounds);
-	v[4] = stored->flags;
-	v[5] = stored->column[READ_ID];
-	v[6] = stored->column[READ_TASK_VERSION];
+	sample_arguments(stored, values);
 	/* a call in flight about it finds no row, and its reply is kept as late */
-	sql_run(&sql_reparse_done, v, NULL, 0);
-	return sql_run(&sql_reparse_sample, v, NULL, 0) > 0;
+	sql_run(&sql_reparse_done, values, NULL, 0);
+	return sql_run(&sql_reparse_sample, values, NULL, 0) > 0;
 }
 
 /* The stored conversation has the reply's turns, after its own question. */
@@ -95,24 +118,18 @@ static SqlStatement sql_reparse_rewrite = {
 	"UPDATE @.llava_conversation SET conversation = $3, rounds = $4,"
 	"  flags = $5 WHERE image = $1 AND task = $2 AND reply = $6 AND keep IS NULL"
 	"  AND (conversation <> $3 OR flags <> $5)",
-	.types = "ltjiTl"
+	.types = "l" SAMPLE_COLUMNS(SQL_TYPE)
 };
 
 void
 reparse_rewrite(Reparse *reparse, const Stored *stored, bool flags_too)
 {
-	Datum		v[7];
-	int			rounds;
+	Datum		values[SAMPLE_SIZE];
 
 	if (!flags_too && same_turns(stored))
 		return;
-	v[0] = stored->column[READ_IMAGE];
-	v[1] = stored->column[READ_TASK];
-	v[2] = conversation_turns(&stored->result, human_turn(stored), &rounds);
-	v[3] = Int32GetDatum(rounds);
-	v[4] = stored->flags;
-	v[5] = stored->column[READ_ID];
-	reparse->rewritten += sql_run(&sql_reparse_rewrite, v, NULL, 0);
+	sample_arguments(stored, values);
+	reparse->rewritten += sql_run(&sql_reparse_rewrite, values, NULL, 0);
 }
 
 static bool
@@ -137,8 +154,8 @@ make_if_accepted(Stored *stored)
 
 static SqlStatement sql_reparse_other = {
 	.text =
-	"SELECT r.image, r.id, r.task, r.task_version, r.body, r.reason, r.reason_offset, r.flags,"
-	"  r.measures FROM @.llava_reply r WHERE r.image = $1 AND r.task = $2 AND r.id <> $3"
+	"SELECT r.image" READ_COLUMNS(SQL_RESULT)
+	" FROM @.llava_reply r WHERE r.image = $1 AND r.task = $2 AND r.id <> $3"
 	"  AND NOT r.late AND r.body <> '' AND r.reason IS NULL ORDER BY r.id DESC",
 	.types = "ltl"
 };

@@ -80,31 +80,48 @@ stored_same_verdict(const Stored *stored)
 		same_jsonb(stored->column[READ_MEASURES], stored->measures);
 }
 
+/* What the verdict becomes, after its reason. */
+#define VERDICT_COLUMNS(ARGUMENT) \
+	ARGUMENT(5, VERDICT_OFFSET, "reason_offset", "l") \
+	ARGUMENT(6, VERDICT_FLAGS, "flags", "T") \
+	ARGUMENT(7, VERDICT_MEASURES, "measures", "j") \
+	ARGUMENT(8, VERDICT_PARSER_VERSION, "parser_version", "i")
+
+enum
+{
+	VERDICT_IMAGE,
+	VERDICT_ID,
+	VERDICT_BEFORE,				/* the reason that the reply was read with */
+	VERDICT_REASON,
+	VERDICT_COLUMNS(SQL_INDEX)
+	VERDICT_SIZE
+};
+
 static SqlStatement sql_reparse_verdict = {
 	.text =
-	"UPDATE @.llava_reply SET reason = $4, reason_offset = $5, flags = $6,"
-	"  measures = $7, parser_version = $8"
+	"UPDATE @.llava_reply SET reason = $4" VERDICT_COLUMNS(SQL_SET)
 	" WHERE image = $1 AND id = $2 AND reason IS NOT DISTINCT FROM $3",
-	.types = "llttlTji"
+	.types = "lltt" VERDICT_COLUMNS(SQL_TYPE)
 };
 
 bool
 stored_write_verdict(const Stored *stored)
 {
-	Datum		v[8];
-	char		nulls[9] = "        ";
+	Datum		values[VERDICT_SIZE];
+	char		nulls[VERDICT_SIZE];
 	bool		rejected = stored->result.reason != REPLY_ACCEPTED;
 
-	v[0] = stored->column[READ_IMAGE];
-	v[1] = stored->column[READ_ID];
-	v[2] = stored->column[READ_REASON];
-	nulls[2] = stored->before == NULL ? 'n' : ' ';
-	v[3] = stored->after == NULL ? (Datum) 0 : CStringGetTextDatum(stored->after);
-	nulls[3] = stored->after == NULL ? 'n' : ' ';
-	v[4] = Int64GetDatum((int64) stored->result.offset);
-	nulls[4] = rejected ? ' ' : 'n';
-	v[5] = stored->flags;
-	v[6] = stored->measures;
-	v[7] = Int32GetDatum(REPLY_PARSER_VERSION);
-	return sql_run(&sql_reparse_verdict, v, nulls, 0) > 0;
+	memset(nulls, ' ', sizeof(nulls));
+	values[VERDICT_IMAGE] = stored->column[READ_IMAGE];
+	values[VERDICT_ID] = stored->column[READ_ID];
+	values[VERDICT_BEFORE] = stored->column[READ_REASON];
+	nulls[VERDICT_BEFORE] = stored->before == NULL ? 'n' : ' ';
+	values[VERDICT_REASON] = stored->after == NULL ? (Datum) 0 : CStringGetTextDatum(stored->after);
+	nulls[VERDICT_REASON] = stored->after == NULL ? 'n' : ' ';
+	values[VERDICT_OFFSET] = Int64GetDatum((int64) stored->result.offset);
+	nulls[VERDICT_OFFSET] = rejected ? ' ' : 'n';
+	values[VERDICT_FLAGS] = stored->flags;
+	values[VERDICT_MEASURES] = stored->measures;
+	values[VERDICT_PARSER_VERSION] = Int32GetDatum(REPLY_PARSER_VERSION);
+	return sql_run(&sql_reparse_verdict, values, nulls, 0) > 0;
 }

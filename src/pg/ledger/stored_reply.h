@@ -7,23 +7,27 @@
 
 #include "access/htup.h"
 #include "access/tupdesc.h"
+#include "db/db.h"
 #include "nodes/pg_list.h"
 #include "reply/reply.h"
 #include "task/task.h"
 #include "vlm/vlm.h"
 
-/* The columns of sql_reparse_read and sql_reparse_other. */
+#define READ_COLUMNS(COLUMN) \
+	COLUMN(READ_ID, "r.id") \
+	COLUMN(READ_TASK, "r.task") \
+	COLUMN(READ_TASK_VERSION, "r.task_version") \
+	COLUMN(READ_BODY, "r.body") \
+	COLUMN(READ_REASON, "r.reason") \
+	COLUMN(READ_OFFSET, "r.reason_offset") \
+	COLUMN(READ_FLAGS, "r.flags") \
+	COLUMN(READ_MEASURES, "r.measures")
+
+/* The columns of sql_reparse_read and, but for the last one, of sql_reparse_other. */
 enum
 {
 	READ_IMAGE = 1,
-	READ_ID,
-	READ_TASK,
-	READ_TASK_VERSION,
-	READ_BODY,
-	READ_REASON,
-	READ_OFFSET,
-	READ_FLAGS,
-	READ_MEASURES,
+	READ_COLUMNS(SQL_RESULT_INDEX)
 	READ_SAMPLE					/* made of this reply, judged by nobody */
 };
 
