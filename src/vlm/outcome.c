@@ -3,14 +3,14 @@
  *	  What is to be done about a response: retry, throttle, give up on the image, or
  *	  pause the server.
  *
- * Where there was no whole response libcurl's code decides, else verdict_of.c, and of a
+ * Where there was no whole response libcurl's code decides, else error_verdict.c, and of a
  * completion how it ended.
  */
 #include "envelope.h"
+#include "error_verdict.h"
 #include "fingerprint.h"
 #include "mask.h"
 #include "usage.h"
-#include "verdict_of.h"
 #include "wrapping.h"
 
 #include <curl/curl.h>
@@ -243,7 +243,7 @@ judge_words(const VlmResponse *response, const char *message, VlmOutcome *outcom
 	words_read(response, words);
 	in_body = response->status < 300 && words->status != 0;
 	status = in_body ? words->status : response->status;
-	verdict_of(status, in_body, words, response->retry_after_ms, outcome);
+	error_verdict(status, in_body, words, response->retry_after_ms, outcome);
 	if (response->status < 300 && has_reply(words))
 		judge_broken(outcome);
 	outcome->said = number_of(status, outcome->action, words);

@@ -5,7 +5,7 @@
  * A new provider needs patterns, or verdicts of its own.  The first verdict with a pattern
  * that fits decides, so patterns about an account or a server come before those about a
  * picture, and narrow ones before wide ones.  If none fits, the status decides
- * (verdict_of.c).
+ * (error_verdict.c).
  */
 #include "verdicts.h"
 

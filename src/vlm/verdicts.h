@@ -1,6 +1,6 @@
 /*
  * verdicts.h
- *	  The table of what errors mean: verdicts.c holds it, verdict_of.c searches it.
+ *	  The table of what errors mean: verdicts.c holds it, error_verdict.c searches it.
  */
 #ifndef LLAVA_VERDICTS_H
 #define LLAVA_VERDICTS_H

@@ -116,6 +116,8 @@ typedef struct CallEnd
 	VlmOutcome	outcome;
 	VlmEnvelope envelope;
 	ReplyResult result;			/* with VLM_DONE */
+	const char *reason;			/* why that is no sample, static; NULL: it is
+								 * one */
 	uint64		lost_with;		/* the losses that its own was one of, which
 								 * say whether the server died of them; 0:
 								 * none */

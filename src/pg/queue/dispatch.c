@@ -12,19 +12,10 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "process/process.h"
-#include "reply/reply.h"
 #include "server/server.h"
 #include "task/task.h"
 #include "utils/memutils.h"
 #include "vlm/vlm.h"
-
-/*
- * For the forecast: tokens of a short prompt and the chat template, bytes of a long one
- * for each token, and tokens of a reply that the task sets no limit to.
- */
-#define PROMPT_TOKENS 300
-#define PROMPT_BYTES 3
-#define REPLY_TOKENS 1024
 
 /*
  * Bytes of responses that are judged together: they are parsed at some hundred MB/s,
@@ -58,18 +49,6 @@ files_away(Loop *loop, Call *call)
 	loop->dispatch.files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->retry.wait_ms);
 	strlcpy(call->end.outcome.detail, call->fit.job->error.message, sizeof(call->end.outcome.detail));
 	call_move(loop, call, CALL_FINISHED);
-}
-
-VlmTokens
-dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit, const char *prompt,
-				  const VlmSampling *sampling)
-{
-	VlmTokens	forecast;
-
-	forecast.prompt = image_tokens(&prepared->source, fit) +
-		Max((int64) strlen(prompt) / PROMPT_BYTES, PROMPT_TOKENS);
-	forecast.completion = sampling->max_tokens > 0 ? (sampling->max_tokens + 1) / 2 : REPLY_TOKENS;
-	return forecast;
 }
 
 /* A picture that was made anew is all that is kept. */
@@ -114,8 +93,8 @@ dispatch_prepared(Loop *loop)
 		call->fit.width = job->prepared.width;
 		call->fit.height = job->prepared.height;
 		call->fit.image_tokens = image_tokens(&job->prepared.source, &job->fit);
-		call->request.forecast = dispatch_forecast(&job->prepared, &job->fit, call->task->prompt,
-												   &call->request.sampling);
+		call->request.forecast = task_forecast(&job->prepared, &job->fit, call->task->prompt,
+											   &call->request.sampling);
 		call_move(loop, call, job->prepared.hash.known ? CALL_HASHED : CALL_READY);
 	}
 }
@@ -555,8 +534,7 @@ judge(Call *call)
 		envelope->prompt_tokens, envelope->completion_tokens
 	};
 	if (call->end.outcome.action == VLM_DONE)
-		reply_parse(&call->task->rules, envelope->content, envelope->content_size,
-					conversation_finish(envelope->finish_reason), &call->end.result);
+		call->end.reason = verdict_of(&call->task->rules, envelope, &call->end.result);
 	look_at_end(call, &loss);
 	call->end.cost = limits_ended(call->server->limits, call->request.endpoint, &call->end.outcome, response->latency_ms,
 								  response->retry_after_ms, call->request.forecast, said);

@@ -310,7 +310,7 @@ tell_waits(Loop *loop)
 		if (pause.reason[0] != '\0')
 			ereport(NOTICE,
 					(errmsg("server \"%s\" is paused (%s): %s", server->options->name,
-							pause.reason, settle_clean_text(pause.detail))));
+							pause.reason, rows_clean_text(pause.detail))));
 	}
 }
 

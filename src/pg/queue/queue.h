@@ -83,11 +83,4 @@ extern void server_read_usage(const LlavaServer *server, Limits *limits);
 /* How the model's thinking is switched off. */
 extern void blame_thinking_hint(const LlavaServer *server, char *hint, Size size);
 
-/* Tokens that a request about the picture is expected to take; never 0. */
-extern VlmTokens dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
-								   const char *prompt, const VlmSampling *sampling);
-
-/* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
-extern char *settle_clean_text(const char *text);
-
 #endif							/* LLAVA_QUEUE_H */

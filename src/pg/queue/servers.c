@@ -669,7 +669,7 @@ server_record_pauses(Loop *loop)
 		else
 		{
 			values[1] = CStringGetTextDatum(pause.reason);
-			values[2] = CStringGetTextDatum(settle_clean_text(pause.detail));
+			values[2] = CStringGetTextDatum(rows_clean_text(pause.detail));
 		}
 		sql_run(&sql_usage_pause, values, nulls, 0);
 		limits_pause_recorded(server->limits, pause.reason[0] != '\0' ? pause.reason : NULL);

@@ -10,15 +10,12 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "db/db.h"
 #include "executor/spi.h"
 #include "image/image.h"
 #include "ledger/ledger.h"
 #include "loop.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "process/process.h"
 #include "reply/reply.h"
@@ -36,48 +33,6 @@
 /* Pause after a settle that failed. */
 #define SETTLE_RETRY_MS 500
 #define SETTLE_RETRY_MAX_MS 8000
-
-/* A control that turns the order in which a terminal or a page shows text. */
-static bool
-turns_order(const unsigned char *character)
-{
-	pg_wchar	c = utf8_to_unicode(character);
-
-	return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
-}
-
-char *
-settle_clean_text(const char *words)
-{
-	int			size = strlen(words);
-	char	   *clean = palloc(size + 1);
-	int			n = 0;
-
-	for (int i = 0; i < size;)
-	{
-		int			length = pg_utf_mblen((const unsigned char *) words + i);
-
-		if (i + length <= size &&
-			pg_utf8_islegal((const unsigned char *) words + i, length))
-		{
-			if (turns_order((const unsigned char *) words + i))
-				clean[n++] = '?';
-			else
-			{
-				memcpy(clean + n, words + i, length);
-				n += length;
-			}
-			i += length;
-		}
-		else
-		{
-			clean[n++] = '?';
-			i++;
-		}
-	}
-	clean[n] = '\0';
-	return clean;
-}
 
 /* The whole batch, inside a subtransaction. */
 static void

@@ -16,7 +16,7 @@ Datum
 settle_text(const char *text, char *null)
 {
 	*null = text == NULL ? 'n' : ' ';
-	return text == NULL ? (Datum) 0 : CStringGetTextDatum(settle_clean_text(text));
+	return text == NULL ? (Datum) 0 : CStringGetTextDatum(rows_clean_text(text));
 }
 
 static Datum

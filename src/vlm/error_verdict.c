@@ -1,5 +1,5 @@
 /*
- * verdict_of.c
+ * error_verdict.c
  *	  What an error means: by the table in verdicts.c, or, if nothing in it fits, by the
  *	  status.
  */
@@ -7,7 +7,7 @@
 #define _GNU_SOURCE
 #endif
 
-#include "verdict_of.h"
+#include "error_verdict.h"
 
 #include "verdicts.h"
 
@@ -244,8 +244,8 @@ verdict_for(int status, const Words *words)
 }
 
 void
-verdict_of(int status, bool in_body, const Words *words, int64_t retry_after_ms,
-		   VlmOutcome *outcome)
+error_verdict(int status, bool in_body, const Words *words, int64_t retry_after_ms,
+			  VlmOutcome *outcome)
 {
 	const Verdict *verdict = verdict_for(status, words);
 
