@@ -204,6 +204,7 @@ loop_turn(Loop *loop, long max_ms)
 	calls_check(loop);
 	clock_look(loop);
 	dispatch_refill(loop);
+	servers_refresh(loop);
 	pace_ms = dispatch_ready(loop);
 	for (int i = 0; i < lengthof(stages); i++)
 	{
@@ -321,5 +322,6 @@ loop_finish(Loop *loop)
 {
 	if (summaries_due(loop) != DT_NOEND)
 		(void) summaries_run(loop);
+	servers_refresh(loop);
 	tell_waits(loop);
 }

@@ -18,36 +18,10 @@
 #include "queue.h"
 #include "restore.h"
 #include "server/server.h"
+#include "servers.h"
 #include "task/task.h"
 #include "utils/array.h"
 #include "vlm/vlm.h"
-
-/* One server as this process sees it. */
-/* One reading of a server's options; shared by the calls that were sent under them. */
-typedef struct ServerRead
-{
-	MemoryContext context;		/* of this, too */
-	LlavaServer *options;
-	char	   *key;			/* or NULL */
-	int			users;			/* calls, and the server itself */
-} ServerRead;
-
-typedef struct ServerState
-{
-	dlist_node	node;
-	Oid			oid;
-	ServerRead *read;			/* the newest */
-	const LlavaServer *options; /* in it */
-	uint64		options_read;	/* a number of its own each time they are */
-	uint64		row_version;	/* of the catalogue's row, as they were read */
-	Limits	   *limits;			/* with all other processes */
-	int64		reading;		/* of llava_usage, limits_read's */
-	int			calls;			/* that point here */
-	int			unsent;			/* claimed for it, not sent yet */
-	int			in_flight;
-	bool		full;			/* no slot, as found in this turn */
-	bool		gone;			/* dropped; forgotten when nothing is held */
-} ServerState;
 
 /* An image's rows in the order of the queue. */
 typedef struct QueuePlace
@@ -147,7 +121,7 @@ typedef struct Ahead
 {
 	QueuePlace	begin;			/* beyond this place */
 	QueuePlace	end;			/* up to and with this one */
-} Ahead;
+}			Ahead;
 
 /* duplicates.c's: looks for copies. */
 typedef struct Copies
@@ -254,58 +228,6 @@ extern const char *in_the_way_activity(const Loop *loop);
  * has the first.  In a transaction.
  */
 extern void in_the_way_of_claim(Loop *loop);
-
-/* ---- servers.c ---- */
-
-extern void servers_load(Loop *loop);	/* in a transaction */
-extern void servers_load_again(Loop *loop); /* the next time, whatever the
-											 * catalogue says */
-
-/* Whether a call that was claimed for the server may be sent. */
-typedef enum ServerChance
-{
-	SERVER_OPEN,
-	SERVER_TO_PROBE,			/* paused; one request may find out */
-	SERVER_PROBED,				/* paused; ours is finding out */
-	SERVER_CLOSED
-} ServerChance;
-
-extern ServerChance server_chance(ServerState *server);
-
-/*
- * The best server to ask about the task, and if it can be one other than not_of
- * (NULL: any); NULL if there is none.
- */
-extern ServerState *server_for_task(Loop *loop, const LlavaTask *task, const char *not_of);
-
-/*
- * The call whose row is not to be the probe of a server that is to be probed now, as it
- * is what the server was paused for; 0: none.
- */
-extern int64 server_not_to_probe_with(ServerState *server);
-
-/* Whether all that can be asked now is a probe of a server that is to blame for its words. */
-extern bool servers_probe_blamed(Loop *loop);
-
-/* call: which one found it out; 0: none. */
-extern void server_pause(ServerState *server, const char *reason, const char *detail,
-						 bool probe, int64 call);
-extern void server_works(ServerState *server);
-extern void server_still_ill(ServerState *server, int64 call);	/* a probe failed in
-																 * passing */
-extern void server_record_pauses(Loop *loop);	/* in a transaction */
-extern TimestampTz servers_next_probe(Loop *loop);
-extern bool servers_any_paused(Loop *loop);
-extern bool servers_any_usable(Loop *loop);
-
-/* Milliseconds that a row is leased for when it is claimed. */
-extern int64 servers_longest_lease(Loop *loop);
-
-/*
- * Requests that this process has or could have in flight; *left: how many more
- * max_requests lets be sent.
- */
-extern int64 servers_capacity(Loop *loop, int64 *left);
 
 /* ---- claim.c ---- */
 

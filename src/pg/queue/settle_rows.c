@@ -176,7 +176,7 @@ static SqlStatement sql_settle_done = {
 static void
 settle_answer(Batch *batch, Call *call)
 {
-	const char *reason = conversation_reason(&call->end.envelope, &call->end.result);
+	const char *reason = call->end.reason;
 	bool		mine;
 	Datum		values[3];
 	Tally	   *tally = tally_of(batch, call->server);

@@ -141,11 +141,11 @@ submit(Asking *asking)
 
 /* The limits that a person set hold for sessions too. */
 static void
-check_limits(const Asking *asking)
+check_not_used_up(const Asking *asking)
 {
-	const char *option = limits_remaining(asking->limits) <= 0 ? "max_requests" : "budget";
+	const char *option = limits_used_up(asking->limits);
 
-	if (limits_remaining(asking->limits) > 0 && !limits_over_budget(asking->limits))
+	if (option == NULL)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
@@ -162,7 +162,7 @@ take_slot(Asking *asking)
 
 	for (;;)
 	{
-		check_limits(asking);
+		check_not_used_up(asking);
 		asking->slot = limits_take(asking->limits,
 								   asking->forecast.prompt + asking->forecast.completion,
 								   true, 0, &asking->endpoint, &wait);

@@ -28,6 +28,7 @@
 #include "server.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
+#include "utils/inval.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
@@ -38,6 +39,9 @@
 
 #define CREATE_SERVER_HINT \
 	"CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:8000/v1', model 'Qwen/Qwen2.5-VL-32B-Instruct');"
+
+static uint64 catalogue_changes = 1;	/* seen by this process */
+static bool watching;
 
 pg_noreturn static void refuse_to_send(const LlavaServer *server, const char *what,
 									   const char *hint);
@@ -319,4 +323,37 @@ char *
 server_key_for_caller(const LlavaServer *server)
 {
 	return key_for(server, GetUserId());
+}
+
+/* ---- changes ---- */
+
+static void
+note_change(Datum arg, int cacheid, uint32 hashvalue)
+{
+	catalogue_changes++;
+}
+
+void
+servers_watch(void)
+{
+	if (watching)
+		return;
+	CacheRegisterSyscacheCallback(FOREIGNSERVEROID, note_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(USERMAPPINGOID, note_change, (Datum) 0);
+	CacheRegisterSyscacheCallback(FOREIGNDATAWRAPPEROID, note_change, (Datum) 0);
+	watching = true;
+}
+
+uint64
+servers_version(void)
+{
+	return catalogue_changes;
+}
+
+LimitsRank
+server_rank(Oid owner)
+{
+	if (superuser_arg(owner))
+		return LIMITS_OF_SUPERUSER;
+	return owner == tx_queue_owner() ? LIMITS_OF_QUEUE_OWNER : LIMITS_OF_OTHERS;
 }

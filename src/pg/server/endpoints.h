@@ -3,14 +3,14 @@
  *	  How many requests all databases and servers of the cluster may have in flight together
  *	  at one URL: the setting llava_zh.endpoints.
  *
- * The counts lie in shared memory, so that the setting holds with preloading only.  They are
- * limits.c's, and are read and changed under its lock: what is below "locked" is called by
- * who has it, and neither throws nor allocates.
+ * The counts lie in shared memory, so that the setting has an effect with preloading
+ * only.  They are read and changed under the lock of limits.c: the functions below
+ * "locked" are called with that lock held, and neither throw nor allocate.
  *
- * Whose requests go first where there is room for some only: those of servers that are
- * trusted (a superuser's, or the queue owner's), and among equals a session's before a
- * worker's.  Of one kind each server of a process has its share, and else who has waited
- * for longest.
+ * If there is room for some requests only, those of trusted servers (a superuser's, or
+ * the queue owner's) go first, and among equals a session's before a worker's.  Within
+ * one kind each server of a process has its share; beyond that, whichever has waited
+ * longest goes first.
  */
 #ifndef LLAVA_ENDPOINTS_H
 #define LLAVA_ENDPOINTS_H
@@ -22,9 +22,10 @@ typedef struct EndpointUse EndpointUse;
 
 typedef struct EndpointFacts
 {
-	int			limit;			/* -1: the setting names no such URL */
-	int			in_flight;		/* at the URL; -1: nobody counts */
-	int			waiting;		/* servers of processes, in line; -1 */
+	int			limit;			/* -1: the setting does not name the URL */
+	int			in_flight;		/* at the URL; -1: not counted */
+	int			waiting;		/* servers of processes, in line; -1: not
+								 * counted */
 } EndpointFacts;
 
 extern Size endpoints_memory(void);
@@ -34,49 +35,55 @@ extern void endpoints_start_up(void *memory, bool found);
 extern void endpoints_define(void);
 
 /*
- * What the server asks from now on; its requests under way stay where they are.  One that
- * the server had before must have left, and is not to be used any more but for the end of
- * these.  NULL where nothing is shared: then a setting does not hold, and the first call
- * says so.
+ * What the server sends to from now on; its requests in flight stay where they are
+ * counted.  The use that the server had before must have left the line, and is only
+ * used for the end of those.  NULL without preloading: the setting then has no effect,
+ * and the first call says so.
  */
 extern EndpointUse *endpoint_use(Oid server, const char *url, bool trusted);
 
-/* The number that stands for a URL, however it is spelled; 0: no memory. */
+/* The number that stands for a URL, however it is spelled; 0: out of memory. */
 extern uint64 endpoint_number(const char *url);
 
 /* ---- locked ---- */
 
-/* The setting as this process has read it holds for all, if it is the newest; or anyway. */
+/*
+ * The setting as this process has read it takes effect for all, if it is the newest
+ * reading; or anyway.
+ */
 extern void endpoints_publish(bool anyway);
 
 /*
- * 0 if a request may be sent now.  Else the milliseconds until it helps to ask again, or
- * -1: until the latch is set.  Who is told to wait is in line until it has asked again, or
- * leaves.  Use may be NULL, here and below.
+ * 0 if a request may be sent now; else the milliseconds after which to ask again, or -1
+ * to wait for the latch.  The caller is in line until it asks again or leaves.  The use
+ * may be NULL, here and below.
  */
 extern int64 endpoint_wait(EndpointUse *use, bool urgent);
 
-/* After a wait of 0: the request has its slot, until it ends. */
+/* After a wait of 0: the request takes its slot, until it ends. */
 extern void endpoint_sent(EndpointUse *use);
 
-/* Nobody is told before endpoint_leave, or before a wait that is not 0. */
+/* The slot is offered to others at endpoint_leave, or at a wait that is not 0. */
 extern void endpoint_ended(EndpointUse *use);
 
-/* It has nothing to send now: others may have what is free. */
+/* The use has nothing to send now: free slots are offered to others. */
 extern void endpoint_leave(EndpointUse *use);
 
-/* The same; and the server, which has nothing in flight, is gone. */
+/* The same, for a server that was dropped and has nothing in flight. */
 extern void endpoint_drop(EndpointUse *use);
 
-/* Requests that it has or could have in flight now. */
+/* Requests that the use has or could have in flight now. */
 extern int	endpoint_room(const EndpointUse *use);
 
-/* Share of the URL's slots that is taken if so many more are sent; 0: no limit. */
+/*
+ * Share of the URL's slots that is taken if this many more requests are sent; 0: no
+ * limit.
+ */
 extern double endpoint_load(const EndpointUse *use, int more);
 
 extern EndpointFacts endpoint_facts(uint64 url);
 
-/* The process ends. */
+/* The process exits. */
 extern void endpoints_give_back_all(void);
 
 #endif							/* LLAVA_ENDPOINTS_H */

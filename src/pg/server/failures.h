@@ -1,10 +1,10 @@
 /*
  * failures.h
- *	  What one server says in place of answers, and whether that is its own fault.
+ *	  What one server returns in place of answers, and whether the server is at fault.
  *
- * Plain data in the server's Limits, under their lock.  A picture that is refused fails;
- * but where picture after picture is refused in the same words, and none is answered,
- * the server is to blame, whatever the words are.
+ * Plain data in the server's Limits, under their lock.  A picture that is refused
+ * fails; but if picture after picture is refused with the same text and none is
+ * answered, the server is at fault, whatever the text is.
  */
 #ifndef LLAVA_FAILURES_H
 #define LLAVA_FAILURES_H
@@ -15,51 +15,57 @@
 
 typedef struct Failures
 {
-	uint64		run;			/* which url and model; another is another run */
+	uint64		run;			/* hash of url and model; another pair is
+								 * another run */
 	bool		answered;		/* in this run */
 	int			unanswered;		/* first attempts since an answer that failed
-								 * as those do whose picture or server is to
-								 * blame */
-	uint64		said;			/* the words of the last refusal since an
+								 * as a bad picture or a bad server makes them
+								 * fail */
+	uint64		said;			/* hash of the last refusal's text since an
 								 * answer; 0: none */
-	int			in_a_row;		/* pictures that were refused in these words */
-	uint64		guilty;			/* the words that the server is to blame for;
+	int			in_a_row;		/* pictures that were refused with this text */
+	uint64		guilty;			/* the text that the server is at fault for;
 								 * 0: none */
 
-	/* rows that failed for these words go back to the queue */
+	/* rows that failed with this text go back to the queue */
 	uint64		owed;			/* 0: none do */
 	char		owed_reason[24];	/* they failed as this */
 	TimestampTz owed_until;		/* DT_NOEND: as long as the server is guilty */
 } Failures;
 
-/* What is asked from now on.  Everything begins anew where that is another server. */
+/*
+ * The url and model that requests are sent to from now on; if they are others, all
+ * counts start anew.
+ */
 extern void failures_ask(Failures *failures, const char *url, const char *model);
 
-/* A request ended, anybody's. */
+/* A request of any process ended. */
 extern void failures_note_end(Failures *failures, const VlmOutcome *outcome);
 
 /*
- * A request failed as those do whose picture or whose server is to blame.  True where
- * it is the server: so many pictures in a row failed at their first attempt, with no
- * answer in between.
+ * A request failed in a way that a bad picture or a bad server explains.  True if it is
+ * the server: FAILURES_IN_A_ROW pictures failed at their first attempt with no answer
+ * in between.
  */
 extern bool failures_are_outage(Failures *failures, bool first_attempt);
 
 /*
- * What a request brought in place of an answer.  True where the server is to blame for
- * it: so many pictures in a row were told the same at their first attempt, or so many
- * replies held thinking only, with no answer in between.  A content filter is not to
- * blame at a server that has answered.
+ * A request brought something in place of an answer.  True if the server is at fault:
+ * FAILURES_IN_A_ROW pictures got the same text at their first attempt, or as many
+ * replies held thinking only, with no answer in between.  At a server that has answered
+ * before, a content filter's refusal is the picture's fault.
  */
 extern bool failures_blame(Failures *failures, const VlmOutcome *outcome, bool first_attempt);
 
-/* The pause is over: the server is taken for well until the same begins anew. */
+/* The pause is over: the server counts as healthy until it fails anew. */
 extern void failures_forgive(Failures *failures);
 
-/* These words turned out to be about the server: what failed for them before goes back. */
+/*
+ * This text turned out to be about the server: rows that failed with it before go back.
+ */
 extern void failures_owe(Failures *failures, const VlmOutcome *outcome);
 
-/* Whether rows are to go back now. */
+/* Whether rows are to go back to the queue now. */
 extern bool failures_are_owed(const Failures *failures);
 
 #endif							/* LLAVA_FAILURES_H */

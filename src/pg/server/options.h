@@ -35,26 +35,34 @@ typedef struct LlavaServer
 /* palloc'd in the current context. */
 extern LlavaServer *server_load(Oid server);
 
-/* Whether others see the server as this transaction does. */
+/* Whether other transactions see the server as this one does. */
 extern bool server_is_committed(Oid server);
 
 /* OIDs of all servers of the wrapper llava_zh. */
 extern List *server_oids(void);
 
 /*
- * The server a caller means: by name, else the setting, else the only one it has
- * USAGE on.  ERRORs name what is missing, with CREATE SERVER or the names as HINT.
+ * The server that a caller means: by name, else by the setting, else the only one it
+ * has USAGE on.  An ERROR names what is missing, with CREATE SERVER or the names as
+ * HINT.
  */
 extern LlavaServer *server_for_caller(const char *name);
 
 /*
- * The key to send to this server, palloc'd; NULL if there is no mapping or it has
- * none.  The worker's: the owner's mapping, else PUBLIC's.  A caller's: its own,
- * else PUBLIC's.  A key that an ALTER SERVER ... url by the server's owner could
- * steal is an ERROR (design section 3).
+ * The key to send to this server, palloc'd; NULL if there is no mapping or it has no
+ * key.  A worker sends the key of the owner's mapping, else of PUBLIC's; a caller that
+ * of its own, else of PUBLIC's.  ERROR if the server's owner could take the key by
+ * ALTER SERVER ... url (access.c).
  */
 extern char *server_key_for_worker(const LlavaServer *server);
 extern char *server_key_for_caller(const LlavaServer *server);
+
+/*
+ * Watches the catalogue, from the first call of a process; and the number of changes
+ * seen, never 0.
+ */
+extern void servers_watch(void);
+extern uint64 servers_version(void);
 
 /* Limits of a side of the model's patches, which is IMAGE_FACTOR by default. */
 #define PIXEL_FACTOR_MIN 14
@@ -63,10 +71,12 @@ extern char *server_key_for_caller(const LlavaServer *server);
 /* A picture of this size takes 300 MB when it is decoded. */
 #define PIXELS_MAX 100000000
 
-/* pause.c's: rows that wait for a time become due, but for those that somebody works on. */
+/*
+ * pause.c: rows that wait for a time become due, except those that a process works on.
+ */
 extern SqlStatement sql_forget_waits;
 
-/* What does not go together, palloc'd; NULL: it does. */
+/* Why these values do not go together, palloc'd; NULL: they do. */
 extern const char *options_pixels_problem(int factor, int64 min_pixels, int64 max_pixels);
 
 /* What is wrong with text as a base URL, static; NULL: nothing. */

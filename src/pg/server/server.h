@@ -9,5 +9,6 @@
 #include "endpoints.h"
 #include "limits.h"
 #include "options.h"
+#include "usage.h"
 
 #endif							/* LLAVA_SERVER_H */

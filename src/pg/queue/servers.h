@@ -1,0 +1,101 @@
+/*
+ * servers.h
+ *	  The servers of a loop: what it has read of them, which may be asked, why one is paused.
+ */
+#ifndef LLAVA_SERVERS_H
+#define LLAVA_SERVERS_H
+
+#include "lib/ilist.h"
+#include "queue.h"
+#include "server/server.h"
+#include "task/task.h"
+#include "utils/timestamp.h"
+
+/* One reading of a server's options; shared by the calls that were sent under them. */
+typedef struct ServerRead
+{
+	MemoryContext context;		/* of this, too */
+	LlavaServer *options;
+	char	   *key;			/* or NULL */
+	int			users;			/* calls, and the server itself */
+} ServerRead;
+
+/* One server as this process sees it. */
+typedef struct ServerState
+{
+	dlist_node	node;
+	Oid			oid;
+	ServerRead *read;			/* the newest */
+	const LlavaServer *options; /* in it */
+	uint64		options_read;	/* a number of its own each time they are */
+	uint64		row_version;	/* of the catalogue's row, as they were read */
+	Limits	   *limits;			/* with all other processes */
+	int64		reading;		/* of llava_usage, limits_read's */
+	int			calls;			/* that point here */
+	int			unsent;			/* claimed for it, not sent yet */
+	int			in_flight;
+	bool		full;			/* no slot, as found in this turn */
+	bool		gone;			/* dropped; forgotten when nothing is held */
+} ServerState;
+
+extern void servers_load(Loop *loop);	/* in a transaction */
+extern void servers_load_again(Loop *loop); /* the next time, whatever the
+											 * catalogue says */
+
+/* Whether a call that was claimed for the server may be sent. */
+extern ServerChance server_chance(const ServerState *server);
+
+/*
+ * The best server to ask about the task, and if it can be one other than not_of
+ * (NULL: any); NULL if there is none.
+ */
+extern ServerState *server_for_task(Loop *loop, const LlavaTask *task, const char *not_of);
+
+/*
+ * The call whose row is not to be the probe of a server that is to be probed now, as it
+ * is what the server was paused for; 0: none.
+ */
+extern int64 server_not_to_probe_with(ServerState *server);
+
+/* Whether all that can be asked now is a probe of a server that is to blame for its words. */
+extern bool servers_probe_blamed(Loop *loop);
+
+/* Whether llava_drain was asked for this server, or for any. */
+extern bool server_is_asked_for(const Loop *loop, const ServerState *server);
+
+/*
+ * Pauses the servers that have reached a limit which a person set, and lifts such pauses: once
+ * a turn, and after each reading of llava_usage.
+ */
+extern void servers_refresh(Loop *loop);
+
+/* call: which one found it out; 0: none. */
+extern void server_pause(ServerState *server, const char *reason, const char *detail,
+						 bool probe, int64 call);
+extern void server_works(ServerState *server);
+extern void server_still_ill(ServerState *server, int64 call);	/* a probe failed in
+																 * passing */
+extern void server_record_pauses(Loop *loop);	/* in a transaction */
+extern TimestampTz servers_next_probe(Loop *loop);
+extern bool servers_any_paused(Loop *loop);
+extern bool servers_any_usable(Loop *loop);
+
+/* Milliseconds that a row is leased for when it is claimed. */
+extern int64 servers_longest_lease(Loop *loop);
+
+/*
+ * Requests that this process has or could have in flight; *left: how many more
+ * max_requests lets be sent.
+ */
+extern int64 servers_capacity(Loop *loop, int64 *left);
+
+/* ---- servers_pauses.c, for servers*.c only ---- */
+
+/* llava_pause: whatever comes of what is in flight, it stays so. */
+extern bool server_is_paused_by_option(ServerState *server);
+
+/* Ends a pause, if there is one; the log tells. */
+extern void server_resume(ServerState *server);
+
+
+#endif							/* LLAVA_SERVERS_H */

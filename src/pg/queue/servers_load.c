@@ -1,0 +1,331 @@
+/*
+ * servers_load.c
+ *	  The servers as a draining process reads them: options, keys, what is recorded of them.
+ *
+ * Only servers owned by the loop's own role or by a superuser are used.  Options
+ * are read anew when the catalogue says they changed, and that forgives a pause:
+ * the change may well be the cure.
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "db/db.h"
+#include "foreign/foreign.h"
+#include "loop.h"
+#include "miscadmin.h"
+#include "server/server.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+#include "utils/syscache.h"
+
+/* Servers that are not asked are named together until they take so many bytes. */
+#define MAX_STRANGERS_LENGTH 256
+
+static uint64 options_read;		/* times, of any server */
+
+static ServerState *
+find_server_state(Loop *loop, Oid oid)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers.list)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		if (server->oid == oid)
+			return server;
+	}
+	return NULL;
+}
+
+static ServerState *
+add_server(Loop *loop, const LlavaServer *options)
+{
+	ServerState *server = MemoryContextAllocZero(loop->context, sizeof(ServerState));
+
+	server->oid = options->oid;
+	server->limits = limits_attach(options, server_rank(options->owner));
+	dlist_push_tail(&loop->servers.list, &server->node);
+	return server;
+}
+
+typedef struct KeyArgument
+{
+	LlavaServer *options;
+	char	   *key;
+} KeyArgument;
+
+static void
+load_key(Loop *loop, void *arg)
+{
+	KeyArgument *argument = arg;
+	char	   *key = server_key_for_worker(argument->options);
+
+	argument->key = key == NULL ? NULL : MemoryContextStrdup(loop->context, key);
+}
+
+typedef struct ReadArgument
+{
+	Oid			server;
+	MemoryContext context;
+	ServerRead *read;			/* in the context */
+} ReadArgument;
+
+static void
+read_options(Loop *loop, void *arg)
+{
+	ReadArgument *argument = arg;
+	MemoryContext old = MemoryContextSwitchTo(argument->context);
+
+	argument->read = palloc0(sizeof(ServerRead));
+	argument->read->context = argument->context;
+	argument->read->options = server_load(argument->server);
+	argument->read->users = 1;
+	MemoryContextSwitchTo(old);
+}
+
+/* A key that may not be used is its server's pause. */
+static void
+take_key(Loop *loop, ServerState *server)
+{
+	KeyArgument argument = {.options = server->read->options};
+	ErrorData  *error;
+
+	if (!loop_try(loop, load_key, &argument, &error))
+	{
+		/* of the look as a whole, which is tried again */
+		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+			ReThrowError(error);
+		server_pause(server, "key", error->message, false, 0);
+		FreeErrorData(error);
+	}
+	else if (argument.key != NULL)
+	{
+		server->read->key = MemoryContextStrdup(server->read->context, argument.key);
+		explicit_bzero(argument.key, strlen(argument.key));
+		pfree(argument.key);
+	}
+}
+
+/* Another one after each ALTER SERVER; 0: there is no such server. */
+static uint64
+row_version(Oid server)
+{
+	HeapTuple	row = SearchSysCache1(FOREIGNSERVEROID, ObjectIdGetDatum(server));
+	uint64		version;
+
+	if (!HeapTupleIsValid(row))
+		return 0;
+	version = ((uint64) HeapTupleHeaderGetRawXmin(row->t_data) << 32) ^
+		((uint64) ItemPointerGetBlockNumberNoCheck(&row->t_self) << 16) ^
+		ItemPointerGetOffsetNumberNoCheck(&row->t_self);
+	ReleaseSysCache(row);
+	return version;
+}
+
+/*
+ * After ALTER SERVER neither the server nor rows wait any longer for what Retry-After
+ * said, nor for a back-off: the change may well be the cure.
+ */
+static void
+forget_waits(Loop *loop, ServerState *server)
+{
+	uint64		version = row_version(server->oid);
+	bool		known = server->row_version != 0;
+
+	if (server->row_version == version)
+		return;
+	server->row_version = version;
+	limits_forget_wait(server->limits);
+	if (known && sql_run(&sql_forget_waits, NULL, NULL, 0) > 0)
+		claim_reset_cursor(loop, DT_NOBEGIN);
+}
+
+/*
+ * Reads one server's options and key.  Calls may hold on to the server, so what it
+ * had goes only when there is something new; where nothing can be read, it is as
+ * good as dropped.
+ */
+static void
+load_server(Loop *loop, const ForeignServer *foreign)
+{
+	ReadArgument argument = {.server = foreign->serverid};
+	ServerState *server;
+	ErrorData  *error;
+
+	argument.context = AllocSetContextCreate(loop->context, "llava_zh server",
+											 ALLOCSET_SMALL_SIZES);
+	if (!loop_try(loop, read_options, &argument, &error))
+	{
+		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		{
+			MemoryContextDelete(argument.context);
+			ReThrowError(error);
+		}
+		ereport(LOG,
+				(errmsg("llava_zh: server \"%s\" cannot be asked: %s",
+						foreign->servername, error->message)));
+		FreeErrorData(error);
+		MemoryContextDelete(argument.context);
+		return;
+	}
+	server = find_server_state(loop, foreign->serverid);
+	if (server == NULL)
+		server = add_server(loop, argument.read->options);
+	else
+		server_read_release(server->read);
+	server->read = argument.read;
+	server->options = argument.read->options;
+	server->options_read = ++options_read;
+	server->gone = false;
+	limits_set_options(server->limits, server->options);
+	limits_set_endpoint(server->limits, server->options, server_rank(server->options->owner));
+	forget_waits(loop, server);
+	if (!server_is_paused_by_option(server))
+		server_resume(server);
+	take_key(loop, server);
+}
+
+static bool
+server_is_trusted(Oid owner)
+{
+	return owner == GetUserId() || superuser_arg(owner);
+}
+
+/*
+ * One server's row of llava_usage, zeros without one.  What it says of a pause is
+ * what was recorded, or the user's word: llava_resume takes it away.  Processes
+ * that share the pause are told by llava_resume itself.
+ */
+static void
+take_usage(ServerState *server, const ServerUsage *usage)
+{
+	Pause		pause;
+
+	limits_read(server->limits, server->reading, usage->requests, usage->cost);
+	limits_pause_now(server->limits, &pause);
+	if (pause.reason[0] != '\0' && pause.recorded && usage->pause_reason == NULL &&
+		!limits_are_shared(server->limits))
+		limits_resume(server->limits);
+	limits_pause_recorded(server->limits, usage->pause_reason);
+	limits_trial_recorded(server->limits, usage->trial);
+}
+
+/* llava_usage: what max_requests and budget are held against. */
+static void
+load_usage(Loop *loop)
+{
+	dlist_iter	iter;
+	uint64		n;
+
+	dlist_foreach(iter, &loop->servers.list)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		server->reading = limits_begin_reading(server->limits);
+	}
+	n = usage_read_all();
+	dlist_foreach(iter, &loop->servers.list)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+		ServerUsage usage = usage_of(server->options, n);
+
+		take_usage(server, &usage);
+	}
+}
+
+/* Those that are not there any more are forgotten when nothing points to them. */
+static void
+forget_dropped(Loop *loop, const List *there)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &loop->servers.list)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		if (server->calls > 0 || list_member_oid(there, server->oid))
+			continue;
+		dlist_delete(&server->node);
+		limits_detach(server->limits);
+		server_read_release(server->read);
+		pfree(server);
+	}
+}
+
+/* Servers that rows may wait for in vain are told of once, and again when they are others. */
+static void
+say_strangers(Loop *loop, const char *names)
+{
+	if (strcmp(loop->servers.strangers, names) == 0)
+		return;
+	pfree(loop->servers.strangers);
+	loop->servers.strangers = MemoryContextStrdup(loop->context, names);
+	if (names[0] == '\0' || loop->tx.in_procedure)
+		return;
+	ereport(LOG,
+			(errmsg("llava_zh: servers that belong neither to a superuser nor to \"%s\", the owner of llava_pending, are not asked by workers: %s",
+					GetUserNameFromId(GetUserId(), false), names),
+			 errhint("ALTER SERVER ... OWNER TO %s;",
+					 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+}
+
+/* The names of servers, as far as a line of the log has room for them. */
+static void
+add_stranger(StringInfo names, const char *name)
+{
+	if (names->len < MAX_STRANGERS_LENGTH)
+		appendStringInfo(names, "%s\"%s\"", names->len > 0 ? ", " : "", name);
+	else if (names->data[names->len - 1] != '.')
+		appendStringInfoString(names, ", ...");
+}
+
+void
+servers_load(Loop *loop)
+{
+	uint64		version = servers_version();
+	dlist_iter	iter;
+	ListCell   *cell;
+	StringInfoData strangers;
+
+	if (loop->servers.version != version)
+	{
+		List	   *oids = server_oids();
+
+		dlist_foreach(iter, &loop->servers.list)
+			dlist_container(ServerState, node, iter.cur)->gone = true;
+		/* first, so that new ones get the room of the old ones */
+		forget_dropped(loop, oids);
+		initStringInfo(&strangers);
+		foreach(cell, oids)
+		{
+			ForeignServer *foreign = GetForeignServerExtended(lfirst_oid(cell), FSV_MISSING_OK);
+
+			if (foreign == NULL)
+				continue;
+			if (server_is_trusted(foreign->owner))
+				load_server(loop, foreign);
+			else
+				add_stranger(&strangers, foreign->servername);
+		}
+		say_strangers(loop, strangers.data);
+		loop->servers.version = version;
+	}
+	load_usage(loop);
+	servers_refresh(loop);
+}
+
+void
+servers_load_again(Loop *loop)
+{
+	loop->servers.version = 0;
+}
+
+void
+servers_hurry(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers.list)
+		limits_clock_set_back(dlist_container(ServerState, node, iter.cur)->limits);
+}

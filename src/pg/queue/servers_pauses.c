@@ -1,0 +1,199 @@
+/*
+ * servers_pauses.c
+ *	  Why a draining process does not ask a server: pauses, and what llava_usage says of them.
+ */
+#include "postgres.h"
+
+#include "db/db.h"
+#include "loop.h"
+#include "miscadmin.h"
+#include "server/server.h"
+#include "utils/builtins.h"
+
+/* What llava_stat_server.pause_detail says of a server that is active meanwhile. */
+#define TRIAL_WORDS \
+	"requests that were lost together when it went down are made again, by few or one by one;" \
+	" all others wait for that"
+
+/* llava_pause: whatever comes of what is in flight, it stays so. */
+bool
+server_is_paused_by_option(ServerState *server)
+{
+	Pause		pause;
+
+	limits_pause_now(server->limits, &pause);
+	return server->options->paused && strcmp(pause.reason, "paused") == 0;
+}
+
+/* Ends a pause, if there is one; the log tells. */
+void
+server_resume(ServerState *server)
+{
+	if (limits_resume(server->limits))
+		ereport(LOG,
+				(errmsg("llava_zh: server \"%s\" resumed", server->options->name)));
+}
+
+static const char *
+limit_detail(const ServerState *server, const char *reason)
+{
+	const char *name = quote_identifier(server->options->name);
+
+	if (strcmp(reason, "max_requests") == 0)
+		return psprintf("%lld requests were made; ALTER SERVER %s OPTIONS (SET max_requests '...') to go on",
+						(long long) server->options->max_requests, name);
+	if (strcmp(reason, "budget") == 0)
+		return psprintf("the budget is used up; ALTER SERVER %s OPTIONS (SET budget '...') to go on",
+						name);
+	return "by the server option paused";
+}
+
+/*
+ * The limits that a person set are pauses too, found and lifted at every look; the
+ * option paused is lifted by what lifts all pauses, its change.
+ */
+static void
+check_server_limits(ServerState *server)
+{
+	const char *reason = limits_closed_by(server->options, server->limits);
+	Pause		pause;
+
+	limits_pause_now(server->limits, &pause);
+	if (reason != NULL && pause.reason[0] == '\0')
+		server_pause(server, reason, limit_detail(server, reason), false, 0);
+	else if (reason == NULL && (strcmp(pause.reason, "max_requests") == 0 ||
+								strcmp(pause.reason, "budget") == 0))
+		server_resume(server);
+}
+
+void
+servers_refresh(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers.list)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		if (!server->gone && server_is_asked_for(loop, server))
+			check_server_limits(server);
+	}
+}
+
+void
+server_pause(ServerState *server, const char *reason, const char *detail, bool probe,
+			 int64 call)
+{
+	if (!server_is_paused_by_option(server) &&
+		limits_pause(server->limits, reason, detail, probe, call))
+		ereport(LOG,
+				(errmsg("llava_zh: server \"%s\" paused (%s): %s",
+						server->options->name, reason, detail)));
+}
+
+void
+server_works(ServerState *server)
+{
+	Pause		pause;
+
+	limits_pause_now(server->limits, &pause);
+	if (pause.reason[0] != '\0' && limits_closed_by(server->options, server->limits) == NULL)
+		server_resume(server);
+}
+
+void
+server_still_ill(ServerState *server, int64 call)
+{
+	Pause		pause;
+
+	limits_pause_now(server->limits, &pause);
+	if (pause.prober == MyProcPid)
+		server_pause(server, pause.reason, pause.detail, true, call);
+}
+
+/* Suspects are being tried, or are not any more: what llava_usage does not say yet. */
+static void
+say_trial(const ServerState *server, bool trial)
+{
+	if (trial)
+		ereport(LOG,
+				(errmsg("llava_zh: server \"%s\": %s", server->options->name, TRIAL_WORDS)));
+	else
+		ereport(LOG,
+				(errmsg("llava_zh: server \"%s\" is asked as before", server->options->name)));
+}
+
+/* Writes down what llava_usage does not say yet of the server's pause, or of its trial. */
+static void
+record_pause(ServerState *server)
+{
+	Pause		pause;
+	bool		paused;
+	bool		news;
+	bool		trial = limits_trial(server->limits, &news);
+
+	limits_pause_now(server->limits, &pause);
+	paused = pause.reason[0] != '\0';
+	/* a pause is what is told then */
+	trial &= !paused;
+	if (pause.recorded && (!news || paused))
+		return;
+	if (!paused && news)
+		say_trial(server, trial);
+	if (paused)
+		usage_record_pause(server->options, pause.reason, rows_clean_text(pause.detail));
+	else
+		usage_record_pause(server->options, NULL, trial ? TRIAL_WORDS : NULL);
+	limits_pause_recorded(server->limits, paused ? pause.reason : NULL);
+	limits_trial_recorded(server->limits, trial);
+}
+
+void
+server_record_pauses(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers.list)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+
+		if (server->gone)
+			continue;
+		blame_return_rows(loop, server);
+		record_pause(server);
+	}
+}
+
+TimestampTz
+servers_next_probe(Loop *loop)
+{
+	TimestampTz next = DT_NOEND;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers.list)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+		Pause		pause;
+
+		limits_pause_now(server->limits, &pause);
+		if (pause.reason[0] != '\0' && !server->gone && server->in_flight == 0)
+			next = Min(next, pause.probe_at);
+	}
+	return next;
+}
+
+bool
+servers_any_paused(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers.list)
+	{
+		Pause		pause;
+
+		limits_pause_now(dlist_container(ServerState, node, iter.cur)->limits, &pause);
+		if (pause.reason[0] != '\0')
+			return true;
+	}
+	return dlist_is_empty(&loop->servers.list);
+}

@@ -1,0 +1,117 @@
+/*
+ * endpoints_private.h
+ *	  The counts of requests at URLs from inside: for endpoints*.c only.
+ *
+ * All of it is read and changed under the lock of limits.c, but for the setting as this
+ * process has read it.
+ */
+#ifndef LLAVA_ENDPOINTS_PRIVATE_H
+#define LLAVA_ENDPOINTS_PRIVATE_H
+
+#include "endpoints.h"
+#include "storage/latch.h"
+#include "utils/timestamp.h"
+
+/* URLs that the setting may name; places for these, and for others that are in use. */
+#define MAX_LISTED 64
+#define MAX_ENDPOINTS (MAX_LISTED + 512)
+
+/* If the line is full, the caller polls this often. */
+#define MAX_IN_LINE 256
+#define ASK_AGAIN_MS 100
+
+/* Who was offered a slot has this long to take it. */
+#define OFFER_MS 1000
+
+/* Of trusted servers, urgent or not, and others'; the greater goes first. */
+#define RANK(trusted, urgent) (2 * (int) (trusted) + (int) (urgent))
+#define RANKS 4
+
+typedef struct ListedEndpoint
+{
+	uint64		url;			/* endpoint_number */
+	int			limit;
+} ListedEndpoint;
+
+typedef struct Endpoint
+{
+	uint64		url;			/* 0: the place is free */
+	int			limit;			/* -1: the setting does not name it */
+	int			in_flight[2];	/* of others' servers, of trusted ones */
+	int			users[2];		/* EndpointUses that are in flight or in line */
+} Endpoint;
+
+typedef struct EndpointWaiter
+{
+	int			place;			/* of the endpoint */
+	Oid			server;
+	Latch	   *latch;
+	int			rank;
+	TimestampTz offered_until;	/* a slot; 0: none is */
+} EndpointWaiter;
+
+typedef struct SharedEndpoints
+{
+	TimestampTz read_at;		/* the setting that holds */
+	Endpoint	endpoints[MAX_ENDPOINTS];
+	int			n_waiting;
+	EndpointWaiter waiting[MAX_IN_LINE];	/* in the order in which they came */
+} SharedEndpoints;
+
+struct EndpointUse
+{
+	Oid			server;
+	uint64		url;
+	bool		trusted;
+	bool		current;		/* what the server asks now */
+	int			place;			/* stays while it is in flight or in line */
+	int			in_flight;
+	bool		waiting;		/* in line, unless another took its place */
+};
+
+extern SharedEndpoints *shared_endpoints;	/* NULL without preloading */
+
+/* ---- endpoints_setting.c ---- */
+
+/* The setting as this process has read it. */
+extern const ListedEndpoint *endpoints_listed(int *n);
+
+/* ---- endpoints_places.c ---- */
+
+/* Whether the use has requests in flight, or is in line. */
+extern bool endpoint_is_active(const EndpointUse *use);
+
+/* Where the use's URL is now; NULL: nobody has asked it lately. */
+extern Endpoint *endpoint_of(const EndpointUse *use);
+
+/* The same, made if need be; NULL: there is no place. */
+extern Endpoint *endpoint_settle_down(EndpointUse *use);
+
+/* What the use has at its place from now on. */
+extern void endpoint_set_use(EndpointUse *use, int in_flight, bool waiting);
+
+extern int	endpoint_in_flight(const Endpoint *endpoint);
+
+/* What is due to one of those who share the slots that are theirs. */
+extern int	endpoint_share(const Endpoint *endpoint, const EndpointUse *use);
+
+/* ---- endpoints_line.c ---- */
+
+/* Sets the latches of the first in line, as many as there are slots for. */
+extern void endpoint_offer(int place);
+
+/* Those that a request of some rank leaves the free slots to. */
+typedef struct EndpointAhead
+{
+	int			higher;			/* of higher rank */
+	int			equal;			/* of the same, and in line for longer */
+	TimestampTz until;			/* the first of their offers ends; DT_NOEND */
+} EndpointAhead;
+
+extern EndpointAhead endpoint_who_is_ahead(const EndpointUse *use, int rank);
+
+/* In line from now on, or still.  False: it is full. */
+extern bool endpoint_stand_in_line(EndpointUse *use, int rank);
+extern void endpoint_leave_line(EndpointUse *use);
+
+#endif							/* LLAVA_ENDPOINTS_PRIVATE_H */

@@ -1,0 +1,169 @@
+/*
+ * endpoints_setting.c
+ *	  The setting llava_zh.endpoints, as a process reads it.
+ */
+#include "postgres.h"
+
+#include <ctype.h>
+
+#include "common/hashfn.h"
+#include "endpoints_private.h"
+#include "options.h"
+#include "server.h"
+#include "utils/guc.h"
+#include "vlm/vlm.h"
+
+#define MOST_IN_FLIGHT 1000000
+
+static ListedEndpoint listed[MAX_LISTED];	/* the setting, in this process */
+static int	n_listed;
+
+uint64
+endpoint_number(const char *url)
+{
+	char	   *normal = vlm_url_normal(url);
+	uint64		number;
+
+	if (normal == NULL)
+		return 0;
+	number = hash_bytes_extended((const unsigned char *) normal, (int) strlen(normal), 0);
+	free(normal);
+	return Max(number, UINT64CONST(1));
+}
+
+/* What is wrong with the number behind a URL; NULL: nothing. */
+static const char *
+read_limit(const char *text, size_t size, int *limit)
+{
+	char	   *end;
+	long		number;
+
+	if (size == 0 || text[0] < '0' || text[0] > '9')
+		return "no number follows the URL";
+	number = strtol(text, &end, 10);
+	while (end < text +size && isspace((unsigned char) *end))
+		end++;
+	if (end < text +size)
+		return "what follows the URL is not a number";
+	if (number < 1 || number > MOST_IN_FLIGHT)
+		return "the number is not in 1 .. 1000000";
+	*limit = (int) number;
+	return NULL;
+}
+
+/* What is wrong with an entry, 'URL number'; NULL: nothing. */
+static const char *
+read_entry(const char *text, size_t size, ListedEndpoint *entry)
+{
+	size_t		length = 0;
+	const char *problem;
+	char	   *url;
+
+	while (length < size && !isspace((unsigned char) text[length]))
+		length++;
+	if (length == 0 || text[0] == ',')
+		return "an entry is empty";
+	url = strndup(text, length);
+	if (url == NULL)
+		return "out of memory";
+	problem = options_url_problem(url);
+	entry->url = endpoint_number(url);
+	free(url);
+	if (problem != NULL)
+		return problem;
+	if (entry->url == 0)
+		return "out of memory";
+	while (length < size && isspace((unsigned char) text[length]))
+		length++;
+	return read_limit(text +length, size - length, &entry->limit);
+}
+
+/* The length of the entry: a comma may be part of a URL. */
+static size_t
+entry_size(const char *text)
+{
+	size_t		url = strcspn(text, " \t\r\n\f\v");
+
+	return url + strcspn(text +url, ",");
+}
+
+/* How many entries there are; what is wrong with the last in *problem, or NULL. */
+static int
+read_list(const char *text, ListedEndpoint *list, const char **problem)
+{
+	int			n = 0;
+
+	*problem = NULL;
+	text	  +=strspn(text, " \t\r\n\f\v");
+
+	while (*text !='\0')
+	{
+		size_t		size = entry_size(text);
+
+		if (n == MAX_LISTED)
+		{
+			*problem = "there are more than 64 URLs";
+			return n;
+		}
+		*problem = read_entry(text, size, &list[n++]);
+		for (int i = 0; *problem == NULL && i < n - 1; i++)
+			if (list[i].url == list[n - 1].url)
+				*problem = "the same URL is there twice";
+		if (*problem != NULL)
+			return n;
+		text	  +=size;
+
+		if (*text !=',')
+			return n;
+		text	  +=1 + strspn(text +1, " \t\r\n\f\v");
+
+		if (*text == '\0')
+			*problem = "an entry is empty";
+	}
+	return n;
+}
+
+static bool
+check_setting(char **value, void **extra, GucSource source)
+{
+	ListedEndpoint list[MAX_LISTED];
+	const char *problem;
+	int			n = read_list(*value, list, &problem);
+
+	if (problem == NULL)
+		return true;
+	/* a URL may hold a secret where it must not */
+	GUC_check_errdetail("Entry %d: %s.", n, problem);
+	GUC_check_errhint("As in 'http://gpu:8000/v1 64, https://other/v1 8': each server's url, and how many requests may be in flight there.");
+	return false;
+}
+
+static void
+assign_setting(const char *value, void *extra)
+{
+	const char *problem;
+
+	n_listed = read_list(value, listed, &problem);
+	/* it was checked: this is no memory */
+	if (problem != NULL)
+		n_listed--;
+}
+
+void
+endpoints_define(void)
+{
+	static char *setting;
+
+	DefineCustomStringVariable("llava_zh.endpoints",
+							   "Most requests in flight at a URL, of all databases and servers together.",
+							   "A comma-separated list: 'http://gpu:8000/v1 64, https://other/v1 8'. Needs llava_zh preloaded.",
+							   &setting, "", PGC_SIGHUP, GUC_LIST_INPUT,
+							   check_setting, assign_setting, NULL);
+}
+
+const ListedEndpoint *
+endpoints_listed(int *n)
+{
+	*n = n_listed;
+	return listed;
+}

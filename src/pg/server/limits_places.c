@@ -1,0 +1,226 @@
+/*
+ * limits_places.c
+ *	  Which servers have a place in shared memory.
+ *
+ * Places are kept by rank and by group, so that servers which anybody may create never
+ * take those of servers that the worker asks.  A server without a place is limited by
+ * each process for itself, and known by name as far as there is room.
+ */
+#include "postgres.h"
+
+#include "limits_private.h"
+#include "miscadmin.h"
+#include "server.h"
+
+/*
+ * Places in shared memory, of each rank, and of them for one group: those of one
+ * database where the rank is its queue's owner's, of one role in it where it is others'.
+ */
+static const struct
+{
+	int			places;
+	int			of_group;
+}			ranks[LIMITS_RANKS] =
+
+{
+	[LIMITS_OF_SUPERUSER] = {128, 128},
+	[LIMITS_OF_QUEUE_OWNER] = {256, 64},
+	[LIMITS_OF_OTHERS] = {128, 16},
+};
+
+bool
+limits_are_shared(const Limits *limits)
+{
+	return shared_limits != NULL && limits >= shared_limits->servers &&
+		limits < shared_limits->servers + MAX_SERVERS;
+}
+
+static bool
+same_group(const Limits *limits, LimitsRank rank, Oid owner)
+{
+	switch (rank)
+	{
+		case LIMITS_OF_SUPERUSER:
+			return true;
+		case LIMITS_OF_QUEUE_OWNER:
+			return limits->database == MyDatabaseId;
+		default:
+			return limits->database == MyDatabaseId && limits->owner == owner;
+	}
+}
+
+/* Of two places that nobody uses the one to be given away; either may be NULL. */
+static Limits *
+less_used(Limits *a, Limits *b)
+{
+	return a == NULL || b->used_at < a->used_at ? b : a;
+}
+
+/*
+ * A place for a server that has none.  A rank or a group that has all it may have gives
+ * up the one that was not used for longest; NULL where all are in use.
+ */
+static Limits *
+find_limits_place(LimitsRank rank, Oid owner)
+{
+	Limits	   *vacant = NULL;
+	Limits	   *of_rank = NULL;
+	Limits	   *of_group = NULL;
+	int			in_rank = 0;
+	int			in_group = 0;
+
+	for (int i = 0; i < MAX_SERVERS; i++)
+	{
+		Limits	   *limits = &shared_limits->servers[i];
+
+		if (!OidIsValid(limits->database))
+			vacant = limits;
+		else if (limits->rank == rank)
+		{
+			bool		group = same_group(limits, rank, owner);
+
+			in_rank++;
+			in_group += group ? 1 : 0;
+			if (limits->users == 0)
+				of_rank = less_used(of_rank, limits);
+			if (limits->users == 0 && group)
+				of_group = less_used(of_group, limits);
+		}
+	}
+	if (in_group >= ranks[rank].of_group)
+		return of_group;
+	return in_rank >= ranks[rank].places || vacant == NULL ? of_rank : vacant;
+}
+
+void
+limits_clear_entry(Limits *limits, Oid server)
+{
+	memset(limits, 0, sizeof(*limits));
+	limits->database = MyDatabaseId;
+	limits->server = server;
+	vlm_quota_init(&limits->quota);
+	vlm_pace_init(&limits->pace, limits_now_ms());
+}
+
+/* The entry of this database's server; NULL: it has none. */
+Limits *
+limits_entry_of(Oid server)
+{
+	if (shared_limits == NULL)
+		return NULL;
+	for (int i = 0; i < MAX_SERVERS; i++)
+		if (shared_limits->servers[i].database == MyDatabaseId && shared_limits->servers[i].server == server)
+			return &shared_limits->servers[i];
+	return NULL;
+}
+
+/* The same, made if need be; NULL when there is no place. */
+Limits *
+limits_shared_entry(const LlavaServer *server, LimitsRank rank)
+{
+	Limits	   *limits = limits_entry_of(server->oid);
+
+	if (limits == NULL)
+	{
+		limits = find_limits_place(rank, server->owner);
+		if (limits == NULL)
+			return NULL;
+		limits_clear_entry(limits, server->oid);
+	}
+	/* it may have changed hands */
+	limits->rank = rank;
+	limits->owner = server->owner;
+	limits->used_at = GetCurrentTimestamp();
+	limits->users++;
+	return limits;
+}
+
+/* What this process has for itself is known to all, as far as there is room. */
+static LocalLimits *
+find_local(Oid server, LocalLimits **vacant)
+{
+	*vacant = NULL;
+	for (int i = 0; i < MAX_LOCAL; i++)
+	{
+		LocalLimits *local = &shared_limits->local[i];
+
+		if (local->users == 0)
+			*vacant = local;
+		else if (local->database == MyDatabaseId && local->server == server)
+			return local;
+	}
+	return NULL;
+}
+
+void
+limits_add_local(Oid server)
+{
+	LocalLimits *vacant;
+	LocalLimits *local = find_local(server, &vacant);
+
+	if (local == NULL && vacant != NULL)
+	{
+		local = vacant;
+		local->database = MyDatabaseId;
+		local->server = server;
+	}
+	if (local != NULL)
+		local->users++;
+	else
+		shared_limits->more_local++;
+}
+
+void
+limits_remove_local(Oid server)
+{
+	LocalLimits *vacant;
+	LocalLimits *local = find_local(server, &vacant);
+
+	if (local != NULL)
+		local->users--;
+	else
+		shared_limits->more_local--;
+}
+
+/* Once for each server in a process; without preloading once, in workers. */
+void
+limits_say_local(const LlavaServer *server, LimitsRank rank)
+{
+	static bool said;
+
+	if (shared_limits != NULL)
+		ereport(LOG,
+				(errmsg("llava_zh: limits of server \"%s\" hold in each process for itself",
+						server->name),
+				 rank == LIMITS_OF_OTHERS ?
+				 errdetail("Servers of one role have %d places in shared memory, and those of all roles but superusers and the queue's owner %d.",
+						   ranks[rank].of_group, ranks[rank].places) :
+				 errdetail("All %d places in shared memory that such servers have are in use.",
+						   ranks[rank].of_group),
+				 errhint("llava_stat_server shows it. Drop servers that are not asked, and restart the workers.")));
+	else if (!said && MyBackendType == B_BG_WORKER)
+	{
+		said = true;
+		ereport(LOG,
+				(errmsg("llava_zh is not preloaded: limits per server hold in each process for itself")));
+	}
+}
+
+const char *
+limits_hold(Oid server)
+{
+	LocalLimits *vacant;
+	const char *hold = NULL;
+
+	if (shared_limits == NULL)
+		return "local";
+	limits_lock();
+	if (find_local(server, &vacant) != NULL)
+		hold = "local";
+	else if (limits_entry_of(server) != NULL)
+		hold = "shared";
+	else if (shared_limits->more_local > 0)
+		hold = "local";
+	limits_unlock();
+	return hold;
+}

@@ -1,0 +1,130 @@
+/*
+ * limits_private.h
+ *	  The Limits of a server from inside: for limits*.c only.
+ *
+ * One lock guards all that is shared, and what hangs on it in a process: each hold is
+ * some arithmetic on one entry, a few times a request.  Functions of this header are
+ * called with the lock held, unless they say otherwise; they neither throw nor allocate.
+ */
+#ifndef LLAVA_LIMITS_PRIVATE_H
+#define LLAVA_LIMITS_PRIVATE_H
+
+#include "failures.h"
+#include "limits.h"
+#include "storage/latch.h"
+
+/* Servers that have a place in shared memory. */
+#define MAX_SERVERS 512
+
+/* Servers that are limited in some process only, and known to all by name. */
+#define MAX_LOCAL 256
+
+/* Processes that wait for a slot of one server. */
+#define MAX_WAITING 16
+
+/* If the list is full, the caller polls this often. */
+#define ASK_AGAIN_MS 100
+
+struct Limits
+{
+	/* which server, and who uses the entry */
+	Oid			database;		/* InvalidOid: free */
+	Oid			server;
+	LimitsRank	rank;
+	Oid			owner;			/* the server's */
+	TimestampTz used_at;		/* when a process last attached or left */
+	int			users;			/* processes attached */
+
+	/* what may be sent */
+	VlmPace		pace;
+	VlmQuota	quota;
+
+	/* who waits for a slot */
+	int			urgent;			/* sessions that wait for one */
+	int			n_waiting;
+	Latch	   *waiting[MAX_WAITING];
+
+	/* what came of asking */
+	Pause		pause;
+	Failures	failures;
+	ServerCounters counters;
+	Suspects	suspects;
+};
+
+/* What this process holds of one server; given back at exit. */
+typedef struct Attached
+{
+	Limits	   *limits;
+	Oid			server;
+	EndpointUse *endpoint;		/* or NULL */
+	int			in_flight;
+	int64		unsettled;
+	double		unsettled_cost;
+	bool		recording;
+	bool		urgent;
+	int			suspects;		/* of those in flight */
+} Attached;
+
+/* A server that some processes limit each for itself. */
+typedef struct LocalLimits
+{
+	Oid			database;
+	Oid			server;
+	int			users;			/* such processes; 0: free */
+} LocalLimits;
+
+typedef struct SharedLimits
+{
+	Limits		servers[MAX_SERVERS];
+	LocalLimits local[MAX_LOCAL];
+	int			more_local;		/* attachments beyond those */
+} SharedLimits;
+
+extern SharedLimits *shared_limits; /* NULL without preloading */
+
+/* ---- limits.c ---- */
+
+/* Without preloading there is nothing to lock. */
+extern void limits_lock(void);
+extern void limits_unlock(void);
+
+extern int64 limits_now_ms(void);
+
+/* What this process holds of a server; without the lock. */
+extern Attached *limits_attached_to(const Limits *limits);
+
+/* Sets the latches of all that wait for a slot; they look again. */
+extern void limits_wake_waiting(Limits *limits);
+
+/* This process waits no longer. */
+extern void limits_forget_waiting(Limits *limits);
+
+/* ---- limits_places.c: only where limits are shared, but for limits_clear_entry ---- */
+
+/* An entry as it is for a server that nobody has asked yet. */
+extern void limits_clear_entry(Limits *limits, Oid server);
+
+/* The entry of this database's server; NULL: it has none, or nothing is shared. */
+extern Limits *limits_entry_of(Oid server);
+
+/* The same, made if need be, with one user more; NULL: there is no place. */
+extern Limits *limits_shared_entry(const LlavaServer *server, LimitsRank rank);
+
+/* A process limits the server for itself from now on, or no longer. */
+extern void limits_add_local(Oid server);
+extern void limits_remove_local(Oid server);
+
+/* Logs that this process limits the server for itself; without the lock. */
+extern void limits_say_local(const LlavaServer *server, LimitsRank rank);
+
+/* ---- limits_slots.c ---- */
+
+/* Requests that may be in flight now. */
+extern int	limits_allowed(const Limits *limits);
+
+/* ---- limits_chance.c ---- */
+
+/* As limits_chance, but for the option paused.  urgent: for a session. */
+extern ServerChance limits_chance_locked(const Limits *limits, bool urgent);
+
+#endif							/* LLAVA_LIMITS_PRIVATE_H */
