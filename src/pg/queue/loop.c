@@ -228,7 +228,7 @@ loop_wind_up(Loop *loop)
 {
 	do
 		transport_serve();
-	while (dispatch_responses(loop));
+	while (answers_take(loop));
 	dispatch_unsent(loop);
 	if (settle_all(loop) == STEP_GONE)
 		extension_is_gone(loop);

@@ -349,9 +349,6 @@ extern void dispatch_unsent(Loop *loop);	/* preparing, hashed and ready ->
 extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to
 										 * try again */
 
-/* Request pool -> finished, some; false: there was none. */
-extern bool dispatch_responses(Loop *loop);
-
 /* Freed slots are filled as long as responses come in; it ends, as nothing is claimed meanwhile. */
 extern void dispatch_refill(Loop *loop);
 
@@ -364,6 +361,11 @@ extern void dispatch_serve(Loop *loop);
 
 /* Whether the directory of pictures could not be opened just now. */
 extern bool dispatch_files_are_away(const Loop *loop);
+
+/* ---- answers.c ---- */
+
+/* Request pool -> finished, some; false: there was none. */
+extern bool answers_take(Loop *loop);
 
 /* ---- blame.c ---- */
 
