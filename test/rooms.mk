@@ -110,15 +110,21 @@ bench-reparse:
 bench-reply: $(B)/bench_reply
 	$(B)/bench_reply
 
-## purity: the pure rooms know neither PostgreSQL nor each other
+## purity: the pure rooms know neither PostgreSQL nor each other, and share no name with the server
 purity:
-	@set -e; mkdir -p $(B)/pure; for room in image vlm reply; do \
+	@set -e; mkdir -p $(B)/pure; \
+	nm -D --defined-only "$$($(PG_CONFIG) --bindir)/postgres" | sed 's/.* //; s/@.*//' | LC_ALL=C sort -u >$(B)/pure/server; \
+	for room in image vlm reply; do \
 		for f in src/$$room/*.c; do o=$(B)/pure/$$room-$$(basename $$f .c).o; \
 			gcc $(STRICT) -Isrc/$$room $(LIBRARY_CFLAGS) -c $$f -o $$o; done; \
 		if grep -lE '#include "(\.\./|image/|vlm/|reply/|pg/|llava_zh)|postgres\.h|palloc|ereport' src/$$room/*.[ch]; \
 			then echo "src/$$room reaches out of its room"; exit 1; fi; \
 		if nm -u $(B)/pure/$$room-*.o | grep -E ' (palloc|pfree|errstart|SPI_.*|MemoryContext.*|json_object)$$'; \
-			then echo "src/$$room needs PostgreSQL"; exit 1; fi; done; echo "# pure: image, vlm, reply"
+			then echo "src/$$room needs PostgreSQL"; exit 1; fi; \
+		if nm -g --defined-only $(B)/pure/$$room-*.o | sed -n 's/.* [A-Z] //p' | LC_ALL=C sort -u | \
+				LC_ALL=C comm -12 - $(B)/pure/server | grep .; \
+			then echo "src/$$room defines a name that the server's would hide"; exit 1; fi; \
+		done; echo "# pure: image, vlm, reply"
 
 ## rooms: which room of src calls into which; fails if an arrow runs up or rooms form a circle
 rooms: all

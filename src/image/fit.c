@@ -2,17 +2,28 @@
  * fit.c
  *	  The sides a model sees.
  *
- * Qwen's smart_resize (qwen_vl_utils, vision_process.py), to the bit: rounding is
- * Python's, half to even; quotients and roots are doubles, in the original's order.
+ * Qwen's smart_resize (qwen_vl_utils, vision_process.py), with the same results to the bit:
+ * rounding is Python's, half to even; quotients and roots are doubles, computed in the
+ * original's order.
  */
 #include "private.h"
 
 #include <limits.h>
 #include <math.h>
 
-#define MAX_RATIO 200			/* the original's own */
+#define MAX_RATIO 200			/* as in the original */
 
-/* Python's round(side / factor) * factor: an int's quotient is a tie only exactly. */
+void
+image_fit_defaults(ImageFit *fit, int factor)
+{
+	int64_t		patch = (int64_t) factor * factor;
+
+	fit->factor = factor;
+	fit->min_pixels = IMAGE_MIN_TOKENS * patch;
+	fit->max_pixels = IMAGE_MAX_TOKENS * patch;
+}
+
+/* Python's round(side / factor) * factor; the quotient is a tie only where it is exact. */
 static int64_t
 round_by_factor(int side, int factor)
 {

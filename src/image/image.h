@@ -108,10 +108,16 @@ typedef struct ImageHash
 #define IMAGE_SAME_FINE		20
 #define IMAGE_SAME_COLOUR	10
 
+/* Qwen2.5-VL's: the side in pixels of the patch behind a token, and tokens of a picture. */
+#define IMAGE_FACTOR		28
+#define IMAGE_MIN_TOKENS	4
+#define IMAGE_MAX_TOKENS	1280
+
 /* How a picture is fitted to a model; see image_smart_resize. */
 typedef struct ImageFit
 {
-	int			factor;			/* sides become multiples of it: 28, 32 */
+	int			factor;			/* sides become multiples of it: IMAGE_FACTOR;
+								 * 32 for Qwen3-VL */
 	int64_t		min_pixels;
 	int64_t		max_pixels;
 	int			quality;		/* of the JPEG that is made, 1 to 100 */
@@ -155,6 +161,12 @@ extern ImageStatus image_info(const uint8_t *data, size_t size,
  */
 extern ImageStatus image_check(const ImageInfo *info, size_t size,
 							   const ImageLimits *limits, ImageError *error);
+
+/*
+ * Sets factor, and the pixels of IMAGE_MIN_TOKENS and IMAGE_MAX_TOKENS at it; nothing else
+ * of fit.
+ */
+extern void image_fit_defaults(ImageFit *fit, int factor);
 
 /*
  * The sides the model will see: Qwen's smart_resize (qwen_vl_utils,

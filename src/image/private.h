@@ -72,8 +72,8 @@ typedef struct ImageWork
 extern void image_work_begin(ImageWork *work, const ImageFit *fit);
 
 /*
- * Whether to go on; IMAGE_STOPPED or IMAGE_TOO_SLOW if not.  Called for each row or
- * so.  work may be NULL: rows are only counted.
+ * IMAGE_OK to go on, else IMAGE_STOPPED or IMAGE_TOO_SLOW.  Called for about each row.
+ * work is NULL where rows are only counted.
  */
 extern ImageStatus image_poll(ImageWork *work, ImageError *error);
 

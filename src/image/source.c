@@ -1,51 +1,16 @@
 /*
  * source.c
- *	  A picture's rows, whatever its format; and when to stop reading them.
+ *	  Opens a picture of any format for reading by rows, and counts the rows of a cut one.
  */
 #include "private.h"
 
 #include <stdlib.h>
-#include <time.h>
-
-/* The clock is asked at every so many polls: it costs as much as a short row. */
-#define POLLS_PER_LOOK	16
 
 /*
- * Chroma is smoothed over the rows of the next row of blocks: of a JPEG that ends
- * early that many more are lost at full scale than at an eighth.
+ * Chroma is smoothed with rows of the next row of blocks, so a JPEG that ends early has
+ * this many fewer rows at full scale than counting at an eighth shows.
  */
 #define JPEG_MARGIN		32
-
-static int64_t
-cpu_time(void)
-{
-	struct timespec now;
-
-	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
-		return 0;
-	return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-void
-image_work_begin(ImageWork *work, const ImageFit *fit)
-{
-	work->fit = fit;
-	work->polls = 0;
-	work->until = fit->limits.max_ms > 0 ? cpu_time() + (int64_t) fit->limits.max_ms * 1000000 : 0;
-}
-
-ImageStatus
-image_poll(ImageWork *work, ImageError *error)
-{
-	if (work == NULL)
-		return IMAGE_OK;
-	if (work->fit->stop != NULL && work->fit->stop(work->fit->stop_arg))
-		return image_fail(error, IMAGE_STOPPED, "stopped");
-	if (work->until > 0 && ++work->polls % POLLS_PER_LOOK == 0 && cpu_time() > work->until)
-		return image_fail(error, IMAGE_TOO_SLOW, "decoding takes over %d ms",
-						  work->fit->limits.max_ms);
-	return IMAGE_OK;
-}
 
 ImageStatus
 image_source_open(const uint8_t *data, size_t size, const ImageInfo *info, int min_width,
@@ -68,8 +33,8 @@ image_source_open(const uint8_t *data, size_t size, const ImageInfo *info, int m
 }
 
 /*
- * Intake counts rows, and a few bytes may announce any number: no more than this is
- * decoded before anything is said of a picture.  A JPEG's rows cost what its bytes do.
+ * Rows are counted at intake, and a few bytes may announce any number of them: no more than
+ * this is decoded for it.  The cost of a JPEG's rows is bounded by its bytes.
  */
 #define COUNTED_BYTES (48 << 20)
 
@@ -88,7 +53,7 @@ may_be_counted(const ImageInfo *info)
 	return info->memory == 0 && pixels * info->channels * ((info->bits + 7) / 8) <= COUNTED_BYTES;
 }
 
-/* Rows that come before the first that does not. */
+/* Rows that can be read before the first failure. */
 static int
 count_rows(ImageSource *source)
 {
@@ -110,7 +75,7 @@ image_rows_there(const uint8_t *data, size_t size, const ImageInfo *info)
 
 	if (!may_be_counted(info))
 		return -1;
-	/* a JPEG's are counted at an eighth */
+	/* the rows of a JPEG are counted at an eighth of its size */
 	if (image_source_open(data, size, info, jpeg ? 1 : info->width, jpeg ? 1 : info->height, NULL,
 						  &source, NULL) != IMAGE_OK || source == NULL)
 		return -1;

@@ -51,7 +51,7 @@ is_plain_wide(const unsigned char *s)
 
 /* The start of text that normalising leaves as it is. */
 static const char *
-skip_normal(const char *p, const char *end, Seen * seen)
+skip_normal(const char *p, const char *end, Seen *seen)
 {
 	int			length;
 

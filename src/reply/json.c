@@ -12,7 +12,7 @@
 
 #define PREAMBLE_LOOK 400
 
-/* How far behind a quote what follows may be, for it to end the string. */
+/* How far behind a quote that ends a string the next sign of JSON may be. */
 #define QUOTE_LOOK 64
 
 typedef enum Key
@@ -118,7 +118,7 @@ unescape_unicode(Scanner *s, const char *p, char *out, size_t *size)
 	return p;
 }
 
-/* What a document goes on with behind a string's end. */
+/* Whether a sign that continues a document follows, so that the quote before p ends a string. */
 static bool
 quote_ends_string(const char *p, const char *end)
 {
@@ -129,6 +129,42 @@ quote_ends_string(const char *p, const char *end)
 	return p == end || strchr(",:}]", *p) != NULL;
 }
 
+/* Where the string that begins at p ends: at its closing quote, or with the text. */
+static const char *
+string_end(const Scanner *s, const char *p, char quote)
+{
+	while (p < s->end && !(*p == quote && quote_ends_string(p + 1, s->end)))
+		p += *p == '\\' && p + 1 < s->end ? 2 : 1;
+	return p;
+}
+
+/* Appends to out what the escape with its letter at p[-1] means; returns what follows it. */
+static const char *
+unescape(Scanner *s, const char *p, const char *stop, char *out, size_t *size)
+{
+	switch (p[-1])
+	{
+		case 'n':
+			out[(*size)++] = '\n';
+			break;
+		case 't':
+			out[(*size)++] = '\t';
+			break;
+		case 'r':
+			if (stop - p < 2 || p[0] != '\\' || p[1] != 'n')
+				out[(*size)++] = '\n';
+			break;
+		case 'b':
+		case 'f':
+			break;
+		case 'u':
+			return unescape_unicode(s, p, out, size);
+		default:
+			out[(*size)++] = p[-1];
+	}
+	return p;
+}
+
 /*
  * The string whose opening quote is at s->p; malloc'd, decoded.  NULL with *whole
  * false at the end of the text, or without memory.
@@ -136,17 +172,14 @@ quote_ends_string(const char *p, const char *end)
 static char *
 read_string(Scanner *s, size_t *size, bool *whole)
 {
-	const char	quote = *s->p;
 	const char *p = s->p + 1;
-	const char *stop = p;
-	char	   *out;
+	const char *stop = string_end(s, p, *s->p);
+
+	/* the decoded form is never longer */
+	char	   *out = malloc((size_t) (stop - p) + 4);
 
 	*size = 0;
 	*whole = false;
-	/* the decoded form is never longer: find the end first, to allocate once */
-	while (stop < s->end && !(*stop == quote && quote_ends_string(stop + 1, s->end)))
-		stop += *stop == '\\' && stop + 1 < s->end ? 2 : 1;
-	out = malloc((size_t) (stop - p) + 4);
 	if (out == NULL)
 	{
 		s->reply->parts.no_memory = true;
@@ -156,39 +189,16 @@ read_string(Scanner *s, size_t *size, bool *whole)
 	while (p < stop)
 	{
 		if (*p != '\\' || p + 1 >= stop)
-		{
 			out[(*size)++] = *p++;
-			continue;
-		}
-		p += 2;
-		switch (p[-1])
-		{
-			case 'n':
-				out[(*size)++] = '\n';
-				break;
-			case 't':
-				out[(*size)++] = '\t';
-				break;
-			case 'r':
-				if (stop - p < 2 || p[0] != '\\' || p[1] != 'n')
-					out[(*size)++] = '\n';
-				break;
-			case 'b':
-			case 'f':
-				break;
-			case 'u':
-				p = unescape_unicode(s, p, out, size);
-				break;
-			default:
-				out[(*size)++] = p[-1];
-		}
+		else
+			p = unescape(s, p + 2, stop, out, size);
 	}
 	*whole = stop < s->end;
 	s->p = *whole ? stop + 1 : s->end;
 	return out;
 }
 
-/* ASCII letters folded; the words are in lower case. */
+/* Ignores the case of ASCII letters; words are in lower case. */
 static bool
 is_one_of(const char *text, size_t size, const char *const *words)
 {
@@ -248,7 +258,7 @@ add_turn(Scanner *s, bool human, char **text, size_t size)
 	*text = NULL;
 }
 
-/* An object is complete: what it says is a turn or a pair. */
+/* Adds the turn or the pair that a complete object says. */
 static void
 end_item(Scanner *s)
 {
@@ -272,7 +282,7 @@ take_value(Scanner *s, char *text, size_t size)
 	switch (s->key)
 	{
 		case KEY_ROLE:
-			/* a system's turn is nobody's */
+			/* a system turn is left out */
 			item->role_human = is_one_of(text, size, humans);
 			item->has_role = item->role_human || is_one_of(text, size, models);
 			free(text);
@@ -346,7 +356,7 @@ scan_string(Scanner *s)
 	return true;
 }
 
-/* A line each: another object follows the one that ended here. */
+/* Whether another object follows, as in JSON Lines. */
 static bool
 another_follows(const char *p, const char *end)
 {
@@ -381,7 +391,7 @@ json_read(Span text, JsonReply *reply)
 			if (*s.p == '}')
 				end_item(&s);
 			s.has_key = false;
-			/* behind the document: a fence, a courtesy */
+			/* what follows the document is a fence or a courtesy */
 			if (--s.depth <= 0 && !(*s.p == '}' && another_follows(s.p + 1, s.end)))
 				break;
 		}

@@ -40,7 +40,7 @@ typedef struct Seen
 								 * ends */
 	int			marks;			/* of citations */
 	int			triangles;		/* of Kimi's tokens */
-}			Seen;
+} Seen;
 
 /* One reply at work. */
 typedef struct Work
@@ -71,7 +71,7 @@ extern ReplyReason work_normalise(Work *work, const char *reply, size_t size);
 extern bool work_undo_written_newlines(Work *work); /* where they separate
 													 * turns */
 
-/* ---- tokens.c ---- */
+/* ---- token_scan.c ---- */
 
 /* Control tokens of a text, one by one, but for those that it only names. */
 typedef struct TokenScan
@@ -82,24 +82,24 @@ typedef struct TokenScan
 	const char *square;
 	const char *triangle;
 	bool		loose;			/* a '<|...|>' may have any name */
-}			TokenScan;
+} TokenScan;
 
 /* Triangles: the text may have Kimi's tokens, which take longer to look for. */
-extern void tokens_begin(TokenScan * scan, Span text, bool loose, bool triangles);
-extern void work_scan(const Work *work, TokenScan * scan, Span text);
-extern bool tokens_next(TokenScan * scan, ReplyToken * token);
+extern void tokens_begin(TokenScan *scan, Span text, bool loose, bool triangles);
+extern void work_scan(const Work *work, TokenScan *scan, Span text);
+extern bool tokens_next(TokenScan *scan, ReplyToken *token);
 
 /* Whether text begins with one. */
-extern bool token_begins(Span text, ReplyToken * token);
+extern bool token_begins(Span text, ReplyToken *token);
 
 /* Whether it stands where a sentence, a line or the text ends; one that is no word does anywhere. */
-extern bool token_ends(Span text, const ReplyToken * token);
+extern bool token_ends(Span text, const ReplyToken *token);
 
 /* Whether the second closes what the first opens. */
-extern bool token_pairs(const ReplyToken * token, const ReplyToken * closing);
+extern bool token_pairs(const ReplyToken *token, const ReplyToken *closing);
 
 /* The first that no finished turn may hold. */
-extern bool text_find_token(Span text, bool triangles, ReplyToken * token);
+extern bool text_find_token(Span text, bool triangles, ReplyToken *token);
 
 /* Cuts text where the model's turn ends; any token left: the reason, and where. */
 extern ReplyReason text_cut_at_token(Span *text, bool triangles, const char **where,
@@ -115,9 +115,9 @@ extern ReplyReason work_remove_think(Work *work);
 /* Cuts and unwraps at control tokens; any that is left: the reason. */
 extern ReplyReason work_look_for_tokens(Work *work);
 
-/* ---- garbled.c ---- */
+/* ---- seen.c ---- */
 
-extern void seen_take(Seen * seen, uint32_t c);
+extern void seen_take(Seen *seen, uint32_t c);
 
 /* For the first byte of three, the second ones of those Han that seen_take counts. */
 static inline bool
@@ -132,6 +132,8 @@ seen_block(const unsigned char *s)
 
 	return seconds[s[0] & 0x0F] >> (s[1] & 0x3F) & 1;
 }
+
+/* ---- garbled.c ---- */
 
 /* The working text; the finished turns, where JSON has decoded them. */
 extern ReplyReason work_look_for_garbage(Work *work);

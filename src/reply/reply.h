@@ -207,13 +207,13 @@ typedef struct ReplyToken
 	bool		word;			/* people write about it */
 	const struct TokenEntry *entry; /* NULL: a name that no family is known
 									 * for */
-}			ReplyToken;
+} ReplyToken;
 
 /*
  * Where the first control token in a turn's text stands, by these rules; NULL if there is
  * none.  What the parser accepts has none by the rules of now.
  */
-extern const char *reply_find_token(const char *text, size_t length, int rules, ReplyToken * token);
+extern const char *reply_find_token(const char *text, size_t length, int rules, ReplyToken *token);
 
 /* Nothing but white space and characters that do not show. */
 extern bool reply_is_blank(const char *text, size_t length);

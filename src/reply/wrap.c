@@ -202,7 +202,7 @@ work_unwrap_head(Work *work)
 
 /* The next token of a thought; false: there is none. */
 static bool
-next_of_thought(TokenScan * scan, ReplyToken * token)
+next_of_thought(TokenScan *scan, ReplyToken *token)
 {
 	while (tokens_next(scan, token))
 		if (token->kind == TOKEN_THINK)
@@ -211,7 +211,7 @@ next_of_thought(TokenScan * scan, ReplyToken * token)
 }
 
 static bool
-find_close(TokenScan * scan, const ReplyToken * opening, ReplyToken * close)
+find_close(TokenScan *scan, const ReplyToken *opening, ReplyToken *close)
 {
 	scan->p = opening->end;
 	while (next_of_thought(scan, close))
@@ -222,7 +222,7 @@ find_close(TokenScan * scan, const ReplyToken * opening, ReplyToken * close)
 
 /* No opening one before or behind: then a closing one closed a thought that the prompt opened. */
 static bool
-closes_unopened(const Work *work, Span text, ReplyToken * close)
+closes_unopened(const Work *work, Span text, ReplyToken *close)
 {
 	TokenScan	scan;
 	ReplyToken	token;

@@ -1,6 +1,6 @@
 /*
  * envelope.c
- *	  The JSON a chat completion comes in.
+ *	  Reads a chat completion with jansson, whatever shape the provider gives it.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -55,7 +55,7 @@ is_thought(const json_t *part)
 							strcasestr(type, "thought") != NULL);
 }
 
-/* A part with a text: a string, or {"type": "text", "text": ...}; NULL: another. */
+/* The text of a string or of {"type": "text", "text": ...}; NULL: another kind of part. */
 static const json_t *
 part_text(const json_t *part)
 {
@@ -121,7 +121,7 @@ has_thinking(const json_t *message)
 
 /* ---- errors beside it ---- */
 
-/* What is said where there is no error: 0, 200, "success" ... */
+/* Whether this value means that there is no error: 0, 200, "success" ... */
 static bool
 is_fine(const json_t *value)
 {
@@ -135,7 +135,7 @@ is_fine(const json_t *value)
 		(json_is_number(value) && (json_number_value(value) == 0 || json_number_value(value) == 200));
 }
 
-/* A code of no error, whatever words stand beside it. */
+/* Whether a code says that there is no error, whatever the text beside it says. */
 static bool
 is_fine_code(const json_t *code)
 {
@@ -168,7 +168,7 @@ envelope_is_error(const json_t *error)
 	return !is_fine(error);
 }
 
-/* A root that says that something went wrong, whatever choices stand beside. */
+/* Whether the root states an error, whatever choices stand beside it. */
 static bool
 is_error_root(const json_t *root)
 {
@@ -230,7 +230,11 @@ read_choice(VlmEnvelope *envelope, const json_t *root, const char **message)
 	}
 	if (read_content(envelope, json_object_get(words, "content"), message))
 		return true;
-	/* thinking ate the budget, or a filter the reply: empty, and paid for */
+
+	/*
+	 * thinking used up the tokens, or a filter removed the reply: empty, and
+	 * paid for
+	 */
 	return (envelope->has_reasoning || vlm_finish(envelope->finish_reason) == VLM_FINISH_FILTERED) &&
 		set_content(envelope, "", 0);
 }
@@ -260,25 +264,6 @@ envelope_load(const char *body, size_t size, VlmEnvelope *envelope, const char *
 		vlm_envelope_free(envelope);
 	json_decref(loaded);
 	return ok;
-}
-
-bool
-vlm_envelope_parse(const char *body, size_t size, VlmEnvelope *envelope, const char **message)
-{
-	switch (envelope_scan(body, size, envelope))
-	{
-		case ENVELOPE_READ:
-			*message = NULL;
-			break;
-		case ENVELOPE_NO_MEMORY:
-			*message = "out of memory";
-			return false;
-		default:
-			if (!envelope_load(body, size, envelope, message))
-				return false;
-	}
-	usage_believe(envelope);
-	return true;
 }
 
 void

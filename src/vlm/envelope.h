@@ -1,6 +1,6 @@
 /*
  * envelope.h
- *	  The two readers behind vlm_envelope_parse; they never disagree.
+ *	  The two readers behind vlm_envelope_parse, which never come to different results.
  */
 #ifndef LLAVA_ENVELOPE_H
 #define LLAVA_ENVELOPE_H
@@ -17,24 +17,23 @@ typedef enum EnvelopeScan
 } EnvelopeScan;
 
 /*
- * scan.c: a completion as servers write them, at ten times the speed of a tree of
- * all its values.  ENVELOPE_UNSURE for whatever is unusual, wrong JSON among it;
- * nothing is allocated then.
+ * scan.c: reads a usual completion ten times as fast as by a tree of all its values.
+ * ENVELOPE_UNSURE for anything unusual, invalid JSON included; nothing is allocated then.
  */
 extern EnvelopeScan envelope_scan(const char *body, size_t size, VlmEnvelope *envelope);
 
-/* Any body, by jansson.  As vlm_envelope_parse, but for counts that are not to be believed. */
+/* Reads any body with jansson.  As vlm_envelope_parse, but implausible counts are kept. */
 extern bool envelope_load(const char *body, size_t size, VlmEnvelope *envelope,
 						  const char **message);
 
-/* Whether it is a member of a message that holds thinking, besides reasoning and reasoning_content. */
+/* Whether a message's member of this name, besides reasoning and reasoning_content, holds thinking. */
 extern bool envelope_is_thinking(const char *name, size_t size);
 
-/* What stands in the first choice; a completion may come in a list, or in "data". */
+/* The object that has the choices (it may be in a list, or in "data"), and its first choice. */
 extern const json_t *envelope_root(const json_t *root);
 extern const json_t *envelope_choice(const json_t *root);
 
-/* Whether this, where an error may stand, says that there is one. */
+/* Whether the value of an error member says that there is one. */
 extern bool envelope_is_error(const json_t *error);
 
 #endif							/* LLAVA_ENVELOPE_H */

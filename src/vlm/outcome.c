@@ -3,14 +3,14 @@
  *	  What is to be done about a response: retry, throttle, give up on the image, or
  *	  pause the server.
  *
- * Where there was no whole response libcurl's code decides, else verdicts.c, and of a
+ * Where there was no whole response libcurl's code decides, else error_verdict.c, and of a
  * completion how it ended.
  */
 #include "envelope.h"
+#include "error_verdict.h"
 #include "fingerprint.h"
 #include "mask.h"
 #include "usage.h"
-#include "verdicts.h"
 #include "wrapping.h"
 
 #include <curl/curl.h>
@@ -19,8 +19,8 @@
 #include <string.h>
 
 /*
- * How many bytes of a control character begin here; 0: of another.  Controls of both kinds,
- * line ends, and those that turn the order of what a log shows.
+ * Bytes of the control character that begins here; 0: another character.  Controls are
+ * those of ASCII and of Latin-1, line ends, and those that reorder what a log shows.
  */
 static int
 control_length(const unsigned char *text)
@@ -35,7 +35,7 @@ control_length(const unsigned char *text)
 		(text[1] == 0x81 && text[2] >= 0xA6 && text[2] <= 0xA9) ? 3 : 0;
 }
 
-/* Appends, clipped on a character, control characters as blanks. */
+/* Appends text, clipped at a character, with blanks for control characters. */
 static void
 append_clipped(char *out, size_t room, const char *text)
 {
@@ -85,69 +85,70 @@ set(VlmOutcome *outcome, VlmAction action, const char *reason, bool counts, bool
 	outcome->probe = probe;
 }
 
-/* No whole response. */
+/* What libcurl's codes mean that mean the same whether or not the request was sent. */
+typedef struct TransportFault
+{
+	CURLcode	code;
+	VlmAction	action;
+	const char *reason;
+	bool		counts;
+	bool		probe;
+} TransportFault;
+
+static const TransportFault transport_faults[] = {
+	{CURLE_COULDNT_RESOLVE_HOST, VLM_PAUSE, "dns", false, true},
+	{CURLE_COULDNT_RESOLVE_PROXY, VLM_PAUSE, "dns", false, true},
+	{CURLE_PEER_FAILED_VERIFICATION, VLM_PAUSE, "tls", false, true},
+	{CURLE_SSL_CONNECT_ERROR, VLM_PAUSE, "tls", false, true},
+	{CURLE_SSL_CERTPROBLEM, VLM_PAUSE, "tls", false, true},
+	{CURLE_SSL_CACERT_BADFILE, VLM_PAUSE, "tls", false, true},
+	{CURLE_SSL_ISSUER_ERROR, VLM_PAUSE, "tls", false, true},
+	{CURLE_UNSUPPORTED_PROTOCOL, VLM_PAUSE, "url", false, false},
+	{CURLE_URL_MALFORMAT, VLM_PAUSE, "url", false, false},
+	{CURLE_WRITE_ERROR, VLM_RETRY, "no_memory", false, false},
+	{CURLE_OUT_OF_MEMORY, VLM_RETRY, "no_memory", false, false},
+	{CURLE_PARTIAL_FILE, VLM_RETRY, "partial_body", true, true}
+};
+
+static void
+judge_code(int code, VlmOutcome *outcome)
+{
+	for (size_t i = 0; i < sizeof(transport_faults) / sizeof(transport_faults[0]); i++)
+		if ((int) transport_faults[i].code == code)
+		{
+			set(outcome, transport_faults[i].action, transport_faults[i].reason,
+				transport_faults[i].counts, transport_faults[i].probe);
+			return;
+		}
+	set(outcome, VLM_RETRY, "connection_lost", true, true);
+}
+
+/* There is no whole response: libcurl's code decides. */
 static void
 judge_transport(const VlmResponse *response, VlmOutcome *outcome)
 {
 	outcome->paid = response->broken_off;
 	if (response->too_large)
-	{
 		set(outcome, VLM_RETRY, "reply_too_large", true, false);
-		return;
-	}
-	switch (response->curl_code)
-	{
-		case CURLE_COULDNT_RESOLVE_HOST:
-		case CURLE_COULDNT_RESOLVE_PROXY:
-			set(outcome, VLM_PAUSE, "dns", false, true);
-			return;
-		case CURLE_COULDNT_CONNECT:
-
-			/*
-			 * a kept connection broke under the whole request, and libcurl
-			 * found nobody to connect to again
-			 */
-			if (response->sent)
-				set(outcome, VLM_RETRY, "connection_lost", true, true);
-			else
-				set(outcome, VLM_PAUSE, "refused", false, true);
-			return;
-		case CURLE_PEER_FAILED_VERIFICATION:
-		case CURLE_SSL_CONNECT_ERROR:
-		case CURLE_SSL_CERTPROBLEM:
-		case CURLE_SSL_CACERT_BADFILE:
-		case CURLE_SSL_ISSUER_ERROR:
-			set(outcome, VLM_PAUSE, "tls", false, true);
-			return;
-		case CURLE_UNSUPPORTED_PROTOCOL:
-		case CURLE_URL_MALFORMAT:
-			set(outcome, VLM_PAUSE, "url", false, false);
-			return;
-		case CURLE_OPERATION_TIMEDOUT:
-			if (!response->sent)
-				set(outcome, VLM_PAUSE, "connect_timeout", false, true);
-			else
-				set(outcome, VLM_RETRY, "timeout", true, false);
-			return;
-		case CURLE_WRITE_ERROR:
-		case CURLE_OUT_OF_MEMORY:
-			set(outcome, VLM_RETRY, "no_memory", false, false);
-			return;
-		case CURLE_PARTIAL_FILE:
-			set(outcome, VLM_RETRY, "partial_body", true, true);
-			return;
-		case CURLE_SEND_FAIL_REWIND:
-			/* a kept connection that was dead; or died of the whole request */
-			set(outcome, VLM_RETRY, "connection_lost", response->sent, true);
-			return;
-		default:
-			set(outcome, VLM_RETRY, "connection_lost", true, true);
-	}
+	else if (response->curl_code == CURLE_COULDNT_CONNECT && !response->sent)
+		set(outcome, VLM_PAUSE, "refused", false, true);
+	else if (response->curl_code == CURLE_COULDNT_CONNECT)
+		/* a kept connection broke, and libcurl could not open another */
+		set(outcome, VLM_RETRY, "connection_lost", true, true);
+	else if (response->curl_code == CURLE_OPERATION_TIMEDOUT && !response->sent)
+		set(outcome, VLM_PAUSE, "connect_timeout", false, true);
+	else if (response->curl_code == CURLE_OPERATION_TIMEDOUT)
+		set(outcome, VLM_RETRY, "timeout", true, false);
+	else if (response->curl_code == CURLE_SEND_FAIL_REWIND)
+		/* a kept connection was dead, or died once the request was sent */
+		set(outcome, VLM_RETRY, "connection_lost", response->sent, true);
+	else
+		judge_code(response->curl_code, outcome);
 }
 
 /* ---- a response that is no completion ---- */
 
-/* Whether text of a reply came beside the error. */
+/* Whether part of a reply came with the error. */
 static bool
 has_reply(const Words *words)
 {
@@ -157,8 +158,8 @@ has_reply(const Words *words)
 }
 
 /*
- * An error that broke a reply off is not the load's, nor what stands between's: part of it
- * was made and is paid for.
+ * An error that broke off a reply is not due to load or a gateway: part of the reply was
+ * made, and is paid for.
  */
 static void
 judge_broken(VlmOutcome *outcome)
@@ -167,7 +168,7 @@ judge_broken(VlmOutcome *outcome)
 		set(outcome, VLM_RETRY, "unfinished", true, true);
 }
 
-/* Whether it is JSON that was cut: it begins as it should, and cannot be read. */
+/* Whether the body was cut: it begins as JSON does, and cannot be parsed. */
 static bool
 is_cut(const VlmResponse *response, const Words *words)
 {
@@ -177,9 +178,9 @@ is_cut(const VlmResponse *response, const Words *words)
 }
 
 /*
- * Whether a 2xx that is no completion was paid for: it says what was used, or holds a
- * reply, or what should be one, and says no error.  Where in doubt it was: a budget that
- * ends early can be raised.
+ * Whether a 2xx that is no completion was paid for: it states usage, or has part of a
+ * reply, or has no error and what should have been a reply.  In doubt it was paid for: a
+ * budget that ends early can be raised.
  */
 static bool
 was_paid(const VlmResponse *response, const Words *words, const VlmEnvelope *envelope,
@@ -215,8 +216,8 @@ describe(const VlmResponse *response, const char *message, const char *said, Vlm
 }
 
 /*
- * The number of what was said, if it is about the request or the account.  Codes hold
- * the texts again, without what parts their words, so they count only by themselves.
+ * The number for the words of the response, if they are about the request or the account.
+ * Codes repeat the texts without separators, so they count only where there are no texts.
  */
 static uint64_t
 number_of(int status, VlmAction action, const Words *words)
@@ -242,7 +243,7 @@ judge_words(const VlmResponse *response, const char *message, VlmOutcome *outcom
 	words_read(response, words);
 	in_body = response->status < 300 && words->status != 0;
 	status = in_body ? words->status : response->status;
-	verdict_of(status, in_body, words, response->retry_after_ms, outcome);
+	error_verdict(status, in_body, words, response->retry_after_ms, outcome);
 	if (response->status < 300 && has_reply(words))
 		judge_broken(outcome);
 	outcome->said = number_of(status, outcome->action, words);
@@ -255,7 +256,7 @@ judge_words(const VlmResponse *response, const char *message, VlmOutcome *outcom
 
 /* ---- a completion ---- */
 
-/* A filter took the answer away, or the model's thinking its place: that may be the server's. */
+/* Notes that a filter or the model's thinking left no answer: the server may be at fault. */
 static void
 note_no_answer(const VlmEnvelope *envelope, const char *reason, VlmOutcome *outcome)
 {
@@ -292,7 +293,7 @@ judge_completion(const VlmResponse *response, const VlmEnvelope *envelope, VlmOu
 					outcome);
 }
 
-/* A body that came as an event stream is kept as the completion that it amounts to. */
+/* Replaces a body that is an event stream by the completion that it amounts to. */
 static bool
 join_stream(VlmResponse *response)
 {
@@ -314,7 +315,7 @@ join_stream(VlmResponse *response)
 	return true;
 }
 
-/* There is none, and nothing is known of what was used. */
+/* An envelope without content or usage. */
 static void
 forget_envelope(VlmEnvelope *envelope)
 {
@@ -369,13 +370,13 @@ vlm_outcome(VlmResponse *response, VlmOutcome *outcome, VlmEnvelope *envelope)
 	outcome->budget_empty = response->budget_empty;
 
 	/*
-	 * the body is judged as it came, so that a key that is a word of it does
-	 * no harm
+	 * the body is judged before it is masked, so that a key that is a common
+	 * word does no harm
 	 */
 	if (judge(response, outcome, envelope) && mask_envelope(envelope, api_key) &&
 		mask_body(response->body, &response->body_size, api_key))
 		return;
-	/* what could not be masked is not kept */
+	/* no memory: what could not be masked is not kept */
 	forget_envelope(envelope);
 	free(response->body);
 	response->body = NULL;

@@ -4,9 +4,9 @@
  *
  * libcurl's sockets live in an epoll set of the pool's own, which the caller's
  * wait sees as one descriptor.  What libcurl wants to hear of is noted by its
- * callback and told to epoll once before each wait (sockets are taken up and
- * dropped several times in between).  libcurl's timer is one-shot and kept as an
- * absolute time, disarmed before libcurl is told that it went off.
+ * callback and told to epoll once before each wait, as libcurl takes up and drops
+ * a socket several times in between.  libcurl's timer is one-shot: it is kept as an
+ * absolute time and disarmed before libcurl is told that it went off.
  *
  * A body is read once and cannot be rewound: with neither a seek callback nor the
  * bytes in its own memory libcurl cannot send a POST again by itself when a kept
@@ -28,8 +28,8 @@
 _Static_assert(LIBCURL_VERSION_NUM >= 0x075700, "libcurl 7.87 or later is needed");
 
 /*
- * A step begins no more events after so long, and takes them so many at a time: one
- * may be 64 KB to be encoded and sent, or a connection that failed, some 100 us.
+ * A step takes EVENTS_AT_ONCE events at a time, and begins no more after STEP_MS: an event
+ * may cost some 100 us (64 KB to be encoded and sent, or a connection that failed).
  */
 #define STEP_MS 3
 #define EVENTS_AT_ONCE 16
@@ -145,7 +145,7 @@ on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 	}
 	curl_easy_getinfo(easy, CURLINFO_PRIVATE, (char **) &interest->request);
 	if (interest->request != NULL)
-		interest->request->fd = fd;
+		interest->request->inbound.fd = fd;
 	interest->wanted = ((what & CURL_POLL_IN) ? EPOLLIN : 0) |
 		((what & CURL_POLL_OUT) ? EPOLLOUT : 0);
 	if (!interest->listed)
@@ -245,11 +245,11 @@ static void
 unlink_request(VlmPool *pool, Request *request)
 {
 	/*
-	 * libcurl has said that it is done with the socket; no pointer is to hang
-	 * on that
+	 * libcurl has said already that it is done with the socket, but no
+	 * pointer may depend on that
 	 */
-	if (request->fd > 0 && pool->interests[request->fd].request == request)
-		pool->interests[request->fd].request = NULL;
+	if (request->inbound.fd > 0 && pool->interests[request->inbound.fd].request == request)
+		pool->interests[request->inbound.fd].request = NULL;
 	if (request->previous != NULL)
 		request->previous->next = request->next;
 	else
@@ -278,7 +278,7 @@ recycle(VlmPool *pool, Request *request)
 	pool->spare = request;
 }
 
-/* The request leaves libcurl, and waits to be given out. */
+/* The request leaves libcurl and waits for vlm_pool_next. */
 static void
 end_request(VlmPool *pool, Request *request, CURLcode code)
 {
@@ -308,8 +308,8 @@ collect(VlmPool *pool)
 }
 
 /*
- * Ends the request whose socket is sent more than a reply can be.  libcurl counts and
- * limits the decoded body only, and calls back for nothing else; it reads a bounded
+ * Ends the request whose socket has received more than a reply can need.  libcurl counts
+ * and limits only the decoded body, and calls back for nothing else; it reads a bounded
  * amount for each event.
  */
 static void
@@ -382,8 +382,8 @@ vlm_pool_submit(VlmPool *pool, VlmRequest *wanted)
 	if (!ok)
 	{
 		/* body and image stay the caller's */
-		memset(&request->body, 0, sizeof(request->body));
-		request->image = NULL;
+		memset(&request->body.json, 0, sizeof(request->body.json));
+		request->body.image = NULL;
 		recycle(pool, request);
 		return false;
 	}
@@ -421,16 +421,6 @@ vlm_pool_next(VlmPool *pool, VlmResponse *response)
 	memset(&request->response, 0, sizeof(request->response));
 	recycle(pool, request);
 	return true;
-}
-
-void
-vlm_response_free(VlmResponse *response)
-{
-	free(response->body);
-	if (response->api_key != NULL)
-		explicit_bzero(response->api_key, strlen(response->api_key));
-	free(response->api_key);
-	memset(response, 0, sizeof(*response));
 }
 
 static void

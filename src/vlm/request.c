@@ -21,14 +21,14 @@
 #define UPLOAD_BUFFER (64L * 1024)
 
 /*
- * What may come on the wire for each byte of a reply, and beside them: headers, chunks
- * of a few bytes, packed data, TLS.  None of it counts as reply: extensions of chunks,
- * the file name of gzip, interim responses and trailers may be endless.
+ * What may come on the wire: WIRE_FACTOR bytes for each byte of a reply (small chunks, TLS)
+ * and WIRE_BESIDE more (headers).  libcurl does not count as reply what a server could send
+ * without end: extensions of chunks, the file name of gzip, interim responses, trailers.
  */
 #define WIRE_FACTOR 4
 #define WIRE_BESIDE (256 * 1024)
 
-/* So many bytes are held more, or less. */
+/* Counts bytes that the request holds from now on, and those that it has freed. */
 static void
 count(Request *request, size_t more, size_t less)
 {
@@ -41,44 +41,45 @@ static size_t
 on_read(char *buffer, size_t size, size_t n, void *arg)
 {
 	Request    *request = arg;
-	size_t		image_end = request->body.head_size + request->encoded_size;
+	RequestBody *body = &request->body;
+	size_t		image_end = body->json.head_size + body->encoded_size;
 	size_t		wanted = size * n;
 	size_t		done = 0;
 
-	while (done < wanted && request->position < request->body_size)
+	while (done < wanted && body->position < body->size)
 	{
-		size_t		at = request->position;
+		size_t		at = body->position;
 		size_t		left = wanted - done;
 		size_t		piece;
 
-		if (at < request->body.head_size)
+		if (at < body->json.head_size)
 		{
-			piece = request->body.head_size - at;
+			piece = body->json.head_size - at;
 			piece = piece < left ? piece : left;
-			memcpy(buffer + done, request->body.head + at, piece);
+			memcpy(buffer + done, body->json.head + at, piece);
 		}
 		else if (at < image_end)
 		{
 			piece = image_end - at;
 			piece = piece < left ? piece : left;
-			base64_slice(request->image, request->image_size, at - request->body.head_size,
+			base64_slice(body->image, body->image_size, at - body->json.head_size,
 						 piece, buffer + done);
 		}
 		else
 		{
-			piece = request->body_size - at;
+			piece = body->size - at;
 			piece = piece < left ? piece : left;
-			memcpy(buffer + done, request->body.tail + (at - image_end), piece);
+			memcpy(buffer + done, body->json.tail + (at - image_end), piece);
 		}
 		done += piece;
-		request->position += piece;
+		body->position += piece;
 	}
-	/* everything was handed over: the picture is not needed any more */
-	if (request->position == request->body_size && request->image != NULL)
+	/* once all was handed over the picture is not needed any more */
+	if (body->position == body->size && body->image != NULL)
 	{
-		free(request->image);
-		request->image = NULL;
-		count(request, 0, request->image_size);
+		free(body->image);
+		body->image = NULL;
+		count(request, 0, body->image_size);
 	}
 	return done;
 }
@@ -91,7 +92,7 @@ on_write(char *data, size_t size, size_t n, void *arg)
 	VlmResponse *response = &request->response;
 	size_t		bytes = size * n;
 
-	if (bytes > request->max_reply_bytes - response->body_size)
+	if (bytes > request->inbound.max_reply_bytes - response->body_size)
 	{
 		response->too_large = true;
 		return 0;
@@ -140,6 +141,16 @@ free_headers(Request *request)
 }
 
 void
+vlm_response_free(VlmResponse *response)
+{
+	free(response->body);
+	if (response->api_key != NULL)
+		explicit_bzero(response->api_key, strlen(response->api_key));
+	free(response->api_key);
+	memset(response, 0, sizeof(*response));
+}
+
+void
 request_clear(Request *request)
 {
 	CURL	   *easy = request->easy;
@@ -148,9 +159,9 @@ request_clear(Request *request)
 	if (request->held != NULL)
 		*request->held -= request->counted;
 	free_headers(request);
-	vlm_body_free(&request->body);
+	vlm_body_free(&request->body.json);
 	free(request->url);
-	free(request->image);
+	free(request->body.image);
 	vlm_response_free(&request->response);
 	memset(request, 0, sizeof(*request));
 	request->easy = easy;
@@ -230,7 +241,7 @@ set_url(Request *request, const char *base)
 
 #define SET(option, value) (curl_easy_setopt(request->easy, option, value) == CURLE_OK)
 
-/* What holds for every request. */
+/* Options that are the same for every request. */
 static bool
 set_policy(Request *request)
 {
@@ -252,7 +263,7 @@ set_transfer(Request *request, const VlmRequest *wanted)
 	return SET(CURLOPT_URL, request->url) &&
 		SET(CURLOPT_POST, 1L) &&
 		SET(CURLOPT_POSTFIELDS, NULL) &&
-		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body_size) &&
+		SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) request->body.size) &&
 		SET(CURLOPT_READFUNCTION, on_read) &&
 		SET(CURLOPT_READDATA, request) &&
 		SET(CURLOPT_WRITEFUNCTION, on_write) &&
@@ -267,14 +278,16 @@ set_transfer(Request *request, const VlmRequest *wanted)
 bool
 request_set_up(Request *request, VlmRequest *wanted, size_t *held, int64_t now_ms)
 {
-	request->body = wanted->body;
-	request->image = wanted->image;
-	request->image_size = wanted->image_size;
-	request->encoded_size = base64_length(wanted->image_size);
-	request->body_size = wanted->body.head_size + request->encoded_size + wanted->body.tail_size;
-	request->max_reply_bytes = wanted->max_reply_bytes;
+	RequestBody *body = &request->body;
+
+	body->json = wanted->body;
+	body->image = wanted->image;
+	body->image_size = wanted->image_size;
+	body->encoded_size = base64_length(wanted->image_size);
+	body->size = wanted->body.head_size + body->encoded_size + wanted->body.tail_size;
+	request->inbound.max_reply_bytes = wanted->max_reply_bytes;
 	request->held = held;
-	count(request, request->image_size + request->body.head_size + request->body.tail_size, 0);
+	count(request, body->image_size + body->json.head_size + body->json.tail_size, 0);
 	request->submitted_ms = now_ms;
 	request->user = wanted->user;
 	return keep_key(&request->response, wanted->api_key) &&
@@ -298,19 +311,20 @@ received_on(int fd)
 bool
 request_inbound(Request *request, int fd)
 {
+	RequestInbound *inbound = &request->inbound;
 	uint64_t	received;
 	int			unread;
 
-	/* most replies come at once, and the kernel is not asked */
-	if (++request->inbound < 2)
+	/* most replies come in one piece: the kernel is not asked for those */
+	if (++inbound->times < 2)
 		return true;
 	received = received_on(fd);
-	/* the first look, or another connection */
-	if (request->read_before == 0 || received < request->read_before)
-		request->read_before = ioctl(fd, FIONREAD, &unread) == 0 && unread > 0 ?
+	/* the first call, or another connection */
+	if (inbound->read_before == 0 || received < inbound->read_before)
+		inbound->read_before = ioctl(fd, FIONREAD, &unread) == 0 && unread > 0 ?
 			received - (uint64_t) unread : received;
-	if (received - request->read_before <=
-		(uint64_t) request->max_reply_bytes * WIRE_FACTOR + WIRE_BESIDE)
+	if (received - inbound->read_before <=
+		(uint64_t) inbound->max_reply_bytes * WIRE_FACTOR + WIRE_BESIDE)
 		return true;
 	request->response.too_large = true;
 	return false;
@@ -326,21 +340,24 @@ header_of(void *arg, const char *name)
 }
 
 /*
- * Whether libcurl gave up on what came: too much of it, or a line of the head that it has
- * no room for.  It has codes of its own for neither, and takes the latter for a lack
- * of memory; what it holds of the head by then says that an answer had begun.
+ * Whether libcurl gave up because of what came: too many headers, or a status or header
+ * line that is too long for it.  It has a code for neither, and reports the latter as a
+ * lack of memory; that an answer had begun shows what it was.
  */
 static bool
-came_too_much(Request *request, CURLcode code, long status)
+came_too_much(Request *request, CURLcode code)
 {
 	long		header_size = 0;
+	curl_off_t	first_byte_us = 0;
 
 	if (code == CURLE_OK)
 		return false;
 	if (curl_easy_getinfo(request->easy, CURLINFO_HEADER_SIZE, &header_size) == CURLE_OK &&
 		header_size > WIRE_BESIDE)
 		return true;
-	return code == CURLE_OUT_OF_MEMORY && status != 0;
+	return code == CURLE_OUT_OF_MEMORY &&
+		curl_easy_getinfo(request->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us) == CURLE_OK &&
+		first_byte_us > 0;
 }
 
 void
@@ -353,11 +370,11 @@ request_finish(Request *request, CURLcode code, int64_t now_ms)
 	response->curl_code = (int) code;
 	response->user = request->user;
 	response->latency_ms = now_ms - request->submitted_ms;
-	response->sent = request->position == request->body_size;
+	response->sent = request->body.position == request->body.size;
 	curl_easy_getinfo(request->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (code == CURLE_OK)
 		response->status = (int) status;
-	if (came_too_much(request, code, status))
+	if (came_too_much(request, code))
 		response->too_large = true;
 	response->broken_off = code != CURLE_OK && status / 100 == 2 &&
 		(response->body_size > 0 || response->too_large);
@@ -367,10 +384,10 @@ request_finish(Request *request, CURLcode code, int64_t now_ms)
 	snprintf(response->error, sizeof(response->error), "%s",
 			 code == CURLE_OK ? "" : request->error[0] != '\0' ? request->error :
 			 curl_easy_strerror(code));
-	/* some of its messages quote the server */
+	/* some of libcurl's messages quote the server */
 	if (!mask_words(response->error, strlen(response->error), response->api_key))
 		strcpy(response->error, "out of memory");
-	/* an empty body is a body too */
+	/* a response without a byte of body has an empty one */
 	if (code == CURLE_OK && response->body == NULL)
 		response->body = calloc(1, 1);
 }

@@ -9,33 +9,53 @@
 
 #include <curl/curl.h>
 
-typedef struct Request
+/* What is sent: the JSON around the picture's base64. */
+typedef struct RequestBody
 {
-	struct Request *next;
-	struct Request *previous;
-	CURL	   *easy;
-	struct curl_slist *headers;
-	char	   *url;
-	VlmBody		body;
-	uint8_t    *image;
+	VlmBody		json;
+	uint8_t    *image;			/* NULL once all was handed over */
 	size_t		image_size;
 	size_t		encoded_size;	/* of the image's base64 */
-	size_t		body_size;		/* of the whole request body */
+	size_t		size;			/* of the whole */
 	size_t		position;		/* of it, already read by libcurl */
+} RequestBody;
+
+/* The limit on what comes back, and what has come on the wire. */
+typedef struct RequestInbound
+{
 	size_t		max_reply_bytes;
 	int			fd;				/* the last socket that libcurl told of; 0:
 								 * none */
-	int			inbound;		/* times its socket had something to read */
+	int			times;			/* that its socket had something to read */
 	uint64_t	read_before;	/* of its connection, at the first look; 0:
 								 * none yet */
-	size_t		room;			/* of response.body */
-	size_t	   *held;			/* the pool's bytes */
-	size_t		counted;		/* of them, this request's */
-	int64_t		submitted_ms;
-	bool		ended_well;		/* the handle may be used again */
+} RequestInbound;
+
+typedef struct Request
+{
+	/* the pool's list that it is in */
+	struct Request *next;
+	struct Request *previous;
+
+	/* libcurl's */
+	CURL	   *easy;
+	struct curl_slist *headers;
+	char	   *url;
 	char		error[CURL_ERROR_SIZE];
-	void	   *user;
+	bool		ended_well;		/* the handle may be used again */
+
+	/* out and in */
+	int64_t		submitted_ms;
+	RequestBody body;
+	RequestInbound inbound;
 	VlmResponse response;
+	size_t		room;			/* of response.body */
+
+	/* bytes that it holds */
+	size_t	   *held;			/* the pool's sum */
+	size_t		counted;		/* of it, this request's */
+
+	void	   *user;
 } Request;
 
 /* NULL: no memory. */
@@ -44,16 +64,15 @@ extern void request_free(Request *request);
 
 /*
  * Takes over wanted's body and image and sets the handle up.  False: no memory,
- * or a key or id with a control character in it; body and image are then still
- * to be treated as the caller's.  *held grows and shrinks with what the request
- * holds, until request_clear.
+ * or a key or id with a control character in it; body and image then still belong
+ * to the caller.  Until request_clear *held follows the bytes that the request holds.
  */
 extern bool request_set_up(Request *request, VlmRequest *wanted, size_t *held,
 						   int64_t now_ms);
 
 /*
- * Something was to be read from fd, this request's socket.  False: more has come on
- * the wire than a reply of max_reply_bytes can be; response.too_large is then set.
+ * To be called when fd, this request's socket, had something to read.  False: more has come
+ * on the wire than a reply of max_reply_bytes can need; response.too_large is then set.
  */
 extern bool request_inbound(Request *request, int fd);
 

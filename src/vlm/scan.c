@@ -1,14 +1,16 @@
 /*
  * scan.c
- *	  A chat completion read in one pass, without a tree.
+ *	  Reads a chat completion in one pass, without building a tree.
  *
  * The whole body is checked to be JSON (RFC 8259) in UTF-8, but only what the
- * envelope needs is kept.  Where jansson could come to another result the scan is
- * unsure and says so: a name twice or with an escape in it, an error object, content
- * that is no string, thinking in other members, usage in other names, surrogates, numbers
- * that could overflow, deep nesting.
+ * envelope needs is kept.  The scan is unsure, and leaves the body to jansson, where jansson
+ * could come to another result: a name that comes twice or has an escape, an error object,
+ * content that is not a string, thinking in unusual members, usage under other names,
+ * surrogates, numbers that could overflow, deep nesting.
  */
 #include "envelope.h"
+
+#include "escapes.h"
 #include "wrapping.h"
 
 #include <stdlib.h>
@@ -19,7 +21,7 @@
 
 typedef struct Span
 {
-	const char *p;				/* behind the quote; NULL: not there */
+	const char *p;				/* after the opening quote; NULL: not there */
 	size_t		size;
 	bool		escaped;
 } Span;
@@ -30,7 +32,7 @@ typedef struct Scan
 	const char *end;
 } Scan;
 
-/* What is looked for; a Span of NULL was not there, or is null. */
+/* What the envelope is made of; a Span of NULL was missing or null. */
 typedef struct Found
 {
 	bool		choices;
@@ -48,7 +50,7 @@ typedef struct Found
 	int64_t		completion_tokens;
 } Found;
 
-/* A member's value: called with the scan at its first byte. */
+/* Reads the value of a member; the scan is at its first byte. */
 typedef bool (*Member) (Scan *scan, const char *name, size_t size, Found *found);
 
 static void
@@ -79,32 +81,12 @@ take_word(Scan *scan, const char *word)
 	return true;
 }
 
-static int
-hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* The code behind "\u"; -1: none, or a surrogate. */
 static int
 unicode_escape(const char *p, const char *end)
 {
-	int			code = 0;
+	int			code = escape_hex_number(p, (size_t) (end - p), 4);
 
-	if (end - p < 4)
-		return -1;
-	for (int i = 0; i < 4; i++)
-	{
-		int			digit = hex_digit(p[i]);
-
-		if (digit < 0)
-			return -1;
-		code = code * 16 + digit;
-	}
 	return code >= 0xd800 && code <= 0xdfff ? -1 : code;
 }
 
@@ -161,7 +143,7 @@ take_digits(Scan *scan)
 	return scan->p > first && scan->p - first <= MOST_DIGITS;
 }
 
-/* *whole is -1 for one with a fraction. */
+/* *whole: its value; -1 if it has a fraction. */
 static bool
 take_number(Scan *scan, int64_t *whole)
 {
@@ -185,7 +167,7 @@ take_number(Scan *scan, int64_t *whole)
 	return scan->p == scan->end || (*scan->p != 'e' && *scan->p != 'E');
 }
 
-/* A string, number or literal of no interest. */
+/* Skips a string, number or literal. */
 static bool
 skip_scalar(Scan *scan)
 {
@@ -209,7 +191,7 @@ skip_scalar(Scan *scan)
 	}
 }
 
-/* A name and its colon; the names of an object that is skipped may be anything. */
+/* A name, its colon and the blanks around them. */
 static bool
 take_name(Scan *scan, Span *name)
 {
@@ -223,7 +205,7 @@ take_name(Scan *scan, Span *name)
 	return true;
 }
 
-/* Any value. */
+/* Skips any value. */
 static bool
 skip_value(Scan *scan)
 {
@@ -247,7 +229,7 @@ skip_value(Scan *scan)
 		}
 		else if (!skip_scalar(scan))
 			return false;
-		/* what is complete is closed */
+		/* close what is complete */
 		while (depth > 0)
 		{
 			skip_blanks(scan);
@@ -265,7 +247,7 @@ skip_value(Scan *scan)
 	}
 }
 
-/* An object: member is called for each. */
+/* An object; calls member for each of its members. */
 static bool
 read_object(Scan *scan, Member member, Found *found)
 {
@@ -291,7 +273,7 @@ is_name(const char *name, size_t size, const char *wanted)
 	return size == strlen(wanted) && memcmp(name, wanted, size) == 0;
 }
 
-/* A string, or null; once. */
+/* A string or null, which may come once. */
 static bool
 take_text(Scan *scan, Span *span)
 {
@@ -391,7 +373,7 @@ root_member(Scan *scan, const char *name, size_t size, Found *found)
 		found->usage_object = true;
 		return read_object(scan, usage_member, found);
 	}
-	/* where errors stand beside choices, and counts elsewhere */
+	/* members in which some servers put errors or usage */
 	if (is_name(name, size, "base_resp") || is_name(name, size, "input_sensitive") ||
 		is_name(name, size, "output_sensitive") || is_name(name, size, "usageMetadata") ||
 		is_name(name, size, "usage_metadata") || is_name(name, size, "token_usage"))
@@ -399,26 +381,7 @@ root_member(Scan *scan, const char *name, size_t size, Found *found)
 	return skip_value(scan);
 }
 
-static char *
-put_character(char *out, int code)
-{
-	if (code < 0x80)
-		*out++ = (char) code;
-	else if (code < 0x800)
-	{
-		*out++ = (char) (0xc0 | code >> 6);
-		*out++ = (char) (0x80 | (code & 0x3f));
-	}
-	else
-	{
-		*out++ = (char) (0xe0 | code >> 12);
-		*out++ = (char) (0x80 | (code >> 6 & 0x3f));
-		*out++ = (char) (0x80 | (code & 0x3f));
-	}
-	return out;
-}
-
-/* malloc, NUL-ended, its size in *size; an escape never is shorter than what it means. */
+/* Decoded, malloc'd and NUL-ended; an escape is never shorter than its meaning. */
 static char *
 text_of(const Span *span, size_t *size)
 {
@@ -442,7 +405,7 @@ text_of(const Span *span, size_t *size)
 			continue;
 		if (p[1] == 'u')
 		{
-			out = put_character(out, unicode_escape(p + 2, end));
+			out += escape_put_character(out, (uint32_t) unicode_escape(p + 2, end));
 			p += 6;
 		}
 		else
@@ -456,7 +419,7 @@ text_of(const Span *span, size_t *size)
 	return text;
 }
 
-/* NULL where there is none; a NUL ends it, as it does for jansson's strings. */
+/* *copy is NULL where there is none; it ends at a NUL, as jansson's strings do. */
 static bool
 copy_span(char **copy, const Span *span)
 {
@@ -493,10 +456,10 @@ envelope_scan(const char *body, size_t size, VlmEnvelope *envelope)
 	skip_blanks(&scan);
 	if (scan.p != scan.end || found.content.p == NULL || found.refusal.size > 0)
 		return ENVELOPE_UNSURE;
-	/* counts of other names, or none that can be */
+	/* usage with other names, or with impossible counts */
 	if (found.usage_object && (found.prompt_tokens <= 0 || found.completion_tokens < 0))
 		return ENVELOPE_UNSURE;
-	/* in choice.usage there may be some */
+	/* usage may stand in the choice */
 	if (!found.usage_object && found.choice_usage)
 		return ENVELOPE_UNSURE;
 	return fill(envelope, &found);

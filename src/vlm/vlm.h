@@ -16,7 +16,7 @@
 
 /* ---- body.c: the request body ---- */
 
-/* Sampling; a NaN or a negative integer is not sent. */
+/* Sampling parameters; a NaN or a negative integer is not sent. */
 typedef struct VlmSampling
 {
 	int			max_tokens;
@@ -41,15 +41,15 @@ typedef struct VlmBody
 
 /*
  * extra_body: a JSON object merged in, or NULL.  False: no memory, or extra_body
- * is not what vlm_extra_body_check accepts; *message (static or in buf) says.
+ * is not what vlm_extra_body_check accepts; *message (static) says.
  */
 extern bool vlm_body_build(VlmBody *body, const char *model, const char *prompt,
 						   const VlmSampling *sampling, const char *extra_body,
 						   const char **message);
 
 /*
- * The body that another, built without a seed (below 0), would be with this one: as
- * vlm_body_build, without writing the JSON anew.  False: no memory.
+ * Copies a body that was built without a seed (below 0), and puts this seed in: the same as
+ * vlm_body_build makes, without writing the JSON anew.  False: no memory.
  */
 extern bool vlm_body_with_seed(VlmBody *body, const VlmBody *without, int64_t seed);
 extern void vlm_body_free(VlmBody *body);
@@ -63,9 +63,9 @@ extern const char *vlm_extra_body_check(const char *text);
 /* ---- url.c: spellings of a base URL ---- */
 
 /*
- * The URL as all its spellings are compared: scheme and host in small letters, addresses
- * and ports as numbers are written, no default port, no escapes without need, no slashes
- * at the end.  malloc; NULL: no memory.  What is no URL becomes some text.
+ * The one spelling by which URLs are compared: scheme and host in lower case, addresses
+ * and ports in their usual form, no default port, no needless escapes, no slashes at the
+ * end.  malloc; NULL: no memory.  Text that is not a URL becomes some text.
  */
 extern char *vlm_url_normal(const char *url);
 
@@ -92,20 +92,20 @@ typedef struct VlmResponse
 {
 	int			status;			/* HTTP; 0 if there was no whole response */
 	int			curl_code;		/* CURLcode; 0 if there was one */
-	char		error[256];		/* libcurl's words, no key in them */
+	char		error[256];		/* libcurl's message, masked */
 	char	   *body;			/* malloc, NUL-ended; NULL if none */
 	size_t		body_size;
-	bool		too_large;		/* the body went over max_reply_bytes, or what
-								 * else came over a multiple of it */
+	bool		too_large;		/* the body is over max_reply_bytes, or all
+								 * that came over a multiple of it */
 	bool		sent;			/* the whole request was handed to the network */
 	bool		broken_off;		/* the body of a 2xx had begun, and did not
 								 * come whole */
 	int64_t		retry_after_ms; /* -1: not said; seconds and dates alike */
-	bool		budget_empty;	/* nothing is left of a limit until then, as
-								 * the server says */
+	bool		budget_empty;	/* the server says that a limit is used up
+								 * until then */
 	int64_t		latency_ms;		/* from submit to the end */
-	char	   *api_key;		/* malloc; what it was asked with, or NULL:
-								 * what is not to be seen in what was said */
+	char	   *api_key;		/* malloc; the request's, or NULL; to be
+								 * masked in all that the server said */
 	void	   *user;
 } VlmResponse;
 
@@ -130,7 +130,7 @@ extern void vlm_pool_step(VlmPool *pool);
 extern bool vlm_pool_submit(VlmPool *pool, VlmRequest *request);
 extern int	vlm_pool_in_flight(const VlmPool *pool);
 
-/* Held for requests and for replies not yet given out. */
+/* Bytes held for requests and for replies that vlm_pool_next has not given yet. */
 extern size_t vlm_pool_bytes(const VlmPool *pool);
 
 /* A finished request; false if there is none.  The caller frees the response. */
@@ -242,156 +242,9 @@ extern void vlm_outcome(VlmResponse *response,
 
 /* ---- pace.c: how many at once, how many a minute ---- */
 
-/* What a server is tried with at the moment. */
-typedef enum VlmPaceMode
-{
-	VLM_PACE_CALM,				/* nothing: as much as is known to be taken */
-	VLM_PACE_PROBE,				/* more than the limit */
-	VLM_PACE_TRIAL				/* less, whether refusals cease then */
-} VlmPaceMode;
+#include "pace.h"
 
-/* What the level counts. */
-typedef enum VlmPaceKind
-{
-	VLM_PACE_SLOTS,				/* requests in flight */
-	VLM_PACE_RATE				/* requests a second, sent evenly */
-} VlmPaceKind;
-
-/* What the next request waits for, beside the end of another. */
-typedef enum VlmPaceWait
-{
-	VLM_PACE_NOTHING,
-	VLM_PACE_RETRY_AFTER,
-	VLM_PACE_STORM,				/* nearly all is refused, and nothing said for
-								 * how long */
-	VLM_PACE_REQUESTS,			/* requests_per_minute */
-	VLM_PACE_TOKENS				/* tokens_per_minute */
-} VlmPaceWait;
-
-/*
- * One server's limits, plain data that may lie in shared memory under the
- * owner's lock.  What is sent follows the share of refused requests, not the single one
- * (pace.c says how); requests and tokens per minute are leaky buckets without a burst
- * of more than a second's worth (or one).
- */
-typedef struct VlmPace
-{
-	int			max_in_flight;
-	int			requests_per_minute;	/* 0: none */
-	int64_t		tokens_per_minute;	/* 0: none */
-	int			in_flight;
-	VlmPaceKind kind;
-	double		level;			/* allowed now */
-	double		limit;			/* of the server, as it was found; huge: none
-								 * was */
-	double		turn_ms;		/* of the next request, at a rate */
-	bool		bound_by_rate;	/* the latest look waited for its turn */
-	double		latency_ms;		/* mean of the answers' */
-
-	/* slots of refused requests that are left empty, as of kept_ms */
-	double		kept;
-	int64_t		kept_ms;
-
-	/* at a rate: in flight, and how much more when requests are refused */
-	double		load_mean;
-	double		load_variance;
-	double		crowded;		/* in standard deviations, mean */
-	int			crowded_refusals;
-
-	/* what is refused */
-	double		score;			/* of a share that is too large */
-	double		share;			/* of the latest requests */
-	double		storm_share;	/* of the very latest */
-	int64_t		refused_ms;		/* when it last grew */
-	double		at_refusal;		/* in flight then, mean */
-	double		before;			/* the limit before cuts without a success in
-								 * between; 0: there was none */
-
-	/* what the server took: since taken_ms, before that, since the storm */
-	int64_t		taken;
-	int64_t		taken_ms;
-	int64_t		taken_before;
-	int64_t		taken_before_ms;	/* how long */
-	int64_t		fair_taken;
-	int64_t		fair_ms;
-	int64_t		chain_taken;	/* since the first of probes in a row */
-	int64_t		chain_ms;
-	double		chain_limit;
-
-	/* the level as it is: since when, and what of that was sent since */
-	int64_t		changed_ms;
-	int64_t		seen_sent;
-	int64_t		seen_refused;
-	int64_t		seen_answered;
-
-	VlmPaceMode mode;
-	double		probe_step;		/* share of the limit that is tried beyond it */
-	double		probe_to;		/* the level that it grows to */
-	double		probe_wait_ms;
-	int64_t		probe_at_ms;
-	bool		tried_rate;		/* by the trial before */
-	int			lowered;		/* a rate, times in a row */
-	VlmPaceKind trial_kind;		/* as all was before the trial */
-	double		trial_limit;
-	double		trial_from;		/* the level */
-	double		trial_share;	/* of refusals */
-	double		trial_wait_ms;
-	int64_t		trial_ms;		/* when it began */
-	int64_t		trial_at_ms;	/* not before */
-	int64_t		calm_sent;		/* at levels that were not tried, and ended */
-	int64_t		calm_refused;
-	double		stray;			/* share refused whatever is sent, as a trial
-								 * has shown */
-
-	int			storm;			/* refusals in it; 0: there is none */
-	bool		had_storm;		/* a long one, which ended at fair_ms */
-	int64_t		cut_ms;			/* the latest */
-	int64_t		storm_began_ms;
-	int64_t		storm_ms;		/* a success must have been sent after it */
-
-	int64_t		not_before_ms;	/* Retry-After, or a storm's own wait */
-	VlmPaceWait waits_for;		/* until waits_until_ms */
-	int64_t		waits_until_ms;
-
-	double		request_credit;
-	double		token_credit;
-	int64_t		credit_ms;		/* when the credits were last filled */
-} VlmPace;
-
-extern void vlm_pace_init(VlmPace *pace, int64_t now_ms);
-extern void vlm_pace_limits(VlmPace *pace, int max_in_flight,
-							int requests_per_minute, int64_t tokens_per_minute);
-
-/*
- * 0: send now; else milliseconds until it is worth asking again (-1: when a
- * request in flight ends).  tokens: the forecast for this request.
- */
-extern int64_t vlm_pace_wait(VlmPace *pace, int64_t tokens, int64_t now_ms);
-extern void vlm_pace_sent(VlmPace *pace, int64_t tokens, int64_t now_ms);
-
-/*
- * actual_tokens: usage's total, or -1 to keep the forecast.  retry_after_ms holds for the
- * server only in a storm, or where budget_empty says that nothing is left till then.
- */
-extern void vlm_pace_ended(VlmPace *pace, VlmAction action, int64_t latency_ms,
-						   int64_t retry_after_ms, bool budget_empty,
-						   int64_t forecast_tokens, int64_t actual_tokens,
-						   int64_t now_ms);
-
-/* In flight at most, now. */
-extern double vlm_pace_allowed(const VlmPace *pace);
-
-/* Sends at once, whatever the server said of when. */
-extern void vlm_pace_forget_wait(VlmPace *pace);
-
-/* What is waited for, and until when. */
-extern VlmPaceWait vlm_pace_waits_for(const VlmPace *pace, int64_t now_ms, int64_t *until_ms);
-
-/* What keeps more from being in flight, for people; static. */
-extern const char *vlm_pace_held_down_by(const VlmPace *pace, int64_t now_ms);
-
-/* now_ms has gone back: nothing waits for longer than this, nor counts as later than now. */
-extern void vlm_pace_clock_set_back(VlmPace *pace, int64_t now_ms, int64_t longest_ms);
+/* ---- backoff.c ---- */
 
 /* Back-off with full jitter before attempt number (1 ...), bounded by max_ms. */
 extern int64_t vlm_backoff_ms(int attempt, int64_t base_ms, int64_t max_ms,

@@ -43,12 +43,17 @@ give(strings(part('src/reply/reply.c', qr/reason_names\[REPLY_REASONS\] = \{(.*?
 
 # names that functions return
 give(part('src/vlm/finish.c', qr/^vlm_envelope_reason\((.*?)^\}/ms) =~ /return "(\w+)"/g);
-give(strings(part('src/vlm/verdicts.c', qr/^server_reason\((.*?)^\}/ms)));
+give(strings(part('src/vlm/error_verdict.c', qr/^server_reason\((.*?)^\}/ms)));
 give(strings(part('src/pg/server/limits_chance.c', qr/^used_up_option\((.*?)^\}/ms)));
 give(strings(part('src/pg/server/limits_chance.c', qr/^limits_closed_by\((.*?)^\}/ms)));
 
+# what libcurl's codes mean
+my @codes = source('src/vlm/outcome.c') =~ /\{CURLE_\w+, VLM_\w+, "(\w+)"/g;
+cmp_ok(scalar @codes, '>', 5, 'there is a table of codes');
+give(@codes);
+
 # outcomes of requests; one of load is written nowhere, its row only waits
-foreach my $file ('src/vlm/outcome.c', 'src/vlm/verdicts.c')
+foreach my $file ('src/vlm/outcome.c', 'src/vlm/error_verdict.c')
 {
 	my @outcomes = source($file) =~ /\bset\(outcome, VLM_(\w+,[^;]*);/g;
 	cmp_ok(scalar @outcomes, '>', 10, "$file has outcomes");
@@ -80,7 +85,7 @@ sub give_assigned
 }
 
 # what the caller says, and what was judged or paused for before
-give_assigned(qr/->fault = ([^;]+);/, 'fault');
+give_assigned(qr/(?:->|\.)fault = ([^;]+);/, 'fault');
 give_assigned(qr/outcome(?:->|\.)reason = ([^;]+);/, 'reason');
 give_assigned(qr/\bserver_pause\(\w+, ([^,]+),/, 'outcome->reason', 'pause.reason', 'reason');
 give_assigned(qr/COLUMN_REJECTED, CStringGetTextDatum\(([^;]+)\)\);/, 'image_status_name(status)');

@@ -130,6 +130,8 @@ ok($node->wait_query("$stat WHERE server = 'sim'", '2\|2\|2'), "strangers may ha
 $node->insert_pictures($next, $next + 19);
 $next += 20;
 ok($node->wait_query("$stat WHERE server = 'sim'", '2\|2\|3'), 'the worker waits for the request that is in flight');
+# one that it has prepared, and one behind it
+$node->wait_query('SELECT held >= 2 FROM llava_stat_worker') or die 'one row only is claimed';
 
 # they are let go, and who comes next is held
 $endpoint->control(release => 1);

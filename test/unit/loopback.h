@@ -224,6 +224,8 @@ loopback_endless(Loopback *server, int fd, const char *what)
 		{"trailer", BYTES(CHUNKED "0\r\n"), BYTES("X-More: and more\r\n")},
 		{"headers", BYTES("HTTP/1.1 200 OK\r\n"), BYTES("X-More: and more\r\n")},
 		{"header", BYTES("HTTP/1.1 200 OK\r\nX-More: "), BYTES("and more ")},
+		{"status", BYTES("HTTP/1.1 200 "), BYTES("and more ")},
+		{"protocol", BYTES("HTTP/1.1 "), BYTES("and more ")},
 		{"interim", BYTES(""), BYTES("HTTP/1.1 102 Processing\r\n\r\n")},
 		{"name", BYTES(PACKED("gzip") "\x1f\x8b\x08\x08\0\0\0\0\0\3"), BYTES("n")},
 		{"comment", BYTES(PACKED("gzip") "\x1f\x8b\x08\x10\0\0\0\0\0\3"), BYTES("c")},

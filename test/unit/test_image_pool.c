@@ -215,8 +215,8 @@ blocked_signals(const char *thread)
 static void
 threads_are_polite(void **state)
 {
-	Picture		picture = scene(64, 48);
-	Bytes		jpeg = jpeg_of(&picture, 90, (JpegKind) {.progressive = true});
+	Picture		picture;
+	Bytes		jpeg;
 	int			others = 0;
 	ImagePool  *pool;
 	ImageJob   *job;
@@ -228,6 +228,8 @@ threads_are_polite(void **state)
 	(void) state;
 	if (nice_before == 19)
 		skip();					/* there is nothing below */
+	picture = scene(64, 48);
+	jpeg = jpeg_of(&picture, 90, (JpegKind) {.progressive = true});
 	snprintf(own, sizeof(own), "%d", (int) getpid());
 	pool = image_pool_new(1);
 	/* once a job is back the thread has set itself up */

@@ -1,7 +1,7 @@
 /*
  * judge.h
- *	  What the files that judge a relation share: trust_relation.c, trust_code.c,
- *	  trust_triggers.c.
+ *	  What the files that judge a relation share: trust_relation.c,
+ *	  trust_expressions.c, trust_code.c, trust_triggers.c, trust_foreign_keys.c.
  */
 #ifndef LLAVA_JUDGE_H
 #define LLAVA_JUDGE_H
@@ -45,6 +45,7 @@ extern const char *judge_role(Oid role);
 
 /* Sets what the next findings are about: an object as core's messages call it. */
 extern void judge_look_at(Judge *judge, Oid catalog, Oid object, char *remedy);
+extern void judge_look_at_relation(Judge *judge, char *remedy); /* judge->rel itself */
 
 /* False if the relation is in this list of the basis already. */
 extern bool judge_is_new(Judge *judge, List **looked_at, Oid relation);
@@ -57,6 +58,8 @@ extern void judge_relation(Judge *judge, Oid relation);
 
 /* What a policy reads: its owner may be anybody, its code must be trusted. */
 extern void judge_read_relation(Judge *judge, Oid relation);
+
+/* ---- trust_expressions.c ---- */
 
 /* What the planner may fold and a write evaluate: columns, constraints, indexes, statistics. */
 extern void judge_expressions(Judge *judge);

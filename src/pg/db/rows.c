@@ -1,6 +1,7 @@
 /*
  * rows.c
- *	  On whose table a trigger was fired, and with whose rights rows are written.
+ *	  On whose table a trigger was fired, with whose rights rows are written, and values
+ *	  for them.
  */
 #include "postgres.h"
 
@@ -9,6 +10,7 @@
 #include "constraints.h"
 #include "db.h"
 #include "executor/spi.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "rows.h"
 #include "trust.h"
@@ -131,4 +133,46 @@ rows_bytea(const void *bytes, size_t size)
 	SET_VARSIZE(value, VARHDRSZ + size);
 	memcpy(VARDATA(value), bytes, size);
 	return value;
+}
+
+/* A control that turns the order in which a terminal or a page shows text. */
+static bool
+turns_order(const unsigned char *character)
+{
+	pg_wchar	c = utf8_to_unicode(character);
+
+	return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
+}
+
+char *
+rows_clean_text(const char *words)
+{
+	int			size = strlen(words);
+	char	   *clean = palloc(size + 1);
+	int			n = 0;
+
+	for (int i = 0; i < size;)
+	{
+		int			length = pg_utf_mblen((const unsigned char *) words + i);
+
+		if (i + length <= size &&
+			pg_utf8_islegal((const unsigned char *) words + i, length))
+		{
+			if (turns_order((const unsigned char *) words + i))
+				clean[n++] = '?';
+			else
+			{
+				memcpy(clean + n, words + i, length);
+				n += length;
+			}
+			i += length;
+		}
+		else
+		{
+			clean[n++] = '?';
+			i++;
+		}
+	}
+	clean[n] = '\0';
+	return clean;
 }

@@ -42,19 +42,11 @@ extern void rows_check_call(FunctionCallInfo fcinfo, const char *procedure);
 /* rows_spi_connect for such a procedure: SPI_commit may be called. */
 extern void rows_spi_connect_committing(void);
 
-/* ---- intake.c ---- */
-
-/*
- * The bytes of the file whose row comes next, which llava_load does not read since it is
- * over the limit; else -1.
- */
-extern int64 intake_unread_size;
-
-/* A row that is restored: itself, or one that says that the picture was taken down. */
-extern HeapTuple intake_restored(HeapTuple tuple, TupleDesc desc);
-
 /* palloc'd. */
 extern Datum rows_interval(int64 ms);	/* palloc'd */
 extern struct varlena *rows_bytea(const void *bytes, size_t size);
+
+/* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
+extern char *rows_clean_text(const char *text);
 
 #endif							/* LLAVA_ROWS_H */

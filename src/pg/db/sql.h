@@ -34,6 +34,30 @@ typedef struct SqlStatement
 } SqlStatement;
 
 /*
+ * Of a statement with many arguments or columns each stands in one line of a list, from
+ * which the enum, the types and parts of the text are made:
+ *
+ *	#define ROW_ARGUMENTS(ARGUMENT) \
+ *		ARGUMENT(2, ROW_TASK, "task", "t") \
+ *		ARGUMENT(3, ROW_REPLY, "reply", "l")
+ *	enum {ROW_IMAGE, ROW_ARGUMENTS(SQL_INDEX) ROW_SIZE};
+ *	.text = "INSERT INTO @.row (image" ROW_ARGUMENTS(SQL_COLUMN) ")"
+ *		" VALUES ($1" ROW_ARGUMENTS(SQL_VALUE) ")",
+ *	.types = "l" ROW_ARGUMENTS(SQL_TYPE)
+ *
+ * What begins the text's lists is written by hand, since a comma comes before each.
+ */
+#define SQL_INDEX(position, name, column, type) name = (position) - 1,
+#define SQL_COLUMN(position, name, column, type) ", " column
+#define SQL_VALUE(position, name, column, type) ", $" #position
+#define SQL_SET(position, name, column, type) ", " column " = $" #position
+#define SQL_TYPE(position, name, column, type) type
+
+/* The same of the columns that a statement returns. */
+#define SQL_RESULT_INDEX(name, expression) name,
+#define SQL_RESULT(name, expression) ", " expression
+
+/*
  * Runs a statement through its saved plan; the caller is SPI-connected.
  * nulls as for SPI_execute_plan, or NULL.  Returns the rows processed; ERROR on
  * anything else than success.

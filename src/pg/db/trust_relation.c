@@ -10,18 +10,12 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/objectaddress.h"
-#include "catalog/pg_amop.h"
-#include "catalog/pg_amproc.h"
-#include "catalog/pg_constraint.h"
 #include "catalog/pg_foreign_data_wrapper.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_foreign_table.h"
-#include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
-#include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_policy.h"
 #include "catalog/pg_rewrite.h"
-#include "catalog/pg_statistic_ext.h"
 #include "db.h"
 #include "foreign/foreign.h"
 #include "judge.h"
@@ -32,7 +26,6 @@
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/catcache.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
@@ -110,8 +103,8 @@ judge_look_at(Judge *judge, Oid catalog, Oid object, char *remedy)
 	judge->remedy = remedy;
 }
 
-static void
-look_at_relation(Judge *judge, char *remedy)
+void
+judge_look_at_relation(Judge *judge, char *remedy)
 {
 	judge_look_at(judge, RelationRelationId, RelationGetRelid(judge->rel), remedy);
 }
@@ -147,8 +140,8 @@ judge_owner(Judge *judge)
 
 	if (trusts(judge->acting, owner) && (superuser_arg(owner) || !superuser_arg(judge->acting)))
 		return;
-	look_at_relation(judge, psprintf("ALTER %s %s OWNER TO %s;", alter_word(judge->rel),
-									 judge_relation_name(judge->rel), role_name(judge->acting)));
+	judge_look_at_relation(judge, psprintf("ALTER %s %s OWNER TO %s;", alter_word(judge->rel),
+										   judge_relation_name(judge->rel), role_name(judge->acting)));
 	judge_found(judge, owner,
 				psprintf("is owned by %s, but used with the rights of %s", judge_role(owner),
 						 judge_role(judge->acting)));
@@ -174,10 +167,10 @@ judge_sequence_grants(Judge *judge)
 		if ((ACLITEM_GET_PRIVS(*item) & ACL_UPDATE) == 0 || item->ai_grantee == judge->acting ||
 			trusts(owner, item->ai_grantee))
 			continue;
-		look_at_relation(judge, psprintf("REVOKE UPDATE ON SEQUENCE %s FROM %s;",
-										 judge_relation_name(judge->rel),
-										 item->ai_grantee == ACL_ID_PUBLIC ? "PUBLIC" :
-										 role_name(item->ai_grantee)));
+		judge_look_at_relation(judge, psprintf("REVOKE UPDATE ON SEQUENCE %s FROM %s;",
+											   judge_relation_name(judge->rel),
+											   item->ai_grantee == ACL_ID_PUBLIC ? "PUBLIC" :
+											   role_name(item->ai_grantee)));
 		judge_found(judge, item->ai_grantee,
 					psprintf("can be set back by %s, which has the privilege UPDATE",
 							 judge_role(item->ai_grantee)));
@@ -186,155 +179,6 @@ judge_sequence_grants(Judge *judge)
 }
 
 /* ---- what it can run ---- */
-
-static void
-judge_columns(Judge *judge)
-{
-	TupleDesc	desc = RelationGetDescr(judge->rel);
-	TupleConstr *constraints = desc->constr;
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(desc, i);
-
-		if (column->attisdropped)
-			continue;
-		judge->object = psprintf("column %s of table %s", quote_identifier(NameStr(column->attname)),
-								 judge_relation_name(judge->rel));
-		judge->remedy = psprintf("ALTER TABLE %s DROP COLUMN %s;", judge_relation_name(judge->rel),
-								 quote_identifier(NameStr(column->attname)));
-		judge_type(judge, column->atttypid);
-	}
-	for (int i = 0; constraints != NULL && i < constraints->num_defval; i++)
-	{
-		AttrNumber	number = constraints->defval[i].adnum;
-		const char *name = quote_identifier(NameStr(TupleDescAttr(desc, number - 1)->attname));
-
-		judge->object = psprintf("default of column %s of table %s", name,
-								 judge_relation_name(judge->rel));
-		judge->remedy = psprintf("ALTER TABLE %s ALTER COLUMN %s DROP DEFAULT;",
-								 judge_relation_name(judge->rel), name);
-		judge_stored_code(judge, constraints->defval[i].adbin);
-	}
-	for (int i = 0; constraints != NULL && i < constraints->num_check; i++)
-	{
-		const char *name = constraints->check[i].ccname;
-
-		judge_look_at(judge, ConstraintRelationId,
-					  get_relation_constraint_oid(RelationGetRelid(judge->rel), name, false),
-					  psprintf("ALTER TABLE %s DROP CONSTRAINT %s;", judge_relation_name(judge->rel),
-							   quote_identifier(name)));
-		judge_stored_code(judge, constraints->check[i].ccbin);
-	}
-}
-
-static char *
-attribute_text(int cache, HeapTuple tuple, AttrNumber attribute)
-{
-	bool		isnull;
-	Datum		value = SysCacheGetAttr(cache, tuple, attribute, &isnull);
-
-	return isnull ? NULL : TextDatumGetCString(value);
-}
-
-/* Only a superuser makes an operator class, but it may have made it of others' functions. */
-static void
-judge_operator_family(Judge *judge, Oid family)
-{
-	CatCList   *list;
-
-	if (family < FirstUnpinnedObjectId)
-		return;
-	list = SearchSysCacheList1(AMPROCNUM, ObjectIdGetDatum(family));
-	for (int i = 0; i < list->n_members; i++)
-		judge_function(judge, ((Form_pg_amproc) GETSTRUCT(&list->members[i]->tuple))->amproc);
-	ReleaseSysCacheList(list);
-	list = SearchSysCacheList1(AMOPSTRATEGY, ObjectIdGetDatum(family));
-	for (int i = 0; i < list->n_members; i++)
-		judge_function(judge, get_opcode(((Form_pg_amop) GETSTRUCT(&list->members[i]->tuple))->amopopr));
-	ReleaseSysCacheList(list);
-}
-
-static void
-judge_operator_classes(Judge *judge, HeapTuple index)
-{
-	bool		isnull;
-	Datum		classes = SysCacheGetAttr(INDEXRELID, index, Anum_pg_index_indclass, &isnull);
-	oidvector  *vector = (oidvector *) DatumGetPointer(classes);
-
-	for (int i = 0; !isnull && i < vector->dim1; i++)
-		judge_operator_family(judge, get_opclass_family(vector->values[i]));
-}
-
-static char *
-drop_index(const Judge *judge, Oid index)
-{
-	Oid			constraint = get_index_constraint(index);
-
-	if (OidIsValid(constraint))
-		return psprintf("ALTER TABLE %s DROP CONSTRAINT %s;", judge_relation_name(judge->rel),
-						quote_identifier(get_constraint_name(constraint)));
-	return psprintf("DROP INDEX %s;",
-					quote_qualified_identifier(get_namespace_name(get_rel_namespace(index)),
-											   get_rel_name(index)));
-}
-
-static void
-judge_indexes(Judge *judge)
-{
-	List	   *indexes = RelationGetIndexList(judge->rel);
-	ListCell   *cell;
-
-	foreach(cell, indexes)
-	{
-		Oid			index = lfirst_oid(cell);
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(index));
-
-		if (!HeapTupleIsValid(tuple))
-			continue;
-		judge_look_at(judge, RelationRelationId, index, drop_index(judge, index));
-		judge_stored_code(judge, attribute_text(INDEXRELID, tuple, Anum_pg_index_indexprs));
-		judge_stored_code(judge, attribute_text(INDEXRELID, tuple, Anum_pg_index_indpred));
-		judge_operator_classes(judge, tuple);
-		ReleaseSysCache(tuple);
-	}
-}
-
-/* The planner folds constants in the expressions of extended statistics. */
-static void
-judge_statistics(Judge *judge)
-{
-	List	   *statistics = RelationGetStatExtList(judge->rel);
-	ListCell   *cell;
-
-	foreach(cell, statistics)
-	{
-		HeapTuple	tuple = SearchSysCache1(STATEXTOID, ObjectIdGetDatum(lfirst_oid(cell)));
-		Form_pg_statistic_ext form;
-
-		if (!HeapTupleIsValid(tuple))
-			continue;
-		form = (Form_pg_statistic_ext) GETSTRUCT(tuple);
-		judge_look_at(judge, StatisticExtRelationId, lfirst_oid(cell),
-					  psprintf("DROP STATISTICS %s;",
-							   quote_qualified_identifier(get_namespace_name(form->stxnamespace),
-														  NameStr(form->stxname))));
-		judge_stored_code(judge, attribute_text(STATEXTOID, tuple, Anum_pg_statistic_ext_stxexprs));
-		ReleaseSysCache(tuple);
-	}
-}
-
-static void
-judge_partition_key(Judge *judge)
-{
-	HeapTuple	tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(RelationGetRelid(judge->rel)));
-
-	if (!HeapTupleIsValid(tuple))
-		return;
-	look_at_relation(judge, pstrdup("-- Partition the table by columns."));
-	judge_stored_code(judge, attribute_text(PARTRELID, tuple, Anum_pg_partitioned_table_partexprs));
-	ReleaseSysCache(tuple);
-}
 
 /* Policies are run where they apply to the acting role. */
 static void
@@ -426,20 +270,10 @@ judge_parent(Judge *judge)
 {
 	if (!judge->rel->rd_rel->relispartition || judge->of_parent)
 		return;
-	look_at_relation(judge, psprintf("ALTER TABLE ... DETACH PARTITION %s;",
-									 judge_relation_name(judge->rel)));
+	judge_look_at_relation(judge, psprintf("ALTER TABLE ... DETACH PARTITION %s;",
+										   judge_relation_name(judge->rel)));
 	judge_found(judge, judge->rel->rd_rel->relowner,
 				pstrdup("is a partition of a table that the extension does not know"));
-}
-
-void
-judge_expressions(Judge *judge)
-{
-	if (judge->rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE)
-		judge_partition_key(judge);
-	judge_columns(judge);
-	judge_indexes(judge);
-	judge_statistics(judge);
 }
 
 static void

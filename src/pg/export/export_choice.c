@@ -21,22 +21,25 @@
 PG_FUNCTION_INFO_V1(llava_image_share);
 PG_FUNCTION_INFO_V1(llava_export_rules);
 
+#define SAMPLE_COLUMNS(COLUMN) \
+	COLUMN(COLUMN_TASK, "c.task") \
+	COLUMN(COLUMN_CONVERSATION, "c.conversation") \
+	COLUMN(COLUMN_PATH, "i.path") \
+	COLUMN(COLUMN_SHA256, "i.sha256") \
+	COLUMN(COLUMN_FORMAT, "i.format") \
+	COLUMN(COLUMN_REJECTED, "i.rejected") \
+	COLUMN(COLUMN_WIDTH, "i.width") \
+	COLUMN(COLUMN_HEIGHT, "i.height") \
+	COLUMN(COLUMN_CHANNELS, "i.channels::integer") \
+	COLUMN(COLUMN_COMPLETE, "i.complete") \
+	COLUMN(COLUMN_PICTURE, "CASE WHEN $6 THEN i.image END") \
+	COLUMN(COLUMN_READ_FILE, "$6 AND i.in_file")
+
 /* Columns of the statements */
 enum
 {
 	COLUMN_IMAGE,
-	COLUMN_TASK,
-	COLUMN_CONVERSATION,
-	COLUMN_PATH,
-	COLUMN_SHA256,
-	COLUMN_FORMAT,
-	COLUMN_REJECTED,
-	COLUMN_WIDTH,
-	COLUMN_HEIGHT,
-	COLUMN_CHANNELS,
-	COLUMN_COMPLETE,
-	COLUMN_PICTURE,
-	COLUMN_READ_FILE
+	SAMPLE_COLUMNS(SQL_RESULT_INDEX)
 };
 
 /* Arguments of llava_export and llava_selected */
@@ -57,18 +60,28 @@ enum
 	ARG_RULES					/* of llava_exported_by only */
 };
 
-/* Arguments of the statements */
+/*
+ * Arguments of the statements.  CHOICE_VALIDATION says which side of the split, NULL for
+ * both; CHOICE_SHARE is the validation set's.
+ */
+#define CHOICE_ARGUMENTS(ARGUMENT) \
+	ARGUMENT(1, CHOICE_TASKS, "tasks", "T") \
+	ARGUMENT(2, CHOICE_WITHOUT_FLAGS, "without_flags", "T") \
+	ARGUMENT(3, CHOICE_VALIDATION, "validation", "B") \
+	ARGUMENT(4, CHOICE_SHARE, "share", "d") \
+	ARGUMENT(5, CHOICE_SEED, "seed", "l") \
+	ARGUMENT(6, CHOICE_PICTURE, "picture", "B")
+
+/* The mix has these as well. */
+#define MIX_ARGUMENTS(ARGUMENT) \
+	ARGUMENT(7, CHOICE_FORMAT, "format", "t") \
+	ARGUMENT(8, CHOICE_IMAGE_NAME, "image_name", "t") \
+	ARGUMENT(9, CHOICE_CUTOFF_LEN, "cutoff_len", "i")
+
 enum
 {
-	CHOICE_TASKS,
-	CHOICE_WITHOUT_FLAGS,
-	CHOICE_VALIDATION,			/* which side of the split; NULL: both */
-	CHOICE_SHARE,
-	CHOICE_SEED,
-	CHOICE_PICTURE,
-	CHOICE_FORMAT,				/* this and what follows: only of the mix */
-	CHOICE_IMAGE_NAME,
-	CHOICE_CUTOFF_LEN,
+	CHOICE_ARGUMENTS(SQL_INDEX)
+	MIX_ARGUMENTS(SQL_INDEX)
 	CHOICES
 };
 
@@ -287,17 +300,11 @@ split_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 	values[CHOICE_SHARE] = Float8GetDatum(share);
 }
 
-/*
- * $1 tasks, $2 flags to leave out, $3 validation or train, $4 the share of the former,
- * $5 seed of the order, $6 whether with pictures; the mix also $7 format, $8 how images
- * are named, $9 cutoff_len.  They run with the caller's search_path and rights.
- */
+/* These run with the caller's search_path and rights. */
 #define EXPORT_TABLES \
 	"@.llava_conversation c LEFT JOIN @.llava_image i ON i.id OPERATOR(pg_catalog.=) c.image"
 #define EXPORT_SAMPLES \
-	"SELECT c.image, c.task, c.conversation, i.path, i.sha256, i.format, i.rejected," \
-	"  i.width, i.height, i.channels::integer, i.complete," \
-	"  CASE WHEN $6 THEN i.image END, $6 AND i.in_file FROM " EXPORT_TABLES
+	"SELECT c.image" SAMPLE_COLUMNS(SQL_RESULT) " FROM " EXPORT_TABLES
 #define EXPORT_CHOSEN \
 	"c.keep IS NOT FALSE AND ($1 IS NULL OR c.task OPERATOR(pg_catalog.=) ANY ($1))" \
 	" AND ($2 IS NULL OR NOT c.flags OPERATOR(pg_catalog.&&) $2)" \
@@ -310,7 +317,7 @@ static SqlStatement sql_export = {
 	.text =
 	EXPORT_SAMPLES " WHERE " EXPORT_CHOSEN
 	" ORDER BY c.image, c.task COLLATE pg_catalog.\"C\"",
-	.types = "TTBdlB"
+	.types = CHOICE_ARGUMENTS(SQL_TYPE)
 };
 
 /* Sorted without the conversations, which are looked up one by one. */
@@ -320,7 +327,7 @@ static SqlStatement sql_export_shuffled = {
 	"  WHERE " EXPORT_CHOSEN " ORDER BY " EXPORT_ORDER " OFFSET 0) o, "
 	"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
 	"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
-	.types = "TTBdlB"
+	.types = CHOICE_ARGUMENTS(SQL_TYPE)
 };
 
 /* llava_exported says what is left out as invalid; its lines are not kept. */
@@ -350,7 +357,7 @@ static SqlStatement sql_export_mix = {
 	"   c.image, c.task COLLATE pg_catalog.\"C\" OFFSET 0) o, "
 	"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
 	"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
-	.types = "TTBdlBtti"
+	.types = CHOICE_ARGUMENTS(SQL_TYPE) MIX_ARGUMENTS(SQL_TYPE)
 };
 
 static SqlStatement *

@@ -29,11 +29,6 @@ PG_FUNCTION_INFO_V1(llava_export_images);
 #define FETCH_ROWS 100
 #define CHOICES 6				/* arguments of sql_export_images */
 
-/* Prepared as llava_prepare_image does when it is told nothing else: Qwen2.5-VL's. */
-#define PREPARED_FACTOR 28
-#define PREPARED_MIN_PIXELS (4 * PREPARED_FACTOR * PREPARED_FACTOR)
-#define PREPARED_MAX_PIXELS (1280 * PREPARED_FACTOR * PREPARED_FACTOR)
-
 enum
 {
 	ARG_DIRECTORY,
@@ -181,9 +176,8 @@ prepare_and_write(ExportImages *export, const char *name, const char *file, byte
 	ImageFit	fit;
 
 	config_image_fit(&fit);
-	fit.factor = PREPARED_FACTOR;
-	fit.min_pixels = PREPARED_MIN_PIXELS;
-	fit.max_pixels = PREPARED_MAX_PIXELS;
+	/* as llava_prepare_image does by default */
+	image_fit_defaults(&fit, IMAGE_FACTOR);
 	if (image_try_prepare_here(data, VARSIZE_ANY_EXHDR(bytes), &fit, prepared, &error) != IMAGE_OK)
 		return false;
 	out = prepared->passed_through ? data : prepared->data;

@@ -21,10 +21,6 @@
 /* How much of a text a detail shows. */
 #define DETAIL_CHARS 40
 
-/* What a model's own fitting leaves of an image at most, and the side of a token's patch. */
-#define IMAGE_MAX_TOKENS 1280
-#define IMAGE_FACTOR 28
-
 /* Of a turn beside its text, about. */
 #define TURN_TOKENS 5
 

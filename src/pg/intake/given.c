@@ -18,6 +18,7 @@
 #include "commands/sequence.h"
 #include "db/db.h"
 #include "executor/spi.h"
+#include "intake.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/fmgrprotos.h"

@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "db/db.h"
 #include "executor/spi.h"
+#include "intake.h"
 #include "load.h"
 #include "miscadmin.h"
 #include "utils/acl.h"

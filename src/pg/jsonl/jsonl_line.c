@@ -7,7 +7,7 @@
 
 #include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "copy_file.h"
+#include "copy_part.h"
 #include "executor/executor.h"
 #include "json_scan.h"
 #include "jsonl.h"

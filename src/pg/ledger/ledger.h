@@ -16,10 +16,14 @@ extern Datum conversation_turns(const ReplyResult *result, const char *question,
 extern Datum conversation_flags(uint32 flags);	/* text[] */
 extern Datum conversation_measures(const ReplyMeasures *measures);	/* jsonb */
 
-/* The server's finish_reason (NULL: it said none) as the parser knows it. */
-extern ReplyFinish conversation_finish(const char *finish_reason);
+/* ---- verdict.c ---- */
 
-/* Why an answer is no sample, static; NULL: it is one. */
-extern const char *conversation_reason(const VlmEnvelope *envelope, const ReplyResult *result);
+/*
+ * Parses the answer's text by the task's rules.  Always fills *result, to be freed.  Why
+ * the answer is no sample, static; NULL: it is one.  Without the memory to parse it
+ * result->reason is REPLY_NO_MEMORY, which is for the caller to report.
+ */
+extern const char *verdict_of(const ReplyRules *rules, const VlmEnvelope *envelope,
+							  ReplyResult *result);
 
 #endif							/* LLAVA_LEDGER_H */

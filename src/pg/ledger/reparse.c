@@ -12,9 +12,8 @@
 #include "db/db.h"
 #include "executor/spi.h"
 #include "funcapi.h"
-#include "ledger.h"
 #include "miscadmin.h"
-#include "reply/reply.h"
+#include "reparse.h"
 #include "storage/lmgr.h"
 #include "task/task.h"
 #include "utils/builtins.h"
@@ -22,25 +21,8 @@
 #include "utils/json.h"
 #include "utils/jsonb.h"
 #include "utils/memutils.h"
-#include "vlm/vlm.h"
-
 
 #define DEFAULT_BATCH 1000
-
-/* The columns of sql_reparse_read and sql_reparse_other. */
-enum
-{
-	READ_IMAGE = 1,
-	READ_ID,
-	READ_TASK,
-	READ_TASK_VERSION,
-	READ_BODY,
-	READ_REASON,
-	READ_OFFSET,
-	READ_FLAGS,
-	READ_MEASURES,
-	READ_SAMPLE					/* made of this reply, judged by nobody */
-};
 
 /* How often a verdict became another; NULL: accepted. */
 typedef struct Change
@@ -50,110 +32,7 @@ typedef struct Change
 	int64		n;
 } Change;
 
-typedef struct Reparse
-{
-	MemoryContext context;		/* of the call: survives commits */
-	char	   *task;			/* or NULL: all */
-	int			batch;
-	int64		image;			/* the last reply looked at */
-	int64		id;
-
-	/* for the report */
-	int64		replies;
-	int64		accepted;		/* samples made */
-	int64		withdrawn;
-	int64		rewritten;		/* samples whose words are others now */
-	List	   *changes;
-} Reparse;
-
-/* One stored reply, before and after. */
-typedef struct Stored
-{
-	Datum		column[READ_SAMPLE + 1];
-	bool		isnull[READ_SAMPLE + 1];
-	LlavaTask  *task;
-	char	   *before;			/* reason, or NULL */
-	const char *after;
-	VlmEnvelope envelope;
-	ReplyResult result;
-	Datum		flags;
-	Datum		measures;		/* jsonb */
-} Stored;
-
 PG_FUNCTION_INFO_V1(llava_reparse);
-
-static bool
-same_word(const char *a, const char *b)
-{
-	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
-}
-
-static bool
-same_jsonb(Datum a, Datum b)
-{
-	return compareJsonbContainers(&DatumGetJsonbP(a)->root, &DatumGetJsonbP(b)->root) == 0;
-}
-
-static void
-read_stored(HeapTuple tuple, TupleDesc desc, List *tasks, Stored *stored)
-{
-	memset(stored, 0, sizeof(*stored));
-	for (int i = 1; i <= desc->natts; i++)
-		stored->column[i] = SPI_getbinval(tuple, desc, i, &stored->isnull[i]);
-	stored->task = task_named(tasks, TextDatumGetCString(stored->column[READ_TASK]));
-	if (!stored->isnull[READ_REASON])
-		stored->before = TextDatumGetCString(stored->column[READ_REASON]);
-}
-
-/* False: the body is no completion, or its task is gone, and the verdict not the parser's. */
-static bool
-judge(Stored *stored)
-{
-	bytea	   *body = DatumGetByteaPP(stored->column[READ_BODY]);
-	const char *message;
-
-	if (stored->task == NULL ||
-		!vlm_envelope_parse(VARDATA_ANY(body), VARSIZE_ANY_EXHDR(body), &stored->envelope,
-							&message))
-		return false;
-	reply_parse(&stored->task->rules, stored->envelope.content, stored->envelope.content_size,
-				conversation_finish(stored->envelope.finish_reason), &stored->result);
-	if (stored->result.reason == REPLY_NO_MEMORY)
-		ereport(ERROR,
-				(errcode(ERRCODE_OUT_OF_MEMORY),
-				 errmsg("out of memory"),
-				 errdetail("Reply " INT64_FORMAT " of image " INT64_FORMAT " could not be parsed.",
-						   DatumGetInt64(stored->column[READ_ID]),
-						   DatumGetInt64(stored->column[READ_IMAGE]))));
-	stored->after = conversation_reason(&stored->envelope, &stored->result);
-	stored->flags = conversation_flags(stored->result.flags);
-	stored->measures = conversation_measures(&stored->result.measures);
-	return true;
-}
-
-/* What is not palloc'd. */
-static void
-free_parsed(Stored *stored)
-{
-	reply_result_free(&stored->result);
-	vlm_envelope_free(&stored->envelope);
-}
-
-static bool
-same_verdict(const Stored *stored)
-{
-	bool		rejected = stored->result.reason != REPLY_ACCEPTED;
-	struct varlena *flags_before = PG_DETOAST_DATUM(stored->column[READ_FLAGS]);
-	struct varlena *flags = (struct varlena *) DatumGetPointer(stored->flags);
-
-	return same_word(stored->before, stored->after) &&
-		stored->isnull[READ_OFFSET] == !rejected &&
-		(!rejected || DatumGetInt64(stored->column[READ_OFFSET]) == (int64) stored->result.offset) &&
-		VARSIZE(flags) == VARSIZE(flags_before) &&
-		memcmp(flags, flags_before, VARSIZE(flags)) == 0 &&
-		!stored->isnull[READ_MEASURES] &&
-		same_jsonb(stored->column[READ_MEASURES], stored->measures);
-}
 
 static void
 count_change(Reparse *reparse, const Stored *stored)
@@ -165,7 +44,7 @@ count_change(Reparse *reparse, const Stored *stored)
 	foreach(cell, reparse->changes)
 	{
 		change = lfirst(cell);
-		if (same_word(change->before, stored->before) && same_word(change->after, stored->after))
+		if (stored_same_word(change->before, stored->before) && stored_same_word(change->after, stored->after))
 			break;
 		change = NULL;
 	}
@@ -180,269 +59,23 @@ count_change(Reparse *reparse, const Stored *stored)
 	MemoryContextSwitchTo(caller);
 }
 
-static SqlStatement sql_reparse_verdict = {
-	.text =
-	"UPDATE @.llava_reply SET reason = $4, reason_offset = $5, flags = $6,"
-	"  measures = $7, parser_version = $8"
-	" WHERE image = $1 AND id = $2 AND reason IS NOT DISTINCT FROM $3",
-	.types = "llttlTji"
-};
-
-/* False: another session's call was faster. */
-static bool
-write_verdict(const Stored *stored)
-{
-	Datum		v[8];
-	char		nulls[9] = "        ";
-	bool		rejected = stored->result.reason != REPLY_ACCEPTED;
-
-	v[0] = stored->column[READ_IMAGE];
-	v[1] = stored->column[READ_ID];
-	v[2] = stored->column[READ_REASON];
-	nulls[2] = stored->before == NULL ? 'n' : ' ';
-	v[3] = stored->after == NULL ? (Datum) 0 : CStringGetTextDatum(stored->after);
-	nulls[3] = stored->after == NULL ? 'n' : ' ';
-	v[4] = Int64GetDatum((int64) stored->result.offset);
-	nulls[4] = rejected ? ' ' : 'n';
-	v[5] = stored->flags;
-	v[6] = stored->measures;
-	v[7] = Int32GetDatum(REPLY_PARSER_VERSION);
-	return sql_run(&sql_reparse_verdict, v, nulls, 0) > 0;
-}
-
-/* The human turn of the sample that is there, so that a pool that grew changes none. */
-static const char *
-human_turn(const Stored *stored)
-{
-	Datum		path[2];
-
-	if (stored->task->kind != REPLY_DESCRIPTION)
-		return NULL;
-	if (stored->isnull[READ_SAMPLE])
-		return task_question(stored->task, DatumGetInt64(stored->column[READ_IMAGE]));
-	path[0] = DirectFunctionCall2(jsonb_array_element, stored->column[READ_SAMPLE],
-								  Int32GetDatum(0));
-	path[1] = DirectFunctionCall2(jsonb_object_field_text, path[0],
-								  CStringGetTextDatum("value"));
-	return TextDatumGetCString(path[1]);
-}
-
-static SqlStatement sql_reparse_done = {
-	.text =
-	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND NOT EXISTS"
-	"  (SELECT FROM @.llava_conversation c WHERE c.image = $1 AND c.task = $2)",
-	.types = "ltjiTli"
-};
-
-static SqlStatement sql_reparse_sample = {
-	.text =
-	"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
-	"  task_version) SELECT $1, $2, $3, $4, $5, $6, $7"
-	" FROM @.llava_image WHERE id = $1 ON CONFLICT DO NOTHING",
-	.types = "ltjiTli"
-};
-
-/* True: the sample is there now and was not. */
-static bool
-make_sample(const Stored *stored)
-{
-	Datum		v[7];
-	int			rounds;
-
-	v[0] = stored->column[READ_IMAGE];
-	v[1] = stored->column[READ_TASK];
-	v[2] = conversation_turns(&stored->result, human_turn(stored), &rounds);
-	v[3] = Int32GetDatum(rounds);
-	v[4] = stored->flags;
-	v[5] = stored->column[READ_ID];
-	v[6] = stored->column[READ_TASK_VERSION];
-	/* a call in flight about it finds no row, and its reply is kept as late */
-	sql_run(&sql_reparse_done, v, NULL, 0);
-	return sql_run(&sql_reparse_sample, v, NULL, 0) > 0;
-}
-
-/* The stored conversation has the reply's turns, after its own question. */
-static bool
-same_turns(const Stored *stored)
-{
-	JsonbContainer *turns = &DatumGetJsonbP(stored->column[READ_SAMPLE])->root;
-	uint32		first = stored->task->kind == REPLY_DESCRIPTION ? 1 : 0;
-
-	if (!JsonContainerIsArray(turns) ||
-		JsonContainerSize(turns) != first + (uint32) stored->result.n_turns)
-		return false;
-	for (int i = 0; i < stored->result.n_turns; i++)
-	{
-		const ReplyTurn *turn = &stored->result.turns[i];
-		JsonbValue *object = getIthJsonbValueFromContainer(turns, first + (uint32) i);
-		JsonbValue	value;
-
-		if (object == NULL || object->type != jbvBinary ||
-			!JsonContainerIsObject(object->val.binary.data) ||
-			getKeyJsonValueFromContainer(object->val.binary.data, "value", 5, &value) == NULL ||
-			value.type != jbvString || value.val.string.len != (int) turn->length ||
-			memcmp(value.val.string.val, turn->text, turn->length) != 0)
-			return false;
-	}
-	return true;
-}
-
-static SqlStatement sql_reparse_rewrite = {
-	.text =
-	"UPDATE @.llava_conversation SET conversation = $3, rounds = $4,"
-	"  flags = $5 WHERE image = $1 AND task = $2 AND reply = $6 AND keep IS NULL"
-	"  AND (conversation <> $3 OR flags <> $5)",
-	.types = "ltjiTl"
-};
-
-static void
-rewrite_sample(Reparse *reparse, const Stored *stored, bool flags_too)
-{
-	Datum		v[7];
-	int			rounds;
-
-	if (!flags_too && same_turns(stored))
-		return;
-	v[0] = stored->column[READ_IMAGE];
-	v[1] = stored->column[READ_TASK];
-	v[2] = conversation_turns(&stored->result, human_turn(stored), &rounds);
-	v[3] = Int32GetDatum(rounds);
-	v[4] = stored->flags;
-	v[5] = stored->column[READ_ID];
-	reparse->rewritten += sql_run(&sql_reparse_rewrite, v, NULL, 0);
-}
-
-static bool
-make_if_accepted(Stored *stored)
-{
-	volatile bool made = false;
-
-	PG_TRY();
-	{
-		if (judge(stored) && stored->after == NULL)
-			made = make_sample(stored);
-	}
-	PG_CATCH();
-	{
-		free_parsed(stored);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	free_parsed(stored);
-	return made;
-}
-
-static SqlStatement sql_reparse_other = {
-	.text =
-	"SELECT r.image, r.id, r.task, r.task_version, r.body, r.reason, r.reason_offset, r.flags,"
-	"  r.measures FROM @.llava_reply r WHERE r.image = $1 AND r.task = $2 AND r.id <> $3"
-	"  AND NOT r.late AND r.body <> '' AND r.reason IS NULL ORDER BY r.id DESC",
-	.types = "ltl"
-};
-
-/* Another reply about the same, accepted, takes the place of one that was withdrawn. */
-static bool
-make_from_other(const Stored *withdrawn, List *tasks)
-{
-	Datum		values[3] = {
-		withdrawn->column[READ_IMAGE], withdrawn->column[READ_TASK], withdrawn->column[READ_ID]
-	};
-	uint64		n = sql_run(&sql_reparse_other, values, NULL, 0);
-	SPITupleTable *table = SPI_tuptable;
-	bool		made = false;
-
-	for (uint64 i = 0; i < n && !made; i++)
-	{
-		Stored		other;
-
-		read_stored(table->vals[i], table->tupdesc, tasks, &other);
-		other.isnull[READ_SAMPLE] = true;
-		made = make_if_accepted(&other);
-	}
-	return made;
-}
-
-static SqlStatement sql_reparse_withdraw = {
-	.text =
-	"DELETE FROM @.llava_conversation WHERE image = $1 AND task = $2 AND reply = $3"
-	"  AND keep IS NULL AND $4 IS NOT NULL",
-	.types = "ltlt"
-};
-
-/* What waits to be asked again goes on waiting. */
-static SqlStatement sql_reparse_failed = {
-	.text =
-	"INSERT INTO @.llava_pending (image, task, call, attempts, variation, failure) "
-	"SELECT $1, $2, $3, pg_catalog.count(*), coalesce(pg_catalog.max(r.variation), 0), $4"
-	" FROM @.llava_reply r WHERE r.image = $1 AND r.task = $2"
-	"  AND EXISTS (SELECT FROM @.llava_image WHERE id = $1) HAVING pg_catalog.count(*) > 0 "
-	"ON CONFLICT DO NOTHING",
-	.types = "ltlt"
-};
-
-static void
-withdraw(Reparse *reparse, const Stored *stored, List *tasks)
-{
-	Datum		v[4];
-
-	v[0] = stored->column[READ_IMAGE];
-	v[1] = stored->column[READ_TASK];
-	v[2] = stored->column[READ_ID];
-	v[3] = CStringGetTextDatum(stored->after);
-	if (sql_run(&sql_reparse_withdraw, v, NULL, 0) == 0)
-		return;
-	reparse->withdrawn++;
-	if (make_from_other(stored, tasks))
-		reparse->accepted++;
-	else
-		sql_run(&sql_reparse_failed, v, NULL, 0);
-}
-
-static SqlStatement sql_reparse_reason = {
-	.text =
-	"UPDATE @.llava_pending SET failure = $5 WHERE image = $1 AND task = $2 AND call = $3"
-	"  AND failure = $4",
-	.types = "ltltt"
-};
-
-/* What follows from a verdict that changed. */
-static void
-apply_change(Reparse *reparse, const Stored *stored, List *tasks)
-{
-	if (stored->after == NULL && stored->before != NULL)
-		reparse->accepted += make_sample(stored);
-	else if (stored->after != NULL && stored->before == NULL)
-		withdraw(reparse, stored, tasks);
-	else if (stored->after != NULL && !same_word(stored->before, stored->after))
-	{
-		Datum		v[5];
-
-		v[0] = stored->column[READ_IMAGE];
-		v[1] = stored->column[READ_TASK];
-		v[2] = stored->column[READ_ID];
-		v[3] = CStringGetTextDatum(stored->before);
-		v[4] = CStringGetTextDatum(stored->after);
-		sql_run(&sql_reparse_reason, v, NULL, 0);
-	}
-}
-
 static void
 judge_again(Reparse *reparse, Stored *stored, List *tasks)
 {
 	bool		changed;
 
-	if (!judge(stored))
+	if (!stored_judge(stored))
 		return;
-	changed = !same_verdict(stored);
+	changed = !stored_same_verdict(stored);
 	if (changed)
 	{
-		if (!write_verdict(stored))
+		if (!stored_write_verdict(stored))
 			return;
 		count_change(reparse, stored);
-		apply_change(reparse, stored, tasks);
+		reparse_apply(reparse, stored, tasks);
 	}
 	if (stored->after == NULL && !stored->isnull[READ_SAMPLE])
-		rewrite_sample(reparse, stored, changed);
+		reparse_rewrite(reparse, stored, changed);
 }
 
 static void
@@ -450,7 +83,7 @@ reparse_reply(Reparse *reparse, HeapTuple tuple, TupleDesc desc, List *tasks)
 {
 	Stored	   *stored = palloc(sizeof(Stored));
 
-	read_stored(tuple, desc, tasks, stored);
+	stored_read(tuple, desc, tasks, stored);
 	reparse->image = DatumGetInt64(stored->column[READ_IMAGE]);
 	reparse->id = DatumGetInt64(stored->column[READ_ID]);
 	PG_TRY();
@@ -459,11 +92,11 @@ reparse_reply(Reparse *reparse, HeapTuple tuple, TupleDesc desc, List *tasks)
 	}
 	PG_CATCH();
 	{
-		free_parsed(stored);
+		stored_free(stored);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	free_parsed(stored);
+	stored_free(stored);
 }
 
 /* In the order in which settles, and llava_forget, take them. */
@@ -478,8 +111,8 @@ lock_tables(void)
 
 static SqlStatement sql_reparse_read = {
 	.text =
-	"SELECT r.image, r.id, r.task, r.task_version, r.body, r.reason, r.reason_offset, r.flags,"
-	"  r.measures, (SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
+	"SELECT r.image" READ_COLUMNS(SQL_RESULT) ","
+	" (SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
 	"    AND c.task = r.task AND c.reply = r.id AND c.keep IS NULL) "
 	"FROM @.llava_reply r "
 	"WHERE (r.image, r.id) > ($1, $2) AND NOT r.late AND r.body <> ''"

@@ -102,9 +102,7 @@ llava_image_hash(PG_FUNCTION_ARGS)
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
 	config_image_fit(&fit);
-	fit.factor = 28;
-	fit.min_pixels = 4 * 28 * 28;
-	fit.max_pixels = 1280 * 28 * 28;
+	image_fit_defaults(&fit, IMAGE_FACTOR);
 	fit.hash = true;
 	PG_TRY();
 	{

@@ -208,7 +208,8 @@ llava_prepare_image(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid arguments: %s", problem),
-				 errhint("Defaults are those of Qwen2.5-VL: 28, 4 * 28^2, 1280 * 28^2 and quality 90.")));
+				 errhint("Defaults are those of Qwen2.5-VL: %d, %d * %d^2, %d * %d^2 and quality 90.",
+						 IMAGE_FACTOR, IMAGE_MIN_TOKENS, IMAGE_FACTOR, IMAGE_MAX_TOKENS, IMAGE_FACTOR)));
 
 	PG_TRY();
 	{
@@ -249,7 +250,8 @@ llava_image_tokens(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("invalid arguments: %s", problem),
-				 errhint("Defaults are those of Qwen2.5-VL: 28, 4 * 28^2, 1280 * 28^2.")));
+				 errhint("Defaults are those of Qwen2.5-VL: %d, %d * %d^2, %d * %d^2.",
+						 IMAGE_FACTOR, IMAGE_MIN_TOKENS, IMAGE_FACTOR, IMAGE_MAX_TOKENS, IMAGE_FACTOR)));
 	status = image_smart_resize(info.height, info.width, fit.factor, fit.min_pixels,
 								fit.max_pixels, &height, &width, &error);
 	if (status != IMAGE_OK)

@@ -13,7 +13,6 @@
 #include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
-#include "queue.h"
 #include "utils/array.h"
 
 /* Of the time between two looks a look takes a hundredth at most. */
@@ -89,5 +88,11 @@ absent_note(Loop *loop, uint64 rows)
 const char *
 absent_activity(const Loop *loop)
 {
-	return loop->absent.said && loop->held == 0 ? loop->absent.activity : NULL;
+	return loop->absent.said && loop->calls.held == 0 ? loop->absent.activity : NULL;
+}
+
+void
+absent_hurry(Loop *loop)
+{
+	loop->absent.look_at = 0;
 }

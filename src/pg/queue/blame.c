@@ -12,7 +12,6 @@
 #include "db/db.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "queue.h"
 #include "server/server.h"
 #include "utils/builtins.h"
 #include "vlm/vlm.h"
@@ -47,7 +46,7 @@ blame_thinking_hint(const LlavaServer *server, char *hint, Size size)
 static void
 pause_for(ServerState *server, const Call *call)
 {
-	const VlmOutcome *outcome = &call->outcome;
+	const VlmOutcome *outcome = &call->end.outcome;
 	char		hint[BLAME_HINT_SIZE];
 
 	if (outcome->action == VLM_DONE && strcmp(outcome->reason, "no_answer_thinking") == 0)
@@ -67,15 +66,15 @@ pause_for(ServerState *server, const Call *call)
 bool
 blame_server(ServerState *server, Call *call)
 {
-	VlmOutcome *outcome = &call->outcome;
+	VlmOutcome *outcome = &call->end.outcome;
 	Pause		pause;
 	bool		probe;
 
-	if (!limits_blame(server->limits, outcome, call->attempts == 1 && !call->excused))
+	if (!limits_blame(server->limits, outcome, call->row.attempts == 1 && !call->row.excused))
 		return false;
 	limits_pause_now(server->limits, &pause);
 	probe = pause.prober == MyProcPid;
-	call->blameless = true;
+	call->retry.blameless = true;
 	if (outcome->action == VLM_RETRY)
 		outcome->counts &= probe;
 	/* what was in flight when it was paused says nothing new */
@@ -87,9 +86,9 @@ blame_server(ServerState *server, Call *call)
 bool
 blame_excuses(const Call *call)
 {
-	if (!call->sent || call->excused || call->outcome.said == 0)
+	if (!call->request.sent || call->row.excused || call->end.outcome.said == 0)
 		return false;
-	return call->blameless || limits_guilty(call->server->limits, call->outcome.said);
+	return call->retry.blameless || limits_guilty(call->server->limits, call->end.outcome.said);
 }
 
 int64
@@ -133,6 +132,5 @@ blame_return_rows(Loop *loop, ServerState *server)
 	values[2] = Int64GetDatum(RETURNED_AT_ONCE);
 	if (sql_run(&sql_excuse, values, NULL, 0) == 0)
 		return;
-	loop->queue_dry = false;
-	loop->claim_at = 0;
+	claims_wake(loop);
 }

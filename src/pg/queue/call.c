@@ -7,7 +7,6 @@
 #include "image/image.h"
 #include "loop.h"
 #include "process/process.h"
-#include "queue.h"
 #include "reply/reply.h"
 #include "server/server.h"
 #include "stall.h"
@@ -58,7 +57,7 @@ count(const Call *call, int change)
 static bool
 is_progress(const Call *call, CallState to)
 {
-	return call->state == CALL_SENT || call->fault != NULL ||
+	return call->state == CALL_SENT || call->end.fault != NULL ||
 		(call->state == CALL_PREPARING && to != CALL_FINISHED) || to == CALL_SENT;
 }
 
@@ -67,12 +66,12 @@ call_new(Loop *loop)
 {
 	Call	   *call = MemoryContextAllocZero(loop->context, sizeof(Call));
 
-	call->set = loop->tasks;
+	call->set = loop->claims.tasks;
 	call->set->users++;
 	call->state = CALL_CLAIMED;
-	call->company_next = -1;
-	dlist_push_tail(&loop->calls[CALL_CLAIMED], &call->node);
-	loop->held++;
+	call->retry.company = -1;
+	dlist_push_tail(&loop->calls.lists[CALL_CLAIMED], &call->node);
+	loop->calls.held++;
 	return call;
 }
 
@@ -82,7 +81,7 @@ leave_list(Call *call)
 {
 	count(call, -1);
 	dlist_delete(&call->node);
-	if (call->state == CALL_SENT && call->company > 0)
+	if (call->state == CALL_SENT && call->row.company > 0)
 		limits_suspect_back(call->server->limits);
 }
 
@@ -94,10 +93,10 @@ call_move(Loop *loop, Call *call, CallState state)
 	leave_list(call);
 	call->state = state;
 	/* behind others it would wait for them, and they for it */
-	if (state == CALL_READY && call->company > 0)
-		dlist_push_head(&loop->calls[state], &call->node);
+	if (state == CALL_READY && call->row.company > 0)
+		dlist_push_head(&loop->calls.lists[state], &call->node);
 	else
-		dlist_push_tail(&loop->calls[state], &call->node);
+		dlist_push_tail(&loop->calls.lists[state], &call->node);
 	count(call, 1);
 }
 
@@ -114,29 +113,39 @@ call_free(Loop *loop, Call *call)
 {
 	leave_list(call);
 	call_set_bytes(loop, call, 0);
-	if (call->job != NULL)
-		image_job_free(call->job);
-	if (call->fault_detail != NULL)
-		pfree(call->fault_detail);
-	if (call->refused_by != NULL)
-		pfree(call->refused_by);
-	vlm_response_free(&call->response);
-	vlm_envelope_free(&call->envelope);
-	reply_result_free(&call->result);
+	if (call->fit.job != NULL)
+		image_job_free(call->fit.job);
+	if (call->end.fault_detail != NULL)
+		pfree(call->end.fault_detail);
+	if (call->row.refused_by != NULL)
+		pfree(call->row.refused_by);
+	vlm_response_free(&call->end.response);
+	vlm_envelope_free(&call->end.envelope);
+	reply_result_free(&call->end.result);
 	taskset_release(call->set);
-	if (call->sent)
-		limits_settled(call->server->limits, call->cost);
-	if (call->sent_under != NULL)
-		server_read_release(call->sent_under);
-	loop->held--;
+	if (call->request.sent)
+		limits_settled(call->server->limits, call->end.cost);
+	if (call->request.under != NULL)
+		server_read_release(call->request.under);
+	loop->calls.held--;
 	pfree(call);
 }
 
 void
 call_set_bytes(Loop *loop, Call *call, int64 bytes)
 {
-	loop->bytes += bytes - call->bytes;
-	call->bytes = bytes;
+	loop->calls.bytes += bytes - call->fit.bytes;
+	call->fit.bytes = bytes;
+}
+
+CallEnding
+call_ending(const Call *call)
+{
+	if (call->end.fault != NULL)
+		return CALL_FAULT;
+	if (!call->request.sent)
+		return CALL_UNSENT;
+	return call->end.outcome.action == VLM_DONE ? CALL_ANSWERED : CALL_FAILED;
 }
 
 void
@@ -159,7 +168,7 @@ check_server(const Loop *loop, const ServerState *server)
 
 	for (int state = 0; state < CALL_STATES; state++)
 	{
-		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls[state]))
+		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls.lists[state]))
 		{
 			if (dlist_container(Call, node, iter.cur)->server != server)
 				continue;
@@ -181,14 +190,14 @@ calls_check(const Loop *loop)
 
 	for (int state = 0; state < CALL_STATES; state++)
 	{
-		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls[state]))
+		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls.lists[state]))
 		{
 			Assert(dlist_container(Call, node, iter.cur)->state == (CallState) state);
 			held++;
 		}
 	}
-	Assert(held == loop->held);
-	dlist_foreach(iter, unconstify(dlist_head *, &loop->servers))
+	Assert(held == loop->calls.held);
+	dlist_foreach(iter, unconstify(dlist_head *, &loop->servers.list))
 		check_server(loop, dlist_container(ServerState, node, iter.cur));
 }
 

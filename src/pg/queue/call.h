@@ -55,71 +55,123 @@ typedef struct Rejects
 	bool		refused;
 } Rejects;
 
+/* What the row said when it was claimed. */
+typedef struct CallRow
+{
+	int			attempts;		/* this one included */
+	int			variation;
+	Rejects		rejects;		/* before this one */
+	char	   *refused_by;		/* server, palloc'd in the loop's context; or
+								 * NULL */
+	LongImages	long_policy;	/* the row's own */
+	bool		released;		/* not to be parked again */
+	bool		excused;		/* it went back once for its server's fault */
+	int			company;		/* of a suspect (suspects.h): so many may be
+								 * in flight with it, itself included; 0: it
+								 * is none */
+} CallRow;
+
+typedef struct CallLease
+{
+	TimestampTz until;
+	TimestampTz renewed_until;	/* in a transaction under way; 0: not */
+	XLogRecPtr	claimed_at;		/* not sent before the log is flushed up to
+								 * there */
+} CallLease;
+
+/* The picture, and how it was made to fit. */
+typedef struct CallFit
+{
+	ImageInfo	facts;			/* sides, as the row has them; 0: unknown */
+	ImageJob   *job;			/* with the bytes, until they are sent */
+	int64		bytes;			/* counted in the loop's */
+	bool		no_room;		/* it did not fit into memory now */
+	int			failed_looks;	/* for copies: 1 with others, 2 by itself */
+	LongImages	long_done;		/* LONG_AS_TASK: the picture is not long */
+	int			width;			/* as it is sent */
+	int			height;
+	int			pixel_factor;	/* what it was fitted to */
+	int64		min_pixels;
+	int64		max_pixels;
+	int64		image_tokens;	/* forecast */
+} CallFit;
+
+typedef struct CallRequest
+{
+	VlmSampling sampling;		/* but for the seed */
+	int64		seed;
+	VlmTokens	forecast;		/* image and prompt, and reply */
+	bool		sent;
+	struct ServerRead *under;	/* the options it was sent under; NULL: not
+								 * sent yet */
+	struct EndpointUse *endpoint;	/* where it counts while it is in flight */
+} CallRequest;
+
+/* How it ended: a fault of the picture's found here, or a response. */
+typedef struct CallEnd
+{
+	const char *fault;			/* static; NULL: see outcome */
+	char	   *fault_detail;	/* palloc'd in the loop's context */
+	VlmResponse response;
+	VlmOutcome	outcome;
+	VlmEnvelope envelope;
+	ReplyResult result;			/* with VLM_DONE */
+	const char *reason;			/* why that is no sample, static; NULL: it is
+								 * one */
+	uint64		lost_with;		/* the losses that its own was one of, which
+								 * say whether the server died of them; 0:
+								 * none */
+	double		cost;			/* of its answer */
+	bool		estimated;		/* that: the server did not say what it used */
+} CallEnd;
+
+/* How the row is asked again. */
+typedef struct CallRetry
+{
+	bool		blameless;		/* its server was found to be to blame */
+	int			wait_ms;		/* before it is claimed again, where not sent */
+	int			company;		/* as CallRow.company, to be written; -1: as
+								 * it was */
+} CallRetry;
+
+typedef struct CallSettle
+{
+	TimestampTz at;				/* not later, or after a settle that failed
+								 * not before */
+	int			delay;			/* ms, after a settle that failed; 0: none
+								 * did, and the log has told of none */
+	int			with;			/* at most so many together then */
+} CallSettle;
+
 typedef struct Call
 {
 	dlist_node	node;
 	CallState	state;
 	int64		image;
 	int64		id;				/* llava_pending.call */
-	int			attempts;		/* this one included */
-	int			variation;
-	Rejects		rejects;		/* before this one */
-	char	   *refused_by;		/* server, palloc'd in the loop's context; or
-								 * NULL */
-	VlmSampling sampling;		/* but for the seed */
-	TimestampTz lease_until;
-	TimestampTz renewed_until;	/* in a transaction under way; 0: not */
-	XLogRecPtr	claimed_at;		/* not sent before the log is flushed up to
-								 * there */
 	TaskSet    *set;
 	LlavaTask  *task;
 	struct ServerState *server; /* to be asked, or asked; NULL: none */
-	struct ServerRead *sent_under;	/* NULL: not sent yet */
-	ImageInfo	facts;			/* sides, as the row has them; 0: unknown */
-	LongImages	long_policy;	/* the row's own */
-	bool		released;		/* not to be parked again */
-	int			failed_looks;	/* for copies: 1 with others, 2 by itself */
-	LongImages	long_done;		/* LONG_AS_TASK: the picture is not long */
-	ImageJob   *job;			/* with the bytes, until they are sent */
-	int			sent_width;
-	int			sent_height;
-	int			pixel_factor;	/* what it was fitted to */
-	int64		min_pixels;
-	int64		max_pixels;
-	int64		image_tokens;	/* forecast */
-	VlmTokens	forecast;		/* image and prompt, and reply */
-	int64		seed;
-	int64		bytes;			/* counted in the loop's */
-	bool		no_room;		/* the picture did not fit into memory now */
-	int			company;		/* of a suspect (suspects.h): so many may be
-								 * in flight with it, itself included; 0: it
-								 * is none */
-	bool		sent;
-	bool		excused;		/* the row went back once for its server's
-								 * fault */
-	bool		blameless;		/* its server was found to be to blame */
-	struct EndpointUse *endpoint;	/* where it counts while it is in flight */
-	int			wait_ms;		/* before it is claimed again, where not sent */
-	double		cost;			/* of its answer */
-	bool		estimated;		/* that: the server did not say what it used */
-
-	/* how it ended: an image fault found here, or a response */
-	const char *fault;			/* static; NULL: see outcome */
-	char	   *fault_detail;	/* palloc'd in the loop's context */
-	VlmResponse response;
-	VlmOutcome	outcome;
-	uint64		lost_with;		/* the losses that its own was one of, which
-								 * say whether the server died of them; 0:
-								 * none */
-	int			company_next;	/* as company, to be written; -1: as it was */
-	VlmEnvelope envelope;
-	ReplyResult result;			/* with VLM_DONE */
-	TimestampTz settle_at;		/* not later, or after a settle that failed
-								 * not before */
-	int			settle_delay;	/* ms, after a settle that failed; 0: none
-								 * did, and the log has told of none */
-	int			settle_with;	/* at most so many together then */
+	CallRow		row;
+	CallLease	lease;
+	CallFit		fit;
+	CallRequest request;
+	CallEnd		end;
+	CallRetry	retry;
+	CallSettle	settle;
 } Call;
+
+/* How a call ended, as it is settled. */
+typedef enum CallEnding
+{
+	CALL_FAULT,					/* of the picture's, found here */
+	CALL_UNSENT,				/* no request was made */
+	CALL_ANSWERED,				/* a reply that parsed, or is to be asked for
+								 * again */
+	CALL_FAILED					/* a request that brought no answer */
+} CallEnding;
+
+extern CallEnding call_ending(const Call *call);
 
 /* A call in CALL_CLAIMED, under the loop's newest tasks; zeros but for that. */
 extern Call *call_new(struct Loop *loop);

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "claim.h"
 #include "db/db.h"
 #include "executor/spi.h"
 #include "holders.h"
@@ -18,7 +19,6 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "process/process.h"
-#include "queue.h"
 #include "server/server.h"
 #include "stall.h"
 #include "task/task.h"
@@ -48,9 +48,9 @@ load_tasks(Loop *loop)
 	MemoryContext context;
 	MemoryContext old;
 
-	if (loop->tasks != NULL)
-		taskset_release(loop->tasks);
-	loop->tasks = NULL;
+	if (loop->claims.tasks != NULL)
+		taskset_release(loop->claims.tasks);
+	loop->claims.tasks = NULL;
 	context = AllocSetContextCreate(loop->context, "llava_zh tasks", ALLOCSET_SMALL_SIZES);
 	old = MemoryContextSwitchTo(context);
 	set = palloc0(sizeof(TaskSet));
@@ -58,47 +58,52 @@ load_tasks(Loop *loop)
 	set->users = 1;
 	set->tasks = task_list();
 	MemoryContextSwitchTo(old);
-	loop->tasks = set;
+	loop->claims.tasks = set;
 }
 
-static LlavaTask *
-task_of_set(TaskSet *set, const char *name)
+void
+claims_wake(Loop *loop)
 {
-	ListCell   *cell;
+	loop->claims.at = 0;
+	loop->claims.dry = false;
+}
 
-	foreach(cell, set->tasks)
-	{
-		LlavaTask  *task = lfirst(cell);
+void
+claims_wake_by(Loop *loop, TimestampTz at)
+{
+	loop->claims.at = Min(loop->claims.at, at);
+}
 
-		if (strcmp(task->name, name) == 0)
-			return task;
-	}
-	return NULL;
+void
+claims_look_by(Loop *loop, TimestampTz at)
+{
+	loop->claims.look_at = Min(loop->claims.look_at, at);
+}
+
+void
+claims_rest(Loop *loop, int ms)
+{
+	loop->claims.at = loop->claims.look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+}
+
+void
+claims_hurry(Loop *loop)
+{
+	loop->claims.look_at = loop->claims.full_pass_at = 0;
+	loop->claims.rare_looks_ms = 0;
+	claim_reset_cursor(loop, DT_NOBEGIN);
 }
 
 void
 claim_reset_cursor(Loop *loop, TimestampTz from)
 {
-	if (from > loop->cursor_visible_at)
+	if (from > loop->claims.cursor.visible_at)
 		return;
-	loop->cursor_visible_at = from == DT_NOBEGIN ? from : from - 1;
-	loop->cursor_image = 0;
-	loop->cursor_task[0] = '\0';
-	loop->ahead_begin.visible_at = loop->ahead_end.visible_at = DT_NOBEGIN;
-	loop->queue_dry = false;
-	loop->claim_at = 0;
-}
-
-static void
-advance_cursor(Loop *loop, TimestampTz visible_at, int64 image, const char *task)
-{
-	if (visible_at < loop->cursor_visible_at ||
-		(visible_at == loop->cursor_visible_at && image < loop->cursor_image))
-		return;
-	loop->cursor_visible_at = visible_at;
-	loop->cursor_image = image;
-	pfree(loop->cursor_task);
-	loop->cursor_task = MemoryContextStrdup(loop->context, task);
+	loop->claims.cursor.visible_at = from == DT_NOBEGIN ? from : from - 1;
+	loop->claims.cursor.image = 0;
+	loop->claims.cursor.task[0] = '\0';
+	read_ahead_reset(loop);
+	claims_wake(loop);
 }
 
 /*
@@ -109,17 +114,17 @@ static ArrayType *
 claimable_tasks(Loop *loop)
 {
 	ListCell   *cell;
-	Datum	   *names = palloc(sizeof(Datum) * Max(list_length(loop->tasks->tasks), 1));
-	List	   *before = loop->claimable;
+	Datum	   *names = palloc(sizeof(Datum) * Max(list_length(loop->claims.tasks->tasks), 1));
+	List	   *before = loop->claims.claimable;
 	List	   *now = NIL;
 	int			n = 0;
 	MemoryContext old = MemoryContextSwitchTo(loop->context);
 
-	foreach(cell, loop->tasks->tasks)
+	foreach(cell, loop->claims.tasks->tasks)
 	{
 		LlavaTask  *task = lfirst(cell);
 
-		if (loop->only_task != NULL && strcmp(loop->only_task, task->name) != 0)
+		if (loop->scope.only_task != NULL && strcmp(loop->scope.only_task, task->name) != 0)
 			continue;
 		if (server_for_task(loop, task, NULL) != NULL)
 			now = lappend(now, makeString(pstrdup(task->name)));
@@ -132,236 +137,8 @@ claimable_tasks(Loop *loop)
 		names[n++] = CStringGetTextDatum(strVal(lfirst(cell)));
 	}
 	list_free_deep(before);
-	loop->claimable = now;
+	loop->claims.claimable = now;
 	return construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
-}
-
-/* What the image and task have behind them, and how they are asked about now. */
-static void
-read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
-{
-	bool		isnull;
-	Datum		reasons = SPI_getbinval(row, desc, 8, &isnull);
-	char	   *refused_by = SPI_getvalue(row, desc, 9);
-
-	if (!isnull)
-		call->rejects = rejects_of(reasons);
-	if (refused_by != NULL)
-		call->refused_by = MemoryContextStrdup(loop->context, refused_by);
-	call->sampling = rejects_sampling(&call->rejects, &call->task->sampling);
-}
-
-/* bigint[] of the numbers that the list points to. */
-static ArrayType *
-id_array(const List *ids)
-{
-	Datum	   *values = palloc(sizeof(Datum) * Max(list_length(ids), 1));
-	ListCell   *cell;
-	int			n = 0;
-
-	foreach(cell, ids)
-		values[n++] = Int64GetDatum(*(int64 *) lfirst(cell));
-	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-}
-
-static List *
-unsettled_ids(Loop *loop)
-{
-	List	   *ids = NIL;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
-	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
-		if (call->settle_delay > 0)
-			ids = lappend(ids, &call->id);
-	}
-	return ids;
-}
-
-ArrayType *
-claim_unsettled(Loop *loop)
-{
-	return id_array(unsettled_ids(loop));
-}
-
-/* Calls that paused the servers which are to be probed now: with other rows, if there are. */
-static List *
-guilty_ids(Loop *loop)
-{
-	List	   *ids = NIL;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers)
-	{
-		int64	   *id = palloc(sizeof(int64));
-
-		*id = server_not_to_probe_with(dlist_container(ServerState, node, iter.cur));
-		if (*id != 0)
-			ids = lappend(ids, id);
-	}
-	return ids;
-}
-
-/* A row that was claimed becomes a call without bytes, in CALL_CLAIMED. */
-static void
-add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
-{
-	Call	   *call = call_new(loop);
-	char	   *name = SPI_getvalue(row, desc, 2);
-	bool		isnull;
-
-	call->image = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
-	call->task = task_of_set(loop->tasks, name);
-	/* now, since no ERROR may come when it is sent */
-	if (call->task->counter == NULL)
-		call->task->counter = task_counter(name);
-	call->id = DatumGetInt64(SPI_getbinval(row, desc, 3, &isnull));
-	call->attempts = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
-	call->variation = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
-	call->released = DatumGetBool(SPI_getbinval(row, desc, 7, &isnull));
-	call->excused = DatumGetBool(SPI_getbinval(row, desc, 10, &isnull));
-	read_rejects(loop, call, row, desc);
-	call->company = DatumGetInt32(SPI_getbinval(row, desc, 11, &isnull));
-	if (isnull)
-		call->company = 0;
-	call->lease_until = lease_until;
-	call->seed = task_seed(call->image, name, call->variation);
-}
-
-static SqlStatement sql_claim = {
-	.text =
-	"WITH picked AS MATERIALIZED ("
-	"  SELECT p.ctid, p.image, p.task, p.visible_at, p.call, p.holder FROM @.llava_pending p"
-	"  WHERE p.failure IS NULL AND p.visible_at <= pg_catalog.now()"
-	"    AND (p.visible_at, p.image, p.task) > ($1, $2, $3) AND p.task = ANY ($4)"
-	"    AND NOT coalesce(p.call = ANY ($8), false) AND (NOT p.excused OR $9)"
-	"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED), "
-	/* leases that ran out: whoever held them never came back */
-	"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
-	"  SELECT image, call, task FROM picked WHERE holder IS NOT NULL"
-	"  ON CONFLICT DO NOTHING) "
-	"UPDATE @.llava_pending p"
-	" SET call = CASE WHEN here THEN pg_catalog.nextval('@.llava_call_seq') ELSE p.call END,"
-	"  holder = CASE WHEN here THEN $6 END,"
-	"  visible_at = CASE WHEN here THEN pg_catalog.now() + $7 ELSE p.visible_at END,"
-	"  attempts = p.attempts + (here AND picked.holder IS NULL)::integer,"
-	"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer,"
-	"  failure = CASE WHEN NOT here THEN 'no_picture' END,"
-	"  detail = CASE WHEN here THEN p.detail ELSE 'it has no row in llava_image' END "
-	/* locked above, so that they stay where they are */
-	"FROM (SELECT k.*, (SELECT i.id FROM @.llava_image i WHERE i.id = k.image) IS NOT NULL AS here"
-	"  FROM picked k OFFSET 0) picked WHERE p.ctid = picked.ctid "
-	"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
-	"  p.released, p.rejects, p.refused_by, p.excused, p.company, here",
-	.types = "zltTlivLB"
-};
-
-/*
- * The claim itself: how many rows it took, those that it put aside among them.
- * passed_over: whose rows are left alone besides; excused: whether rows are taken that
- * went back for their server's fault.
- */
-static int
-claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool excused)
-{
-	Datum		values[9];
-	uint64		absent = 0;
-	uint64		n;
-	int64		lease = servers_longest_lease(loop);
-	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
-
-	values[0] = TimestampTzGetDatum(loop->cursor_visible_at);
-	values[1] = Int64GetDatum(loop->cursor_image);
-	values[2] = CStringGetTextDatum(loop->cursor_task);
-	values[3] = PointerGetDatum(tasks);
-	values[4] = Int64GetDatum(wanted);
-	values[5] = Int32GetDatum(loop->holder);
-	values[6] = rows_interval(lease);
-	/* their leases may have run out meanwhile */
-	values[7] = PointerGetDatum(id_array(list_concat(unsettled_ids(loop), passed_over)));
-	values[8] = BoolGetDatum(excused);
-	n = sql_run(&sql_claim, values, NULL, 0);
-
-	for (uint64 i = 0; i < n; i++)
-	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
-
-		if (DatumGetBool(SPI_getbinval(row, desc, 12, &isnull)))
-			add_call(loop, row, desc, lease_until);
-		else
-			absent++;
-		advance_cursor(loop, DatumGetTimestampTz(SPI_getbinval(row, desc, 6, &isnull)),
-					   DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull)),
-					   SPI_getvalue(row, desc, 2));
-	}
-	absent_note(loop, absent);
-	return (int) n;
-}
-
-/* The task's policy, or the row's own, on a long picture; false: it is parked. */
-static bool
-fit_if_long(Loop *loop, Call *call)
-{
-	ImageFit   *fit = &call->job->fit;
-	LongImages	of_row = call->long_policy;
-
-	if (call->released && (of_row == LONG_PARK ||
-						   (of_row == LONG_AS_TASK && call->task->long_images == LONG_PARK)))
-		of_row = LONG_SHRINK;
-	call->long_done = long_images_fit(call->task, of_row, &call->facts, fit);
-	call->pixel_factor = fit->factor;
-	call->min_pixels = fit->min_pixels;
-	call->max_pixels = fit->max_pixels;
-	if (call->long_done != LONG_PARK)
-		return true;
-	call->fault = "long_image";
-	call->fault_detail = MemoryContextAlloc(loop->context, 128);
-	snprintf(call->fault_detail, 128,
-			 "%d x %d pixels are over the ratio %g, and more than " INT64_FORMAT " pixels",
-			 call->facts.width, call->facts.height, call->task->long_ratio, fit->max_pixels);
-	return false;
-}
-
-/* Puts a claimed call on its way, or to its end if it cannot be asked. */
-static void
-start_call(Loop *loop, Call *call)
-{
-	const LlavaServer *options;
-
-	if (loop->limit > 0)
-		loop->limit--;
-	/* others of this claim may have taken the memory or the last place */
-	if (!call->no_room)
-		call_set_server(call, server_for_task(loop, call->task, call->refused_by));
-	if (call->server == NULL)
-	{
-		call_move(loop, call, CALL_FINISHED);
-		return;
-	}
-	if (call->job == NULL)
-	{
-		if (call->fault == NULL)
-			call->fault = "no_bytes";
-		call_move(loop, call, CALL_FINISHED);
-		return;
-	}
-	options = call->server->options;
-	config_image_fit(&call->job->fit);
-	call->job->fit.hash = llava_near_duplicates;
-	call->job->fit.factor = options->pixel_factor;
-	call->job->fit.min_pixels = options->min_pixels;
-	call->job->fit.max_pixels = options->max_pixels;
-	if (!fit_if_long(loop, call))
-	{
-		call_move(loop, call, CALL_FINISHED);
-		return;
-	}
-	call_move(loop, call, CALL_PREPARING);
-	image_pool_submit(loop->images, call->job);
 }
 
 /*
@@ -376,23 +153,24 @@ rows_wanted(Loop *loop)
 	int64		most = 2 * Max(capacity, 1);	/* a window in flight, one
 												 * ahead */
 
-	if (GetCurrentTimestamp() < Max(loop->files_away_until, loop->restore.until))
+	if (dispatch_files_are_away(loop) || GetCurrentTimestamp() < loop->restore.until)
 		return 0;
 	/* claims in groups */
-	if (left <= 0 || loop->held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)))
+	if (left <= 0 || loop->calls.held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)))
 		return 0;
-	left = Min(left, most - loop->held);
-	if (loop->limit >= 0)
-		left = Min(left, loop->limit);
+	left = Min(left, most - loop->calls.held);
+	if (loop->scope.limit >= 0)
+		left = Min(left, loop->scope.limit);
 	return (int) Max(0, Min(left, Min(CLAIM_BATCH, pictures_at_once(loop))));
 }
 
-bool
-claim_is_due(Loop *loop)
+/* Where there is no room for more rows, the end of a call makes some. */
+TimestampTz
+claims_due(Loop *loop)
 {
-	TimestampTz now = GetCurrentTimestamp();
-
-	return now >= loop->look_at || (now >= loop->claim_at && rows_wanted(loop) > 0);
+	if (loop->claims.at > GetCurrentTimestamp() || rows_wanted(loop) > 0)
+		return Min(loop->claims.look_at, loop->claims.at);
+	return loop->claims.look_at;
 }
 
 static SqlStatement sql_next_due = {
@@ -409,87 +187,27 @@ plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, b
 {
 	Datum		values[1];
 
-	loop->claim_at = 0;
-	loop->queue_dry = false;
+	claims_wake(loop);
 	if (found_all)
 		return;
-	if (!full_pass && found_none && loop->held == 0)
+	if (!full_pass && found_none && loop->calls.held == 0)
 	{
 		/* before it rests: rows that were locked when the cursor passed them */
 		claim_reset_cursor(loop, DT_NOBEGIN);
 		return;
 	}
-	loop->queue_dry = full_pass && found_none;
-	loop->lock_due = loop->queue_dry;
-	loop->next_due = DT_NOEND;
+	loop->claims.dry = full_pass && found_none;
+	loop->claims.lock_due = loop->claims.dry;
+	loop->claims.next_due = DT_NOEND;
 	values[0] = PointerGetDatum(tasks);
 	if (sql_run(&sql_next_due, values, NULL, 0) > 0)
 	{
 		bool		isnull;
 
-		loop->next_due = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
-														   SPI_tuptable->tupdesc, 1, &isnull));
+		loop->claims.next_due = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
+																  SPI_tuptable->tupdesc, 1, &isnull));
 	}
-	loop->claim_at = loop->next_due;
-}
-
-/* By chance, of those that did not go back for a server's fault. */
-static SqlStatement sql_any_due = {
-	.text =
-	"SELECT visible_at, image FROM @.llava_pending"
-	" WHERE image >= (SELECT pg_catalog.min(image) + pg_catalog.floor(pg_catalog.random()"
-	"    * (pg_catalog.max(image) - pg_catalog.min(image) + 1))::pg_catalog.int8"
-	"   FROM @.llava_pending)"
-	"  AND failure IS NULL AND visible_at <= pg_catalog.now() AND task = ANY ($1)"
-	"  AND NOT excused AND NOT coalesce(call = ANY ($2), false)"
-	" ORDER BY image, task LIMIT 1",
-	.types = "TL"
-};
-
-/*
- * A server that is to blame for its words is probed with a row by chance: where it is the
- * pictures after all, they are likely to lie side by side, and each of them would prolong
- * the pause.
- */
-static int
-claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
-{
-	Datum		values[2];
-	bool		isnull;
-	int			claimed;
-
-	values[0] = PointerGetDatum(tasks);
-	values[1] = PointerGetDatum(id_array(passed_over));
-	if (sql_run(&sql_any_due, values, NULL, 0) == 0)
-		return 0;
-	loop->cursor_visible_at =
-		DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	loop->cursor_image =
-		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
-	loop->cursor_task[0] = '\0';
-	/* another process may have taken it meanwhile */
-	claimed = claim(loop, tasks, 1, passed_over, false);
-	claim_reset_cursor(loop, DT_NOBEGIN);
-	return claimed;
-}
-
-/*
- * A paused server is not probed with the row that it was paused for, which may be to blame
- * itself: unless that is all there is.
- */
-static int
-claim_others_first(Loop *loop, ArrayType *tasks, int wanted)
-{
-	List	   *guilty = guilty_ids(loop);
-	bool		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
-	int			claimed = 0;
-
-	if (servers_probe_blamed(loop))
-		claimed = claim_any(loop, tasks, guilty);
-	if (claimed == 0)
-		claimed = claim(loop, tasks, wanted, guilty, true);
-	return claimed == 0 && full_pass && guilty != NIL ?
-		claim(loop, tasks, wanted, NIL, true) : claimed;
+	loop->claims.at = loop->claims.next_due;
 }
 
 /* What should not be there, and is looked for on passes from the start, not on all. */
@@ -499,9 +217,9 @@ look_for_rare(Loop *loop)
 	int64		now_ms = clock_monotonic_ms();
 
 	if (!loop->far_ahead &&
-		(loop->cursor_visible_at != DT_NOBEGIN || now_ms < loop->rare_looks_ms))
+		(loop->claims.cursor.visible_at != DT_NOBEGIN || now_ms < loop->claims.rare_looks_ms))
 		return;
-	loop->rare_looks_ms = now_ms + RARE_LOOKS_MS;
+	loop->claims.rare_looks_ms = now_ms + RARE_LOOKS_MS;
 	clock_bring_back(loop);
 	untaken_look(loop);
 }
@@ -530,7 +248,7 @@ look_and_claim(Loop *loop, void *arg)
 		timeline_check(loop);
 		holders_look(loop);
 		absent_release(loop, tasks);
-		full_pass = loop->cursor_visible_at == DT_NOBEGIN;
+		full_pass = loop->claims.cursor.visible_at == DT_NOBEGIN;
 		claimed = claim_others_first(loop, tasks, wanted);
 		if (claimed > 0)
 			pictures_read(loop);
@@ -541,35 +259,10 @@ look_and_claim(Loop *loop, void *arg)
 	server_record_pauses(loop);
 }
 
-/* Their claim was rolled back. */
-static void
-discard_claimed(Loop *loop)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &loop->calls[CALL_CLAIMED])
-		call_free(loop, dlist_container(Call, node, iter.cur));
-}
-
-/* Only a committed claim is acted upon: this one is. */
-static void
-start_claimed(Loop *loop, XLogRecPtr claimed_at)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &loop->calls[CALL_CLAIMED])
-	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
-		call->claimed_at = claimed_at;
-		start_call(loop, call);
-	}
-}
-
 static void
 claim_succeeded(Loop *loop)
 {
-	loop->careful = false;
+	loop->claims.careful = false;
 	if (postponed_done(POSTPONED_CLAIM))
 		ereport(LOG, (errmsg("llava_zh: claims go on")));
 }
@@ -584,7 +277,7 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 {
 	bool		passes = tx_error_passes(error);
 
-	if (!passes && loop->careful && loop->tx.in_procedure)
+	if (!passes && loop->claims.careful && loop->tx.in_procedure)
 		ReThrowError(error);
 	/* once for each reason */
 	if (postponed_note(POSTPONED_CLAIM, error))
@@ -592,15 +285,15 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 				(errmsg("llava_zh: claims postponed: %s", error->message),
 				 error->hint == NULL ? 0 : errhint("%s", error->hint)));
 	FreeErrorData(error);
-	if (passes || !loop->careful)
+	if (passes || !loop->claims.careful)
 		claim_reset_cursor(loop, cursor);
-	loop->careful = !passes;
-	loop->servers_version = 0;
-	loop->claim_at = loop->look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 1000);
+	loop->claims.careful = !passes;
+	servers_load_again(loop);
+	claims_rest(loop, 1000);
 }
 
 Step
-claim_rows(Loop *loop)
+claims_run(Loop *loop)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	ErrorData  *error = NULL;
@@ -609,43 +302,43 @@ claim_rows(Loop *loop)
 	XLogRecPtr	claimed_at;
 
 	/* an error may have ended the claim before in its commit */
-	discard_claimed(loop);
-	loop->look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
-	if (now >= loop->full_pass_at)
+	claim_discard(loop);
+	loop->claims.look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
+	if (now >= loop->claims.full_pass_at)
 		claim_reset_cursor(loop, DT_NOBEGIN);
-	full_pass = loop->cursor_visible_at == DT_NOBEGIN;
+	full_pass = loop->claims.cursor.visible_at == DT_NOBEGIN;
 	if (!loop_begin(loop, "llava_zh: claiming images"))
 	{
-		loop->queue_dry = true;
-		loop->claim_at = loop->look_at;
+		loop->claims.dry = true;
+		loop->claims.at = loop->claims.look_at;
 		return STEP_GONE;
 	}
 	/* a session may have it off, and does not ask for a flush */
 	if (loop->tx.in_procedure || !flush_is_shared())
 		tx_commit_as("local");
-	cursor = loop->cursor_visible_at;
-	loop->lock_due = false;
+	cursor = loop->claims.cursor.visible_at;
+	loop->claims.lock_due = false;
 	if (loop_try(loop, look_and_claim, NULL, &error))
 	{
 		claim_succeeded(loop);
-		if (loop->lock_due)
+		if (loop->claims.lock_due)
 			in_the_way_of_claim(loop);
-		loop->lock_due = false;
+		loop->claims.lock_due = false;
 	}
 	else
 	{
-		discard_claimed(loop);
+		claim_discard(loop);
 		claim_failed(loop, error, cursor);
 	}
 	claimed_at = loop_commit(loop);
 	if (full_pass)
-		loop->full_pass_at = GetCurrentTimestamp() +
+		loop->claims.full_pass_at = GetCurrentTimestamp() +
 			Max(FULL_PASS_MS * INT64CONST(1000), FULL_PASS_SHARE * (GetCurrentTimestamp() - now));
-	loop->looked = true;
+	loop->claims.looked = true;
 
-	start_claimed(loop, claimed_at);
-	loop->look_at = Min(loop->look_at, Max(servers_next_probe(loop), now + 100 * 1000));
+	claim_start(loop, claimed_at);
+	loop->claims.look_at = Min(loop->claims.look_at, Max(servers_next_probe(loop), now + 100 * 1000));
 	if (servers_any_paused(loop))
-		loop->look_at = Min(loop->look_at, now + USECS_PER_SEC);
+		loop->claims.look_at = Min(loop->claims.look_at, now + USECS_PER_SEC);
 	return STEP_DONE;
 }

@@ -13,7 +13,6 @@
 #include "db/db.h"
 #include "loop.h"
 #include "portability/instr_time.h"
-#include "queue.h"
 #include "server/server.h"
 #include "utils/array.h"
 
@@ -36,27 +35,17 @@ clock_monotonic_ms(void)
 static void
 forget_times(Loop *loop)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	dlist_iter	iter;
-
-	loop->look_at = loop->full_pass_at = loop->lock_due_at = 0;
-	loop->renew_at = loop->renew_after = loop->settle_after = 0;
-	loop->look_hashed_at = loop->files_away_until = 0;
-	loop->rare_looks_ms = 0;
-	loop->watch_until = loop->in_the_way_until = 0;
-	loop->restore.look_at = loop->restore.until = 0;
-	loop->absent.look_at = loop->holders_look_at = 0;
-	loop->summarised_at = Min(loop->summarised_at, now);
-	claim_reset_cursor(loop, DT_NOBEGIN);
-	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
-	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
-		call->settle_at = Min(call->settle_at,
-							  TimestampTzPlusMilliseconds(now, call->settle_delay));
-	}
-	dlist_foreach(iter, &loop->servers)
-		limits_clock_set_back(dlist_container(ServerState, node, iter.cur)->limits);
+	claims_hurry(loop);
+	copies_hurry(loop);
+	settles_hurry(loop);
+	renewals_hurry(loop);
+	summaries_hurry(loop);
+	dispatch_hurry(loop);
+	servers_hurry(loop);
+	holders_hurry(loop);
+	restore_hurry(loop);
+	absent_hurry(loop);
+	in_the_way_hurry(loop);
 }
 
 void

@@ -12,26 +12,10 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "process/process.h"
-#include "queue.h"
-#include "reply/reply.h"
 #include "server/server.h"
 #include "task/task.h"
 #include "utils/memutils.h"
 #include "vlm/vlm.h"
-
-/*
- * For the forecast: tokens of a short prompt and the chat template, bytes of a long one
- * for each token, and tokens of a reply that the task sets no limit to.
- */
-#define PROMPT_TOKENS 300
-#define PROMPT_BYTES 3
-#define REPLY_TOKENS 1024
-
-/*
- * Bytes of responses that are judged together: they are parsed at some hundred MB/s,
- * and neither sockets nor interrupts are served meanwhile.
- */
-#define RESPONSES_AT_ONCE (256 * 1024)
 
 /* Requests that are begun together: libcurl takes up all that are new at once. */
 #define SENDS_AT_ONCE 32
@@ -43,8 +27,8 @@
 static void
 image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
 {
-	call->fault = fault;
-	call->fault_detail = MemoryContextStrdup(loop->context, detail);
+	call->end.fault = fault;
+	call->end.fault_detail = MemoryContextStrdup(loop->context, detail);
 	call_move(loop, call, CALL_FINISHED);
 }
 
@@ -55,29 +39,17 @@ image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
 static void
 files_away(Loop *loop, Call *call)
 {
-	call->wait_ms = Min(FILES_AWAY_MS, llava_retry_delay_max);
-	loop->files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->wait_ms);
-	strlcpy(call->outcome.detail, call->job->error.message, sizeof(call->outcome.detail));
+	call->retry.wait_ms = Min(FILES_AWAY_MS, llava_retry_delay_max);
+	loop->dispatch.files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->retry.wait_ms);
+	strlcpy(call->end.outcome.detail, call->fit.job->error.message, sizeof(call->end.outcome.detail));
 	call_move(loop, call, CALL_FINISHED);
-}
-
-VlmTokens
-dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit, const char *prompt,
-				  const VlmSampling *sampling)
-{
-	VlmTokens	forecast;
-
-	forecast.prompt = image_tokens(&prepared->source, fit) +
-		Max((int64) strlen(prompt) / PROMPT_BYTES, PROMPT_TOKENS);
-	forecast.completion = sampling->max_tokens > 0 ? (sampling->max_tokens + 1) / 2 : REPLY_TOKENS;
-	return forecast;
 }
 
 /* A picture that was made anew is all that is kept. */
 static void
 forget_original(Loop *loop, Call *call)
 {
-	ImageJob   *job = call->job;
+	ImageJob   *job = call->fit.job;
 
 	if (job->prepared.passed_through)
 		return;
@@ -91,7 +63,7 @@ dispatch_prepared(Loop *loop)
 {
 	ImageJob   *job;
 
-	while ((job = image_pool_next(loop->images)) != NULL)
+	while ((job = image_pool_next(loop->dispatch.images)) != NULL)
 	{
 		Call	   *call = job->user;
 
@@ -112,11 +84,11 @@ dispatch_prepared(Loop *loop)
 			continue;
 		}
 		forget_original(loop, call);
-		call->sent_width = job->prepared.width;
-		call->sent_height = job->prepared.height;
-		call->image_tokens = image_tokens(&job->prepared.source, &job->fit);
-		call->forecast = dispatch_forecast(&job->prepared, &job->fit, call->task->prompt,
-										   &call->sampling);
+		call->fit.width = job->prepared.width;
+		call->fit.height = job->prepared.height;
+		call->fit.image_tokens = image_tokens(&job->prepared.source, &job->fit);
+		call->request.forecast = task_forecast(&job->prepared, &job->fit, call->task->prompt,
+											   &call->request.sampling);
 		call_move(loop, call, job->prepared.hash.known ? CALL_HASHED : CALL_READY);
 	}
 }
@@ -125,7 +97,7 @@ dispatch_prepared(Loop *loop)
 static void
 take_bytes(Call *call, VlmRequest *request)
 {
-	ImageJob   *job = call->job;
+	ImageJob   *job = call->fit.job;
 
 	if (job->prepared.passed_through)
 	{
@@ -140,16 +112,16 @@ take_bytes(Call *call, VlmRequest *request)
 		job->prepared.data = NULL;
 	}
 	image_job_free(job);
-	call->job = NULL;
+	call->fit.job = NULL;
 }
 
 /* The call that holds a slot cannot be sent after all. */
 static void
 no_memory(Loop *loop, Call *call)
 {
-	if (call->company > 0)
+	if (call->row.company > 0)
 		limits_suspect_back(call->server->limits);
-	limits_given_up(call->server->limits, call->endpoint, false);
+	limits_given_up(call->server->limits, call->request.endpoint, false);
 	call_move(loop, call, CALL_FINISHED);
 }
 
@@ -192,18 +164,18 @@ static bool
 build_body(Call *call, VlmBody *body)
 {
 	const LlavaServer *options = call->server->options;
-	VlmSampling sampling = call->sampling;
+	VlmSampling sampling = call->request.sampling;
 	const char *message;
 
-	if (call->rejects.looped || call->rejects.cut)
+	if (call->row.rejects.looped || call->row.rejects.cut)
 	{
-		sampling.seed = call->seed;
+		sampling.seed = call->request.seed;
 		return vlm_body_build(body, options->model, call->task->prompt, &sampling,
 							  options->extra_body, &message);
 	}
 	if (call->task->body_of != call->server->options_read && !keep_body(call, sampling))
 		return false;
-	return vlm_body_with_seed(body, &call->task->body, call->seed);
+	return vlm_body_with_seed(body, &call->task->body, call->request.seed);
 }
 
 static void
@@ -229,16 +201,16 @@ send_call(Loop *loop, Call *call)
 	request.user = call;
 	take_bytes(call, &request);
 	call_set_bytes(loop, call, 0);
-	if (!vlm_pool_submit(loop->pool, &request))
+	if (!vlm_pool_submit(loop->dispatch.pool, &request))
 	{
 		free(request.image);
 		vlm_body_free(&request.body);
 		no_memory(loop, call);
 		return;
 	}
-	call->sent = true;
-	call->sent_under = call->server->read;
-	call->sent_under->users++;
+	call->request.sent = true;
+	call->request.under = call->server->read;
+	call->request.under->users++;
 	call_move(loop, call, CALL_SENT);
 }
 
@@ -248,7 +220,7 @@ give_back_all(Loop *loop, CallState state)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &loop->calls[state])
+	dlist_foreach_modify(iter, &loop->calls.lists[state])
 		call_move(loop, dlist_container(Call, node, iter.cur), CALL_FINISHED);
 }
 
@@ -257,13 +229,13 @@ dispatch_unsent(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls[CALL_PREPARING])
+	dlist_foreach(iter, &loop->calls.lists[CALL_PREPARING])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
 		/* the pool has it, and may give it back without its call */
-		call->job->user = NULL;
-		call->job = NULL;
+		call->fit.job->user = NULL;
+		call->fit.job = NULL;
 	}
 	give_back_all(loop, CALL_PREPARING);
 	give_back_all(loop, CALL_HASHED);
@@ -274,7 +246,7 @@ dispatch_unsent(Loop *loop)
 static bool
 lease_is_long_enough(const Call *call)
 {
-	return call->lease_until >=
+	return call->lease.until >=
 		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 									call->server->options->request_timeout);
 }
@@ -296,9 +268,9 @@ use_other_server(Loop *loop, Call *call)
 	ServerState *from = call->server;
 	ServerState *to;
 
-	if (dlist_head_node(&loop->servers) == dlist_tail_node(&loop->servers))
+	if (dlist_head_node(&loop->servers.list) == dlist_tail_node(&loop->servers.list))
 		return false;
-	to = server_for_task(loop, call->task, call->refused_by);
+	to = server_for_task(loop, call->task, call->row.refused_by);
 	if (to == NULL || to == from || to->full || limits_load(to->limits, 1) > 1 ||
 		!same_fit(from->options, to->options))
 		return false;
@@ -313,7 +285,7 @@ begin_sending(Loop *loop)
 	int			open = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		dlist_container(ServerState, node, iter.cur)->full = false;
 		open++;
@@ -327,7 +299,7 @@ offer_slots(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
@@ -356,11 +328,11 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 	}
 	if (!lease_is_long_enough(call))
 	{
-		loop->renewal_needed = true;
+		loop->dispatch.renewal_needed = true;
 		return false;
 	}
 	/* a claim that is lost with the server must not have been acted upon */
-	if (!flush_is_done(call->claimed_at))
+	if (!flush_is_done(call->lease.claimed_at))
 	{
 		*wait = FLUSH_LOOK_MS;
 		return false;
@@ -369,12 +341,12 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 	if (!transport_has_room())
 		return false;
 	/* first come, first served: those behind it wait too */
-	server->full = !limits_take(server->limits, call->forecast.prompt + call->forecast.completion,
-								false, call->company, &call->endpoint, wait);
+	server->full = !limits_take(server->limits, call->request.forecast.prompt + call->request.forecast.completion,
+								false, call->row.company, &call->request.endpoint, wait);
 	if (server->full)
 	{
 		/* unless it lets them pass */
-		server->full = call->company == 0 || limits_suspects_first(server->limits);
+		server->full = call->row.company == 0 || limits_suspects_first(server->limits);
 		return false;
 	}
 	send_call(loop, call);
@@ -389,10 +361,10 @@ dispatch_ready(Loop *loop)
 	int			n_left = 0;
 	dlist_mutable_iter iter;
 
-	loop->renewal_needed = false;
+	loop->dispatch.renewal_needed = false;
 	if (stop_wanted())
 		return wait;
-	dlist_foreach_modify(iter, &loop->calls[CALL_READY])
+	dlist_foreach_modify(iter, &loop->calls.lists[CALL_READY])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 		ServerState *server = call->server;
@@ -413,183 +385,12 @@ dispatch_ready(Loop *loop)
 		}
 		if (server_wait > 0 && (wait < 0 || server_wait < wait))
 			wait = server_wait;
-		if (server->full && call->company == 0 && use_other_server(loop, call) &&
+		if (server->full && call->row.company == 0 && use_other_server(loop, call) &&
 			!try_to_send(loop, call, &server_wait))
 			open -= call->server->full;
 	}
 	offer_slots(loop);
 	return (long) wait;
-}
-
-/*
- * A failure that may be the picture's: whether it is the server's, which then is
- * paused.  Only the request that probes a failing server counts as an attempt: else
- * an outage would use up those of all that wait.
- */
-static bool
-server_is_failing(ServerState *server, Call *call)
-{
-	VlmOutcome *outcome = &call->outcome;
-	Pause		pause;
-	bool		probe;
-
-	if (!outcome->probe || !limits_failing(server->limits, call->attempts == 1))
-		return false;
-	limits_pause_now(server->limits, &pause);
-	probe = pause.prober == MyProcPid;
-	outcome->action = VLM_RETRY;
-	outcome->counts &= probe;
-	/* what was in flight when it was paused says nothing new */
-	if (probe || pause.reason[0] == '\0')
-		server_pause(server, outcome->reason, outcome->detail, true, call->id);
-	return true;
-}
-
-/* What a response says about its server. */
-static void
-judge_server(ServerState *server, Call *call)
-{
-	const VlmOutcome *outcome = &call->outcome;
-
-	if (outcome->action == VLM_PAUSE)
-	{
-		server_pause(server, outcome->reason, outcome->detail, outcome->probe, call->id);
-		limits_owe(server->limits, outcome);
-	}
-	else if (blame_server(server, call) ||
-			 ((outcome->action == VLM_RETRY || outcome->action == VLM_IMAGE_FAULT) &&
-			  server_is_failing(server, call)))
-		return;
-	else if (outcome->action == VLM_RETRY || outcome->action == VLM_THROTTLE ||
-			 (outcome->action != VLM_DONE && limits_guilty(server->limits, 0)))
-		server_probe_failed(server, call->id);
-	else
-		server_works(server);
-}
-
-/* What the end of a request says about whether its server lives. */
-static void
-look_at_end(Call *call, Loss *loss)
-{
-	ServerSign	sign = suspects_sign(&call->outcome);
-	SuspectRow	row;
-
-	row.image = call->image;
-	row.task = hash_bytes((const unsigned char *) call->task->name, (int) strlen(call->task->name));
-	row.sent = call->response.sent || sign == SIGN_GATEWAY;
-	limits_look_at_end(call->server->limits, sign, &row, loss);
-	/* whoever is answered has done no harm */
-	if (sign == SIGN_ANSWER)
-		call->company_next = 0;
-}
-
-/* A request about it was lost alone once too often: it is not asked about any more. */
-static void
-convict(Call *call)
-{
-	VlmOutcome *outcome = &call->outcome;
-	char		words[sizeof(outcome->detail)];
-
-	strlcpy(words, outcome->detail, sizeof(words));
-	snprintf(outcome->detail, sizeof(outcome->detail),
-			 "the server went down twice while nothing but this picture was in flight: %s", words);
-	ereport(LOG,
-			(errmsg("llava_zh: image " INT64_FORMAT ", task \"%s\", is not asked about any more: %s",
-					call->image, call->task->name, outcome->detail),
-			 errhint("llava_retry(reason => 'kills_server') asks again, with nothing else in flight.")));
-	outcome->action = VLM_IMAGE_FAULT;
-	outcome->reason = "kills_server";
-	outcome->probe = false;
-}
-
-/* Nobody is asked there until one request finds that it is back. */
-static void
-pause_after_loss(ServerState *server, const VlmOutcome *outcome, const Loss *loss)
-{
-	char		words[sizeof(outcome->detail)];
-
-	if (loss->alone)
-		snprintf(words, sizeof(words), "requests are lost one after the other: %s", outcome->detail);
-	else
-		snprintf(words, sizeof(words), "%d of %d requests in flight were lost together: %s",
-				 loss->lost, loss->in_flight, outcome->detail);
-	server_pause(server, outcome->reason, words, true, 0);
-}
-
-/* The request was lost. */
-static void
-judge_loss(ServerState *server, Call *call, const Loss *loss)
-{
-	VlmOutcome *outcome = &call->outcome;
-
-	if (loss->alone)
-	{
-		outcome->counts = loss->counts;
-		call->company_next = 1;
-	}
-	if (loss->event != 0)
-	{
-		call->lost_with = loss->event;
-		call->settle_at = TimestampTzPlusMilliseconds(call->settle_at, loss->wait_ms);
-	}
-	if (loss->kills)
-		convict(call);
-	if (loss->kills || (loss->outage && server_chance(server) != SERVER_OPEN))
-		server_probe_failed(server, 0);
-	else if (loss->outage)
-		pause_after_loss(server, outcome, loss);
-	else
-		judge_server(server, call);
-}
-
-static void
-judge(Call *call)
-{
-	VlmResponse *response = &call->response;
-	VlmEnvelope *envelope = &call->envelope;
-	VlmTokens	said;
-	Loss		loss;
-
-	vlm_outcome(response, &call->outcome, envelope);
-	said = (VlmTokens)
-	{
-		envelope->prompt_tokens, envelope->completion_tokens
-	};
-	if (call->outcome.action == VLM_DONE)
-		reply_parse(&call->task->rules, envelope->content, envelope->content_size,
-					conversation_finish(envelope->finish_reason), &call->result);
-	look_at_end(call, &loss);
-	call->cost = limits_ended(call->server->limits, call->endpoint, &call->outcome, response->latency_ms,
-							  response->retry_after_ms, call->forecast, said);
-	call->estimated = call->outcome.paid && !vlm_tokens_known(said);
-	if (loss.alone || loss.event != 0)
-		judge_loss(call->server, call, &loss);
-	else
-		judge_server(call->server, call);
-}
-
-bool
-dispatch_responses(Loop *loop)
-{
-	VlmResponse response;
-	TimestampTz now = GetCurrentTimestamp();
-	size_t		bytes = 0;
-	bool		any = false;
-
-	while (bytes < RESPONSES_AT_ONCE && vlm_pool_next(loop->pool, &response))
-	{
-		Call	   *call = response.user;
-
-		any = true;
-		bytes += response.body_size;
-
-		call->response = response;
-		call->settle_at = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
-		/* it is in flight no more when its server is judged */
-		call_move(loop, call, CALL_FINISHED);
-		judge(call);
-	}
-	return any;
 }
 
 void
@@ -599,7 +400,7 @@ dispatch_refill(Loop *loop)
 
 	do
 	{
-		any = dispatch_responses(loop);
+		any = answers_take(loop);
 		dispatch_prepared(loop);
 		(void) dispatch_ready(loop);
 		if (any)
@@ -614,4 +415,16 @@ dispatch_serve(Loop *loop)
 		return;
 	transport_serve();
 	dispatch_refill(loop);
+}
+
+bool
+dispatch_files_are_away(const Loop *loop)
+{
+	return GetCurrentTimestamp() < loop->dispatch.files_away_until;
+}
+
+void
+dispatch_hurry(Loop *loop)
+{
+	loop->dispatch.files_away_until = 0;
 }

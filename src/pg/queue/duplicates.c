@@ -24,7 +24,6 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "picture/picture.h"
-#include "queue.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
@@ -239,7 +238,7 @@ park(const Call *call, int64 original, int distance)
 static bool
 look_at(const Call *call)
 {
-	const ImageHash *hash = &call->job->prepared.hash;
+	const ImageHash *hash = &call->fit.job->prepared.hash;
 	int64		original;
 	int			distance = 0;
 
@@ -283,13 +282,13 @@ gather_those(Loop *loop, Look *look, int failed_looks, int most)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls[CALL_HASHED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_HASHED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
 		if (look->n == most)
 			break;
-		if (call->failed_looks != failed_looks)
+		if (call->fit.failed_looks != failed_looks)
 			continue;
 		look->parked[look->n] = false;
 		look->calls[look->n++] = call;
@@ -307,7 +306,7 @@ gather(Loop *loop, Look *look)
 	gather_those(loop, look, 0, LOOK_BATCH);
 	if (look->n == 0)
 		gather_those(loop, look, 1, 1);
-	if (look->n == 0 && GetCurrentTimestamp() >= loop->look_hashed_at)
+	if (look->n == 0 && GetCurrentTimestamp() >= loop->copies.look_at)
 		gather_those(loop, look, 2, 1);
 }
 
@@ -320,7 +319,7 @@ postpone(Loop *loop, Look *look)
 		Call	   *call = look->calls[i];
 
 		/* alone, it is its own row that is locked */
-		call->failed_looks = look->n > 1 ? 1 : 2;
+		call->fit.failed_looks = look->n > 1 ? 1 : 2;
 		call_move(loop, call, CALL_HASHED);
 	}
 	look->n = 0;
@@ -333,12 +332,12 @@ plan_next_look(Loop *loop, bool failed)
 	dlist_iter	iter;
 
 	if (failed)
-		loop->look_hashed_at =
+		loop->copies.look_at =
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_RETRY_MS);
-	dlist_foreach(iter, &loop->calls[CALL_HASHED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_HASHED])
 	{
-		if (dlist_container(Call, node, iter.cur)->failed_looks < 2)
-			loop->look_hashed_at = 0;
+		if (dlist_container(Call, node, iter.cur)->fit.failed_looks < 2)
+			loop->copies.look_at = 0;
 	}
 }
 
@@ -349,12 +348,12 @@ say_who_looks(Loop *loop, TimestampTz now)
 	char		words[256];
 
 	snprintf(words, sizeof(words), "looks for copies have waited %d s for %s",
-			 (int) ((now - loop->looks_wait_since) / USECS_PER_SEC),
+			 (int) ((now - loop->copies.wait_since) / USECS_PER_SEC),
 			 process_words(own_lock_holder(OWN_LOCK_LOOK, 0)));
 	ereport(LOG, (errmsg("llava_zh: %s", words)));
 	if (!loop->tx.in_procedure)
 		pgstat_report_activity(STATE_RUNNING, psprintf("llava_zh: %s", words));
-	loop->looks_say_at = TimestampTzPlusMilliseconds(now, SAY_AGAIN_MS);
+	loop->copies.say_at = TimestampTzPlusMilliseconds(now, SAY_AGAIN_MS);
 }
 
 /* After a look: whether another process's was in its way.  In a transaction. */
@@ -364,18 +363,40 @@ note_waiting(Loop *loop, bool waits)
 	TimestampTz now = GetCurrentTimestamp();
 
 	if (!waits)
-		loop->looks_wait_since = 0;
-	else if (loop->looks_wait_since == 0)
+		loop->copies.wait_since = 0;
+	else if (loop->copies.wait_since == 0)
 	{
-		loop->looks_wait_since = now;
-		loop->looks_say_at = TimestampTzPlusMilliseconds(now, SAY_WAITING_MS);
+		loop->copies.wait_since = now;
+		loop->copies.say_at = TimestampTzPlusMilliseconds(now, SAY_WAITING_MS);
 	}
-	else if (now >= loop->looks_say_at)
+	else if (now >= loop->copies.say_at)
 		say_who_looks(loop, now);
 }
 
+/* What failed by itself waits a while; all else is looked at at once. */
+TimestampTz
+copies_due(Loop *loop)
+{
+	dlist_iter	iter;
+
+	if (dlist_is_empty(&loop->calls.lists[CALL_HASHED]))
+		return DT_NOEND;
+	dlist_foreach(iter, &loop->calls.lists[CALL_HASHED])
+	{
+		if (dlist_container(Call, node, iter.cur)->fit.failed_looks < 2)
+			return DT_NOBEGIN;
+	}
+	return loop->copies.look_at;
+}
+
+void
+copies_hurry(Loop *loop)
+{
+	loop->copies.look_at = 0;
+}
+
 Step
-duplicates_park(Loop *loop)
+copies_run(Loop *loop)
 {
 	Look		look;
 	ErrorData  *error;

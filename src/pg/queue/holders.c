@@ -14,7 +14,6 @@
 #include "holders.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "queue.h"
 #include "utils/array.h"
 
 void
@@ -99,7 +98,7 @@ try_release(Loop *loop)
 {
 	ErrorData  *error;
 
-	loop->holders_look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+	loop->holders.look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
 														Max(llava_naptime, 1000));
 	if (loop_try(loop, release, NULL, &error))
 		return;
@@ -112,12 +111,12 @@ void
 holders_release(Loop *loop)
 {
 	/* what this process has claimed itself is nobody's left-over */
-	if (loop->holders_released || loop->held > 0)
+	if (loop->holders.released || loop->calls.held > 0)
 		return;
-	loop->holders_released = true;	/* after an error too */
+	loop->holders.released = true;	/* after an error too */
 	if (!loop_begin(loop, "llava_zh: releasing leases"))
 	{
-		loop->holders_released = false;
+		loop->holders.released = false;
 		return;
 	}
 	try_release(loop);
@@ -127,6 +126,18 @@ holders_release(Loop *loop)
 void
 holders_look(Loop *loop)
 {
-	if (loop->queue_dry && loop->held == 0 && GetCurrentTimestamp() >= loop->holders_look_at)
+	if (loop->claims.dry && loop->calls.held == 0 && GetCurrentTimestamp() >= loop->holders.look_at)
 		try_release(loop);
+}
+
+void
+holders_release_again(Loop *loop)
+{
+	loop->holders.released = false;
+}
+
+void
+holders_hurry(Loop *loop)
+{
+	loop->holders.look_at = 0;
 }

@@ -1,28 +1,16 @@
 /*
  * holders.h
- *	  Who holds leases: a worker by its slot's number, a session that drains by minus its
- *	  pid.
+ *	  What the room's other files see of holders.c beside its door.
  */
 #ifndef LLAVA_HOLDERS_H
 #define LLAVA_HOLDERS_H
 
-struct Loop;
+#include "queue.h"
 
-/*
- * A session that drains is known as such from holders_begin to holders_end, to the
- * processes of this database; holders_keep, now and then, in between.
- */
-extern void holders_begin(void);
-extern void holders_keep(void);
-extern void holders_end(void);
+/* As holders_release, in a claim's transaction: now and then when the queue has run dry. */
+extern void holders_look(Loop *loop);
 
-/*
- * The leases of holders that live no more go back to the queue, and those that carry
- * this process's number and are not its own.  holders_release: once as soon as the
- * extension is here, and after a restore; a transaction of its own.  holders_look: in a
- * claim's, now and then when the queue has run dry.
- */
-extern void holders_release(struct Loop *loop);
-extern void holders_look(struct Loop *loop);
+/* After a restore: holders_release works once more. */
+extern void holders_release_again(Loop *loop);
 
 #endif							/* LLAVA_HOLDERS_H */

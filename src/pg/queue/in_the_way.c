@@ -16,7 +16,6 @@
 #include "loop.h"
 #include "nodes/value.h"
 #include "pgstat.h"
-#include "queue.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -47,14 +46,14 @@ typedef struct Finding
 void
 in_the_way_watch(Loop *loop)
 {
-	if (loop->watch_until != 0)
+	if (loop->in_the_way.watch_until != 0)
 		blockers_note_begin(NOTE_MS);
 }
 
 const char *
 in_the_way_activity(const Loop *loop)
 {
-	return GetCurrentTimestamp() < loop->in_the_way_until ? loop->in_the_way_words : NULL;
+	return GetCurrentTimestamp() < loop->in_the_way.until ? loop->in_the_way.words : NULL;
 }
 
 /* ---- words ---- */
@@ -123,7 +122,7 @@ say(Loop *loop, void *arg)
 {
 	const char *words = finding_words(arg);
 
-	strlcpy(loop->in_the_way_words, words, sizeof(loop->in_the_way_words));
+	strlcpy(loop->in_the_way.words, words, sizeof(loop->in_the_way.words));
 	ereport(loop->tx.in_procedure ? NOTICE : LOG,
 			(errmsg("%s", words),
 			 errhint("SELECT pg_terminate_backend(pid) ends a session that is in the way.")));
@@ -141,11 +140,11 @@ is_current(const InTheWay *one, TimestampTz now)
 static InTheWay *
 place_of(Loop *loop, int pid, Oid relation, TimestampTz now)
 {
-	InTheWay   *oldest = &loop->in_the_way[0];
+	InTheWay   *oldest = &loop->in_the_way.list[0];
 
 	for (int i = 0; i < MAX_IN_THE_WAY; i++)
 	{
-		InTheWay   *one = &loop->in_the_way[i];
+		InTheWay   *one = &loop->in_the_way.list[i];
 
 		if (is_current(one, now) && one->pid == pid && one->relation == relation)
 			return one;
@@ -173,7 +172,7 @@ locked_relation(const Finding *finding)
 static bool
 is_time_to_say(const Loop *loop, const InTheWay *one, TimestampTz now)
 {
-	return !one->said && ((loop->tx.in_procedure && loop->lock_due) ||
+	return !one->said && ((loop->tx.in_procedure && loop->claims.lock_due) ||
 						  now >= TimestampTzPlusMilliseconds(one->since, SAY_AFTER_MS));
 }
 
@@ -192,7 +191,7 @@ note(Loop *loop, Finding *finding)
 			FreeErrorData(error);
 	}
 	if (one->said)
-		loop->in_the_way_until = TimestampTzPlusMilliseconds(now, SHOW_MS);
+		loop->in_the_way.until = TimestampTzPlusMilliseconds(now, SHOW_MS);
 }
 
 /* ---- looking ---- */
@@ -217,7 +216,7 @@ find(const ErrorData *error, Finding *finding)
 void
 in_the_way_look(Loop *loop, const ErrorData *error)
 {
-	bool		watched = loop->watch_until != 0;
+	bool		watched = loop->in_the_way.watch_until != 0;
 	TimestampTz now;
 	Finding		finding;
 
@@ -229,11 +228,11 @@ in_the_way_look(Loop *loop, const ErrorData *error)
 	if (error == NULL || (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
 						  error->sqlerrcode != ERRCODE_OUT_OF_MEMORY))
 	{
-		if (now >= loop->watch_until)
-			loop->watch_until = 0;
+		if (now >= loop->in_the_way.watch_until)
+			loop->in_the_way.watch_until = 0;
 		return;
 	}
-	loop->watch_until = TimestampTzPlusMilliseconds(now, WATCH_MS);
+	loop->in_the_way.watch_until = TimestampTzPlusMilliseconds(now, WATCH_MS);
 	if (watched && find(error, &finding))
 		note(loop, &finding);
 }
@@ -251,12 +250,12 @@ static SqlStatement sql_lock_due = {
 static void
 lock_due(Loop *loop, void *arg)
 {
-	Datum	   *names = palloc(sizeof(Datum) * Max(list_length(loop->claimable), 1));
+	Datum	   *names = palloc(sizeof(Datum) * Max(list_length(loop->claims.claimable), 1));
 	Datum		values[2];
 	ListCell   *cell;
 	int			n = 0;
 
-	foreach(cell, loop->claimable)
+	foreach(cell, loop->claims.claimable)
 		names[n++] = CStringGetTextDatum(strVal(lfirst(cell)));
 	values[0] = PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
 	values[1] = PointerGetDatum(claim_unsettled(loop));
@@ -271,7 +270,7 @@ in_the_way_of_claim(Loop *loop)
 	bool		done = false;
 	ErrorData  *error;
 
-	if (!loop->tx.in_procedure && now < loop->lock_due_at)
+	if (!loop->tx.in_procedure && now < loop->in_the_way.lock_due_at)
 		return;
 	for (int i = 0; i < 2 && !done; i++)
 	{
@@ -279,7 +278,15 @@ in_the_way_of_claim(Loop *loop)
 		if (!done)
 			FreeErrorData(error);
 	}
-	loop->lock_due_at = TimestampTzPlusMilliseconds(now, done ? LOCK_DUE_MS : 0);
+	loop->in_the_way.lock_due_at = TimestampTzPlusMilliseconds(now, done ? LOCK_DUE_MS : 0);
 	if (!done)
-		loop->claim_at = Min(loop->claim_at, TimestampTzPlusMilliseconds(now, LOCK_DUE_AGAIN_MS));
+		claims_wake_by(loop, TimestampTzPlusMilliseconds(now, LOCK_DUE_AGAIN_MS));
+}
+
+void
+in_the_way_hurry(Loop *loop)
+{
+	InTheWays  *ways = &loop->in_the_way;
+
+	ways->lock_due_at = ways->watch_until = ways->until = 0;
 }

@@ -11,18 +11,17 @@
 #include "catalog/pg_type.h"
 #include "db/db.h"
 #include "loop.h"
-#include "queue.h"
 #include "utils/array.h"
 
 /* Ids of the calls that are under way: bigint[]. */
 static ArrayType *
 calls_under_way(Loop *loop)
 {
-	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->held, 1));
+	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->calls.held, 1));
 	int			n = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls[CALL_SENT])
+	dlist_foreach(iter, &loop->calls.lists[CALL_SENT])
 		ids[n++] = Int64GetDatum(dlist_container(Call, node, iter.cur)->id);
 	return construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
@@ -60,7 +59,7 @@ interrupted_give_up(Loop *loop)
 {
 	ErrorData  *error;
 
-	if (dlist_is_empty(&loop->calls[CALL_SENT]) ||
+	if (dlist_is_empty(&loop->calls.lists[CALL_SENT]) ||
 		!loop_begin(loop, "llava_zh: giving up what is in flight"))
 		return;
 	if (!loop_try(loop, give_up, NULL, &error))

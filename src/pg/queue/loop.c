@@ -12,16 +12,12 @@
 #include "loop.h"
 #include "miscadmin.h"
 #include "process/process.h"
-#include "queue.h"
 #include "server/server.h"
 #include "stall.h"
 #include "storage/ipc.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "vlm/vlm.h"
-
-/* Leases of what is held are looked at this often. */
-#define RENEW_CHECK_MS (10 * 1000)
 
 /* The threads of whichever loop this process runs; joined before it ends. */
 static ImagePool *threads;
@@ -57,18 +53,18 @@ loop_new(int holder, bool in_procedure)
 	loop->context = context;
 	loop->holder = holder;
 	loop->tx.in_procedure = in_procedure;
-	loop->limit = -1;
-	loop->picture_size = PICTURE_SIZE_AT_FIRST;
-	loop->cursor_visible_at = DT_NOBEGIN;
-	loop->ahead_begin.visible_at = loop->ahead_end.visible_at = DT_NOBEGIN;
-	loop->cursor_task = MemoryContextStrdup(context, "");
-	loop->strangers = MemoryContextStrdup(context, "");
-	loop->next_due = DT_NOEND;
-	dlist_init(&loop->servers);
+	loop->scope.limit = -1;
+	loop->calls.picture_size = PICTURE_SIZE_AT_FIRST;
+	loop->claims.cursor.visible_at = DT_NOBEGIN;
+	loop->ahead.begin.visible_at = loop->ahead.end.visible_at = DT_NOBEGIN;
+	loop->claims.cursor.task = MemoryContextStrdup(context, "");
+	loop->servers.strangers = MemoryContextStrdup(context, "");
+	loop->claims.next_due = DT_NOEND;
+	dlist_init(&loop->servers.list);
 	for (int state = 0; state < CALL_STATES; state++)
-		dlist_init(&loop->calls[state]);
-	loop->images = image_pool_new(threads_wanted());
-	if (loop->images == NULL)
+		dlist_init(&loop->calls.lists[state]);
+	loop->dispatch.images = image_pool_new(threads_wanted());
+	if (loop->dispatch.images == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 				 errmsg("could not start %d threads to prepare pictures",
@@ -76,8 +72,8 @@ loop_new(int holder, bool in_procedure)
 	if (!exit_registered)
 		before_shmem_exit(join_threads, (Datum) 0);
 	exit_registered = true;
-	threads = loop->images;
-	loop->pool = transport_pool(1);
+	threads = loop->dispatch.images;
+	loop->dispatch.pool = transport_pool(1);
 	servers_watch();
 	postponed_forget();
 	stall_begin();
@@ -90,7 +86,7 @@ free_calls(Loop *loop, CallState state)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &loop->calls[state])
+	dlist_foreach_modify(iter, &loop->calls.lists[state])
 		call_free(loop, dlist_container(Call, node, iter.cur));
 }
 
@@ -101,26 +97,26 @@ loop_free(Loop *loop)
 	dlist_iter	iter;
 
 	meter_end();
-	vlm_pool_cancel(loop->pool, NULL);
+	vlm_pool_cancel(loop->dispatch.pool, NULL);
 	transport_forget_extra();
 	join_threads(0, (Datum) 0);
-	dlist_foreach(iter, &loop->calls[CALL_SENT])
+	dlist_foreach(iter, &loop->calls.lists[CALL_SENT])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		limits_given_up(call->server->limits, call->endpoint, true);
-		call->sent = false;
+		limits_given_up(call->server->limits, call->request.endpoint, true);
+		call->request.sent = false;
 	}
 	/* the pool's threads had the jobs of those that were being prepared */
-	dlist_foreach(iter, &loop->calls[CALL_PREPARING])
-		dlist_container(Call, node, iter.cur)->job = NULL;
+	dlist_foreach(iter, &loop->calls.lists[CALL_PREPARING])
+		dlist_container(Call, node, iter.cur)->fit.job = NULL;
 	for (int state = 0; state < CALL_STATES; state++)
 		free_calls(loop, (CallState) state);
 	task_counters_give_back();
 	/* an error may have ended it in the middle */
 	limits_recording(false);
 	/* nor does a session that goes on wait for slots */
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 		limits_offer(dlist_container(ServerState, node, iter.cur)->limits);
 	MemoryContextDelete(loop->context);
 }
@@ -133,24 +129,35 @@ extension_is_gone(Loop *loop)
 	free_calls(loop, CALL_FINISHED);
 }
 
-/* One step of a turn has ended. */
-static void
-take_step(Loop *loop, Step step)
-{
-	if (step == STEP_GONE)
-		extension_is_gone(loop);
-}
-
 static int
 sockets_needed(Loop *loop)
 {
 	int			sockets = 1;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 		sockets += dlist_container(ServerState, node, iter.cur)->options->max_in_flight;
 	return sockets;
 }
+
+/*
+ * The stages of a turn, in order.  Each says when it wants to run: DT_NOBEGIN or any time
+ * that has passed is now, DT_NOEND never; and does one step then, in short transactions of
+ * its own.
+ */
+static const struct Stage
+{
+	TimestampTz (*due) (Loop *loop);
+	Step		(*run) (Loop *loop);
+}			stages[] =
+
+{
+	{copies_due, copies_run},
+	{settles_due, settles_run},
+	{claims_due, claims_run},
+	{renewals_due, renewals_run},
+	{summaries_due, summaries_run},
+};
 
 /* Milliseconds from now to a point in time, at least 0. */
 static long
@@ -163,28 +170,15 @@ ms_until(TimestampTz at)
 	return (long) Min((at - now + 999) / 1000, 3600 * 1000);
 }
 
+/* Until a stage is due or pace lets something be sent (ms, -1: none waits for it). */
 static long
 time_to_wait(Loop *loop, long max_ms, long pace_ms)
 {
-	long		wait = Min(Min(max_ms, llava_stall_report), ms_until(loop->look_at));
-	dlist_iter	iter;
+	long		wait = Min(max_ms, llava_stall_report);
 
-	if (claim_is_due(loop))
-		return 0;
-	if (pace_ms >= 0)
-		wait = Min(wait, pace_ms);
-	if (loop->claim_at > GetCurrentTimestamp())
-		wait = Min(wait, ms_until(loop->claim_at));
-	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
-		wait = Min(wait, ms_until(Max(dlist_container(Call, node, iter.cur)->settle_at,
-									  loop->settle_after)));
-	if (!dlist_is_empty(&loop->calls[CALL_HASHED]))
-		wait = Min(wait, ms_until(loop->look_hashed_at));
-	if (loop->held > 0)
-		wait = Min(wait, RENEW_CHECK_MS);
-	if (summarise_due(loop) != DT_NOEND)
-		wait = Min(wait, ms_until(summarise_due(loop)));
-	return wait;
+	for (int i = 0; i < lengthof(stages); i++)
+		wait = Min(wait, ms_until(stages[i].due(loop)));
+	return pace_ms >= 0 ? Min(wait, pace_ms) : wait;
 }
 
 /* What other transactions queued behind the cursor. */
@@ -198,7 +192,7 @@ take_queued(Loop *loop, bool woken)
 	if (earliest == DT_NOEND)
 		return;
 	claim_reset_cursor(loop, earliest);
-	loop->claim_at = 0;
+	claims_wake(loop);
 }
 
 void
@@ -210,37 +204,23 @@ loop_turn(Loop *loop, long max_ms)
 	calls_check(loop);
 	clock_look(loop);
 	dispatch_refill(loop);
-	if (!dlist_is_empty(&loop->calls[CALL_HASHED]))
-	{
-		take_step(loop, duplicates_park(loop));
-		(void) dispatch_ready(loop);
-	}
-	if (!dlist_is_empty(&loop->calls[CALL_FINISHED]) && GetCurrentTimestamp() >= loop->settle_after)
-		take_step(loop, settle_finished(loop));
-
 	servers_refresh(loop);
-	if (claim_is_due(loop))
-		take_step(loop, claim_rows(loop));
-	transport_pool(sockets_needed(loop));
-
 	pace_ms = dispatch_ready(loop);
-	if ((loop->renewal_needed && GetCurrentTimestamp() >= loop->renew_after) ||
-		GetCurrentTimestamp() >= loop->renew_at)
+	for (int i = 0; i < lengthof(stages); i++)
 	{
-		if (loop->held > 0)
-			renew_leases(loop);
-		loop->renew_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RENEW_CHECK_MS);
+		if (stages[i].due(loop) > GetCurrentTimestamp())
+			continue;
+		if (stages[i].run(loop) == STEP_GONE)
+			extension_is_gone(loop);
+		transport_pool(sockets_needed(loop));
 		pace_ms = dispatch_ready(loop);
 	}
-
-	if (GetCurrentTimestamp() >= summarise_due(loop))
-		summarise(loop);
 	stall_look(loop);
 
-	woken = transport_wait(image_pool_fd(loop->images), time_to_wait(loop, max_ms, pace_ms));
+	woken = transport_wait(image_pool_fd(loop->dispatch.images), time_to_wait(loop, max_ms, pace_ms));
 	take_queued(loop, woken);
 	if (woken && servers_any_paused(loop))
-		loop->look_at = 0;
+		loop_look_soon(loop);
 }
 
 void
@@ -248,8 +228,100 @@ loop_wind_up(Loop *loop)
 {
 	do
 		transport_serve();
-	while (dispatch_responses(loop));
+	while (answers_take(loop));
 	dispatch_unsent(loop);
-	take_step(loop, settle_all(loop));
+	if (settle_all(loop) == STEP_GONE)
+		extension_is_gone(loop);
 	interrupted_give_up(loop);
+}
+
+void
+loop_set_scope(Loop *loop, int64 limit, const char *only_task, const char *only_server)
+{
+	loop->scope.limit = limit;
+	if (only_task != NULL)
+		loop->scope.only_task = MemoryContextStrdup(loop->context, only_task);
+	if (only_server != NULL)
+		loop->scope.only_server = MemoryContextStrdup(loop->context, only_server);
+}
+
+void
+loop_claim_no_more(Loop *loop)
+{
+	loop->scope.limit = 0;
+	dispatch_unsent(loop);
+}
+
+void
+loop_look_soon(Loop *loop)
+{
+	claims_look_by(loop, 0);
+}
+
+void
+loop_rest(Loop *loop, int ms)
+{
+	claims_rest(loop, ms);
+	settles_rest(loop, ms);
+}
+
+bool
+loop_is_over(Loop *loop)
+{
+	if (loop->calls.held > 0)
+		return false;
+	if (loop->scope.limit == 0)
+		return true;
+	return loop->claims.looked &&
+		(dispatch_files_are_away(loop) || !servers_any_usable(loop) || restore_has_no_end(loop) ||
+		 (loop->claims.dry && loop->claims.next_due == DT_NOEND));
+}
+
+void
+loop_counts(const Loop *loop, uint64 *accepted, uint64 *failed)
+{
+	*accepted = loop->settles.accepted;
+	*failed = loop->settles.failed;
+}
+
+/* Why rows may still wait, as NOTICEs. */
+static void
+tell_waits(Loop *loop)
+{
+	dlist_iter	iter;
+
+	if (dlist_is_empty(&loop->servers.list))
+		ereport(NOTICE,
+				(errmsg("no server can be asked"),
+				 errhint("CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:8000/v1', model '...');")));
+	if (dispatch_files_are_away(loop))
+		ereport(NOTICE,
+				(errmsg("the directory of pictures, llava_zh.image_directory, cannot be opened"),
+				 errdetail("The rows whose pictures are in files wait.")));
+	if (loop->absent.rows > 0)
+		ereport(NOTICE,
+				(errmsg(INT64_FORMAT " rows wait for pictures that are not in llava_image",
+						loop->absent.rows)));
+	dlist_foreach(iter, &loop->servers.list)
+	{
+		ServerState *server = dlist_container(ServerState, node, iter.cur);
+		Pause		pause;
+
+		limits_pause_now(server->limits, &pause);
+		if (pause.reason[0] != '\0')
+			ereport(NOTICE,
+					(errmsg("server \"%s\" is paused (%s): %s", server->options->name,
+							pause.reason, rows_clean_text(pause.detail))));
+	}
+}
+
+/* Nothing is left that this drain may or can ask about. */
+
+void
+loop_finish(Loop *loop)
+{
+	if (summaries_due(loop) != DT_NOEND)
+		(void) summaries_run(loop);
+	servers_refresh(loop);
+	tell_waits(loop);
 }

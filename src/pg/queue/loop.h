@@ -12,8 +12,10 @@
 
 #include "absent.h"
 #include "call.h"
+#include "db/db.h"
 #include "image/image.h"
 #include "lib/ilist.h"
+#include "queue.h"
 #include "restore.h"
 #include "server/server.h"
 #include "servers.h"
@@ -49,81 +51,154 @@ typedef enum Step
 								 * written */
 } Step;
 
-typedef struct Loop
+/* What llava_drain was asked for; else NULL, -1. */
+typedef struct Scope
+{
+	const char *only_task;
+	const char *only_server;
+	int64		limit;			/* calls still to be claimed; -1: no limit */
+} Scope;
+
+/* call.c's: every call that is held. */
+typedef struct Calls
+{
+	dlist_head	lists[CALL_STATES]; /* Call: those of each state */
+	int			held;			/* calls in all */
+	int64		bytes;			/* of pictures, before they are sent */
+	int64		picture_size;	/* running mean of those claimed */
+} Calls;
+
+/* servers.c's: the servers that this process may ask. */
+typedef struct Servers
+{
+	dlist_head	list;			/* ServerState */
+	uint64		version;		/* as loaded; 0: they must be */
+	char	   *strangers;		/* servers that are not its to ask, as the log
+								 * has said: names, "" without any */
+} Servers;
+
+/* dispatch.c's: calls on their way to an answer. */
+typedef struct Dispatch
+{
+	VlmPool    *pool;
+	ImagePool  *images;
+	bool		renewal_needed; /* a ready call's lease is too short to be
+								 * sent */
+	TimestampTz files_away_until;	/* the directory of pictures cannot be
+									 * opened: nothing is claimed */
+} Dispatch;
+
+/* A place in the queue's order: rows up to and with this one were passed. */
+typedef struct Cursor
+{
+	TimestampTz visible_at;
+	int64		image;
+	char	   *task;
+} Cursor;
+
+/* claim.c's: when and where rows are claimed. */
+typedef struct Claims
+{
+	TaskSet    *tasks;			/* the newest */
+	List	   *claimable;		/* names of tasks the last claim looked for */
+	Cursor		cursor;
+	TimestampTz at;				/* when there may be rows to claim */
+	TimestampTz look_at;		/* when servers and tasks are looked at anyway */
+	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
+	TimestampTz next_due;		/* of what waits in back-off; DT_NOEND:
+								 * nothing */
+	bool		looked;			/* servers and tasks were read at least once */
+	bool		dry;			/* a full pass found nothing that is due now */
+	bool		lock_due;		/* rows that are due may be locked */
+	bool		careful;		/* a claim failed: pictures are read one by
+								 * one */
+	int64		rare_looks_ms;	/* no look for what should not be there
+								 * before, by the monotonic clock */
+} Claims;
+
+/* read_ahead.c's: the last announcement of pictures. */
+typedef struct Ahead
+{
+	QueuePlace	begin;			/* beyond this place */
+	QueuePlace	end;			/* up to and with this one */
+}			Ahead;
+
+/* duplicates.c's: looks for copies. */
+typedef struct Copies
+{
+	TimestampTz look_at;		/* the next look, after an error */
+	TimestampTz wait_since;		/* for another process's look; 0: none does */
+	TimestampTz say_at;			/* who is in the way */
+} Copies;
+
+/* settle.c's. */
+typedef struct Settles
+{
+	TimestampTz after;			/* no settle before, after an error */
+	bool		postponed_next; /* to be settled, before what is new */
+	uint64		accepted;		/* since the loop began */
+	uint64		failed;
+} Settles;
+
+/* renew.c's. */
+typedef struct Renewals
+{
+	TimestampTz at;				/* when leases are looked at next */
+	TimestampTz after;			/* some could not be renewed: not before */
+	bool		postponed;
+} Renewals;
+
+/* summarise.c's. */
+typedef struct Summaries
+{
+	uint64		accepted;		/* samples, as of the last time */
+	TimestampTz at;				/* which was then */
+} Summaries;
+
+/* holders.c's. */
+typedef struct Holders
+{
+	bool		released;		/* leases of those that live no more, */
+	TimestampTz look_at;		/* which are looked for again */
+} Holders;
+
+/* in_the_way.c's: who holds what this loop waits for. */
+typedef struct InTheWays
+{
+	InTheWay	list[MAX_IN_THE_WAY];
+	char		words[512];		/* of the last that was said */
+	TimestampTz until;			/* while these hold */
+	TimestampTz watch_until;	/* awaited locks are noted, since one could
+								 * not be had */
+	TimestampTz lock_due_at;	/* rows that are due are looked at */
+} InTheWays;
+
+/* Each part is written by the file that it is said to belong to, and by no other. */
+struct Loop
 {
 	MemoryContext context;
 	int			holder;			/* worker slot, or minus the pid of a session */
 	Tx			tx;
-	bool		holders_released;	/* leases of those that live no more, */
-	TimestampTz holders_look_at;	/* which are looked for again */
-	bool		timeline_is_known;	/* llava_timeline has the server's */
+	Scope		scope;
+	Calls		calls;
+	Servers		servers;
+	Dispatch	dispatch;
+	Claims		claims;
+	Ahead		ahead;
+	Copies		copies;
+	Settles		settles;
+	Renewals	renewals;
+	Summaries	summaries;
 	RestoreWait restore;
 	AbsentPictures absent;
-
-	/* what llava_drain was asked for; else NULL, -1 */
-	const char *only_task;
-	const char *only_server;
-	int64		limit;			/* calls still to be claimed; -1: no limit */
-
-	VlmPool    *pool;
-	ImagePool  *images;
-	dlist_head	servers;		/* ServerState */
-	TaskSet    *tasks;
-	uint64		servers_version;	/* as loaded; 0: they must be */
-	char	   *strangers;		/* servers that are not its to ask, as the log
-								 * has said: names, "" without any */
-
-	dlist_head	calls[CALL_STATES]; /* Call: those of each state */
-	int			held;			/* calls in all */
-	int64		bytes;			/* of pictures, before they are sent */
-	int64		picture_size;	/* running mean of those claimed */
-	TimestampTz look_hashed_at; /* the next look for copies, after an error */
-	TimestampTz looks_wait_since;	/* for another process's look; 0: none
-									 * does */
-	TimestampTz looks_say_at;	/* who is in the way */
-	TimestampTz renew_at;		/* when leases are looked at next */
-	TimestampTz renew_after;	/* some could not be renewed: not before */
-	bool		renewal_needed; /* a ready call's lease is too short to be
-								 * sent */
-
-	/* the claim cursor: rows up to and with this one were passed */
-	TimestampTz cursor_visible_at;
-	int64		cursor_image;
-	char	   *cursor_task;
-	QueuePlace	ahead_begin;	/* the last announcement of pictures
-								 * (read_ahead.c): beyond this place */
-	QueuePlace	ahead_end;		/* up to and with this one */
-	List	   *claimable;		/* names of tasks the last claim looked for */
-	TimestampTz claim_at;		/* when there may be rows to claim */
-	TimestampTz look_at;		/* when servers and tasks are looked at anyway */
-	TimestampTz watch_until;	/* awaited locks are noted, since one could
-								 * not be had */
-	bool		untaken_said;	/* there are pictures that were never taken in */
-	int64		rare_looks_ms;	/* no look for the following before, by the
-								 * monotonic clock */
-	bool		far_ahead;		/* rows waited for too long, and more may */
-	bool		lock_due;		/* rows that are due may be locked ... */
-	TimestampTz lock_due_at;	/* ... and are looked at then */
-	InTheWay	in_the_way[MAX_IN_THE_WAY];
-	char		in_the_way_words[512];	/* of the last that was said */
-	TimestampTz in_the_way_until;	/* while these hold */
-	TimestampTz files_away_until;	/* the directory of pictures cannot be
-									 * opened: nothing is claimed */
-	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
-	TimestampTz settle_after;	/* no settle before, after an error */
-	bool		postponed_next; /* to be settled, before what is new */
-	bool		careful;		/* a claim failed: pictures are read one by
-								 * one */
-	bool		renewal_postponed;	/* the same */
-	bool		looked;			/* servers and tasks were read at least once */
-	bool		queue_dry;		/* a full pass found nothing that is due now */
-	TimestampTz next_due;		/* of what waits in back-off; DT_NOEND:
-								 * nothing */
-	uint64		accepted;		/* counters for llava_drain's report */
-	uint64		failed;
-	uint64		summarised;		/* accepted, as of summarised_at */
-	TimestampTz summarised_at;
-} Loop;
+	Holders		holders;
+	InTheWays	in_the_way;
+	bool		timeline_is_known;	/* llava_timeline has the server's
+									 * (timeline.c) */
+	bool		untaken_said;	/* pictures were never taken in (untaken.c) */
+	bool		far_ahead;		/* rows waited for too long, and more may
+								 * (clock.c) */
+};
 
 /* ---- loop_tx.c: db/tx.c's transactions, with what the process shows meanwhile ---- */
 
@@ -156,12 +231,38 @@ extern void in_the_way_of_claim(Loop *loop);
 
 /* ---- claim.c ---- */
 
-extern bool claim_is_due(Loop *loop);
-extern Step claim_rows(Loop *loop); /* a transaction of its own */
+/* A stage of a turn: when it is due, and one step of it in a transaction of its own. */
+extern TimestampTz claims_due(Loop *loop);
+extern Step claims_run(Loop *loop);
 extern void claim_reset_cursor(Loop *loop, TimestampTz from);
+
+/* Rows may have become due: the next claim comes at once; or by then, at the latest. */
+extern void claims_wake(Loop *loop);
+extern void claims_wake_by(Loop *loop, TimestampTz at);
+
+/* Servers and tasks are looked at by then. */
+extern void claims_look_by(Loop *loop, TimestampTz at);
+
+/* Nothing is claimed, or settled, for a while. */
+extern void claims_rest(Loop *loop, int ms);
+extern void settles_rest(Loop *loop, int ms);
 
 /* Ids of the calls whose replies are here and could not be written down yet: bigint[]. */
 extern ArrayType *claim_unsettled(Loop *loop);
+
+/* ---- when the clock was set back: what each file waits for by time of day is due ---- */
+
+extern void claims_hurry(Loop *loop);
+extern void copies_hurry(Loop *loop);
+extern void settles_hurry(Loop *loop);
+extern void renewals_hurry(Loop *loop);
+extern void summaries_hurry(Loop *loop);
+extern void dispatch_hurry(Loop *loop);
+extern void servers_hurry(Loop *loop);
+extern void holders_hurry(Loop *loop);
+extern void restore_hurry(Loop *loop);
+extern void absent_hurry(Loop *loop);
+extern void in_the_way_hurry(Loop *loop);
 
 /* ---- clock.c ---- */
 
@@ -236,6 +337,9 @@ extern void pictures_read(Loop *loop);
  */
 extern void read_ahead(Loop *loop, ArrayType *tasks);
 
+/* The cursor goes back: nothing is announced. */
+extern void read_ahead_reset(Loop *loop);
+
 /* ---- dispatch.c ---- */
 
 extern void dispatch_prepared(Loop *loop);	/* image pool -> hashed, ready or
@@ -244,9 +348,6 @@ extern void dispatch_unsent(Loop *loop);	/* preparing, hashed and ready ->
 											 * finished, for the queue */
 extern long dispatch_ready(Loop *loop); /* ready -> sent; ms until it helps to
 										 * try again */
-
-/* Request pool -> finished, some; false: there was none. */
-extern bool dispatch_responses(Loop *loop);
 
 /* Freed slots are filled as long as responses come in; it ends, as nothing is claimed meanwhile. */
 extern void dispatch_refill(Loop *loop);
@@ -258,14 +359,15 @@ extern void dispatch_refill(Loop *loop);
  */
 extern void dispatch_serve(Loop *loop);
 
-/* Tokens that a request about the picture is expected to take; never 0. */
-extern VlmTokens dispatch_forecast(const ImagePrepared *prepared, const ImageFit *fit,
-								   const char *prompt, const VlmSampling *sampling);
+/* Whether the directory of pictures could not be opened just now. */
+extern bool dispatch_files_are_away(const Loop *loop);
+
+/* ---- answers.c ---- */
+
+/* Request pool -> finished, some; false: there was none. */
+extern bool answers_take(Loop *loop);
 
 /* ---- blame.c ---- */
-
-/* So many characters are pause_detail, and an outcome's detail. */
-#define BLAME_HINT_SIZE 320
 
 /*
  * Judges a call that brought no answer by the words that it brought.  True where its
@@ -282,45 +384,29 @@ extern int64 blame_number(const char *server, uint64 said);
 /* In a transaction: rows that failed for what turned out to be the server's fault go back. */
 extern void blame_return_rows(Loop *loop, ServerState *server);
 
-/* How the model's thinking is switched off. */
-extern void blame_thinking_hint(const LlavaServer *server, char *hint, Size size);
-
 /* ---- duplicates.c ---- */
 
-extern Step duplicates_park(Loop *loop);	/* hashed -> ready, or parked; a
-											 * transaction of its own */
+/* A stage: hashed -> ready, or parked. */
+extern TimestampTz copies_due(Loop *loop);
+extern Step copies_run(Loop *loop);
 
 /* ---- settle.c ---- */
 
-extern Step settle_finished(Loop *loop);	/* one batch, transactions of its
-											 * own */
+/* A stage: one batch of what has finished, in transactions of its own. */
+extern TimestampTz settles_due(Loop *loop);
+extern Step settles_run(Loop *loop);
 extern Step settle_all(Loop *loop); /* tries all that is finished once */
-
-/* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
-extern char *settle_clean_text(const char *text);
 
 /* ---- renew.c ---- */
 
-extern void renew_leases(Loop *loop);	/* a transaction of its own */
+/* A stage: leases that run out too early. */
+extern TimestampTz renewals_due(Loop *loop);
+extern Step renewals_run(Loop *loop);
 
 /* ---- summarise.c ---- */
 
-/* The index over the times of samples follows what is written; a transaction of its own. */
-extern TimestampTz summarise_due(const Loop *loop);
-extern void summarise(Loop *loop);
-
-/* ---- loop.c ---- */
-
-extern Loop *loop_new(int holder, bool in_procedure);
-extern void loop_free(Loop *loop);
-
-/* One turn: settle, prepare, send, claim, then one wait of at most max_ms. */
-extern void loop_turn(Loop *loop, long max_ms);
-
-/*
- * The last turn: settles what has arrived, as far as it can be settled now, and gives
- * back what was not sent.
- */
-extern void loop_wind_up(Loop *loop);
+/* A stage: the index over the times of samples follows what is written. */
+extern TimestampTz summaries_due(Loop *loop);
+extern Step summaries_run(Loop *loop);
 
 #endif							/* LLAVA_LOOP_H */

@@ -5,8 +5,9 @@
 #include "postgres.h"
 
 #include "db/db.h"
+#include "loop.h"
 #include "process/process.h"
-#include "queue.h"
+#include "stall.h"
 
 typedef struct Work
 {

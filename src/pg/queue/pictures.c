@@ -10,7 +10,6 @@
 #include "executor/spi.h"
 #include "image/image.h"
 #include "loop.h"
-#include "queue.h"
 #include "task/task.h"
 #include "utils/array.h"
 #include "vlm/vlm.h"
@@ -30,7 +29,7 @@ call_of_image(Loop *loop, int64 image, Call *after)
 	dlist_iter	iter;
 	bool		passed = after == NULL;
 
-	dlist_foreach(iter, &loop->calls[CALL_CLAIMED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_CLAIMED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
@@ -46,8 +45,8 @@ call_of_image(Loop *loop, int64 image, Call *after)
 static int64
 room(Loop *loop)
 {
-	return (int64) llava_prepare_memory * 1024 - loop->bytes -
-		(int64) vlm_pool_bytes(loop->pool);
+	return (int64) llava_prepare_memory * 1024 - loop->calls.bytes -
+		(int64) vlm_pool_bytes(loop->dispatch.pool);
 }
 
 int
@@ -56,16 +55,16 @@ pictures_at_once(Loop *loop)
 	int64		left = room(loop);
 
 	/* a claim that finds room for few of its pictures gives the rest back */
-	if (loop->held > 0 && left < Min(READ_AT_ONCE, (int64) llava_prepare_memory * 1024 / 8))
+	if (loop->calls.held > 0 && left < Min(READ_AT_ONCE, (int64) llava_prepare_memory * 1024 / 8))
 		return 0;
-	return (int) Max(Min(READ_AT_ONCE, left) / Max(loop->picture_size, 1), 1);
+	return (int) Max(Min(READ_AT_ONCE, left) / Max(loop->calls.picture_size, 1), 1);
 }
 
 /* A running mean, for the next claim. */
 static void
 note_size(Loop *loop, int64 size)
 {
-	loop->picture_size += (size - loop->picture_size) / 8;
+	loop->calls.picture_size += (size - loop->calls.picture_size) / 8;
 }
 
 /* The picture in memory that the threads may have; false: there is none. */
@@ -83,7 +82,7 @@ copy_picture(Loop *loop, Call *call, const bytea *bytes)
 	memcpy(job->data, VARDATA_ANY(bytes), size);
 	job->size = size;
 	job->user = call;
-	call->job = job;
+	call->fit.job = job;
 	call_set_bytes(loop, call, (int64) size);
 	return true;
 }
@@ -111,7 +110,7 @@ read_slices(Loop *loop, Call *call, int64 size)
 	}
 	job->data = data;
 	job->user = call;
-	call->job = job;			/* freed with the call, should a slice fail */
+	call->fit.job = job;		/* freed with the call, should a slice fail */
 	call_set_bytes(loop, call, size);
 	while ((int64) job->size < size)
 	{
@@ -158,7 +157,7 @@ note_file(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 		return false;
 	}
 	job->user = call;
-	call->job = job;
+	call->fit.job = job;
 	call_set_bytes(loop, call, DatumGetInt64(bytes));
 	return true;
 }
@@ -171,10 +170,10 @@ read_facts(Call *call, HeapTuple row, TupleDesc desc)
 	Datum		width = SPI_getbinval(row, desc, 4, &isnull);
 	Datum		height;
 
-	call->facts.width = isnull ? 0 : DatumGetInt32(width);
+	call->fit.facts.width = isnull ? 0 : DatumGetInt32(width);
 	height = SPI_getbinval(row, desc, 5, &isnull);
-	call->facts.height = isnull ? 0 : DatumGetInt32(height);
-	call->long_policy = long_images_of(SPI_getvalue(row, desc, 6));
+	call->fit.facts.height = isnull ? 0 : DatumGetInt32(height);
+	call->row.long_policy = long_images_of(SPI_getvalue(row, desc, 6));
 }
 
 /* One picture, for each of the calls about it. */
@@ -197,14 +196,14 @@ read_row(Loop *loop, HeapTuple row, TupleDesc desc)
 	for (Call *call = call_of_image(loop, image, NULL); call != NULL;
 		 call = call_of_image(loop, image, call))
 	{
-		call->no_room = !fits;
+		call->fit.no_room = !fits;
 		read_facts(call, row, desc);
 		if (fits && in_file)
-			call->no_room |= !note_file(loop, call, row, desc);
+			call->fit.no_room |= !note_file(loop, call, row, desc);
 		else if (bytes != NULL)
-			call->no_room |= !copy_picture(loop, call, bytes);
+			call->fit.no_room |= !copy_picture(loop, call, bytes);
 		else if (fits && size > SLICE)
-			call->no_room |= !read_slices(loop, call, size);
+			call->fit.no_room |= !read_slices(loop, call, size);
 	}
 	if (bytes != NULL && (Pointer) bytes != DatumGetPointer(datum))
 		pfree(bytes);
@@ -234,13 +233,13 @@ note_unreadable(Loop *loop, const RowArgument *argument, const ErrorData *error)
 	for (Call *call = call_of_image(loop, image, NULL); call != NULL;
 		 call = call_of_image(loop, image, call))
 	{
-		if (call->job != NULL)
-			image_job_free(call->job);
-		call->job = NULL;
+		if (call->fit.job != NULL)
+			image_job_free(call->fit.job);
+		call->fit.job = NULL;
 		call_set_bytes(loop, call, 0);
-		call->no_room = false;
-		call->fault = "unreadable";
-		call->fault_detail = MemoryContextStrdup(loop->context, error->message);
+		call->fit.no_room = false;
+		call->end.fault = "unreadable";
+		call->end.fault_detail = MemoryContextStrdup(loop->context, error->message);
 	}
 }
 
@@ -281,14 +280,14 @@ static SqlStatement sql_claim_images = {
 void
 pictures_read(Loop *loop)
 {
-	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->held, 1));
+	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->calls.held, 1));
 	Datum		values[4];
 	dlist_iter	iter;
 	int			n = 0;
 	uint64		rows;
 	SPITupleTable *table;
 
-	dlist_foreach(iter, &loop->calls[CALL_CLAIMED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_CLAIMED])
 		ids[n++] = Int64GetDatum(dlist_container(Call, node, iter.cur)->image);
 	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
 												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
@@ -301,7 +300,7 @@ pictures_read(Loop *loop)
 	{
 		RowArgument argument = {table->vals[i], table->tupdesc};
 
-		if (loop->careful)
+		if (loop->claims.careful)
 			read_row_carefully(loop, &argument);
 		else
 			read_row_of(loop, &argument);

@@ -28,7 +28,6 @@
 #include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
-#include "queue.h"
 #include "storage/fd.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -193,20 +192,20 @@ announce_all(Loop *loop, Toast *toast)
 static bool
 cursor_has_reached(const Loop *loop, const QueuePlace *place)
 {
-	return place->visible_at < loop->cursor_visible_at ||
-		(place->visible_at == loop->cursor_visible_at && place->image <= loop->cursor_image);
+	return place->visible_at < loop->claims.cursor.visible_at ||
+		(place->visible_at == loop->claims.cursor.visible_at && place->image <= loop->claims.cursor.image);
 }
 
 /* The next announcement begins where the last one ended, or at the cursor. */
 static void
 move_on(Loop *loop)
 {
-	if (cursor_has_reached(loop, &loop->ahead_end))
+	if (cursor_has_reached(loop, &loop->ahead.end))
 	{
-		loop->ahead_end.visible_at = loop->cursor_visible_at;
-		loop->ahead_end.image = loop->cursor_image;
+		loop->ahead.end.visible_at = loop->claims.cursor.visible_at;
+		loop->ahead.end.image = loop->claims.cursor.image;
 	}
-	loop->ahead_begin = loop->ahead_end;
+	loop->ahead.begin = loop->ahead.end;
 }
 
 static void
@@ -222,11 +221,11 @@ announce_rows(Loop *loop, SPITupleTable *table, uint64 n)
 		Datum		picture = SPI_getbinval(row, table->tupdesc, 3, &isnull);
 
 		/* an image has a row for each of its tasks */
-		if (!isnull && image != loop->ahead_end.image)
+		if (!isnull && image != loop->ahead.end.image)
 			add_picture(&toast, picture);
-		loop->ahead_end.visible_at =
+		loop->ahead.end.visible_at =
 			DatumGetTimestampTz(SPI_getbinval(row, table->tupdesc, 1, &isnull));
-		loop->ahead_end.image = image;
+		loop->ahead.end.image = image;
 		dispatch_serve(loop);
 	}
 	if (toast.table != NULL)
@@ -255,15 +254,21 @@ read_ahead(Loop *loop, ArrayType *tasks)
 	uint64		n;
 	SPITupleTable *table;
 
-	if (!cursor_has_reached(loop, &loop->ahead_begin))
+	if (!cursor_has_reached(loop, &loop->ahead.begin))
 		return;
 	move_on(loop);
-	values[0] = TimestampTzGetDatum(loop->ahead_end.visible_at);
-	values[1] = Int64GetDatum(loop->ahead_end.image);
+	values[0] = TimestampTzGetDatum(loop->ahead.end.visible_at);
+	values[1] = Int64GetDatum(loop->ahead.end.image);
 	values[2] = PointerGetDatum(tasks);
-	values[3] = Int64GetDatum(Min(AHEAD_ROWS, AHEAD_BYTES / Max(loop->picture_size, 1) + 1));
+	values[3] = Int64GetDatum(Min(AHEAD_ROWS, AHEAD_BYTES / Max(loop->calls.picture_size, 1) + 1));
 	n = sql_run(&sql_ahead, values, NULL, 0);
 	table = SPI_tuptable;
 	announce_rows(loop, table, n);
 	SPI_freetuptable(table);
+}
+
+void
+read_ahead_reset(Loop *loop)
+{
+	loop->ahead.begin.visible_at = loop->ahead.end.visible_at = DT_NOBEGIN;
 }

@@ -13,7 +13,6 @@
 
 #include "catalog/pg_type.h"
 #include "loop.h"
-#include "queue.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "vlm/vlm.h"

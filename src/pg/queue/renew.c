@@ -12,11 +12,13 @@
 
 #include "db/db.h"
 #include "loop.h"
-#include "queue.h"
 #include "utils/builtins.h"
 
 /* A held call's lease is renewed when this little is left of it. */
 #define RENEW_BEFORE_MS (20 * 1000)
+
+/* Leases of what is held are looked at this often. */
+#define RENEW_CHECK_MS (10 * 1000)
 
 /* Until it is tried again after some could not be renewed. */
 #define RENEW_AGAIN_MS 1000
@@ -40,7 +42,7 @@ renew_call(Call *call, int64 lease_ms)
 	values[3] = rows_interval(lease_ms);
 	if (sql_run(&sql_renew, values, NULL, 0) == 0)
 		return false;
-	call->renewed_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease_ms);
+	call->lease.renewed_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease_ms);
 	return true;
 }
 
@@ -66,16 +68,16 @@ renew_state(Loop *loop, CallState state, bool to_be_sent)
 	dlist_mutable_iter iter;
 	TimestampTz now = GetCurrentTimestamp();
 
-	dlist_foreach_modify(iter, &loop->calls[state])
+	dlist_foreach_modify(iter, &loop->calls.lists[state])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 		int64		timeout = call->server == NULL ? 0 : call->server->options->request_timeout;
 		int64		needed = to_be_sent ? timeout : RENEW_BEFORE_MS;
 
-		if (call->lease_until >= TimestampTzPlusMilliseconds(now, needed) ||
+		if (call->lease.until >= TimestampTzPlusMilliseconds(now, needed) ||
 			renew_call(call, timeout + 3 * RENEW_BEFORE_MS))
 			continue;
-		loop->renew_after = TimestampTzPlusMilliseconds(now, RENEW_AGAIN_MS);
+		loop->renewals.after = TimestampTzPlusMilliseconds(now, RENEW_AGAIN_MS);
 		if (to_be_sent && call->server != NULL && !is_this_calls(call))
 		{
 			/* another call's by now: the request is not made */
@@ -98,35 +100,51 @@ take_renewed(Loop *loop, CallState state, bool committed)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls[state])
+	dlist_foreach(iter, &loop->calls.lists[state])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		if (committed && call->renewed_until != 0)
-			call->lease_until = call->renewed_until;
-		call->renewed_until = 0;
+		if (committed && call->lease.renewed_until != 0)
+			call->lease.until = call->lease.renewed_until;
+		call->lease.renewed_until = 0;
 	}
 }
 
+TimestampTz
+renewals_due(Loop *loop)
+{
+	TimestampTz due = loop->calls.held > 0 ? loop->renewals.at : DT_NOEND;
+
+	return loop->dispatch.renewal_needed ? Min(due, loop->renewals.after) : due;
+}
+
 void
-renew_leases(Loop *loop)
+renewals_hurry(Loop *loop)
+{
+	loop->renewals.at = loop->renewals.after = 0;
+}
+
+Step
+renewals_run(Loop *loop)
 {
 	ErrorData  *error;
 	bool		done;
 
+	loop->renewals.at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RENEW_CHECK_MS);
 	if (!loop_begin(loop, "llava_zh: renewing leases"))
-		return;
+		return STEP_NOTHING;
 	done = loop_try(loop, renew_work, NULL, &error);
 	if (!done)
 	{
-		if (!loop->renewal_postponed)
+		if (!loop->renewals.postponed)
 			ereport(LOG, (errmsg("llava_zh: renewal of leases postponed: %s", error->message)));
-		loop->renew_after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RENEW_AGAIN_MS);
+		loop->renewals.after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RENEW_AGAIN_MS);
 		FreeErrorData(error);
 	}
-	loop->renewal_postponed = !done;
+	loop->renewals.postponed = !done;
 	loop_commit(loop);
 	take_renewed(loop, CALL_HASHED, done);
 	take_renewed(loop, CALL_READY, done);
 	take_renewed(loop, CALL_FINISHED, done);
+	return STEP_DONE;
 }

@@ -15,9 +15,9 @@
 #include "access/table.h"
 #include "commands/dbcommands.h"
 #include "db/db.h"
+#include "holders.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "queue.h"
 #include "restore.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -121,7 +121,7 @@ end_wait(Loop *loop)
 						get_database_name(MyDatabaseId))));
 	wait->since = 0;
 	wait->said = false;
-	loop->holders_released = false;
+	holders_release_again(loop);
 	claim_reset_cursor(loop, DT_NOBEGIN);
 }
 
@@ -129,7 +129,7 @@ static bool
 wait_on(Loop *loop, TimestampTz now)
 {
 	loop->restore.until = TimestampTzPlusMilliseconds(now, WAIT_LOOK_MS);
-	loop->look_at = Min(loop->look_at, loop->restore.until);
+	claims_look_by(loop, loop->restore.until);
 	return true;
 }
 
@@ -191,4 +191,10 @@ llava_restoring(PG_FUNCTION_ARGS)
 	if (found == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("a restore to end: %s", found)));
+}
+
+void
+restore_hurry(Loop *loop)
+{
+	loop->restore.look_at = loop->restore.until = 0;
 }

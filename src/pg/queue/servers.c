@@ -6,7 +6,6 @@
 
 #include "loop.h"
 #include "miscadmin.h"
-#include "queue.h"
 #include "server/server.h"
 #include "task/task.h"
 
@@ -28,7 +27,7 @@ server_chance(const ServerState *server)
 bool
 server_is_asked_for(const Loop *loop, const ServerState *server)
 {
-	return loop->only_server == NULL || strcmp(loop->only_server, server->options->name) == 0;
+	return loop->scope.only_server == NULL || strcmp(loop->scope.only_server, server->options->name) == 0;
 }
 
 int64
@@ -49,7 +48,7 @@ servers_probe_blamed(Loop *loop)
 	bool		blamed = false;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		ServerChance chance = server_chance(server);
@@ -95,7 +94,7 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 	ServerState *last_resort = NULL;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
@@ -118,7 +117,7 @@ servers_any_usable(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		if (server_room(loop, dlist_container(ServerState, node, iter.cur)) >= 0)
 			return true;
@@ -133,7 +132,7 @@ servers_capacity(Loop *loop, int64 *left)
 	dlist_iter	iter;
 
 	*left = 0;
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		int			room = server_room(loop, server);
@@ -154,7 +153,7 @@ servers_longest_lease(Loop *loop)
 	int64		longest = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 

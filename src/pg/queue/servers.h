@@ -6,11 +6,10 @@
 #define LLAVA_SERVERS_H
 
 #include "lib/ilist.h"
+#include "queue.h"
 #include "server/server.h"
 #include "task/task.h"
 #include "utils/timestamp.h"
-
-struct Loop;
 
 /* One reading of a server's options; shared by the calls that were sent under them. */
 typedef struct ServerRead
@@ -39,7 +38,9 @@ typedef struct ServerState
 	bool		gone;			/* dropped; freed when no call points here */
 } ServerState;
 
-extern void servers_load(struct Loop *loop);	/* in a transaction */
+extern void servers_load(Loop *loop);	/* in a transaction */
+extern void servers_load_again(Loop *loop); /* the next time, whatever the
+											 * catalogue says */
 
 /* Whether a call that was claimed for the server may be sent. */
 extern ServerChance server_chance(const ServerState *server);
@@ -48,7 +49,7 @@ extern ServerChance server_chance(const ServerState *server);
  * The best server for the task, other than not_of (or NULL) if there is another; NULL
  * if there is none.
  */
-extern ServerState *server_for_task(struct Loop *loop, const LlavaTask *task, const char *not_of);
+extern ServerState *server_for_task(Loop *loop, const LlavaTask *task, const char *not_of);
 
 /*
  * The call whose row shall not probe a server that is due for a probe, since the server
@@ -60,16 +61,16 @@ extern int64 server_not_to_probe_with(ServerState *server);
  * Whether only probes may be sent now, one of them to a server that is at fault for its
  * error texts.
  */
-extern bool servers_probe_blamed(struct Loop *loop);
+extern bool servers_probe_blamed(Loop *loop);
 
 /* Whether llava_drain was asked for this server, or for any. */
-extern bool server_is_asked_for(const struct Loop *loop, const ServerState *server);
+extern bool server_is_asked_for(const Loop *loop, const ServerState *server);
 
 /*
  * Pauses the servers that have reached a limit which a person set, and lifts such pauses: once
  * a turn, and after each reading of llava_usage.
  */
-extern void servers_refresh(struct Loop *loop);
+extern void servers_refresh(Loop *loop);
 
 /* call: the one that met the reason; 0: none. */
 extern void server_pause(ServerState *server, const char *reason, const char *detail,
@@ -79,19 +80,19 @@ extern void server_works(ServerState *server);
 /* The probe failed with a transient error. */
 extern void server_probe_failed(ServerState *server, int64 call);
 
-extern void server_record_pauses(struct Loop *loop);	/* in a transaction */
-extern TimestampTz servers_next_probe(struct Loop *loop);
-extern bool servers_any_paused(struct Loop *loop);
-extern bool servers_any_usable(struct Loop *loop);
+extern void server_record_pauses(Loop *loop);	/* in a transaction */
+extern TimestampTz servers_next_probe(Loop *loop);
+extern bool servers_any_paused(Loop *loop);
+extern bool servers_any_usable(Loop *loop);
 
 /* How long a claimed row is leased, in ms. */
-extern int64 servers_longest_lease(struct Loop *loop);
+extern int64 servers_longest_lease(Loop *loop);
 
 /*
  * Requests that this process has or could have in flight; *left: how many more
  * max_requests allows.
  */
-extern int64 servers_capacity(struct Loop *loop, int64 *left);
+extern int64 servers_capacity(Loop *loop, int64 *left);
 
 /* ---- servers_pauses.c, for servers*.c only ---- */
 

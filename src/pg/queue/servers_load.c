@@ -13,7 +13,6 @@
 #include "foreign/foreign.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "queue.h"
 #include "server/server.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -29,7 +28,7 @@ find_server_state(Loop *loop, Oid oid)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
@@ -46,7 +45,7 @@ add_server(Loop *loop, const LlavaServer *options)
 
 	server->oid = options->oid;
 	server->limits = limits_attach(options, server_rank(options->owner));
-	dlist_push_tail(&loop->servers, &server->node);
+	dlist_push_tail(&loop->servers.list, &server->node);
 	return server;
 }
 
@@ -219,14 +218,14 @@ load_usage(Loop *loop)
 	dlist_iter	iter;
 	uint64		n;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
 		server->reading = limits_begin_reading(server->limits);
 	}
 	n = usage_read_all();
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		ServerUsage usage = usage_of(server->options, n);
@@ -241,7 +240,7 @@ forget_dropped(Loop *loop, const List *there)
 {
 	dlist_mutable_iter iter;
 
-	dlist_foreach_modify(iter, &loop->servers)
+	dlist_foreach_modify(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
@@ -258,10 +257,10 @@ forget_dropped(Loop *loop, const List *there)
 static void
 say_strangers(Loop *loop, const char *names)
 {
-	if (strcmp(loop->strangers, names) == 0)
+	if (strcmp(loop->servers.strangers, names) == 0)
 		return;
-	pfree(loop->strangers);
-	loop->strangers = MemoryContextStrdup(loop->context, names);
+	pfree(loop->servers.strangers);
+	loop->servers.strangers = MemoryContextStrdup(loop->context, names);
 	if (names[0] == '\0' || loop->tx.in_procedure)
 		return;
 	ereport(LOG,
@@ -289,11 +288,11 @@ servers_load(Loop *loop)
 	ListCell   *cell;
 	StringInfoData strangers;
 
-	if (loop->servers_version != version)
+	if (loop->servers.version != version)
 	{
 		List	   *oids = server_oids();
 
-		dlist_foreach(iter, &loop->servers)
+		dlist_foreach(iter, &loop->servers.list)
 			dlist_container(ServerState, node, iter.cur)->gone = true;
 		/* first, so that new servers get the places of dropped ones */
 		forget_dropped(loop, oids);
@@ -310,8 +309,23 @@ servers_load(Loop *loop)
 				add_stranger(&strangers, foreign->servername);
 		}
 		say_strangers(loop, strangers.data);
-		loop->servers_version = version;
+		loop->servers.version = version;
 	}
 	load_usage(loop);
 	servers_refresh(loop);
+}
+
+void
+servers_load_again(Loop *loop)
+{
+	loop->servers.version = 0;
+}
+
+void
+servers_hurry(Loop *loop)
+{
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers.list)
+		limits_clock_set_back(dlist_container(ServerState, node, iter.cur)->limits);
 }

@@ -7,7 +7,6 @@
 #include "db/db.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "queue.h"
 #include "server/server.h"
 #include "utils/builtins.h"
 
@@ -75,7 +74,7 @@ servers_refresh(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
@@ -145,7 +144,7 @@ record_pause(ServerState *server)
 	if (!paused && news)
 		say_trial(server, trial);
 	if (paused)
-		usage_record_pause(server->options, pause.reason, settle_clean_text(pause.detail));
+		usage_record_pause(server->options, pause.reason, rows_clean_text(pause.detail));
 	else
 		usage_record_pause(server->options, NULL, trial ? TRIAL_WORDS : NULL);
 	limits_pause_recorded(server->limits, paused ? pause.reason : NULL);
@@ -157,7 +156,7 @@ server_record_pauses(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 
@@ -174,7 +173,7 @@ servers_next_probe(Loop *loop)
 	TimestampTz next = DT_NOEND;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		Pause		pause;
@@ -191,7 +190,7 @@ servers_any_paused(Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		Pause		pause;
 
@@ -199,5 +198,5 @@ servers_any_paused(Loop *loop)
 		if (pause.reason[0] != '\0')
 			return true;
 	}
-	return dlist_is_empty(&loop->servers);
+	return dlist_is_empty(&loop->servers.list);
 }

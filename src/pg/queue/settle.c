@@ -10,572 +10,29 @@
  */
 #include "postgres.h"
 
-#include <math.h>
-
 #include "catalog/pg_type.h"
 #include "db/db.h"
 #include "executor/spi.h"
 #include "image/image.h"
 #include "ledger/ledger.h"
 #include "loop.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "process/process.h"
-#include "queue.h"
 #include "reply/reply.h"
 #include "server/server.h"
+#include "settle_rows.h"
 #include "task/task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "vlm/vlm.h"
 
-/* Calls of one transaction, and bytes of replies after which it takes no more. */
-#define SETTLE_BATCH 64
+/* Bytes of replies after which a transaction takes no more calls. */
 #define SETTLE_BYTES (1024 * 1024)
 
 /* Pause after a settle that failed. */
 #define SETTLE_RETRY_MS 500
 #define SETTLE_RETRY_MAX_MS 8000
-
-/* One server's share of a batch. */
-typedef struct Tally
-{
-	ServerState *server;
-	int64		requests;
-	int64		replies;
-	int64		accepted;
-	int64		failed;
-	int64		throttled;
-	int64		prompt_tokens;
-	int64		completion_tokens;
-	double		cost;
-	int64		estimated;		/* replies whose cost is a forecast's */
-} Tally;
-
-typedef struct Batch
-{
-	Call	   *calls[SETTLE_BATCH];
-	int			n_calls;
-	Tally		tallies[SETTLE_BATCH];
-	int			n_tallies;
-	uint64		accepted;
-	uint64		failed;
-	const Call *parameters_of;	/* whose parameters these are; NULL: none */
-	Datum		parameters;		/* jsonb */
-} Batch;
-
-/* A control that turns the order in which a terminal or a page shows text. */
-static bool
-turns_order(const unsigned char *character)
-{
-	pg_wchar	c = utf8_to_unicode(character);
-
-	return (c >= 0x202A && c <= 0x202E) || (c >= 0x2066 && c <= 0x2069);
-}
-
-char *
-settle_clean_text(const char *words)
-{
-	int			size = strlen(words);
-	char	   *clean = palloc(size + 1);
-	int			n = 0;
-
-	for (int i = 0; i < size;)
-	{
-		int			length = pg_utf_mblen((const unsigned char *) words + i);
-
-		if (i + length <= size &&
-			pg_utf8_islegal((const unsigned char *) words + i, length))
-		{
-			if (turns_order((const unsigned char *) words + i))
-				clean[n++] = '?';
-			else
-			{
-				memcpy(clean + n, words + i, length);
-				n += length;
-			}
-			i += length;
-		}
-		else
-		{
-			clean[n++] = '?';
-			i++;
-		}
-	}
-	clean[n] = '\0';
-	return clean;
-}
-
-static Datum
-outside_text(const char *text, char *null)
-{
-	*null = text == NULL ? 'n' : ' ';
-	return text == NULL ? (Datum) 0 : CStringGetTextDatum(settle_clean_text(text));
-}
-
-static Datum
-known_number(int64 number, char *null)
-{
-	*null = number < 0 ? 'n' : ' ';
-	return Int64GetDatum(number);
-}
-
-static Tally *
-tally_of(Batch *batch, ServerState *server)
-{
-	for (int i = 0; i < batch->n_tallies; i++)
-		if (batch->tallies[i].server == server)
-			return &batch->tallies[i];
-	memset(&batch->tallies[batch->n_tallies], 0, sizeof(Tally));
-	batch->tallies[batch->n_tallies].server = server;
-	return &batch->tallies[batch->n_tallies++];
-}
-
-/* A row of the ledger. */
-#define REPLY_COLUMNS \
-	"INSERT INTO @.llava_reply (image, id, task, task_version, server, model," \
-	"  model_reported, parameters, variation, seed, sent_width, sent_height, body," \
-	"  finish_reason, prompt_tokens, completion_tokens, latency_ms, late, reason," \
-	"  reason_offset, flags, measures, parser_version, long_images, image_tokens)"
-#define REPLY_TYPES "lltitttjiliibtlllBtlTjitl"
-
-static SqlStatement sql_settle_excused = {
-	.text =
-	"UPDATE @.llava_pending SET visible_at = pg_catalog.now(), holder = NULL,"
-	"  attempts = GREATEST(attempts - 1, 0), detail = $4, said = NULL, excused = true"
-	" WHERE image = $1 AND task = $2 AND call = $3",
-	.types = "ltlt"
-};
-
-/* The queue row waits, as if it had not been asked; but it does so once only. */
-static bool
-settle_as_excused(Call *call, const char *reason, const char *detail)
-{
-	Datum		values[4];
-	char		nulls[5] = "    ";
-
-	call_fence(call, values);
-	values[3] = outside_text(detail != NULL ? detail : reason, &nulls[3]);
-	return sql_run(&sql_settle_excused, values, nulls, 0) > 0;
-}
-
-/* What the row keeps of the words that it failed for. */
-static Datum
-said_number(const Call *call, char *null)
-{
-	int64		said = call->sent ?
-	blame_number(call->server->options->name, call->outcome.said) : 0;
-
-	*null = said == 0 ? 'n' : ' ';
-	return Int64GetDatum(said);
-}
-
-/* What was excused once stays failed, until llava_retry. */
-static SqlStatement sql_settle_failed = {
-	.text =
-	"UPDATE @.llava_pending SET failure = $4, detail = $5, holder = NULL,"
-	"  said = CASE WHEN NOT excused THEN $6 END, excused = false"
-	" WHERE image = $1 AND task = $2 AND call = $3",
-	.types = "ltlttl"
-};
-
-/* The queue row rests with a reason.  False: it was another call's. */
-static bool
-settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detail)
-{
-	Datum		values[6];
-	char		nulls[7] = "      ";
-
-	if (blame_excuses(call))
-		return settle_as_excused(call, reason, detail);
-	call_fence(call, values);
-	values[3] = CStringGetTextDatum(reason);
-	values[4] = outside_text(detail, &nulls[4]);
-	values[5] = said_number(call, &nulls[5]);
-	if (sql_run(&sql_settle_failed, values, nulls, 0) == 0)
-		return false;
-	batch->failed++;
-	if (call->server != NULL)
-		tally_of(batch, call->server)->failed++;
-	return true;
-}
-
-static SqlStatement sql_release = {
-	.text =
-	"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4, holder = NULL,"
-	"  attempts = CASE WHEN $5 THEN attempts ELSE GREATEST(attempts - 1, 0) END,"
-	"  detail = coalesce($6, detail), company = NULLIF(coalesce($7, company), 0)"
-	" WHERE image = $1 AND task = $2 AND call = $3",
-	.types = "ltlvBti"
-};
-
-/* The queue row waits, to be asked the same again. */
-static bool
-settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
-{
-	Datum		values[7];
-	char		nulls[8] = "       ";
-
-	call_fence(call, values);
-	values[3] = rows_interval(delay_ms);
-	values[4] = BoolGetDatum(counts);
-	values[5] = outside_text(detail, &nulls[5]);
-	values[6] = Int32GetDatum(call->company_next);
-	nulls[6] = call->company_next < 0 ? 'n' : ' ';
-	return sql_run(&sql_release, values, nulls, 0) > 0;
-}
-
-static SqlStatement sql_settle_again = {
-	.text =
-	"UPDATE @.llava_pending SET variation = variation + 1, holder = NULL,"
-	"  visible_at = pg_catalog.now(), rejects = pg_catalog.array_append(rejects, $4),"
-	"  detail = coalesce($5, $4), refused_by = coalesce($6, refused_by), company = NULL,"
-	"  said = CASE WHEN NOT excused THEN $7 END"
-	" WHERE image = $1 AND task = $2 AND call = $3",
-	.types = "ltltttl"
-};
-
-/* A reject: the queue row waits, to be asked differently, or it was the last. */
-static bool
-settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
-{
-	Datum		values[7];
-	char		nulls[8] = "       ";
-
-	if (blame_excuses(call) || call->attempts >= llava_max_attempts ||
-		rejects_final(&call->rejects, reason))
-		return settle_as_failed(batch, call, reason, detail);
-	call_fence(call, values);
-	values[3] = CStringGetTextDatum(reason);
-	values[4] = outside_text(detail, &nulls[4]);
-	values[5] = outside_text(rejects_blame_server(reason) ? call->server->options->name : NULL,
-							 &nulls[5]);
-	values[6] = said_number(call, &nulls[6]);
-	return sql_run(&sql_settle_again, values, nulls, 0) > 0;
-}
-
-static int64
-retry_delay(const Call *call)
-{
-	if (call->response.retry_after_ms > 0)
-		return Min(call->response.retry_after_ms, llava_retry_delay_max);
-	return vlm_backoff_ms(call->attempts, llava_retry_delay, llava_retry_delay_max,
-						  (uint64) call->seed * UINT64CONST(0x9E3779B97F4A7C15) + call->id);
-}
-
-/* What the request was made with, as jsonb. */
-static Datum
-parameters_datum(const Call *call)
-{
-	const VlmSampling *sampling = &call->sampling;
-	StringInfoData json;
-
-	initStringInfo(&json);
-	appendStringInfo(&json, "{\"pixel_factor\":%d,\"min_pixels\":" INT64_FORMAT
-					 ",\"max_pixels\":" INT64_FORMAT,
-					 call->pixel_factor, call->min_pixels, call->max_pixels);
-	if (sampling->max_tokens > 0)
-		appendStringInfo(&json, ",\"max_tokens\":%d", sampling->max_tokens);
-	if (!isnan(sampling->temperature))
-		appendStringInfo(&json, ",\"temperature\":%g", sampling->temperature);
-	if (!isnan(sampling->top_p))
-		appendStringInfo(&json, ",\"top_p\":%g", sampling->top_p);
-	if (!isnan(sampling->repetition_penalty))
-		appendStringInfo(&json, ",\"repetition_penalty\":%g", sampling->repetition_penalty);
-	if (!isnan(sampling->presence_penalty))
-		appendStringInfo(&json, ",\"presence_penalty\":%g", sampling->presence_penalty);
-	if (call->sent_under->options->extra_body != NULL)
-		appendStringInfo(&json, ",\"extra_body\":%s", call->sent_under->options->extra_body);
-	appendStringInfoChar(&json, '}');
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
-}
-
-/* Mostly the same as of the call before. */
-static Datum
-parameters_of(Batch *batch, const Call *call)
-{
-	const Call *like = batch->parameters_of;
-
-	if (like == NULL || like->sent_under != call->sent_under ||
-		like->pixel_factor != call->pixel_factor || like->min_pixels != call->min_pixels ||
-		like->max_pixels != call->max_pixels ||
-		memcmp(&like->sampling, &call->sampling, sizeof(VlmSampling)) != 0)
-		batch->parameters = parameters_datum(call);
-	batch->parameters_of = call;
-	return batch->parameters;
-}
-
-static Datum
-body_datum(Call *call)
-{
-	bytea	   *body = palloc(VARHDRSZ + call->response.body_size);
-
-	SET_VARSIZE(body, VARHDRSZ + call->response.body_size);
-	memcpy(VARDATA(body), call->response.body, call->response.body_size);
-	return PointerGetDatum(body);
-}
-
-static SqlStatement sql_settle_reply = {
-	.text =
-	REPLY_COLUMNS
-	" VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,"
-	"  $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)",
-	.types = REPLY_TYPES
-};
-
-/* About a picture that is gone: only what it cost. */
-static SqlStatement sql_settle_late = {
-	.text =
-	REPLY_COLUMNS
-	" SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12,"
-	"  CASE WHEN gone THEN '' ELSE $13 END, $14, $15, $16, $17, $18, $19,"
-	"  CASE WHEN NOT gone THEN $20 END, $21,"
-	"  CASE WHEN NOT gone THEN $22 END, $23, $24, $25 "
-	"FROM (SELECT NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (gone)",
-	.types = REPLY_TYPES
-};
-
-/* The ledger row of a complete HTTP 200 body. */
-static void
-settle_reply(Batch *batch, Call *call, bool late, const char *reason)
-{
-	const ReplyResult *result = &call->result;
-	const VlmEnvelope *envelope = &call->envelope;
-	bool		parsed = call->outcome.action == VLM_DONE;
-	Datum		v[25];
-	char		nulls[26];
-
-	memset(nulls, ' ', sizeof(nulls));
-	nulls[25] = '\0';
-	v[0] = Int64GetDatum(call->image);
-	v[1] = Int64GetDatum(call->id);
-	v[2] = CStringGetTextDatum(call->task->name);
-	v[3] = Int32GetDatum(call->task->version);
-	v[4] = CStringGetTextDatum(call->sent_under->options->name);
-	v[5] = CStringGetTextDatum(call->sent_under->options->model);
-	v[6] = outside_text(envelope->model, &nulls[6]);
-	v[7] = parameters_of(batch, call);
-	v[8] = Int32GetDatum(call->variation);
-	v[9] = Int64GetDatum(call->seed);
-	v[10] = Int32GetDatum(call->sent_width);
-	v[11] = Int32GetDatum(call->sent_height);
-	v[12] = body_datum(call);
-	v[13] = outside_text(envelope->finish_reason, &nulls[13]);
-	v[14] = known_number(envelope->prompt_tokens, &nulls[14]);
-	v[15] = known_number(envelope->completion_tokens, &nulls[15]);
-	v[16] = Int64GetDatum(call->response.latency_ms);
-	v[17] = BoolGetDatum(late);
-	v[18] = outside_text(reason, &nulls[18]);
-	v[19] = known_number(parsed && result->reason != REPLY_ACCEPTED ?
-						 (int64) result->offset : -1, &nulls[19]);
-	v[20] = conversation_flags(parsed ? result->flags : 0);
-	v[21] = parsed ? conversation_measures(&result->measures) : (Datum) 0;
-	nulls[21] = parsed ? ' ' : 'n';
-	v[22] = Int32GetDatum(REPLY_PARSER_VERSION);
-	v[23] = outside_text(long_images_name(call->long_done), &nulls[23]);
-	v[24] = Int64GetDatum(call->image_tokens);
-	sql_run(late ? &sql_settle_late : &sql_settle_reply, v, nulls, 0);
-}
-
-static SqlStatement sql_settle_sample = {
-	.text =
-	"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
-	"  task_version) VALUES ($1, $2, $3, $4, $5, $6, $7) "
-	"ON CONFLICT (image, task) DO UPDATE SET conversation = EXCLUDED.conversation,"
-	"  rounds = EXCLUDED.rounds, flags = EXCLUDED.flags, reply = EXCLUDED.reply,"
-	"  task_version = EXCLUDED.task_version, created_at = pg_catalog.now(),"
-	"  keep = NULL, note = NULL",
-	.types = "ltjiTli"
-};
-
-static void
-settle_sample(Call *call)
-{
-	Datum		v[7];
-	int			rounds;
-	const char *question = call->task->kind == REPLY_DESCRIPTION ?
-	task_question(call->task, call->image) : NULL;
-
-	v[0] = Int64GetDatum(call->image);
-	v[1] = CStringGetTextDatum(call->task->name);
-	v[2] = conversation_turns(&call->result, question, &rounds);
-	v[3] = Int32GetDatum(rounds);
-	v[4] = conversation_flags(call->result.flags);
-	v[5] = Int64GetDatum(call->id);
-	v[6] = Int32GetDatum(call->task->version);
-	sql_run(&sql_settle_sample, v, NULL, 0);
-}
-
-/* What came was paid for, as far as limits_ended has found, whole or in part. */
-static void
-count_cost(Tally *tally, const Call *call)
-{
-	tally->cost += call->cost;
-	tally->estimated += call->estimated ? 1 : 0;
-}
-
-static void
-count_reply(Tally *tally, const Call *call)
-{
-	tally->replies++;
-	count_cost(tally, call);
-	tally->prompt_tokens += Max(call->envelope.prompt_tokens, 0);
-	tally->completion_tokens += Max(call->envelope.completion_tokens, 0);
-}
-
-static SqlStatement sql_settle_done = {
-	.text =
-	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3",
-	.types = "ltl"
-};
-
-/* A reply that parsed, or one that is to be asked for again. */
-static void
-settle_answer(Batch *batch, Call *call)
-{
-	const char *reason = conversation_reason(&call->envelope, &call->result);
-	bool		mine;
-	Datum		values[3];
-	Tally	   *tally = tally_of(batch, call->server);
-
-	if (reason == NULL)
-	{
-		call_fence(call, values);
-		mine = sql_run(&sql_settle_done, values, NULL, 0) > 0;
-		if (mine)
-		{
-			settle_sample(call);
-			tally->accepted++;
-			batch->accepted++;
-		}
-	}
-	else
-		mine = settle_reject(batch, call, reason, NULL);
-	settle_reply(batch, call, !mine, reason);
-	count_reply(tally, call);
-}
-
-/*
- * By now it is known whether the server died of what was lost together.  Then no attempt
- * counts, and each is a suspect, unless it was not sent whole.
- */
-static void
-judge_death(Call *call)
-{
-	int			company;
-
-	if (!limits_died(call->server->limits, call->lost_with, &company))
-		return;
-	call->outcome.counts = false;
-	if (call->response.sent)
-		call->company_next = call->company > 0 ? Min(company, call->company) : company;
-}
-
-/* A request that brought no answer. */
-static void
-settle_failure(Batch *batch, Call *call)
-{
-	const VlmOutcome *outcome = &call->outcome;
-	Tally	   *tally;
-	bool		mine;
-
-	if (!call->sent)
-	{
-		if (!settle_as_released(call, call->wait_ms, false,
-								call->wait_ms > 0 ? outcome->detail : NULL))
-			interrupted_not(call);
-		return;
-	}
-	tally = tally_of(batch, call->server);
-	if (call->lost_with != 0)
-		judge_death(call);
-	switch (outcome->action)
-	{
-		case VLM_IMAGE_FAULT:
-			mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
-			break;
-		case VLM_PAUSE:
-			mine = settle_as_released(call, 0, false, outcome->detail);
-			break;
-		case VLM_THROTTLE:
-			tally->throttled++;
-			mine = settle_as_released(call, retry_delay(call), false, outcome->detail);
-			break;
-		case VLM_FILTERED:
-			mine = settle_reject(batch, call, outcome->reason, outcome->detail);
-			break;
-		default:
-			if (outcome->counts && call->attempts >= llava_max_attempts)
-				mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
-			else
-				mine = settle_as_released(call, retry_delay(call), outcome->counts,
-										  outcome->detail);
-	}
-	/* a whole 200 that is no completion may have been paid for all the same */
-	if (call->response.status / 100 == 2 && call->response.curl_code == 0 &&
-		call->response.body != NULL)
-	{
-		settle_reply(batch, call, !mine, outcome->reason);
-		count_reply(tally, call);
-	}
-	else
-		count_cost(tally, call);
-}
-
-static void
-settle_call(Batch *batch, Call *call)
-{
-	if (call->sent)
-		tally_of(batch, call->server)->requests++;
-	if (call->fault != NULL)
-	{
-		if (!settle_as_failed(batch, call, call->fault, call->fault_detail))
-			interrupted_not(call);
-	}
-	else if (call->sent && call->outcome.action == VLM_DONE)
-		settle_answer(batch, call);
-	else
-		settle_failure(batch, call);
-}
-
-static SqlStatement sql_usage_add = {
-	.text =
-	"INSERT INTO @.llava_usage AS u (server, requests, replies, accepted, failed,"
-	"  throttled, prompt_tokens, completion_tokens, cost, estimated) "
-	"VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) "
-	"ON CONFLICT (server) DO UPDATE SET requests = u.requests + EXCLUDED.requests,"
-	"  replies = u.replies + EXCLUDED.replies, accepted = u.accepted + EXCLUDED.accepted,"
-	"  failed = u.failed + EXCLUDED.failed, throttled = u.throttled + EXCLUDED.throttled,"
-	"  prompt_tokens = u.prompt_tokens + EXCLUDED.prompt_tokens,"
-	"  completion_tokens = u.completion_tokens + EXCLUDED.completion_tokens,"
-	"  cost = u.cost + EXCLUDED.cost, estimated = u.estimated + EXCLUDED.estimated",
-	.types = "tllllllldl"
-};
-
-static void
-settle_usage(Batch *batch)
-{
-	for (int i = 0; i < batch->n_tallies; i++)
-	{
-		Tally	   *t = &batch->tallies[i];
-		Datum		v[10];
-
-		if (t->requests == 0 && t->failed == 0)
-			continue;
-		v[0] = CStringGetTextDatum(t->server->options->name);
-		v[1] = Int64GetDatum(t->requests);
-		v[2] = Int64GetDatum(t->replies);
-		v[3] = Int64GetDatum(t->accepted);
-		v[4] = Int64GetDatum(t->failed);
-		v[5] = Int64GetDatum(t->throttled);
-		v[6] = Int64GetDatum(t->prompt_tokens);
-		v[7] = Int64GetDatum(t->completion_tokens);
-		v[8] = Float8GetDatum(t->cost);
-		v[9] = Int64GetDatum(t->estimated);
-		sql_run(&sql_usage_add, v, NULL, 0);
-	}
-}
 
 /* The whole batch, inside a subtransaction. */
 static void
@@ -600,9 +57,9 @@ any_postponed(const Loop *loop)
 {
 	dlist_iter	iter;
 
-	dlist_foreach(iter, unconstify(dlist_head *, &loop->calls[CALL_FINISHED]))
+	dlist_foreach(iter, unconstify(dlist_head *, &loop->calls.lists[CALL_FINISHED]))
 	{
-		if (dlist_container(Call, node, iter.cur)->settle_delay > 0)
+		if (dlist_container(Call, node, iter.cur)->settle.delay > 0)
 			return true;
 	}
 	return false;
@@ -614,13 +71,12 @@ forget_batch(Loop *loop, Batch *batch)
 {
 	for (int i = 0; i < batch->n_calls; i++)
 		call_free(loop, batch->calls[i]);
-	loop->accepted += batch->accepted;
-	loop->failed += batch->failed;
+	loop->settles.accepted += batch->accepted;
+	loop->settles.failed += batch->failed;
 	if (!any_postponed(loop))
 		(void) postponed_done(POSTPONED_SETTLE);
 	/* retries may be due at once */
-	loop->claim_at = 0;
-	loop->queue_dry = false;
+	claims_wake(loop);
 }
 
 /*
@@ -638,11 +94,11 @@ keep_batch(Batch *batch, const ErrorData *error)
 	{
 		Call	   *call = batch->calls[i];
 
-		n_new += call->settle_delay == 0;
-		call->settle_delay = alone && call->settle_delay > 0 ?
-			Min(2 * call->settle_delay, SETTLE_RETRY_MAX_MS) : SETTLE_RETRY_MS;
-		call->settle_with = Max(batch->n_calls / 2, 1);
-		call->settle_at = TimestampTzPlusMilliseconds(now, call->settle_delay);
+		n_new += call->settle.delay == 0;
+		call->settle.delay = alone && call->settle.delay > 0 ?
+			Min(2 * call->settle.delay, SETTLE_RETRY_MAX_MS) : SETTLE_RETRY_MS;
+		call->settle.with = Max(batch->n_calls / 2, 1);
+		call->settle.at = TimestampTzPlusMilliseconds(now, call->settle.delay);
 	}
 	(void) postponed_note(POSTPONED_SETTLE, error);
 	/* once a reply, however often it is tried */
@@ -700,19 +156,19 @@ gather_those(Loop *loop, Batch *batch, bool postponed)
 	dlist_iter	iter;
 
 	batch->n_calls = 0;
-	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		if (call->settle_at > soon || (call->settle_delay > 0) != postponed)
+		if (call->settle.at > soon || (call->settle.delay > 0) != postponed)
 			continue;
 		if (postponed && batch->n_calls == 0)
-			most = call->settle_with;
-		if (postponed && call->settle_with != most)
+			most = call->settle.with;
+		if (postponed && call->settle.with != most)
 			continue;
-		due |= call->settle_at <= now;
+		due |= call->settle.at <= now;
 		batch->calls[batch->n_calls++] = call;
-		bytes += call->response.body_size;
+		bytes += call->end.response.body_size;
 		if (batch->n_calls == most || bytes >= SETTLE_BYTES)
 			return;
 	}
@@ -724,14 +180,59 @@ gather_those(Loop *loop, Batch *batch, bool postponed)
 static void
 gather(Loop *loop, Batch *batch)
 {
-	gather_those(loop, batch, loop->postponed_next);
+	gather_those(loop, batch, loop->settles.postponed_next);
 	if (batch->n_calls == 0)
-		gather_those(loop, batch, !loop->postponed_next);
-	loop->postponed_next = batch->n_calls > 0 && batch->calls[0]->settle_delay == 0;
+		gather_those(loop, batch, !loop->settles.postponed_next);
+	loop->settles.postponed_next = batch->n_calls > 0 && batch->calls[0]->settle.delay == 0;
+}
+
+/* As gather_those: all that waits for others to be settled with is due when there are many. */
+TimestampTz
+settles_due(Loop *loop)
+{
+	TimestampTz due = DT_NOEND;
+	size_t		bytes = 0;
+	int			n_new = 0;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		due = Min(due, call->settle.at);
+		if (call->settle.delay > 0)
+			continue;
+		bytes += call->end.response.body_size;
+		if (++n_new == SETTLE_BATCH || bytes >= SETTLE_BYTES)
+			return loop->settles.after;
+	}
+	return due == DT_NOEND ? due : Max(due, loop->settles.after);
+}
+
+void
+settles_hurry(Loop *loop)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	dlist_iter	iter;
+
+	loop->settles.after = 0;
+	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		call->settle.at = Min(call->settle.at,
+							  TimestampTzPlusMilliseconds(now, call->settle.delay));
+	}
+}
+
+void
+settles_rest(Loop *loop, int ms)
+{
+	loop->settles.after = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 }
 
 Step
-settle_finished(Loop *loop)
+settles_run(Loop *loop)
 {
 	Batch		batch;
 	ErrorData  *error;
@@ -758,13 +259,13 @@ hurry(Loop *loop, bool first)
 	bool		any = false;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls[CALL_FINISHED])
+	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		if (!first && call->settle_with <= 1)
+		if (!first && call->settle.with <= 1)
 			continue;
-		call->settle_at = 0;
+		call->settle.at = 0;
 		any = true;
 	}
 	return any;
@@ -779,7 +280,7 @@ settle_all(Loop *loop)
 	for (bool first = true; step != STEP_GONE && hurry(loop, first); first = false)
 	{
 		do
-			step = settle_finished(loop);
+			step = settles_run(loop);
 		while (step == STEP_DONE);
 	}
 	return step;

@@ -15,7 +15,6 @@
 #include "loop.h"
 #include "pgstat.h"
 #include "process/process.h"
-#include "queue.h"
 #include "server/server.h"
 #include "stall.h"
 #include "task/task.h"
@@ -60,7 +59,7 @@ task_named_so(const Loop *loop, const char *name)
 {
 	ListCell   *cell;
 
-	foreach(cell, loop->tasks == NULL ? NIL : loop->tasks->tasks)
+	foreach(cell, loop->claims.tasks == NULL ? NIL : loop->claims.tasks->tasks)
 	{
 		const LlavaTask *task = lfirst(cell);
 
@@ -75,7 +74,7 @@ is_claimable(const Loop *loop, const char *task)
 {
 	ListCell   *cell;
 
-	foreach(cell, loop->claimable)
+	foreach(cell, loop->claims.claimable)
 		if (strcmp(strVal(lfirst(cell)), task) == 0)
 		return true;
 	return false;
@@ -106,7 +105,7 @@ servers_words(Loop *loop, const LlavaTask *task)
 	dlist_iter	iter;
 
 	initStringInfo(&words);
-	dlist_foreach(iter, &loop->servers)
+	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		const char *why;
@@ -122,7 +121,7 @@ servers_words(Loop *loop, const LlavaTask *task)
 	if (task->server != NULL)
 		return psprintf("task \"%s\" is for server \"%s\", which does not exist or is not the worker's to ask",
 						task->name, task->server);
-	return loop->strangers[0] != '\0' ?
+	return loop->servers.strangers[0] != '\0' ?
 		"no server may be asked: all belong to roles that the worker does not act for" :
 		"there is no server: CREATE SERVER ... FOREIGN DATA WRAPPER llava_zh";
 }
@@ -133,7 +132,7 @@ unsent_words(Call *call)
 {
 	const char *name = call->server->options->name;
 	const char *closed = server_words(call->server);
-	int64		wait = limits_pace_wait(call->server->limits, call->forecast.prompt + call->forecast.completion);
+	int64		wait = limits_pace_wait(call->server->limits, call->request.forecast.prompt + call->request.forecast.completion);
 
 	if (closed != NULL)
 		return closed;
@@ -142,7 +141,7 @@ unsent_words(Call *call)
 						name, timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait)));
 	if (wait < 0)
 		return psprintf("all slots of server \"%s\" are taken", name);
-	if (!flush_is_done(call->claimed_at))
+	if (!flush_is_done(call->lease.claimed_at))
 		return "a claim waits for the disk";
 	if (!transport_has_room())
 		return "no socket is left";
@@ -155,7 +154,7 @@ calls_in(Loop *loop, CallState state)
 	int			n = 0;
 	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls[state])
+	dlist_foreach(iter, &loop->calls.lists[state])
 		n++;
 	return n;
 }
@@ -164,17 +163,17 @@ calls_in(Loop *loop, CallState state)
 static const char *
 held_words(Loop *loop)
 {
-	if (!dlist_is_empty(&loop->calls[CALL_SENT]))
+	if (!dlist_is_empty(&loop->calls.lists[CALL_SENT]))
 		return psprintf("requests in flight, and not answered: %d", calls_in(loop, CALL_SENT));
-	if (!dlist_is_empty(&loop->calls[CALL_READY]))
+	if (!dlist_is_empty(&loop->calls.lists[CALL_READY]))
 		return unsent_words(dlist_container(Call, node,
-											dlist_head_node(&loop->calls[CALL_READY])));
-	if (!dlist_is_empty(&loop->calls[CALL_FINISHED]))
+											dlist_head_node(&loop->calls.lists[CALL_READY])));
+	if (!dlist_is_empty(&loop->calls.lists[CALL_FINISHED]))
 		return psprintf("replies that could not be written down: %d", calls_in(loop, CALL_FINISHED));
-	if (!dlist_is_empty(&loop->calls[CALL_HASHED]))
+	if (!dlist_is_empty(&loop->calls.lists[CALL_HASHED]))
 		return psprintf("pictures that wait for another process's look for copies: %d",
 						calls_in(loop, CALL_HASHED));
-	if (!dlist_is_empty(&loop->calls[CALL_PREPARING]))
+	if (!dlist_is_empty(&loop->calls.lists[CALL_PREPARING]))
 		return psprintf("pictures that are being prepared: %d", calls_in(loop, CALL_PREPARING));
 	return NULL;
 }
@@ -199,11 +198,11 @@ unclaimed_words(Loop *loop)
 static const char *
 reason_of(Loop *loop, const char *task)
 {
-	TimestampTz files_away = TimestampTzPlusMilliseconds(loop->files_away_until, FILES_AWAY_MS);
+	TimestampTz files_away = TimestampTzPlusMilliseconds(loop->dispatch.files_away_until, FILES_AWAY_MS);
 	const LlavaTask *known = task_named_so(loop, task);
 	const char *held;
 
-	if (loop->files_away_until != 0 && files_away > GetCurrentTimestamp())
+	if (loop->dispatch.files_away_until != 0 && files_away > GetCurrentTimestamp())
 		return "the directory of pictures, llava_zh.image_directory, cannot be opened";
 	held = held_words(loop);
 	if (held != NULL)
@@ -245,7 +244,7 @@ show(const char *reason)
 static void
 say(Loop *loop, const char *reason, int64 still_ms)
 {
-	uint64		done = loop->accepted + loop->failed;
+	uint64		done = loop->settles.accepted + loop->settles.failed;
 
 	show(reason);
 	if (said_after == done && same_but_for_digits(said, reason))
@@ -276,9 +275,9 @@ find_due(Loop *loop, void *arg)
 	Due		   *due = arg;
 	Datum		task = (Datum) 0;
 
-	if (loop->only_task != NULL)
-		task = CStringGetTextDatum(loop->only_task);
-	if (sql_run(&sql_first_due, &task, loop->only_task == NULL ? "n" : NULL, 1) > 0)
+	if (loop->scope.only_task != NULL)
+		task = CStringGetTextDatum(loop->scope.only_task);
+	if (sql_run(&sql_first_due, &task, loop->scope.only_task == NULL ? "n" : NULL, 1) > 0)
 		due->task = MemoryContextStrdup(loop->context,
 										SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
 }
@@ -318,7 +317,7 @@ stall_look(Loop *loop)
 		since_ms = look_ms = now_ms;
 		shown[0] = '\0';
 	}
-	if (now_ms - since_ms < llava_stall_report || now_ms < look_ms || !loop->looked)
+	if (now_ms - since_ms < llava_stall_report || now_ms < look_ms || !loop->claims.looked)
 		return;
 	look(loop, now_ms - since_ms);
 

@@ -5,7 +5,7 @@
 #ifndef LLAVA_STALL_H
 #define LLAVA_STALL_H
 
-struct Loop;
+#include "queue.h"
 
 /* A loop begins. */
 extern void stall_begin(void);
@@ -18,7 +18,7 @@ extern void stall_progress(void);
  * log says why, and so does the process's activity; a session that drains is told.
  * A transaction of its own.
  */
-extern void stall_look(struct Loop *loop);
+extern void stall_look(Loop *loop);
 
 /* What this process shows that it waits for; NULL: it does not stand still. */
 extern const char *stall_activity(void);

@@ -19,7 +19,6 @@
 #include "catalog/pg_am_d.h"
 #include "db/db.h"
 #include "loop.h"
-#include "queue.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/fmgrprotos.h"
@@ -87,24 +86,29 @@ summarise_work(Loop *loop, void *arg)
 		summarise_back(loop, table, index);
 }
 
-/* DT_NOEND: nothing was written. */
 TimestampTz
-summarise_due(const Loop *loop)
+summaries_due(Loop *loop)
 {
-	if (loop->accepted == loop->summarised)
+	if (loop->settles.accepted == loop->summaries.accepted)
 		return DT_NOEND;
-	return TimestampTzPlusMilliseconds(loop->summarised_at, SUMMARISE_EVERY_MS);
+	return TimestampTzPlusMilliseconds(loop->summaries.at, SUMMARISE_EVERY_MS);
 }
 
 void
-summarise(Loop *loop)
+summaries_hurry(Loop *loop)
+{
+	loop->summaries.at = Min(loop->summaries.at, GetCurrentTimestamp());
+}
+
+Step
+summaries_run(Loop *loop)
 {
 	ErrorData  *error;
 
-	loop->summarised = loop->accepted;
-	loop->summarised_at = GetCurrentTimestamp();
+	loop->summaries.accepted = loop->settles.accepted;
+	loop->summaries.at = GetCurrentTimestamp();
 	if (!loop_begin(loop, "llava_zh: summarising samples"))
-		return;
+		return STEP_NOTHING;
 	/* what a crash forgets VACUUM finds */
 	tx_commit_as("off");
 	if (!loop_try(loop, summarise_work, NULL, &error))
@@ -114,4 +118,5 @@ summarise(Loop *loop)
 		FreeErrorData(error);
 	}
 	loop_commit(loop);
+	return STEP_DONE;
 }

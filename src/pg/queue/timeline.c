@@ -16,7 +16,6 @@
 #include "executor/spi.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "queue.h"
 #include "timeline.h"
 
 /*

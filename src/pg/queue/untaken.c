@@ -8,7 +8,6 @@
 #include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
-#include "queue.h"
 
 static SqlStatement sql_not_taken_in = {
 	.text =

@@ -20,14 +20,15 @@
 
 PG_FUNCTION_INFO_V1(llava_drain);
 
-/* The canonical name of a task, in memory that outlives the transactions. */
+/* The canonical name of a task, in the current context. */
 static char *
-task_argument(Loop *loop, const char *name)
+task_argument(const char *name)
 {
+	MemoryContext caller = CurrentMemoryContext;
 	char	   *found;
 
 	rows_spi_connect();
-	found = MemoryContextStrdup(loop->context, task_find(name)->name);
+	found = MemoryContextStrdup(caller, task_find(name)->name);
 	SPI_finish();
 	return found;
 }
@@ -63,91 +64,43 @@ end_argument(Datum max_time)
 static void
 drain_arguments(FunctionCallInfo fcinfo, Loop *loop, TimestampTz *end)
 {
-	if (!PG_ARGISNULL(0))
-		loop->limit = limit_argument(PG_GETARG_INT64(0));
-	if (!PG_ARGISNULL(1))
-		loop->only_task = task_argument(loop, text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	if (!PG_ARGISNULL(2))
-	{
-		char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(2));
+	int64		limit = PG_ARGISNULL(0) ? -1 : limit_argument(PG_GETARG_INT64(0));
+	const char *task = PG_ARGISNULL(1) ? NULL : task_argument(text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	const char *server = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
 
-		(void) server_named(name);
-		loop->only_server = MemoryContextStrdup(loop->context, name);
-	}
+	if (server != NULL)
+		(void) server_named(server);
+	loop_set_scope(loop, limit, task, server);
 	*end = PG_ARGISNULL(3) ? DT_NOEND : end_argument(PG_GETARG_DATUM(3));
-}
-
-/* Why a drain ended although rows wait, as a NOTICE; nothing if none do. */
-static void
-report_pauses(Loop *loop)
-{
-	dlist_iter	iter;
-
-	if (dlist_is_empty(&loop->servers))
-		ereport(NOTICE,
-				(errmsg("no server can be asked"),
-				 errhint("CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:8000/v1', model '...');")));
-	if (loop->files_away_until > GetCurrentTimestamp())
-		ereport(NOTICE,
-				(errmsg("the directory of pictures, llava_zh.image_directory, cannot be opened"),
-				 errdetail("The rows whose pictures are in files wait.")));
-	if (loop->absent.rows > 0)
-		ereport(NOTICE,
-				(errmsg(INT64_FORMAT " rows wait for pictures that are not in llava_image",
-						loop->absent.rows)));
-	dlist_foreach(iter, &loop->servers)
-	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-		Pause		pause;
-
-		limits_pause_now(server->limits, &pause);
-		if (pause.reason[0] != '\0')
-			ereport(NOTICE,
-					(errmsg("server \"%s\" is paused (%s): %s", server->options->name,
-							pause.reason, settle_clean_text(pause.detail))));
-	}
-}
-
-/* Nothing is left that this drain may or can ask about. */
-static bool
-drain_is_over(Loop *loop, TimestampTz end)
-{
-	if (loop->held > 0)
-		return false;
-	if (loop->limit == 0 || GetCurrentTimestamp() >= end)
-		return true;
-	if (!loop->looked)
-		return false;
-	return loop->files_away_until > GetCurrentTimestamp() || !servers_any_usable(loop) ||
-		restore_has_no_end(loop) ||
-		(loop->queue_dry && loop->next_due == DT_NOEND);
 }
 
 static void
 drain(Loop *loop, TimestampTz end)
 {
+	uint64		accepted;
+	uint64		failed;
+
 	holders_release(loop);
-	while (!drain_is_over(loop, end))
+	while (!loop_is_over(loop))
 	{
 		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), end);
 
 		holders_keep();
 
+		/* nothing new; what is in flight is waited for */
 		if (left == 0)
 		{
-			/* nothing new; what is in flight is waited for */
-			loop->limit = 0;
-			dispatch_unsent(loop);
+			loop_claim_no_more(loop);
+			if (loop_is_over(loop))
+				break;
 		}
 		loop_turn(loop, left == 0 ? MAX_WAIT_MS : Min(left, MAX_WAIT_MS));
 	}
-	if (summarise_due(loop) != DT_NOEND)
-		summarise(loop);
-	servers_refresh(loop);
-	report_pauses(loop);
+	loop_finish(loop);
+	loop_counts(loop, &accepted, &failed);
 	ereport(NOTICE,
 			(errmsg("llava_drain: " UINT64_FORMAT " samples, " UINT64_FORMAT " failed",
-					loop->accepted, loop->failed)));
+					accepted, failed)));
 }
 
 /*

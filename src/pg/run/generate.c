@@ -13,17 +13,15 @@
 #include "common/pg_prng.h"
 #include "compat.h"
 #include "db/db.h"
+#include "generate.h"
 #include "image/image.h"
 #include "ledger/ledger.h"
-#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "picture/picture.h"
 #include "process/process.h"
 #include "queue/queue.h"
-#include "reply/reply.h"
 #include "server/server.h"
 #include "task/task.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
 #include "utils/jsonb.h"
@@ -35,35 +33,7 @@
 /* Connections a session keeps to the servers it asks. */
 #define CONNECTIONS 4
 
-/* How much of a rejected reply is shown, in bytes. */
-#define EXCERPT 300
-
-/* One call of llava_generate. */
-typedef struct Asking
-{
-	const LlavaTask *task;
-	const LlavaServer *server;
-	char	   *key;			/* or NULL */
-	const uint8 *image;			/* the caller's bytes */
-	size_t		image_size;
-	int64		seed;
-	VlmTokens	forecast;
-	Limits	   *limits;
-	EndpointUse *endpoint;		/* of the slot */
-	bool		slot;			/* one of theirs is held */
-	TimestampTz deadline;		/* of all tries together */
-	VlmPool    *pool;			/* NULL: nothing was sent */
-
-	/* malloc'd */
-	ImagePrepared prepared;
-	VlmResponse response;
-	VlmEnvelope envelope;
-	ReplyResult result;
-	bool		answered;		/* envelope and result are set */
-} Asking;
-
 pg_noreturn static void out_of_memory(void);
-pg_noreturn static void refuse_outcome(const Asking *asking, const VlmOutcome *outcome);
 
 PG_FUNCTION_INFO_V1(llava_generate);
 
@@ -98,8 +68,8 @@ prepare(Asking *asking)
 	if (image_info(asking->image, asking->image_size, &info, NULL) == IMAGE_OK)
 		(void) long_images_fit(asking->task, LONG_AS_TASK, &info, &fit);
 	image_prepare_here(asking->image, asking->image_size, &fit, &asking->prepared);
-	asking->forecast = dispatch_forecast(&asking->prepared, &fit, asking->task->prompt,
-										 &asking->task->sampling);
+	asking->forecast = task_forecast(&asking->prepared, &fit, asking->task->prompt,
+									 &asking->task->sampling);
 }
 
 /* Milliseconds left of the time that all tries together may take. */
@@ -266,103 +236,6 @@ delay_before_retry(const Asking *asking, const VlmOutcome *outcome, int try)
 	return delay < time_left(asking) ? delay : -1;
 }
 
-/* What a user is told about outcomes whose reason says enough. */
-typedef struct Remedy
-{
-	const char *reason;
-	int			code;
-	const char *hint;			/* or NULL */
-} Remedy;
-
-static const Remedy remedies[] = {
-	{"model", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
-	"ALTER SERVER ... OPTIONS (SET model '...'): one that the endpoint has and that takes pictures."},
-	{"not_found", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
-	"ALTER SERVER ... OPTIONS (SET url '...'): most endpoints' url ends in /v1."},
-	{"redirect", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE,
-	"ALTER SERVER ... OPTIONS (SET url '...'): redirects are not followed."},
-	{"url", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, "ALTER SERVER ... OPTIONS (SET url '...');"},
-	{"dns", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-	"Is the host in the server's url right?"},
-	{"refused", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-	"Does the endpoint run, and is the server's url right?"},
-	{"connect_timeout", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-	"Is the server's url right? The option connect_timeout says how long is waited."},
-	{"tls", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-	"The endpoint needs a certificate that the database server's system trusts."},
-	{"timeout", ERRCODE_CONNECTION_FAILURE,
-	"The server option request_timeout says how long is waited."},
-	{"reply_too_large", ERRCODE_PROGRAM_LIMIT_EXCEEDED,
-	"The limit is the setting llava_zh.max_reply_size."},
-	{"no_memory", ERRCODE_OUT_OF_MEMORY, NULL},
-	{"money", ERRCODE_INSUFFICIENT_RESOURCES, "The account at the endpoint needs money or quota."},
-	{"region", ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION,
-	"The endpoint does not serve the place that the database server asks from."},
-};
-
-/* SQLSTATE and hint of a request that brought no answer. */
-static Remedy
-remedy_for(const Asking *asking, const VlmOutcome *outcome)
-{
-	Remedy		remedy = {outcome->reason, ERRCODE_FDW_ERROR, NULL};
-
-	for (int i = 0; i < lengthof(remedies); i++)
-		if (strcmp(remedies[i].reason, outcome->reason) == 0)
-			return remedies[i];
-	if (strcmp(outcome->reason, "key") == 0)
-	{
-		remedy.code = ERRCODE_INVALID_AUTHORIZATION_SPECIFICATION;
-		remedy.hint = asking->key == NULL ?
-			psprintf("CREATE USER MAPPING FOR CURRENT_USER SERVER %s OPTIONS (api_key '...');",
-					 quote_identifier(asking->server->name)) :
-			"The key of the user mapping was refused: ALTER USER MAPPING ... OPTIONS (SET api_key '...');";
-	}
-	else if (outcome->action == VLM_IMAGE_FAULT || outcome->action == VLM_FILTERED)
-		remedy.code = ERRCODE_DATA_EXCEPTION;
-	else if (outcome->action == VLM_THROTTLE)
-	{
-		remedy.code = ERRCODE_INSUFFICIENT_RESOURCES;
-		remedy.hint = "Try again later, or name another server.";
-	}
-	else if (asking->response.status == 0)
-		remedy.code = ERRCODE_CONNECTION_FAILURE;
-	return remedy;
-}
-
-/*
- * Whether the caller may read what a url that is no model's says.  The server's owner
- * set the url; others may use the server, but not read through it what the database's
- * host can reach.
- */
-static bool
-caller_may_read(const Asking *asking)
-{
-	return has_privs_of_role(GetUserId(), asking->server->owner);
-}
-
-static void
-refuse_outcome(const Asking *asking, const VlmOutcome *outcome)
-{
-	Remedy		remedy = remedy_for(asking, outcome);
-	char	   *said = outcome->detail[0] != '\0' ? settle_clean_text(outcome->detail) : NULL;
-
-	if (said == NULL || caller_may_read(asking))
-		ereport(ERROR,
-				(errcode(remedy.code),
-				 errmsg("server \"%s\" gave no answer (%s)", asking->server->name,
-						outcome->reason),
-				 said != NULL ? errdetail("%s", said) : 0,
-				 remedy.hint != NULL ? errhint("%s", remedy.hint) : 0));
-	ereport(ERROR,
-			(errcode(remedy.code),
-			 errmsg("server \"%s\" gave no answer (%s)", asking->server->name,
-					outcome->reason),
-			 asking->response.status != 0 ? errdetail("HTTP %d", asking->response.status) : 0,
-			 errdetail_log("%s", said),
-			 errhint("%s%sWhat it said is shown to the server's owner and in the server log.",
-					 remedy.hint != NULL ? remedy.hint : "", remedy.hint != NULL ? " " : "")));
-}
-
 /* Asks until there is an answer; ERROR if there will be none. */
 static void
 ask_until_answered(Asking *asking)
@@ -377,22 +250,9 @@ ask_until_answered(Asking *asking)
 			return;
 		delay = delay_before_retry(asking, &outcome, try);
 		if (delay < 0)
-			refuse_outcome(asking, &outcome);
+			generate_refuse(asking, &outcome);
 		wait_for(delay);
 	}
-}
-
-/* The start of a reply, for people: valid text that ends on a character. */
-static char *
-excerpt(const char *content, size_t size)
-{
-	char	   *start = pnstrdup(content, Min(size, EXCERPT));
-	char	   *clean;
-
-	if (size > EXCERPT)
-		start[pg_encoding_mbcliplen(PG_UTF8, start, strlen(start), EXCERPT)] = '\0';
-	clean = settle_clean_text(start);
-	return size > EXCERPT ? psprintf("%s...", clean) : clean;
 }
 
 /* The conversation in the answer; ERROR if it is no sample. */
@@ -402,29 +262,14 @@ conversation_of(Asking *asking)
 	VlmEnvelope *envelope = &asking->envelope;
 	const char *reason;
 	const char *question = NULL;
-	const char *hint = "Asked again, the model draws another reply.";
-	char		switched[BLAME_HINT_SIZE];
 	int			rounds;
 
-	reply_parse(&asking->task->rules, envelope->content, envelope->content_size,
-				conversation_finish(envelope->finish_reason), &asking->result);
+	reason = verdict_of(&asking->task->rules, envelope, &asking->result);
 	asking->answered = true;
 	if (asking->result.reason == REPLY_NO_MEMORY)
 		out_of_memory();
-	reason = conversation_reason(envelope, &asking->result);
-	if (reason != NULL && strcmp(reason, "no_answer_thinking") == 0)
-	{
-		blame_thinking_hint(asking->server, switched, sizeof(switched));
-		hint = switched;
-	}
 	if (reason != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_EXCEPTION),
-				 errmsg("the reply of server \"%s\" is no conversation (%s)",
-						asking->server->name, reason),
-				 errdetail("The reply begins: %s",
-						   excerpt(envelope->content, envelope->content_size)),
-				 errhint("%s", hint)));
+		generate_refuse_reply(asking, reason);
 
 	/* the same picture gets the same question */
 	if (asking->task->kind == REPLY_DESCRIPTION)

@@ -139,7 +139,7 @@ worker_describe(BackgroundWorker *worker, const char *database, int slot, bool o
 
 /* Turns for ever.  An error ends a turn, not the requests in flight. */
 static void
-worker_loop(Loop *loop)
+worker_loop(Loop *loop, int slot)
 {
 	sigjmp_buf	on_error;
 	volatile bool wound_up = false;
@@ -150,21 +150,19 @@ worker_loop(Loop *loop)
 		HOLD_INTERRUPTS();
 		EmitErrorReport();
 		AbortCurrentTransaction();
-		MemoryContextSwitchTo(loop->context);
+		MemoryContextSwitchTo(TopMemoryContext);
 		FlushErrorState();
 		RESUME_INTERRUPTS();
 		pgstat_report_activity(STATE_IDLE, NULL);
 		limits_recording(false);
-		loop->look_at = loop->claim_at =
-			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ERROR_PAUSE_MS);
-		loop->settle_after = loop->look_at;
+		loop_rest(loop, ERROR_PAUSE_MS);
 	}
 	PG_exception_stack = &on_error;
 
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		slot_keep(loop->holder);
+		slot_keep(slot);
 		if (stop_wanted() && !wound_up)
 		{
 			wound_up = true;
@@ -176,7 +174,7 @@ worker_loop(Loop *loop)
 		{
 			ConfigReloadPending = false;
 			ProcessConfigFile(PGC_SIGHUP);
-			loop->look_at = 0;
+			loop_look_soon(loop);
 		}
 		holders_release(loop);
 		loop_turn(loop, llava_naptime);
@@ -202,7 +200,7 @@ llava_worker_main(Datum arg)
 	loop = loop_new(target.slot, false);
 	holders_release(loop);
 	stop_watch();
-	worker_loop(loop);
+	worker_loop(loop, target.slot);
 }
 
 /* ---- llava_start ---- */

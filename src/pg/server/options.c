@@ -230,19 +230,20 @@ set_defaults(LlavaServer *server)
 	server->max_requests = -1;
 	server->budget = -1;
 	server->price.input = server->price.output = -1;
-	server->pixel_factor = 28;
+	server->pixel_factor = IMAGE_FACTOR;
 }
 
 /* Sets the defaults that depend on other options. */
 static void
 set_dependent_defaults(LlavaServer *server)
 {
-	int64		unit = (int64) server->pixel_factor * server->pixel_factor;
+	ImageFit	fit;
 
+	image_fit_defaults(&fit, server->pixel_factor);
 	if (server->min_pixels == 0)
-		server->min_pixels = 4 * unit;
+		server->min_pixels = fit.min_pixels;
 	if (server->max_pixels == 0)
-		server->max_pixels = 1280 * unit;
+		server->max_pixels = fit.max_pixels;
 	server->price.input = Max(server->price.input, 0);
 	server->price.output = Max(server->price.output, 0);
 }
@@ -288,7 +289,8 @@ check_together(LlavaServer *server)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("invalid pixel options: %s", problem),
-				 errhint("The defaults are 4 and 1280 times pixel_factor squared.")));
+				 errhint("The defaults are %d and %d times pixel_factor squared.",
+						 IMAGE_MIN_TOKENS, IMAGE_MAX_TOKENS)));
 }
 
 /* ERROR: there is no such option; valid lists the valid ones, or is empty. */

@@ -78,7 +78,7 @@ extern char *server_key_for_caller(const LlavaServer *server);
 extern void servers_watch(void);
 extern uint64 servers_version(void);
 
-/* The side of the model's patches: 28 for Qwen2.5-VL, 32 for Qwen3-VL. */
+/* Limits of a side of the model's patches, which is IMAGE_FACTOR by default. */
 #define PIXEL_FACTOR_MIN 14
 #define PIXEL_FACTOR_MAX 64
 

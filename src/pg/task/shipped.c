@@ -222,15 +222,39 @@ questions_array(const ShippedTask *task)
 	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
+#define SHIP_ARGUMENTS(ARGUMENT) \
+	ARGUMENT(1, SHIP_NAME, "name", "t") \
+	ARGUMENT(2, SHIP_ALIAS, "alias", "t") \
+	ARGUMENT(3, SHIP_TITLE, "title", "t") \
+	ARGUMENT(4, SHIP_PROMPT, "prompt", "t") \
+	ARGUMENT(5, SHIP_KIND, "kind", "t") \
+	ARGUMENT(6, SHIP_LANGUAGE, "language", "t") \
+	ARGUMENT(7, SHIP_MIN_ROUNDS, "min_rounds", "i") \
+	ARGUMENT(8, SHIP_MAX_ROUNDS, "max_rounds", "i") \
+	ARGUMENT(9, SHIP_WEIGHT, "weight", "l") \
+	ARGUMENT(10, SHIP_QUESTIONS, "questions", "T") \
+	ARGUMENT(11, SHIP_MAX_TOKENS, "max_tokens", "i") \
+	ARGUMENT(12, SHIP_TEMPERATURE, "temperature", "d") \
+	ARGUMENT(13, SHIP_TOP_P, "top_p", "d") \
+	ARGUMENT(14, SHIP_REPETITION_PENALTY, "repetition_penalty", "d") \
+	ARGUMENT(15, SHIP_MIN_QUESTION_CHARS, "min_question_chars", "i") \
+	ARGUMENT(16, SHIP_MAX_QUESTION_CHARS, "max_question_chars", "i") \
+	ARGUMENT(17, SHIP_MIN_ANSWER_CHARS, "min_answer_chars", "i") \
+	ARGUMENT(18, SHIP_MIN_LETTERS, "min_letters", "i") \
+	ARGUMENT(19, SHIP_MIN_LANGUAGE_SHARE, "min_language_share", "d") \
+	ARGUMENT(20, SHIP_MAX_LOOP_SHARE, "max_loop_share", "d")
+
+enum
+{
+	SHIP_ARGUMENTS(SQL_INDEX)
+	SHIP_SIZE
+};
+
 static SqlStatement sql_task_ship = {
 	.text =
-	"INSERT INTO @.llava_task (name, version, alias, title, prompt, kind, language,"
-	"  min_rounds, max_rounds, weight, questions, max_tokens, temperature, top_p,"
-	"  repetition_penalty, min_question_chars, max_question_chars, min_answer_chars,"
-	"  min_letters, min_language_share, max_loop_share, shipped) "
-	"VALUES ($1, 1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16,"
-	"  $17, $18, $19, $20, true)",
-	.types = "ttttttiilTidddiiiidd"
+	"INSERT INTO @.llava_task (version, shipped" SHIP_ARGUMENTS(SQL_COLUMN) ") "
+	"VALUES (1, true" SHIP_ARGUMENTS(SQL_VALUE) ")",
+	.types = SHIP_ARGUMENTS(SQL_TYPE)
 };
 
 static void
@@ -238,39 +262,33 @@ ship(const ShippedTask *task)
 {
 	LlavaTask	defaults;
 	const ReplyRules *rules = &defaults.rules;
-	Datum		values[20];
-	char		nulls[21];
-	int			n = 0;
+	Datum		values[SHIP_SIZE];
+	char		nulls[SHIP_SIZE];
 
 	task_defaults(&defaults, task->kind, task->language);
-	memset(nulls, ' ', lengthof(values));
-	nulls[lengthof(values)] = '\0';
-
-	values[n++] = CStringGetTextDatum(task->name);
-	if (task->alias == NULL)
-		nulls[n] = 'n';
-	values[n++] = task->alias != NULL ? CStringGetTextDatum(task->alias) : (Datum) 0;
-	values[n++] = CStringGetTextDatum(task->title);
-	values[n++] = CStringGetTextDatum(task->prompt);
-	values[n++] = CStringGetTextDatum(task_kind_name(task->kind));
-	values[n++] = CStringGetTextDatum(task_language_name(task->language));
-	values[n++] = Int32GetDatum(rules->min_rounds);
-	values[n++] = Int32GetDatum(rules->max_rounds);
-	values[n++] = Int64GetDatum(task->weight);
-	if (task->kind != REPLY_DESCRIPTION)
-		nulls[n] = 'n';
-	values[n++] = task->kind == REPLY_DESCRIPTION ? questions_array(task) : (Datum) 0;
-	values[n++] = Int32GetDatum(defaults.sampling.max_tokens);
-	values[n++] = Float8GetDatum(defaults.sampling.temperature);
-	values[n++] = Float8GetDatum(defaults.sampling.top_p);
-	values[n++] = Float8GetDatum(defaults.sampling.repetition_penalty);
-	values[n++] = Int32GetDatum(rules->min_question_chars);
-	values[n++] = Int32GetDatum(rules->max_question_chars);
-	values[n++] = Int32GetDatum(rules->min_answer_chars);
-	values[n++] = Int32GetDatum(rules->min_letters);
-	values[n++] = Float8GetDatum(rules->min_language_share);
-	values[n++] = Float8GetDatum(rules->max_loop_share);
-	Assert(n == lengthof(values));
+	memset(nulls, ' ', sizeof(nulls));
+	values[SHIP_NAME] = CStringGetTextDatum(task->name);
+	values[SHIP_ALIAS] = task->alias != NULL ? CStringGetTextDatum(task->alias) : (Datum) 0;
+	nulls[SHIP_ALIAS] = task->alias != NULL ? ' ' : 'n';
+	values[SHIP_TITLE] = CStringGetTextDatum(task->title);
+	values[SHIP_PROMPT] = CStringGetTextDatum(task->prompt);
+	values[SHIP_KIND] = CStringGetTextDatum(task_kind_name(task->kind));
+	values[SHIP_LANGUAGE] = CStringGetTextDatum(task_language_name(task->language));
+	values[SHIP_MIN_ROUNDS] = Int32GetDatum(rules->min_rounds);
+	values[SHIP_MAX_ROUNDS] = Int32GetDatum(rules->max_rounds);
+	values[SHIP_WEIGHT] = Int64GetDatum(task->weight);
+	values[SHIP_QUESTIONS] = task->kind == REPLY_DESCRIPTION ? questions_array(task) : (Datum) 0;
+	nulls[SHIP_QUESTIONS] = task->kind == REPLY_DESCRIPTION ? ' ' : 'n';
+	values[SHIP_MAX_TOKENS] = Int32GetDatum(defaults.sampling.max_tokens);
+	values[SHIP_TEMPERATURE] = Float8GetDatum(defaults.sampling.temperature);
+	values[SHIP_TOP_P] = Float8GetDatum(defaults.sampling.top_p);
+	values[SHIP_REPETITION_PENALTY] = Float8GetDatum(defaults.sampling.repetition_penalty);
+	values[SHIP_MIN_QUESTION_CHARS] = Int32GetDatum(rules->min_question_chars);
+	values[SHIP_MAX_QUESTION_CHARS] = Int32GetDatum(rules->max_question_chars);
+	values[SHIP_MIN_ANSWER_CHARS] = Int32GetDatum(rules->min_answer_chars);
+	values[SHIP_MIN_LETTERS] = Int32GetDatum(rules->min_letters);
+	values[SHIP_MIN_LANGUAGE_SHARE] = Float8GetDatum(rules->min_language_share);
+	values[SHIP_MAX_LOOP_SHARE] = Float8GetDatum(rules->max_loop_share);
 	sql_run(&sql_task_ship, values, nulls, 0);
 }
 

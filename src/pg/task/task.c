@@ -1,6 +1,7 @@
 /*
  * task.c
- *	  Reading tasks: the newest version of each is the task.
+ *	  Reading tasks: the newest version of each is the task.  What follows from one: the
+ *	  seed, the question and the expected tokens of a request.
  */
 #include "postgres.h"
 
@@ -9,6 +10,7 @@
 #include "catalog/pg_type.h"
 #include "db/db.h"
 #include "executor/spi.h"
+#include "image/image.h"
 #include "reply/reply.h"
 #include "task.h"
 #include "utils/array.h"
@@ -18,34 +20,45 @@
 /* How many names a HINT lists. */
 #define HINT_NAMES 24
 
+/*
+ * For the forecast: tokens of a short prompt and the chat template, bytes of a long one
+ * for each token, and tokens of a reply that the task sets no limit to.
+ */
+#define PROMPT_TOKENS 300
+#define PROMPT_BYTES 3
+#define REPLY_TOKENS 1024
+
+#define NEWEST_COLUMNS(COLUMN) \
+	COLUMN(NEWEST_VERSION, "version") \
+	COLUMN(NEWEST_ALIAS, "alias") \
+	COLUMN(NEWEST_PROMPT, "prompt") \
+	COLUMN(NEWEST_KIND, "kind") \
+	COLUMN(NEWEST_LANGUAGE, "language") \
+	COLUMN(NEWEST_MIN_ROUNDS, "min_rounds") \
+	COLUMN(NEWEST_MAX_ROUNDS, "max_rounds") \
+	COLUMN(NEWEST_WEIGHT, "weight") \
+	COLUMN(NEWEST_SERVER, "server") \
+	COLUMN(NEWEST_QUESTIONS, "questions") \
+	COLUMN(NEWEST_MAX_TOKENS, "max_tokens") \
+	COLUMN(NEWEST_TEMPERATURE, "temperature") \
+	COLUMN(NEWEST_TOP_P, "top_p") \
+	COLUMN(NEWEST_REPETITION_PENALTY, "repetition_penalty") \
+	COLUMN(NEWEST_PRESENCE_PENALTY, "presence_penalty") \
+	COLUMN(NEWEST_MIN_QUESTION_CHARS, "min_question_chars") \
+	COLUMN(NEWEST_MAX_QUESTION_CHARS, "max_question_chars") \
+	COLUMN(NEWEST_MIN_ANSWER_CHARS, "min_answer_chars") \
+	COLUMN(NEWEST_MIN_LETTERS, "min_letters") \
+	COLUMN(NEWEST_MIN_LANGUAGE_SHARE, "min_language_share") \
+	COLUMN(NEWEST_MAX_LOOP_SHARE, "max_loop_share") \
+	COLUMN(NEWEST_LONG_IMAGES, "long_images") \
+	COLUMN(NEWEST_LONG_RATIO, "long_ratio") \
+	COLUMN(NEWEST_LONG_MAX_PIXELS, "long_max_pixels")
+
 /* The columns of sql_task_newest. */
 enum
 {
 	NEWEST_NAME = 1,
-	NEWEST_VERSION,
-	NEWEST_ALIAS,
-	NEWEST_PROMPT,
-	NEWEST_KIND,
-	NEWEST_LANGUAGE,
-	NEWEST_MIN_ROUNDS,
-	NEWEST_MAX_ROUNDS,
-	NEWEST_WEIGHT,
-	NEWEST_SERVER,
-	NEWEST_QUESTIONS,
-	NEWEST_MAX_TOKENS,
-	NEWEST_TEMPERATURE,
-	NEWEST_TOP_P,
-	NEWEST_REPETITION_PENALTY,
-	NEWEST_PRESENCE_PENALTY,
-	NEWEST_MIN_QUESTION_CHARS,
-	NEWEST_MAX_QUESTION_CHARS,
-	NEWEST_MIN_ANSWER_CHARS,
-	NEWEST_MIN_LETTERS,
-	NEWEST_MIN_LANGUAGE_SHARE,
-	NEWEST_MAX_LOOP_SHARE,
-	NEWEST_LONG_IMAGES,
-	NEWEST_LONG_RATIO,
-	NEWEST_LONG_MAX_PIXELS
+	NEWEST_COLUMNS(SQL_RESULT_INDEX)
 };
 
 static const char *const kind_names[] = {
@@ -221,11 +234,7 @@ share_prompts(List *tasks)
 
 static SqlStatement sql_task_newest = {
 	.text =
-	"SELECT name, version, alias, prompt, kind, language, min_rounds, max_rounds, weight,"
-	"  server, questions, max_tokens, temperature, top_p, repetition_penalty,"
-	"  presence_penalty, min_question_chars, max_question_chars, min_answer_chars,"
-	"  min_letters, min_language_share, max_loop_share, long_images, long_ratio,"
-	"  long_max_pixels "
+	"SELECT name" NEWEST_COLUMNS(SQL_RESULT) " "
 	"FROM (SELECT DISTINCT ON (name) * FROM @.llava_task"
 	"      ORDER BY name, version DESC) AS newest "
 	"WHERE $1 IS NULL OR name OPERATOR(pg_catalog.=) $1 OR alias OPERATOR(pg_catalog.=) $1 "
@@ -349,4 +358,16 @@ task_find(const char *name)
 	if (task == NULL)
 		task_unknown(tasks, name);
 	return task;
+}
+
+VlmTokens
+task_forecast(const ImagePrepared *prepared, const ImageFit *fit, const char *prompt,
+			  const VlmSampling *sampling)
+{
+	VlmTokens	forecast;
+
+	forecast.prompt = image_tokens(&prepared->source, fit) +
+		Max((int64) strlen(prompt) / PROMPT_BYTES, PROMPT_TOKENS);
+	forecast.completion = sampling->max_tokens > 0 ? (sampling->max_tokens + 1) / 2 : REPLY_TOKENS;
+	return forecast;
 }

@@ -58,6 +58,10 @@ extern const char *task_draw(List *tasks, int64 n);
 /* Seed of a request: a hash of image, task and variation, in [0, 2^31). */
 extern int64 task_seed(int64 image, const char *task, int variation);
 
+/* Tokens that a request about the picture is expected to take; never 0. */
+extern VlmTokens task_forecast(const ImagePrepared *prepared, const ImageFit *fit,
+							   const char *prompt, const VlmSampling *sampling);
+
 /* The human turn of a description: deterministic per image. */
 extern const char *task_question(const LlavaTask *task, int64 image);
 

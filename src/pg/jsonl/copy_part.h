@@ -1,9 +1,9 @@
 /*
- * copy_file.h
- *	  COPY with format jsonl and a file of the server.
+ * copy_part.h
+ *	  COPY TO with format jsonl and a file of the server.
  */
-#ifndef LLAVA_COPY_FILE_H
-#define LLAVA_COPY_FILE_H
+#ifndef LLAVA_COPY_PART_H
+#define LLAVA_COPY_PART_H
 
 #include <sys/stat.h>
 
@@ -48,10 +48,4 @@ extern void copy_part_finish(CopyPart *part);
 /* After an ERROR. */
 extern void copy_part_drop(CopyPart *part);
 
-/*
- * After core's COPY FROM this file: ERROR if a line is '\.', where servers before 18
- * stop reading without a word.
- */
-extern void copy_check_end(const char *name);
-
-#endif							/* LLAVA_COPY_FILE_H */
+#endif							/* LLAVA_COPY_PART_H */

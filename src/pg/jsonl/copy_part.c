@@ -1,8 +1,7 @@
 /*
- * copy_file.c
+ * copy_part.c
  *	  COPY with format jsonl and a file of the server, beyond what core's COPY does: a
- *	  file that goes out gets its name when it is whole and on disk, and a file that
- *	  comes in is read to its end.
+ *	  file that goes out gets its name when it is whole and on disk.
  *
  * The folder of a file that goes out may be shared with other users of the machine, who
  * may put links, pipes and files there under any name, and take ours away, at any time.
@@ -11,7 +10,7 @@
  * leads to by then.
  */
 #ifndef _GNU_SOURCE
-#define _GNU_SOURCE				/* memmem, O_PATH */
+#define _GNU_SOURCE				/* O_PATH */
 #endif
 
 #include "postgres.h"
@@ -24,14 +23,12 @@
 
 #include "catalog/pg_authid.h"
 #include "compat.h"
-#include "copy_file.h"
+#include "copy_part.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
 #include "utils/acl.h"
-
-#define SCAN_CHUNK (256 * 1024)
 
 /* At most this much is unflushed at the final fsync. */
 #define FLUSH_BYTES (16 * 1024 * 1024)
@@ -46,7 +43,7 @@
 /* Those of this process: a COPY may run in a function of another's query. */
 static CopyPart *unfinished = NULL;
 
-/* ---- TO: which file ---- */
+/* ---- which file ---- */
 
 /* With errno, in the words of core's COPY. */
 pg_noreturn static void
@@ -156,7 +153,7 @@ find_file(CopyPart *part, struct stat *facts)
 	cannot_open(part);
 }
 
-/* ---- TO: the part ---- */
+/* ---- the part ---- */
 
 /* Devices, which only root can make, and pipes are written as they are. */
 static bool
@@ -328,7 +325,7 @@ copy_part_line(size_t bytes)
 	pg_flush_data(unfinished->fd, 0, 0);
 }
 
-/* ---- TO: the end ---- */
+/* ---- the end ---- */
 
 pg_noreturn static void
 cannot_finish(const CopyPart *part, const char *what)
@@ -402,128 +399,3 @@ copy_part_drop(CopyPart *part)
 		(void) unlinkat(part->folder, part->part, 0);
 	part_close(part);
 }
-
-/* ---- FROM ---- */
-
-#if PG_VERSION_NUM < 180000
-
-pg_noreturn static void
-cannot_read_again(const char *name)
-{
-	ereport(ERROR,
-			(errcode_for_file_access(),
-			 errmsg("could not read file \"%s\" again: %m", name)));
-}
-
-/* Where a line of nothing but '\.' begins in the bytes, or NULL.  'first' and 'last': of the file. */
-static const char *
-find_end_mark(const char *bytes, size_t size, bool first, bool last)
-{
-	const char *end = bytes + size;
-
-	for (const char *at = bytes; (at = memmem(at, end - at, "\\.", 2)) != NULL; at += 2)
-	{
-		bool		begins = at == bytes ? first : at[-1] == '\n' || at[-1] == '\r';
-		bool		ends = at + 2 == end ? last : at[2] == '\n' || at[2] == '\r';
-
-		if (begins && ends)
-			return at;
-	}
-	return NULL;
-}
-
-static uint64
-count_lines(const char *bytes, const char *end)
-{
-	uint64		lines = 0;
-
-	for (const char *at = bytes; (at = memchr(at, '\n', end - at)) != NULL; at++)
-		lines++;
-	return lines;
-}
-
-/* As many bytes as there are, up to size; less only at the end of the file. */
-static size_t
-read_chunk(int fd, const char *name, char *bytes, size_t size)
-{
-	size_t		done = 0;
-
-	while (done < size)
-	{
-		ssize_t		n = read(fd, bytes + done, size - done);
-
-		if (n == 0)
-			break;
-		if (n < 0 && errno != EINTR)
-			cannot_read_again(name);
-		done += Max(n, 0);
-	}
-	return done;
-}
-
-/* The number of the first such line; 0: there is none. */
-static uint64
-end_mark_line(int fd, const char *name, char *bytes)
-{
-	uint64		lines = 0;
-	size_t		kept = 0;
-	bool		first = true;
-
-	for (;;)
-	{
-		size_t		got = read_chunk(fd, name, bytes + kept, SCAN_CHUNK - kept);
-		size_t		size = kept + got;
-		bool		last = got < SCAN_CHUNK - kept;
-		const char *mark = find_end_mark(bytes, size, first, last);
-
-		CHECK_FOR_INTERRUPTS();
-		if (mark != NULL)
-			return lines + count_lines(bytes, mark) + 1;
-		if (last)
-			return 0;
-
-		/*
-		 * a mark may lie across the chunks: its line end before and what is
-		 * seen of it
-		 */
-		kept = 3;
-		lines += count_lines(bytes, bytes + size - kept);
-		memmove(bytes, bytes + size - kept, kept);
-		first = false;
-	}
-}
-
-/* The name may lead to a pipe by now, which must not keep anybody waiting. */
-void
-copy_check_end(const char *name)
-{
-	int			fd = OpenTransientFile(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | PG_BINARY);
-	struct stat facts;
-	uint64		line = 0;
-
-	if (fd < 0 || fstat(fd, &facts) < 0)
-		cannot_read_again(name);
-	/* a pipe has been read, and cannot be again */
-	if (S_ISREG(facts.st_mode))
-	{
-		char	   *bytes = palloc(SCAN_CHUNK);
-
-		line = end_mark_line(fd, name, bytes);
-		pfree(bytes);
-	}
-	CloseTransientFile(fd);
-	if (line > 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
-				 errmsg("line " UINT64_FORMAT " of file \"%s\" is \"\\.\", which is not JSON", line, name),
-				 errdetail("This version of the server ends its reading there.")));
-}
-
-#else
-
-void
-copy_check_end(const char *name)
-{
-}
-
-#endif

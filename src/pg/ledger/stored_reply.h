@@ -1,0 +1,64 @@
+/*
+ * stored_reply.h
+ *	  One reply of the ledger, before and after.
+ */
+#ifndef LLAVA_STORED_REPLY_H
+#define LLAVA_STORED_REPLY_H
+
+#include "access/htup.h"
+#include "access/tupdesc.h"
+#include "db/db.h"
+#include "nodes/pg_list.h"
+#include "reply/reply.h"
+#include "task/task.h"
+#include "vlm/vlm.h"
+
+#define READ_COLUMNS(COLUMN) \
+	COLUMN(READ_ID, "r.id") \
+	COLUMN(READ_TASK, "r.task") \
+	COLUMN(READ_TASK_VERSION, "r.task_version") \
+	COLUMN(READ_BODY, "r.body") \
+	COLUMN(READ_REASON, "r.reason") \
+	COLUMN(READ_OFFSET, "r.reason_offset") \
+	COLUMN(READ_FLAGS, "r.flags") \
+	COLUMN(READ_MEASURES, "r.measures")
+
+/* The columns of sql_reparse_read and, but for the last one, of sql_reparse_other. */
+enum
+{
+	READ_IMAGE = 1,
+	READ_COLUMNS(SQL_RESULT_INDEX)
+	READ_SAMPLE					/* made of this reply, judged by nobody */
+};
+
+/* One stored reply, before and after. */
+typedef struct Stored
+{
+	Datum		column[READ_SAMPLE + 1];
+	bool		isnull[READ_SAMPLE + 1];
+	LlavaTask  *task;
+	char	   *before;			/* reason, or NULL */
+	const char *after;
+	VlmEnvelope envelope;
+	ReplyResult result;
+	Datum		flags;
+	Datum		measures;		/* jsonb */
+} Stored;
+
+/* Either may be NULL. */
+extern bool stored_same_word(const char *a, const char *b);
+
+extern void stored_read(HeapTuple tuple, TupleDesc desc, List *tasks, Stored *stored);
+
+/* False: the body is no completion, or its task is gone, and the verdict not the parser's. */
+extern bool stored_judge(Stored *stored);
+
+/* What is not palloc'd. */
+extern void stored_free(Stored *stored);
+
+extern bool stored_same_verdict(const Stored *stored);
+
+/* False: another session's call was faster. */
+extern bool stored_write_verdict(const Stored *stored);
+
+#endif							/* LLAVA_STORED_REPLY_H */

@@ -1,0 +1,297 @@
+/*
+ * claim_rows.c
+ *	  Rows of the queue become calls.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "claim.h"
+#include "db/db.h"
+#include "executor/spi.h"
+#include "loop.h"
+#include "process/process.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+/* Parameters of sql_claim, from $1 on, and the columns that it returns. */
+enum
+{
+	CLAIM_AFTER_VISIBLE_AT,
+	CLAIM_AFTER_IMAGE,
+	CLAIM_AFTER_TASK,
+	CLAIM_TASKS,
+	CLAIM_WANTED,
+	CLAIM_HOLDER,
+	CLAIM_LEASE,
+	CLAIM_NOT_CALLS,
+	CLAIM_EXCUSED,
+	CLAIM_VALUES
+};
+
+enum
+{
+	CLAIMED_IMAGE = 1,
+	CLAIMED_TASK,
+	CLAIMED_CALL,
+	CLAIMED_ATTEMPTS,
+	CLAIMED_VARIATION,
+	CLAIMED_VISIBLE_AT,
+	CLAIMED_RELEASED,
+	CLAIMED_REJECTS,
+	CLAIMED_REFUSED_BY,
+	CLAIMED_EXCUSED,
+	CLAIMED_COMPANY,
+	CLAIMED_HERE
+};
+
+static LlavaTask *
+task_of_set(TaskSet *set, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, set->tasks)
+	{
+		LlavaTask  *task = lfirst(cell);
+
+		if (strcmp(task->name, name) == 0)
+			return task;
+	}
+	return NULL;
+}
+
+static void
+advance_cursor(Loop *loop, TimestampTz visible_at, int64 image, const char *task)
+{
+	if (visible_at < loop->claims.cursor.visible_at ||
+		(visible_at == loop->claims.cursor.visible_at && image < loop->claims.cursor.image))
+		return;
+	loop->claims.cursor.visible_at = visible_at;
+	loop->claims.cursor.image = image;
+	pfree(loop->claims.cursor.task);
+	loop->claims.cursor.task = MemoryContextStrdup(loop->context, task);
+}
+
+/* What the image and task have behind them, and how they are asked about now. */
+static void
+read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
+{
+	bool		isnull;
+	Datum		reasons = SPI_getbinval(row, desc, CLAIMED_REJECTS, &isnull);
+	char	   *refused_by = SPI_getvalue(row, desc, CLAIMED_REFUSED_BY);
+
+	if (!isnull)
+		call->row.rejects = rejects_of(reasons);
+	if (refused_by != NULL)
+		call->row.refused_by = MemoryContextStrdup(loop->context, refused_by);
+	call->request.sampling = rejects_sampling(&call->row.rejects, &call->task->sampling);
+}
+
+/* bigint[] of the numbers that the list points to. */
+static ArrayType *
+id_array(const List *ids)
+{
+	Datum	   *values = palloc(sizeof(Datum) * Max(list_length(ids), 1));
+	ListCell   *cell;
+	int			n = 0;
+
+	foreach(cell, ids)
+		values[n++] = Int64GetDatum(*(int64 *) lfirst(cell));
+	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+}
+
+static List *
+unsettled_ids(Loop *loop)
+{
+	List	   *ids = NIL;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		if (call->settle.delay > 0)
+			ids = lappend(ids, &call->id);
+	}
+	return ids;
+}
+
+ArrayType *
+claim_unsettled(Loop *loop)
+{
+	return id_array(unsettled_ids(loop));
+}
+
+/* Calls that paused the servers which are to be probed now: with other rows, if there are. */
+static List *
+guilty_ids(Loop *loop)
+{
+	List	   *ids = NIL;
+	dlist_iter	iter;
+
+	dlist_foreach(iter, &loop->servers.list)
+	{
+		int64	   *id = palloc(sizeof(int64));
+
+		*id = server_not_to_probe_with(dlist_container(ServerState, node, iter.cur));
+		if (*id != 0)
+			ids = lappend(ids, id);
+	}
+	return ids;
+}
+
+/* A row that was claimed becomes a call without bytes, in CALL_CLAIMED. */
+static void
+add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
+{
+	Call	   *call = call_new(loop);
+	char	   *name = SPI_getvalue(row, desc, CLAIMED_TASK);
+	bool		isnull;
+
+	call->image = DatumGetInt64(SPI_getbinval(row, desc, CLAIMED_IMAGE, &isnull));
+	call->task = task_of_set(loop->claims.tasks, name);
+	/* now, since no ERROR may come when it is sent */
+	if (call->task->counter == NULL)
+		call->task->counter = task_counter(name);
+	call->id = DatumGetInt64(SPI_getbinval(row, desc, CLAIMED_CALL, &isnull));
+	call->row.attempts = DatumGetInt32(SPI_getbinval(row, desc, CLAIMED_ATTEMPTS, &isnull));
+	call->row.variation = DatumGetInt32(SPI_getbinval(row, desc, CLAIMED_VARIATION, &isnull));
+	call->row.released = DatumGetBool(SPI_getbinval(row, desc, CLAIMED_RELEASED, &isnull));
+	call->row.excused = DatumGetBool(SPI_getbinval(row, desc, CLAIMED_EXCUSED, &isnull));
+	read_rejects(loop, call, row, desc);
+	call->row.company = DatumGetInt32(SPI_getbinval(row, desc, CLAIMED_COMPANY, &isnull));
+	if (isnull)
+		call->row.company = 0;
+	call->lease.until = lease_until;
+	call->request.seed = task_seed(call->image, name, call->row.variation);
+}
+
+static SqlStatement sql_claim = {
+	.text =
+	"WITH picked AS MATERIALIZED ("
+	"  SELECT p.ctid, p.image, p.task, p.visible_at, p.call, p.holder FROM @.llava_pending p"
+	"  WHERE p.failure IS NULL AND p.visible_at <= pg_catalog.now()"
+	"    AND (p.visible_at, p.image, p.task) > ($1, $2, $3) AND p.task = ANY ($4)"
+	"    AND NOT coalesce(p.call = ANY ($8), false) AND (NOT p.excused OR $9)"
+	"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED), "
+	/* leases that ran out: whoever held them never came back */
+	"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
+	"  SELECT image, call, task FROM picked WHERE holder IS NOT NULL"
+	"  ON CONFLICT DO NOTHING) "
+	"UPDATE @.llava_pending p"
+	" SET call = CASE WHEN here THEN pg_catalog.nextval('@.llava_call_seq') ELSE p.call END,"
+	"  holder = CASE WHEN here THEN $6 END,"
+	"  visible_at = CASE WHEN here THEN pg_catalog.now() + $7 ELSE p.visible_at END,"
+	"  attempts = p.attempts + (here AND picked.holder IS NULL)::integer,"
+	"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer,"
+	"  failure = CASE WHEN NOT here THEN 'no_picture' END,"
+	"  detail = CASE WHEN here THEN p.detail ELSE 'it has no row in llava_image' END "
+	/* locked above, so that they stay where they are */
+	"FROM (SELECT k.*, (SELECT i.id FROM @.llava_image i WHERE i.id = k.image) IS NOT NULL AS here"
+	"  FROM picked k OFFSET 0) picked WHERE p.ctid = picked.ctid "
+	"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
+	"  p.released, p.rejects, p.refused_by, p.excused, p.company, here",
+	.types = "zltTlivLB"
+};
+
+/*
+ * The claim itself: how many rows it took, those that it put aside among them.
+ * passed_over: whose rows are left alone besides; excused: whether rows are taken that
+ * went back for their server's fault.
+ */
+static int
+claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool excused)
+{
+	Datum		values[CLAIM_VALUES];
+	uint64		absent = 0;
+	uint64		n;
+	int64		lease = servers_longest_lease(loop);
+	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
+
+	values[CLAIM_AFTER_VISIBLE_AT] = TimestampTzGetDatum(loop->claims.cursor.visible_at);
+	values[CLAIM_AFTER_IMAGE] = Int64GetDatum(loop->claims.cursor.image);
+	values[CLAIM_AFTER_TASK] = CStringGetTextDatum(loop->claims.cursor.task);
+	values[CLAIM_TASKS] = PointerGetDatum(tasks);
+	values[CLAIM_WANTED] = Int64GetDatum(wanted);
+	values[CLAIM_HOLDER] = Int32GetDatum(loop->holder);
+	values[CLAIM_LEASE] = rows_interval(lease);
+	/* their leases may have run out meanwhile */
+	values[CLAIM_NOT_CALLS] = PointerGetDatum(id_array(list_concat(unsettled_ids(loop), passed_over)));
+	values[CLAIM_EXCUSED] = BoolGetDatum(excused);
+	n = sql_run(&sql_claim, values, NULL, 0);
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		bool		isnull;
+
+		if (DatumGetBool(SPI_getbinval(row, desc, CLAIMED_HERE, &isnull)))
+			add_call(loop, row, desc, lease_until);
+		else
+			absent++;
+		advance_cursor(loop, DatumGetTimestampTz(SPI_getbinval(row, desc, CLAIMED_VISIBLE_AT, &isnull)),
+					   DatumGetInt64(SPI_getbinval(row, desc, CLAIMED_IMAGE, &isnull)),
+					   SPI_getvalue(row, desc, CLAIMED_TASK));
+	}
+	absent_note(loop, absent);
+	return (int) n;
+}
+
+/* By chance, of those that did not go back for a server's fault. */
+static SqlStatement sql_any_due = {
+	.text =
+	"SELECT visible_at, image FROM @.llava_pending"
+	" WHERE image >= (SELECT pg_catalog.min(image) + pg_catalog.floor(pg_catalog.random()"
+	"    * (pg_catalog.max(image) - pg_catalog.min(image) + 1))::pg_catalog.int8"
+	"   FROM @.llava_pending)"
+	"  AND failure IS NULL AND visible_at <= pg_catalog.now() AND task = ANY ($1)"
+	"  AND NOT excused AND NOT coalesce(call = ANY ($2), false)"
+	" ORDER BY image, task LIMIT 1",
+	.types = "TL"
+};
+
+/*
+ * A server that is to blame for its words is probed with a row by chance: where it is the
+ * pictures after all, they are likely to lie side by side, and each of them would prolong
+ * the pause.
+ */
+static int
+claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
+{
+	Datum		values[2];
+	bool		isnull;
+	int			claimed;
+
+	values[0] = PointerGetDatum(tasks);
+	values[1] = PointerGetDatum(id_array(passed_over));
+	if (sql_run(&sql_any_due, values, NULL, 0) == 0)
+		return 0;
+	loop->claims.cursor.visible_at =
+		DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	loop->claims.cursor.image =
+		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+	loop->claims.cursor.task[0] = '\0';
+	/* another process may have taken it meanwhile */
+	claimed = claim(loop, tasks, 1, passed_over, false);
+	claim_reset_cursor(loop, DT_NOBEGIN);
+	return claimed;
+}
+
+/*
+ * A paused server is not probed with the row that it was paused for, which may be to blame
+ * itself: unless that is all there is.
+ */
+int
+claim_others_first(Loop *loop, ArrayType *tasks, int wanted)
+{
+	List	   *guilty = guilty_ids(loop);
+	bool		full_pass = loop->claims.cursor.visible_at == DT_NOBEGIN;
+	int			claimed = 0;
+
+	if (servers_probe_blamed(loop))
+		claimed = claim_any(loop, tasks, guilty);
+	if (claimed == 0)
+		claimed = claim(loop, tasks, wanted, guilty, true);
+	return claimed == 0 && full_pass && guilty != NIL ?
+		claim(loop, tasks, wanted, NIL, true) : claimed;
+}

@@ -1,0 +1,98 @@
+/*
+ * claim_start.c
+ *	  Claimed calls go on their way: to the threads that prepare pictures, or to their
+ *	  end where they cannot be asked about.
+ */
+#include "postgres.h"
+
+#include "claim.h"
+#include "db/db.h"
+#include "executor/spi.h"
+#include "loop.h"
+#include "utils/builtins.h"
+#include "utils/memutils.h"
+
+/* The task's policy, or the row's own, on a long picture; false: it is parked. */
+static bool
+fit_if_long(Loop *loop, Call *call)
+{
+	ImageFit   *fit = &call->fit.job->fit;
+	LongImages	of_row = call->row.long_policy;
+
+	if (call->row.released && (of_row == LONG_PARK ||
+							   (of_row == LONG_AS_TASK && call->task->long_images == LONG_PARK)))
+		of_row = LONG_SHRINK;
+	call->fit.long_done = long_images_fit(call->task, of_row, &call->fit.facts, fit);
+	call->fit.pixel_factor = fit->factor;
+	call->fit.min_pixels = fit->min_pixels;
+	call->fit.max_pixels = fit->max_pixels;
+	if (call->fit.long_done != LONG_PARK)
+		return true;
+	call->end.fault = "long_image";
+	call->end.fault_detail = MemoryContextAlloc(loop->context, 128);
+	snprintf(call->end.fault_detail, 128,
+			 "%d x %d pixels are over the ratio %g, and more than " INT64_FORMAT " pixels",
+			 call->fit.facts.width, call->fit.facts.height, call->task->long_ratio, fit->max_pixels);
+	return false;
+}
+
+/* Puts a claimed call on its way, or to its end if it cannot be asked. */
+static void
+start_call(Loop *loop, Call *call)
+{
+	const LlavaServer *options;
+
+	if (loop->scope.limit > 0)
+		loop->scope.limit--;
+	/* others of this claim may have taken the memory or the last place */
+	if (!call->fit.no_room)
+		call_set_server(call, server_for_task(loop, call->task, call->row.refused_by));
+	if (call->server == NULL)
+	{
+		call_move(loop, call, CALL_FINISHED);
+		return;
+	}
+	if (call->fit.job == NULL)
+	{
+		if (call->end.fault == NULL)
+			call->end.fault = "no_bytes";
+		call_move(loop, call, CALL_FINISHED);
+		return;
+	}
+	options = call->server->options;
+	config_image_fit(&call->fit.job->fit);
+	call->fit.job->fit.hash = llava_near_duplicates;
+	call->fit.job->fit.factor = options->pixel_factor;
+	call->fit.job->fit.min_pixels = options->min_pixels;
+	call->fit.job->fit.max_pixels = options->max_pixels;
+	if (!fit_if_long(loop, call))
+	{
+		call_move(loop, call, CALL_FINISHED);
+		return;
+	}
+	call_move(loop, call, CALL_PREPARING);
+	image_pool_submit(loop->dispatch.images, call->fit.job);
+}
+
+void
+claim_discard(Loop *loop)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &loop->calls.lists[CALL_CLAIMED])
+		call_free(loop, dlist_container(Call, node, iter.cur));
+}
+
+void
+claim_start(Loop *loop, XLogRecPtr claimed_at)
+{
+	dlist_mutable_iter iter;
+
+	dlist_foreach_modify(iter, &loop->calls.lists[CALL_CLAIMED])
+	{
+		Call	   *call = dlist_container(Call, node, iter.cur);
+
+		call->lease.claimed_at = claimed_at;
+		start_call(loop, call);
+	}
+}

@@ -1,0 +1,291 @@
+/*
+ * settle_rows.c
+ *	  Of an ended call: what becomes of its row in the queue.
+ *
+ * Everything that changes the queue row is fenced by the call id: a row that was
+ * claimed again meanwhile is another call's, and what this one brought is kept in
+ * the ledger, marked late.
+ */
+#include "postgres.h"
+
+#include "db/db.h"
+#include "ledger/ledger.h"
+#include "loop.h"
+#include "settle_rows.h"
+#include "utils/builtins.h"
+
+static Tally *
+tally_of(Batch *batch, ServerState *server)
+{
+	for (int i = 0; i < batch->n_tallies; i++)
+		if (batch->tallies[i].server == server)
+			return &batch->tallies[i];
+	memset(&batch->tallies[batch->n_tallies], 0, sizeof(Tally));
+	batch->tallies[batch->n_tallies].server = server;
+	return &batch->tallies[batch->n_tallies++];
+}
+
+static SqlStatement sql_settle_excused = {
+	.text =
+	"UPDATE @.llava_pending SET visible_at = pg_catalog.now(), holder = NULL,"
+	"  attempts = GREATEST(attempts - 1, 0), detail = $4, said = NULL, excused = true"
+	" WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltlt"
+};
+
+/* The queue row waits, as if it had not been asked; but it does so once only. */
+static bool
+settle_as_excused(Call *call, const char *reason, const char *detail)
+{
+	Datum		values[4];
+	char		nulls[5] = "    ";
+
+	call_fence(call, values);
+	values[3] = settle_text(detail != NULL ? detail : reason, &nulls[3]);
+	return sql_run(&sql_settle_excused, values, nulls, 0) > 0;
+}
+
+/* What the row keeps of the words that it failed for. */
+static Datum
+said_number(const Call *call, char *null)
+{
+	int64		said = call->request.sent ?
+	blame_number(call->server->options->name, call->end.outcome.said) : 0;
+
+	*null = said == 0 ? 'n' : ' ';
+	return Int64GetDatum(said);
+}
+
+/* What was excused once stays failed, until llava_retry. */
+static SqlStatement sql_settle_failed = {
+	.text =
+	"UPDATE @.llava_pending SET failure = $4, detail = $5, holder = NULL,"
+	"  said = CASE WHEN NOT excused THEN $6 END, excused = false"
+	" WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltlttl"
+};
+
+/* The queue row rests with a reason.  False: it was another call's. */
+static bool
+settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detail)
+{
+	Datum		values[6];
+	char		nulls[7] = "      ";
+
+	if (blame_excuses(call))
+		return settle_as_excused(call, reason, detail);
+	call_fence(call, values);
+	values[3] = CStringGetTextDatum(reason);
+	values[4] = settle_text(detail, &nulls[4]);
+	values[5] = said_number(call, &nulls[5]);
+	if (sql_run(&sql_settle_failed, values, nulls, 0) == 0)
+		return false;
+	batch->failed++;
+	if (call->server != NULL)
+		tally_of(batch, call->server)->failed++;
+	return true;
+}
+
+static SqlStatement sql_release = {
+	.text =
+	"UPDATE @.llava_pending SET visible_at = pg_catalog.now() + $4, holder = NULL,"
+	"  attempts = CASE WHEN $5 THEN attempts ELSE GREATEST(attempts - 1, 0) END,"
+	"  detail = coalesce($6, detail), company = NULLIF(coalesce($7, company), 0)"
+	" WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltlvBti"
+};
+
+/* The queue row waits, to be asked the same again. */
+static bool
+settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
+{
+	Datum		values[7];
+	char		nulls[8] = "       ";
+
+	call_fence(call, values);
+	values[3] = rows_interval(delay_ms);
+	values[4] = BoolGetDatum(counts);
+	values[5] = settle_text(detail, &nulls[5]);
+	values[6] = Int32GetDatum(call->retry.company);
+	nulls[6] = call->retry.company < 0 ? 'n' : ' ';
+	return sql_run(&sql_release, values, nulls, 0) > 0;
+}
+
+static SqlStatement sql_settle_again = {
+	.text =
+	"UPDATE @.llava_pending SET variation = variation + 1, holder = NULL,"
+	"  visible_at = pg_catalog.now(), rejects = pg_catalog.array_append(rejects, $4),"
+	"  detail = coalesce($5, $4), refused_by = coalesce($6, refused_by), company = NULL,"
+	"  said = CASE WHEN NOT excused THEN $7 END"
+	" WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltltttl"
+};
+
+/* A reject: the queue row waits, to be asked differently, or it was the last. */
+static bool
+settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
+{
+	Datum		values[7];
+	char		nulls[8] = "       ";
+
+	if (blame_excuses(call) || call->row.attempts >= llava_max_attempts ||
+		rejects_final(&call->row.rejects, reason))
+		return settle_as_failed(batch, call, reason, detail);
+	call_fence(call, values);
+	values[3] = CStringGetTextDatum(reason);
+	values[4] = settle_text(detail, &nulls[4]);
+	values[5] = settle_text(rejects_blame_server(reason) ? call->server->options->name : NULL,
+							&nulls[5]);
+	values[6] = said_number(call, &nulls[6]);
+	return sql_run(&sql_settle_again, values, nulls, 0) > 0;
+}
+
+static int64
+retry_delay(const Call *call)
+{
+	if (call->end.response.retry_after_ms > 0)
+		return Min(call->end.response.retry_after_ms, llava_retry_delay_max);
+	return vlm_backoff_ms(call->row.attempts, llava_retry_delay, llava_retry_delay_max,
+						  (uint64) call->request.seed * UINT64CONST(0x9E3779B97F4A7C15) + call->id);
+}
+
+/* What came was paid for, as far as limits_ended has found, whole or in part. */
+static void
+count_cost(Tally *tally, const Call *call)
+{
+	tally->cost += call->end.cost;
+	tally->estimated += call->end.estimated ? 1 : 0;
+}
+
+static void
+count_reply(Tally *tally, const Call *call)
+{
+	tally->replies++;
+	count_cost(tally, call);
+	tally->prompt_tokens += Max(call->end.envelope.prompt_tokens, 0);
+	tally->completion_tokens += Max(call->end.envelope.completion_tokens, 0);
+}
+
+static SqlStatement sql_settle_done = {
+	.text =
+	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3",
+	.types = "ltl"
+};
+
+/* A reply that parsed, or one that is to be asked for again. */
+static void
+settle_answer(Batch *batch, Call *call)
+{
+	const char *reason = call->end.reason;
+	bool		mine;
+	Datum		values[3];
+	Tally	   *tally = tally_of(batch, call->server);
+
+	if (reason == NULL)
+	{
+		call_fence(call, values);
+		mine = sql_run(&sql_settle_done, values, NULL, 0) > 0;
+		if (mine)
+		{
+			settle_sample(call);
+			tally->accepted++;
+			batch->accepted++;
+		}
+	}
+	else
+		mine = settle_reject(batch, call, reason, NULL);
+	settle_reply(batch, call, !mine, reason);
+	count_reply(tally, call);
+}
+
+/*
+ * By now it is known whether the server died of what was lost together.  Then no attempt
+ * counts, and each is a suspect, unless it was not sent whole.
+ */
+static void
+judge_death(Call *call)
+{
+	int			company;
+
+	if (!limits_died(call->server->limits, call->end.lost_with, &company))
+		return;
+	call->end.outcome.counts = false;
+	if (call->end.response.sent)
+		call->retry.company = call->row.company > 0 ? Min(company, call->row.company) : company;
+}
+
+/* No request was made: the row waits as before. */
+static void
+settle_unsent(Call *call)
+{
+	const char *detail = call->retry.wait_ms > 0 ? call->end.outcome.detail : NULL;
+
+	if (!settle_as_released(call, call->retry.wait_ms, false, detail))
+		interrupted_not(call);
+}
+
+/* A request that brought no answer. */
+static void
+settle_failure(Batch *batch, Call *call)
+{
+	const VlmOutcome *outcome = &call->end.outcome;
+	Tally	   *tally = tally_of(batch, call->server);
+	bool		mine;
+
+	if (call->end.lost_with != 0)
+		judge_death(call);
+	switch (outcome->action)
+	{
+		case VLM_IMAGE_FAULT:
+			mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
+			break;
+		case VLM_PAUSE:
+			mine = settle_as_released(call, 0, false, outcome->detail);
+			break;
+		case VLM_THROTTLE:
+			tally->throttled++;
+			mine = settle_as_released(call, retry_delay(call), false, outcome->detail);
+			break;
+		case VLM_FILTERED:
+			mine = settle_reject(batch, call, outcome->reason, outcome->detail);
+			break;
+		default:
+			if (outcome->counts && call->row.attempts >= llava_max_attempts)
+				mine = settle_as_failed(batch, call, outcome->reason, outcome->detail);
+			else
+				mine = settle_as_released(call, retry_delay(call), outcome->counts,
+										  outcome->detail);
+	}
+	/* a whole 200 that is no completion may have been paid for all the same */
+	if (call->end.response.status / 100 == 2 && call->end.response.curl_code == 0 &&
+		call->end.response.body != NULL)
+	{
+		settle_reply(batch, call, !mine, outcome->reason);
+		count_reply(tally, call);
+	}
+	else
+		count_cost(tally, call);
+}
+
+void
+settle_call(Batch *batch, Call *call)
+{
+	if (call->request.sent)
+		tally_of(batch, call->server)->requests++;
+	switch (call_ending(call))
+	{
+		case CALL_FAULT:
+			if (!settle_as_failed(batch, call, call->end.fault, call->end.fault_detail))
+				interrupted_not(call);
+			break;
+		case CALL_UNSENT:
+			settle_unsent(call);
+			break;
+		case CALL_ANSWERED:
+			settle_answer(batch, call);
+			break;
+		case CALL_FAILED:
+			settle_failure(batch, call);
+			break;
+	}
+}
