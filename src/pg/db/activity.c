@@ -54,7 +54,7 @@ may_see_all(const PgBackendStatus *status)
 
 /* As pg_stat_activity calls it; NULL: it does not say. */
 static const char *
-state_name(BackendState state)
+activity_state_name(BackendState state)
 {
 	switch (state)
 	{
@@ -97,7 +97,7 @@ put_text(Datum *values, bool *nulls, int column, const char *text)
 static void
 put_activity(Datum *values, bool *nulls, const PgBackendStatus *status, bool words)
 {
-	put_text(values, nulls, COLUMN_STATE, state_name(status->st_state));
+	put_text(values, nulls, COLUMN_STATE, activity_state_name(status->st_state));
 	put_text(values, nulls, COLUMN_WAIT_EVENT, wait_event(status->st_procpid));
 	put_text(values, nulls, COLUMN_ACTIVITY,
 			 words ? pgstat_clip_activity(status->st_activity_raw) : NULL);

@@ -55,7 +55,7 @@ struct BoundText
 	int			n_calls;
 };
 
-static post_parse_analyze_hook_type next_hook;
+static post_parse_analyze_hook_type bind_next_hook;
 
 /* ---- from a text to SQL ---- */
 
@@ -270,7 +270,7 @@ bind_values(const BoundText *bound, const Datum *values, const char *nulls)
 /* ---- what came of it ---- */
 
 static bool
-check_function(Oid function, void *context)
+bind_check_function(Oid function, void *context)
 {
 	/* pg_catalog's */
 	if (function < FirstNormalObjectId || extension_has_function(function))
@@ -290,15 +290,15 @@ check_node(Node *node, void *context)
 		return false;
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, check_node, context, 0);
-	(void) check_functions_in_node(node, check_function, context);
+	(void) check_functions_in_node(node, bind_check_function, context);
 	return expression_tree_walker(node, check_node, context);
 }
 
 static void
 check_query(ParseState *pstate, Query *query, CompatJumbleState *jumble)
 {
-	if (next_hook != NULL)
-		next_hook(pstate, query, jumble);
+	if (bind_next_hook != NULL)
+		bind_next_hook(pstate, query, jumble);
 	if (pstate->p_paramref_hook == parameter)
 		(void) check_node((Node *) query, NULL);
 }
@@ -306,6 +306,6 @@ check_query(ParseState *pstate, Query *query, CompatJumbleState *jumble)
 void
 bind_install(void)
 {
-	next_hook = post_parse_analyze_hook;
+	bind_next_hook = post_parse_analyze_hook;
 	post_parse_analyze_hook = check_query;
 }

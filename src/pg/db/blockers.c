@@ -191,7 +191,7 @@ status_of(int pid)
 }
 
 static const char *
-state_name(BackendState state)
+blocker_state_name(BackendState state)
 {
 	switch (state)
 	{
@@ -226,7 +226,7 @@ append_blocker(StringInfo words, int pid)
 	{
 		role = GetUserNameFromId(status->st_userid, true);
 		appendStringInfo(words, "Process %d of role \"%s\" is in the way: %s for %.0f s.", pid,
-						 role != NULL ? role : "", state_name(status->st_state),
+						 role != NULL ? role : "", blocker_state_name(status->st_state),
 						 (double) (GetCurrentTimestamp() - status->st_state_start_timestamp) / USECS_PER_SEC);
 	}
 }

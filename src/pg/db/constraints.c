@@ -62,7 +62,7 @@ constraints_may_wait(Oid table)
 }
 
 static void
-take_row(Deferrable *constraint, HeapTuple row, TupleDesc desc)
+constraints_take_row(Deferrable *constraint, HeapTuple row, TupleDesc desc)
 {
 	bool		isnull;
 	char	   *stranger = SPI_getvalue(row, desc, COLUMN_STRANGER);
@@ -129,7 +129,7 @@ find_constraints(const Oid *tables, int n)
 	found = palloc(offsetof(Constraints, list) + sizeof(Deferrable) * rows);
 	found->n = (int) rows;
 	for (uint64 i = 0; i < rows; i++)
-		take_row(&found->list[i], SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		constraints_take_row(&found->list[i], SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 	return found;
 }
 

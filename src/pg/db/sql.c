@@ -90,7 +90,7 @@ forget_plans_of_another_schema(Oid schema)
 
 /* An error may have ended executions under way. */
 static void
-end_of_transaction(XactEvent event, void *arg)
+sql_end_of_transaction(XactEvent event, void *arg)
 {
 	slist_iter	iter;
 
@@ -118,7 +118,7 @@ statement_plan(SqlStatement *statement)
 	SPIPlanPtr	plan;
 
 	if (!watching)
-		RegisterXactCallback(end_of_transaction, NULL);
+		RegisterXactCallback(sql_end_of_transaction, NULL);
 	watching = true;
 	if (!statement->is_known)
 		slist_push_head(&known, &statement->node);

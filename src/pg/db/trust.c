@@ -114,7 +114,7 @@ end_of_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionI
 }
 
 static void
-end_of_transaction(XactEvent event, void *arg)
+trust_end_of_transaction(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
 		depth = 0;
@@ -135,7 +135,7 @@ watch_catalogues(void)
 	CacheRegisterSyscacheCallback(PROCOID, code_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, code_changed, (Datum) 0);
 	RegisterSubXactCallback(end_of_subtransaction, NULL);
-	RegisterXactCallback(end_of_transaction, NULL);
+	RegisterXactCallback(trust_end_of_transaction, NULL);
 }
 
 /* ---- when statements are judged ---- */
@@ -276,7 +276,7 @@ verdict_on(Oid relation, Oid acting, LOCKMODE mode, bool deletes)
 /* ---- the gate ---- */
 
 static void
-refuse(const TrustFinding *finding, Oid acting)
+trust_refuse(const TrustFinding *finding, Oid acting)
 {
 	char	   *schema = get_namespace_name(get_rel_namespace(finding->relation));
 	char	   *relation = get_rel_name(finding->relation);
@@ -306,7 +306,7 @@ check_relation(Oid relation, LOCKMODE mode, bool deletes)
 		return;
 	finding = verdict_on(relation, GetUserId(), mode, deletes);
 	if (finding != NULL)
-		refuse(finding, GetUserId());
+		trust_refuse(finding, GetUserId());
 }
 
 /* A relation that a statement names, or a policy that was put into it. */

@@ -171,14 +171,14 @@ does_as_told(Oid function)
 
 /* check_function_callback: false goes on with the other functions of the node. */
 static bool
-check_function(Oid function, void *arg)
+code_check_function(Oid function, void *arg)
 {
 	judge_function(arg, function);
 	return false;
 }
 
 static bool
-check_called(Oid function, void *arg)
+code_check_called(Oid function, void *arg)
 {
 	Judge	   *judge = arg;
 
@@ -238,7 +238,9 @@ code_walker(Node *node, Judge *judge)
 	 * a cast to a type goes through its input function, but the type is
 	 * looked at
 	 */
-	(void) check_functions_in_node(node, IsA(node, CoerceViaIO) ? check_function : check_called,
+	(void) check_functions_in_node(node,
+								   IsA(node, CoerceViaIO) ?
+								   code_check_function : code_check_called,
 								   judge);
 	type = made_type(node);
 	if (OidIsValid(type))

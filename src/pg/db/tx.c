@@ -43,7 +43,7 @@ static const char *commit_as;	/* synchronous_commit of the commit; NULL: as
 								 * set */
 
 static Oid
-relation_owner(Oid relation)
+tx_relation_owner(Oid relation)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
 	Oid			owner;
@@ -58,7 +58,7 @@ relation_owner(Oid relation)
 Oid
 tx_queue_owner(void)
 {
-	return relation_owner(extension_relation("llava_pending"));
+	return tx_relation_owner(extension_relation("llava_pending"));
 }
 
 void
@@ -301,7 +301,7 @@ tx_begin(Tx *tx, const char *activity)
 	guc_level = NewGUCNestLevel();
 	trust_begin();
 	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(relation_owner(tx->pending),
+	SetUserIdAndSecContext(tx_relation_owner(tx->pending),
 						   saved_context | SECURITY_RESTRICTED_OPERATION);
 	if (tx->in_procedure)
 		tx_environment(false);

@@ -186,7 +186,7 @@ export_sample(TupleTableSlot *row, ExportSample *sample)
 }
 
 static char *
-argument_text(FunctionCallInfo fcinfo, int i)
+choice_argument_text(FunctionCallInfo fcinfo, int i)
 {
 	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
 }
@@ -196,7 +196,7 @@ static bool
 argument_choice(FunctionCallInfo fcinfo, int i, const char *what, const char *first,
 				const char *second)
 {
-	char	   *said = argument_text(fcinfo, i);
+	char	   *said = choice_argument_text(fcinfo, i);
 
 	if (said != NULL && strcmp(said, first) == 0)
 		return false;
@@ -213,7 +213,7 @@ argument_choice(FunctionCallInfo fcinfo, int i, const char *what, const char *fi
 static ExportFormat
 format_argument(FunctionCallInfo fcinfo)
 {
-	char	   *name = argument_text(fcinfo, ARG_FORMAT);
+	char	   *name = choice_argument_text(fcinfo, ARG_FORMAT);
 	ExportFormat format;
 
 	if (name == NULL || !export_format(name, &format))
@@ -243,7 +243,7 @@ shape_arguments(FunctionCallInfo fcinfo, ExportShape *shape)
 	shape->image_last = argument_choice(fcinfo, ARG_IMAGE_TOKEN, "place of the image token",
 										"first", "last");
 	shape->named_by_hash = argument_choice(fcinfo, ARG_IMAGE_NAME, "image name", "path", "sha256");
-	shape->folder = export_folder(argument_text(fcinfo, ARG_FOLDER));
+	shape->folder = export_folder(choice_argument_text(fcinfo, ARG_FOLDER));
 	if (shape->folder != NULL && shape->format == EXPORT_IMAGEFOLDER)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),

@@ -114,7 +114,7 @@ image_facts(const ExportImages *export, int64 image)
 
 /* Whether this name was just written for the same picture; ERROR if for another. */
 static bool
-is_known(ExportImages *export, const char *name, int64 image, const ImageFacts *facts)
+images_is_known(ExportImages *export, const char *name, int64 image, const ImageFacts *facts)
 {
 	if (export->last_name == NULL || strcmp(export->last_name, name) != 0)
 		return false;
@@ -249,7 +249,7 @@ take_image(ExportImages *export, int64 image, const char *name)
 	ImageFacts	facts = image_facts(export, image);
 	const char *file;
 
-	if (is_known(export, name, image, &facts))
+	if (images_is_known(export, name, image, &facts))
 		return;
 	remember(export, name, image, &facts);
 	if (facts.size < 0)
@@ -266,7 +266,7 @@ take_image(ExportImages *export, int64 image, const char *name)
 
 /* One picture, in the memory of one file. */
 static void
-take_row(ExportImages *export, HeapTuple row, TupleDesc desc)
+images_take_row(ExportImages *export, HeapTuple row, TupleDesc desc)
 {
 	MemoryContext old = MemoryContextSwitchTo(export->file_context);
 	bool		is_null;
@@ -304,7 +304,7 @@ take_all(ExportImages *export, Datum *values, const char *nulls)
 		if (SPI_processed == 0)
 			break;
 		for (uint64 i = 0; i < rows->numvals; i++)
-			take_row(export, rows->vals[i], rows->tupdesc);
+			images_take_row(export, rows->vals[i], rows->tupdesc);
 		SPI_freetuptable(rows);
 	}
 	SPI_cursor_close(cursor);
@@ -312,7 +312,7 @@ take_all(ExportImages *export, Datum *values, const char *nulls)
 }
 
 static void
-check_call(FunctionCallInfo fcinfo)
+images_check_call(FunctionCallInfo fcinfo)
 {
 	if (!has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES))
 		ereport(ERROR,
@@ -362,7 +362,7 @@ llava_export_images(PG_FUNCTION_ARGS)
 	char		nulls[CHOICES];
 	mode_t		mask;
 
-	check_call(fcinfo);
+	images_check_call(fcinfo);
 	export.prepared = !PG_ARGISNULL(ARG_PREPARED) && PG_GETARG_BOOL(ARG_PREPARED);
 	export.file_context = AllocSetContextCreate(CurrentMemoryContext, "llava_export_images file",
 												ALLOCSET_DEFAULT_SIZES);

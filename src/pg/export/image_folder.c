@@ -110,7 +110,7 @@ step(const ImageFolder *folder, int from, const char *part, const char *name)
 }
 
 static void
-leave(ImageFolder *folder)
+folder_leave(ImageFolder *folder)
 {
 	folder_sync(folder);
 	if (folder->inner != folder->top)
@@ -135,7 +135,7 @@ folder_enter(ImageFolder *folder, const char *name)
 				 errmsg("\"%s\" cannot be the name of an image's file", name)));
 	if (strcmp(path, folder->inner_name) == 0)
 		return file;
-	leave(folder);
+	folder_leave(folder);
 	while ((part = strsep(&rest, "/")) != NULL)
 	{
 		int			next;
@@ -212,7 +212,7 @@ write_part(ImageFolder *folder, const char *data, size_t size)
  * open, so that no other file can have its number.
  */
 static void
-check_part(ImageFolder *folder, const char *name)
+folder_check_part(ImageFolder *folder, const char *name)
 {
 	struct stat written;
 	struct stat named;
@@ -244,7 +244,7 @@ folder_write(ImageFolder *folder, const char *name, const char *file, const char
 	folder->part_is_there = true;
 	if (!write_part(folder, data, size))
 		cannot_write(folder, name);
-	check_part(folder, name);
+	folder_check_part(folder, name);
 	if (renameat(folder->inner, PART_NAME, folder->inner, file) < 0)
 		cannot_write(folder, name);
 	folder->part_is_there = false;

@@ -45,7 +45,7 @@ new_state(MemoryContext context)
 }
 
 static void
-take_bytes(EVP_MD_CTX *state, const void *bytes, size_t n)
+lines_take_bytes(EVP_MD_CTX *state, const void *bytes, size_t n)
 {
 	if (!EVP_DigestUpdate(state, bytes, n))
 		elog(ERROR, "could not go on with a SHA-256 digest");
@@ -65,8 +65,8 @@ llava_lines_sha256_add(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 	{
 		line = PG_GETARG_TEXT_PP(1);
-		take_bytes(state, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line));
-		take_bytes(state, "\n", 1);
+		lines_take_bytes(state, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line));
+		lines_take_bytes(state, "\n", 1);
 	}
 	PG_RETURN_POINTER(state);
 }

@@ -83,8 +83,8 @@ append_markdown(StringInfo out, const char *bytes, int length)
 
 /* A value by its name; one that is not there or is NULL is empty. */
 static void
-append_value(StringInfo out, const Template *t, Jsonb *values, const char *name, int length,
-			 bool raw)
+template_append_value(StringInfo out, const Template *t, Jsonb *values, const char *name,
+					  int length, bool raw)
 {
 	JsonbValue *value = getKeyJsonValueFromContainer(&values->root, name, length, NULL);
 	const char *bytes;
@@ -137,7 +137,7 @@ llava_template(PG_FUNCTION_ARGS)
 		if (close == NULL)
 			break;
 		appendBinaryStringInfo(&out, at, open - at);
-		append_value(&out, t, values, name, close - name, raw);
+		template_append_value(&out, t, values, name, close - name, raw);
 		at = close + (raw ? 3 : 2);
 	}
 	appendStringInfoString(&out, at);

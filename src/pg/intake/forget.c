@@ -45,14 +45,14 @@ static const char *const cleared[] = {
 #define UNLOCKED 6
 
 static void
-lock_tables(void)
+forget_lock_tables(void)
 {
 	for (int i = 0; i < UNLOCKED; i++)
 		LockRelationOid(extension_relation(cleared[i]), ShareRowExclusiveLock);
 }
 
 static void
-check_arguments(FunctionCallInfo fcinfo)
+forget_check_arguments(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
@@ -298,7 +298,7 @@ forget(void *arg)
 	Constraints *constraints;
 	Oid			tables[lengthof(cleared)];
 
-	lock_tables();
+	forget_lock_tables();
 	rows_spi_connect();
 	for (int i = 0; i < lengthof(cleared); i++)
 		tables[i] = extension_relation(cleared[i]);
@@ -314,7 +314,7 @@ llava_forget(PG_FUNCTION_ARGS)
 {
 	Forgotten	forgotten = {0};
 
-	check_arguments(fcinfo);
+	forget_check_arguments(fcinfo);
 	forgotten.image = PG_GETARG_DATUM(0);
 	forgotten.reason = PG_GETARG_DATUM(1);
 	blockers_run("llava_forget", forget, &forgotten);

@@ -135,7 +135,7 @@ static SqlStatement sql_load_known = {
 };
 
 static bool
-is_known(const Load *load, const char *name)
+load_is_known(const Load *load, const char *name)
 {
 	char	   *path = psprintf("%s%s", load->prefix, name);
 	Datum		value = CStringGetTextDatum(path);
@@ -153,7 +153,7 @@ take_file(Load *load, const char *name)
 	LoadFile   *file;
 
 	load->seen++;
-	if (is_known(load, name))
+	if (load_is_known(load, name))
 	{
 		load->known++;
 		return;
@@ -230,7 +230,7 @@ load_folder(Load *load, const char *name)
 /* ---- the call ---- */
 
 static void
-check_call(FunctionCallInfo fcinfo)
+load_check_call(FunctionCallInfo fcinfo)
 {
 	rows_check_call(fcinfo, "llava_load");
 	if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
@@ -368,7 +368,7 @@ reasons_detail(const Load *load)
 }
 
 static void
-report(const Load *load)
+load_report(const Load *load)
 {
 	StringInfoData line;
 
@@ -391,7 +391,7 @@ llava_load(PG_FUNCTION_ARGS)
 {
 	Load	   *load;
 
-	check_call(fcinfo);
+	load_check_call(fcinfo);
 	load = load_new(fcinfo);
 	load_check_task(load);
 	rows_spi_connect_committing();
@@ -409,7 +409,7 @@ llava_load(PG_FUNCTION_ARGS)
 	SPI_commit();
 	SPI_finish();
 
-	report(load);
+	load_report(load);
 	MemoryContextDelete(load->context);
 	PG_RETURN_VOID();
 }

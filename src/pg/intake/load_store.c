@@ -242,7 +242,7 @@ is_of_every_row(const Load *load, const ErrorData *error)
 
 /* The row of a file was refused for its own sake: a WARNING, and it is skipped. */
 static void
-refuse(Load *load, const LoadFile *file, const ErrorData *error)
+load_refuse(Load *load, const LoadFile *file, const ErrorData *error)
 {
 	load->refused++;
 	load_count_skipped(load, psprintf("SQLSTATE %s", unpack_sql_state(error->sqlerrcode)),
@@ -339,7 +339,7 @@ load_store(Load *load)
 			size = attempt.at_commit ? tried / 2 : tried - 1;
 			continue;
 		}
-		refuse(load, list_nth(load->files, from), attempt.error);
+		load_refuse(load, list_nth(load->files, from), attempt.error);
 		from++;
 		size = attempt.at_commit ? 1 : all;
 	}

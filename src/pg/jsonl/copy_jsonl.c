@@ -30,7 +30,7 @@
 #include "parser/analyze.h"
 #include "tcop/utility.h"
 
-static ProcessUtility_hook_type next_hook;
+static ProcessUtility_hook_type copy_next_hook;
 static post_parse_analyze_hook_type next_analyze_hook;
 
 static bool
@@ -76,7 +76,7 @@ hand_on(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 		ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
 		DestReceiver *dest, QueryCompletion *completion)
 {
-	ProcessUtility_hook_type next = next_hook != NULL ? next_hook : standard_ProcessUtility;
+	ProcessUtility_hook_type next = copy_next_hook != NULL ? copy_next_hook : standard_ProcessUtility;
 
 	next(pstmt, source, read_only_tree, context, params, environment, dest, completion);
 }
@@ -138,7 +138,7 @@ after_analysis(ParseState *pstate, Query *query, CompatJumbleState *jumble)
 void
 copy_jsonl_install(void)
 {
-	next_hook = ProcessUtility_hook;
+	copy_next_hook = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
 	next_analyze_hook = post_parse_analyze_hook;
 	post_parse_analyze_hook = after_analysis;

@@ -337,7 +337,7 @@ cannot_finish(const CopyPart *part, const char *what)
 
 /* ERROR unless the part's name still is the file that was written. */
 static void
-check_part(const CopyPart *part)
+copy_part_check(const CopyPart *part)
 {
 	struct stat written;
 	struct stat named;
@@ -383,7 +383,7 @@ copy_part_finish(CopyPart *part)
 			cannot_finish(part, "set permissions of");
 		if (pg_fsync(part->fd) < 0)
 			cannot_finish(part, "fsync");
-		check_part(part);
+		copy_part_check(part);
 		if (renameat(part->folder, part->part, part->folder, part->file) < 0)
 			cannot_finish(part, "rename the whole part to");
 		part->is_there = false;

@@ -101,7 +101,7 @@ reparse_reply(Reparse *reparse, HeapTuple tuple, TupleDesc desc, List *tasks)
 
 /* In the order in which settles, and llava_forget, take them. */
 static void
-lock_tables(void)
+reparse_lock_tables(void)
 {
 	LockRelationOid(extension_relation("llava_image"), RowShareLock);
 	LockRelationOid(extension_relation("llava_pending"), RowExclusiveLock);
@@ -132,7 +132,7 @@ reparse_batch(Reparse *reparse)
 	uint64		n;
 	SPITupleTable *table;
 
-	lock_tables();
+	reparse_lock_tables();
 	values[0] = Int64GetDatum(reparse->image);
 	values[1] = Int64GetDatum(reparse->id);
 	values[2] = reparse->task == NULL ? (Datum) 0 : CStringGetTextDatum(reparse->task);
@@ -177,7 +177,7 @@ append_word(StringInfo json, const char *word)
 }
 
 static Datum
-report(const Reparse *reparse)
+reparse_report(const Reparse *reparse)
 {
 	StringInfoData json;
 	ListCell   *cell;
@@ -245,6 +245,6 @@ llava_reparse(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	values[0] = report(reparse);
+	values[0] = reparse_report(reparse);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

@@ -141,7 +141,7 @@ submit(Asking *asking)
 
 /* The limits that a person set hold for sessions too. */
 static void
-check_limits(const Asking *asking)
+generate_check_limits(const Asking *asking)
 {
 	const char *option = limits_remaining(asking->limits) <= 0 ? "max_requests" : "budget";
 
@@ -156,13 +156,13 @@ check_limits(const Asking *asking)
 
 /* Waits for one of the server's slots, before any worker that wants one. */
 static void
-take_slot(Asking *asking)
+generate_take_slot(Asking *asking)
 {
 	int64		wait;
 
 	for (;;)
 	{
-		check_limits(asking);
+		generate_check_limits(asking);
 		asking->slot = limits_take(asking->limits,
 								   asking->forecast.prompt + asking->forecast.completion,
 								   true, 0, &asking->endpoint, &wait);
@@ -188,7 +188,7 @@ ask(Asking *asking, VlmOutcome *outcome)
 	double		cost;
 	Loss		loss;
 
-	take_slot(asking);
+	generate_take_slot(asking);
 	submit(asking);
 	vlm_response_free(response);
 	memset(response, 0, sizeof(*response));
@@ -299,13 +299,13 @@ generate(Asking *asking)
 }
 
 static char *
-argument_text(FunctionCallInfo fcinfo, int number)
+generate_argument_text(FunctionCallInfo fcinfo, int number)
 {
 	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
 }
 
 static void
-check_arguments(FunctionCallInfo fcinfo)
+generate_check_arguments(FunctionCallInfo fcinfo)
 {
 	static const char *const names[] = {"image", "task"};
 
@@ -335,7 +335,7 @@ check_not_paused(const LlavaServer *server)
  * about many pictures sees none of the changes made since it began unless it looks.
  */
 static void
-find_server(Asking *asking, const char *name)
+generate_find_server(Asking *asking, const char *name)
 {
 	uint64		version;
 
@@ -370,10 +370,10 @@ llava_generate(PG_FUNCTION_ARGS)
 	bytea	   *image;
 	volatile Datum conversation;
 
-	check_arguments(fcinfo);
-	asking.task = task_find(argument_text(fcinfo, 1));
-	server = argument_text(fcinfo, 2);
-	find_server(&asking, server != NULL ? server : asking.task->server);
+	generate_check_arguments(fcinfo);
+	asking.task = task_find(generate_argument_text(fcinfo, 1));
+	server = generate_argument_text(fcinfo, 2);
+	generate_find_server(&asking, server != NULL ? server : asking.task->server);
 	check_not_paused(asking.server);
 	image = PG_GETARG_BYTEA_PP(0);
 	asking.image = (const uint8 *) VARDATA_ANY(image);

@@ -12,7 +12,7 @@
 PG_FUNCTION_INFO_V1(llava_update_grant);
 
 static void
-run(const char *statement)
+update_run(const char *statement)
 {
 	int			rc;
 
@@ -39,7 +39,7 @@ llava_update_grant(PG_FUNCTION_ARGS)
 	creating_extension = initial;
 	PG_TRY();
 	{
-		run(statement);
+		update_run(statement);
 	}
 	PG_FINALLY();
 	{

@@ -75,7 +75,7 @@ say_standing_by(int slot, const char *database)
  * about to end.  This one is there to follow it.
  */
 static void
-wait_for_slot(int slot, const char *database)
+worker_wait_for_slot(int slot, const char *database)
 {
 	TimestampTz say_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SAY_STANDBY_MS);
 
@@ -99,7 +99,7 @@ wait_for_slot(int slot, const char *database)
  * that llava_start() began is not needed where there is one.
  */
 static void
-take_slot(const WorkerTarget *target)
+worker_take_slot(const WorkerTarget *target)
 {
 	if (target->or_nobody && !slot_take(target->slot))
 	{
@@ -109,7 +109,7 @@ take_slot(const WorkerTarget *target)
 		proc_exit(0);
 	}
 	if (!target->or_nobody)
-		wait_for_slot(target->slot, target->database);
+		worker_wait_for_slot(target->slot, target->database);
 	show_name("worker", target->slot);
 	pgstat_report_activity(STATE_IDLE, "");
 	ereport(LOG, (errmsg("llava_zh: worker %d of database \"%s\" started",
@@ -196,7 +196,7 @@ llava_worker_main(Datum arg)
 
 	/* first: what the database's owner has set holds until then */
 	tx_environment(true);
-	take_slot(&target);
+	worker_take_slot(&target);
 	loop = loop_new(target.slot, false);
 	holders_release(loop);
 	stop_watch();
