@@ -2,10 +2,10 @@
  * constraints.c
  *	  Users' deferrable constraints on the tables that we write for others.
  *
- * SET CONSTRAINTS does what the transaction had put off so far, for all constraints of
+ * SET CONSTRAINTS checks what the transaction has deferred so far, for all constraints of
  * one name in a schema.  It is therefore done as the owner of their table, and refused
- * where tables of different owners share the name: else a role could have its own
- * trigger fired with another's rights.
+ * where tables of different owners share the name: else a role could have its own trigger
+ * fired with another's rights.
  */
 #include "postgres.h"
 

@@ -4,7 +4,7 @@
  *
  * Where llava_zh is preloaded a table in shared memory says so, which only the worker
  * itself writes; else the worker holds a lock that no SQL can take.  Looking and taking
- * are one step in both.  Names that a session can give itself say nothing.
+ * are one step in both.  Names that a session can give itself are not relied on.
  */
 #include "postgres.h"
 
@@ -63,7 +63,7 @@ slots_give_back(int code, Datum arg)
 	slots_unlock();
 }
 
-/* Whose the slot is; NULL: nobody's, and *vacant has room to say that it is taken. */
+/* The entry of the slot's worker; NULL if it has none, and *vacant is then a free entry. */
 static Taken *
 slots_find(int slot, Taken **vacant)
 {
@@ -136,7 +136,7 @@ slot_keep(int slot)
 			 errmsg("llava_zh: another process has taken the place of worker %d", slot)));
 }
 
-/* Those of this database that the table has. */
+/* The workers of this database in the table. */
 static int
 workers_in_table(OwnLockHolder **workers)
 {

@@ -62,7 +62,7 @@ put(ReturnSetInfo *result, const TrustFinding *finding)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* As the worker and as the table's owner the same may be found. */
+/* The same finding may come up for the worker and for the table's owner. */
 static bool
 trust_is_told(List *told, const TrustFinding *finding)
 {
@@ -94,7 +94,7 @@ put_findings(ReturnSetInfo *result, List *findings, List *told)
 	return told;
 }
 
-/* Waits for nobody's lock: what is locked is said to be. */
+/* Waits for no lock: a relation that is locked is reported as such. */
 static void
 put_relation(ReturnSetInfo *result, const char *name, bool of_worker, Oid worker)
 {

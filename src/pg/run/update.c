@@ -25,8 +25,8 @@ update_run(const char *statement)
 
 /*
  * llava_update_grant(statement text, initial boolean): a GRANT or REVOKE of an update
- * script.  What a script grants counts as the extension's own, which pg_dump leaves
- * to CREATE EXTENSION; unless initial, it counts as what a user has granted, and is dumped.
+ * script.  What a script grants counts as the extension's own, which pg_dump leaves to
+ * CREATE EXTENSION; unless initial, it counts as what a user has granted, and is dumped.
  */
 Datum
 llava_update_grant(PG_FUNCTION_ARGS)

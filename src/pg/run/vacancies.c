@@ -3,7 +3,7 @@
  *	  Workers that the launcher could not start, and why, for llava_stat_worker of their
  *	  databases.
  *
- * The table lies in shared memory and is the launcher's to write.
+ * The table is in shared memory, and only the launcher writes it.
  */
 #include "postgres.h"
 
@@ -18,7 +18,7 @@
 #include "utils/tuplestore.h"
 #include "worker.h"
 
-/* Those beyond have a line in the log and no more. */
+/* Workers beyond this number are only reported in the log. */
 #define MAX_VACANCIES 256
 
 typedef struct Vacancy
@@ -58,7 +58,7 @@ vacancies_unlock(void)
 	LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock);
 }
 
-/* The entry of a worker, else a free one; NULL: there is none. */
+/* The entry of a worker, else a free one; NULL if there is neither. */
 static Vacancy *
 vacancies_find(const WorkerTarget *target)
 {
@@ -104,7 +104,7 @@ vacancies_forget(void)
 	vacancies_unlock();
 }
 
-/* This database's, copied; how many. */
+/* Copies the entries of this database; returns how many. */
 static int
 copy_mine(Vacancy *mine)
 {
@@ -121,7 +121,7 @@ copy_mine(Vacancy *mine)
 	return n;
 }
 
-/* llava_missing_workers(): the workers of this database that there should be. */
+/* llava_missing_workers(): the workers that this database should have and has not. */
 Datum
 llava_missing_workers(PG_FUNCTION_ARGS)
 {

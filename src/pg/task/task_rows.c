@@ -159,9 +159,9 @@ experiment_base(List *tasks, const char *name)
 	return base;
 }
 
-/* The columns whose right values hang on what kind of reply in what language it is. */
+/* Whether the default of a column depends on the kind and language of the reply. */
 static bool
-hangs_on_kind(const char *name)
+depends_on_kind(const char *name)
 {
 	static const char *const names[] = {
 		"min_rounds", "max_rounds", "questions", "max_tokens",
@@ -181,7 +181,7 @@ says_otherwise(const TaskRow *row, const TaskRow *base, const char *name)
 		strcmp(text_column(row, name), text_column(base, name)) != 0;
 }
 
-/* Fills what row leaves out from base; false if some of it cannot be taken over. */
+/* Fills what row leaves out from base; false if some columns cannot be inherited. */
 static bool
 inherit(TaskRow *row, const TaskRow *base)
 {
@@ -195,7 +195,7 @@ inherit(TaskRow *row, const TaskRow *base)
 		int			from;
 
 		if (attribute->attisdropped || !row->nulls[i] ||
-			(other_kind && hangs_on_kind(name)))
+			(other_kind && depends_on_kind(name)))
 			continue;
 		from = column(base, name);
 		row->values[i] = base->values[from];
@@ -258,7 +258,7 @@ require_kind_and_prompt(const TaskRow *row, const char *name)
 						 quote_literal_cstr(name))));
 }
 
-/* An empty text says: none, where NULL says: as before. */
+/* An empty text means none; NULL means as before. */
 static void
 empty_is_null(TaskRow *row, const char *name)
 {
@@ -268,7 +268,7 @@ empty_is_null(TaskRow *row, const char *name)
 		task_row_set_null(row, name);
 }
 
-/* A word must mean one task. */
+/* A word must be the name or alias of only one task. */
 static void
 check_words(List *tasks, const char *name, const char *alias)
 {
@@ -360,8 +360,8 @@ llava_task_insert(PG_FUNCTION_ARGS)
 	TaskRow    *row = take_apart(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation));
 	const char *name = text_column(row, "name");
 
-	if (name == NULL || name[0] == '\0')	/* the table's own constraints say
-											 * so */
+	if (name == NULL || name[0] == '\0')	/* the table's own constraints
+											 * raise the error */
 		return PointerGetDatum(trigger->tg_trigtuple);
 
 	if (is_null(row, "version"))
@@ -381,7 +381,7 @@ llava_task_insert(PG_FUNCTION_ARGS)
 	return PointerGetDatum(heap_form_tuple(row->desc, row->values, row->nulls));
 }
 
-/* A value as SQL, its end cut off where it is long. */
+/* A value as SQL, shortened if it is long. */
 static void
 task_append_value(StringInfo sql, const char *value)
 {
