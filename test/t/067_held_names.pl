@@ -137,7 +137,7 @@ is($node->safe_psql('postgres', 'SELECT pid, slot FROM llava_stat_worker'), "$wo
 $log = -s $node->logfile;
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($worker)");
 isnt($node->worker_pid($worker), $worker, 'it follows when that ends');
-ok(wait_log($node, $log, qr/LOG:  llava_zh: worker 0 of database "postgres" ends: process \d+ is it/), 'which the postmaster starts again, and is not needed any more');
+ok(wait_log($node, $log, qr/LOG:  llava_zh: worker 0 of database "postgres" ends: process \d+ has its slot/), 'which the postmaster starts again, and is not needed any more');
 is($node->wait_query($count, '1'), '1', 'one is left');
 drains('and works');
 $node->stop('fast');
@@ -254,7 +254,7 @@ for (1 .. 20)
 	$worker = $plain->worker_pid;
 	$plain->safe_psql('postgres', "SELECT pg_terminate_backend($worker, 60000)");
 	$plain->safe_psql('postgres', 'SELECT llava_start()');
-	last if $gone = wait_log($plain, $log, qr/LOG:  llava_zh: worker 0 of database "postgres" ends: process \d+ is it/, 3);
+	last if $gone = wait_log($plain, $log, qr/LOG:  llava_zh: worker 0 of database "postgres" ends: process \d+ has its slot/, 3);
 }
 ok($gone, 'a worker that is not needed ends');
 $log = -s $plain->logfile;

@@ -44,7 +44,7 @@ is(sql("SELECT DISTINCT status, reason FROM llava_status WHERE path IN ('pic11.p
 	'not queued|not taken in: inserted while triggers were off', 'llava_status says so');
 is(sql('SELECT DISTINCT not_taken_in FROM llava_progress'), '2', 'llava_progress counts them');
 my ($rc, undef, $err) = $node->psql('postgres', "SELECT llava_enqueue(id, 'detail') FROM llava_image WHERE path = 'pic11.png'");
-like($err, qr/cannot be asked about: it was never taken in.*HINT:  Insert them anew: WITH gone/s, 'llava_enqueue refuses it, with a remedy');
+like($err, qr/cannot be queued: it was never taken in.*HINT:  Insert them anew: WITH gone/s, 'llava_enqueue refuses it, with a remedy');
 is(sql('SELECT count(*) FROM llava_pending'), '0', 'and queues nothing');
 # the end of a drain looks for them
 $node->insert_pictures(13, 14);
