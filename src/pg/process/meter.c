@@ -1,10 +1,10 @@
 /*
  * meter.c
- *	  What each loop tells of itself: how often it looked at its sockets, and for
- *	  how long it did not while requests were in flight.
+ *	  Counters of each loop for llava_stat_worker: how often it served its sockets, and the
+ *	  longest time that it did not while requests were in flight.
  *
- * A meter lies in shared memory where llava_zh is preloaded and is written by its
- * own process only, so that writing takes no lock.
+ * Meters are in shared memory and exist only where llava_zh is preloaded.  Only the
+ * process that owns a meter writes it, so writing takes no lock.
  */
 #include "postgres.h"
 
@@ -17,16 +17,16 @@
 
 #define MAX_METERS 256
 
-/* A look that comes so long after the one before is late. */
+/* A look at the sockets counts as late if it comes this long after the previous one. */
 #define LATE_US 10000
 
 typedef struct Meter
 {
 	pg_atomic_uint32 pid;		/* 0: free */
 	pg_atomic_uint64 wakes;		/* commits that queued rows */
-	pg_atomic_uint64 looks;
-	pg_atomic_uint64 late;
-	pg_atomic_uint64 longest_us;
+	pg_atomic_uint64 looks;		/* at the sockets */
+	pg_atomic_uint64 late;		/* looks that came too late */
+	pg_atomic_uint64 longest_us;	/* between two looks */
 } Meter;
 
 static Meter *meters;
@@ -125,8 +125,8 @@ meter_look(int64 away_us)
 }
 
 /*
- * llava_worker_counters(): a row for each process that drains, in any database,
- * where llava_zh is preloaded; else none.
+ * llava_worker_counters(): one row for each process that drains, of all databases; no
+ * rows unless llava_zh is preloaded.
  */
 Datum
 llava_worker_counters(PG_FUNCTION_ARGS)
