@@ -456,7 +456,7 @@ is(differences(catalogue($node, 'elsewhere_new', ''), catalogue($node, 'elsewher
 #
 # Today's library where 1.0.0 is installed.
 #
-my ($library) = slurp_file('src/llava_zh.h') =~ /define LLAVA_ZH_VERSION "(.*)"/;
+my ($library) = slurp_file('src/pg/db/db.h') =~ /define LLAVA_ZH_VERSION "(.*)"/;
 is($library, $node->safe_psql('postgres', "SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'"),
 	'library and control file name one version');
 

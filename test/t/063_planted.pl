@@ -396,8 +396,8 @@ $node->safe_psql('postgres', 'CREATE DATABASE early');
 $node->safe_psql('early', "GRANT CREATE ON SCHEMA public TO planter; SET ROLE planter;
 	CREATE FUNCTION public.llava_template(text, text) RETURNS text LANGUAGE sql AS 'SELECT current_user::text'");
 ($ret, $out, $err) = $node->psql('early', 'CREATE EXTENSION llava_zh');
-like($err, qr/function public\.llava_template\(pg_catalog\.text,pg_catalog\.text\) is in the schema of llava_zh and not its own/, 'the script is not run beside a function of its own names');
-like($err, qr/HINT:.*a schema where nobody else has CREATE/, 'and it is said what to do');
+like($err, qr/function public\.llava_template\(pg_catalog\.text,pg_catalog\.text\) is in the schema of llava_zh, but does not belong to it/, 'the script is not run beside a function of its own names');
+like($err, qr/HINT:.*a schema where no other role has the privilege CREATE/, 'and it is said what to do');
 $node->safe_psql('early', 'CREATE SCHEMA own; CREATE EXTENSION llava_zh SCHEMA own');
 is($node->safe_psql('early', "SELECT own.llava_page() LIKE '%</html>%'"), 't', 'in a schema of its own it is not in the way');
 

@@ -137,7 +137,7 @@ is($node->safe_psql('postgres', 'SELECT pid, slot FROM llava_stat_worker'), "$wo
 $log = -s $node->logfile;
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($worker)");
 isnt($node->worker_pid($worker), $worker, 'it follows when that ends');
-ok(wait_log($node, $log, qr/LOG:  llava_zh: worker 0 of database "postgres" ends: process \d+ is it/), 'which the postmaster starts again, and is not needed any more');
+ok(wait_log($node, $log, qr/LOG:  llava_zh: worker 0 of database "postgres" ends: process \d+ has its slot/), 'which the postmaster starts again, and is not needed any more');
 is($node->wait_query($count, '1'), '1', 'one is left');
 drains('and works');
 $node->stop('fast');
@@ -183,10 +183,10 @@ my $ask = "SELECT count(llava_generate(decode('$png', 'hex'), 'detail', srvname)
 $log = -s $node->logfile;
 is($asker->query_safe("$ask '^maker0'"), '20', 'a session asks twenty servers of one role');
 is($limits->('maker0'), "local|4\nshared|16", 'which have sixteen places');
-ok(wait_log($node, $log, qr/LOG:  llava_zh: limits of server "maker0_\d+" hold in each process for itself.*\n.*DETAIL:  Servers of one role have 16 places/), 'as the log says');
-my $said = () = slurp_file($node->logfile, $log) =~ /hold in each process for itself/g;
+ok(wait_log($node, $log, qr/LOG:  llava_zh: the limits of server "maker0_\d+" apply to each process separately.*\n.*DETAIL:  Shared memory has 16 places for the servers of one role/), 'as the log says');
+my $said = () = slurp_file($node->logfile, $log) =~ /apply to each process separately/g;
 $asker->query_safe("$ask '^maker0'");
-is(() = slurp_file($node->logfile, $log) =~ /hold in each process for itself/g, $said, 'once');
+is(() = slurp_file($node->logfile, $log) =~ /apply to each process separately/g, $said, 'once');
 
 for my $i (1 .. 9)
 {
@@ -236,8 +236,8 @@ $worker = $plain->worker_pid;
 is("@outputs", join(' ', ($worker) x 6), 'six at once have the pid of one worker');
 is($plain->safe_psql('postgres', $count), '1', 'and there is one');
 is($plain->safe_psql('postgres', 'SELECT pid, slot FROM llava_stat_worker'), "$worker|0", 'as llava_stat_worker says');
-is($plain->safe_psql('postgres', 'SELECT limits FROM llava_stat_server'), 'local', 'limits hold in each process');
-ok(wait_log($plain, 0, qr/LOG:  llava_zh is not preloaded: limits per server hold in each process for itself/), 'as the log says');
+is($plain->safe_psql('postgres', 'SELECT limits FROM llava_stat_server'), 'local', 'limits apply to each process separately');
+ok(wait_log($plain, 0, qr/LOG:  llava_zh is not preloaded: per-server limits apply to each process separately/), 'as the log says');
 
 # after a crash it comes back, alone
 kill 'KILL', $worker;
@@ -254,7 +254,7 @@ for (1 .. 20)
 	$worker = $plain->worker_pid;
 	$plain->safe_psql('postgres', "SELECT pg_terminate_backend($worker, 60000)");
 	$plain->safe_psql('postgres', 'SELECT llava_start()');
-	last if $gone = wait_log($plain, $log, qr/LOG:  llava_zh: worker 0 of database "postgres" ends: process \d+ is it/, 3);
+	last if $gone = wait_log($plain, $log, qr/LOG:  llava_zh: worker 0 of database "postgres" ends: process \d+ has its slot/, 3);
 }
 ok($gone, 'a worker that is not needed ends');
 $log = -s $plain->logfile;

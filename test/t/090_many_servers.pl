@@ -43,7 +43,7 @@ UPDATE pg_foreign_server SET srvoptions = srvoptions || '{max_in_flight=many}' W
 COMMIT;
 END
 drain(10, 'servers whose options cannot be read hold up nobody');
-like(slurp_file($node->logfile), qr/LOG:  llava_zh: server "\Q$_\E" cannot be asked: .*many/, "of $_ the log tells") for qw(broken spare);
+like(slurp_file($node->logfile), qr/LOG:  llava_zh: server "\Q$_\E" cannot be used: .*many/, "of $_ the log tells") for qw(broken spare);
 $node->safe_psql('postgres', "DROP SERVER broken; UPDATE pg_foreign_server SET srvoptions = array_remove(srvoptions, 'max_in_flight=many')");
 
 # one that hangs keeps its own requests and nobody else's

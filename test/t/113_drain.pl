@@ -77,8 +77,8 @@ like($err, qr/llava_drain: 4 samples, 0 failed/, 'what is in flight is waited fo
 is_deeply([ requests() ], [ $one + 4, $other + 5 ], 'and nothing new is asked');
 is(sql('SELECT sum(attempts), (SELECT count(*) FROM llava_interrupted) FROM llava_pending'), '0|0', 'which costs no attempt');
 
-like(fails('CALL llava_drain(-1)'), qr/22023: limit -1 is negative.*HINT:  limit is how many/s, 'a negative limit');
-like(fails("CALL llava_drain(max_time => '-1 s')"), qr/22023: max_time -00:00:01 is negative.*HINT:  max_time is how long/s, 'a negative time');
+like(fails('CALL llava_drain(-1)'), qr/22023: limit -1 is negative.*HINT:  The argument limit is the most/s, 'a negative limit');
+like(fails("CALL llava_drain(max_time => '-1 s')"), qr/22023: max_time -00:00:01 is negative.*HINT:  The argument max_time is how long/s, 'a negative time');
 like(fails("CALL llava_drain(task => 'nope')"), qr/42704: task "nope" does not exist.*HINT:  Tasks are/s, 'an unknown task');
 like(fails("CALL llava_drain(server => 'nope')"), qr/42704: server "nope" does not exist.*HINT/s, 'an unknown server');
 sql('CREATE FOREIGN DATA WRAPPER foreign_to_us; CREATE SERVER file FOREIGN DATA WRAPPER foreign_to_us');

@@ -28,7 +28,7 @@ $pictures->ends('an outage', pictures => 40, killers => 0, requests => 120, cras
 ok($node->wait_query($view, 'active'), 'an outage: the view says so no more');
 my $log = slurp_file($node->logfile);
 like($log, qr/server "sim": requests that were lost together/, 'the log says that they are tried');
-like($log, qr/server "sim" is asked as before/, 'and that it is over');
+like($log, qr/server "sim" is sent requests as before/, 'and that it is over');
 
 $endpoint->control(faults => 'hold=1', latency => 100);
 $pictures->insert(1);

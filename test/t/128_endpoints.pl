@@ -229,12 +229,12 @@ my $plain = LlavaZh::Cluster->new('unshared', preload => 0, conf => "llava_zh.en
 $plain->create_server('sim', $url);
 my ($code, $out);
 ($code, $out, $err) = $plain->psql('postgres', "SELECT jsonb_typeof(llava_generate(decode('$png', 'hex'), 'detail')); $stat");
-like($err, qr/WARNING:  llava_zh is not preloaded: llava_zh\.endpoints does not hold.*HINT:  Add llava_zh to shared_preload/s, 'without preloading a session says that it does not hold');
+like($err, qr/WARNING:  llava_zh is not preloaded: llava_zh\.endpoints has no effect.*HINT:  Add llava_zh to shared_preload/s, 'without preloading a session says that it does not hold');
 is($out, "array\n1||", 'as llava_stat_server shows, and asks all the same');
 $plain->insert_pictures(1, 3);
 $plain->safe_psql('postgres', 'SELECT llava_start()');
 ok($plain->wait_drained, 'so does a worker');
-my @said = slurp_file($plain->logfile) =~ /LOG:  llava_zh is not preloaded: llava_zh\.endpoints does not hold/g;
+my @said = slurp_file($plain->logfile) =~ /LOG:  llava_zh is not preloaded: llava_zh\.endpoints has no effect/g;
 is(scalar @said, 1, 'which says so once');
 $plain->stop('fast');
 $endpoint->stop;

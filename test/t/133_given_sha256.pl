@@ -64,10 +64,10 @@ is(sql("SELECT rejected, encode(sha256, 'hex') FROM llava_image WHERE id = 900")
 sub refused { my (undef, undef, $err) = $node->psql('postgres', "\\set VERBOSITY verbose\nSELECT llava_enqueue($_[0], 'detail')"); return $err; }
 sql("INSERT INTO llava_image (id, path, sha256, format, width, height, received_at) VALUES (901, 'elsewhere', '\\x$digest{9}', 'png', 56, 56, now()),
 	(902, NULL, NULL, NULL, NULL, NULL, now())");
-like(refused($_), qr/ERROR:  55000: image $_ cannot be asked about: its bytes are not here\nHINT:  .*Ask where they are/, "image $_ came without bytes") for 901, 902;
+like(refused($_), qr/ERROR:  55000: image $_ cannot be queued: its bytes are not here\nHINT:  .*Ask where they are/, "image $_ came without bytes") for 901, 902;
 my $id = sql("SELECT id FROM llava_image WHERE path = 'right'");
 sql("DELETE FROM llava_pending WHERE image = $id; UPDATE llava_image SET image = NULL WHERE id = $id");
-like(refused($id), qr/ERROR:  55000: image $id cannot be asked about: its bytes were erased/, 'and from this one they were erased');
+like(refused($id), qr/ERROR:  55000: image $id cannot be queued: its bytes were erased/, 'and from this one they were erased');
 like(refused(sql("SELECT id FROM llava_image WHERE path = 'wrong'")), qr/it was rejected as changed/, 'a picture that is not the one that was meant is not asked about');
 
 my (undef, undef, $err) = $node->psql('postgres', 'CALL llava_drain()');

@@ -25,14 +25,14 @@ is(sql('SELECT state, pause_reason, pause_detail FROM llava_stat_server'),
 ok($node->wait_query("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'llava_zh worker 0'", '1'), 'the worker runs');
 for (1 .. 600)
 {
-	last if lines(qr/are not asked by workers: "sim"/);
+	last if lines(qr/the owner of llava_pending: "sim"/);
 	select(undef, undef, undef, 0.1);
 }
 sql("SET ROLE stranger; ALTER SERVER sim OPTIONS (ADD priority '1')");
 is(sql('SELECT count(*) FROM llava_reply'), '0', 'nothing is asked');
 sql('ALTER SERVER sim OWNER TO postgres');
 ok($node->wait_drained, 'it is when the server is the worker\'s');
-is(lines(qr/are not asked by workers: "sim"/), 1, 'the log has said it once');
+is(lines(qr/the owner of llava_pending: "sim"/), 1, 'the log has said it once');
 is(sql('SELECT state, pause_reason IS NULL, pause_detail IS NULL FROM llava_stat_server'), 'active|t|t', 'and llava_stat_server no more');
 
 #
@@ -44,7 +44,7 @@ is(sql("SELECT DISTINCT status, reason FROM llava_status WHERE path IN ('pic11.p
 	'not queued|not taken in: inserted while triggers were off', 'llava_status says so');
 is(sql('SELECT DISTINCT not_taken_in FROM llava_progress'), '2', 'llava_progress counts them');
 my ($rc, undef, $err) = $node->psql('postgres', "SELECT llava_enqueue(id, 'detail') FROM llava_image WHERE path = 'pic11.png'");
-like($err, qr/cannot be asked about: it was never taken in.*HINT:  Insert them anew: WITH gone/s, 'llava_enqueue refuses it, with a remedy');
+like($err, qr/cannot be queued: it was never taken in.*HINT:  Insert them anew: WITH gone/s, 'llava_enqueue refuses it, with a remedy');
 is(sql('SELECT count(*) FROM llava_pending'), '0', 'and queues nothing');
 # the end of a drain looks for them
 $node->insert_pictures(13, 14);

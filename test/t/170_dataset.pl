@@ -232,7 +232,7 @@ like($text, qr/^    -- $rows rows, sha256 $digest2, \{.*"split": "validation".*\
 for ("llava_verify_export(999)", "llava_rebuild_export(999)", "llava_dataset_card(manifests => '{$recorded,999}')")
 {
 	($ret, $out, $err) = $node->psql('postgres', "SELECT $_");
-	like($err, qr/there is no recorded export 999\nHINT/, "$_: no such record");
+	like($err, qr/recorded export 999 does not exist\nHINT/, "$_: no such record");
 }
 
 # the README's publication, word for word: one folder, whose record is right

@@ -98,7 +98,7 @@ my $prepared = folder('prepared');
 is((export($prepared, 'prepared => true'))[0], '10|0|0', 'prepared');
 is(unpack('H4', slurp_file("$prepared/a.png")), 'ffd8', 'is the JPEG that the model is sent');
 is((export($prepared, 'prepared => true'))[0], '0|10|0', 'and goes on as well');
-like((export($prepared))[1], qr/ERROR:  "\S+" is there and is not this export's\nDETAIL:.*\nHINT:/, 'the two do not mix');
+like((export($prepared))[1], qr/ERROR:  file "\S+" exists and is not of this export\nDETAIL:.*\nHINT:/, 'the two do not mix');
 
 # out of every export, or written whole where the setting takes such files
 my $notice = slurp_file('test/samples/notice.jpg');
@@ -137,7 +137,7 @@ like((export($trap))[1], qr/could not make a folder for "b\/c.png".*\nHINT:  Lin
 is(files($outside), '', 'is not followed');
 my $trap2 = folder('trap2');
 symlink "$outside/stolen", "$trap2/a.png" or die $!;
-like((export($trap2))[1], qr/"\S+\/a.png" is there and is not a regular file/, 'a file that is a link');
+like((export($trap2))[1], qr/"\S+\/a.png" exists and is not a regular file/, 'a file that is a link');
 is(files($outside), '', 'is not followed');
 my $trap3 = folder('trap3');
 symlink "$outside/stolen", "$trap3/.llava_zh.part" or die $!;
@@ -145,7 +145,7 @@ is((export($trap3))[0], '10|0|0', 'a link in the place of the unfinished file is
 is(files($outside), '', 'and not followed');
 my $theirs = folder('theirs');
 PostgreSQL::Test::Utils::append_to_file("$theirs/a.png", 'a file of the user');
-like((export($theirs))[1], qr/is there and is not this export's/, 'a file of somebody else');
+like((export($theirs))[1], qr/exists and is not of this export/, 'a file of somebody else');
 is(slurp_file("$theirs/a.png"), 'a file of the user', 'is not overwritten');
 $node->safe_psql('postgres', "UPDATE llava_image SET path = '../out.png' WHERE id = 1");
 my $climb = folder('climb');

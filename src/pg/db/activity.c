@@ -1,10 +1,10 @@
 /*
  * activity.c
- *	  What the processes of this database do, as far as llava_stat_worker shows it.
+ *	  What the processes of this database are doing, as llava_stat_worker shows it.
  *
- * pg_stat_activity tells it only to who may read all statistics.  What a worker does
- * is ours to tell, and so is that a session drains; what other sessions do, and
- * the query of one that drains, is not.
+ * pg_stat_activity shows it only to roles that may read all statistics.  We may show what
+ * a worker does, and that a session drains, but not what other sessions do, nor the query
+ * of one that drains.
  */
 #include "postgres.h"
 
@@ -44,7 +44,7 @@ is_worker(const PgBackendStatus *status)
 	return type != NULL && strcmp(type, WORKER_TYPE) == 0;
 }
 
-/* Whether pg_stat_activity would show the caller everything of it. */
+/* Whether pg_stat_activity would show the caller everything about the process. */
 static bool
 may_see_all(const PgBackendStatus *status)
 {
@@ -52,9 +52,9 @@ may_see_all(const PgBackendStatus *status)
 		has_privs_of_role(GetUserId(), status->st_userid);
 }
 
-/* As pg_stat_activity calls it; NULL: it does not say. */
+/* The name in pg_stat_activity; NULL if the process does not report its state. */
 static const char *
-state_name(BackendState state)
+activity_state_name(BackendState state)
 {
 	switch (state)
 	{
@@ -93,11 +93,11 @@ put_text(Datum *values, bool *nulls, int column, const char *text)
 		values[column] = CStringGetTextDatum(text);
 }
 
-/* What it does and since when; with the words, if they may be seen. */
+/* What the process does and since when, with its query if the caller may see it. */
 static void
 put_activity(Datum *values, bool *nulls, const PgBackendStatus *status, bool words)
 {
-	put_text(values, nulls, COLUMN_STATE, state_name(status->st_state));
+	put_text(values, nulls, COLUMN_STATE, activity_state_name(status->st_state));
 	put_text(values, nulls, COLUMN_WAIT_EVENT, wait_event(status->st_procpid));
 	put_text(values, nulls, COLUMN_ACTIVITY,
 			 words ? pgstat_clip_activity(status->st_activity_raw) : NULL);

@@ -2,16 +2,16 @@
  * bind.c
  *	  What the names in our SQL texts stand for.
  *
- * Whoever may create functions in the extension's schema, in "public" for example the
- * database's owner, could add one of the same name that fits a call of ours better,
- * or that makes it ambiguous.  So the parser never looks up the name of a function of
- * ours: bind_text puts a placeholder in the place of each call "@.name(arguments)", and the
- * parser asks parameter() what it stands for, which is the member of the extension
- * with exactly these argument types.  A call names all its arguments, none
- * by "=>", and casts those that do not have the declared types.
+ * A role that may create functions in the extension's schema (in "public", for example,
+ * the database's owner) could add one of the same name that fits a call of ours better, or
+ * that makes it ambiguous.  So the parser never looks up the name of a function of ours:
+ * bind_text puts a placeholder in the place of each call "@.name(arguments)", and the
+ * parser asks parameter() what it stands for, which is the member of the extension with
+ * exactly these argument types.  A call names all its arguments, none by "=>", and casts
+ * those that do not have the declared types.
  *
- * All other functions and operators are pg_catalog's.  check_query makes sure of it after
- * each analysis of a text: under a search_path that somebody else has set, an
+ * All other functions and operators are pg_catalog's.  check_query verifies this after
+ * each analysis of a text, since under a search_path that another role has set an
  * unqualified operator would be found elsewhere.
  */
 #include "postgres.h"
@@ -34,7 +34,7 @@
 #include "utils/memutils.h"
 #include "utils/regproc.h"
 
-/* The most calls that a text has, and arguments that a call has. */
+/* The most calls of a text, and the most arguments of a call. */
 #define MAX_CALLS 8
 #define MAX_CALL_ARGUMENTS 16
 
@@ -55,7 +55,7 @@ struct BoundText
 	int			n_calls;
 };
 
-static post_parse_analyze_hook_type next_hook;
+static post_parse_analyze_hook_type bind_next_hook;
 
 /* ---- from a text to SQL ---- */
 
@@ -208,7 +208,7 @@ call_expression(ParseState *pstate, const BoundCall *call)
 	return (Node *) expression;
 }
 
-/* The parser's: what a parameter or a placeholder of this text is. */
+/* Parser hook: what a parameter or a placeholder of this text stands for. */
 static Node *
 parameter(ParseState *pstate, ParamRef *reference)
 {
@@ -247,7 +247,10 @@ bind_prepare(BoundText *bound)
 	options.parserSetup = set_up_parser;
 	options.parserSetupArg = bound;
 
-	/* planned once: every statement is a lookup by key, whatever the values */
+	/*
+	 * a generic plan, since every statement is a lookup by key, whatever the
+	 * values
+	 */
 	options.cursorOptions = CURSOR_OPT_GENERIC_PLAN;
 	return SPI_prepare_extended(bound->sql, &options);
 }
@@ -270,7 +273,7 @@ bind_values(const BoundText *bound, const Datum *values, const char *nulls)
 /* ---- what came of it ---- */
 
 static bool
-check_function(Oid function, void *context)
+bind_check_function(Oid function, void *context)
 {
 	/* pg_catalog's */
 	if (function < FirstNormalObjectId || extension_has_function(function))
@@ -290,15 +293,15 @@ check_node(Node *node, void *context)
 		return false;
 	if (IsA(node, Query))
 		return query_tree_walker((Query *) node, check_node, context, 0);
-	(void) check_functions_in_node(node, check_function, context);
+	(void) check_functions_in_node(node, bind_check_function, context);
 	return expression_tree_walker(node, check_node, context);
 }
 
 static void
 check_query(ParseState *pstate, Query *query, CompatJumbleState *jumble)
 {
-	if (next_hook != NULL)
-		next_hook(pstate, query, jumble);
+	if (bind_next_hook != NULL)
+		bind_next_hook(pstate, query, jumble);
 	if (pstate->p_paramref_hook == parameter)
 		(void) check_node((Node *) query, NULL);
 }
@@ -306,6 +309,6 @@ check_query(ParseState *pstate, Query *query, CompatJumbleState *jumble)
 void
 bind_install(void)
 {
-	next_hook = post_parse_analyze_hook;
+	bind_next_hook = post_parse_analyze_hook;
 	post_parse_analyze_hook = check_query;
 }

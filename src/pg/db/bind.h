@@ -1,6 +1,6 @@
 /*
  * bind.h
- *	  SQL texts of the extension whose names cannot be taken by anybody's objects.
+ *	  SQL texts of the extension in which no other object can take the place of a name.
  */
 #ifndef LLAVA_BIND_H
 #define LLAVA_BIND_H
@@ -10,8 +10,8 @@
 typedef struct BoundText BoundText;
 
 /*
- * A text of sql.c for the extension in this schema.  Lives until bind_free; the
- * plans made of it must be freed before.
+ * Prepares a text for the extension in this schema.  It lives until bind_free; the plans
+ * made of it must be freed first.
  */
 extern BoundText *bind_text(const char *text, const char *schema, const Oid *types, int n_types);
 extern void bind_free(BoundText *text);

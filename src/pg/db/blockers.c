@@ -1,11 +1,13 @@
 /*
  * blockers.c
- *	  A function that waits for locks waits for a time and says who holds them.
+ *	  A function that waits for locks waits for a limited time and reports who holds
+ *	  them.
  *
  * llava_forget queues for locks that every writer wants, so while it waits for an idle
  * transaction all writers wait behind it.  When a lock wait times out, the backend has
- * left the wait queue before anybody can ask who blocked it; so a timer notes every few
- * milliseconds which lock is awaited, and whoever holds that lock is looked up then.
+ * left the wait queue before it can ask who blocked it; so a timer notes every few
+ * milliseconds which lock is awaited, and the holders of that lock are looked up
+ * afterwards.
  */
 #include "postgres.h"
 
@@ -19,13 +21,13 @@
 #include "utils/timeout.h"
 #include "utils/timestamp.h"
 
-/* How long is waited where the session does not say. */
+/* The lock timeout where the session has none. */
 #define DEFAULT_TIMEOUT "10s"
 
-/* The awaited lock is noted so often; four times in a shorter wait. */
+/* How often the awaited lock is noted; in a shorter wait, four times. */
 #define LOOK_MS 50
 
-/* Waits for waits are followed so far. */
+/* The longest chain of waits that is followed. */
 #define MAX_CHAIN 16
 
 typedef struct Awaited
@@ -78,7 +80,7 @@ blockers_note_end(void)
 	disable_timeout(look_timer(), false);
 }
 
-/* Whether a process holds the lock that another awaits, or waits for it in front of that. */
+/* Whether a process holds the lock that another awaits, or awaits it ahead of that one. */
 static bool
 is_in_the_way(const LockInstanceData *lock, const Awaited *of, int awaited_by)
 {
@@ -93,7 +95,7 @@ is_in_the_way(const LockInstanceData *lock, const Awaited *of, int awaited_by)
 					 DoLockModesConflict(lock->waitLockMode, of->mode));
 }
 
-/* The first who is in the way; -1: nobody is. */
+/* The first process in the way; -1 if there is none. */
 static int
 find_in_the_way(const LockData *locks, const Awaited *of, int awaited_by)
 {
@@ -103,7 +105,7 @@ find_in_the_way(const LockData *locks, const Awaited *of, int awaited_by)
 	return -1;
 }
 
-/* False: the process waits for no lock. */
+/* False if the process waits for no lock. */
 static bool
 awaited_of(const LockData *locks, int pid, Awaited *by_it)
 {
@@ -133,7 +135,7 @@ blockers_find(Blocker *blocker)
 	locks = GetLockStatusData();
 	blocker->tag = awaited.tag;
 	blocker->pid = blocker->first = find_in_the_way(locks, &awaited, MyProcPid);
-	/* bounded: the locks are no picture of one moment */
+	/* bounded, since the locks were not all read at one moment */
 	for (int i = 0; i < MAX_CHAIN && blocker->first > 0; i++)
 	{
 		if (!awaited_of(locks, blocker->first, &next))
@@ -191,7 +193,7 @@ status_of(int pid)
 }
 
 static const char *
-state_name(BackendState state)
+blocker_state_name(BackendState state)
 {
 	switch (state)
 	{
@@ -226,12 +228,12 @@ append_blocker(StringInfo words, int pid)
 	{
 		role = GetUserNameFromId(status->st_userid, true);
 		appendStringInfo(words, "Process %d of role \"%s\" is in the way: %s for %.0f s.", pid,
-						 role != NULL ? role : "", state_name(status->st_state),
+						 role != NULL ? role : "", blocker_state_name(status->st_state),
 						 (double) (GetCurrentTimestamp() - status->st_state_start_timestamp) / USECS_PER_SEC);
 	}
 }
 
-/* A line each; empty if they have let go meanwhile. */
+/* One line for each; empty if they have released the lock meanwhile. */
 static char *
 who_blocks(void)
 {
@@ -247,9 +249,9 @@ who_blocks(void)
 }
 
 /*
- * In the place of the ERROR of a lock wait that timed out.  The transaction is still
- * open, no lightweight lock is held (ProcessInterrupts would have waited), and the
- * catalogue may be read for the names of roles.
+ * Replaces the ERROR of a lock wait that timed out.  The transaction is still open, no
+ * lightweight lock is held (ProcessInterrupts would have waited), and the catalogue may be
+ * read for the names of roles.
  */
 static void
 tell(const char *function, int timeout)
@@ -259,7 +261,7 @@ tell(const char *function, int timeout)
 	ereport(ERROR,
 			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
 			 errmsg("%s waited %d ms for a lock and gave up", function, timeout),
-			 errdetail_internal("%s", who[0] != '\0' ? who : "Whoever held it has let go meanwhile."),
+			 errdetail_internal("%s", who[0] != '\0' ? who : "Its holder has released it meanwhile."),
 			 errhint("While it waits, writers wait behind it. SELECT pg_terminate_backend(pid) ends a session that is in the way (pg_signal_backend may); "
 					 "ALTER ROLE ... SET idle_in_transaction_session_timeout = '1min' ends those that forgot their COMMIT, unless they change it. "
 					 "How long is waited is lock_timeout, %s if that is 0.", DEFAULT_TIMEOUT)));

@@ -1,6 +1,7 @@
 /*
  * blockers.h
- *	  A function that waits for locks waits for a time and says who holds them.
+ *	  A function that waits for locks waits for a limited time and reports who holds
+ *	  them.
  */
 #ifndef LLAVA_BLOCKERS_H
 #define LLAVA_BLOCKERS_H
@@ -8,9 +9,9 @@
 #include "storage/lock.h"
 
 /*
- * Does the work under the session's lock_timeout, or one of ten seconds if there is
- * none.  If a lock could not be had in that time, the ERROR names who was in the way.
- * What the work's triggers SET is undone.
+ * Does the work under the session's lock_timeout, or one of ten seconds if there is none.
+ * If a lock cannot be taken in that time, the ERROR names who was in the way. What the
+ * work's triggers SET is undone.
  */
 extern void blockers_run(const char *function, void (*work) (void *arg), void *arg);
 
@@ -21,20 +22,21 @@ extern void blockers_run(const char *function, void (*work) (void *arg), void *a
 extern void blockers_note_begin(int every_ms);
 extern void blockers_note_end(void);
 
-/* Who is in the way of a lock. */
+/* A process in the way of a lock. */
 typedef struct Blocker
 {
 	LOCKTAG		tag;			/* the lock that was awaited */
-	int			pid;			/* who has it, or awaits it in front of us; 0:
-								 * a prepared transaction */
-	int			first;			/* who, at the end of a chain of waits, waits
-								 * for nobody; pid, if that does not wait */
+	int			pid;			/* the process that holds it, or awaits it
+								 * ahead of us; 0: a prepared transaction */
+	int			first;			/* the process at the end of the chain of
+								 * waits, which waits for none; pid itself if
+								 * it does not wait */
 } Blocker;
 
-/* False: no wait was noted, or they have let go meanwhile. */
+/* False if no wait was noted, or the lock was released meanwhile. */
 extern bool blockers_find(Blocker *blocker);
 
-/* Pid of who holds the most locks of all, and how many. */
+/* The pid of the process that holds the most locks, and how many. */
 extern int	blockers_greediest(int *locks);
 
 #endif							/* LLAVA_BLOCKERS_H */

@@ -2,8 +2,8 @@
  * call_seq.c
  *	  See call_seq.h.
  *
- * What the sequence says is read from its page, as nextval does: a worker need only have
- * USAGE on it, and who looks at llava_progress nothing.
+ * The sequence is read from its page, as nextval does it: a worker only needs USAGE on it,
+ * and a reader of llava_progress no privilege.
  */
 #include "postgres.h"
 
@@ -71,7 +71,7 @@ call_seq_last_drawn(void)
 	return seq.is_called ? seq.last : seq.last - 1;
 }
 
-/* setval checks the caller's privilege, and runs nobody's code. */
+/* setval checks the caller's privilege, and runs no code of another role. */
 static void
 set_as_owner(Oid sequence, int64 value)
 {

@@ -1,8 +1,8 @@
 /*
  * config.c
- *	  The settings.  Each context is argued by what a hostile user could do with it:
- *	  what steers the worker or bounds the server's memory is SIGHUP or SUSET, what
- *	  only changes the caller's own result is USERSET.
+ *	  The settings.  The context of each follows from what a hostile user could do with
+ *	  it: settings that steer the worker or bound the server's memory are SIGHUP or
+ *	  SUSET, those that only change the caller's own result are USERSET.
  */
 #include "postgres.h"
 
@@ -52,7 +52,7 @@ is_blank(const char *text)
 	return text[strspn(text, " \t\n\r\f\v")] == '\0';
 }
 
-/* Appends the name in one element, if there is one; false: it is no name. */
+/* Appends the name in one element, if there is one; false if it is no name. */
 static bool
 add_name(char *element, List **names)
 {
@@ -69,7 +69,7 @@ add_name(char *element, List **names)
 
 /*
  * The names of a list, in memory of the elements that *elements collects.  NULL, or the
- * element that is no name.  A comma too many stands for no database.
+ * element that is no name.  An element that is empty stands for no database.
  */
 static const char *
 split_names(const char *list, List **names, List **elements)

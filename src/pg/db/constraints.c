@@ -2,10 +2,10 @@
  * constraints.c
  *	  Users' deferrable constraints on the tables that we write for others.
  *
- * SET CONSTRAINTS does what the transaction had put off so far, for all constraints of
+ * SET CONSTRAINTS checks what the transaction has deferred so far, for all constraints of
  * one name in a schema.  It is therefore done as the owner of their table, and refused
- * where tables of different owners share the name: else a role could have its own
- * trigger fired with another's rights.
+ * where tables of different owners share the name: else a role could have its own trigger
+ * fired with another's rights.
  */
 #include "postgres.h"
 
@@ -62,7 +62,7 @@ constraints_may_wait(Oid table)
 }
 
 static void
-take_row(Deferrable *constraint, HeapTuple row, TupleDesc desc)
+constraints_take_row(Deferrable *constraint, HeapTuple row, TupleDesc desc)
 {
 	bool		isnull;
 	char	   *stranger = SPI_getvalue(row, desc, COLUMN_STRANGER);
@@ -129,7 +129,7 @@ find_constraints(const Oid *tables, int n)
 	found = palloc(offsetof(Constraints, list) + sizeof(Deferrable) * rows);
 	found->n = (int) rows;
 	for (uint64 i = 0; i < rows; i++)
-		take_row(&found->list[i], SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		constraints_take_row(&found->list[i], SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
 	return found;
 }
 

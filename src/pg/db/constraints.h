@@ -12,13 +12,12 @@ extern bool constraints_may_wait(Oid table);
 
 /*
  * Makes the deferrable constraints on these tables, and on those that follow them by
- * foreign keys, immediate: statements that run with another role's rights are security-
- * restricted operations, which core lets leave nothing for later.  palloc'd.
- * SPI-connected.
+ * foreign keys, immediate: statements that run with another role's rights are
+ * security-restricted operations, which may defer nothing.  palloc'd. SPI-connected.
  */
 extern Constraints *constraints_immediate(const Oid *tables, int n);
 
-/* As they were declared: what the transaction had SET itself cannot be read. */
+/* Restores them as they were declared, since what the transaction had SET cannot be read. */
 extern void constraints_put_back(const Constraints *constraints);
 
 #endif							/* LLAVA_CONSTRAINTS_H */

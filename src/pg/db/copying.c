@@ -2,9 +2,9 @@
  * copying.c
  *	  See copying.h.
  *
- * pg_stat_progress_copy shows a table only to who may read all statistics, so the
- * entries are read as they are.  The last of an entry's parameters, which COPY does not
- * use, is where a session says that it takes in pictures.
+ * pg_stat_progress_copy shows a table only to roles that may read all statistics, so the
+ * entries are read directly.  The last of an entry's parameters, which COPY does not use,
+ * is where a session says that it takes in pictures.
  */
 #include "postgres.h"
 

@@ -8,12 +8,15 @@
 
 /*
  * Whether a session of this database COPYs FROM something into a table of ours; who, and
- * which table.  Of roles without the privileges of the table's owner it is none, since
- * they cannot restore; nor is it while new pictures arrive (copying_new_pictures).
+ * which table.  A role without the privileges of the table's owner does not count, since
+ * it cannot restore, nor a COPY that brings new pictures (copying_new_pictures).
  */
 extern bool copying_find(int *pid, Oid *table);
 
-/* The statement that this process runs takes in new pictures: if it is a COPY it is no restore. */
+/*
+ * The statement that this process runs takes in new pictures: if it is a COPY it is no
+ * restore.
+ */
 extern void copying_new_pictures(Oid table);
 
 #endif							/* LLAVA_COPYING_H */

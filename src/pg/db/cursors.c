@@ -1,6 +1,6 @@
 /*
  * cursors.c
- *	  The session's open cursors, kept from code that runs in between.
+ *	  The session's open cursors, protected from code that runs in between.
  */
 #include "postgres.h"
 

@@ -1,7 +1,7 @@
 /*
  * db.h
- *	  How the other rooms reach the database: settings, the extension's objects, statements,
- *	  rights, locks.
+ *	  How the other rooms reach the database: settings, the extension's objects,
+ *	  statements, rights, locks.
  */
 #ifndef LLAVA_DB_H
 #define LLAVA_DB_H
@@ -20,7 +20,10 @@
 #include "tx.h"
 #include "utils/timestamp.h"
 
-/* The extension's version that goes with this library: default_version of llava_zh.control. */
+/*
+ * The extension's version that goes with this library: default_version of
+ * llava_zh.control.
+ */
 #define LLAVA_ZH_VERSION "1.1.0"
 
 /* ---- config.c: settings ---- */
@@ -51,10 +54,10 @@ extern char *llava_server;		/* USERSET: the server of llava_generate */
 
 extern void config_define(void);
 
-/* The names in llava_zh.databases, palloc'd.  Empty elements are none. */
+/* The names in llava_zh.databases, palloc'd.  Empty elements are skipped. */
 extern List *config_databases(void);
 
-/* Limits and quality of the settings; factor and pixels are a server's. */
+/* Sets limits and quality from the settings; factor and pixels come from a server. */
 extern void config_image_fit(ImageFit *fit);
 
 /* ---- extension.c: which schema, and whether at all ---- */
@@ -84,12 +87,12 @@ extern Oid	extension_relation(const char *name);
 extern Oid	extension_function(const char *name, const Oid *types, int n_types);
 
 /*
- * ERROR if the schema has a function of somebody's that makes a call of ours by
- * this name, with one argument of exactly this type, ambiguous.
+ * ERROR if the schema has another role's function that makes a call of ours by this name,
+ * with one argument of exactly this type, ambiguous.
  */
 extern void extension_check_unambiguous(const char *name, Oid type);
 
-/* ERROR if the schema has a function named as ours are that is not the extension's. */
+/* ERROR if the schema has a function that is named like ours and is not the extension's. */
 extern void extension_check_planted(Oid schema);
 
 /* Whether the function is the extension's own. */
@@ -108,26 +111,29 @@ extern void bind_install(void); /* the check of analysed statements, once */
 /* The fourth field of the lock's tag; those of SQL have 1 and 2. */
 typedef enum OwnLock
 {
-	OWN_LOCK_LOOK = 3,			/* one process looks for copies at a time */
+	OWN_LOCK_LOOK = 3,			/* one process at a time looks for copies */
 	OWN_LOCK_START,				/* llava_start: look and start are one step */
 	OWN_LOCK_SLOT,				/* a worker's, of its slot (slots.c) */
 	OWN_LOCK_DRAIN				/* a session's that drains, of its pid */
 } OwnLock;
 
-/* Until the transaction's end.  Waits as long as lock_timeout lets it, which is set. */
+/*
+ * Takes the lock until the transaction ends.  Waits as long as lock_timeout allows, which
+ * the caller has set.
+ */
 extern void own_lock_take(OwnLock kind, int number);
 
-/* At once or not at all.  for_good: until the process ends. */
+/* Takes the lock at once or not at all.  for_good: until the process ends. */
 extern bool own_lock_try(OwnLock kind, int number, bool for_good);
 
-/* Before the transaction's or the process's end; for_good as it was taken. */
+/* Releases the lock before the transaction or process ends; for_good as it was taken. */
 extern void own_lock_release(OwnLock kind, int number, bool for_good);
 extern bool own_lock_is_mine(OwnLock kind, int number);
 
-/* Pid of who holds it; 0: nobody. */
+/* The pid of its holder; 0 if it is free. */
 extern int	own_lock_holder(OwnLock kind, int number);
 
-/* All that are held, palloc'd; how many. */
+/* All locks of this kind that are held, palloc'd; returns how many. */
 typedef struct OwnLockHolder
 {
 	int			number;
@@ -136,7 +142,7 @@ typedef struct OwnLockHolder
 
 extern int	own_lock_holders(OwnLock kind, OwnLockHolder **holders);
 
-/* Who a process is, for the log: pid, role and state, palloc'd.  In a transaction. */
+/* Describes a process for the log: pid, role and state, palloc'd.  In a transaction. */
 extern char *process_words(int pid);
 
 /* ---- slots.c: which process is the worker of a slot ---- */
@@ -144,16 +150,16 @@ extern char *process_words(int pid);
 extern Size slots_memory(void);
 extern void slots_start_up(void *memory, bool found);
 
-/* Whether this process is the slot's worker from now on; false: another is. */
+/* Makes this process the slot's worker; false if another one is. */
 extern bool slot_take(int slot);
 
-/* Pid of the slot's worker; 0: there is none. */
+/* The pid of the slot's worker; 0 if there is none. */
 extern int	slot_holder(int slot);
 
-/* Slots and pids of this database's workers, palloc'd; how many. */
+/* Slots and pids of this database's workers, palloc'd; returns how many. */
 extern int	slots_taken(OwnLockHolder **workers);
 
-/* The worker, now and then: FATAL if it has lost its slot to another. */
+/* Called by the worker periodically: FATAL if it has lost its slot to another process. */
 extern void slot_keep(int slot);
 
 #endif							/* LLAVA_DB_H */

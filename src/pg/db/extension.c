@@ -24,7 +24,10 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
-/* Looked up again after any relation has changed: the extension comes and goes with its. */
+/*
+ * Looked up again after any relation has changed, since the extension comes and goes with
+ * its own.
+ */
 static Oid	known_schema;
 static bool schema_is_known;
 
@@ -52,7 +55,10 @@ watch_relations(void)
 	watching = true;
 }
 
-/* The row of pg_extension: its schema, and its version, palloc'd.  Not here: InvalidOid, NULL. */
+/*
+ * The row of pg_extension: its schema, and its version, palloc'd.  Not here: InvalidOid,
+ * NULL.
+ */
 static void
 read_extension(Oid *schema, char **version)
 {
@@ -195,7 +201,7 @@ extension_function(const char *name, const Oid *types, int n_types)
 	return function;
 }
 
-/* Whether it can be called with one argument of exactly this type. */
+/* Whether the function can be called with one argument of exactly this type. */
 static bool
 takes_one(Form_pg_proc function, Oid type)
 {
@@ -233,10 +239,10 @@ check_not_planted(Form_pg_proc function)
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_FUNCTION),
-			 errmsg("function %s is in the schema of llava_zh and not its own",
+			 errmsg("function %s is in the schema of llava_zh, but does not belong to it",
 					format_procedure_qualified(function->oid)),
 			 errdetail("The extension's own functions could come to call it."),
-			 errhint("Drop or rename it, or CREATE EXTENSION llava_zh in a schema where nobody else has CREATE.")));
+			 errhint("Drop or rename it, or CREATE EXTENSION llava_zh in a schema where no other role has the privilege CREATE.")));
 }
 
 void

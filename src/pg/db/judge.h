@@ -56,12 +56,15 @@ extern void judge_lock(Judge *judge, Oid relation);
 /* Another table that the statement writes, with all that it can run. */
 extern void judge_relation(Judge *judge, Oid relation);
 
-/* What a policy reads: its owner may be anybody, its code must be trusted. */
+/* A table that a policy reads: anyone may own it, but its code must be trusted. */
 extern void judge_read_relation(Judge *judge, Oid relation);
 
 /* ---- trust_expressions.c ---- */
 
-/* What the planner may fold and a write evaluate: columns, constraints, indexes, statistics. */
+/*
+ * What the planner may fold and a write evaluate: columns, constraints, indexes,
+ * statistics.
+ */
 extern void judge_expressions(Judge *judge);
 
 /* ---- trust_code.c ---- */

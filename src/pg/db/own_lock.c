@@ -2,9 +2,9 @@
  * own_lock.c
  *	  Locks of ours that no SQL can take, and words for who holds one.
  *
- * They lie beside the advisory locks of SQL, whose fourth field is 1 or 2; ours is
- * larger, so that no role can stand in a worker's way by a number.  Nobody waits for
- * one without an end: who cannot have it says who has it (process_words).
+ * They are advisory locks with a fourth field that SQL, which uses 1 and 2, cannot set, so
+ * that no role can block a worker by taking a number.  No process waits for one without
+ * limit: one that cannot take it reports who holds it (process_words).
  */
 #include "postgres.h"
 

@@ -30,7 +30,7 @@ rows_trigger(FunctionCallInfo fcinfo, const char *table)
 		RelationGetRelid(trigger->tg_relation) != extension_relation(table))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("this function is the trigger of the extension's table \"%s\" and of no other",
+				 errmsg("this function can only be called by the trigger on the extension's table \"%s\"",
 						table)));
 	return trigger;
 }
@@ -135,7 +135,7 @@ rows_bytea(const void *bytes, size_t size)
 	return value;
 }
 
-/* A control that turns the order in which a terminal or a page shows text. */
+/* A control character that changes the order in which a terminal or a page shows text. */
 static bool
 turns_order(const unsigned char *character)
 {

@@ -9,20 +9,20 @@
 #include "sql.h"
 
 /*
- * The trigger call, if it is one, for each row, on the extension's own table of
- * this name; else an ERROR: anybody could hang our function on a table of theirs.
+ * The trigger call, if it is one, for each row, on the extension's own table of this name;
+ * else an ERROR: any role could create a trigger with our function on a table of its own.
  */
 extern TriggerData *rows_trigger(FunctionCallInfo fcinfo, const char *table);
 
 /*
- * sql_run as the owner of the table that the statement writes or reads, behind the
- * gate of trust.h: no code runs but a superuser's or the owner's, only with the
- * owner's rights, and settings that it changes are as before afterwards.
+ * sql_run as the owner of the table that the statement writes or reads, behind the gate of
+ * trust.h: only code of a superuser or of the owner runs, only with the owner's rights,
+ * and settings that it changes are restored afterwards.
  */
 extern uint64 rows_run_as_owner(Oid table, SqlStatement *statement, Datum *values,
 								const char *nulls);
 
-/* What rows_end_as_owner goes back to. */
+/* The state that rows_end_as_owner restores. */
 typedef struct RowsCaller
 {
 	Oid			user;
@@ -30,7 +30,7 @@ typedef struct RowsCaller
 	int			level;
 } RowsCaller;
 
-/* The same for several statements in between; an ERROR goes back as well. */
+/* The same for all statements in between; an ERROR restores the state as well. */
 extern void rows_begin_as_owner(Oid table, RowsCaller *caller);
 extern void rows_end_as_owner(const RowsCaller *caller);
 
@@ -42,8 +42,8 @@ extern void rows_check_call(FunctionCallInfo fcinfo, const char *procedure);
 /* rows_spi_connect for such a procedure: SPI_commit may be called. */
 extern void rows_spi_connect_committing(void);
 
-/* palloc'd. */
-extern Datum rows_interval(int64 ms);	/* palloc'd */
+/* Values for a statement, palloc'd. */
+extern Datum rows_interval(int64 ms);
 extern struct varlena *rows_bytea(const void *bytes, size_t size);
 
 /* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */

@@ -4,7 +4,7 @@
  *
  * Where llava_zh is preloaded a table in shared memory says so, which only the worker
  * itself writes; else the worker holds a lock that no SQL can take.  Looking and taking
- * are one step in both.  Names that a session can give itself say nothing.
+ * are one step in both.  Names that a session can give itself are not relied on.
  */
 #include "postgres.h"
 
@@ -24,8 +24,8 @@ typedef struct Taken
 	int			slot;
 } Taken;
 
-static Taken *table;			/* max_worker_processes of them, or NULL */
-static Taken *mine;
+static Taken *slots_table;		/* max_worker_processes of them, or NULL */
+static Taken *slots_mine;
 
 PG_FUNCTION_INFO_V1(llava_worker_slots);
 
@@ -38,39 +38,39 @@ slots_memory(void)
 void
 slots_start_up(void *memory, bool found)
 {
-	table = memory;
+	slots_table = memory;
 	if (!found)
-		memset(table, 0, slots_memory());
+		memset(slots_table, 0, slots_memory());
 }
 
 static void
-lock(void)
+slots_lock(void)
 {
 	LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock, LW_EXCLUSIVE);
 }
 
 static void
-unlock(void)
+slots_unlock(void)
 {
 	LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock);
 }
 
 static void
-give_back(int code, Datum arg)
+slots_give_back(int code, Datum arg)
 {
-	lock();
-	mine->pid = 0;
-	unlock();
+	slots_lock();
+	slots_mine->pid = 0;
+	slots_unlock();
 }
 
-/* Whose the slot is; NULL: nobody's, and *vacant has room to say that it is taken. */
+/* The entry of the slot's worker; NULL if it has none, and *vacant is then a free entry. */
 static Taken *
-find(int slot, Taken **vacant)
+slots_find(int slot, Taken **vacant)
 {
 	*vacant = NULL;
 	for (int i = 0; i < max_worker_processes; i++)
 	{
-		Taken	   *entry = &table[i];
+		Taken	   *entry = &slots_table[i];
 
 		if (entry->pid == 0)
 			*vacant = entry;
@@ -85,24 +85,24 @@ take_in_table(int slot)
 {
 	Taken	   *vacant;
 
-	lock();
-	if (find(slot, &vacant) == NULL && vacant != NULL)
+	slots_lock();
+	if (slots_find(slot, &vacant) == NULL && vacant != NULL)
 	{
 		vacant->pid = MyProcPid;
 		vacant->database = MyDatabaseId;
 		vacant->slot = slot;
-		mine = vacant;
+		slots_mine = vacant;
 	}
-	unlock();
-	if (mine != NULL)
-		before_shmem_exit(give_back, (Datum) 0);
-	return mine != NULL;
+	slots_unlock();
+	if (slots_mine != NULL)
+		before_shmem_exit(slots_give_back, (Datum) 0);
+	return slots_mine != NULL;
 }
 
 bool
 slot_take(int slot)
 {
-	if (table != NULL)
+	if (slots_table != NULL)
 		return take_in_table(slot);
 	return own_lock_try(OWN_LOCK_SLOT, slot, true);
 }
@@ -114,13 +114,13 @@ slot_holder(int slot)
 	Taken	   *entry;
 	int			pid = 0;
 
-	if (table == NULL)
+	if (slots_table == NULL)
 		return own_lock_holder(OWN_LOCK_SLOT, slot);
-	lock();
-	entry = find(slot, &vacant);
+	slots_lock();
+	entry = slots_find(slot, &vacant);
 	if (entry != NULL)
 		pid = entry->pid;
-	unlock();
+	slots_unlock();
 	return pid;
 }
 
@@ -128,7 +128,7 @@ slot_holder(int slot)
 void
 slot_keep(int slot)
 {
-	if (table != NULL || own_lock_is_mine(OWN_LOCK_SLOT, slot) ||
+	if (slots_table != NULL || own_lock_is_mine(OWN_LOCK_SLOT, slot) ||
 		own_lock_try(OWN_LOCK_SLOT, slot, true))
 		return;
 	ereport(FATAL,
@@ -136,29 +136,29 @@ slot_keep(int slot)
 			 errmsg("llava_zh: another process has taken the place of worker %d", slot)));
 }
 
-/* Those of this database that the table has. */
+/* The workers of this database in the table. */
 static int
 workers_in_table(OwnLockHolder **workers)
 {
 	int			n = 0;
 
 	*workers = palloc(sizeof(OwnLockHolder) * max_worker_processes);
-	lock();
+	slots_lock();
 	for (int i = 0; i < max_worker_processes; i++)
 	{
-		if (table[i].pid == 0 || table[i].database != MyDatabaseId)
+		if (slots_table[i].pid == 0 || slots_table[i].database != MyDatabaseId)
 			continue;
-		(*workers)[n].number = table[i].slot;
-		(*workers)[n++].pid = table[i].pid;
+		(*workers)[n].number = slots_table[i].slot;
+		(*workers)[n++].pid = slots_table[i].pid;
 	}
-	unlock();
+	slots_unlock();
 	return n;
 }
 
 int
 slots_taken(OwnLockHolder **workers)
 {
-	return table != NULL ? workers_in_table(workers) : own_lock_holders(OWN_LOCK_SLOT, workers);
+	return slots_table != NULL ? workers_in_table(workers) : own_lock_holders(OWN_LOCK_SLOT, workers);
 }
 
 /* llava_worker_slots(): pid and slot of each worker of this database. */

@@ -76,7 +76,7 @@ forget_plans_of_another_schema(Oid schema)
 	{
 		SqlStatement *statement = slist_container(SqlStatement, node, iter.cur);
 
-		/* a plan that runs keeps its text, for good */
+		/* a plan that is running keeps its text, which is never freed */
 		if (statement->plan != NULL && statement->running == 0)
 			SPI_freeplan(statement->plan);
 		statement->plan = NULL;
@@ -88,9 +88,9 @@ forget_plans_of_another_schema(Oid schema)
 	strlcpy(plans_schema_name, name, NAMEDATALEN);
 }
 
-/* An error may have ended executions under way. */
+/* An error may have ended executions before they counted down. */
 static void
-end_of_transaction(XactEvent event, void *arg)
+sql_end_of_transaction(XactEvent event, void *arg)
 {
 	slist_iter	iter;
 
@@ -118,7 +118,7 @@ statement_plan(SqlStatement *statement)
 	SPIPlanPtr	plan;
 
 	if (!watching)
-		RegisterXactCallback(end_of_transaction, NULL);
+		RegisterXactCallback(sql_end_of_transaction, NULL);
 	watching = true;
 	if (!statement->is_known)
 		slist_push_head(&known, &statement->node);
@@ -168,7 +168,7 @@ run_plan(SqlStatement *statement, SPIPlanPtr plan, Datum *values, const char *nu
 	statement->running++;
 	rc = SPI_execute_plan_with_paramlist(plan, list, false, limit);
 	statement->running--;
-	/* it was replaced while it ran */
+	/* the plan was replaced while it ran */
 	if (plan != statement->plan && statement->running == 0)
 		SPI_freeplan(plan);
 	if (rc < 0)
@@ -202,7 +202,7 @@ run_judged(SqlStatement *statement, SPIPlanPtr plan, Datum *values, const char *
 	return processed;
 }
 
-/* Names and policies as our texts need them, whatever code before us has SET. */
+/* Sets name lookup and policies as our texts need them, whatever code before us has SET. */
 static void
 set_safe_names(void)
 {
@@ -224,8 +224,8 @@ sql_run(SqlStatement *statement, Datum *values, const char *nulls, long limit)
 		return run_plan(statement, statement_plan(statement), values, nulls, limit);
 
 	/*
-	 * settings that triggers change, of strangers' referencing tables too,
-	 * end with it
+	 * settings that triggers change, also those of other roles' referencing
+	 * tables, end with it
 	 */
 	level = NewGUCNestLevel();
 	set_safe_names();

@@ -29,13 +29,16 @@ typedef struct Verdict
 	Oid			acting;
 	bool		deletes;
 	TrustBasis	basis;
-	TrustFinding *finding;		/* the first; NULL: it can be trusted */
+	TrustFinding *finding;		/* the first; NULL if it can be trusted */
 } Verdict;
 
 static MemoryContext verdicts_context;
 static List *verdicts;
 
-/* Counts what may have changed a verdict; a verdict is kept only if none came meanwhile. */
+/*
+ * Counts changes that may void a verdict; a verdict is kept only if there was none while
+ * it was made.
+ */
 static uint64 changes;
 
 /* Transaction nesting levels in which trust_begin was called, the innermost first. */
@@ -43,7 +46,10 @@ static uint64 changes;
 static int	levels[MAX_DEPTH];
 static int	depth;
 
-/* Whether what was looked at since the last trust_check_query began can run others' code. */
+/*
+ * Whether what the last trust_check_query looked at can run code that is not a
+ * superuser's.
+ */
 static bool runs_owners;
 
 /* ---- what makes verdicts void ---- */
@@ -85,7 +91,10 @@ object_changed(Datum arg, int cache, uint32 hash)
 	forget_verdicts();
 }
 
-/* Functions and types come and go with others' temporary tables: only those looked at count. */
+/*
+ * Functions and types come and go with others' temporary tables: only those looked at
+ * count.
+ */
 static void
 code_changed(Datum arg, int cache, uint32 hash)
 {
@@ -114,7 +123,7 @@ end_of_subtransaction(SubXactEvent event, SubTransactionId mine, SubTransactionI
 }
 
 static void
-end_of_transaction(XactEvent event, void *arg)
+trust_end_of_transaction(XactEvent event, void *arg)
 {
 	if (event == XACT_EVENT_ABORT || event == XACT_EVENT_COMMIT || event == XACT_EVENT_PREPARE)
 		depth = 0;
@@ -135,7 +144,7 @@ watch_catalogues(void)
 	CacheRegisterSyscacheCallback(PROCOID, code_changed, (Datum) 0);
 	CacheRegisterSyscacheCallback(TYPEOID, code_changed, (Datum) 0);
 	RegisterSubXactCallback(end_of_subtransaction, NULL);
-	RegisterXactCallback(end_of_transaction, NULL);
+	RegisterXactCallback(trust_end_of_transaction, NULL);
 }
 
 /* ---- when statements are judged ---- */
@@ -253,9 +262,9 @@ judge_and_keep(Oid relation, Oid acting, LOCKMODE mode, bool deletes)
 }
 
 /*
- * The first finding about a relation, in the current context; NULL: it can be trusted.
- * A verdict that is known counts only when what the statement will reach is locked in
- * this transaction too: to lock it makes known what has changed.
+ * The first finding about a relation, in the current context; NULL if it can be trusted. A
+ * verdict that is known counts only when what the statement will reach is locked in this
+ * transaction too: to lock it makes known what has changed.
  */
 static TrustFinding *
 verdict_on(Oid relation, Oid acting, LOCKMODE mode, bool deletes)
@@ -276,7 +285,7 @@ verdict_on(Oid relation, Oid acting, LOCKMODE mode, bool deletes)
 /* ---- the gate ---- */
 
 static void
-refuse(const TrustFinding *finding, Oid acting)
+trust_refuse(const TrustFinding *finding, Oid acting)
 {
 	char	   *schema = get_namespace_name(get_rel_namespace(finding->relation));
 	char	   *relation = get_rel_name(finding->relation);
@@ -306,7 +315,7 @@ check_relation(Oid relation, LOCKMODE mode, bool deletes)
 		return;
 	finding = verdict_on(relation, GetUserId(), mode, deletes);
 	if (finding != NULL)
-		refuse(finding, GetUserId());
+		trust_refuse(finding, GetUserId());
 }
 
 /* A relation that a statement names, or a policy that was put into it. */
@@ -352,7 +361,10 @@ touch_policy(Node *node, TouchedBy *by)
 	return false;
 }
 
-/* The rewriter puts policies into the entry's security quals and the query's check options. */
+/*
+ * The rewriter puts policies into the entry's security quals and the query's check
+ * options.
+ */
 static void
 touch_relations(Query *query, TouchedBy *by)
 {
@@ -456,8 +468,8 @@ trust_check_worker_relations(void)
 		Oid			relation = extension_relation(relations[i]);
 
 		/*
-		 * rows are deleted of the queue only; those of others go with their
-		 * pictures
+		 * rows are only deleted from the queue; those of other tables go with
+		 * their pictures
 		 */
 		if (ConditionalLockRelationOid(relation, AccessShareLock))
 			check_relation(relation, AccessShareLock, i == QUEUE);

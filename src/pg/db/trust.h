@@ -54,12 +54,12 @@ extern void trust_check_relation(Oid relation);
 
 /*
  * The same for all relations that the worker writes and reads, as the current user: so
- * that no request is made whose reply could not be stored.  Waits for no lock: what is
+ * that no request is made if its reply could not be stored.  Waits for no lock: what is
  * locked is judged when its turn comes.
  */
 extern void trust_check_worker_relations(void);
 
-/* All findings about a relation that is locked, were a statement to touch it as this role. */
+/* All findings that a statement of this role would meet in a relation, which is locked. */
 extern List *trust_findings(Oid relation, Oid acting);
 
 /* InvalidOid if there is no such function. */
@@ -83,7 +83,8 @@ typedef struct TrustBasis
 	List	   *written;		/* OIDs looked at as tables of the statement, */
 	List	   *read;			/* as what policies read, */
 	List	   *deleted;		/* as tables whose rows are deleted, */
-	List	   *followed_deletes;	/* as strangers' that foreign keys delete */
+	List	   *followed_deletes;	/* as tables of other owners whose rows
+									 * foreign keys delete */
 	List	   *followed_updates;	/* or update rows of */
 	List	   *types;			/* hash values of syscache TYPEOID */
 } TrustBasis;
@@ -91,8 +92,9 @@ typedef struct TrustBasis
 /*
  * Judges one relation and, recursively, its children, what its policies read, and, where
  * rows are deleted, what foreign keys that reference it run.  Children and referencing
- * tables are locked in this mode, which the statement needs.  A list of TrustFinding in the current context; NIL: the relation can be trusted.  Runs none of
- * the code that it looks at.
+ * tables are locked in this mode, which the statement needs.  A list of TrustFinding in
+ * the current context; NIL: the relation can be trusted.  Runs none of the code that it
+ * looks at.
  */
 extern List *trust_judge(Oid relation, Oid acting, LOCKMODE mode, bool deletes, TrustBasis *basis);
 

@@ -1,9 +1,9 @@
 /*
  * trust_code.c
- *	  Which code an expression or a column's type can run, and whose it is.
+ *	  Which code an expression or a column's type can run, and who owns it.
  *
- * Expressions are read as the catalogues store them.  They are never planned:
- * constant folding would run the functions that are looked at here.
+ * Expressions are read as the catalogues store them.  They are never planned: constant
+ * folding would run the functions that are looked at here.
  */
 #include "postgres.h"
 
@@ -169,16 +169,16 @@ does_as_told(Oid function)
 		!has_name_of(name, harmless, lengthof(harmless));
 }
 
-/* check_function_callback: false goes on with the other functions of the node. */
+/* A check_function_callback: false continues with the other functions of the node. */
 static bool
-check_function(Oid function, void *arg)
+code_check_function(Oid function, void *arg)
 {
 	judge_function(arg, function);
 	return false;
 }
 
 static bool
-check_called(Oid function, void *arg)
+code_check_called(Oid function, void *arg)
 {
 	Judge	   *judge = arg;
 
@@ -238,7 +238,9 @@ code_walker(Node *node, Judge *judge)
 	 * a cast to a type goes through its input function, but the type is
 	 * looked at
 	 */
-	(void) check_functions_in_node(node, IsA(node, CoerceViaIO) ? check_function : check_called,
+	(void) check_functions_in_node(node,
+								   IsA(node, CoerceViaIO) ?
+								   code_check_function : code_check_called,
 								   judge);
 	type = made_type(node);
 	if (OidIsValid(type))
@@ -299,7 +301,7 @@ judge_attribute_types(Judge *judge, Oid relation)
 	relation_close(rel, AccessShareLock);
 }
 
-/* A domain's own default is a column's where the column has none. */
+/* A domain's default applies to a column that has none. */
 static void
 judge_type_default(Judge *judge, Oid type)
 {
@@ -350,8 +352,8 @@ judge_parts_of_type(Judge *judge, Oid type, Form_pg_type form)
 }
 
 /*
- * Who owns a type can add constraints to it, or columns with such types: so its owner
- * counts, not only what it can run today.
+ * The owner of a type can add constraints to it, or columns of such types, so its owner is
+ * judged, not only what it can run now.
  */
 void
 judge_type(Judge *judge, Oid type)

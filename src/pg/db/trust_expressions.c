@@ -68,7 +68,10 @@ attribute_text(int cache, HeapTuple tuple, AttrNumber attribute)
 	return isnull ? NULL : TextDatumGetCString(value);
 }
 
-/* Only a superuser makes an operator class, but it may have made it of others' functions. */
+/*
+ * Only a superuser can create an operator class, but may have used functions of other
+ * roles.
+ */
 static void
 judge_operator_family(Judge *judge, Oid family)
 {

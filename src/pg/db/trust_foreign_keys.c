@@ -2,12 +2,12 @@
  * trust_foreign_keys.c
  *	  Tables whose rows go, or change, with the rows that a statement of ours deletes.
  *
- * Core deletes and updates them as their owner, but in the middle of our statement:
- * before PostgreSQL 18 their AFTER triggers, and those of tables that rules of theirs
- * write, are fired at its end as the acting role, and what any of their code has SET
- * still holds when triggers of ours are fired.  So the table of a stranger may have
- * neither triggers nor rules for what happens to it, and only code that the acting
- * role would run itself; a constraint alone is welcome.
+ * Core deletes and updates them as their owner, but in the middle of our statement: before
+ * PostgreSQL 18 their AFTER triggers, and those of tables that rules of theirs write, are
+ * fired at its end as the acting role, and what any of their code has SET still holds when
+ * triggers of ours are fired.  So a table of another owner may have neither triggers nor
+ * rules for such changes, and only code that the acting role would run itself; a
+ * constraint alone is allowed.
  */
 #include "postgres.h"
 
@@ -22,9 +22,9 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 
-/* ---- a stranger's table ---- */
+/* ---- a table of another owner ---- */
 
-/* Core's functions that foreign keys are made of. */
+/* Core's trigger functions of foreign keys. */
 static bool
 is_of_foreign_key(Oid function)
 {
@@ -117,7 +117,7 @@ judge_follower(Judge *judge, Oid relation, CmdType event)
 	if (owner == judge->acting || superuser_arg(owner))
 	{
 		judge_relation(&inner, relation);
-		/* it may have been looked at as one whose rows are updated only */
+		/* it may have been judged only as a table whose rows are updated */
 		if (inner.deletes && judge_is_new(judge, &judge->basis->deleted, relation))
 			judge_followers(&inner);
 	}

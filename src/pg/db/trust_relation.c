@@ -2,8 +2,8 @@
  * trust_relation.c
  *	  One relation as a statement meets it: its owner, and all that it can run.
  *
- * What was read here is looked at in the catalogues' stored form; nothing is planned,
- * so that no code runs while it is judged.
+ * Code is read in the form that the catalogues store; nothing is planned, so that no code
+ * runs while it is judged.
  */
 #include "postgres.h"
 
@@ -147,7 +147,7 @@ judge_owner(Judge *judge)
 						 judge_role(judge->acting)));
 }
 
-/* With UPDATE a role can set a sequence back, and numbers of calls would come again. */
+/* With UPDATE a role can set a sequence back, and call ids would be drawn twice. */
 static void
 judge_sequence_grants(Judge *judge)
 {
@@ -180,7 +180,7 @@ judge_sequence_grants(Judge *judge)
 
 /* ---- what it can run ---- */
 
-/* Policies are run where they apply to the acting role. */
+/* Policies run if they apply to the acting role. */
 static void
 judge_policies(Judge *judge)
 {
@@ -203,7 +203,7 @@ judge_policies(Judge *judge)
 	}
 }
 
-/* A view's query is a rule.  No other rule is trusted: it puts other statements for ours. */
+/* A view's query is a rule.  No other rule is trusted, since it replaces our statements. */
 static void
 judge_rules(Judge *judge)
 {
@@ -225,7 +225,7 @@ judge_rules(Judge *judge)
 	}
 }
 
-/* Who owns the server or the wrapper says where the rows come from and go to. */
+/* The owner of the server or the wrapper decides where rows come from and go to. */
 static void
 judge_foreign_table(Judge *judge)
 {
@@ -309,7 +309,7 @@ judge_read(Judge *judge)
 	judge_children(judge);
 }
 
-/* Findings name the relation that they are in; the caller's place is kept. */
+/* Judges another relation, which its findings name; the caller's state is kept. */
 static void
 judge_other(Judge *judge, Oid relation, bool is_written)
 {
@@ -330,7 +330,7 @@ judge_other(Judge *judge, Oid relation, bool is_written)
 	judge->findings = inner.findings;
 }
 
-/* What is pg_catalog's is a superuser's. */
+/* Relations of pg_catalog belong to a superuser. */
 void
 judge_relation(Judge *judge, Oid relation)
 {

@@ -32,7 +32,7 @@
 PG_FUNCTION_INFO_V1(llava_untrusted);
 
 static Oid
-relation_owner(Oid relation)
+trust_relation_owner(Oid relation)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
 	Oid			owner = InvalidOid;
@@ -62,9 +62,9 @@ put(ReturnSetInfo *result, const TrustFinding *finding)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* As the worker and as the table's owner the same may be found. */
+/* The same finding may come up for the worker and for the table's owner. */
 static bool
-is_known(List *told, const TrustFinding *finding)
+trust_is_told(List *told, const TrustFinding *finding)
 {
 	ListCell   *cell;
 
@@ -86,7 +86,7 @@ put_findings(ReturnSetInfo *result, List *findings, List *told)
 
 	foreach(cell, findings)
 	{
-		if (is_known(told, lfirst(cell)))
+		if (trust_is_told(told, lfirst(cell)))
 			continue;
 		put(result, lfirst(cell));
 		told = lappend(told, lfirst(cell));
@@ -94,12 +94,12 @@ put_findings(ReturnSetInfo *result, List *findings, List *told)
 	return told;
 }
 
-/* Waits for nobody's lock: what is locked is said to be. */
+/* Waits for no lock: a relation that is locked is reported as such. */
 static void
 put_relation(ReturnSetInfo *result, const char *name, bool of_worker, Oid worker)
 {
 	Oid			relation = get_relname_relid(name, extension_schema());
-	Oid			owner = relation_owner(relation);
+	Oid			owner = trust_relation_owner(relation);
 	List	   *told = NIL;
 
 	if (!OidIsValid(owner))
@@ -130,7 +130,7 @@ put_member(ReturnSetInfo *result, Form_pg_depend member)
 						 get_rel_relkind(member->objid) != RELKIND_VIEW))
 		return;
 	finding.owner = is_function ? trust_function_owner(member->objid) :
-		relation_owner(member->objid);
+		trust_relation_owner(member->objid);
 	if (!OidIsValid(finding.owner) || superuser_arg(finding.owner))
 		return;
 	ObjectAddressSet(address, member->classid, member->objid);
@@ -180,7 +180,7 @@ llava_untrusted(PG_FUNCTION_ARGS)
 		{"llava_manifest_line", false}
 	};
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Oid			worker = relation_owner(extension_relation("llava_pending"));
+	Oid			worker = trust_relation_owner(extension_relation("llava_pending"));
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < lengthof(relations); i++)

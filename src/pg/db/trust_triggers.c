@@ -1,10 +1,10 @@
 /*
  * trust_triggers.c
- *	  The triggers of a relation: whose code they run, and which are our own.
+ *	  The triggers of a relation: who owns the code they run, and which are our own.
  *
- * Nothing tells who made a trigger.  Where a role other than the owner may have made
- * it, being owned by a superuser is not enough for a function: some run SQL that
- * their arguments name.  There only the extension's own triggers are trusted, and
+ * The catalogue does not record who created a trigger.  Where a role other than the owner
+ * may have made it, being owned by a superuser is not enough for a function: some run SQL
+ * that their arguments name.  There only the extension's own triggers are trusted, and
  * only as the install script makes them.
  */
 #include "postgres.h"
@@ -31,7 +31,7 @@ static const struct
 {
 	const char *table;
 	const char *trigger;
-	const char *event;			/* as pg_get_triggerdef says it */
+	const char *event;			/* as pg_get_triggerdef prints it */
 	const char *when;			/* the same; NULL: no clause */
 	const char *function;
 	char		enabled;
@@ -109,7 +109,10 @@ own_entry(const Judge *judge, const Trigger *trigger)
 	return -1;
 }
 
-/* What follows CREATE in pg_get_triggerdef of the trigger as shipped; search_path: pg_catalog. */
+/*
+ * What follows CREATE in pg_get_triggerdef of the trigger as shipped; search_path:
+ * pg_catalog.
+ */
 static char *
 shipped_definition(int entry)
 {
@@ -175,7 +178,7 @@ judge_look_at_trigger(Judge *judge, Relation rel, const Trigger *trigger)
 						   judge_relation_name(rel)));
 }
 
-/* contrib's module whose trigger functions make SQL of their arguments. */
+/* contrib's module whose trigger functions build SQL from their arguments. */
 static bool
 is_of_refint(Oid function)
 {
@@ -215,7 +218,10 @@ judge_trigger(Judge *judge, Trigger *trigger, bool shared, Oid who)
 	judge_function(judge, trigger->tgfoid);
 }
 
-/* What is kept of a relation's triggers in its cache entry is freed by the next invalidation. */
+/*
+ * What is kept of a relation's triggers in its cache entry is freed by the next
+ * invalidation.
+ */
 void
 judge_triggers(Judge *judge)
 {

@@ -32,7 +32,7 @@
 /* The activity of a worker while the extension is older than the library. */
 #define UPDATE_WANTED "llava_zh: waiting for ALTER EXTENSION llava_zh UPDATE"
 
-/* How long a settle or claim waits for a user's lock before other work goes on. */
+/* How long settling or claiming waits for a user's lock before other work continues. */
 #define LOCK_TIMEOUT "20ms"
 
 static Oid	saved_user;
@@ -43,7 +43,7 @@ static const char *commit_as;	/* synchronous_commit of the commit; NULL: as
 								 * set */
 
 static Oid
-relation_owner(Oid relation)
+tx_relation_owner(Oid relation)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
 	Oid			owner;
@@ -58,7 +58,7 @@ relation_owner(Oid relation)
 Oid
 tx_queue_owner(void)
 {
-	return relation_owner(extension_relation("llava_pending"));
+	return tx_relation_owner(extension_relation("llava_pending"));
 }
 
 void
@@ -69,13 +69,13 @@ tx_set_locally(const char *name, const char *value)
 }
 
 /*
- * What the loop's statements run under, whatever the database's owner, a role or a
- * session has set: that they may write and see all rows, that an error ends no process
- * (exit_on_error), that triggers fire.  The plans must be index lookups whatever the
+ * The settings that the loop's statements need, whatever the database's owner, a role or a
+ * session has set: they may write and see all rows, an error does not end the process
+ * (exit_on_error), triggers fire.  The planner may only use index lookups, whatever the
  * statistics say: the queue is empty at one time and has millions of rows at another.
- * Forms of text (DateStyle, bytea_output, ...) are not here: nothing of the loop's goes
- * through them, and an owner's triggers have the database's.  Nor are limits that only a
- * superuser sets: work_mem is such that the loop needs no temporary files.
+ * Formats of text (DateStyle, bytea_output, ...) are left alone: the loop uses none, and
+ * an owner's triggers get the database's.  Nor are limits that only a superuser sets:
+ * work_mem is such that the loop needs no temporary files.
  */
 static const struct
 {
@@ -199,17 +199,18 @@ tx_enter_procedure(const char *name)
 				 errhint("SET default_transaction_read_only = off, and no SET TRANSACTION READ ONLY.")));
 
 	/*
-	 * What the caller's transaction has put off is done now, with the
-	 * caller's rights, and the modes of one that has a snapshot are fixed.
+	 * What the caller's transaction has deferred is done now, with the
+	 * caller's rights.  The modes of a transaction that has a snapshot are
+	 * fixed.
 	 */
 	SPI_commit();
 	overrule_defaults();
 }
 
 /*
- * What is in flight belongs to the tables it was claimed from.  If they were
- * dropped and created anew, its call ids are those of other calls by now: this
- * process ends, and the next one starts with nothing.
+ * Requests in flight belong to the tables that they were claimed from.  If they were
+ * dropped and created anew, its call ids are those of other calls by now: this process
+ * ends, and the next one starts with nothing.
  */
 static void
 check_same_tables(Tx *tx)
@@ -224,8 +225,8 @@ check_same_tables(Tx *tx)
 }
 
 /*
- * Whether the extension is here as this library needs it.  Said is only what has
- * changed; *activity is NULL while the last one still holds.
+ * Whether the extension is here as this library needs it.  Only changes are reported;
+ * *activity is NULL while the last one still holds.
  */
 static bool
 extension_is_usable(Tx *tx, const char **activity)
@@ -301,7 +302,7 @@ tx_begin(Tx *tx, const char *activity)
 	guc_level = NewGUCNestLevel();
 	trust_begin();
 	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(relation_owner(tx->pending),
+	SetUserIdAndSecContext(tx_relation_owner(tx->pending),
 						   saved_context | SECURITY_RESTRICTED_OPERATION);
 	if (tx->in_procedure)
 		tx_environment(false);
@@ -384,7 +385,7 @@ tx_try(MemoryContext errors, void (*work) (void *arg), void *arg, ErrorData **er
 	MemoryContextSwitchTo(context);
 	CurrentResourceOwner = owner;
 
-	/* a cancel or a shutdown is not an error to be lived with */
+	/* a cancel or a shutdown must not be caught */
 	if (!done && ((*error)->sqlerrcode == ERRCODE_QUERY_CANCELED ||
 				  (*error)->sqlerrcode == ERRCODE_ADMIN_SHUTDOWN))
 		ReThrowError(*error);

@@ -28,23 +28,24 @@ typedef struct Tx
 extern bool tx_begin(Tx *tx, const char *activity);
 
 /*
- * Commits; idle is what the process shows then, NULL: nothing.  Until flush_is_done of what it returns the commit may be lost with the
- * server; InvalidXLogRecPtr: it is safe, or wrote nothing.
+ * Commits; idle is what the process shows then, NULL: nothing.  Until flush_is_done of
+ * what it returns the commit may be lost with the server; InvalidXLogRecPtr: it is safe,
+ * or wrote nothing.
  */
 extern XLogRecPtr tx_commit(Tx *tx, const char *idle);
 
 /* The synchronous_commit with which the transaction that was begun will commit. */
 extern void tx_commit_as(const char *synchronous_commit);
 
-/* Whom the worker acts as: the owner of llava_pending. */
+/* The role that the worker acts as: the owner of llava_pending. */
 extern Oid	tx_queue_owner(void);
 
-/* The settings that the loop's statements need: for this process, or this transaction. */
+/* The settings that the loop's statements need: for this process, or for this transaction. */
 extern void tx_environment(bool for_good);
 
 /*
- * A procedure that drains begins, in a transaction of the modes that the loop needs.
- * ERROR where the session itself has said READ ONLY.
+ * Called by a procedure as it begins: a transaction of the modes that the loop needs.
+ * ERROR if the session itself has set READ ONLY.
  */
 extern void tx_enter_procedure(const char *name);
 
@@ -57,10 +58,13 @@ extern void tx_set_locally(const char *name, const char *value);
  */
 extern bool tx_try(MemoryContext errors, void (*work) (void *arg), void *arg, ErrorData **error);
 
-/* A user's lock, a full disk, or a table that cannot be trusted: the same work is tried again. */
+/*
+ * A user's lock, a full disk, or a table that cannot be trusted: the same work is tried
+ * again.
+ */
 extern bool tx_error_passes(const ErrorData *error);
 
-/* What the transaction is for, as tx_begin was told. */
+/* The purpose of the transaction, as tx_begin was given it. */
 extern const char *tx_activity(void);
 
 #endif							/* LLAVA_TX_H */

@@ -1,11 +1,12 @@
 /*
  * export.c
  *	  llava_export: the accepted samples as trainers read them; llava_selected: which
- *	  those are, and which are not exported and why; llava_exported: lines and whose.
+ *	  those are, and which are not exported and why; llava_exported: lines, and whose
+ *	  they are.
  *
- * One line or row a call, from a cursor that is read a few rows at a time: memory does
- * not grow with the samples, the first comes at once, and nothing is spooled
- * to disk.  The cursor runs with the caller's rights and snapshot.
+ * One line or row a call, from a cursor that is read a few rows at a time: memory does not
+ * grow with the samples, the first comes at once, and nothing is spooled to disk.  The
+ * cursor runs with the caller's rights and snapshot.
  */
 #include "postgres.h"
 
@@ -201,7 +202,7 @@ fetch_results(Export *export)
 {
 	Portal		cursor = SPI_cursor_find(export->cursor);
 
-	/* a picture makes a line of megabytes */
+	/* a line with a picture has megabytes */
 	long		wanted = export->shape.data_urls ? 1 : FETCH_ROWS;
 	uint64		rows;
 
@@ -261,7 +262,7 @@ export_begin(FunctionCallInfo fcinfo, ExportResult wanted, MemoryContext context
 	return export;
 }
 
-/* Says what was left out, and why. */
+/* Reports what was left out, and why. */
 static void
 warn_of_faults(const Export *export)
 {
@@ -288,7 +289,7 @@ warn_of_faults(const Export *export)
 	else if (export->written == 0)
 		ereport(NOTICE,
 				(errmsg("there is nothing to export"),
-				 errhint("No sample is accepted and kept that the arguments let through, or a task of "
+				 errhint("No accepted and kept sample matches the arguments, or a task of "
 						 "the mix has none; llava_progress shows what is done and waiting.")));
 }
 

@@ -66,7 +66,7 @@ typedef struct ExportSample
 	const char *path;			/* or NULL */
 	bytea	   *sha256;			/* or NULL */
 	const char *image_format;	/* or NULL */
-	const char *rejected;		/* why the picture is no good, or NULL */
+	const char *rejected;		/* why the picture cannot be used, or NULL */
 	int			width;
 	int			height;
 	int			channels;		/* 0: not known */
@@ -83,23 +83,23 @@ typedef struct ExportSample
 	int64		tokens;			/* about; only for a cutoff_len */
 } ExportSample;
 
-/* False: no such format. */
+/* False if there is no such format. */
 extern bool export_format(const char *name, ExportFormat *format);
 
 /* 'llava, llamafactory, ...' */
 extern char *export_format_names(void);
 
 /*
- * The line, spelt as jsonb; after a fault it is of no use.  With_picture: data URLs
- * hold the picture (else nothing: the line is only checked).  Sets the sample's
+ * Appends the line, spelt as jsonb; after a fault it is of no use.  With_picture: data
+ * URLs hold the picture (else nothing: the line is only checked).  Sets the sample's
  * fields of the checks.
  */
 extern ExportFault export_line(StringInfo line, ExportSample *sample, const ExportShape *shape,
 							   bool with_picture);
 
-/* ---- export_rules.c: what a trainer chokes on ---- */
+/* ---- export_rules.c: what breaks a training run ---- */
 
-/* The rule as llava_validate names it, and what is wrong, for people. */
+/* The rule as llava_validate names it, and a phrase that says what is wrong. */
 extern const char *export_fault_rule(ExportFault fault);
 extern const char *export_fault_text(ExportFault fault);
 
@@ -121,12 +121,12 @@ extern ExportFault export_check_length(ExportSample *sample, const ExportShape *
 
 /* ---- export_images.c ---- */
 
-/* The bytes of a picture, wherever they are; $1 its id.  With the caller's rights. */
+/* The bytes of a picture, wherever they are; $1 is its id.  Runs with the caller's rights. */
 extern SqlStatement sql_export_image_bytes;
 
 /* ---- export_name.c: what an export calls an image ---- */
 
-/* Sets sample->name: the folder, and a name that one file has only one of. */
+/* Sets sample->name: the folder and the name of the file, each file having only one. */
 extern ExportFault export_name(ExportSample *sample, const ExportShape *shape);
 
 /* The folder as the shape has it; NULL: none. */
@@ -135,9 +135,9 @@ extern char *export_folder(char *folder);
 /* ---- export_choice.c: which samples, in which order ---- */
 
 /*
- * Opens a cursor over the samples that the arguments of llava_export choose, with the caller's rights; returns its name.  The name and
- * what the shape points to are palloc'd in the current context.  ERROR for an
- * argument that is no good.
+ * Opens a cursor over the samples that the arguments of llava_export choose, with the
+ * caller's rights; returns its name.  The name and what the shape points to are palloc'd
+ * in the current context.  ERROR for an invalid argument.
  */
 extern char *export_open(FunctionCallInfo fcinfo, ExportShape *shape);
 

@@ -1,9 +1,10 @@
 /*
  * export_choice.c
- *	  Which samples an export has, in which order: the arguments to a cursor.
+ *	  Which samples an export has, in which order: a cursor over them from the
+ *	  arguments.
  *
- * A split and a mix are chosen by the bytes of the images alone, so that a sample
- * stays on its side when others are added, and an image's samples stay together.
+ * A split and a mix are chosen by the bytes of the images alone, so that a sample stays on
+ * its side when others are added, and an image's samples stay together.
  */
 #include "postgres.h"
 
@@ -122,14 +123,14 @@ llava_image_share(PG_FUNCTION_ARGS)
 
 /* ---- one sample ---- */
 
-/* NULL where the column is. */
+/* NULL if the column is NULL. */
 static char *
 row_text(const TupleTableSlot *row, int column)
 {
 	return row->tts_isnull[column] ? NULL : TextDatumGetCString(row->tts_values[column]);
 }
 
-/* 0 where it is NULL. */
+/* 0 if the column is NULL. */
 static int
 row_int(const TupleTableSlot *row, int column)
 {
@@ -186,7 +187,7 @@ export_sample(TupleTableSlot *row, ExportSample *sample)
 }
 
 static char *
-argument_text(FunctionCallInfo fcinfo, int i)
+choice_argument_text(FunctionCallInfo fcinfo, int i)
 {
 	return PG_ARGISNULL(i) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(i));
 }
@@ -196,7 +197,7 @@ static bool
 argument_choice(FunctionCallInfo fcinfo, int i, const char *what, const char *first,
 				const char *second)
 {
-	char	   *said = argument_text(fcinfo, i);
+	char	   *said = choice_argument_text(fcinfo, i);
 
 	if (said != NULL && strcmp(said, first) == 0)
 		return false;
@@ -213,20 +214,21 @@ argument_choice(FunctionCallInfo fcinfo, int i, const char *what, const char *fi
 static ExportFormat
 format_argument(FunctionCallInfo fcinfo)
 {
-	char	   *name = argument_text(fcinfo, ARG_FORMAT);
+	char	   *name = choice_argument_text(fcinfo, ARG_FORMAT);
 	ExportFormat format;
 
 	if (name == NULL || !export_format(name, &format))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown export format \"%s\"", name == NULL ? "NULL" : name),
-				 errhint("Known formats: %s.", export_format_names())));
+				 errhint("The formats are %s.", export_format_names())));
 	return format;
 }
 
 /*
- * By which rules samples are left out: those that the caller names, else those of now; of
- * 1.0.0 under its schema, for its llava_record_export does not write them down.
+ * The rules by which samples are left out: those that the caller names, else the current
+ * ones; those of 1.0.0 under its schema, since its llava_record_export does not record
+ * them.
  */
 static int
 rules_argument(FunctionCallInfo fcinfo)
@@ -243,7 +245,7 @@ shape_arguments(FunctionCallInfo fcinfo, ExportShape *shape)
 	shape->image_last = argument_choice(fcinfo, ARG_IMAGE_TOKEN, "place of the image token",
 										"first", "last");
 	shape->named_by_hash = argument_choice(fcinfo, ARG_IMAGE_NAME, "image name", "path", "sha256");
-	shape->folder = export_folder(argument_text(fcinfo, ARG_FOLDER));
+	shape->folder = export_folder(choice_argument_text(fcinfo, ARG_FOLDER));
 	if (shape->folder != NULL && shape->format == EXPORT_IMAGEFOLDER)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
@@ -254,13 +256,13 @@ shape_arguments(FunctionCallInfo fcinfo, ExportShape *shape)
 	if (shape->data_urls && shape->format != EXPORT_OPENAI)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("data URLs are for format \"openai\"")));
+				 errmsg("data URLs are only available in format \"openai\"")));
 	shape->cutoff_len = PG_ARGISNULL(ARG_CUTOFF_LEN) ? 0 : PG_GETARG_INT32(ARG_CUTOFF_LEN);
 	if (shape->cutoff_len < 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("cutoff_len must not be negative"),
-				 errhint("0 does not check lengths.")));
+				 errhint("With 0 lengths are not checked.")));
 }
 
 /* Names as they are stored, for names or aliases. */
@@ -330,7 +332,7 @@ static SqlStatement sql_export_shuffled = {
 	.types = CHOICE_ARGUMENTS(SQL_TYPE)
 };
 
-/* llava_exported says what is left out as invalid; its lines are not kept. */
+/* llava_exported reports what is left out as invalid; its lines are discarded. */
 static SqlStatement sql_export_mix = {
 	.text =
 	"WITH valid AS MATERIALIZED (SELECT (s.sample).image, (s.sample).task, (s.sample).sha256,"

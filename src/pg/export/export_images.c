@@ -1,11 +1,10 @@
 /*
  * export_images.c
- *	  llava_export_images: the pictures of an export as files, under the names its
- *	  lines give them.
+ *	  llava_export_images: the pictures of an export as files, under the names its lines
+ *	  give them.
  *
- * What is there already is passed, so that a call that was interrupted is simply
- * made again.  Everything is read with the caller's rights; each picture in a
- * snapshot of its own, one at a time.
+ * Existing files are skipped, so an interrupted call can simply be repeated.  Everything
+ * is read with the caller's rights; each picture in a snapshot of its own, one at a time.
  */
 #include "postgres.h"
 
@@ -85,7 +84,7 @@ static SqlStatement sql_export_image_facts = {
 	.types = "l"
 };
 
-/* A file that ends early is no picture to a trainer: such a one is always prepared. */
+/* A trainer cannot read a file that ends early, so such a file is always prepared. */
 static ImageFacts
 image_facts(const ExportImages *export, int64 image)
 {
@@ -112,9 +111,9 @@ image_facts(const ExportImages *export, int64 image)
 	return facts;
 }
 
-/* Whether this name was just written for the same picture; ERROR if for another. */
+/* Whether this name was just written for the same picture; ERROR if it was for another. */
 static bool
-is_known(ExportImages *export, const char *name, int64 image, const ImageFacts *facts)
+images_is_known(ExportImages *export, const char *name, int64 image, const ImageFacts *facts)
 {
 	if (export->last_name == NULL || strcmp(export->last_name, name) != 0)
 		return false;
@@ -148,7 +147,7 @@ remember(ExportImages *export, const char *name, int64 image, const ImageFacts *
 	MemoryContextSwitchTo(old);
 }
 
-/* ERROR if a file is there that cannot be this picture's; whether one is there. */
+/* Whether the file exists; ERROR if it cannot be this picture's. */
 static bool
 is_present(ExportImages *export, const char *name, const char *file, const ImageFacts *facts)
 {
@@ -159,7 +158,7 @@ is_present(ExportImages *export, const char *name, const char *file, const Image
 	if (facts->prepared ? there == 0 : there != facts->size)
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_FILE),
-				 errmsg("\"%s/%s\" is there and is not this export's", export->folder.path, name),
+				 errmsg("file \"%s/%s\" exists and is not of this export", export->folder.path, name),
 				 errdetail("It has %lld bytes, the picture has %lld.", (long long) there,
 						   (long long) facts->size),
 				 errhint("Export into another directory, or remove it.")));
@@ -249,7 +248,7 @@ take_image(ExportImages *export, int64 image, const char *name)
 	ImageFacts	facts = image_facts(export, image);
 	const char *file;
 
-	if (is_known(export, name, image, &facts))
+	if (images_is_known(export, name, image, &facts))
 		return;
 	remember(export, name, image, &facts);
 	if (facts.size < 0)
@@ -266,7 +265,7 @@ take_image(ExportImages *export, int64 image, const char *name)
 
 /* One picture, in the memory of one file. */
 static void
-take_row(ExportImages *export, HeapTuple row, TupleDesc desc)
+images_take_row(ExportImages *export, HeapTuple row, TupleDesc desc)
 {
 	MemoryContext old = MemoryContextSwitchTo(export->file_context);
 	bool		is_null;
@@ -304,7 +303,7 @@ take_all(ExportImages *export, Datum *values, const char *nulls)
 		if (SPI_processed == 0)
 			break;
 		for (uint64 i = 0; i < rows->numvals; i++)
-			take_row(export, rows->vals[i], rows->tupdesc);
+			images_take_row(export, rows->vals[i], rows->tupdesc);
 		SPI_freetuptable(rows);
 	}
 	SPI_cursor_close(cursor);
@@ -312,7 +311,7 @@ take_all(ExportImages *export, Datum *values, const char *nulls)
 }
 
 static void
-check_call(FunctionCallInfo fcinfo)
+images_check_call(FunctionCallInfo fcinfo)
 {
 	if (!has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES))
 		ereport(ERROR,
@@ -350,8 +349,8 @@ result_row(FunctionCallInfo fcinfo, const ExportImages *export)
 }
 
 /*
- * llava_export_images(directory text, prepared boolean, and llava_export's choice
- * of samples and names): one file an image; how many were written, there, missing.
+ * llava_export_images(directory text, prepared boolean, and llava_export's choice of
+ * samples and names): one file an image; how many were written, existed, and are missing.
  */
 Datum
 llava_export_images(PG_FUNCTION_ARGS)
@@ -362,7 +361,7 @@ llava_export_images(PG_FUNCTION_ARGS)
 	char		nulls[CHOICES];
 	mode_t		mask;
 
-	check_call(fcinfo);
+	images_check_call(fcinfo);
 	export.prepared = !PG_ARGISNULL(ARG_PREPARED) && PG_GETARG_BOOL(ARG_PREPARED);
 	export.file_context = AllocSetContextCreate(CurrentMemoryContext, "llava_export_images file",
 												ALLOCSET_DEFAULT_SIZES);

@@ -3,14 +3,14 @@
  *	  What an export calls an image: a name below the folder of the images, which a
  *	  trainer joins to its own.
  *
- * One file has one name: './a//b.jpg' is told as 'a/b.jpg'.
+ * One file has one name: './a//b.jpg' becomes 'a/b.jpg'.
  */
 #include "postgres.h"
 
 #include "export.h"
 #include "utils/builtins.h"
 
-/* What Linux opens. */
+/* The longest path that Linux opens. */
 #define PART_MAX_BYTES 255
 #define NAME_MAX_BYTES 4095
 
@@ -57,7 +57,7 @@ fold_parts(char *name)
 	*to = '\0';
 }
 
-/* 'ab/abcd....jpg'; NULL where hash or format are not there. */
+/* 'ab/abcd....jpg'; NULL if the hash or the format is missing. */
 static char *
 name_by_hash(const ExportSample *sample)
 {

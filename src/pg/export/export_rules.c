@@ -1,7 +1,7 @@
 /*
  * export_rules.c
- *	  What a training run would choke on, rule by rule.  A sample that breaks one stays
- *	  out of every export; llava_validate lists them.
+ *	  What would break a training run, rule by rule.  A sample that breaks one stays out
+ *	  of every export; llava_validate lists them.
  */
 #include "postgres.h"
 
@@ -147,7 +147,10 @@ export_check_image(ExportSample *sample, const ExportShape *shape)
 
 /* ---- turns ---- */
 
-/* What a trainer's template or tokenizer would take something in the text for. */
+/*
+ * The special token for which a trainer's template or tokenizer would take a part of the
+ * text.
+ */
 static ExportFault
 check_tokens(ExportSample *sample, const char *bytes, int length, int rules)
 {
@@ -170,7 +173,7 @@ check_tokens(ExportSample *sample, const char *bytes, int length, int rules)
 	}
 }
 
-/* A string of a turn; false if it is not there or is something else. */
+/* A string of a turn; false if it is missing or is not a string. */
 static bool
 turn_string(JsonbContainer *turn, const char *key, JsonbValue *value)
 {
@@ -178,7 +181,7 @@ turn_string(JsonbContainer *turn, const char *key, JsonbValue *value)
 		value->type == jbvString;
 }
 
-/* About one token a character outside of ASCII, and one for three inside. */
+/* An estimate: one token for each character outside of ASCII, one for three within it. */
 static int64
 text_tokens(const char *bytes, int length)
 {

@@ -2,14 +2,14 @@
  * image_folder.c
  *	  Writing files below one folder of the server, and nowhere else.
  *
- * Every step is taken from the descriptor of the folder before (openat without
- * following links), so that no link, old or new, leads out.  A file is written
- * under a name of its own, made durable and then given its name.
+ * Every step is taken from the descriptor of the folder before (openat without following
+ * links), so that no link, old or new, leads out.  A file is written under a name of its
+ * own, made durable and then given its name.
  *
- * That name of its own is always the same, so that the next call takes away what a
- * crashed server left.  Whoever else may write the folder can put something there, or
- * in the place of the file while it is written: it is created with O_EXCL, written
- * through its descriptor, and renamed only if the name still is that file.
+ * That name of its own is always the same, so that the next call removes what a crashed
+ * server left.  Whoever else may write the folder can put something there, or in the place
+ * of the file while it is written: it is created with O_EXCL, written through its
+ * descriptor, and renamed only if the name still is that file.
  */
 #include "postgres.h"
 
@@ -36,7 +36,7 @@ check_argument(char *path)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("directory \"%s\" is not an absolute path", path),
-				 errhint("The directory is one of the server, as '/data/export'.")));
+				 errhint("Give a directory of the server, such as '/data/export'.")));
 	canonicalize_path(path);
 	if (lstat(path, &facts) < 0)
 	{
@@ -44,7 +44,7 @@ check_argument(char *path)
 		ereport(ERROR,
 				(errcode_for_file_access(),
 				 errmsg("could not open directory \"%s\": %m", path),
-				 !is_there ? errhint("Make it first, owned by the server's user.") : 0));
+				 !is_there ? errhint("Create it first, owned by the server's user.") : 0));
 	}
 	if (S_ISLNK(facts.st_mode))
 		ereport(ERROR,
@@ -110,7 +110,7 @@ step(const ImageFolder *folder, int from, const char *part, const char *name)
 }
 
 static void
-leave(ImageFolder *folder)
+folder_leave(ImageFolder *folder)
 {
 	folder_sync(folder);
 	if (folder->inner != folder->top)
@@ -135,7 +135,7 @@ folder_enter(ImageFolder *folder, const char *name)
 				 errmsg("\"%s\" cannot be the name of an image's file", name)));
 	if (strcmp(path, folder->inner_name) == 0)
 		return file;
-	leave(folder);
+	folder_leave(folder);
 	while ((part = strsep(&rest, "/")) != NULL)
 	{
 		int			next;
@@ -173,7 +173,7 @@ folder_file_size(ImageFolder *folder, const char *name, const char *file)
 	if (!S_ISREG(facts.st_mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),
-				 errmsg("\"%s/%s\" is there and is not a regular file", folder->path, name)));
+				 errmsg("\"%s/%s\" exists and is not a regular file", folder->path, name)));
 	return facts.st_size;
 }
 
@@ -183,7 +183,7 @@ cannot_write(const ImageFolder *folder, const char *name)
 	ereport(ERROR,
 			(errcode_for_file_access(),
 			 errmsg("could not write \"%s/%s\": %m", folder->path, name),
-			 errhint("Files that were written before are whole; another call goes on after them.")));
+			 errhint("The files written so far are complete; another call continues after them.")));
 }
 
 /* All bytes and the wait for the disk; false with errno. */
@@ -195,7 +195,7 @@ write_part(ImageFolder *folder, const char *data, size_t size)
 		ssize_t		n;
 
 		CHECK_FOR_INTERRUPTS();
-		errno = ENOSPC;			/* where a short write says nothing */
+		errno = ENOSPC;			/* if a short write set none */
 		n = write(folder->part, data, Min(size, WRITE_CHUNK));
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -208,11 +208,11 @@ write_part(ImageFolder *folder, const char *data, size_t size)
 }
 
 /*
- * ERROR unless the part's name still is the file that was written.  Its descriptor is
- * open, so that no other file can have its number.
+ * ERROR unless the part's name still leads to the file that was written.  Its descriptor
+ * is open, so that no other file can have its number.
  */
 static void
-check_part(ImageFolder *folder, const char *name)
+folder_check_part(ImageFolder *folder, const char *name)
 {
 	struct stat written;
 	struct stat named;
@@ -244,11 +244,11 @@ folder_write(ImageFolder *folder, const char *name, const char *file, const char
 	folder->part_is_there = true;
 	if (!write_part(folder, data, size))
 		cannot_write(folder, name);
-	check_part(folder, name);
+	folder_check_part(folder, name);
 	if (renameat(folder->inner, PART_NAME, folder->inner, file) < 0)
 		cannot_write(folder, name);
 	folder->part_is_there = false;
-	/* fsync has said what there is to say */
+	/* fsync has reported all errors */
 	close(folder->part);
 	folder->part = -1;
 }

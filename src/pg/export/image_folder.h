@@ -30,8 +30,8 @@ typedef struct ImageFolder
 extern void folder_open(ImageFolder *folder, const char *path);
 
 /*
- * Goes where a relative name leads, making folders on the way; links are not
- * followed.  Returns the file's own name within there, a part of the argument.
+ * Enters the folder of a relative name, making folders on the way; links are not followed.
+ * Returns the file's own name within it, a part of the argument.
  */
 extern const char *folder_enter(ImageFolder *folder, const char *name);
 
@@ -40,7 +40,7 @@ extern const char *folder_enter(ImageFolder *folder, const char *name);
  */
 extern int64 folder_file_size(ImageFolder *folder, const char *name, const char *file);
 
-/* A whole and durable file of this name, or an ERROR and no file. */
+/* Writes a whole and durable file of this name; after an ERROR there is none. */
 extern void folder_write(ImageFolder *folder, const char *name, const char *file,
 						 const char *data, size_t size);
 

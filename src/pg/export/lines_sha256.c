@@ -1,10 +1,10 @@
 /*
  * lines_sha256.c
- *	  The aggregate llava_lines_sha256: what sha256sum says of a file of these lines.
+ *	  The aggregate llava_lines_sha256: what sha256sum prints for a file of these lines.
  *
- * The digest is libcrypto's.  PostgreSQL's own wrapper of it ties a stream to a
- * resource owner, which an aggregate's state may outlive; this state ends with the
- * aggregate's memory, also at an ERROR.
+ * The digest is libcrypto's.  PostgreSQL's own wrapper of it ties a stream to a resource
+ * owner, which an aggregate's state may outlive; this state ends with the aggregate's
+ * memory, also at an ERROR.
  */
 #include "postgres.h"
 
@@ -27,7 +27,7 @@ free_state(void *state)
 	EVP_MD_CTX_free(state);
 }
 
-/* One that ends with the context. */
+/* A digest that is freed with the context. */
 static EVP_MD_CTX *
 new_state(MemoryContext context)
 {
@@ -45,7 +45,7 @@ new_state(MemoryContext context)
 }
 
 static void
-take_bytes(EVP_MD_CTX *state, const void *bytes, size_t n)
+lines_take_bytes(EVP_MD_CTX *state, const void *bytes, size_t n)
 {
 	if (!EVP_DigestUpdate(state, bytes, n))
 		elog(ERROR, "could not go on with a SHA-256 digest");
@@ -65,13 +65,13 @@ llava_lines_sha256_add(PG_FUNCTION_ARGS)
 	if (!PG_ARGISNULL(1))
 	{
 		line = PG_GETARG_TEXT_PP(1);
-		take_bytes(state, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line));
-		take_bytes(state, "\n", 1);
+		lines_take_bytes(state, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line));
+		lines_take_bytes(state, "\n", 1);
 	}
 	PG_RETURN_POINTER(state);
 }
 
-/* Final function.  Leaves the state as it is: it may be asked again in a window. */
+/* Final function.  Leaves the state as it is, since a window may call it again. */
 Datum
 llava_lines_sha256_end(PG_FUNCTION_ARGS)
 {

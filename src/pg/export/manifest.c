@@ -19,7 +19,7 @@ llava_manifest_known(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(1) || !PG_GETARG_BOOL(1))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("there is no recorded export %lld", (long long) PG_GETARG_INT64(0)),
+				 errmsg("recorded export %lld does not exist", (long long) PG_GETARG_INT64(0)),
 				 errhint("llava_manifest lists them.")));
 	PG_RETURN_INT64(PG_GETARG_INT64(0));
 }

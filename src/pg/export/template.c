@@ -81,10 +81,10 @@ append_markdown(StringInfo out, const char *bytes, int length)
 		}
 }
 
-/* A value by its name; one that is not there or is NULL is empty. */
+/* A value by its name, empty if it is missing or null. */
 static void
-append_value(StringInfo out, const Template *t, Jsonb *values, const char *name, int length,
-			 bool raw)
+template_append_value(StringInfo out, const Template *t, Jsonb *values, const char *name,
+					  int length, bool raw)
 {
 	JsonbValue *value = getKeyJsonValueFromContainer(&values->root, name, length, NULL);
 	const char *bytes;
@@ -126,7 +126,7 @@ llava_template(PG_FUNCTION_ARGS)
 	if (!JB_ROOT_IS_OBJECT(values))
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("the values of a template are a JSON object")));
+				 errmsg("the values of a template must be a JSON object")));
 	initStringInfo(&out);
 	while ((open = strstr(at, "{{")) != NULL)
 	{
@@ -137,7 +137,7 @@ llava_template(PG_FUNCTION_ARGS)
 		if (close == NULL)
 			break;
 		appendBinaryStringInfo(&out, at, open - at);
-		append_value(&out, t, values, name, close - name, raw);
+		template_append_value(&out, t, values, name, close - name, raw);
 		at = close + (raw ? 3 : 2);
 	}
 	appendStringInfoString(&out, at);

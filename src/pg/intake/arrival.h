@@ -37,20 +37,23 @@ enum
 	COLUMNS
 };
 
-/* All columns, those of WRITTEN to be stored. */
+/* All columns; the first WRITTEN of them are stored. */
 typedef struct Arrival
 {
 	Datum		values[COLUMNS];
 	bool		nulls[COLUMNS];
-	bytea	   *given_sha256;	/* by the writer; or NULL */
+	bytea	   *given_sha256;	/* what the INSERT gave; or NULL */
 } Arrival;
 
 /* ---- arrival.c ---- */
 
-/* The number of each column in the table. */
+/* Looks up the attribute number of each column. */
 extern void arrival_find_columns(TupleDesc desc, int *columns);
 
-/* Only what the writer gave is kept: facts are found anew, and a sha256 is held against them. */
+/*
+ * Reads the columns that an INSERT may give.  Facts about the picture are determined anew,
+ * and a given sha256 is compared with that of the bytes.
+ */
 extern void arrival_read(Arrival *arrival, const int *columns, HeapTuple tuple, TupleDesc desc);
 
 extern void arrival_set(Arrival *arrival, int column, Datum value);
@@ -59,14 +62,14 @@ extern void arrival_set_null(Arrival *arrival, int column);
 /* ---- image_facts.c ---- */
 
 /*
- * Size, sha256, header facts, and whether the picture can be asked about.  A file
- * over the size limit is not even fetched, and lands without its bytes.
+ * Sets size, sha256 and header facts; true if the picture can be sent to a model.  A
+ * picture over the size limit is not even fetched, and its row is stored without bytes.
  */
 extern bool arrival_find_facts(Arrival *arrival, const ImageLimits *limits);
 
 /*
- * The sha256 that the writer gave is that of the bytes, or they are not the picture that
- * was meant, whatever else they are.  Of bytes that were not read nothing is known.
+ * False, with the row rejected, if the INSERT gave a sha256 and the bytes have another:
+ * they are not the picture that was meant.  Bytes that were not read are not compared.
  */
 extern bool arrival_has_given_digest(Arrival *arrival);
 

@@ -1,6 +1,6 @@
 /*
  * enqueue.c
- *	  llava_enqueue and llava_retry: rows of the queue by a person's hand.
+ *	  llava_enqueue and llava_retry: a person queues pictures.
  */
 #include "postgres.h"
 
@@ -15,7 +15,7 @@
 PG_FUNCTION_INFO_V1(llava_enqueue);
 PG_FUNCTION_INFO_V1(llava_retry);
 
-/* The name of the task that is named so; ERROR if there is none. */
+/* The name of the task that has this name or alias; ERROR if there is none. */
 static Datum
 resolve_task(text *word)
 {
@@ -34,11 +34,11 @@ cannot_be_asked(int64 image, const char *why, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("image " INT64_FORMAT " cannot be asked about: %s", image, why),
+			 errmsg("image " INT64_FORMAT " cannot be queued: %s", image, why),
 			 hint != NULL ? errhint("%s", hint) : 0));
 }
 
-/* Whether the picture's bytes came here once: intake noted whose they are. */
+/* Whether intake has recorded this image as the first with these bytes. */
 static bool
 had_bytes(Datum id, Datum sha256)
 {
@@ -49,7 +49,7 @@ had_bytes(Datum id, Datum sha256)
 									&isnull)) == DatumGetInt64(id);
 }
 
-/* The row has none of its own, and is neither rejected nor a copy. */
+/* ERROR about a row without bytes that is neither rejected nor a copy. */
 static void
 bytes_are_missing(Datum id, HeapTuple row, TupleDesc desc)
 {
@@ -62,7 +62,7 @@ bytes_are_missing(Datum id, HeapTuple row, TupleDesc desc)
 					"The row came without them, as by replication. Ask where they are.");
 }
 
-/* ERROR unless there is a picture under this id that can be asked about. */
+/* ERROR unless this id has a picture that can be sent to a model. */
 static void
 check_image(Datum id)
 {
@@ -102,7 +102,7 @@ static SqlStatement sql_reply_variation = {
 	.types = "lt"
 };
 
-/* One past the variations the ledger knows, so that no seed is used again. */
+/* The first variation after those in the ledger, so that no seed is used twice. */
 static int
 next_variation(Datum *image_and_task)
 {
@@ -153,7 +153,10 @@ enqueue(void *arg)
 	SPI_finish();
 }
 
-/* llava_enqueue(image, task, again): false if it waits, rests or is done already. */
+/*
+ * llava_enqueue(image, task, again): false if the image is queued, parked, failed or done
+ * already.
+ */
 Datum
 llava_enqueue(PG_FUNCTION_ARGS)
 {
@@ -175,7 +178,7 @@ static SqlStatement sql_failures = {
 	.types = ""
 };
 
-/* A reason that no row has is seldom what was meant. */
+/* A reason that no row has is probably misspelt: the NOTICE lists those that there are. */
 static void
 tell_unknown_reason(const char *reason)
 {
@@ -185,8 +188,8 @@ tell_unknown_reason(const char *reason)
 	rows_run_as_owner(extension_relation("llava_pending"), &sql_failures, NULL, NULL);
 	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
 	ereport(NOTICE,
-			(errmsg("no row rests with the reason \"%s\"", reason),
-			 isnull ? 0 : errhint("There are: %s.", TextDatumGetCString(found))));
+			(errmsg("no row has failed or is parked with the reason \"%s\"", reason),
+			 isnull ? 0 : errhint("The reasons are %s.", TextDatumGetCString(found))));
 }
 
 typedef struct Retry
@@ -204,7 +207,11 @@ static SqlStatement sql_retry = {
 	"  released = released OR failure = 'long_image' "
 	"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
 	"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
-	/* what is parked as a copy costs money only where it is named */
+
+	/*
+	 * rows parked as copies would cost money, so they are released only by
+	 * name
+	 */
 	"  AND (failure <> 'near_duplicate' OR $1 IS NOT NULL OR $3 IS NOT NULL)",
 	.types = "ltt"
 };
@@ -232,8 +239,8 @@ static SqlStatement sql_hash_release = {
 };
 
 /*
- * Pictures of parked rows that are no copies to be from now on; values and nulls as
- * of sql_retry.  SPI-connected.
+ * Marks the pictures of parked rows as not to be parked as copies again; values and nulls
+ * are those of sql_retry.  SPI-connected.
  */
 static void
 release_copies(Datum *values, const char *nulls)
@@ -262,7 +269,7 @@ retry(void *arg)
 	SPI_finish();
 }
 
-/* llava_retry(image, task, reason): each NULL stands for all; how many rows. */
+/* llava_retry(image, task, reason): the number of rows; a NULL argument stands for all. */
 Datum
 llava_retry(PG_FUNCTION_ARGS)
 {

@@ -1,14 +1,13 @@
 /*
  * forget.c
- *	  llava_forget: a picture and every word about it leave the tables.
+ *	  llava_forget: removes a picture, and every word about it, from the tables.
  *
- * What stays is what it cost (the ledger's rows, without their bodies) and a
- * tombstone: sha256, time and reason, by which intake refuses the same bytes.
+ * What stays is what it cost (the ledger's rows, without their bodies) and a tombstone:
+ * sha256, time and reason, by which intake refuses the same bytes.
  *
- * Copies that arrive and replies that are settled meanwhile wait: the tables are
- * locked against writers first, and read after.  A reply that is settled later
- * finds no row of the queue and no picture, and only its cost is written (see
- * sql_settle_late).
+ * Copies that arrive and replies that are settled meanwhile wait: the tables are locked
+ * against writers first, and read after.  A reply that is settled later finds neither
+ * queue row nor picture, and only its cost is recorded (see sql_settle_late).
  *
  * Users' tables may refer to ours.  What they deferred is checked at once: statements as
  * the tables' owner run as security-restricted operations, which leave nothing for later.
@@ -36,7 +35,10 @@ typedef struct Family
 	Datum	   *hashes;			/* sha256; 0 where there is none */
 } Family;
 
-/* What a takedown writes; those before UNLOCKED in the order in which settles and inserts lock them. */
+/*
+ * The tables that a takedown writes.  Those before UNLOCKED are locked, in the order in
+ * which settling and inserting lock them.
+ */
 static const char *const cleared[] = {
 	"llava_image", "llava_pending", "llava_conversation", "llava_reply", "llava_interrupted",
 	"llava_manifest_line", "llava_seen", "llava_hash"
@@ -45,14 +47,14 @@ static const char *const cleared[] = {
 #define UNLOCKED 6
 
 static void
-lock_tables(void)
+forget_lock_tables(void)
 {
 	for (int i = 0; i < UNLOCKED; i++)
 		LockRelationOid(extension_relation(cleared[i]), ShareRowExclusiveLock);
 }
 
 static void
-check_arguments(FunctionCallInfo fcinfo)
+forget_check_arguments(FunctionCallInfo fcinfo)
 {
 	if (PG_ARGISNULL(0) || PG_ARGISNULL(1))
 		ereport(ERROR,
@@ -120,7 +122,10 @@ static SqlStatement sql_forget_seen_images = {
 	.types = "Y"
 };
 
-/* Images that llava_seen has under the family's hashes and the family has not; how many. */
+/*
+ * Finds the images that llava_seen lists under the family's hashes and the family lacks;
+ * returns how many.
+ */
 static int
 find_first_ones(const Family *family, Datum **ids)
 {
@@ -160,7 +165,7 @@ static SqlStatement sql_forget_family = {
 
 /*
  * The picture, its copies, what it is a copy of and that one's copies.  Each table is read
- * as its owner, so that they may have different ones.
+ * as its owner, since their owners may differ.
  */
 static void
 find_family(Datum image, Family *family)
@@ -227,7 +232,7 @@ leave_tombstones(const Family *family, Datum image, Datum reason)
 	return n;
 }
 
-/* How many rows of llava_image and of the other tables are gone or were changed. */
+/* The numbers of rows deleted or changed, in llava_image and in the other tables. */
 typedef struct Forgotten
 {
 	Datum		image;
@@ -261,7 +266,7 @@ static SqlStatement sql_forget_interrupted = {
 	.types = "L"
 };
 
-/* What it cost stays. */
+/* The ledger keeps what the picture cost. */
 static SqlStatement sql_forget_reply = {
 	.text =
 	"UPDATE @.llava_reply SET body = '', measures = NULL, reason_offset = NULL"
@@ -298,7 +303,7 @@ forget(void *arg)
 	Constraints *constraints;
 	Oid			tables[lengthof(cleared)];
 
-	lock_tables();
+	forget_lock_tables();
 	rows_spi_connect();
 	for (int i = 0; i < lengthof(cleared); i++)
 		tables[i] = extension_relation(cleared[i]);
@@ -308,13 +313,13 @@ forget(void *arg)
 	SPI_finish();
 }
 
-/* llava_forget(image, reason): how many rows of llava_image are gone. */
+/* llava_forget(image, reason): the number of rows of llava_image that were deleted. */
 Datum
 llava_forget(PG_FUNCTION_ARGS)
 {
 	Forgotten	forgotten = {0};
 
-	check_arguments(fcinfo);
+	forget_check_arguments(fcinfo);
 	forgotten.image = PG_GETARG_DATUM(0);
 	forgotten.reason = PG_GETARG_DATUM(1);
 	blockers_run("llava_forget", forget, &forgotten);

@@ -1,13 +1,13 @@
 /*
  * given.c
- *	  What only a table's owner may say in an INSERT.
+ *	  Columns that only a table's owner may give in an INSERT.
  *
- * A row of llava_image with received_at, or of llava_task with a version, is a restore
- * and taken as it is, so it says what intake would find out, or refuse.  An id says
- * which replies, samples, recorded lines and exports a picture has.  Both are for
- * roles with the privileges of the table's owner; for the others ids are drawn from
- * the sequence.  These triggers are SECURITY INVOKER: a definer's function does not
- * see who inserts.
+ * A row of llava_image with received_at, or of llava_task with a version, is a restore and
+ * stored as it is, so it can state what intake would determine or refuse.  An id says
+ * which replies, samples, recorded lines and exports a picture has.  Both are for roles
+ * with the privileges of the table's owner; for the others ids are drawn from the
+ * sequence.  These triggers are SECURITY INVOKER: a definer's function does not see who
+ * inserts.
  */
 #include "postgres.h"
 
@@ -26,7 +26,7 @@
 #include "utils/resowner.h"
 #include "utils/syscache.h"
 
-/* The number that this session drew last and that was used in a row. */
+/* The last number that this session drew from a sequence and used in a row. */
 typedef struct Numbers
 {
 	const char *table;
@@ -75,8 +75,8 @@ current_value(Oid sequence)
 	int64		value;
 
 	/*
-	 * who may insert need not have rights on the sequence of an identity
-	 * column
+	 * a role that may insert needs no privilege on the sequence of an
+	 * identity column
 	 */
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
@@ -85,7 +85,10 @@ current_value(Oid sequence)
 	return value;
 }
 
-/* Whether this session ever drew from the sequence: currval_oid has no other way to say so. */
+/*
+ * Whether this session ever drew from the sequence: currval_oid has no other way to say
+ * so.
+ */
 static bool
 was_drawn_from(Oid sequence)
 {
@@ -132,8 +135,8 @@ file_of(Oid relation)
 }
 
 /*
- * Whether the id is the one that this session has just drawn for the row, and has not
- * used before: a picture may have had it that was taken down since.
+ * Whether the id is the one that this session has just drawn for the row, and has not used
+ * before: the picture that had it may have been taken down since.
  */
 static bool
 is_just_drawn(Numbers *numbers, int64 id)
@@ -158,13 +161,13 @@ check_number(FunctionCallInfo fcinfo, Numbers *numbers)
 	TriggerData *trigger = rows_trigger(fcinfo, numbers->table);
 	int64		id;
 
-	/* without an id: the table's own constraint says so */
+	/* without an id the table's own constraint raises the error */
 	if (!is_owner(trigger->tg_relation) && row_id(trigger, &id) && !is_just_drawn(numbers, id))
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("only the owner of \"%s\" may give an id: " INT64_FORMAT, numbers->table, id),
 				 errdetail("It was not drawn from the sequence for this row, and may be another row's, past or future."),
-				 errhint("Leave the column id out: it is filled.")));
+				 errhint("Leave the column id out: it is filled automatically.")));
 	return PointerGetDatum(trigger->tg_trigtuple);
 }
 
@@ -191,8 +194,8 @@ check_restorer(FunctionCallInfo fcinfo, const char *table, const char *column)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("only the owner of \"%s\" may give %s", table, column),
-				 errdetail("A row that has it is a restore, and taken as it is."),
-				 errhint("Leave the column %s out: it is filled.", column)));
+				 errdetail("A row that has it is taken for a restore and stored as it is."),
+				 errhint("Leave the column %s out: it is filled automatically.", column)));
 	return trigger;
 }
 

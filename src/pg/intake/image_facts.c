@@ -1,7 +1,7 @@
 /*
  * image_facts.c
- *	  What a picture's bytes say as it arrives: size, sha256, header, and whether it can be
- *	  asked about.
+ *	  What a picture's bytes say as it arrives: size, sha256, header, and whether it can
+ *	  be sent to a model.
  */
 #include "postgres.h"
 
@@ -41,7 +41,7 @@ set_facts(Arrival *arrival, const ImageInfo *info)
 	arrival_set(arrival, COLUMN_COMPLETE, BoolGetDatum(info->complete));
 }
 
-/* Whether the picture can be asked about, by its header and the limits. */
+/* Whether the picture can be sent to a model, by its header and the limits. */
 static ImageStatus
 inspect(const uint8_t *data, size_t size, const ImageLimits *limits, ImageInfo *info,
 		ImageError *error)
@@ -51,7 +51,7 @@ inspect(const uint8_t *data, size_t size, const ImageLimits *limits, ImageInfo *
 	return status == IMAGE_OK ? image_check(info, size, limits, error) : status;
 }
 
-/* As find_facts, for a picture that stays in the file its path names. */
+/* As arrival_find_facts, for a picture that stays in the file that its path names. */
 static bool
 find_facts_in_file(Arrival *arrival, const ImageLimits *limits)
 {
@@ -65,7 +65,7 @@ find_facts_in_file(Arrival *arrival, const ImageLimits *limits)
 										 &size, &error);
 	bool		was_read = status == IMAGE_OK;
 
-	/* nothing throws while data is ours */
+	/* no ERROR may be raised while data is ours to free */
 	if (was_read)
 	{
 		image_sha256(data, size, digest);
@@ -91,7 +91,7 @@ find_facts_in_file(Arrival *arrival, const ImageLimits *limits)
 	return status == IMAGE_OK;
 }
 
-/* A file that is too large to be fetched: its row has its size and no bytes. */
+/* The row of a file that is too large to be fetched gets its size and no bytes. */
 static void
 reject_size(Arrival *arrival, int64 size)
 {
@@ -137,7 +137,7 @@ arrival_find_facts(Arrival *arrival, const ImageLimits *limits)
 	return status == IMAGE_OK;
 }
 
-/* At most as much of it as a sha256 has. */
+/* In hexadecimal, at most as many bytes as a sha256 has. */
 static char *
 digest_words(const bytea *digest)
 {

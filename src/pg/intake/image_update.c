@@ -65,7 +65,10 @@ static SqlStatement sql_unpark = {
 	.types = "l"
 };
 
-/* BEFORE UPDATE OF long_images on llava_image, SECURITY DEFINER: what was parked waits again. */
+/*
+ * BEFORE UPDATE OF long_images on llava_image, SECURITY DEFINER: rows that were parked are
+ * queued again.
+ */
 Datum
 llava_image_released(PG_FUNCTION_ARGS)
 {
@@ -94,7 +97,7 @@ llava_image_lengths(PG_FUNCTION_ARGS)
 	return PointerGetDatum(trigger->tg_newtuple);
 }
 
-/* BEFORE UPDATE OF note on llava_conversation: a person's; the worker has none to say. */
+/* BEFORE UPDATE OF note on llava_conversation: a person writes it, the worker never does. */
 Datum
 llava_conversation_lengths(PG_FUNCTION_ARGS)
 {

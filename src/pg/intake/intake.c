@@ -2,11 +2,10 @@
  * intake.c
  *	  A picture arrives: BEFORE INSERT on llava_image.
  *
- * Headers and sha256 only; decoding is the worker's.  What is wrong with a
- * picture lands in its row and never fails the statement, what is wrong with the
- * row (no bytes, a path that leads out, an unknown task) is its writer's mistake
- * and does.  The bytes are fetched once, and copied only into the row that is
- * stored.
+ * Headers and sha256 only; decoding is the worker's.  A fault of the picture is recorded
+ * in its row and never fails the statement; a fault of the row (no bytes, a path that
+ * leads out, an unknown task) is the writer's, and an ERROR.  The bytes are fetched once,
+ * and copied only into the row that is stored.
  */
 #include "postgres.h"
 
@@ -24,7 +23,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-/* What holds for all rows of a statement. */
+/* What all rows of a statement share. */
 typedef struct Intake
 {
 	List	   *tasks;			/* task_weights() */
@@ -40,7 +39,7 @@ int64		intake_unread_size = -1;
 
 PG_FUNCTION_INFO_V1(llava_intake);
 
-/* Looked up at the statement's first row: fn_extra is this trigger's and no other's. */
+/* Set up at the statement's first row.  fn_extra belongs to this trigger alone. */
 static Intake *
 intake_of_statement(FunctionCallInfo fcinfo)
 {
@@ -96,7 +95,7 @@ check_path(const char *path)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("path \"%s\" %s", path, problem),
-				 errhint("path is your name for the picture, relative to wherever exports will put it, "
+				 errhint("The path is your name for the picture, relative to wherever exports will put it, "
 						 "such as 'shops/0001.jpg'. To read a file of the server, CALL llava_load(directory).")));
 }
 
@@ -116,7 +115,7 @@ check_arrival(const Arrival *arrival)
 						 "Nothing is fetched from source_url.")));
 }
 
-/* The task the writer named, by its name; NULL if none was. */
+/* The name of the task that the INSERT gave by name or alias; NULL if it gave none. */
 static const char *
 given_task(Arrival *arrival, const Intake *intake)
 {
@@ -159,8 +158,8 @@ SqlStatement sql_image_state = {
 };
 
 /*
- * Whether a row with this id is there: then this INSERT fails or, with ON
- * CONFLICT, stores nothing, and must not queue or claim bytes for the other.
+ * Whether a row with this id exists.  Then this INSERT fails or, with ON CONFLICT, stores
+ * nothing, and must neither queue the existing row nor claim bytes for it.
  */
 static bool
 id_is_taken(const Intake *intake, Datum id)
@@ -179,8 +178,8 @@ SqlStatement sql_seen_find = {
 };
 
 /*
- * The first image that had these bytes, false if none had; *forgotten, in this
- * context, says when and why it was taken down, or is NULL.
+ * Finds the first image that had these bytes; false if none had.  *forgotten, palloc'd in
+ * this context, says when and why it was taken down, or is NULL.
  */
 static bool
 find_seen(Oid seen, Datum sha256, int64 *first, MemoryContext context, char **forgotten)
@@ -208,7 +207,7 @@ static SqlStatement sql_seen_add = {
 	.types = "bl"
 };
 
-/* The first image with these bytes: this one, if nobody came before. */
+/* The first image with these bytes, which is this one if none came before. */
 static int64
 first_with_bytes(const Intake *intake, Datum sha256, Datum id, MemoryContext context,
 				 char **forgotten)
@@ -223,12 +222,12 @@ first_with_bytes(const Intake *intake, Datum sha256, Datum id, MemoryContext con
 			return DatumGetInt64(id);
 		if (find_seen(intake->seen, sha256, &first, context, forgotten))
 			return first;
-		/* it was deleted in between */
+		/* its row was deleted in between */
 		CHECK_FOR_INTERRUPTS();
 	}
 }
 
-/* These bytes were taken down: what came is a row that says so, and nothing of them. */
+/* These bytes were taken down: the row says so and holds nothing of them. */
 static void
 refuse_forgotten(Arrival *arrival, const char *forgotten)
 {
@@ -240,7 +239,7 @@ refuse_forgotten(Arrival *arrival, const char *forgotten)
 	arrival_set(arrival, COLUMN_REJECTED_DETAIL, CStringGetTextDatum(forgotten));
 }
 
-/* A picture that cannot be asked about; its bytes may be known all the same. */
+/* A picture that cannot be sent to a model.  Its bytes may have been taken down before. */
 static void
 keep_rejected(Arrival *arrival, const Intake *intake)
 {
@@ -277,7 +276,7 @@ queue(const Intake *intake, Datum id, const char *task)
 	wake_at_commit(now);
 }
 
-/* A picture that can be asked about is queued, unless its bytes were here before. */
+/* Queues a picture that can be sent to a model, unless an earlier image has its bytes. */
 static void
 accept_image(Arrival *arrival, const Intake *intake, const char *task)
 {
@@ -320,7 +319,8 @@ llava_intake(PG_FUNCTION_ARGS)
 
 	lengths_check_row("llava_image", trigger->tg_trigtuple, desc);
 	arrival_read(&arrival, intake->columns, trigger->tg_trigtuple, desc);
-	if (arrival.nulls[COLUMN_ID])	/* the table's own constraint says so */
+	if (arrival.nulls[COLUMN_ID])	/* the table's own constraint raises the
+									 * error */
 		return PointerGetDatum(trigger->tg_trigtuple);
 
 	given = arrival.values[COLUMN_IMAGE];
@@ -341,7 +341,7 @@ llava_intake(PG_FUNCTION_ARGS)
 	return PointerGetDatum(stored);
 }
 
-/* Whether the row says already that its picture was taken down, and has nothing of it. */
+/* Whether the row already says that its picture was taken down, and holds nothing of it. */
 static bool
 is_refused(const Arrival *row)
 {
@@ -361,7 +361,10 @@ intake_restored(HeapTuple tuple, TupleDesc desc)
 	bool		isnull;
 	Datum		sha256 = heap_getattr(tuple, SPI_fnumber(desc, "sha256"), desc, &isnull);
 
-	/* without a sha256 nothing is known: 12 TB are not read for it */
+	/*
+	 * without a sha256 nothing is known, and a restore does not read
+	 * terabytes for it
+	 */
 	if (isnull)
 		return tuple;
 	rows_spi_connect();

@@ -1,12 +1,12 @@
 /*
  * load.c
- *	  CALL llava_load: a directory of the server into llava_image.
+ *	  CALL llava_load: loads a directory of the server into llava_image.
  *
- * Paths are walked in the order of their bytes, links are not followed.  What has
- * been read is committed as it goes, and a path that is there already is skipped, so
- * that a call that was interrupted is simply made again.  Rows are inserted as the
- * caller.  A file that cannot be loaded never stops the rest: it is skipped with a
- * WARNING, and the report says how many there were and why.
+ * Paths are walked in the order of their bytes, links are not followed.  Files are
+ * committed in batches, and a path that is loaded already is skipped, so that an
+ * interrupted call can simply be repeated.  Rows are inserted as the caller.  A file that
+ * cannot be loaded never stops the rest: it is skipped with a WARNING, and the report says
+ * how many there were and why.
  */
 #include "postgres.h"
 
@@ -30,7 +30,7 @@
 /* How many reasons the report tells apart. */
 #define MAX_REASONS 12
 
-/* Why files were skipped, and the first of them. */
+/* A reason why files were skipped, and the first of them. */
 typedef struct Reason
 {
 	char	   *reason;
@@ -80,7 +80,7 @@ load_cannot_read(Load *load, const char *name)
 {
 	int			failure = errno;
 
-	/* these are not the file's */
+	/* these errors are not about the file */
 	if (failure == EMFILE || failure == ENFILE || failure == ENOMEM)
 		ereport(ERROR,
 				(errcode_for_file_access(),
@@ -94,7 +94,7 @@ load_cannot_read(Load *load, const char *name)
 					name[0] != '\0' ? "/" : "", name)));
 }
 
-/* A name as it can be shown whatever its bytes are. */
+/* A name in a form that can be shown, whatever its bytes are. */
 static char *
 escaped(const char *name)
 {
@@ -135,7 +135,7 @@ static SqlStatement sql_load_known = {
 };
 
 static bool
-is_known(const Load *load, const char *name)
+load_is_known(const Load *load, const char *name)
 {
 	char	   *path = psprintf("%s%s", load->prefix, name);
 	Datum		value = CStringGetTextDatum(path);
@@ -145,7 +145,7 @@ is_known(const Load *load, const char *name)
 	return known;
 }
 
-/* A file joins those that are stored next, unless its path is there already. */
+/* Adds a file to those that are stored next, unless its path is loaded already. */
 static void
 take_file(Load *load, const char *name)
 {
@@ -153,7 +153,7 @@ take_file(Load *load, const char *name)
 	LoadFile   *file;
 
 	load->seen++;
-	if (is_known(load, name))
+	if (load_is_known(load, name))
 	{
 		load->known++;
 		return;
@@ -188,14 +188,17 @@ load_entry(Load *load, const LoadEntry *entry, const char *name)
 	MemoryContextReset(load->file_context);
 }
 
-/* What is there before the walk goes down; NIL with a WARNING. */
+/*
+ * Lists a folder before the walk descends into it; NIL, with a WARNING, if it cannot be
+ * read.
+ */
 static List *
 entries_of(Load *load, const char *name)
 {
 	MemoryContext caller = MemoryContextSwitchTo(load->context);
 	List	   *entries = NIL;
 
-	/* no path of Linux is longer, and folders in folders end somewhere */
+	/* Linux has no longer paths, and this bounds the recursion */
 	if (strlen(load->prefix) + strlen(name) >= PATH_MAX || stack_is_too_deep())
 	{
 		errno = ENAMETOOLONG;
@@ -207,7 +210,7 @@ entries_of(Load *load, const char *name)
 	return entries;
 }
 
-/* All of a folder. */
+/* Walks a folder and all below it. */
 static void
 load_folder(Load *load, const char *name)
 {
@@ -230,7 +233,7 @@ load_folder(Load *load, const char *name)
 /* ---- the call ---- */
 
 static void
-check_call(FunctionCallInfo fcinfo)
+load_check_call(FunctionCallInfo fcinfo)
 {
 	rows_check_call(fcinfo, "llava_load");
 	if (!has_privs_of_role(GetUserId(), ROLE_PG_READ_SERVER_FILES))
@@ -252,7 +255,7 @@ directory_argument(text *argument)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("directory \"%s\" is not an absolute path", directory),
-				 errhint("The directory is one of the server, as '/data/images'.")));
+				 errhint("Give a directory of the server, such as '/data/images'.")));
 	canonicalize_path(directory);
 	if (stat(directory, &facts) < 0)
 		ereport(ERROR,
@@ -296,7 +299,7 @@ prefix_below(const char *directory)
 	return psprintf("%s/", directory + strlen(top) + 1);
 }
 
-/* In the context of the call, so that commits do not take the arguments away. */
+/* Allocated in the context of the call, since a commit frees the arguments. */
 static Load *
 load_new(FunctionCallInfo fcinfo)
 {
@@ -330,12 +333,12 @@ load_new(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("batch %d is less than 1", load->batch),
-				 errhint("batch is how many files are committed at once, 100 if not given.")));
+				 errhint("The argument batch is the number of files committed at once, 100 by default.")));
 	MemoryContextSwitchTo(caller);
 	return load;
 }
 
-/* Said before the first file is read, not after. */
+/* Raised before the first file is read, not after. */
 void
 load_check_task(const Load *load)
 {
@@ -368,7 +371,7 @@ reasons_detail(const Load *load)
 }
 
 static void
-report(const Load *load)
+load_report(const Load *load)
 {
 	StringInfoData line;
 
@@ -391,7 +394,7 @@ llava_load(PG_FUNCTION_ARGS)
 {
 	Load	   *load;
 
-	check_call(fcinfo);
+	load_check_call(fcinfo);
 	load = load_new(fcinfo);
 	load_check_task(load);
 	rows_spi_connect_committing();
@@ -409,7 +412,7 @@ llava_load(PG_FUNCTION_ARGS)
 	SPI_commit();
 	SPI_finish();
 
-	report(load);
+	load_report(load);
 	MemoryContextDelete(load->context);
 	PG_RETURN_VOID();
 }

@@ -54,10 +54,10 @@ typedef struct Load
 
 /* ---- load.c ---- */
 
-/* ERROR if the call's task is not there. */
+/* ERROR if the call's task does not exist. */
 extern void load_check_task(const Load *load);
 
-/* A file or folder is skipped, with a WARNING in errno's words. */
+/* Reports with a WARNING, in errno's words, that a file or folder is skipped. */
 extern void load_cannot_read(Load *load, const char *name);
 
 /* Counts a file that was skipped; the first for each reason is the report's example. */
@@ -66,7 +66,7 @@ extern void load_count_skipped(Load *load, const char *reason, const char *name,
 
 /* ---- load_store.c ---- */
 
-/* Stores and commits the gathered files.  What the database refuses is skipped. */
+/* Stores and commits the gathered files.  Files that the database refuses are skipped. */
 extern void load_store(Load *load);
 
 #endif							/* LLAVA_LOAD_H */

@@ -1,11 +1,12 @@
 /*
  * load_files.c
- *	  The folder of the server that llava_load reads, and nothing that a link leads to.
+ *	  Reads the folder of the server that llava_load was given, and nothing that a link
+ *	  leads to.
  *
- * Who owns the folder can put links, pipes and other folders in the place of names at
- * any time, and what is read here is read with the rights of the server's user.  So
- * every name is reached from the folder's own descriptor, step by step and without
- * following links, and what was opened is looked at before it is read.
+ * Who owns the folder can put links, pipes and other folders in the place of names at any
+ * time, and what is read here is read with the rights of the server's user.  So every name
+ * is reached from the folder's own descriptor, step by step and without following links,
+ * and what was opened is looked at before it is read.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE				/* O_PATH */
@@ -37,7 +38,7 @@ load_files_open(LoadFiles *files, const char *directory)
 	ReserveExternalFD();
 }
 
-/* A name, opened; -1 with errno.  Nothing that is opened keeps anybody waiting. */
+/* Opens a name, without blocking; -1, with errno set, if it cannot. */
 static int
 open_below(int top, const char *name, int flags)
 {
@@ -84,7 +85,7 @@ add_entry(List **entries, int folder, const char *name)
 
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return;
-	/* of what cannot be looked at, opening says why */
+	/* where stat fails, opening the file reports why */
 	if (!is_gone && !S_ISDIR(facts.st_mode) && !S_ISREG(facts.st_mode))
 		return;
 	entry = palloc(offsetof(LoadEntry, name) + strlen(name) + 1);

@@ -1,6 +1,7 @@
 /*
  * load_files.h
- *	  The folder of the server that llava_load reads, and nothing that a link leads to.
+ *	  Reads the folder of the server that llava_load was given, and nothing that a link
+ *	  leads to.
  */
 #ifndef LLAVA_LOAD_FILES_H
 #define LLAVA_LOAD_FILES_H
@@ -33,15 +34,15 @@ typedef struct LoadEntry
 extern void load_files_open(LoadFiles *files, const char *directory);
 
 /*
- * The regular files and folders in a folder, palloc'd in the current context and sorted
- * by the bytes of their names.  false with errno: these are not all.
+ * The regular files and folders in a folder, palloc'd in the current context and sorted by
+ * the bytes of their names.  False, with errno set, if the list is incomplete.
  */
 extern bool load_files_list(LoadFiles *files, const char *name, List **entries);
 
-/* A regular file, its size in *size; false with errno. */
+/* Opens a regular file, its size in *size; false, with errno set, if it cannot. */
 extern bool load_files_open_file(LoadFiles *files, const char *name, off_t *size);
 
-/* Up to size bytes of that file: how many there are, or -1 with errno. */
+/* Reads up to size bytes of that file; returns how many were read, or -1 with errno set. */
 extern ssize_t load_files_read(LoadFiles *files, char *bytes, size_t size);
 
 extern void load_files_close_file(LoadFiles *files);

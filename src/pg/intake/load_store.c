@@ -1,13 +1,14 @@
 /*
  * load_store.c
- *	  Files become rows of llava_image, and one that the database refuses costs no other.
+ *	  Files become rows of llava_image; one that the database refuses does not affect
+ *	  the others.
  *
  * The files of a batch are inserted in one subtransaction and committed.  If a row is
- * refused (by its path, by a constraint or trigger of the user's), the rows before it
- * are stored again without it and it is tried once more alone: the error that it then
- * raises is its own, and it is skipped.  An error of the commit itself says of no row
- * that it is the cause, so the batch is halved until it does.  An error that every
- * other file would meet as well ends the call.
+ * refused (by its path, by a constraint or trigger of the user's), the rows before it are
+ * stored again without it and it is tried once more alone: the error that it then raises
+ * is its own, and it is skipped.  An error of the commit itself does not tell which row is
+ * the cause, so the batch is halved until it does.  An error that every other file would
+ * meet as well ends the call.
  */
 #include "postgres.h"
 
@@ -64,7 +65,7 @@ add_image(Load *load, const char *path, bytea *bytes, text *task)
 	if (load->licence == NULL)
 		nulls[3] = 'n';
 
-	/* no row: a trigger of the user's did not want it */
+	/* no row: a user's trigger suppressed it */
 	if (sql_run(&sql_load_add, values, nulls, 0) > 0)
 	{
 		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &rejected_null);
@@ -78,8 +79,8 @@ add_image(Load *load, const char *path, bytea *bytes, text *task)
 }
 
 /*
- * A file over the limit, which is not read: its row comes in as any other, by the
- * caller's rights, and the intake is told the size.
+ * Inserts the row of a file over the limit, which is not read.  It is inserted like any
+ * other, with the caller's rights, and intake is told the size.
  */
 static void
 add_unread(Load *load, const char *path, off_t size)
@@ -191,7 +192,10 @@ image_directory_is_gone(const Load *load)
 	return fd < 0;
 }
 
-/* The machine, the server, the session or the transaction, not a row. */
+/*
+ * Whether the error is about the machine, the server, the session or the transaction, and
+ * not about a row.
+ */
 static bool
 is_of_the_server(const ErrorData *error)
 {
@@ -240,9 +244,9 @@ is_of_every_row(const Load *load, const ErrorData *error)
 	}
 }
 
-/* The row of a file was refused for its own sake: a WARNING, and it is skipped. */
+/* A file's row was refused because of that row: it is skipped, with a WARNING. */
 static void
-refuse(Load *load, const LoadFile *file, const ErrorData *error)
+load_refuse(Load *load, const LoadFile *file, const ErrorData *error)
 {
 	load->refused++;
 	load_count_skipped(load, psprintf("SQLSTATE %s", unpack_sql_state(error->sqlerrcode)),
@@ -256,13 +260,13 @@ refuse(Load *load, const LoadFile *file, const ErrorData *error)
 
 /* ---- some files ---- */
 
-/* Files from..to, or as many as one commit is to hold. */
+/* Inserts files from..to, or as many of them as one commit is to hold. */
 static void
 store_files(Load *load, int from, int to)
 {
 	/*
-	 * triggers that others have hung on it run as the caller, before the
-	 * intake does
+	 * other roles' triggers on the table run as the caller, before intake
+	 * does
 	 */
 	if (superuser())
 		trust_check_relation(extension_relation("llava_image"));
@@ -339,7 +343,7 @@ load_store(Load *load)
 			size = attempt.at_commit ? tried / 2 : tried - 1;
 			continue;
 		}
-		refuse(load, list_nth(load->files, from), attempt.error);
+		load_refuse(load, list_nth(load->files, from), attempt.error);
 		from++;
 		size = attempt.at_commit ? 1 : all;
 	}

@@ -1,7 +1,7 @@
 /*
  * copy_end_mark.c
- *	  COPY FROM with format jsonl and a file of the server, beyond what core's COPY does:
- *	  a file that comes in is read to its end.
+ *	  COPY FROM with format jsonl and a file of the server: refuses an end mark, at
+ *	  which core's COPY stops reading.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE				/* memmem */
@@ -30,7 +30,10 @@ cannot_read_again(const char *name)
 			 errmsg("could not read file \"%s\" again: %m", name)));
 }
 
-/* Where a line of nothing but '\.' begins in the bytes, or NULL.  'first' and 'last': of the file. */
+/*
+ * Where a line of nothing but '\.' begins in the bytes, or NULL.  'first' and 'last': of
+ * the file.
+ */
 static const char *
 find_end_mark(const char *bytes, size_t size, bool first, bool last)
 {
@@ -57,7 +60,7 @@ count_lines(const char *bytes, const char *end)
 	return lines;
 }
 
-/* As many bytes as there are, up to size; less only at the end of the file. */
+/* Reads up to size bytes; fewer only at the end of the file. */
 static size_t
 read_chunk(int fd, const char *name, char *bytes, size_t size)
 {
@@ -76,7 +79,7 @@ read_chunk(int fd, const char *name, char *bytes, size_t size)
 	return done;
 }
 
-/* The number of the first such line; 0: there is none. */
+/* The number of the first line that is an end mark; 0 if there is none. */
 static uint64
 end_mark_line(int fd, const char *name, char *bytes)
 {
@@ -98,8 +101,8 @@ end_mark_line(int fd, const char *name, char *bytes)
 			return 0;
 
 		/*
-		 * a mark may lie across the chunks: its line end before and what is
-		 * seen of it
+		 * a mark may lie across two chunks: the line end before it, and its
+		 * part in this chunk
 		 */
 		kept = 3;
 		lines += count_lines(bytes, bytes + size - kept);
@@ -108,7 +111,7 @@ end_mark_line(int fd, const char *name, char *bytes)
 	}
 }
 
-/* The name may lead to a pipe by now, which must not keep anybody waiting. */
+/* The name may lead to a pipe by now, so it is opened without blocking. */
 void
 copy_check_end(const char *name)
 {
@@ -131,7 +134,7 @@ copy_check_end(const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
 				 errmsg("line " UINT64_FORMAT " of file \"%s\" is \"\\.\", which is not JSON", line, name),
-				 errdetail("This version of the server ends its reading there.")));
+				 errdetail("This version of the server stops reading there.")));
 }
 
 #else

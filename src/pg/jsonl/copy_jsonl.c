@@ -2,20 +2,19 @@
  * copy_jsonl.c
  *	  COPY ... WITH (FORMAT jsonl): a ProcessUtility hook.
  *
- * The statement is rewritten to core's csv format over one column and handed on:
- * core keeps privileges, row-level security, files, programs and the protocol.
+ * The statement is rewritten to core's csv format over one column and handed on: core
+ * keeps privileges, row-level security, files, programs and the protocol.
  *
- * Quote, delimiter and null string are bytes that UTF-8 does not have.  So csv
- * adds nothing to a line that goes out.  Core checks the encoding of what comes in
- * before it looks for them: every line reaches the column's input function as it
- * is, an empty one too, and what is not JSON is an error there.
+ * Quote, delimiter and null string are bytes that UTF-8 does not have.  So csv adds
+ * nothing to a line that goes out.  Core checks the encoding of what comes in before it
+ * looks for them: every line reaches the column's input function as it is, an empty one
+ * too, and what is not JSON is an error there.
  *
- * Core analyses the rewritten statement, and whoever may create functions in the
- * extension's schema could plant one that fits a name of ours better.  So our
- * llava_jsonl_line is put in by its OID when core has analysed the query
- * (copy_bind_line), in the place of a call that always fails.  No hook reaches the
- * WHERE clause of COPY FROM: there the call has exactly the declared type, which
- * no other function fits as well.
+ * Core analyses the rewritten statement, and a role that may create functions in the
+ * extension's schema could add one that fits a name of ours better.  So our
+ * llava_jsonl_line is put in by its OID when core has analysed the query (copy_bind_line),
+ * in place of a call that always fails.  No hook reaches the WHERE clause of COPY FROM:
+ * there the call has exactly the declared type, which no other function fits as well.
  */
 #include "postgres.h"
 
@@ -30,7 +29,7 @@
 #include "parser/analyze.h"
 #include "tcop/utility.h"
 
-static ProcessUtility_hook_type next_hook;
+static ProcessUtility_hook_type copy_next_hook;
 static post_parse_analyze_hook_type next_analyze_hook;
 
 static bool
@@ -52,8 +51,8 @@ is_jsonl(const Node *statement)
 }
 
 /*
- * Error context of COPY FROM: a hint in this format's words.  Core's would be
- * about csv and quotes, and a byte order mark cannot be seen in its message.
+ * Error context of COPY FROM: adds a hint about this format.  Core's would be about csv
+ * and quotes, and a byte order mark cannot be seen in its message.
  */
 static void
 explain_line(void *arg)
@@ -76,7 +75,7 @@ hand_on(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 		ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
 		DestReceiver *dest, QueryCompletion *completion)
 {
-	ProcessUtility_hook_type next = next_hook != NULL ? next_hook : standard_ProcessUtility;
+	ProcessUtility_hook_type next = copy_next_hook != NULL ? copy_next_hook : standard_ProcessUtility;
 
 	next(pstmt, source, read_only_tree, context, params, environment, dest, completion);
 }
@@ -93,7 +92,7 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	CopyPart   *part = NULL;
 	char	   *file;
 
-	/* In a database without the extension the format is core's to refuse. */
+	/* In a database without the extension core refuses the format. */
 	if (!ours)
 	{
 		hand_on(pstmt, source, read_only_tree, context, params, environment, dest, completion);
@@ -138,7 +137,7 @@ after_analysis(ParseState *pstate, Query *query, CompatJumbleState *jumble)
 void
 copy_jsonl_install(void)
 {
-	next_hook = ProcessUtility_hook;
+	copy_next_hook = ProcessUtility_hook;
 	ProcessUtility_hook = process_utility;
 	next_analyze_hook = post_parse_analyze_hook;
 	post_parse_analyze_hook = after_analysis;

@@ -1,13 +1,13 @@
 /*
  * copy_part.c
- *	  COPY with format jsonl and a file of the server, beyond what core's COPY does: a
- *	  file that goes out gets its name when it is whole and on disk.
+ *	  COPY TO with format jsonl and a file of the server, beyond what core's COPY does:
+ *	  the file gets its name when it is whole and on disk.
  *
  * The folder of a file that goes out may be shared with other users of the machine, who
- * may put links, pipes and files there under any name, and take ours away, at any time.
- * So a name is never opened twice: this file opens the folder, creates the part in it,
- * and core's COPY is told /proc/self/fd/N, which leads to that file whatever its name
- * leads to by then.
+ * may put links, pipes and files there under any name, and take ours away, at any time. So
+ * a name is never opened twice: this file opens the folder, creates the part in it, and
+ * core's COPY is given /proc/self/fd/N, which leads to that file whatever its name leads
+ * to by then.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE				/* O_PATH */
@@ -40,7 +40,10 @@
 #define PART_PREFIX 200
 #define PART_RANDOM 16
 
-/* Those of this process: a COPY may run in a function of another's query. */
+/*
+ * The unfinished parts of this process, innermost first: a COPY may run in a function that
+ * another's query calls.
+ */
 static CopyPart *unfinished = NULL;
 
 /* ---- which file ---- */
@@ -58,7 +61,10 @@ cannot_open(const CopyPart *part)
 								 "You may want a client-side facility such as psql's \\copy.") : 0));
 }
 
-/* What another user of the machine has put under a name is never opened, only replaced. */
+/*
+ * Whether a file belongs to root or the server's user.  Another user's is never opened,
+ * only replaced.
+ */
 static bool
 is_trusted(const struct stat *facts)
 {
@@ -120,9 +126,9 @@ is_in_proc(const CopyPart *part)
 }
 
 /*
- * Folder and name that a COPY TO this name writes to, and what is there: false for
- * nothing.  A link under the name itself is followed if nobody but root or the server's
- * user can have made it.
+ * Finds the folder and name that a COPY TO this name writes to, and what exists there;
+ * false if nothing does.  A link under the name itself is followed if nobody but root or
+ * the server's user can have made it.
  */
 static bool
 find_file(CopyPart *part, struct stat *facts)
@@ -163,7 +169,7 @@ is_opened_as_it_is(const CopyPart *part, const struct stat *facts)
 		(is_trusted(facts) && (S_ISFIFO(facts->st_mode) || S_ISSOCK(facts->st_mode)));
 }
 
-/* Holds on to what was looked at, so that core opens this and nothing else. */
+/* Opens what was looked at, so that core writes to this and nothing else. */
 static void
 take_as_it_is(CopyPart *part, const struct stat *facts)
 {
@@ -274,7 +280,7 @@ part_close(CopyPart *part)
 	ReleaseExternalFD();
 }
 
-/* Callback at the end of the process, which no PG_CATCH sees. */
+/* Callback at the end of the process, which runs no PG_CATCH. */
 static void
 drop_all(int code, Datum arg)
 {
@@ -288,7 +294,7 @@ copy_part_new(const char *name)
 	static bool at_exit = false;
 	CopyPart   *part;
 
-	/* core refuses both, and nothing is looked at or taken away */
+	/* core's COPY refuses both itself */
 	if (!is_absolute_path(name) ||
 		!has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES))
 		return NULL;
@@ -335,9 +341,9 @@ cannot_finish(const CopyPart *part, const char *what)
 			 errmsg("could not %s file \"%s\": %m", what, part->given)));
 }
 
-/* ERROR unless the part's name still is the file that was written. */
+/* ERROR unless the part's name still leads to the file that was written. */
 static void
-check_part(const CopyPart *part)
+copy_part_check(const CopyPart *part)
 {
 	struct stat written;
 	struct stat named;
@@ -383,7 +389,7 @@ copy_part_finish(CopyPart *part)
 			cannot_finish(part, "set permissions of");
 		if (pg_fsync(part->fd) < 0)
 			cannot_finish(part, "fsync");
-		check_part(part);
+		copy_part_check(part);
 		if (renameat(part->folder, part->part, part->folder, part->file) < 0)
 			cannot_finish(part, "rename the whole part to");
 		part->is_there = false;

@@ -16,11 +16,11 @@ typedef struct CopyPart
 	const char *name;			/* for core's COPY: /proc/self/fd/N */
 	const char *given;			/* the user's name */
 	int			fd;				/* the part, or the device or pipe */
-	size_t		unflushed;		/* bytes, about */
+	size_t		unflushed;		/* bytes, approximately */
 	struct CopyPart *outer;
 
 	/* what the part is and will be; folder -1: there is none */
-	int			folder;			/* of both */
+	int			folder;			/* of file and part */
 	char	   *file;			/* the name it gets when it is whole */
 	char	   *part;			/* its name until then */
 	bool		is_there;		/* under that name */
@@ -31,21 +31,21 @@ typedef struct CopyPart
 } CopyPart;
 
 /*
- * NULL: core is to refuse this name itself.  Else COPY writes to the part's name, and
- * one of the two follows.
+ * NULL if core's COPY will refuse the name.  Else COPY must write to the part's name, and
+ * one of the two below must follow.
  */
 extern CopyPart *copy_part_new(const char *name);
 
 /*
- * A line of so many bytes was made, of the innermost part if there is one: the disk
- * writes while lines are made, so that the end has not all to wait for.
+ * Reports that a line of this many bytes was made for the innermost part, if there is one:
+ * data is flushed along the way, so that little is left for the final fsync.
  */
 extern void copy_part_line(size_t bytes);
 
-/* The whole file onto the disk and under its name; ERROR if that cannot be. */
+/* Syncs the whole file and gives it its name; ERROR if that fails. */
 extern void copy_part_finish(CopyPart *part);
 
-/* After an ERROR. */
+/* Removes the part, after an ERROR. */
 extern void copy_part_drop(CopyPart *part);
 
 #endif							/* LLAVA_COPY_PART_H */

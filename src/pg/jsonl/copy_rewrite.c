@@ -1,6 +1,6 @@
 /*
  * copy_rewrite.c
- *	  A COPY with format jsonl as one of core's csv format over one column.
+ *	  Rewrites a COPY with format jsonl as one with core's csv format over one column.
  */
 #include "postgres.h"
 
@@ -35,7 +35,7 @@
  */
 #define LINE_LOCATION (-7001)
 
-/* Options of COPY FROM that do not touch the format: core's business. */
+/* Whether an option does not concern the format and is passed to core. */
 static bool
 is_passed_on(const char *name, bool is_from)
 {
@@ -102,7 +102,10 @@ csv_options(ParseState *pstate, const CopyStmt *statement)
 	return csv;
 }
 
-/* ERROR unless the named columns are there, each once; as core's COPY says it. */
+/*
+ * ERROR, in the words of core's COPY, unless the named columns exist and each is named
+ * once.
+ */
 static void
 check_columns(Relation rel, List *names)
 {
@@ -189,7 +192,7 @@ table_query(const CopyStmt *statement)
 	return (Node *) select;
 }
 
-/* Where this kind of statement keeps its WITH. */
+/* Where this kind of statement keeps its WITH clause. */
 static WithClause **
 with_clause(Node *query)
 {
@@ -296,7 +299,7 @@ rewrite_to(CopyStmt *statement)
 	statement->attlist = NIL;
 }
 
-/* The one column that lines go to, and its type with domains looked through. */
+/* The one column that lines are stored in, and its type, the base type for a domain. */
 static char *
 target_column(const CopyStmt *statement, Oid *type)
 {
@@ -341,8 +344,8 @@ line_check(char *column)
 }
 
 /*
- * A jsonb or json column's input function takes only JSON.  A text column's takes
- * anything, so its lines are looked at in the WHERE clause.
+ * The input function of a jsonb or json column accepts only JSON.  That of a text column
+ * accepts anything, so its lines are checked in the WHERE clause.
  */
 static void
 rewrite_from(CopyStmt *statement)

@@ -1,6 +1,6 @@
 /*
  * copy_rewrite.h
- *	  A COPY with format jsonl as one of core's csv format over one column.
+ *	  Rewrites a COPY with format jsonl as one with core's csv format over one column.
  */
 #ifndef LLAVA_COPY_REWRITE_H
 #define LLAVA_COPY_REWRITE_H
@@ -12,9 +12,8 @@
 extern PlannedStmt *copy_rewrite(PlannedStmt *original, const char *source);
 
 /*
- * After each analysis of a query: llava_jsonl_line in the place of the call that a
- * rewritten COPY TO makes.  Where somebody else's hook keeps this from being called,
- * that call is an ERROR.
+ * Called after each analysis of a query: puts llava_jsonl_line in place of the call that a
+ * rewritten COPY TO makes.  If another module's hook prevents this, that call is an ERROR.
  */
 extern void copy_bind_line(Query *query);
 

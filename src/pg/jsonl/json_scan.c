@@ -1,11 +1,11 @@
 /*
  * json_scan.c
- *	  Bytes of JSON, many at a time: where a string's plain run ends, and whether a
- *	  text is JSON beyond doubt.
+ *	  Bytes of JSON, many at a time: where a string's plain run ends, and whether a text
+ *	  is JSON beyond doubt.
  *
- * json_in() is the judge of what JSON is.  Its lexer takes each byte by itself, which
- * costs as much as all else that COPY does with a line; so a text that is clearly JSON
- * is not shown to it, and every other is, for its verdict and its words.
+ * json_in() decides what JSON is.  Its lexer handles one byte at a time, which costs as
+ * much as everything else that COPY does with a line; so a text that is clearly JSON does
+ * not go through it, and any other does, for its verdict and its message.
  */
 #include "postgres.h"
 
@@ -38,7 +38,7 @@ has_special(uint64 bytes)
 
 #ifdef __SSE2__
 
-/* Which of sixteen bytes are, a bit each from the lowest. */
+/* Which of sixteen bytes are such, one bit each from the lowest. */
 static uint32
 specials(const char *bytes)
 {
@@ -104,8 +104,8 @@ is_hex4(const char *at)
 }
 
 /*
- * The scans of a token return what follows it, NULL where it may not be JSON.  This
- * one begins after the opening quote; escapes of surrogates are not looked into.
+ * The scans of a token return what follows it, NULL where it may not be JSON.  This one
+ * begins after the opening quote; a text with escaped surrogates is left to json_in().
  */
 static const char *
 scan_string(const char *at, const char *end)

@@ -6,13 +6,13 @@
 #define LLAVA_JSON_SCAN_H
 
 
-/* The first byte that a JSON string does not hold as it is, or end. */
+/* The first byte that must be escaped in a JSON string, or end. */
 extern const char *json_plain_end(const char *bytes, const char *end);
 
 /*
- * True only for what json_in() takes, in valid UTF-8 and on one line; false says
- * nothing: numbers with exponents, escaped surrogates and deep nesting are not looked
- * into.
+ * True only for a text that json_in() accepts, in valid UTF-8 and on one line.  False says
+ * nothing: numbers with exponents, escaped surrogates and deep nesting are not decided
+ * here.
  */
 extern bool json_is_certain(const char *bytes, size_t length);
 

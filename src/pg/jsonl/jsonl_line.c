@@ -136,7 +136,7 @@ check_json(const text *json)
 		(void) DirectFunctionCall1(json_in, CStringGetDatum(text_to_cstring(json)));
 }
 
-/* Error context: whose text is no JSON. */
+/* Error context: which column holds the invalid JSON. */
 static void
 explain_text(void *arg)
 {
@@ -147,7 +147,7 @@ explain_text(void *arg)
 	errcontext("column \"%s\"", (const char *) arg);
 }
 
-/* A text as it is, if that is one line of JSON. */
+/* Appends a text as it is, if it is one line of JSON. */
 static text *
 text_line(text *value, char *column)
 {
@@ -156,7 +156,7 @@ text_line(text *value, char *column)
 
 	if (json_is_certain(VARDATA_ANY(value), length))
 		return value;
-	/* white space that JSON allows and a line does not */
+	/* line ends, which JSON allows between its tokens and a line does not */
 	if (memchr(VARDATA_ANY(value), '\n', length) != NULL ||
 		memchr(VARDATA_ANY(value), '\r', length) != NULL)
 		ereport(ERROR,
@@ -179,7 +179,7 @@ column_line(LineColumn *column, HeapTupleHeader row)
 	if (is_null)
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("column \"%s\" is null, which is no line of JSON",
+				 errmsg("cannot write column \"%s\", which is null, as JSON",
 						NameStr(column->name)),
 				 errhint("Leave such rows out with WHERE.")));
 	switch (column->type)
@@ -207,7 +207,7 @@ llava_jsonl_line(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
-				 errmsg("a null row is no line of JSON")));
+				 errmsg("cannot write a null row as JSON")));
 	row = PG_GETARG_HEAPTUPLEHEADER(0);
 	column = line_column(fcinfo->flinfo, row);
 	if (column->number != 0)

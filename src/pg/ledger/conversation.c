@@ -70,7 +70,7 @@ conversation_flags(uint32 flags)
 	return PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-/* A share of nothing is not a number, which JSON has no word for. */
+/* The share of an empty text is NaN, which JSON cannot express. */
 static void
 append_share(StringInfo json, const char *name, double share)
 {

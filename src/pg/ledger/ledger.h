@@ -11,7 +11,10 @@
 
 /* ---- conversation.c: turns to jsonb ---- */
 
-/* [{"from": ..., "value": ...}, ...] as jsonb; question: the human turn of a description, or NULL. */
+/*
+ * [{"from": ..., "value": ...}, ...] as jsonb; question: the human turn of a description,
+ * or NULL.
+ */
 extern Datum conversation_turns(const ReplyResult *result, const char *question, int *rounds);
 extern Datum conversation_flags(uint32 flags);	/* text[] */
 extern Datum conversation_measures(const ReplyMeasures *measures);	/* jsonb */

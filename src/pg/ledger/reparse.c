@@ -1,11 +1,11 @@
 /*
  * reparse.c
- *	  CALL llava_reparse: the ledger's replies under the parser and the thresholds of
- *	  today, without a request.
+ *	  CALL llava_reparse: judges the ledger's replies by the current parser and
+ *	  thresholds, without a request.
  *
- * The ledger is walked by its key, a batch a transaction.  A verdict that comes out
- * as it was is not written, so a call that was interrupted is simply made again.
- * What a person judged, and what is in another reply's place, stays.
+ * The ledger is walked by its key, a batch a transaction.  An unchanged verdict is not
+ * written, so an interrupted call can simply be repeated.  Samples that a person judged,
+ * and samples of another reply, stay.
  */
 #include "postgres.h"
 
@@ -24,7 +24,7 @@
 
 #define DEFAULT_BATCH 1000
 
-/* How often a verdict became another; NULL: accepted. */
+/* How often one verdict became another; NULL stands for accepted. */
 typedef struct Change
 {
 	char	   *before;
@@ -99,9 +99,9 @@ reparse_reply(Reparse *reparse, HeapTuple tuple, TupleDesc desc, List *tasks)
 	stored_free(stored);
 }
 
-/* In the order in which settles, and llava_forget, take them. */
+/* In the order in which settling and llava_forget lock them. */
 static void
-lock_tables(void)
+reparse_lock_tables(void)
 {
 	LockRelationOid(extension_relation("llava_image"), RowShareLock);
 	LockRelationOid(extension_relation("llava_pending"), RowExclusiveLock);
@@ -120,7 +120,7 @@ static SqlStatement sql_reparse_read = {
 	.types = "lltl"
 };
 
-/* Replies that were read; 0: there are no more. */
+/* Returns how many replies were read; 0 if there are no more. */
 static uint64
 reparse_batch(Reparse *reparse)
 {
@@ -132,7 +132,7 @@ reparse_batch(Reparse *reparse)
 	uint64		n;
 	SPITupleTable *table;
 
-	lock_tables();
+	reparse_lock_tables();
 	values[0] = Int64GetDatum(reparse->image);
 	values[1] = Int64GetDatum(reparse->id);
 	values[2] = reparse->task == NULL ? (Datum) 0 : CStringGetTextDatum(reparse->task);
@@ -163,7 +163,7 @@ reparse_all(Reparse *reparse)
 	{
 		if (!tx_begin(&tx, "llava_zh: parsing replies again"))
 			extension_schema_required();
-		/* nobody else waits for this session's next batch */
+		/* this session holds nothing up while it waits for a lock */
 		tx_set_locally("lock_timeout", "0");
 		n = reparse_batch(reparse);
 		tx_commit(&tx, NULL);
@@ -177,7 +177,7 @@ append_word(StringInfo json, const char *word)
 }
 
 static Datum
-report(const Reparse *reparse)
+reparse_report(const Reparse *reparse)
 {
 	StringInfoData json;
 	ListCell   *cell;
@@ -220,7 +220,7 @@ reparse_new(FunctionCallInfo fcinfo)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("batch %d is less than 1", reparse->batch),
-				 errhint("batch is how many replies are committed at once, %d if not given.",
+				 errhint("The argument batch is the number of replies committed at once, %d by default.",
 						 DEFAULT_BATCH)));
 	MemoryContextSwitchTo(caller);
 	return reparse;
@@ -245,6 +245,6 @@ llava_reparse(PG_FUNCTION_ARGS)
 
 	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
 		elog(ERROR, "return type must be a row type");
-	values[0] = report(reparse);
+	values[0] = reparse_report(reparse);
 	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
 }

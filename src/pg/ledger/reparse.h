@@ -1,6 +1,7 @@
 /*
  * reparse.h
- *	  One call of llava_reparse: reparse.c walks the ledger, reparse_sample.c changes samples.
+ *	  One call of llava_reparse: reparse.c walks the ledger, reparse_sample.c changes
+ *	  samples.
  */
 #ifndef LLAVA_REPARSE_H
 #define LLAVA_REPARSE_H
@@ -19,11 +20,11 @@ typedef struct Reparse
 	int64		replies;
 	int64		accepted;		/* samples made */
 	int64		withdrawn;
-	int64		rewritten;		/* samples whose words are others now */
+	int64		rewritten;		/* samples whose text or flags changed */
 	List	   *changes;
 } Reparse;
 
-/* What follows from a verdict that changed. */
+/* Applies what follows from a verdict that changed. */
 extern void reparse_apply(Reparse *reparse, const Stored *stored, List *tasks);
 
 extern void reparse_rewrite(Reparse *reparse, const Stored *stored, bool flags_too);

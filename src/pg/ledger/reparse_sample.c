@@ -13,7 +13,10 @@
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
-/* The human turn of the sample that is there, so that a pool that grew changes none. */
+/*
+ * The human turn of the existing sample, so that questions added to the pool change no
+ * sample.
+ */
 static const char *
 human_turn(const Stored *stored)
 {
@@ -75,19 +78,19 @@ sample_arguments(const Stored *stored, Datum *values)
 	values[SAMPLE_TASK_VERSION] = stored->column[READ_TASK_VERSION];
 }
 
-/* True: the sample is there now and was not. */
+/* True if the sample was made; false if there was one already. */
 static bool
 make_sample(const Stored *stored)
 {
 	Datum		values[SAMPLE_SIZE];
 
 	sample_arguments(stored, values);
-	/* a call in flight about it finds no row, and its reply is kept as late */
+	/* a call in flight then finds no queue row, and its reply is kept as late */
 	sql_run(&sql_reparse_done, values, NULL, 0);
 	return sql_run(&sql_reparse_sample, values, NULL, 0) > 0;
 }
 
-/* The stored conversation has the reply's turns, after its own question. */
+/* Whether the stored conversation has the reply's turns after its question. */
 static bool
 same_turns(const Stored *stored)
 {
@@ -160,7 +163,10 @@ static SqlStatement sql_reparse_other = {
 	.types = "ltl"
 };
 
-/* Another reply about the same, accepted, takes the place of one that was withdrawn. */
+/*
+ * Makes a sample of another accepted reply about the same image and task, after one was
+ * withdrawn.
+ */
 static bool
 make_from_other(const Stored *withdrawn, List *tasks)
 {
@@ -189,7 +195,7 @@ static SqlStatement sql_reparse_withdraw = {
 	.types = "ltlt"
 };
 
-/* What waits to be asked again goes on waiting. */
+/* A row that is queued already stays as it is. */
 static SqlStatement sql_reparse_failed = {
 	.text =
 	"INSERT INTO @.llava_pending (image, task, call, attempts, variation, failure) "

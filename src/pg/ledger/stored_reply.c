@@ -1,6 +1,6 @@
 /*
  * stored_reply.c
- *	  One reply of the ledger: its verdict of before, and of the parser of today.
+ *	  One reply of the ledger: its recorded verdict, and that of the current parser.
  */
 #include "postgres.h"
 

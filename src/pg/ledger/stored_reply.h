@@ -1,6 +1,6 @@
 /*
  * stored_reply.h
- *	  One reply of the ledger, before and after.
+ *	  One reply of the ledger, with its verdicts before and after.
  */
 #ifndef LLAVA_STORED_REPLY_H
 #define LLAVA_STORED_REPLY_H
@@ -28,7 +28,7 @@ enum
 {
 	READ_IMAGE = 1,
 	READ_COLUMNS(SQL_RESULT_INDEX)
-	READ_SAMPLE					/* made of this reply, judged by nobody */
+	READ_SAMPLE					/* made of this reply, and judged by no person */
 };
 
 /* One stored reply, before and after. */
@@ -50,15 +50,18 @@ extern bool stored_same_word(const char *a, const char *b);
 
 extern void stored_read(HeapTuple tuple, TupleDesc desc, List *tasks, Stored *stored);
 
-/* False: the body is no completion, or its task is gone, and the verdict not the parser's. */
+/*
+ * False if the body is no completion or its task is gone: then the verdict is not the
+ * parser's.
+ */
 extern bool stored_judge(Stored *stored);
 
-/* What is not palloc'd. */
+/* Frees what is not palloc'd. */
 extern void stored_free(Stored *stored);
 
 extern bool stored_same_verdict(const Stored *stored);
 
-/* False: another session's call was faster. */
+/* False if another session has changed the verdict meanwhile. */
 extern bool stored_write_verdict(const Stored *stored);
 
 #endif							/* LLAVA_STORED_REPLY_H */

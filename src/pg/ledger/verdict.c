@@ -41,7 +41,7 @@ verdict_of(const ReplyRules *rules, const VlmEnvelope *envelope, ReplyResult *re
 	return result->reason == REPLY_ACCEPTED ? NULL : reply_reason_name(result->reason);
 }
 
-/* The first question of the pool: which image it is about is not known. */
+/* The first question of the pool, since the image is not known here. */
 static const char *
 first_question(const LlavaTask *task)
 {

@@ -75,7 +75,7 @@ llava_hash_distance(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("hashes of %d and %d bytes cannot be compared", size,
 						(int) VARSIZE_ANY_EXHDR(b)),
-				 errhint("Both are llava_hash.fine, or of llava_image_hash(image).")));
+				 errhint("Both must be llava_hash.fine, or the result of llava_image_hash(image).")));
 	for (int i = 0; i < size; i++)
 		distance += pg_number_of_ones[(uint8) VARDATA_ANY(a)[i] ^ (uint8) VARDATA_ANY(b)[i]];
 	PG_RETURN_INT32(distance);
@@ -88,7 +88,10 @@ llava_coarse_distance(PG_FUNCTION_ARGS)
 	PG_RETURN_INT32(pg_popcount64((uint64) (PG_GETARG_INT64(0) ^ PG_GETARG_INT64(1))));
 }
 
-/* llava_image_hash(image bytea): as the worker would store it; NULLs where there is none. */
+/*
+ * llava_image_hash(image bytea): as the worker would store it; NULLs if the picture has
+ * none.
+ */
 Datum
 llava_image_hash(PG_FUNCTION_ARGS)
 {

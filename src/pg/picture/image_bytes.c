@@ -11,7 +11,10 @@
 
 PG_FUNCTION_INFO_V1(llava_image_bytes);
 
-/* The file as it was at intake, in this context; NULL with a NOTICE if it is not. */
+/*
+ * The file's bytes, in this context; NULL, with a NOTICE, if it is not as it was at
+ * intake.
+ */
 static bytea *
 bytes_of_file(int64 image, const char *path, const bytea *sha256, int64 size,
 			  MemoryContext context)
@@ -25,7 +28,11 @@ bytes_of_file(int64 image, const char *path, const bytea *sha256, int64 size,
 		size > (int64) llava_image_max_size * 1024)
 		return NULL;
 	memcpy(file.sha256, VARDATA_ANY(sha256), IMAGE_SHA256_SIZE);
-	/* first, so that nothing throws while the file's bytes are ours to free */
+
+	/*
+	 * first, since no ERROR may be raised while the file's bytes are ours to
+	 * free
+	 */
 	bytes = MemoryContextAllocHuge(context, VARHDRSZ + (Size) size);
 	SET_VARSIZE(bytes, VARHDRSZ + (Size) size);
 	if (image_file_read_known(&file, 0, &data, &error) != IMAGE_OK)

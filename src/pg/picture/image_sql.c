@@ -97,7 +97,10 @@ image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepa
 	if (status != IMAGE_OK)
 		return status;
 
-	/* an interrupt that is none of the caller's business costs a new start */
+	/*
+	 * an interrupt that does not cancel the statement only makes it start
+	 * again
+	 */
 	fit->stop = interrupted;
 	fit->stop_arg = NULL;
 	do
@@ -134,8 +137,8 @@ describe(const ImageInfo *info, Datum *values, bool *nulls)
 }
 
 /*
- * llava_image_info(image bytea): what the header says, and in the column problem
- * why the picture could not be asked about under the settings.
+ * llava_image_info(image bytea): what the header says, and in the column problem why the
+ * settings would not let the picture be sent to a model.
  */
 Datum
 llava_image_info(PG_FUNCTION_ARGS)

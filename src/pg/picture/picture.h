@@ -18,7 +18,7 @@
 extern void image_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
 							   ImagePrepared *prepared);
 
-/* Same, with the error in *error and no ERROR but a cancel's. */
+/* The same, but the reason goes to *error; only a cancel raises an ERROR. */
 extern ImageStatus image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
 										  ImagePrepared *prepared, ImageError *error);
 
@@ -28,7 +28,7 @@ extern ImageStatus image_try_prepare_here(const uint8 *data, size_t size, ImageF
 extern Datum hash_fine_datum(const ImageHash *hash);
 extern Datum hash_colours_datum(const ImageHash *hash);
 
-/* False if the columns hold no hash of this make. */
+/* False if the columns hold no hash of this kind. */
 extern bool hash_read(Datum coarse, Datum fine, Datum colours, ImageHash *hash);
 
 #endif							/* LLAVA_PICTURE_H */

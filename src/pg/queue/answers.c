@@ -62,7 +62,7 @@ judge_server(ServerState *server, Call *call)
 		return;
 	else if (outcome->action == VLM_RETRY || outcome->action == VLM_THROTTLE ||
 			 (outcome->action != VLM_DONE && limits_guilty(server->limits, 0)))
-		server_still_ill(server, call->id);
+		server_probe_failed(server, call->id);
 	else
 		server_works(server);
 }
@@ -139,7 +139,7 @@ judge_loss(ServerState *server, Call *call, const Loss *loss)
 	if (loss->kills)
 		convict(call);
 	if (loss->kills || (loss->outage && server_chance(server) != SERVER_OPEN))
-		server_still_ill(server, 0);
+		server_probe_failed(server, 0);
 	else if (loss->outage)
 		pause_after_loss(server, outcome, loss);
 	else

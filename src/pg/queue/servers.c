@@ -10,8 +10,8 @@
 #include "task/task.h"
 
 /*
- * So long the row that paused a server is none to probe it with, though no other row
- * was found: those that were may be for other servers only.
+ * For this long a server is not probed with the row that paused it, even if no other
+ * row was found: those that are due may be for other servers only.
  */
 #define OTHERS_FIRST_MS 5000
 
@@ -60,7 +60,10 @@ servers_probe_blamed(Loop *loop)
 	return blamed;
 }
 
-/* Requests that could be claimed for the server: one if it is to be probed; -1: it is not asked. */
+/*
+ * Requests that could be claimed for the server, one if it is to be probed; -1: none
+ * may.
+ */
 static int
 server_room(const Loop *loop, const ServerState *server)
 {

@@ -27,15 +27,15 @@ typedef struct ServerState
 	Oid			oid;
 	ServerRead *read;			/* the newest */
 	const LlavaServer *options; /* in it */
-	uint64		options_read;	/* a number of its own each time they are */
-	uint64		row_version;	/* of the catalogue's row, as they were read */
-	Limits	   *limits;			/* with all other processes */
+	uint64		options_read;	/* number of the reading that brought them */
+	uint64		row_version;	/* version of the catalogue's row then */
+	Limits	   *limits;			/* shared with all other processes */
 	int64		reading;		/* of llava_usage, limits_read's */
 	int			calls;			/* that point here */
 	int			unsent;			/* claimed for it, not sent yet */
 	int			in_flight;
-	bool		full;			/* no slot, as found in this turn */
-	bool		gone;			/* dropped; forgotten when nothing is held */
+	bool		full;			/* no slot was free in this turn */
+	bool		gone;			/* dropped; freed when no call points here */
 } ServerState;
 
 extern void servers_load(Loop *loop);	/* in a transaction */
@@ -46,18 +46,21 @@ extern void servers_load_again(Loop *loop); /* the next time, whatever the
 extern ServerChance server_chance(const ServerState *server);
 
 /*
- * The best server to ask about the task, and if it can be one other than not_of
- * (NULL: any); NULL if there is none.
+ * The best server for the task, other than not_of (or NULL) if there is another; NULL
+ * if there is none.
  */
 extern ServerState *server_for_task(Loop *loop, const LlavaTask *task, const char *not_of);
 
 /*
- * The call whose row is not to be the probe of a server that is to be probed now, as it
- * is what the server was paused for; 0: none.
+ * The call whose row shall not probe a server that is due for a probe, since the server
+ * was paused for it; 0: none.
  */
 extern int64 server_not_to_probe_with(ServerState *server);
 
-/* Whether all that can be asked now is a probe of a server that is to blame for its words. */
+/*
+ * Whether only probes may be sent now, one of them to a server that is at fault for its
+ * error texts.
+ */
 extern bool servers_probe_blamed(Loop *loop);
 
 /* Whether llava_drain was asked for this server, or for any. */
@@ -69,32 +72,37 @@ extern bool server_is_asked_for(const Loop *loop, const ServerState *server);
  */
 extern void servers_refresh(Loop *loop);
 
-/* call: which one found it out; 0: none. */
+/* call: the one that met the reason; 0: none. */
 extern void server_pause(ServerState *server, const char *reason, const char *detail,
 						 bool probe, int64 call);
 extern void server_works(ServerState *server);
-extern void server_still_ill(ServerState *server, int64 call);	/* a probe failed in
-																 * passing */
+
+/* The probe failed with a transient error. */
+extern void server_probe_failed(ServerState *server, int64 call);
+
 extern void server_record_pauses(Loop *loop);	/* in a transaction */
 extern TimestampTz servers_next_probe(Loop *loop);
 extern bool servers_any_paused(Loop *loop);
 extern bool servers_any_usable(Loop *loop);
 
-/* Milliseconds that a row is leased for when it is claimed. */
+/* How long a claimed row is leased, in ms. */
 extern int64 servers_longest_lease(Loop *loop);
 
 /*
  * Requests that this process has or could have in flight; *left: how many more
- * max_requests lets be sent.
+ * max_requests allows.
  */
 extern int64 servers_capacity(Loop *loop, int64 *left);
 
 /* ---- servers_pauses.c, for servers*.c only ---- */
 
-/* llava_pause: whatever comes of what is in flight, it stays so. */
+/*
+ * Whether llava_pause paused the server: such a pause outlasts whatever its requests
+ * bring.
+ */
 extern bool server_is_paused_by_option(ServerState *server);
 
-/* Ends a pause, if there is one; the log tells. */
+/* Ends a pause, if there is one, and logs that. */
 extern void server_resume(ServerState *server);
 
 

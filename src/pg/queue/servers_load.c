@@ -1,10 +1,10 @@
 /*
  * servers_load.c
- *	  The servers as a draining process reads them: options, keys, what is recorded of them.
+ *	  A draining process reads its servers: options, keys, what llava_usage records.
  *
- * Only servers owned by the loop's own role or by a superuser are used.  Options
- * are read anew when the catalogue says they changed, and that forgives a pause:
- * the change may well be the cure.
+ * Only servers of the loop's own role or of a superuser are used.  Options are read
+ * again when the catalogue has changed, and that lifts a pause: the change may well be
+ * the cure.
  */
 #include "postgres.h"
 
@@ -18,10 +18,10 @@
 #include "utils/memutils.h"
 #include "utils/syscache.h"
 
-/* Servers that are not asked are named together until they take so many bytes. */
+/* A log line names servers up to about this many bytes. */
 #define MAX_STRANGERS_LENGTH 256
 
-static uint64 options_read;		/* times, of any server */
+static uint64 options_read;		/* how often any server's options were read */
 
 static ServerState *
 find_server_state(Loop *loop, Oid oid)
@@ -84,7 +84,7 @@ read_options(Loop *loop, void *arg)
 	MemoryContextSwitchTo(old);
 }
 
-/* A key that may not be used is its server's pause. */
+/* Reads the server's key; if it may not be used, the server is paused. */
 static void
 take_key(Loop *loop, ServerState *server)
 {
@@ -93,7 +93,7 @@ take_key(Loop *loop, ServerState *server)
 
 	if (!loop_try(loop, load_key, &argument, &error))
 	{
-		/* of the look as a whole, which is tried again */
+		/* the whole look is tried again */
 		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
 			ReThrowError(error);
 		server_pause(server, "key", error->message, false, 0);
@@ -107,7 +107,7 @@ take_key(Loop *loop, ServerState *server)
 	}
 }
 
-/* Another one after each ALTER SERVER; 0: there is no such server. */
+/* A number that each ALTER SERVER changes; 0 if there is no such server. */
 static uint64
 row_version(Oid server)
 {
@@ -124,8 +124,8 @@ row_version(Oid server)
 }
 
 /*
- * After ALTER SERVER neither the server nor rows wait any longer for what Retry-After
- * said, nor for a back-off: the change may well be the cure.
+ * After ALTER SERVER neither the server nor its rows wait any longer for Retry-After or
+ * a back-off: the change may well be the cure.
  */
 static void
 forget_waits(Loop *loop, ServerState *server)
@@ -142,9 +142,9 @@ forget_waits(Loop *loop, ServerState *server)
 }
 
 /*
- * Reads one server's options and key.  Calls may hold on to the server, so what it
- * had goes only when there is something new; where nothing can be read, it is as
- * good as dropped.
+ * Reads one server's options and key.  Calls may point to the server, so its last
+ * reading is only replaced by a new one; if the options cannot be read, the server
+ * counts as dropped.
  */
 static void
 load_server(Loop *loop, const ForeignServer *foreign)
@@ -163,7 +163,7 @@ load_server(Loop *loop, const ForeignServer *foreign)
 			ReThrowError(error);
 		}
 		ereport(LOG,
-				(errmsg("llava_zh: server \"%s\" cannot be asked: %s",
+				(errmsg("llava_zh: server \"%s\" cannot be used: %s",
 						foreign->servername, error->message)));
 		FreeErrorData(error);
 		MemoryContextDelete(argument.context);
@@ -193,9 +193,9 @@ server_is_trusted(Oid owner)
 }
 
 /*
- * One server's row of llava_usage, zeros without one.  What it says of a pause is
- * what was recorded, or the user's word: llava_resume takes it away.  Processes
- * that share the pause are told by llava_resume itself.
+ * Takes over one server's row of llava_usage.  If a pause was recorded and the row has
+ * none now, llava_resume has lifted it; processes that share the limits are told by
+ * llava_resume itself.
  */
 static void
 take_usage(ServerState *server, const ServerUsage *usage)
@@ -234,7 +234,7 @@ load_usage(Loop *loop)
 	}
 }
 
-/* Those that are not there any more are forgotten when nothing points to them. */
+/* Frees servers that were dropped, unless a call points to them. */
 static void
 forget_dropped(Loop *loop, const List *there)
 {
@@ -253,7 +253,7 @@ forget_dropped(Loop *loop, const List *there)
 	}
 }
 
-/* Servers that rows may wait for in vain are told of once, and again when they are others. */
+/* Logs the servers that rows may wait for in vain, and again when they have changed. */
 static void
 say_strangers(Loop *loop, const char *names)
 {
@@ -264,13 +264,13 @@ say_strangers(Loop *loop, const char *names)
 	if (names[0] == '\0' || loop->tx.in_procedure)
 		return;
 	ereport(LOG,
-			(errmsg("llava_zh: servers that belong neither to a superuser nor to \"%s\", the owner of llava_pending, are not asked by workers: %s",
+			(errmsg("llava_zh: workers send no requests to servers that belong neither to a superuser nor to \"%s\", the owner of llava_pending: %s",
 					GetUserNameFromId(GetUserId(), false), names),
 			 errhint("ALTER SERVER ... OWNER TO %s;",
 					 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
-/* The names of servers, as far as a line of the log has room for them. */
+/* Adds a server's name, as far as there is room in a line of the log. */
 static void
 add_stranger(StringInfo names, const char *name)
 {
@@ -294,7 +294,7 @@ servers_load(Loop *loop)
 
 		dlist_foreach(iter, &loop->servers.list)
 			dlist_container(ServerState, node, iter.cur)->gone = true;
-		/* first, so that new ones get the room of the old ones */
+		/* first, so that new servers get the places of dropped ones */
 		forget_dropped(loop, oids);
 		initStringInfo(&strangers);
 		foreach(cell, oids)

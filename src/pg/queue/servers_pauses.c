@@ -1,6 +1,6 @@
 /*
  * servers_pauses.c
- *	  Why a draining process does not ask a server: pauses, and what llava_usage says of them.
+ *	  Why a draining process sends a server no requests: pauses, and what llava_usage says of them.
  */
 #include "postgres.h"
 
@@ -10,12 +10,15 @@
 #include "server/server.h"
 #include "utils/builtins.h"
 
-/* What llava_stat_server.pause_detail says of a server that is active meanwhile. */
+/* What llava_stat_server.pause_detail says while suspects are being tried. */
 #define TRIAL_WORDS \
-	"requests that were lost together when it went down are made again, by few or one by one;" \
+	"requests that were lost together when it went down are sent again, a few at a time or one by one;" \
 	" all others wait for that"
 
-/* llava_pause: whatever comes of what is in flight, it stays so. */
+/*
+ * Whether llava_pause paused the server: such a pause outlasts whatever its requests
+ * bring.
+ */
 bool
 server_is_paused_by_option(ServerState *server)
 {
@@ -25,7 +28,7 @@ server_is_paused_by_option(ServerState *server)
 	return server->options->paused && strcmp(pause.reason, "paused") == 0;
 }
 
-/* Ends a pause, if there is one; the log tells. */
+/* Ends a pause, if there is one, and logs that. */
 void
 server_resume(ServerState *server)
 {
@@ -49,8 +52,8 @@ limit_detail(const ServerState *server, const char *reason)
 }
 
 /*
- * The limits that a person set are pauses too, found and lifted at every look; the
- * option paused is lifted by what lifts all pauses, its change.
+ * A limit that a person set is a pause too, found and lifted here; the option paused is
+ * lifted by its change, as every pause is.
  */
 static void
 check_server_limits(ServerState *server)
@@ -102,7 +105,7 @@ server_works(ServerState *server)
 }
 
 void
-server_still_ill(ServerState *server, int64 call)
+server_probe_failed(ServerState *server, int64 call)
 {
 	Pause		pause;
 
@@ -111,7 +114,7 @@ server_still_ill(ServerState *server, int64 call)
 		server_pause(server, pause.reason, pause.detail, true, call);
 }
 
-/* Suspects are being tried, or are not any more: what llava_usage does not say yet. */
+/* Logs that suspects are being tried, or no longer. */
 static void
 say_trial(const ServerState *server, bool trial)
 {
@@ -120,10 +123,10 @@ say_trial(const ServerState *server, bool trial)
 				(errmsg("llava_zh: server \"%s\": %s", server->options->name, TRIAL_WORDS)));
 	else
 		ereport(LOG,
-				(errmsg("llava_zh: server \"%s\" is asked as before", server->options->name)));
+				(errmsg("llava_zh: server \"%s\" is sent requests as before", server->options->name)));
 }
 
-/* Writes down what llava_usage does not say yet of the server's pause, or of its trial. */
+/* Writes to llava_usage what it lacks of the server's pause, or of its trial. */
 static void
 record_pause(ServerState *server)
 {
@@ -134,7 +137,7 @@ record_pause(ServerState *server)
 
 	limits_pause_now(server->limits, &pause);
 	paused = pause.reason[0] != '\0';
-	/* a pause is what is told then */
+	/* a pause is reported in place of a trial */
 	trial &= !paused;
 	if (pause.recorded && (!news || paused))
 		return;

@@ -15,7 +15,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* Whether anything is left is looked at this often at least. */
+/* At least this often the drain looks whether anything is left. */
 #define MAX_WAIT_MS 1000
 
 PG_FUNCTION_INFO_V1(llava_drain);
@@ -40,7 +40,7 @@ limit_argument(int64 limit)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("limit " INT64_FORMAT " is negative", limit),
-				 errhint("limit is how many requests are made at most; without it all that waits is asked about.")));
+				 errhint("The argument limit is the most requests that are made; without it all waiting rows are processed.")));
 	return limit;
 }
 
@@ -57,7 +57,7 @@ end_argument(Datum max_time)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("max_time %s is negative",
 						DatumGetCString(DirectFunctionCall1(interval_out, max_time))),
-				 errhint("max_time is how long new requests are made, as '10 minutes'; what is in flight then is waited for.")));
+				 errhint("The argument max_time is how long new requests are made, such as '10 minutes'; requests in flight are then waited for.")));
 	return end;
 }
 
@@ -87,7 +87,7 @@ drain(Loop *loop, TimestampTz end)
 
 		holders_keep();
 
-		/* nothing new; what is in flight is waited for */
+		/* no new requests; those in flight are waited for */
 		if (left == 0)
 		{
 			loop_claim_no_more(loop);

@@ -2,10 +2,10 @@
  * generate.c
  *	  llava_generate: one image, one task, one conversation, in the caller's session.
  *
- * The worker's own way of preparing, asking and parsing, without the queue.  What
- * is held outside of memory contexts hangs on one Asking, which is let go on
- * every way out: a cancelled statement closes its connection at once, and the
- * model stops working for nobody.
+ * Prepares, asks and parses as the worker does, without the queue.  What is held outside
+ * of memory contexts belongs to one Asking, which is released on every exit: a cancelled
+ * statement closes its connection at once, so that the model does not work on a reply that
+ * nobody will read.
  */
 #include "postgres.h"
 
@@ -27,7 +27,7 @@
 #include "utils/jsonb.h"
 #include "vlm/vlm.h"
 
-/* How often one call may ask; the worker has patience, a session has a user. */
+/* The most requests of one call.  A worker can wait longer than the user of a session. */
 #define TRIES 3
 
 /* Connections a session keeps to the servers it asks. */
@@ -64,7 +64,11 @@ prepare(Asking *asking)
 	fit.factor = asking->server->pixel_factor;
 	fit.min_pixels = asking->server->min_pixels;
 	fit.max_pixels = asking->server->max_pixels;
-	/* what would be parked is asked about all the same: somebody wants it now */
+
+	/*
+	 * a picture that a worker would park is sent all the same, since its
+	 * caller wants it
+	 */
 	if (image_info(asking->image, asking->image_size, &info, NULL) == IMAGE_OK)
 		(void) long_images_fit(asking->task, LONG_AS_TASK, &info, &fit);
 	image_prepare_here(asking->image, asking->image_size, &fit, &asking->prepared);
@@ -139,7 +143,7 @@ submit(Asking *asking)
 	}
 }
 
-/* The limits that a person set hold for sessions too. */
+/* Limits that a person set apply to sessions as well. */
 static void
 check_not_used_up(const Asking *asking)
 {
@@ -156,7 +160,7 @@ check_not_used_up(const Asking *asking)
 
 /* Waits for one of the server's slots, before any worker that wants one. */
 static void
-take_slot(Asking *asking)
+generate_take_slot(Asking *asking)
 {
 	int64		wait;
 
@@ -173,7 +177,7 @@ take_slot(Asking *asking)
 					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
 					 errmsg("server \"%s\" had no room for a request in time",
 							asking->server->name),
-					 errhint("The server options max_in_flight, requests_per_minute and tokens_per_minute are its limits, and the setting llava_zh.endpoints, which all servers of its url share; request_timeout says how long is waited.")));
+					 errhint("Its limits are the server options max_in_flight, requests_per_minute and tokens_per_minute, and the setting llava_zh.endpoints, which all servers with its url share. The server option request_timeout limits the wait.")));
 		transport_wait(-1, (long) (wait < 0 ? time_left(asking) : Min(wait, time_left(asking))));
 	}
 }
@@ -188,7 +192,7 @@ ask(Asking *asking, VlmOutcome *outcome)
 	double		cost;
 	Loss		loss;
 
-	take_slot(asking);
+	generate_take_slot(asking);
 	submit(asking);
 	vlm_response_free(response);
 	memset(response, 0, sizeof(*response));
@@ -205,7 +209,7 @@ ask(Asking *asking, VlmOutcome *outcome)
 	limits_look_at_end(asking->limits, suspects_sign(outcome), NULL, &loss);
 	cost = limits_ended(asking->limits, asking->endpoint, outcome, response->latency_ms,
 						response->retry_after_ms, asking->forecast, said);
-	/* no table is written */
+	/* no table is written, so nothing is left to settle */
 	limits_settled(asking->limits, cost);
 	limits_offer(asking->limits);
 }
@@ -299,13 +303,13 @@ generate(Asking *asking)
 }
 
 static char *
-argument_text(FunctionCallInfo fcinfo, int number)
+generate_argument_text(FunctionCallInfo fcinfo, int number)
 {
 	return PG_ARGISNULL(number) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(number));
 }
 
 static void
-check_arguments(FunctionCallInfo fcinfo)
+generate_check_arguments(FunctionCallInfo fcinfo)
 {
 	static const char *const names[] = {"image", "task"};
 
@@ -330,12 +334,12 @@ check_not_paused(const LlavaServer *server)
 }
 
 /*
- * The server and its limits, which are shared: they are told its options as they are
- * now, never older ones than a worker may have read meanwhile.  A statement that asks
- * about many pictures sees none of the changes made since it began unless it looks.
+ * The server and its limits, which are shared: they are given its options as they are now,
+ * never older ones than a worker may have read meanwhile.  A statement that calls for many
+ * pictures would otherwise see no change that was made since it began.
  */
 static void
-find_server(Asking *asking, const char *name)
+generate_find_server(Asking *asking, const char *name)
 {
 	uint64		version;
 
@@ -349,7 +353,7 @@ find_server(Asking *asking, const char *name)
 									   server_rank(asking->server->owner));
 		if (!limits_are_shared(asking->limits) || server_is_committed(asking->server->oid))
 			limits_set_options(asking->limits, asking->server);
-		/* also where its url is seen by this transaction only */
+		/* even if its url is visible only to this transaction */
 		limits_set_endpoint(asking->limits, asking->server,
 							server_rank(asking->server->owner));
 		AcceptInvalidationMessages();
@@ -370,10 +374,10 @@ llava_generate(PG_FUNCTION_ARGS)
 	bytea	   *image;
 	volatile Datum conversation;
 
-	check_arguments(fcinfo);
-	asking.task = task_find(argument_text(fcinfo, 1));
-	server = argument_text(fcinfo, 2);
-	find_server(&asking, server != NULL ? server : asking.task->server);
+	generate_check_arguments(fcinfo);
+	asking.task = task_find(generate_argument_text(fcinfo, 1));
+	server = generate_argument_text(fcinfo, 2);
+	generate_find_server(&asking, server != NULL ? server : asking.task->server);
 	check_not_paused(asking.server);
 	image = PG_GETARG_BYTEA_PP(0);
 	asking.image = (const uint8 *) VARDATA_ANY(image);

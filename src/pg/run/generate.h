@@ -37,7 +37,7 @@ typedef struct Asking
 	bool		answered;		/* envelope and result are set */
 } Asking;
 
-/* ERROR: the request brought no answer, and is not made again. */
+/* ERROR: the request brought no answer, and will not be made again. */
 pg_noreturn extern void generate_refuse(const Asking *asking, const VlmOutcome *outcome);
 
 /* ERROR: the answer in asking->envelope is no sample, for this reason of verdict_of. */

@@ -1,7 +1,7 @@
 /*
  * generate_refusal.c
- *	  What the caller of llava_generate is told where there is no conversation: SQLSTATE,
- *	  words and remedy.
+ *	  The errors of llava_generate when there is no conversation: SQLSTATE, message and
+ *	  hint.
  */
 #include "postgres.h"
 
@@ -15,7 +15,7 @@
 /* How much of a rejected reply is shown, in bytes. */
 #define EXCERPT 300
 
-/* What a user is told about outcomes whose reason says enough. */
+/* SQLSTATE and hint of outcomes that are known by their reason. */
 typedef struct Remedy
 {
 	const char *reason;
@@ -32,15 +32,15 @@ static const Remedy remedies[] = {
 	"ALTER SERVER ... OPTIONS (SET url '...'): redirects are not followed."},
 	{"url", ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE, "ALTER SERVER ... OPTIONS (SET url '...');"},
 	{"dns", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-	"Is the host in the server's url right?"},
+	"Check the host in the server's url."},
 	{"refused", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-	"Does the endpoint run, and is the server's url right?"},
+	"Check that the endpoint runs, and the server's url."},
 	{"connect_timeout", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
-	"Is the server's url right? The option connect_timeout says how long is waited."},
+	"Check the server's url. The server option connect_timeout limits the wait."},
 	{"tls", ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION,
 	"The endpoint needs a certificate that the database server's system trusts."},
 	{"timeout", ERRCODE_CONNECTION_FAILURE,
-	"The server option request_timeout says how long is waited."},
+	"The server option request_timeout limits the wait."},
 	{"reply_too_large", ERRCODE_PROGRAM_LIMIT_EXCEEDED,
 	"The limit is the setting llava_zh.max_reply_size."},
 	{"no_memory", ERRCODE_OUT_OF_MEMORY, NULL},
@@ -79,9 +79,9 @@ remedy_for(const Asking *asking, const VlmOutcome *outcome)
 }
 
 /*
- * Whether the caller may read what a url that is no model's says.  The server's owner
- * set the url; others may use the server, but not read through it what the database's
- * host can reach.
+ * Whether the caller may read what the endpoint says, which need not be a model's.  The
+ * server's owner set the url; others may use the server, but must not read through it what
+ * the database's host can reach.
  */
 static bool
 caller_may_read(const Asking *asking)
@@ -108,11 +108,11 @@ generate_refuse(const Asking *asking, const VlmOutcome *outcome)
 					outcome->reason),
 			 asking->response.status != 0 ? errdetail("HTTP %d", asking->response.status) : 0,
 			 errdetail_log("%s", said),
-			 errhint("%s%sWhat it said is shown to the server's owner and in the server log.",
+			 errhint("%s%sThe endpoint's message is shown to the server's owner and in the server log.",
 					 remedy.hint != NULL ? remedy.hint : "", remedy.hint != NULL ? " " : "")));
 }
 
-/* The start of a reply, for people: valid text that ends on a character. */
+/* The start of a reply for people: valid text, cut between characters. */
 static char *
 excerpt(const char *content, size_t size)
 {

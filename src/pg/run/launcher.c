@@ -3,14 +3,14 @@
  *	  One process of the cluster, without a database, that keeps the workers of
  *	  llava_zh.databases running.
  *
- * A worker that ends is started again: soon if it lived for a while, else after
- * a pause that doubles, so that a database that does not exist costs a process
- * every five minutes and no more.  A reload of the settings ends the pauses.  Where
- * no process is to be had for a worker it is tried again as soon as another one ends, and
- * now and then; its database's llava_stat_worker says so (vacancies.c).
+ * A worker that ends is started again: soon if it lived for a while, else after a pause
+ * that doubles, so that a database that does not exist costs no more than a process every
+ * five minutes.  A reload of the settings ends the pauses.  If no background worker slot
+ * is free for a worker, it is tried again as soon as another one ends, and periodically;
+ * llava_stat_worker of its database says so (vacancies.c).
  *
- * It takes its workers with it when it ends: the next one could not know them.
- * Beside that it flushes the log for them (flush.c).
+ * It ends its workers when it ends, since the next launcher could not know them.  It also
+ * flushes the log for them (flush.c).
  */
 #include "postgres.h"
 
@@ -35,7 +35,7 @@
 #define LONGEST_PAUSE_MS (5 * 60 * 1000)
 
 /*
- * Where no process is to be had: any role's parallel queries may have them all, and not
+ * The pause while no slot is free: parallel queries of any role may hold them all, but not
  * for long.
  */
 #define NO_ROOM_MS 2000
@@ -51,7 +51,7 @@ typedef struct Slot
 	TimestampTz started_at;
 	TimestampTz start_at;		/* not before */
 	TimestampTz say_no_room_at; /* not before */
-	bool		no_room;		/* no process was to be had */
+	bool		no_room;		/* no background worker slot was free */
 	int64		pause_ms;
 	bool		wanted;
 } Slot;
@@ -64,7 +64,7 @@ launcher_register(void)
 	BackgroundWorker worker;
 
 	memset(&worker, 0, sizeof(worker));
-	/* a connection to no database: pg_stat_activity shows who has one */
+	/* connected to no database, so that pg_stat_activity shows the launcher */
 	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
 	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
 	worker.bgw_restart_time = 1;
@@ -140,7 +140,7 @@ note_end(Slot *slot)
 	slot->start_at = TimestampTzPlusMilliseconds(now, slot->pause_ms);
 }
 
-/* Why a worker that should run does not, where it is more than a moment's matter. */
+/* Reports why a worker that should run does not, unless it is only for a moment. */
 static void
 tell_vacancy(const Slot *slot)
 {
@@ -162,7 +162,7 @@ say_no_room(Slot *slot)
 	ereport(LOG,
 			(errmsg("llava_zh: no background worker slot is free for database \"%s\"",
 					slot->target.database),
-			 errdetail("Parallel queries take such slots too, as pg_stat_activity shows."),
+			 errdetail("Parallel queries use such slots too, as pg_stat_activity shows."),
 			 errhint("Raise max_worker_processes, or lower max_parallel_workers.")));
 }
 
@@ -204,7 +204,7 @@ note_ends(void)
 	return any;
 }
 
-/* A process has become free: it is for those that waited for one. */
+/* A slot has become free: the workers that wait for one may be started. */
 static void
 end_waits_for_room(void)
 {
@@ -219,7 +219,10 @@ end_waits_for_room(void)
 	}
 }
 
-/* Whether it is time; a pause that lasts longer than any is one of a clock that was set back. */
+/*
+ * Whether the time has come.  A pause longer than any that is set means that the clock was
+ * set back.
+ */
 static bool
 may_start(const Slot *slot, TimestampTz now)
 {

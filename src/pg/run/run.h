@@ -7,7 +7,7 @@
 
 #include "fmgr.h"
 
-/* ---- launcher.c, worker.c, loop.c ---- */
+/* ---- launcher.c, worker.c ---- */
 
 extern void launcher_register(void);	/* from _PG_init while preloading */
 extern PGDLLEXPORT void llava_launcher_main(Datum arg);

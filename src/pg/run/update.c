@@ -12,7 +12,7 @@
 PG_FUNCTION_INFO_V1(llava_update_grant);
 
 static void
-run(const char *statement)
+update_run(const char *statement)
 {
 	int			rc;
 
@@ -25,8 +25,8 @@ run(const char *statement)
 
 /*
  * llava_update_grant(statement text, initial boolean): a GRANT or REVOKE of an update
- * script.  What a script grants counts as the extension's own, which pg_dump leaves
- * to CREATE EXTENSION; unless initial, it counts as what a user has granted, and is dumped.
+ * script.  What a script grants counts as the extension's own, which pg_dump leaves to
+ * CREATE EXTENSION; unless initial, it counts as what a user has granted, and is dumped.
  */
 Datum
 llava_update_grant(PG_FUNCTION_ARGS)
@@ -39,7 +39,7 @@ llava_update_grant(PG_FUNCTION_ARGS)
 	creating_extension = initial;
 	PG_TRY();
 	{
-		run(statement);
+		update_run(statement);
 	}
 	PG_FINALLY();
 	{

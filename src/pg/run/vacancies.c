@@ -3,7 +3,7 @@
  *	  Workers that the launcher could not start, and why, for llava_stat_worker of their
  *	  databases.
  *
- * The table lies in shared memory and is the launcher's to write.
+ * The table is in shared memory, and only the launcher writes it.
  */
 #include "postgres.h"
 
@@ -18,7 +18,7 @@
 #include "utils/tuplestore.h"
 #include "worker.h"
 
-/* Those beyond have a line in the log and no more. */
+/* Workers beyond this number are only reported in the log. */
 #define MAX_VACANCIES 256
 
 typedef struct Vacancy
@@ -28,7 +28,7 @@ typedef struct Vacancy
 	TimestampTz since;
 } Vacancy;
 
-static Vacancy *table;			/* MAX_VACANCIES, or NULL */
+static Vacancy *vacancies_table;	/* MAX_VACANCIES, or NULL */
 
 PG_FUNCTION_INFO_V1(llava_missing_workers);
 
@@ -41,32 +41,32 @@ vacancies_memory(void)
 void
 vacancies_start_up(void *memory, bool found)
 {
-	table = memory;
+	vacancies_table = memory;
 	if (!found)
-		memset(table, 0, vacancies_memory());
+		memset(vacancies_table, 0, vacancies_memory());
 }
 
 static void
-lock(LWLockMode mode)
+vacancies_lock(LWLockMode mode)
 {
 	LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock, mode);
 }
 
 static void
-unlock(void)
+vacancies_unlock(void)
 {
 	LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock);
 }
 
-/* The entry of a worker, else a free one; NULL: there is none. */
+/* The entry of a worker, else a free one; NULL if there is neither. */
 static Vacancy *
-find(const WorkerTarget *target)
+vacancies_find(const WorkerTarget *target)
 {
 	Vacancy    *vacant = NULL;
 
 	for (int i = 0; i < MAX_VACANCIES; i++)
 	{
-		Vacancy    *entry = &table[i];
+		Vacancy    *entry = &vacancies_table[i];
 
 		if (entry->target.database[0] == '\0')
 			vacant = vacant != NULL ? vacant : entry;
@@ -82,8 +82,8 @@ vacancies_tell(const WorkerTarget *target, const char *why)
 {
 	Vacancy    *entry;
 
-	lock(LW_EXCLUSIVE);
-	entry = find(target);
+	vacancies_lock(LW_EXCLUSIVE);
+	entry = vacancies_find(target);
 	if (entry != NULL && why == NULL)
 		memset(entry, 0, sizeof(*entry));
 	else if (entry != NULL)
@@ -93,35 +93,35 @@ vacancies_tell(const WorkerTarget *target, const char *why)
 		entry->target = *target;
 		strlcpy(entry->why, why, sizeof(entry->why));
 	}
-	unlock();
+	vacancies_unlock();
 }
 
 void
 vacancies_forget(void)
 {
-	lock(LW_EXCLUSIVE);
-	memset(table, 0, vacancies_memory());
-	unlock();
+	vacancies_lock(LW_EXCLUSIVE);
+	memset(vacancies_table, 0, vacancies_memory());
+	vacancies_unlock();
 }
 
-/* This database's, copied; how many. */
+/* Copies the entries of this database; returns how many. */
 static int
 copy_mine(Vacancy *mine)
 {
 	const char *database = get_database_name(MyDatabaseId);
 	int			n = 0;
 
-	if (table == NULL || database == NULL)
+	if (vacancies_table == NULL || database == NULL)
 		return 0;
-	lock(LW_SHARED);
+	vacancies_lock(LW_SHARED);
 	for (int i = 0; i < MAX_VACANCIES; i++)
-		if (strcmp(table[i].target.database, database) == 0)
-			mine[n++] = table[i];
-	unlock();
+		if (strcmp(vacancies_table[i].target.database, database) == 0)
+			mine[n++] = vacancies_table[i];
+	vacancies_unlock();
 	return n;
 }
 
-/* llava_missing_workers(): the workers of this database that there should be. */
+/* llava_missing_workers(): the workers that this database should have and has not. */
 Datum
 llava_missing_workers(PG_FUNCTION_ARGS)
 {

@@ -27,16 +27,16 @@
 #include "utils/memutils.h"
 #include "worker.h"
 
-/* After an error that no one row is to blame for. */
+/* The pause after an error that no single row caused. */
 #define ERROR_PAUSE_MS 1000
 
 /* How often a worker looks whether the slot it waits for is free. */
 #define STANDBY_MS 1000
 
-/* A worker that waits so long for its slot says for whom. */
+/* After this long, a worker reports which process has its slot. */
 #define SAY_STANDBY_MS (5 * 1000)
 
-/* llava_start waits so long for another one, and for its worker. */
+/* How long llava_start waits for another call of it, and for its worker. */
 #define START_MS (10 * 1000)
 #define START_LOOK_MS 10
 
@@ -44,7 +44,7 @@ PG_FUNCTION_INFO_V1(llava_start);
 
 /* ---- one process a slot ---- */
 
-/* For people who look at pg_stat_activity; nothing of ours reads it. */
+/* For people who read pg_stat_activity; nothing in the extension reads it. */
 static void
 show_name(const char *what, int slot)
 {
@@ -54,7 +54,7 @@ show_name(const char *what, int slot)
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 }
 
-/* Says in the log and in pg_stat_activity who has the slot. */
+/* Reports in the log and in pg_stat_activity which process has the slot. */
 static void
 say_standing_by(int slot, const char *database)
 {
@@ -71,11 +71,11 @@ say_standing_by(int slot, const char *database)
 }
 
 /*
- * Another process may have the slot: one that llava_start() began, or one that is
- * about to end.  This one is there to follow it.
+ * Another process may have the slot: one that llava_start() began, or one that is about to
+ * end.  This one waits to take its place.
  */
 static void
-wait_for_slot(int slot, const char *database)
+worker_wait_for_slot(int slot, const char *database)
 {
 	TimestampTz say_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SAY_STANDBY_MS);
 
@@ -95,21 +95,21 @@ wait_for_slot(int slot, const char *database)
 }
 
 /*
- * The postmaster starts a worker again that ends with another status than 0, and one
- * that llava_start() began is not needed where there is one.
+ * The postmaster restarts a worker that ends with a status other than 0.  One that
+ * llava_start() began is not needed if another has the slot, so it ends with 0.
  */
 static void
-take_slot(const WorkerTarget *target)
+worker_take_slot(const WorkerTarget *target)
 {
 	if (target->or_nobody && !slot_take(target->slot))
 	{
 		ereport(LOG,
-				(errmsg("llava_zh: worker %d of database \"%s\" ends: process %d is it",
+				(errmsg("llava_zh: worker %d of database \"%s\" ends: process %d has its slot",
 						target->slot, target->database, slot_holder(target->slot))));
 		proc_exit(0);
 	}
 	if (!target->or_nobody)
-		wait_for_slot(target->slot, target->database);
+		worker_wait_for_slot(target->slot, target->database);
 	show_name("worker", target->slot);
 	pgstat_report_activity(STATE_IDLE, "");
 	ereport(LOG, (errmsg("llava_zh: worker %d of database \"%s\" started",
@@ -137,7 +137,7 @@ worker_describe(BackgroundWorker *worker, const char *database, int slot, bool o
 	strlcpy(worker->bgw_type, WORKER_TYPE, BGW_MAXLEN);
 }
 
-/* Turns for ever.  An error ends a turn, not the requests in flight. */
+/* Turns the loop for ever.  An error ends a turn, not the requests in flight. */
 static void
 worker_loop(Loop *loop, int slot)
 {
@@ -196,7 +196,7 @@ llava_worker_main(Datum arg)
 
 	/* first: what the database's owner has set holds until then */
 	tx_environment(true);
-	take_slot(&target);
+	worker_take_slot(&target);
 	loop = loop_new(target.slot, false);
 	holders_release(loop);
 	stop_watch();
@@ -214,7 +214,7 @@ rest(void)
 	CHECK_FOR_INTERRUPTS();
 }
 
-/* One session starts at a time: each finds the worker that another has started. */
+/* One session starts a worker at a time, so each finds the one that another has started. */
 static void
 wait_for_turn(void)
 {
@@ -225,7 +225,7 @@ wait_for_turn(void)
 		if (GetCurrentTimestamp() >= end)
 			ereport(ERROR,
 					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("another session is starting a worker, and does not come to an end"),
+					 errmsg("another session has been starting a worker for too long"),
 					 errdetail("It is %s.", process_words(own_lock_holder(OWN_LOCK_START, 0))),
 					 errhint("End it with pg_terminate_backend, and call llava_start again.")));
 		rest();
@@ -250,8 +250,8 @@ register_worker(void)
 }
 
 /*
- * Until the new worker has the slot, or another has come before it: then the next
- * llava_start finds it.  One that ends before is not to be started again each second.
+ * Waits until the new worker has the slot, or another has taken it, which the next
+ * llava_start finds.  A worker that ends before must not be restarted each second.
  */
 static int
 wait_for_worker(BackgroundWorkerHandle *handle)
@@ -276,7 +276,7 @@ wait_for_worker(BackgroundWorkerHandle *handle)
 			 errmsg("could not start a background worker"),
 			 ended ? errdetail("It ended before it began to work.") :
 			 errdetail("It had not begun to work after %d seconds.", START_MS / 1000),
-			 errhint("The server's log may say why.")));
+			 errhint("See the server log for the reason.")));
 }
 
 /*
@@ -302,7 +302,7 @@ llava_start(PG_FUNCTION_ARGS)
 		pid = wait_for_worker(register_worker());
 		if (!wake_is_shared())
 			ereport(NOTICE,
-					(errmsg("llava_zh is not preloaded: limits per server hold in each process for itself"),
+					(errmsg("llava_zh is not preloaded: per-server limits apply to each process separately"),
 					 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));
 	}
 	/* the transaction may go on for long */

@@ -7,24 +7,24 @@
 
 #include "postmaster/bgworker.h"
 
-/* In bgw_extra: which database, and which of its slots. */
+/* In bgw_extra: the database and the slot. */
 typedef struct WorkerTarget
 {
 	char		database[NAMEDATALEN];
 	int			slot;
-	bool		or_nobody;		/* not needed where another has the slot */
+	bool		or_nobody;		/* it ends where another has the slot */
 } WorkerTarget;
 
 /*
- * A worker that is not restarted and notifies this process.  or_nobody: it ends where
- * another has the slot, in place of standing by.
+ * A worker that is not restarted and that notifies this process.  With or_nobody it ends
+ * if another has the slot, and does not stand by.
  */
 extern void worker_describe(BackgroundWorker *worker, const char *database, int slot,
 							bool or_nobody);
 
 /* ---- vacancies.c ---- */
 
-/* The launcher: this worker does not run, and why; NULL: there is nothing to tell of it. */
+/* The launcher: records that this worker does not run, and why; NULL: clears the record. */
 extern void vacancies_tell(const WorkerTarget *target, const char *why);
 extern void vacancies_forget(void);
 

@@ -1,11 +1,10 @@
 /*
  * access.c
- *	  Who may use which server, and with which key.
+ *	  Which roles may use which server, and with which key; and how a process hears of changes.
  *
- * A key is sent to the url that the server's owner sets.  So a key that its owner
- * cannot read anyway goes only to a server whose owner is a superuser: another
- * user's mapping, or a file.  (The owner's own mapping and PUBLIC's are shown to
- * the owner by pg_user_mappings.)
+ * A key is sent to the url that the server's owner sets.  So a key that this owner
+ * cannot read, of another user's mapping or a file, is only sent to a server that a
+ * superuser owns.  (pg_user_mappings shows the owner its own mapping and PUBLIC's.)
  */
 #include "postgres.h"
 
@@ -93,7 +92,7 @@ usable_servers(void)
 	return usable;
 }
 
-/* What a HINT says to a caller who has named no server that is there. */
+/* The HINT for a caller that has not named an existing server. */
 static char *
 servers_hint(List *usable)
 {
@@ -141,7 +140,7 @@ server_named(const char *name)
 	return oid;
 }
 
-/* The only server the caller may use; ERROR if there is none or a choice. */
+/* The only server that the caller may use; ERROR if there is none, or more than one. */
 static Oid
 only_server(void)
 {
@@ -202,7 +201,7 @@ mapping_options(Oid server, Oid user, List **options)
 	return true;
 }
 
-/* ERROR: the server's owner could make this key its own. */
+/* ERROR: the server's owner could read this key. */
 static void
 refuse_to_send(const LlavaServer *server, const char *what, const char *hint)
 {
@@ -215,9 +214,9 @@ refuse_to_send(const LlavaServer *server, const char *what, const char *hint)
 }
 
 /*
- * Reads at most size bytes of a plain file, without following a link at its end
- * or waiting for a pipe's writer.  Returns how many, or -1 with errno set, which
- * is 0 for what is no plain file.
+ * Reads at most size bytes of a plain file, without following a symbolic link or
+ * waiting for the writer of a pipe.  Returns the number of bytes, or -1 with errno set,
+ * which is 0 if the file is not plain.
  */
 static int
 read_plain_file(const char *path, char *buffer, int size)
@@ -261,7 +260,7 @@ read_key_file(const LlavaServer *server, const char *path)
 				(errcode_for_file_access(),
 				 errmsg("could not read the key file of server \"%s\": %m", server->name),
 				 errdetail_log("The file is \"%s\".", path),
-				 errhint("It is a plain file, not a link, that the database server's OS user may read.")));
+				 errhint("It must be a plain file, not a link, that the database server's OS user may read.")));
 	while (size > 0 && (key[size - 1] == '\n' || key[size - 1] == '\r'))
 		size--;
 	key[Max(size, 0)] = '\0';
@@ -275,7 +274,7 @@ read_key_file(const LlavaServer *server, const char *path)
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("the key file of server \"%s\" is not used: %s", server->name, problem),
 				 errdetail_log("The file is \"%s\".", path),
-				 errhint("It holds the key in one line and nothing else.")));
+				 errhint("It must hold the key in one line and nothing else.")));
 	}
 	return key;
 }

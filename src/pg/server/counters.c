@@ -1,7 +1,7 @@
 /*
  * counters.c
- *	  What came of asking a server, as llava_stat_server shows it: plain data that the
- *	  owner keeps under its lock.
+ *	  How requests to a server ended, as llava_stat_server shows it: plain data in the
+ *	  server's Limits, under their lock.
  */
 #include "postgres.h"
 
@@ -19,7 +19,7 @@ latency_bucket(int64 latency_ms)
 	return Min(bucket, LATENCY_BUCKETS - 1);
 }
 
-/* Means that forget with time: what came LIMITS_RATE_MS ago weighs 1/e. */
+/* Decaying means: an answer from LIMITS_RATE_MS ago weighs 1/e. */
 static void
 count_rates(ServerCounters *counters, int answers, int64 tokens)
 {

@@ -2,10 +2,10 @@
  * endpoints.c
  *	  Slots at URLs: when a server may send a request, and what its end gives back.
  *
- * A slot that becomes free is offered: the latches of the first in line are set, and they
- * have OFFER_MS to take it before it is anybody's.  Who finds a slot free that is not for
- * him passes the offer on; so does who has nothing to send.  So no slot stands idle while
- * somebody waits, but for the time that a process takes to wake.
+ * A slot that becomes free is offered: the latches of the first in line are set, and
+ * these have OFFER_MS to take it before anyone may.  A process that finds a free slot
+ * which is not for it, or has nothing to send, passes the offer on.  So no slot is idle
+ * while a process waits, except for the time that a process takes to wake up.
  */
 #include "postgres.h"
 
@@ -84,7 +84,7 @@ endpoint_drop(EndpointUse *use)
 		use->current = false;
 }
 
-/* Once a process: the setting is there, and what it needs is not. */
+/* Said once a process, if the setting is not empty. */
 static void
 say_not_shared(void)
 {
@@ -96,11 +96,11 @@ say_not_shared(void)
 		return;
 	said = true;
 	ereport(MyBackendType == B_BG_WORKER ? LOG : WARNING,
-			(errmsg("llava_zh is not preloaded: llava_zh.endpoints does not hold"),
+			(errmsg("llava_zh is not preloaded: llava_zh.endpoints has no effect"),
 			 errhint("Add llava_zh to shared_preload_libraries and restart the server.")));
 }
 
-/* Those that are over are forgotten, and of this server's none is the current one. */
+/* Forgets the uses that have ended, and leaves the server without a current one. */
 static void
 sweep(Oid server)
 {

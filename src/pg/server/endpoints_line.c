@@ -1,6 +1,6 @@
 /*
  * endpoints_line.c
- *	  The line of those who wait for a slot at a URL.
+ *	  The line in which uses wait for a slot at a URL.
  */
 #include "postgres.h"
 
@@ -33,7 +33,10 @@ my_waiter(const EndpointUse *use)
 	return NULL;
 }
 
-/* It had its time; an offer for longer than any is one of a clock that was set back. */
+/*
+ * The offer has run out; one that ends later than any may is of a clock that was set
+ * back.
+ */
 static bool
 offer_has_ended(const EndpointWaiter *waiter, TimestampTz now)
 {
@@ -93,7 +96,10 @@ endpoint_who_is_ahead(const EndpointUse *use, int rank)
 	return ahead;
 }
 
-/* A place in line for one of higher rank, of the last one that has the lowest. */
+/*
+ * Makes a place in line for a higher rank: the last one of the lowest rank loses its
+ * own.
+ */
 static bool
 make_room_in_line(int rank)
 {
@@ -109,7 +115,7 @@ make_room_in_line(int rank)
 	return true;
 }
 
-/* In line from now on, or still.  False: it is full. */
+/* Puts the use in line, or keeps it there; false if the line is full. */
 bool
 endpoint_stand_in_line(EndpointUse *use, int rank)
 {

@@ -2,12 +2,12 @@
  * endpoints_places.c
  *	  The counts of requests at URLs, in shared memory.
  *
- * Requests are counted at every URL, whether the setting names it or not, so that a reload
- * finds those that are in flight.  An entry lasts as long as it is named, or somebody has
- * requests in flight there or waits.
+ * Requests are counted at every URL, whether the setting names it or not, so that a
+ * reload finds those that are in flight.  An entry lasts as long as the setting names
+ * it, or a server has requests in flight there or waits.
  *
- * Processes read the configuration at times of their own.  The newest reading counts, by
- * the time that it was made.
+ * Processes read the configuration at different times.  The newest reading counts, by
+ * the time at which it was made.
  */
 #include "postgres.h"
 
@@ -41,7 +41,7 @@ find_endpoint_place(uint64 url)
 	return -1;
 }
 
-/* The first places are kept for URLs that the setting names. */
+/* The first places are reserved for URLs that the setting names. */
 static int
 make_endpoint_place(uint64 url, bool named)
 {
@@ -65,7 +65,7 @@ endpoint_is_active(const EndpointUse *use)
 	return use->in_flight > 0 || use->waiting;
 }
 
-/* Where the use's URL is now; NULL: nobody has asked it lately. */
+/* The entry of the use's URL; NULL if it has none. */
 Endpoint *
 endpoint_of(const EndpointUse *use)
 {
@@ -76,7 +76,7 @@ endpoint_of(const EndpointUse *use)
 	return place < 0 ? NULL : &shared_endpoints->endpoints[place];
 }
 
-/* The same, made if need be; NULL when there is no place. */
+/* The same, made if it is missing; NULL if there is no place. */
 Endpoint *
 endpoint_settle_down(EndpointUse *use)
 {
@@ -96,7 +96,7 @@ release_if_idle(Endpoint *endpoint)
 		endpoint->url = 0;
 }
 
-/* What the use has at its place from now on. */
+/* Sets what the use has at its place. */
 void
 endpoint_set_use(EndpointUse *use, int in_flight, bool waiting)
 {
@@ -116,7 +116,7 @@ endpoint_in_flight(const Endpoint *endpoint)
 	return endpoint->in_flight[0] + endpoint->in_flight[1];
 }
 
-/* What is due to one of those who share the slots that are theirs. */
+/* The use's share of the slots that servers of its kind have. */
 int
 endpoint_share(const Endpoint *endpoint, const EndpointUse *use)
 {

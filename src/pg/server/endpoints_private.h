@@ -16,14 +16,17 @@
 #define MAX_LISTED 64
 #define MAX_ENDPOINTS (MAX_LISTED + 512)
 
-/* If the line is full, the caller polls this often. */
+/* Places in line; if all are taken, the caller polls this often. */
 #define MAX_IN_LINE 256
 #define ASK_AGAIN_MS 100
 
 /* Who was offered a slot has this long to take it. */
 #define OFFER_MS 1000
 
-/* Of trusted servers, urgent or not, and others'; the greater goes first. */
+/*
+ * Requests of trusted servers and of others, urgent or not; the greater rank goes
+ * first.
+ */
 #define RANK(trusted, urgent) (2 * (int) (trusted) + (int) (urgent))
 #define RANKS 4
 
@@ -81,18 +84,18 @@ extern const ListedEndpoint *endpoints_listed(int *n);
 /* Whether the use has requests in flight, or is in line. */
 extern bool endpoint_is_active(const EndpointUse *use);
 
-/* Where the use's URL is now; NULL: nobody has asked it lately. */
+/* The entry of the use's URL; NULL if it has none. */
 extern Endpoint *endpoint_of(const EndpointUse *use);
 
-/* The same, made if need be; NULL: there is no place. */
+/* The same, made if it is missing; NULL if there is no place. */
 extern Endpoint *endpoint_settle_down(EndpointUse *use);
 
-/* What the use has at its place from now on. */
+/* Sets what the use has at its place. */
 extern void endpoint_set_use(EndpointUse *use, int in_flight, bool waiting);
 
 extern int	endpoint_in_flight(const Endpoint *endpoint);
 
-/* What is due to one of those who share the slots that are theirs. */
+/* The use's share of the slots that servers of its kind have. */
 extern int	endpoint_share(const Endpoint *endpoint, const EndpointUse *use);
 
 /* ---- endpoints_line.c ---- */
@@ -100,7 +103,7 @@ extern int	endpoint_share(const Endpoint *endpoint, const EndpointUse *use);
 /* Sets the latches of the first in line, as many as there are slots for. */
 extern void endpoint_offer(int place);
 
-/* Those that a request of some rank leaves the free slots to. */
+/* The uses that go before a request of some rank. */
 typedef struct EndpointAhead
 {
 	int			higher;			/* of higher rank */
@@ -110,7 +113,7 @@ typedef struct EndpointAhead
 
 extern EndpointAhead endpoint_who_is_ahead(const EndpointUse *use, int rank);
 
-/* In line from now on, or still.  False: it is full. */
+/* Puts the use in line, or keeps it there; false if the line is full. */
 extern bool endpoint_stand_in_line(EndpointUse *use, int rank);
 extern void endpoint_leave_line(EndpointUse *use);
 

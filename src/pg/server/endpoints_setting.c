@@ -78,7 +78,7 @@ read_entry(const char *text, size_t size, ListedEndpoint *entry)
 	return read_limit(text +length, size - length, &entry->limit);
 }
 
-/* The length of the entry: a comma may be part of a URL. */
+/* The length of an entry; a comma before the first blank is part of the URL. */
 static size_t
 entry_size(const char *text)
 {
@@ -87,7 +87,7 @@ entry_size(const char *text)
 	return url + strcspn(text +url, ",");
 }
 
-/* How many entries there are; what is wrong with the last in *problem, or NULL. */
+/* The number of entries; *problem is what is wrong with the last one, or NULL. */
 static int
 read_list(const char *text, ListedEndpoint *list, const char **problem)
 {
@@ -132,9 +132,9 @@ check_setting(char **value, void **extra, GucSource source)
 
 	if (problem == NULL)
 		return true;
-	/* a URL may hold a secret where it must not */
+	/* the URL is not repeated: it may wrongly hold a secret */
 	GUC_check_errdetail("Entry %d: %s.", n, problem);
-	GUC_check_errhint("As in 'http://gpu:8000/v1 64, https://other/v1 8': each server's url, and how many requests may be in flight there.");
+	GUC_check_errhint("List each server's URL and how many requests may be in flight there, for example 'http://gpu:8000/v1 64, https://other/v1 8'.");
 	return false;
 }
 
@@ -144,7 +144,7 @@ assign_setting(const char *value, void *extra)
 	const char *problem;
 
 	n_listed = read_list(value, listed, &problem);
-	/* it was checked: this is no memory */
+	/* the value was checked: memory has run out */
 	if (problem != NULL)
 		n_listed--;
 }
@@ -155,8 +155,8 @@ endpoints_define(void)
 	static char *setting;
 
 	DefineCustomStringVariable("llava_zh.endpoints",
-							   "Most requests in flight at a URL, of all databases and servers together.",
-							   "A comma-separated list: 'http://gpu:8000/v1 64, https://other/v1 8'. Needs llava_zh preloaded.",
+							   "Limits the requests in flight at a URL, over all databases and servers.",
+							   "A comma-separated list, for example 'http://gpu:8000/v1 64, https://other/v1 8'. Has an effect only if llava_zh is preloaded.",
 							   &setting, "", PGC_SIGHUP, GUC_LIST_INPUT,
 							   check_setting, assign_setting, NULL);
 }

@@ -2,8 +2,8 @@
  * failures.c
  *	  See failures.h.
  *
- * Only first attempts are counted, so that the pictures a server chokes on, which are
- * all that is left at the end of a run, fail one by one.
+ * Only first attempts are counted: at the end of a run only the pictures that a server
+ * cannot process are left, and they shall fail one by one.
  */
 #include "postgres.h"
 
@@ -15,8 +15,8 @@
 #define FAILURES_IN_A_ROW 16
 
 /*
- * Rows go back so long after the pause: some of them were being settled in other
- * processes when it was recorded.
+ * Rows go back for this long after the pause: other processes were settling some of
+ * them when it was recorded.
  */
 #define OWED_MS 5000
 
@@ -61,7 +61,10 @@ failures_are_outage(Failures *failures, bool first_attempt)
 	return failures->unanswered >= FAILURES_IN_A_ROW;
 }
 
-/* One more of these words, or the first of others; 0: something else was said. */
+/*
+ * Counts one more refusal with this text, or the first with another; 0: none that
+ * counts.
+ */
 static void
 count(Failures *failures, uint64 said)
 {

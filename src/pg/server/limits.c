@@ -97,7 +97,10 @@ set_recording(Attached *mine, bool recording)
 	mine->recording = recording;
 }
 
-/* Requests of this process that nobody waits for any more stay counted as made. */
+/*
+ * Requests of this process that were sent and not settled stay counted against
+ * max_requests.
+ */
 static void
 give_back_limits(Attached *mine)
 {
@@ -205,9 +208,9 @@ limits_set_options(Limits *limits, const LlavaServer *options)
 	vlm_pace_limits(&limits->pace, options->max_in_flight, options->requests_per_minute,
 					options->tokens_per_minute);
 	vlm_quota_limits(&limits->quota, options->max_requests, options->budget,
-					 options->input_price, options->output_price);
+					 options->price.input, options->price.output);
 	failures_ask(&limits->failures, options->url, options->model);
-	/* a larger limit may be just what somebody waits for */
+	/* a waiting process may need just the larger limit */
 	limits_wake_waiting(limits);
 	limits_unlock();
 }

@@ -265,8 +265,8 @@ extern bool limits_next(int *position, LimitsFacts *facts);
 typedef enum ServerChance
 {
 	SERVER_OPEN,
-	SERVER_TO_PROBE,			/* paused; one request may find out */
-	SERVER_PROBED,				/* paused; ours is finding out */
+	SERVER_TO_PROBE,			/* paused; one request may probe it */
+	SERVER_PROBED,				/* paused; this process is probing it */
 	SERVER_CLOSED
 } ServerChance;
 

@@ -15,8 +15,9 @@
 #include "utils/timestamp.h"
 
 /*
- * The option whose limit is used up; NULL: neither is.  With for_good max_requests is used up
- * only when all requests are settled: one that is not sent after all leaves another.
+ * The option whose limit is used up, or NULL.  With for_good max_requests is used up
+ * only when all requests are settled, since one that is not sent after all may be
+ * replaced.
  */
 static const char *
 used_up_option(const Limits *limits, bool for_good)

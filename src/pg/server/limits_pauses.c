@@ -1,6 +1,6 @@
 /*
  * limits_pauses.c
- *	  Pauses: why a server is not asked, and when it is probed.
+ *	  Pauses: why workers send a server no requests, and when it is probed.
  */
 #include "postgres.h"
 
@@ -10,7 +10,10 @@
 #include "server.h"
 #include "utils/timestamp.h"
 
-/* First pause before a server is probed; doubles up to llava_zh.retry_delay_max. */
+/*
+ * How long the first pause lasts; each further one is twice as long, up to
+ * llava_zh.retry_delay_max.
+ */
 #define PROBE_DELAY_MS 1000
 
 void

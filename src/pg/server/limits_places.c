@@ -1,10 +1,10 @@
 /*
  * limits_places.c
- *	  Which servers have a place in shared memory.
+ *	  Which servers have their limits in shared memory.
  *
- * Places are kept by rank and by group, so that servers which anybody may create never
- * take those of servers that the worker asks.  A server without a place is limited by
- * each process for itself, and known by name as far as there is room.
+ * Places are counted by rank and by group, so that servers which any role may create
+ * never displace those that workers use.  The limits of a server without a place apply
+ * to each process separately, and its name is listed as far as there is room.
  */
 #include "postgres.h"
 
@@ -13,8 +13,9 @@
 #include "server.h"
 
 /*
- * Places in shared memory, of each rank, and of them for one group: those of one
- * database where the rank is its queue's owner's, of one role in it where it is others'.
+ * Places in shared memory of each rank, and how many of them one group may have: one
+ * database for servers of its queue's owner, one role in a database for others'
+ * servers.
  */
 static const struct
 {
@@ -49,7 +50,7 @@ same_group(const Limits *limits, LimitsRank rank, Oid owner)
 	}
 }
 
-/* Of two places that nobody uses the one to be given away; either may be NULL. */
+/* Of two entries without users, the one to be replaced; a may be NULL. */
 static Limits *
 less_used(Limits *a, Limits *b)
 {
@@ -57,8 +58,8 @@ less_used(Limits *a, Limits *b)
 }
 
 /*
- * A place for a server that has none.  A rank or a group that has all it may have gives
- * up the one that was not used for longest; NULL where all are in use.
+ * A place for a server that has none.  A rank or a group that has all its places gives
+ * up the least recently used; NULL if all are in use.
  */
 static Limits *
 find_limits_place(LimitsRank rank, Oid owner)
@@ -102,7 +103,7 @@ limits_clear_entry(Limits *limits, Oid server)
 	vlm_pace_init(&limits->pace, limits_now_ms());
 }
 
-/* The entry of this database's server; NULL: it has none. */
+/* The entry of this database's server; NULL if it has none, or nothing is shared. */
 Limits *
 limits_entry_of(Oid server)
 {
@@ -114,7 +115,7 @@ limits_entry_of(Oid server)
 	return NULL;
 }
 
-/* The same, made if need be; NULL when there is no place. */
+/* The same, made if it is missing; NULL if there is no place. */
 Limits *
 limits_shared_entry(const LlavaServer *server, LimitsRank rank)
 {
@@ -127,7 +128,7 @@ limits_shared_entry(const LlavaServer *server, LimitsRank rank)
 			return NULL;
 		limits_clear_entry(limits, server->oid);
 	}
-	/* it may have changed hands */
+	/* its owner may have changed */
 	limits->rank = rank;
 	limits->owner = server->owner;
 	limits->used_at = GetCurrentTimestamp();
@@ -135,7 +136,10 @@ limits_shared_entry(const LlavaServer *server, LimitsRank rank)
 	return limits;
 }
 
-/* What this process has for itself is known to all, as far as there is room. */
+/*
+ * The listed name of a server whose limits apply to some processes separately; else
+ * *vacant is a place for it, or NULL.
+ */
 static LocalLimits *
 find_local(Oid server, LocalLimits **vacant)
 {
@@ -182,7 +186,9 @@ limits_remove_local(Oid server)
 		shared_limits->more_local--;
 }
 
-/* Once for each server in a process; without preloading once, in workers. */
+/*
+ * Said once a server in a process; without preloading once a process, in workers only.
+ */
 void
 limits_say_local(const LlavaServer *server, LimitsRank rank)
 {
@@ -190,19 +196,19 @@ limits_say_local(const LlavaServer *server, LimitsRank rank)
 
 	if (shared_limits != NULL)
 		ereport(LOG,
-				(errmsg("llava_zh: limits of server \"%s\" hold in each process for itself",
+				(errmsg("llava_zh: the limits of server \"%s\" apply to each process separately",
 						server->name),
 				 rank == LIMITS_OF_OTHERS ?
-				 errdetail("Servers of one role have %d places in shared memory, and those of all roles but superusers and the queue's owner %d.",
+				 errdetail("Shared memory has %d places for the servers of one role, and %d for those of all roles other than superusers and the owner of llava_pending.",
 						   ranks[rank].of_group, ranks[rank].places) :
-				 errdetail("All %d places in shared memory that such servers have are in use.",
+				 errdetail("All %d places in shared memory for such servers are in use.",
 						   ranks[rank].of_group),
-				 errhint("llava_stat_server shows it. Drop servers that are not asked, and restart the workers.")));
+				 errhint("llava_stat_server shows which servers this affects. Drop servers that are not used, and restart the workers.")));
 	else if (!said && MyBackendType == B_BG_WORKER)
 	{
 		said = true;
 		ereport(LOG,
-				(errmsg("llava_zh is not preloaded: limits per server hold in each process for itself")));
+				(errmsg("llava_zh is not preloaded: per-server limits apply to each process separately")));
 	}
 }
 

@@ -16,7 +16,7 @@
 /* Servers that have a place in shared memory. */
 #define MAX_SERVERS 512
 
-/* Servers that are limited in some process only, and known to all by name. */
+/* Servers whose limits apply to some process separately, listed by name. */
 #define MAX_LOCAL 256
 
 /* Processes that wait for a slot of one server. */
@@ -65,7 +65,7 @@ typedef struct Attached
 	int			suspects;		/* of those in flight */
 } Attached;
 
-/* A server that some processes limit each for itself. */
+/* A server whose limits apply to some processes separately. */
 typedef struct LocalLimits
 {
 	Oid			database;
@@ -96,12 +96,12 @@ extern Attached *limits_attached_to(const Limits *limits);
 /* Sets the latches of all that wait for a slot; they look again. */
 extern void limits_wake_waiting(Limits *limits);
 
-/* This process waits no longer. */
+/* Takes this process off the list of those that wait. */
 extern void limits_forget_waiting(Limits *limits);
 
 /* ---- limits_places.c: only where limits are shared, but for limits_clear_entry ---- */
 
-/* An entry as it is for a server that nobody has asked yet. */
+/* Makes the entry that of a server which no process has used yet. */
 extern void limits_clear_entry(Limits *limits, Oid server);
 
 /* The entry of this database's server; NULL: it has none, or nothing is shared. */
@@ -110,11 +110,11 @@ extern Limits *limits_entry_of(Oid server);
 /* The same, made if need be, with one user more; NULL: there is no place. */
 extern Limits *limits_shared_entry(const LlavaServer *server, LimitsRank rank);
 
-/* A process limits the server for itself from now on, or no longer. */
+/* The server's limits apply to one more process separately, or to one less. */
 extern void limits_add_local(Oid server);
 extern void limits_remove_local(Oid server);
 
-/* Logs that this process limits the server for itself; without the lock. */
+/* Logs that the server's limits apply to this process separately; without the lock. */
 extern void limits_say_local(const LlavaServer *server, LimitsRank rank);
 
 /* ---- limits_slots.c ---- */
@@ -124,7 +124,10 @@ extern int	limits_allowed(const Limits *limits);
 
 /* ---- limits_chance.c ---- */
 
-/* As limits_chance, but for the option paused.  urgent: for a session. */
+/*
+ * As limits_chance, without the option paused.  urgent: for a session, which no pause
+ * holds up.
+ */
 extern ServerChance limits_chance_locked(const Limits *limits, bool urgent);
 
 #endif							/* LLAVA_LIMITS_PRIVATE_H */

@@ -1,6 +1,6 @@
 /*
  * limits_quota.c
- *	  What max_requests and budget leave of a server, and what llava_usage records of it.
+ *	  How many requests max_requests leaves, and what llava_usage has recorded.
  */
 #include "postgres.h"
 

@@ -33,7 +33,7 @@ limits_next(int *position, LimitsFacts *facts)
 	return found;
 }
 
-/* What is waited for, in the words of llava_stat_server; NULL: nothing. */
+/* What the next request waits for, as llava_stat_server names it; NULL: nothing. */
 static const char *
 waits_for(const Limits *limits, TimestampTz *until)
 {

@@ -1,6 +1,6 @@
 /*
  * limits_slots.c
- *	  Slots: when a request may be sent to a server, and what its end gives back.
+ *	  Slots: when a request may be sent to a server, and what its end changes.
  */
 #include "postgres.h"
 
@@ -42,7 +42,7 @@ limits_load(Limits *limits, int more)
 	return load;
 }
 
-/* The latch is set when it may help to try again.  False: the list is full. */
+/* Has this process's latch set when a slot may be free; false if the list is full. */
 static bool
 wait_for_limits_slot(Limits *limits)
 {
@@ -55,7 +55,7 @@ wait_for_limits_slot(Limits *limits)
 	return true;
 }
 
-/* 0 if a request may be sent now; else as limits_take's wait_ms. */
+/* 0 if a request may be sent now; else limits_take's wait_ms. */
 static int64
 time_to_slot(Limits *limits, Attached *mine, int64 tokens, bool urgent, int company)
 {
@@ -205,7 +205,7 @@ limits_pace_wait(Limits *limits, int64 tokens)
 	return wait;
 }
 
-/* What the server said of when is forgotten; who waits for it looks again. */
+/* Forgets the time that the server named; processes that wait for it look again. */
 static void
 forget_wait(Limits *limits)
 {

@@ -47,7 +47,7 @@ typedef struct ServerOption
 	const char *name;
 	OptionKind	kind;
 	size_t		offset;			/* in LlavaServer */
-	int64		min;			/* of what has a size */
+	int64		min;			/* of numbers and times */
 	int64		max;
 } ServerOption;
 
@@ -65,9 +65,9 @@ static const ServerOption server_options[] = {
 	{"max_requests", OPTION_BIGINT, offsetof(LlavaServer, max_requests),
 	0, INT64CONST(1000000000000000)},
 	{"budget", OPTION_NUMBER, offsetof(LlavaServer, budget), 0, INT64CONST(1000000000000)},
-	{"input_price", OPTION_NUMBER, offsetof(LlavaServer, input_price),
+	{"input_price", OPTION_NUMBER, offsetof(LlavaServer, price.input),
 	0, INT64CONST(1000000000000)},
-	{"output_price", OPTION_NUMBER, offsetof(LlavaServer, output_price),
+	{"output_price", OPTION_NUMBER, offsetof(LlavaServer, price.output),
 	0, INT64CONST(1000000000000)},
 	{"extra_body", OPTION_BODY, offsetof(LlavaServer, extra_body), 0, 0},
 	{"pixel_factor", OPTION_INT, offsetof(LlavaServer, pixel_factor),
@@ -92,7 +92,7 @@ refuse_value(const char *option, const char *value, const char *hint)
 			 errhint("%s", hint)));
 }
 
-/* False if value is not a whole number. */
+/* Reads a whole number; false if value is none. */
 static bool
 parse_whole(const char *value, int64 *number)
 {
@@ -107,7 +107,7 @@ parse_whole(const char *value, int64 *number)
 	return errno == 0 && end != value && *end == '\0';
 }
 
-/* False if value is not a finite decimal number. */
+/* Reads a finite decimal number; false if value is none. */
 static bool
 parse_number(const char *value, double *number)
 {
@@ -127,7 +127,7 @@ read_whole(const ServerOption *option, const char *value)
 
 	if (!parse_whole(value, &number) || number < option->min || number > option->max)
 		refuse_value(option->name, value,
-					 psprintf("A whole number from " INT64_FORMAT " to " INT64_FORMAT ".",
+					 psprintf("The value must be a whole number from " INT64_FORMAT " to " INT64_FORMAT ".",
 							  option->min, option->max));
 	return number;
 }
@@ -139,7 +139,7 @@ read_number(const ServerOption *option, const char *value)
 
 	if (!parse_number(value, &number) || number < option->min || number > option->max)
 		refuse_value(option->name, value,
-					 psprintf("A number from " INT64_FORMAT " to " INT64_FORMAT ".",
+					 psprintf("The value must be a number from " INT64_FORMAT " to " INT64_FORMAT ".",
 							  option->min, option->max));
 	return number;
 }
@@ -158,7 +158,7 @@ read_time(const ServerOption *option, const char *value)
 		ms = -1;
 	if (ms < option->min || ms > option->max)
 		refuse_value(option->name, value,
-					 psprintf("A time from 1ms to " INT64_FORMAT "h, as in '300s', '5min' or '2.5', which is seconds; units are ms, s, min and h.",
+					 psprintf("The value must be a time from 1ms to " INT64_FORMAT "h, as in '300s', '5min' or '2.5', which means seconds; units are ms, s, min and h.",
 							  option->max / (3600 * 1000)));
 	return ms;
 }
@@ -194,7 +194,7 @@ read_option(const ServerOption *option, const char *value, LlavaServer *server)
 			break;
 		case OPTION_BOOL:
 			if (!parse_bool(value, (bool *) member))
-				refuse_value(option->name, value, "It is true or false.");
+				refuse_value(option->name, value, "The value must be true or false.");
 			break;
 		case OPTION_INT:
 			*(int *) member = (int) read_whole(option, value);
@@ -229,11 +229,11 @@ set_defaults(LlavaServer *server)
 	server->request_timeout = 300 * 1000;
 	server->max_requests = -1;
 	server->budget = -1;
-	server->input_price = server->output_price = -1;
+	server->price.input = server->price.output = -1;
 	server->pixel_factor = IMAGE_FACTOR;
 }
 
-/* Fills what hangs on other options. */
+/* Sets the defaults that depend on other options. */
 static void
 set_dependent_defaults(LlavaServer *server)
 {
@@ -244,8 +244,8 @@ set_dependent_defaults(LlavaServer *server)
 		server->min_pixels = fit.min_pixels;
 	if (server->max_pixels == 0)
 		server->max_pixels = fit.max_pixels;
-	server->input_price = Max(server->input_price, 0);
-	server->output_price = Max(server->output_price, 0);
+	server->price.input = Max(server->price.input, 0);
+	server->price.output = Max(server->price.output, 0);
 }
 
 const char *
@@ -265,7 +265,7 @@ options_pixels_problem(int factor, int64 min_pixels, int64 max_pixels)
 	return NULL;
 }
 
-/* ERROR if options that are right each by itself do not go together. */
+/* ERROR if options that are valid one by one do not go together. */
 static void
 check_together(LlavaServer *server)
 {
@@ -276,8 +276,8 @@ check_together(LlavaServer *server)
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 				 errmsg("option \"%s\" is required for servers of the wrapper llava_zh",
 						server->url == NULL ? "url" : "model"),
-				 errhint("As in OPTIONS (url 'http://127.0.0.1:8000/v1', model 'Qwen/Qwen2.5-VL-32B-Instruct').")));
-	if (server->budget >= 0 && (server->input_price < 0 || server->output_price < 0))
+				 errhint("For example, OPTIONS (url 'http://127.0.0.1:8000/v1', model 'Qwen/Qwen2.5-VL-32B-Instruct').")));
+	if (server->budget >= 0 && (server->price.input < 0 || server->price.output < 0))
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 				 errmsg("option \"budget\" needs the options \"input_price\" and \"output_price\""),
@@ -289,11 +289,11 @@ check_together(LlavaServer *server)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("invalid pixel options: %s", problem),
-				 errhint("Defaults are %d and %d times pixel_factor squared.",
+				 errhint("The defaults are %d and %d times pixel_factor squared.",
 						 IMAGE_MIN_TOKENS, IMAGE_MAX_TOKENS)));
 }
 
-/* ERROR: no such option; valid is a list of those there are, or empty. */
+/* ERROR: there is no such option; valid lists the valid ones, or is empty. */
 static void
 refuse_name(const char *name, const char *valid)
 {
@@ -350,9 +350,9 @@ check_key_file(const char *path)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("option \"api_key_file\" may be set by superusers only"),
-				 errhint("It reads a file of the database server; use the option api_key.")));
+				 errhint("The option reads a file of the database server; use the option api_key instead.")));
 	if (!is_absolute_path(path))
-		refuse_value("api_key_file", path, "It is an absolute path on the database server.");
+		refuse_value("api_key_file", path, "The value must be an absolute path on the database server.");
 }
 
 static void
@@ -376,7 +376,7 @@ check_mapping_options(List *options)
 						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 						 errmsg("invalid value for option \"api_key\": %s", problem),
 						 errhidestmt(true),
-						 errhint("A key is one line of text. Where the endpoint wants none, leave the option out.")));
+						 errhint("A key is one line of text. If the endpoint needs none, leave the option out.")));
 		}
 		else if (strcmp(element->defname, "api_key_file") == 0)
 		{

@@ -10,23 +10,37 @@
 
 typedef struct LlavaServer
 {
+	/* the foreign server */
 	Oid			oid;
 	Oid			owner;
 	char	   *name;
+
+	/* what is sent where */
 	char	   *url;
 	char	   *model;
+	char	   *extra_body;		/* or NULL */
+	int			priority;		/* smaller is tried first */
+	bool		paused;
+
+	/* how much at a time */
 	int			max_in_flight;
 	int			requests_per_minute;	/* 0: no limit */
 	int64		tokens_per_minute;	/* 0: no limit */
+
+	/* how long it is waited for */
 	int			connect_timeout;	/* ms */
 	int			request_timeout;	/* ms */
-	int			priority;		/* smaller is tried first */
-	bool		paused;
+
+	/* how much in all */
 	int64		max_requests;	/* -1: no limit */
 	double		budget;			/* -1: no limit */
-	double		input_price;	/* per million tokens */
-	double		output_price;
-	char	   *extra_body;		/* or NULL */
+	struct ServerPrice
+	{
+		double		input;		/* per million tokens */
+		double		output;
+	}			price;
+
+	/* the size of pictures */
 	int			pixel_factor;
 	int64		min_pixels;
 	int64		max_pixels;

@@ -1,7 +1,7 @@
 /*
  * pause.c
- *	  llava_pause and llava_resume: the server option paused, by ALTER SERVER, so
- *	  that who may is core's to say.
+ *	  llava_pause and llava_resume: they change the server option paused by ALTER SERVER,
+ *	  which checks the caller's rights.
  */
 #include "postgres.h"
 
@@ -19,7 +19,7 @@
 PG_FUNCTION_INFO_V1(llava_pause);
 PG_FUNCTION_INFO_V1(llava_resume);
 
-/* Whether the option is there, whatever it says. */
+/* Whether the server has the option, with any value. */
 static bool
 has_option_paused(Oid server)
 {
@@ -64,8 +64,8 @@ static SqlStatement sql_usage_resume = {
 };
 
 /*
- * Forgets why a worker paused the server, and what rows wait for.  The caller has shown
- * to be its owner.
+ * Forgets why a worker paused the server, and what rows wait for.  The caller has been
+ * verified to own the server.
  */
 static void
 forget_reason(const char *name)
@@ -80,7 +80,7 @@ forget_reason(const char *name)
 	AtEOXact_GUC(false, level);
 }
 
-/* llava_pause(server text): no request of a worker goes there any more. */
+/* llava_pause(server text): workers send the server no more requests. */
 Datum
 llava_pause(PG_FUNCTION_ARGS)
 {
@@ -94,9 +94,10 @@ llava_pause(PG_FUNCTION_ARGS)
 }
 
 /*
- * llava_resume(server text): undoes llava_pause, and has a worker try a server that
- * it paused itself, or that said Retry-After.  An option that is not there is added first: only ALTER SERVER
- * knows whether the caller may, and workers look when the catalogue changes.
+ * llava_resume(server text): undoes llava_pause, and has workers try a server that they
+ * paused themselves, or that sent Retry-After.  A missing option is added first: only
+ * ALTER SERVER checks the caller's rights, and its change of the catalogue makes
+ * workers look.
  */
 Datum
 llava_resume(PG_FUNCTION_ARGS)

@@ -1,6 +1,6 @@
 /*
  * stat_sql.c
- *	  What the processes counted of their servers, for the views.
+ *	  What all processes have counted of their servers, for the views.
  */
 #include "postgres.h"
 
@@ -23,8 +23,8 @@ PG_FUNCTION_INFO_V1(llava_server_limits);
 PG_FUNCTION_INFO_V1(llava_server_endpoints);
 
 /*
- * Milliseconds under which this share of the latencies lies, to the width of a
- * bucket (a fifth).  Negative: there were none.
+ * The latency in ms that this share of the requests stayed under, to the width of a
+ * bucket (a fifth); negative if there were none.
  */
 static double
 latency_quantile(const ServerCounters *counters, double share)
@@ -45,7 +45,7 @@ latency_quantile(const ServerCounters *counters, double share)
 	return exp2(LATENCY_BUCKETS / 4.0);
 }
 
-/* A mean that forgets, as it is now, per minute. */
+/* A decaying mean as of now, per minute. */
 static double
 rate_now(const ServerCounters *counters, double rate)
 {
@@ -120,8 +120,8 @@ put_limits(ReturnSetInfo *result, Oid server)
 }
 
 /*
- * llava_server_limits(): of each server of this database, how its limits hold, and, where
- * they are shared, what holds requests back.
+ * llava_server_limits(): for each server of this database, how its limits apply, and,
+ * where they are shared, what holds requests back.
  */
 Datum
 llava_server_limits(PG_FUNCTION_ARGS)
@@ -135,7 +135,7 @@ llava_server_limits(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* The option, as it is written; NULL: the server is gone. */
+/* The option url as it is written; NULL if the server was dropped. */
 static const char *
 url_of(Oid server)
 {
@@ -149,7 +149,10 @@ url_of(Oid server)
 	return NULL;
 }
 
-/* llava_server_endpoints(): of each server of this database, what its URL may take and has. */
+/*
+ * llava_server_endpoints(): for each server of this database, how many requests may be
+ * and are in flight at its URL.
+ */
 Datum
 llava_server_endpoints(PG_FUNCTION_ARGS)
 {

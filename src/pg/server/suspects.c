@@ -3,11 +3,12 @@
  *	  See suspects.h.
  *
  * One request that is lost while others are answered is an accident, and counts as an
- * attempt like any error.  Most of those in flight lost within a moment are a death.  A
- * loss of what was alone in flight counts where the server is known to have been there:
- * after an answer, or after a time in which it refused connections.  Where two different
- * pictures are lost alone without an answer in between, it is an outage behind something
- * that still accepts connections, and blames neither.
+ * attempt like any error.  If a large share of those in flight is lost at about the
+ * same time, the server has died.  The loss of a request that was alone in flight
+ * counts if the server is known to have been up: after an answer, or after a time in
+ * which it refused connections.  Two different pictures lost alone without an answer in
+ * between show an outage behind something that still accepts connections, and neither
+ * is blamed.
  */
 #include "postgres.h"
 
@@ -16,39 +17,48 @@
 #include "suspects.h"
 #include "vlm/vlm.h"
 
-/* What is lost within this time is lost together. */
+/* Requests lost within this time are lost together. */
 #define TOGETHER_MS 250
 
-/* After a first loss nothing is sent for so long, unless an answer comes. */
+/* After a first loss nothing is sent for this long, unless an answer comes. */
 #define HOLD_MS 100
 
-/* After a loss of what was alone only one is sent for so long, unless an answer comes. */
+/*
+ * After the loss of a lone request only one at a time is sent for this long, unless an
+ * answer comes.
+ */
 #define DARK_HOLD_MS 1000
 
-/* Fewer than one in so many lost together are accidents. */
+/* If fewer than one in this many is lost together, it is an accident. */
 #define SHARE_OF_DEATH 8
 
-/* Up to so many in flight are asked one by one after a death; more by groups first. */
+/*
+ * Up to this many requests are sent again one by one after a death; more are sent in
+ * groups first.
+ */
 #define ONE_BY_ONE 16
 
-/* A gateway that has said so for this long means an outage, not a hiccup. */
+/* A gateway that has reported a loss for this long means an outage, not a hiccup. */
 #define GATEWAY_DARK_MS 1000
 
 /*
- * Of losses that may be an outage's, one counts in so long: else one that is left alone
- * would be asked about for ever.
+ * Of the losses that may be an outage's, one in this time counts: otherwise the last
+ * picture left would be sent for ever.
  */
 #define DARK_COUNTS_MS (60 * 1000)
 #define GATEWAY_COUNTS_MS (10 * 60 * 1000)
 
-/* The others leave room for a suspect so long after one asked for it, or was back. */
+/*
+ * Other requests leave room for a suspect for this long after one has asked for it, or
+ * was back.
+ */
 #define WANTED_MS 200
 #define ASK_AGAIN_MS 100
 
-/* A suspect that finds no room for so long lets the others go on for as long. */
+/* A suspect that has found no room for this long lets the others go on for as long. */
 #define TURN_MS (30 * 1000)
 
-/* No suspect for so long: the trial is over. */
+/* Without a suspect for this long the trial is over. */
 #define TRIAL_OVER_MS 2000
 
 ServerSign
@@ -64,7 +74,7 @@ suspects_sign(const VlmOutcome *outcome)
 			SIGN_UNREACHED : SIGN_NONE;
 	if (outcome->action != VLM_RETRY)
 		return SIGN_NONE;
-	/* what came was too much, or broke off by its own account */
+	/* the response was too large, or says itself that it broke off */
 	if (strcmp(reason, "reply_too_large") == 0 || strcmp(reason, "unfinished") == 0)
 		return SIGN_ANSWER;
 	if (strcmp(reason, "connection_lost") == 0 || strcmp(reason, "partial_body") == 0)
@@ -100,7 +110,7 @@ add_lone(Suspects *suspects, const SuspectRow *row)
 	lone->died = false;
 }
 
-/* It answers: where nobody had found it gone, it had not died. */
+/* The server answers: unless it was found down in between, it had not died. */
 static void
 server_lives(Suspects *suspects)
 {
@@ -114,7 +124,7 @@ server_lives(Suspects *suspects)
 	}
 }
 
-/* It is gone: whoever was lost alone before it was may be why. */
+/* The server is down: a request that was lost alone just before may be the reason. */
 static void
 server_is_gone(Suspects *suspects)
 {
@@ -123,14 +133,14 @@ server_is_gone(Suspects *suspects)
 			suspects->lone[i].died = true;
 }
 
-/* Whether the last sign was a loss: nothing has shown since that it is there. */
+/* Whether the last sign was a loss: nothing has shown since that the server is up. */
 static bool
 is_dark(const Suspects *suspects)
 {
 	return suspects->seen == SIGN_LOST || suspects->seen == SIGN_GATEWAY;
 }
 
-/* Whether the server was there to be lost when it lost what was alone in flight. */
+/* Whether the server was up when the lone request was lost. */
 static bool
 lone_counts(const Suspects *suspects, ServerSign sign, bool same, int64 now_ms)
 {
@@ -153,7 +163,11 @@ lost_alone(Suspects *suspects, ServerSign sign, const SuspectRow *row, int64 now
 		suspects->counted_ms = now_ms;
 	loss->alone = true;
 	there = lone_counts(suspects, sign, same, now_ms);
-	/* a gateway says 502 for many reasons; a second time it may be this row */
+
+	/*
+	 * a gateway returns 502 for many reasons; a second time this row may be
+	 * one
+	 */
 	loss->counts = there && (sign != SIGN_GATEWAY || before != NULL);
 	loss->outage = dark && !same;
 	if (there)
@@ -174,7 +188,7 @@ lost_alone(Suspects *suspects, ServerSign sign, const SuspectRow *row, int64 now
 
 /* ---- those that were not ---- */
 
-/* The losses that are under way; NULL: none are. */
+/* The losses that happen now; NULL if there are none. */
 static LossEvent *
 current_event(Suspects *suspects, int64 now_ms)
 {
@@ -202,7 +216,9 @@ is_death(const LossEvent *event)
 		event->lost * SHARE_OF_DEATH >= event->in_flight;
 }
 
-/* In which company those are asked again that died among so many. */
+/*
+ * The company in which requests are sent again after a death with this many in flight.
+ */
 static int
 smaller_company(int in_flight)
 {
@@ -229,7 +245,7 @@ lost_together(Suspects *suspects, LossEvent *event, int64 now_ms, Loss *loss)
 	loss->lost = event->lost;
 	loss->in_flight = Max(event->in_flight, event->lost);
 	loss->wait_ms = event->begun_ms + TOGETHER_MS - now_ms;
-	/* of several servers behind one address the others may live */
+	/* of several servers behind one address the others may be alive */
 	loss->outage = is_death(event) && event->lost * 2 >= event->in_flight;
 }
 
@@ -291,7 +307,7 @@ suspects_ended(Suspects *suspects, ServerSign sign, int in_flight, const Suspect
 
 /* ---- trials ---- */
 
-/* Milliseconds for which a loss holds all others back; 0: none does. */
+/* How long a loss holds all other requests back, in ms; 0: none does. */
 static int64
 hold_ms(Suspects *suspects, int in_flight, int64 now_ms)
 {
@@ -345,7 +361,7 @@ void
 suspects_back(Suspects *suspects, int n, int64 now_ms)
 {
 	suspects->in_flight -= n;
-	/* the next one may be at hand */
+	/* the next suspect may be ready */
 	suspects->wanted_ms = now_ms + WANTED_MS;
 }
 

@@ -2,7 +2,8 @@
  * url.c
  *	  The option url: the base of an endpoint, and nothing that is a secret.
  *
- * Stricter than URLs are: what libcurl would read otherwise than we do is refused.
+ * Stricter than the standard: a url that libcurl might read in another way than this file
+ * does is refused.
  */
 #include "postgres.h"
 
@@ -112,7 +113,7 @@ options_url(const char *url)
 				 errmsg("invalid value for option \"url\": %s", problem),
 				 errhidestmt(true),
 				 strpbrk(url, "@?#") == NULL ? errdetail("The url is \"%s\".", url) : 0,
-				 errhint("As in url 'http://127.0.0.1:8000/v1': the path %s is added to it; keys belong into a user mapping.",
+				 errhint("A valid url is, for example, 'http://127.0.0.1:8000/v1'. The path %s is added to it. Keys belong in a user mapping.",
 						 COMPLETIONS_PATH)));
 	return pnstrdup(url, trimmed_length(url));
 }

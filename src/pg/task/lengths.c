@@ -1,11 +1,11 @@
 /*
  * lengths.c
- *	  How long a value may be that a person writes.
+ *	  Limits on the length of values that people write.
  *
- * One value of hundreds of megabytes in one row would make the card, a view or
- * pg_dump fail for everybody.  The limits are held where a value comes in, not by
- * CHECK constraints: rows of 1.0.0 and restored rows stay as they are.  Sizes are
- * those of the value before compression, so no value is fetched to be measured.
+ * One value of hundreds of megabytes in one row would make the card, a view or pg_dump
+ * fail for everybody.  The limits are held where a value comes in, not by CHECK
+ * constraints: rows of 1.0.0 and restored rows stay as they are.  Sizes are those of the
+ * value before compression, so no value is fetched to be measured.
  */
 #include "postgres.h"
 
@@ -125,7 +125,7 @@ lengths_check_update(const char *table, TriggerData *trigger)
 			!limited_value(&limits[i], trigger->tg_newtuple, desc, &after) ||
 			!is_too_long(&limits[i], after, &size))
 			continue;
-		/* a row of 1.0.0 may keep what it has */
+		/* a row of 1.0.0 may keep its value */
 		if (!limited_value(&limits[i], trigger->tg_trigtuple, desc, &before) ||
 			!datumIsEqual(before, after, false, -1))
 			too_long(&limits[i], size);

@@ -4,7 +4,7 @@
  *	  whose text the server's pixel limit would make unreadable.
  *
  * They are shrunk like any other, sent with more pixels than the server's option
- * max_pixels allows, or parked: recorded with a reason and not asked about.
+ * max_pixels allows, or parked: recorded with a reason and not sent to the model.
  */
 #include "postgres.h"
 

@@ -1,11 +1,11 @@
 /*
  * shipped.c
- *	  The tasks that come with the extension, and what CREATE EXTENSION needs to
- *	  know of the server before it can have them.
+ *	  The tasks that come with the extension, and what CREATE EXTENSION checks of the
+ *	  server before it adds them.
  *
- * The Chinese is here and not in the install script because a script is read in
- * the database's encoding.  The prompts are llava-instruct-zh-600k's, byte for
- * byte (the backslashes are theirs); a regression test holds their digests.
+ * The Chinese is here and not in the install script because a script is read in the
+ * database's encoding.  The prompts are llava-instruct-zh-600k's, byte for byte (the
+ * backslashes are theirs); a regression test holds their digests.
  */
 #include "postgres.h"
 
@@ -209,7 +209,7 @@ shipped_questions(ReplyLanguage language, int *n)
 	return questions_zh;
 }
 
-/* text[] of the questions; only a description's human turn is ours to supply. */
+/* text[] of the questions; only a description's human turn is supplied by us. */
 static Datum
 questions_array(const ShippedTask *task)
 {
@@ -298,7 +298,7 @@ PG_FUNCTION_INFO_V1(llava_ship_tasks);
 
 /*
  * ERROR unless the database's encoding can hold what models say, or if the schema has a
- * function that the script's names could be taken to mean.
+ * function that the script could call in place of the extension's.
  */
 Datum
 llava_require_utf8(PG_FUNCTION_ARGS)
@@ -325,7 +325,7 @@ static SqlStatement sql_compress_conversation = {
 	.types = ""
 };
 
-/* Replies and conversations are kept as lz4 where this server was built with it. */
+/* Compresses replies and conversations with lz4 if this server was built with it. */
 Datum
 llava_set_compression(PG_FUNCTION_ARGS)
 {

@@ -17,7 +17,7 @@
 #include "utils/builtins.h"
 #include "vlm/vlm.h"
 
-/* How many names a HINT lists. */
+/* The most names that a HINT lists. */
 #define HINT_NAMES 24
 
 /*
@@ -146,7 +146,7 @@ double_of(HeapTuple tuple, TupleDesc desc, int column)
 	return isnull ? NAN : DatumGetFloat8(value);
 }
 
-/* NULL elements and empty ones are no questions. */
+/* NULL and empty elements are not counted as questions. */
 static void
 read_questions(LlavaTask *task, HeapTuple tuple, TupleDesc desc)
 {

@@ -17,7 +17,7 @@
 /* What becomes of a picture so long that its text would be shrunk away. */
 typedef enum LongImages
 {
-	LONG_AS_TASK,				/* a row's: says nothing */
+	LONG_AS_TASK,				/* only of a row: as its task says */
 	LONG_SHRINK,
 	LONG_RAISE,
 	LONG_PARK
@@ -40,10 +40,10 @@ typedef struct LlavaTask
 	int64		long_max_pixels;	/* of LONG_RAISE; 0: the model's own limit */
 	VlmSampling sampling;		/* seed unset */
 	ReplyRules	rules;			/* rules.prompts set up */
-	VlmBody		body;			/* dispatch.c's */
-	uint64		body_of;		/* whose: ServerState.options_read; 0: none */
-	struct TaskCounter *counter;	/* the loop's, as soon as a row was
-									 * claimed */
+	VlmBody		body;			/* the task's request but for its seed; kept
+								 * by dispatch.c */
+	uint64		body_of;		/* for which ServerState.options_read; 0: none */
+	struct TaskCounter *counter;	/* the loop's, once a row was claimed */
 } LlavaTask;
 
 /* Newest version by name or alias, palloc'd; ERROR with the names as HINT. */
@@ -65,10 +65,10 @@ extern VlmTokens task_forecast(const ImagePrepared *prepared, const ImageFit *fi
 /* The human turn of a description: deterministic per image. */
 extern const char *task_question(const LlavaTask *task, int64 image);
 
-/* So that the weights of any number of tasks add up in 64 bits. */
+/* Small enough that the sum over any number of tasks fits in 64 bits. */
 #define TASK_MAX_WEIGHT INT64CONST(1000000000000)
 
-/* Pictures longer than this are long, where a task says nothing else. */
+/* Pictures with a larger ratio of sides are long, unless a task says otherwise. */
 #define TASK_LONG_RATIO 4.0
 
 extern const char *task_kind_name(ReplyKind kind);
@@ -84,7 +84,7 @@ extern ReplyLanguage task_language(const char *name);
  */
 extern List *task_weights(void);
 
-/* The same in a function that runs with its owner\'s rights. */
+/* The same, in a function that runs with its owner's rights. */
 extern List *task_weights_as_owner(void);
 
 /* By name, else by alias; NULL if there is none. */
@@ -103,13 +103,13 @@ extern const char *const *shipped_questions(ReplyLanguage language, int *n);
 
 /* ---- long_images.c ---- */
 
-/* NULL is LONG_AS_TASK, 'shrink' ... the others; and back, static, NULL for LONG_AS_TASK. */
+/* From a word, NULL for LONG_AS_TASK, and back; the word is static. */
 extern LongImages long_images_of(const char *word);
 extern const char *long_images_name(LongImages policy);
 
 /*
- * Applies the task's policy, or the row's own, to a fit that has the server's
- * limits.  What was done: LONG_AS_TASK where the picture is not long.
+ * Applies the task's policy, or the row's own, to a fit that has the server's limits.
+ * Returns what was done: LONG_AS_TASK if the picture is not long.
  */
 extern LongImages long_images_fit(const LlavaTask *task, LongImages of_row,
 								  const ImageInfo *info, ImageFit *fit);

@@ -19,7 +19,7 @@
 
 #define GOLDEN_RATIO_INVERSE 0.61803398874989484820
 
-/* llava_draw_task's tasks, for as long as nothing can have changed them. */
+/* The tasks of llava_draw_task, cached until something may have changed them. */
 typedef struct DrawCache
 {
 	MemoryContext context;
@@ -164,7 +164,7 @@ task_seed(int64 image, const char *task, int variation)
 	return (int64) (mix(hash) & 0x7fffffff);
 }
 
-/* Not a step through image's values: which task it got hangs on those already. */
+/* Hashed, since the task that an image got already depends on its number. */
 const char *
 task_question(const LlavaTask *task, int64 image)
 {
@@ -196,7 +196,8 @@ cached_tasks(FmgrInfo *flinfo)
 			 cache->statement == statement)
 		return cache->tasks;
 
-	cache->transaction = 0;		/* not valid, should an ERROR come */
+	cache->transaction = 0;		/* invalid until it is filled, in case of an
+								 * ERROR */
 	MemoryContextReset(cache->context);
 	caller = MemoryContextSwitchTo(cache->context);
 	cache->tasks = task_weights();
@@ -218,7 +219,10 @@ llava_draw_task(PG_FUNCTION_ARGS)
 	PG_RETURN_TEXT_P(cstring_to_text(name));
 }
 
-/* llava_task_name(task text): the name of a task by name or alias; an ERROR if there is none. */
+/*
+ * llava_task_name(task text): the name of a task by name or alias; an ERROR if there is
+ * none.
+ */
 Datum
 llava_task_name(PG_FUNCTION_ARGS)
 {

@@ -77,7 +77,7 @@ text_column(const TaskRow *row, const char *name)
 }
 
 static void
-set(TaskRow *row, const char *name, Datum value)
+task_row_set(TaskRow *row, const char *name, Datum value)
 {
 	int			i = column(row, name);
 
@@ -86,14 +86,14 @@ set(TaskRow *row, const char *name, Datum value)
 }
 
 static void
-set_if_null(TaskRow *row, const char *name, Datum value)
+task_row_set_if_null(TaskRow *row, const char *name, Datum value)
 {
 	if (is_null(row, name))
-		set(row, name, value);
+		task_row_set(row, name, value);
 }
 
 static void
-set_null(TaskRow *row, const char *name)
+task_row_set_null(TaskRow *row, const char *name)
 {
 	row->nulls[column(row, name)] = true;
 }
@@ -159,9 +159,9 @@ experiment_base(List *tasks, const char *name)
 	return base;
 }
 
-/* The columns whose right values hang on what kind of reply in what language it is. */
+/* Whether the default of a column depends on the kind and language of the reply. */
 static bool
-hangs_on_kind(const char *name)
+depends_on_kind(const char *name)
 {
 	static const char *const names[] = {
 		"min_rounds", "max_rounds", "questions", "max_tokens",
@@ -181,7 +181,7 @@ says_otherwise(const TaskRow *row, const TaskRow *base, const char *name)
 		strcmp(text_column(row, name), text_column(base, name)) != 0;
 }
 
-/* Fills what row leaves out from base; false if some of it cannot be taken over. */
+/* Fills what row leaves out from base; false if some columns cannot be inherited. */
 static bool
 inherit(TaskRow *row, const TaskRow *base)
 {
@@ -195,7 +195,7 @@ inherit(TaskRow *row, const TaskRow *base)
 		int			from;
 
 		if (attribute->attisdropped || !row->nulls[i] ||
-			(other_kind && hangs_on_kind(name)))
+			(other_kind && depends_on_kind(name)))
 			continue;
 		from = column(base, name);
 		row->values[i] = base->values[from];
@@ -208,7 +208,7 @@ static void
 set_sampling(TaskRow *row, const char *name, double value)
 {
 	if (!isnan(value))
-		set_if_null(row, name, Float8GetDatum(value));
+		task_row_set_if_null(row, name, Float8GetDatum(value));
 }
 
 /* The defaults of the row's kind and language; nullable columns only if so asked. */
@@ -218,25 +218,25 @@ fill_defaults(TaskRow *row, bool nullable_too)
 	LlavaTask	defaults;
 	const ReplyRules *rules = &defaults.rules;
 
-	set_if_null(row, "language", CStringGetTextDatum("zh"));
+	task_row_set_if_null(row, "language", CStringGetTextDatum("zh"));
 	task_defaults(&defaults, task_kind(text_column(row, "kind")),
 				  task_language(text_column(row, "language")));
-	set_if_null(row, "weight", Int64GetDatum(0));
-	set_if_null(row, "min_rounds", Int32GetDatum(rules->min_rounds));
-	set_if_null(row, "max_rounds",
-				Int32GetDatum(Max(rules->max_rounds,
-								  DatumGetInt32(row->values[column(row, "min_rounds")]))));
-	set_if_null(row, "min_question_chars", Int32GetDatum(rules->min_question_chars));
-	set_if_null(row, "max_question_chars", Int32GetDatum(rules->max_question_chars));
-	set_if_null(row, "min_answer_chars", Int32GetDatum(rules->min_answer_chars));
-	set_if_null(row, "min_letters", Int32GetDatum(rules->min_letters));
-	set_if_null(row, "min_language_share", Float8GetDatum(rules->min_language_share));
-	set_if_null(row, "max_loop_share", Float8GetDatum(rules->max_loop_share));
-	set_if_null(row, "long_images", CStringGetTextDatum(long_images_name(LONG_SHRINK)));
-	set_if_null(row, "long_ratio", Float8GetDatum(TASK_LONG_RATIO));
+	task_row_set_if_null(row, "weight", Int64GetDatum(0));
+	task_row_set_if_null(row, "min_rounds", Int32GetDatum(rules->min_rounds));
+	task_row_set_if_null(row, "max_rounds",
+						 Int32GetDatum(Max(rules->max_rounds,
+										   DatumGetInt32(row->values[column(row, "min_rounds")]))));
+	task_row_set_if_null(row, "min_question_chars", Int32GetDatum(rules->min_question_chars));
+	task_row_set_if_null(row, "max_question_chars", Int32GetDatum(rules->max_question_chars));
+	task_row_set_if_null(row, "min_answer_chars", Int32GetDatum(rules->min_answer_chars));
+	task_row_set_if_null(row, "min_letters", Int32GetDatum(rules->min_letters));
+	task_row_set_if_null(row, "min_language_share", Float8GetDatum(rules->min_language_share));
+	task_row_set_if_null(row, "max_loop_share", Float8GetDatum(rules->max_loop_share));
+	task_row_set_if_null(row, "long_images", CStringGetTextDatum(long_images_name(LONG_SHRINK)));
+	task_row_set_if_null(row, "long_ratio", Float8GetDatum(TASK_LONG_RATIO));
 	if (!nullable_too)
 		return;
-	set_if_null(row, "max_tokens", Int32GetDatum(defaults.sampling.max_tokens));
+	task_row_set_if_null(row, "max_tokens", Int32GetDatum(defaults.sampling.max_tokens));
 	set_sampling(row, "temperature", defaults.sampling.temperature);
 	set_sampling(row, "top_p", defaults.sampling.top_p);
 	set_sampling(row, "repetition_penalty", defaults.sampling.repetition_penalty);
@@ -258,17 +258,17 @@ require_kind_and_prompt(const TaskRow *row, const char *name)
 						 quote_literal_cstr(name))));
 }
 
-/* An empty text says: none, where NULL says: as before. */
+/* An empty text means none; NULL means as before. */
 static void
 empty_is_null(TaskRow *row, const char *name)
 {
 	const char *value = text_column(row, name);
 
 	if (value != NULL && value[0] == '\0')
-		set_null(row, name);
+		task_row_set_null(row, name);
 }
 
-/* A word must mean one task. */
+/* A word must be the name or alias of only one task. */
 static void
 check_words(List *tasks, const char *name, const char *alias)
 {
@@ -330,7 +330,7 @@ complete(TaskRow *row, Oid table, const char *name)
 					(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 					 errmsg("the task \"%s\" has version %d, and there is no version after it", name, version),
 					 errhint("INSERT the task under another name.")));
-		set(row, "version", Int32GetDatum(version + 1));
+		task_row_set(row, "version", Int32GetDatum(version + 1));
 	}
 	else
 	{
@@ -338,12 +338,12 @@ complete(TaskRow *row, Oid table, const char *name)
 
 		if (other != NULL && (base = newest_row(table, other)) != NULL)
 		{
-			set_null(base, "alias");
-			set(base, "weight", Int64GetDatum(0));
+			task_row_set_null(base, "alias");
+			task_row_set(base, "weight", Int64GetDatum(0));
 			inherited = inherit(row, base);
 		}
 		require_kind_and_prompt(row, name);
-		set(row, "version", Int32GetDatum(1));
+		task_row_set(row, "version", Int32GetDatum(1));
 	}
 	fill_defaults(row, !inherited);
 	empty_is_null(row, "alias");
@@ -360,30 +360,30 @@ llava_task_insert(PG_FUNCTION_ARGS)
 	TaskRow    *row = take_apart(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation));
 	const char *name = text_column(row, "name");
 
-	if (name == NULL || name[0] == '\0')	/* the table's own constraints say
-											 * so */
+	if (name == NULL || name[0] == '\0')	/* the table's own constraints
+											 * raise the error */
 		return PointerGetDatum(trigger->tg_trigtuple);
 
 	if (is_null(row, "version"))
 	{
 		lengths_check_row("llava_task", trigger->tg_trigtuple, row->desc);
 		complete(row, RelationGetRelid(trigger->tg_relation), name);
-		set(row, "shipped", BoolGetDatum(false));
+		task_row_set(row, "shipped", BoolGetDatum(false));
 	}
 	else
 	{
 		require_kind_and_prompt(row, name);
 		fill_defaults(row, false);
 		if (!creating_extension)	/* else pg_dump would leave it out */
-			set(row, "shipped", BoolGetDatum(false));
+			task_row_set(row, "shipped", BoolGetDatum(false));
 	}
 	check_weight(row);
 	return PointerGetDatum(heap_form_tuple(row->desc, row->values, row->nulls));
 }
 
-/* A value as SQL, its end cut off where it is long. */
+/* A value as SQL, shortened if it is long. */
 static void
-append_value(StringInfo sql, const char *value)
+task_append_value(StringInfo sql, const char *value)
 {
 	int			size;
 
@@ -408,7 +408,7 @@ insert_instead(TriggerData *trigger)
 
 	initStringInfo(&columns);
 	initStringInfo(&values);
-	append_value(&values, SPI_getvalue(old, desc, SPI_fnumber(desc, "name")));
+	task_append_value(&values, SPI_getvalue(old, desc, SPI_fnumber(desc, "name")));
 	for (int i = 1; TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && i <= desc->natts; i++)
 	{
 		const char *name = NameStr(TupleDescAttr(desc, i - 1)->attname);
@@ -420,7 +420,7 @@ insert_instead(TriggerData *trigger)
 			continue;
 		appendStringInfo(&columns, ", %s", quote_identifier(name));
 		appendStringInfoString(&values, ", ");
-		append_value(&values, after);
+		task_append_value(&values, after);
 	}
 	if (columns.len == 0)
 	{
