@@ -55,7 +55,7 @@ meter_start_up(void *memory, bool found)
 }
 
 static void
-give_back(int code, Datum arg)
+meter_give_back(int code, Datum arg)
 {
 	if (mine != NULL)
 		pg_atomic_write_u32(&mine->pid, 0);
@@ -80,14 +80,14 @@ meter_begin(void)
 		pg_atomic_write_u64(&mine->longest_us, 0);
 	}
 	if (!registered)
-		before_shmem_exit(give_back, (Datum) 0);
+		before_shmem_exit(meter_give_back, (Datum) 0);
 	registered = true;
 }
 
 void
 meter_end(void)
 {
-	give_back(0, (Datum) 0);
+	meter_give_back(0, (Datum) 0);
 }
 
 bool
@@ -100,7 +100,7 @@ meter_has(int pid)
 }
 
 static void
-add(pg_atomic_uint64 *counter, uint64 n)
+meter_add(pg_atomic_uint64 *counter, uint64 n)
 {
 	pg_atomic_write_u64(counter, pg_atomic_read_u64(counter) + n);
 }
@@ -109,7 +109,7 @@ void
 meter_woken(uint64 commits)
 {
 	if (mine != NULL)
-		add(&mine->wakes, commits);
+		meter_add(&mine->wakes, commits);
 }
 
 void
@@ -117,9 +117,9 @@ meter_look(int64 away_us)
 {
 	if (mine == NULL)
 		return;
-	add(&mine->looks, 1);
+	meter_add(&mine->looks, 1);
 	if (away_us > LATE_US)
-		add(&mine->late, 1);
+		meter_add(&mine->late, 1);
 	if (away_us > (int64) pg_atomic_read_u64(&mine->longest_us))
 		pg_atomic_write_u64(&mine->longest_us, (uint64) away_us);
 }

@@ -65,13 +65,13 @@ task_counters_start_up(void *memory, bool found)
 }
 
 static void
-lock(LWLockMode mode)
+task_counters_lock(LWLockMode mode)
 {
 	LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_TASKS].lock, mode);
 }
 
 static void
-unlock(void)
+task_counters_unlock(void)
 {
 	LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_TASKS].lock);
 }
@@ -105,7 +105,7 @@ take_place(uint64 task)
 	Place	   *vacant;
 	Place	   *place;
 
-	lock(LW_EXCLUSIVE);
+	task_counters_lock(LW_EXCLUSIVE);
 	place = find_place(task, &vacant);
 	if (place == NULL && vacant != NULL)
 	{
@@ -118,7 +118,7 @@ take_place(uint64 task)
 		place->users++;
 	else
 		shared->uncounted++;
-	unlock();
+	task_counters_unlock();
 	return place;
 }
 
@@ -172,7 +172,7 @@ task_counters_give_back(void)
 	if (counters == NIL)
 		return;
 	if (shared != NULL)
-		lock(LW_EXCLUSIVE);
+		task_counters_lock(LW_EXCLUSIVE);
 	foreach(cell, counters)
 	{
 		TaskCounter *counter = lfirst(cell);
@@ -184,7 +184,7 @@ task_counters_give_back(void)
 			shared->uncounted--;
 	}
 	if (shared != NULL)
-		unlock();
+		task_counters_unlock();
 	list_free_deep(counters);
 	counters = NIL;
 }
@@ -205,12 +205,12 @@ llava_task_in_flight(PG_FUNCTION_ARGS)
 
 	if (shared == NULL)
 		PG_RETURN_NULL();
-	lock(LW_SHARED);
+	task_counters_lock(LW_SHARED);
 	place = find_place(hash, &vacant);
 	known = place != NULL || shared->uncounted == 0;
 	if (place != NULL)
 		in_flight = pg_atomic_read_u32(&place->in_flight);
-	unlock();
+	task_counters_unlock();
 	if (!known)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32((int32) in_flight);

@@ -174,7 +174,7 @@ transport_forget_extra(void)
 
 /* Before a look at the sockets: records the time since the previous one. */
 static void
-look(void)
+look_begins(void)
 {
 	instr_time	away;
 
@@ -190,7 +190,7 @@ look(void)
 
 /* After a look at the sockets. */
 static void
-looked(void)
+look_ends(void)
 {
 	INSTR_TIME_SET_ZERO(looked_at);
 	if (vlm_pool_in_flight(pool) > 0)
@@ -208,11 +208,11 @@ transport_wait(int extra_fd, long timeout_ms)
 	make_wait_set(extra_fd);
 	if (pool_timeout >= 0 && (timeout_ms < 0 || pool_timeout < timeout_ms))
 		timeout_ms = (long) pool_timeout;
-	look();
+	look_begins();
 	n = WaitEventSetWait(wait_set, timeout_ms, events, lengthof(events),
 						 vlm_pool_in_flight(pool) > 0 ?
 						 compat_wait_event_http() : compat_wait_event_idle());
-	looked();
+	look_ends();
 	for (int i = 0; i < n; i++)
 		latched |= (events[i].events & WL_LATCH_SET) != 0;
 	if (latched)
@@ -238,8 +238,8 @@ void
 transport_serve(void)
 {
 	(void) vlm_pool_prepare_wait(pool);
-	look();
-	looked();
+	look_begins();
+	look_ends();
 	vlm_pool_step(pool);
 	CHECK_FOR_INTERRUPTS();
 }

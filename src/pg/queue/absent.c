@@ -19,7 +19,7 @@
 
 /* Logs once that rows wait; again only after no row waited for a while. */
 static void
-say(Loop *loop)
+absent_say(Loop *loop)
 {
 	AbsentPictures *absent = &loop->absent;
 	bool		was_said = absent->said;
@@ -73,7 +73,7 @@ absent_release(Loop *loop, ArrayType *tasks)
 	if (sql_run(&sql_absent_release, values, NULL, 0) > 0)
 		claim_reset_cursor(loop, DT_NOBEGIN);
 	loop->absent.rows = count_waiting(tasks);
-	say(loop);
+	absent_say(loop);
 	loop->absent.look_at = Max(TimestampTzPlusMilliseconds(now, llava_naptime),
 							   now + LOOK_SHARE * (GetCurrentTimestamp() - now));
 }

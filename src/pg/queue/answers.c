@@ -148,7 +148,7 @@ judge_loss(ServerState *server, Call *call, const Loss *loss)
 
 /* Judges one response: its call first, then its server. */
 static void
-judge(Call *call)
+answers_judge(Call *call)
 {
 	VlmResponse *response = &call->end.response;
 	VlmEnvelope *envelope = &call->end.envelope;
@@ -191,7 +191,7 @@ answers_take(Loop *loop)
 		call->settle.at = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
 		/* the server's counters must not include this call when it is judged */
 		call_move(loop, call, CALL_FINISHED);
-		judge(call);
+		answers_judge(call);
 	}
 	return any;
 }

@@ -234,7 +234,7 @@ park(const Call *call, int64 original, int distance)
 
 /* Compares one picture.  Returns true if its row was parked. */
 static bool
-look_at(const Call *call)
+copies_compare(const Call *call)
 {
 	const ImageHash *hash = &call->fit.job->prepared.hash;
 	int64		original;
@@ -259,7 +259,7 @@ look_at(const Call *call)
 }
 
 static void
-look_at_all(Loop *loop, void *arg)
+copies_compare_all(Loop *loop, void *arg)
 {
 	Look	   *look = arg;
 
@@ -272,14 +272,14 @@ look_at_all(Loop *loop, void *arg)
 	look->waits = false;
 	for (int i = 0; i < look->n; i++)
 	{
-		look->parked[i] = look_at(look->calls[i]);
+		look->parked[i] = copies_compare(look->calls[i]);
 		dispatch_serve(loop);
 	}
 }
 
 /* Adds up to most calls with this number of failed_looks (CallFit) to the batch. */
 static void
-gather_those(Loop *loop, Look *look, int failed_looks, int most)
+copies_gather_failed(Loop *loop, Look *look, int failed_looks, int most)
 {
 	dlist_iter	iter;
 
@@ -301,19 +301,19 @@ gather_those(Loop *loop, Look *look, int failed_looks, int most)
  * batch; if there are none, one that failed alone, after the pause.
  */
 static void
-gather(Loop *loop, Look *look)
+copies_gather(Loop *loop, Look *look)
 {
 	look->n = 0;
-	gather_those(loop, look, 0, LOOK_BATCH);
+	copies_gather_failed(loop, look, 0, LOOK_BATCH);
 	if (look->n == 0)
-		gather_those(loop, look, 1, 1);
+		copies_gather_failed(loop, look, 1, 1);
 	if (look->n == 0 && GetCurrentTimestamp() >= loop->copies.look_at)
-		gather_those(loop, look, 2, 1);
+		copies_gather_failed(loop, look, 2, 1);
 }
 
 /* Puts a failed batch behind the others, so that a locked row delays only its own call. */
 static void
-postpone(Loop *loop, Look *look)
+copies_postpone(Loop *loop, Look *look)
 {
 	for (int i = 0; i < look->n; i++)
 	{
@@ -403,7 +403,7 @@ copies_run(Loop *loop)
 	ErrorData  *error;
 	bool		done;
 
-	gather(loop, &look);
+	copies_gather(loop, &look);
 	if (look.n == 0)
 		return STEP_NOTHING;
 	if (!loop_begin(loop, "llava_zh: looking for copies"))
@@ -411,7 +411,7 @@ copies_run(Loop *loop)
 	/* a lost commit does no harm: the pictures are compared again */
 	tx_commit_as("off");
 	look.waits = false;
-	done = loop_try(loop, look_at_all, &look, &error);
+	done = loop_try(loop, copies_compare_all, &look, &error);
 	note_waiting(loop, !done && look.waits);
 	if (!done)
 	{
@@ -424,7 +424,7 @@ copies_run(Loop *loop)
 		FreeErrorData(error);
 		memset(look.parked, false, sizeof(look.parked));
 		if (repeat)
-			postpone(loop, &look);
+			copies_postpone(loop, &look);
 	}
 	loop_commit(loop);
 	for (int i = 0; i < look.n; i++)

@@ -119,7 +119,7 @@ finding_words(const Finding *finding)
 
 /* Runs in a subtransaction: the text needs the catalogue, which may be locked too. */
 static void
-say(Loop *loop, void *arg)
+in_the_way_say(Loop *loop, void *arg)
 {
 	const char *words = finding_words(arg);
 
@@ -178,7 +178,7 @@ is_time_to_say(const Loop *loop, const InTheWay *one, TimestampTz now)
 }
 
 static void
-note(Loop *loop, Finding *finding)
+in_the_way_note(Loop *loop, Finding *finding)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	InTheWay   *one = place_of(loop, finding->blocker.pid, locked_relation(finding), now);
@@ -187,7 +187,7 @@ note(Loop *loop, Finding *finding)
 	one->seen_at = now;
 	if (is_time_to_say(loop, one, now))
 	{
-		one->said = loop_try(loop, say, finding, &error);
+		one->said = loop_try(loop, in_the_way_say, finding, &error);
 		if (!one->said)
 			FreeErrorData(error);
 	}
@@ -199,7 +199,7 @@ note(Loop *loop, Finding *finding)
 
 /* Finds the process to report; false if there is none. */
 static bool
-find(const ErrorData *error, Finding *finding)
+in_the_way_find(const ErrorData *error, Finding *finding)
 {
 	memset(finding, 0, sizeof(*finding));
 	finding->error = error;
@@ -234,8 +234,8 @@ in_the_way_look(Loop *loop, const ErrorData *error)
 		return;
 	}
 	loop->in_the_way.watch_until = TimestampTzPlusMilliseconds(now, WATCH_MS);
-	if (watched && find(error, &finding))
-		note(loop, &finding);
+	if (watched && in_the_way_find(error, &finding))
+		in_the_way_note(loop, &finding);
 }
 
 /* ---- rows that claims skip because they are locked ---- */

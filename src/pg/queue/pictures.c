@@ -189,7 +189,7 @@ read_facts(Call *call, HeapTuple row, TupleDesc desc)
 
 /* Gives one picture to each call for it: an image may be claimed for several tasks. */
 static void
-read_row(Loop *loop, HeapTuple row, TupleDesc desc)
+pictures_read_row(Loop *loop, HeapTuple row, TupleDesc desc)
 {
 	bool		null;
 	bool		in_file;
@@ -227,11 +227,11 @@ typedef struct RowArgument
 } RowArgument;
 
 static void
-read_row_of(Loop *loop, void *arg)
+pictures_read_row_of(Loop *loop, void *arg)
 {
 	RowArgument *argument = arg;
 
-	read_row(loop, argument->row, argument->desc);
+	pictures_read_row(loop, argument->row, argument->desc);
 }
 
 /* Marks the calls for a picture that cannot be read as faulty; all others go on. */
@@ -255,11 +255,11 @@ note_unreadable(Loop *loop, const RowArgument *argument, const ErrorData *error)
 }
 
 static void
-read_row_carefully(Loop *loop, RowArgument *argument)
+pictures_read_row_carefully(Loop *loop, RowArgument *argument)
 {
 	ErrorData  *error;
 
-	if (loop_try(loop, read_row_of, argument, &error))
+	if (loop_try(loop, pictures_read_row_of, argument, &error))
 		return;
 	if (tx_error_passes(error))
 		ReThrowError(error);
@@ -312,9 +312,9 @@ pictures_read(Loop *loop)
 		RowArgument argument = {table->vals[i], table->tupdesc};
 
 		if (loop->claims.careful)
-			read_row_carefully(loop, &argument);
+			pictures_read_row_carefully(loop, &argument);
 		else
-			read_row_of(loop, &argument);
+			pictures_read_row_of(loop, &argument);
 		dispatch_serve(loop);
 	}
 }

@@ -22,7 +22,7 @@
 #define LOOP_PENALTY_MOST 2.0
 
 static void
-note(Rejects *rejects, const char *reason)
+rejects_note(Rejects *rejects, const char *reason)
 {
 	if (strcmp(reason, "degenerate") == 0)
 		rejects->looped = true;
@@ -44,7 +44,7 @@ rejects_of(Datum reasons)
 					  &elements, &nulls, &n);
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
-			note(&rejects, TextDatumGetCString(elements[i]));
+			rejects_note(&rejects, TextDatumGetCString(elements[i]));
 	return rejects;
 }
 
@@ -53,7 +53,7 @@ rejects_final(const Rejects *before, const char *reason)
 {
 	Rejects		now = {0};
 
-	note(&now, reason);
+	rejects_note(&now, reason);
 	return (now.cut && before->cut) || (now.refused && before->refused);
 }
 
@@ -62,7 +62,7 @@ rejects_blame_server(const char *reason)
 {
 	Rejects		now = {0};
 
-	note(&now, reason);
+	rejects_note(&now, reason);
 	return now.refused;
 }
 

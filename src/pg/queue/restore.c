@@ -95,7 +95,7 @@ traces(bool *calls_are_known, bool *is_copy)
 
 /* Logs the wait once, unless it ends within SAY_AFTER_MS; llava_drain tells at once. */
 static void
-say(Loop *loop, TimestampTz now)
+restore_say(Loop *loop, TimestampTz now)
 {
 	RestoreWait *wait = &loop->restore;
 
@@ -156,7 +156,7 @@ restore_is_awaited(Loop *loop)
 		strlcpy(wait->words, found, sizeof(wait->words));
 		snprintf(wait->activity, sizeof(wait->activity),
 				 "llava_zh: waiting for a restore to end: %s", wait->words);
-		say(loop, now);
+		restore_say(loop, now);
 		return wait_on(loop, now);
 	}
 	if (wait->since == 0)

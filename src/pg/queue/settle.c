@@ -134,7 +134,7 @@ settle_singly(Loop *loop, Batch *batch)
  * ones.  It stays empty until one of them has waited long enough or there are enough.
  */
 static void
-gather_those(Loop *loop, Batch *batch, bool postponed)
+settles_gather_some(Loop *loop, Batch *batch, bool postponed)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz soon = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
@@ -166,15 +166,15 @@ gather_those(Loop *loop, Batch *batch, bool postponed)
 
 /* Alternates between postponed and new calls, so that neither kind waits for the other. */
 static void
-gather(Loop *loop, Batch *batch)
+settles_gather(Loop *loop, Batch *batch)
 {
-	gather_those(loop, batch, loop->settles.postponed_next);
+	settles_gather_some(loop, batch, loop->settles.postponed_next);
 	if (batch->n_calls == 0)
-		gather_those(loop, batch, !loop->settles.postponed_next);
+		settles_gather_some(loop, batch, !loop->settles.postponed_next);
 	loop->settles.postponed_next = batch->n_calls > 0 && batch->calls[0]->settle.delay == 0;
 }
 
-/* Must agree with gather_those about when a batch is due. */
+/* Must agree with settles_gather_some about when a batch is due. */
 TimestampTz
 settles_due(Loop *loop)
 {
@@ -225,7 +225,7 @@ settles_run(Loop *loop)
 	Batch		batch;
 	ErrorData  *error;
 
-	gather(loop, &batch);
+	settles_gather(loop, &batch);
 	if (batch.n_calls == 0)
 		return STEP_NOTHING;
 	if (!loop_begin(loop, "llava_zh: settling replies"))
@@ -245,7 +245,7 @@ settles_run(Loop *loop)
  * Returns false if there are none.
  */
 static bool
-hurry(Loop *loop, bool first)
+settles_make_due(Loop *loop, bool first)
 {
 	bool		any = false;
 	dlist_iter	iter;
@@ -268,7 +268,7 @@ settle_all(Loop *loop)
 {
 	Step		step = STEP_NOTHING;
 
-	for (bool first = true; step != STEP_GONE && hurry(loop, first); first = false)
+	for (bool first = true; step != STEP_GONE && settles_make_due(loop, first); first = false)
 	{
 		do
 			step = settles_run(loop);

@@ -234,18 +234,18 @@ same_but_for_digits(const char *a, const char *b)
 }
 
 static void
-show(const char *reason)
+stall_show(const char *reason)
 {
 	snprintf(shown, sizeof(shown), "llava_zh: standing still: %s", reason);
 }
 
 /* Logs a new reason, or the same one again if rows were settled since. */
 static void
-say(Loop *loop, const char *reason, int64 still_ms)
+stall_say(Loop *loop, const char *reason, int64 still_ms)
 {
 	uint64		done = loop->settles.accepted + loop->settles.failed;
 
-	show(reason);
+	stall_show(reason);
 	if (said_after == done && same_but_for_digits(said, reason))
 		return;
 	strlcpy(said, reason, sizeof(said));
@@ -282,7 +282,7 @@ find_due(Loop *loop, void *arg)
 }
 
 static void
-look(Loop *loop, int64 still_ms)
+stall_explain(Loop *loop, int64 still_ms)
 {
 	Due			due = {NULL};
 	ErrorData  *error;
@@ -291,15 +291,15 @@ look(Loop *loop, int64 still_ms)
 		return;					/* it has logged why */
 	if (!loop_try(loop, find_due, &due, &error))
 	{
-		say(loop, error->message, still_ms);
+		stall_say(loop, error->message, still_ms);
 		FreeErrorData(error);
 	}
 	else if (due.task == NULL)
 		shown[0] = '\0';
 	else if (loop_waits_for(loop) != NULL)	/* already logged */
-		show(loop_waits_for(loop));
+		stall_show(loop_waits_for(loop));
 	else
-		say(loop, reason_of(loop, due.task), still_ms);
+		stall_say(loop, reason_of(loop, due.task), still_ms);
 	if (due.task != NULL)
 		pfree(due.task);
 	loop_commit(loop);
@@ -318,7 +318,7 @@ stall_look(Loop *loop)
 	}
 	if (now_ms - since_ms < llava_stall_report || now_ms < look_ms || !loop->claims.looked)
 		return;
-	look(loop, now_ms - since_ms);
+	stall_explain(loop, now_ms - since_ms);
 
 	/* a worker that stands still looks as often as it looks at the queue */
 	look_ms = now_ms + (shown[0] != '\0' ? Min(llava_naptime, llava_stall_report) :

@@ -25,7 +25,7 @@
 #define CALLS_LEFT_OUT (INT64CONST(1) << 26)
 
 static uint64
-run(SqlStatement *statement, Datum *values)
+timeline_run(SqlStatement *statement, Datum *values)
 {
 	return rows_run_as_owner(extension_relation("llava_timeline"), statement, values, NULL);
 }
@@ -36,7 +36,7 @@ last_timeline(SqlStatement *read)
 {
 	bool		isnull;
 
-	if (run(read, NULL) == 0)
+	if (timeline_run(read, NULL) == 0)
 		return 0;
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
@@ -90,7 +90,7 @@ timeline_check(Loop *loop)
 		if (before != 0 && before != now)
 			leave_calls_out(before, now);
 		if (before != now)
-			run(&sql_timeline_set, values);
+			timeline_run(&sql_timeline_set, values);
 	}
 	loop->timeline_is_known = true;
 }
