@@ -1,6 +1,7 @@
 /*
  * compat.h
- *	  Every difference between PostgreSQL 15 and 19 that this extension meets.
+ *	  The differences between PostgreSQL 15 and 19 that concern this extension, behind
+ *	  functions and macros that are the same for all versions.
  */
 #ifndef LLAVA_COMPAT_H
 #define LLAVA_COMPAT_H
@@ -32,7 +33,7 @@
 #include "storage/waiteventset.h"
 #endif
 
-/* In front of a prototype; pg_attribute_noreturn() is gone since 18. */
+/* PostgreSQL 18 has pg_noreturn, in front of a prototype, and no pg_attribute_noreturn(). */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))
 #endif
@@ -48,7 +49,7 @@ compat_wait_set(int events)
 #endif
 }
 
-/* Wait events with names of their own where the server can have them. */
+/* Wait events have names of their own where the server allows that. */
 static inline uint32
 compat_wait_event_http(void)
 {
@@ -119,7 +120,7 @@ compat_lock_held_by_me(const LOCKTAG *tag, LOCKMODE mode)
 #endif
 }
 
-/* What the server knows of a setting: by whom it was set, and whether for a transaction. */
+/* The server's record of a setting: among others, its source and its stack of values. */
 static inline const struct config_generic *
 compat_setting(const char *name)
 {
@@ -148,7 +149,7 @@ compat_index_beginscan(Relation table, Relation index, Snapshot snapshot, int nk
 #endif
 }
 
-/* The table's first file, below the data directory. */
+/* The path of the table's first segment, relative to the data directory. */
 static inline void
 compat_relation_path(Relation table, char *path, size_t size)
 {
@@ -161,7 +162,7 @@ compat_relation_path(Relation table, char *path, size_t size)
 #endif
 }
 
-/* DROP DATABASE may end such a worker by itself. */
+/* Since 19 DROP DATABASE can end a worker that has this flag. */
 #if PG_VERSION_NUM >= 190000
 #define COMPAT_BGWORKER_INTERRUPTIBLE BGWORKER_INTERRUPTIBLE
 #else
@@ -180,7 +181,7 @@ compat_proc_is_worker(const PGPROC *proc)
 #endif
 }
 
-/* What a post_parse_analyze_hook is given beside the query. */
+/* The third argument of a post_parse_analyze_hook. */
 #if PG_VERSION_NUM >= 190000
 typedef const JumbleState CompatJumbleState;
 #else

@@ -1,6 +1,6 @@
 /*
  * llava_zh.c
- *	  Entry: what happens when the library is loaded.
+ *	  The library's entry point: what happens when it is loaded.
  */
 #include "postgres.h"
 
@@ -16,8 +16,8 @@ PG_MODULE_MAGIC;
 void		_PG_init(void);
 
 /*
- * Never an ERROR for want of preloading: everything but the launcher and the
- * limits shared between processes works without it.
+ * Does not demand preloading: without it everything works except the launcher and the
+ * limits that processes share.
  */
 void
 _PG_init(void)

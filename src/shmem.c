@@ -1,6 +1,6 @@
 /*
  * shmem.c
- *	  The shared memory of all rooms, where llava_zh is preloaded.
+ *	  Requests and initialises all shared memory of the extension, if it is preloaded.
  */
 #include "postgres.h"
 
@@ -14,7 +14,7 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
-/* What is shared: its name, its size, and who begins it. */
+/* Each part's name, the function that tells its size, and the one that initialises it. */
 static const struct Part
 {
 	const char *name;

@@ -1,11 +1,11 @@
 /*
  * shmem.h
- *	  The shared memory of all rooms.
+ *	  The extension's shared memory.
  */
 #ifndef LLAVA_SHMEM_H
 #define LLAVA_SHMEM_H
 
-/* From _PG_init while preloading: asks for the shared memory of all rooms. */
+/* Installs the hooks that request and initialise it.  For _PG_init, while preloading. */
 extern void shmem_request(void);
 
 #endif							/* LLAVA_SHMEM_H */

@@ -1,15 +1,16 @@
 #!/usr/bin/perl
-# test/rooms.pl: which room of src calls into which, from the symbols of the objects.
+# test/rooms.pl: checks which folder ("room") of src uses which, by includes and symbols.
 #
-#   test/rooms.pl            a report: arrows between rooms, those that run up, circles
-#   test/rooms.pl --strict   the same, and fails if an arrow runs up or rooms form a circle
+#   test/rooms.pl            reports forbidden includes, forbidden calls ("up") and cycles
+#   test/rooms.pl --strict   the same, and fails if there are any
 #
-# A file's room is its folder below src or src/pg; src/*.c is what happens at load.  Run
-# after make: the objects lie beside the sources.
+# A file's room is its folder below src or src/pg; src/*.c is the room "load".  Run it
+# after make: it reads the symbols of the object files beside the sources.
 use strict;
 use warnings;
 
-# Each room with the rooms that it may call; db, process and the pure rooms are open to all.
+# The rooms that each room may use.  %open lists the rooms that all others may use: each
+# of these may itself use those with a lower number.
 my %may = (
 	load    => [qw(run queue export ledger intake picture server task jsonl)],
 	run     => [qw(queue ledger picture server task intake)],
@@ -60,7 +61,7 @@ foreach my $from (sort keys %uses)
 	}
 }
 
-# What a file includes of another room is that room's door: room/room.h.
+# Of another room a file may include only its door, the header room/room.h.
 my @wrong;
 foreach my $file (glob('src/*.[ch] src/*/*.[ch] src/pg/*/*.[ch]'))
 {
@@ -88,7 +89,7 @@ foreach my $from (sort keys %arrows)
 	}
 }
 
-# Rooms that reach themselves through others.
+# Whether a room uses another one, directly or through others.
 sub reaches
 {
 	my ($from, $goal, $seen) = @_;

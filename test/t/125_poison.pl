@@ -31,7 +31,7 @@ $pictures->ends('a killer at the end of the queue', pictures => 100, requests =>
 
 $pictures->insert(1, 1);
 $pictures->ends('a killer by itself', pictures => 1, requests => 10, %one, crashes => 2, company => 1);
-like(slurp_file($node->logfile), qr/image \d+, task "[^"]+", is not asked about any more: the server went down twice/, 'the log names it');
+like(slurp_file($node->logfile), qr/image \d+, task "[^"]+", is not sent any more: the server went down twice/, 'the log names it');
 
 # the engine may be down still
 for (1 .. 600)

@@ -246,7 +246,7 @@ sql('ranges', LlavaZh::Cluster::pictures_sql(1, 2));
 ok(work_in('ranges'), 'samples by hand, and calls that were never set');
 ok($node->wait_query("SELECT activity LIKE '%llava_call_seq is not set%' FROM llava_stat_worker", 't', 'ranges'), 'are waited for');
 my ($rc, $out, $err) = $node->psql('ranges', 'CALL llava_drain()');
-like($err, qr/NOTICE:  llava_zh: nothing is claimed .* until a restore has ended: llava_call_seq is not set.*\nHINT:  If none is under way: SELECT setval\('llava_call_seq', n\)/,
+like($err, qr/NOTICE:  llava_zh: nothing is claimed .* until a restore has ended: llava_call_seq is not set.*\nHINT:  If no restore is under way, run SELECT setval\('llava_call_seq', n\)/,
 	'llava_drain says what to do');
 like($err, qr/llava_drain: 0 samples, 0 failed/, 'and ends');
 sql('ranges', 'ALTER SEQUENCE llava_call_seq RESTART WITH 1000');

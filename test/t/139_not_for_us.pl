@@ -51,12 +51,12 @@ $node->insert_pictures(13, 14);
 ok($node->wait_drained, 'others are asked');
 for (1 .. 900)
 {
-	last if lines(qr/inserted while triggers were off are not asked about: 2/);
+	last if lines(qr/inserted while triggers were off are not queued: 2/);
 	select(undef, undef, undef, 0.1);
 }
 $node->insert_pictures(15, 16);
 ok($node->wait_drained, 'and more of them');
-is(lines(qr/inserted while triggers were off are not asked about: 2/), 1, 'the log has said it once');
+is(lines(qr/inserted while triggers were off are not queued: 2/), 1, 'the log has said it once');
 my ($remedy) = $err =~ /(WITH gone.*;)/;
 sql($remedy);
 ok($node->wait_drained, 'the remedy has them asked');

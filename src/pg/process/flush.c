@@ -1,13 +1,13 @@
 /*
  * flush.c
- *	  The loop's commits reach the disk without the loop waiting for it.
+ *	  Flushes the workers' commits to disk without making their loops wait.
  *
- * A flush takes milliseconds, or as long as a busy disk likes, and a loop that waits
- * for it serves no sockets.  Where llava_zh is preloaded the workers commit
- * asynchronously and the launcher, which has little else to do, flushes the log at
- * once for all of them.  What must not be done before a commit is safe (sending a
- * call that was claimed) waits for flush_is_done; who waits is woken.  Without a
- * launcher the log writer comes round by itself, later.
+ * A flush takes milliseconds, or far longer on a busy disk, and a loop that waits for it
+ * serves no sockets.  Where llava_zh is preloaded the workers commit asynchronously, and
+ * the launcher, which has little else to do, flushes the log for all of them at once.
+ * Anything that must not happen before a commit is durable, such as sending a claimed
+ * call, waits until flush_is_done; the launcher sets the latches of the waiting processes.
+ * If the launcher is gone, PostgreSQL's WAL writer flushes the log somewhat later.
  */
 #include "postgres.h"
 
@@ -19,20 +19,20 @@
 #include "storage/latch.h"
 #include "storage/spin.h"
 
-/* Who finds the list full looks again after FLUSH_LOOK_MS, as all do. */
+/* If the list is full, the process polls every FLUSH_LOOK_MS; all do so in any case. */
 #define MAX_WAITING 64
 
 typedef struct FlushState
 {
-	pg_atomic_uint64 wanted;	/* up to here the log is to be flushed */
-	slock_t		mutex;			/* over the rest */
+	pg_atomic_uint64 wanted;	/* position up to which to flush the log */
+	slock_t		mutex;			/* protects the rest */
 	Latch	   *flusher;		/* the launcher's; NULL: there is none */
 	int			n_waiting;
-	Latch	   *waiting[MAX_WAITING];
+	Latch	   *waiting[MAX_WAITING];	/* processes to wake after a flush */
 } FlushState;
 
-static FlushState *state;
-static XLogRecPtr flushed;		/* as this process knows it */
+static FlushState *state;		/* NULL: not preloaded */
+static XLogRecPtr flushed;		/* at least this far, as this process knows */
 
 Size
 flush_memory(void)
@@ -51,7 +51,7 @@ flush_start_up(void *memory, bool found)
 	SpinLockInit(&state->mutex);
 }
 
-/* The latches lie in shared memory for ever: a stale one costs a spurious wake. */
+/* Latches stay in shared memory: setting that of an ended process is a spurious wake-up. */
 static void
 take_flusher(Latch *latch)
 {
@@ -128,7 +128,7 @@ flush_ask(XLogRecPtr upto)
 		SetLatch(flusher);
 }
 
-/* The list is left by being woken: it holds a latch once. */
+/* Adds this process to the list, unless it is on it; wake_waiting empties the list. */
 static void
 wait_for_flush(void)
 {
@@ -156,6 +156,10 @@ flush_is_done(XLogRecPtr upto)
 	if (is_flushed(upto))
 		return true;
 	wait_for_flush();
-	/* it may have been done before there was anybody to wake */
+
+	/*
+	 * check again: the flush may have ended before this process was on the
+	 * list
+	 */
 	return is_flushed(upto);
 }

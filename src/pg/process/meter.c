@@ -1,10 +1,10 @@
 /*
  * meter.c
- *	  What each loop tells of itself: how often it looked at its sockets, and for
- *	  how long it did not while requests were in flight.
+ *	  Counters of each loop for llava_stat_worker: how often it served its sockets, and the
+ *	  longest time that it did not while requests were in flight.
  *
- * A meter lies in shared memory where llava_zh is preloaded and is written by its
- * own process only, so that writing takes no lock.
+ * Meters are in shared memory and exist only where llava_zh is preloaded.  Only the
+ * process that owns a meter writes it, so writing takes no lock.
  */
 #include "postgres.h"
 
@@ -17,16 +17,16 @@
 
 #define MAX_METERS 256
 
-/* A look that comes so long after the one before is late. */
+/* A look at the sockets counts as late if it comes this long after the previous one. */
 #define LATE_US 10000
 
 typedef struct Meter
 {
 	pg_atomic_uint32 pid;		/* 0: free */
 	pg_atomic_uint64 wakes;		/* commits that queued rows */
-	pg_atomic_uint64 looks;
-	pg_atomic_uint64 late;
-	pg_atomic_uint64 longest_us;
+	pg_atomic_uint64 looks;		/* at the sockets */
+	pg_atomic_uint64 late;		/* looks that came too late */
+	pg_atomic_uint64 longest_us;	/* between two looks */
 } Meter;
 
 static Meter *meters;
@@ -55,7 +55,7 @@ meter_start_up(void *memory, bool found)
 }
 
 static void
-give_back(int code, Datum arg)
+meter_give_back(int code, Datum arg)
 {
 	if (mine != NULL)
 		pg_atomic_write_u32(&mine->pid, 0);
@@ -80,14 +80,14 @@ meter_begin(void)
 		pg_atomic_write_u64(&mine->longest_us, 0);
 	}
 	if (!registered)
-		before_shmem_exit(give_back, (Datum) 0);
+		before_shmem_exit(meter_give_back, (Datum) 0);
 	registered = true;
 }
 
 void
 meter_end(void)
 {
-	give_back(0, (Datum) 0);
+	meter_give_back(0, (Datum) 0);
 }
 
 bool
@@ -100,7 +100,7 @@ meter_has(int pid)
 }
 
 static void
-add(pg_atomic_uint64 *counter, uint64 n)
+meter_add(pg_atomic_uint64 *counter, uint64 n)
 {
 	pg_atomic_write_u64(counter, pg_atomic_read_u64(counter) + n);
 }
@@ -109,7 +109,7 @@ void
 meter_woken(uint64 commits)
 {
 	if (mine != NULL)
-		add(&mine->wakes, commits);
+		meter_add(&mine->wakes, commits);
 }
 
 void
@@ -117,16 +117,16 @@ meter_look(int64 away_us)
 {
 	if (mine == NULL)
 		return;
-	add(&mine->looks, 1);
+	meter_add(&mine->looks, 1);
 	if (away_us > LATE_US)
-		add(&mine->late, 1);
+		meter_add(&mine->late, 1);
 	if (away_us > (int64) pg_atomic_read_u64(&mine->longest_us))
 		pg_atomic_write_u64(&mine->longest_us, (uint64) away_us);
 }
 
 /*
- * llava_worker_counters(): a row for each process that drains, in any database,
- * where llava_zh is preloaded; else none.
+ * llava_worker_counters(): one row for each process that drains, of all databases; no
+ * rows unless llava_zh is preloaded.
  */
 Datum
 llava_worker_counters(PG_FUNCTION_ARGS)

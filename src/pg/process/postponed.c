@@ -2,8 +2,9 @@
  * postponed.c
  *	  See postponed.h.
  *
- * A lock that could not be had is in_the_way.c's to explain.  What is noted here are all
- * other errors, a missing privilege above all, which a person has to see to.
+ * This file keeps the last error of each kind of work.  Most need a person's attention, a
+ * missing privilege above all; locks that could not be had are explained by in_the_way.c,
+ * whose text takes precedence.
  */
 #include "postgres.h"
 
@@ -14,7 +15,7 @@
 
 static const char *const names[WORKS] = {"claims", "settles"};
 
-/* "": it is not postponed. */
+/* The last error of each kind of work; "": the work is not postponed. */
 static char messages[WORKS][256];
 
 bool

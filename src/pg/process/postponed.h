@@ -1,6 +1,6 @@
 /*
  * postponed.h
- *	  What this process could not do and tries again, for the log and its activity.
+ *	  Remembers work that failed and will be repeated, for the log and pg_stat_activity.
  */
 #ifndef LLAVA_POSTPONED_H
 #define LLAVA_POSTPONED_H
@@ -14,18 +14,18 @@ typedef enum Postponed
 } Postponed;
 
 /*
- * The work failed as error says, and is tried again.  True where it did not fail for
- * that before it last succeeded: then the caller writes a line to the log.
+ * Notes that the work failed with this error and will be repeated.  Returns true if the
+ * message differs from the last failure's, so that the caller should log it.
  */
 extern bool postponed_note(Postponed work, const ErrorData *error);
 
-/* The work was done; true if it was postponed until now. */
+/* Notes that the work succeeded.  Returns true if it was postponed until now. */
 extern bool postponed_done(Postponed work);
 
-/* What this process shows of it; NULL: nothing is postponed. */
+/* Text for pg_stat_activity about postponed work, else NULL. */
 extern const char *postponed_activity(void);
 
-/* A session's loop begins, or has ended. */
+/* Forgets all failures, when a loop begins or has ended. */
 extern void postponed_forget(void);
 
 #endif							/* LLAVA_POSTPONED_H */

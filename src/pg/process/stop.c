@@ -1,12 +1,12 @@
 /*
  * stop.c
- *	  A worker that is told to end first puts down what it holds.
+ *	  Lets a worker settle its calls before SIGTERM ends it.
  *
- * At once, as elsewhere in PostgreSQL (die), would be in the middle of a settle too, and
- * replies that were paid for would be asked for again.  So SIGTERM only sets a mark and
- * a timer: the loop settles what has arrived, gives back what was not sent, and
- * ends.  If it is held up, by a trigger or a disk, the timer's signal ends it like any
- * other process, where it stands.
+ * PostgreSQL's own handler (die) would end a worker even in the middle of a settle, and
+ * replies that were paid for would be requested again.  So SIGTERM only sets a flag and a
+ * timer: the loop settles the replies that have arrived, gives unsent rows back, and ends.
+ * If something delays it, such as a trigger or a disk, the timer's signal ends the worker
+ * through die, at the next CHECK_FOR_INTERRUPTS.
  */
 #include "postgres.h"
 
@@ -18,16 +18,16 @@
 #include "storage/latch.h"
 #include "tcop/tcopprot.h"
 
-/* A fast shutdown waits so long for a worker at most. */
+/* A fast shutdown waits at most this long for a worker. */
 #define STOP_MS 500
 
-/* The timer's; background workers have no other use for it. */
+/* The timer's signal, which background workers do not use otherwise. */
 #define STOP_NOW SIGUSR2
 
 static volatile sig_atomic_t wanted;
 static timer_t timer;
 
-/* timer_settime may be called in a handler (signal-safety(7)). */
+/* Signal handler; timer_settime is async-signal-safe (signal-safety(7)). */
 static void
 stop_soon(SIGNAL_ARGS)
 {
@@ -50,7 +50,7 @@ stop_watch(void)
 	event.sigev_notify = SIGEV_SIGNAL;
 	event.sigev_signo = STOP_NOW;
 	pqsignal(STOP_NOW, die);
-	/* where there is no timer to be had, SIGTERM ends the worker at once */
+	/* without a timer SIGTERM keeps ending the worker at once */
 	if (timer_create(CLOCK_MONOTONIC, &event, &timer) == 0)
 		pqsignal(SIGTERM, stop_soon);
 }

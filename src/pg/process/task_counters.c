@@ -2,8 +2,8 @@
  * task_counters.c
  *	  See task_counters.h.
  *
- * A place is taken and given back under a lock, once a process and task; a request is
- * one atomic addition when it is sent and one when it ends.
+ * A process takes and gives back a task's place under a lock, once per task.  A request
+ * costs one atomic addition when it is sent and one when it ends.
  */
 #include "postgres.h"
 
@@ -17,31 +17,32 @@
 #include "task_counters.h"
 #include "utils/memutils.h"
 
-/* Places of all databases together. */
+/* Tasks of all databases together. */
 #define MAX_TASKS 1024
 
 typedef struct Place
 {
 	Oid			database;
 	uint64		task;			/* hash of its name */
-	int			users;			/* processes; 0: free */
+	int			users;			/* number of processes; 0: free */
 	pg_atomic_uint32 in_flight;
 } Place;
 
 typedef struct SharedTasks
 {
 	Place		places[MAX_TASKS];
-	int			uncounted;		/* counters of processes that found no place */
+	int			uncounted;		/* number of counters without a place, because
+								 * the table was full */
 } SharedTasks;
 
 struct TaskCounter
 {
 	uint64		task;
-	Place	   *place;			/* NULL: nothing is counted */
-	int			in_flight;		/* of this process */
+	Place	   *place;			/* NULL: not counted in shared memory */
+	int			in_flight;		/* requests of this process */
 };
 
-static SharedTasks *shared;		/* or NULL */
+static SharedTasks *shared;		/* NULL: not preloaded */
 static List *counters = NIL;	/* TaskCounter, in TopMemoryContext */
 
 PG_FUNCTION_INFO_V1(llava_task_in_flight);
@@ -64,13 +65,13 @@ task_counters_start_up(void *memory, bool found)
 }
 
 static void
-lock(LWLockMode mode)
+task_counters_lock(LWLockMode mode)
 {
 	LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_TASKS].lock, mode);
 }
 
 static void
-unlock(void)
+task_counters_unlock(void)
 {
 	LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_TASKS].lock);
 }
@@ -81,7 +82,7 @@ hash_of(const char *task, int size)
 	return hash_bytes_extended((const unsigned char *) task, size, 0);
 }
 
-/* The place of this database's task, NULL if it has none; *vacant: one for it, or NULL. */
+/* The place of this database's task, or NULL; then *vacant is a free one, or NULL. */
 static Place *
 find_place(uint64 task, Place **vacant)
 {
@@ -104,7 +105,7 @@ take_place(uint64 task)
 	Place	   *vacant;
 	Place	   *place;
 
-	lock(LW_EXCLUSIVE);
+	task_counters_lock(LW_EXCLUSIVE);
 	place = find_place(task, &vacant);
 	if (place == NULL && vacant != NULL)
 	{
@@ -117,7 +118,7 @@ take_place(uint64 task)
 		place->users++;
 	else
 		shared->uncounted++;
-	unlock();
+	task_counters_unlock();
 	return place;
 }
 
@@ -171,7 +172,7 @@ task_counters_give_back(void)
 	if (counters == NIL)
 		return;
 	if (shared != NULL)
-		lock(LW_EXCLUSIVE);
+		task_counters_lock(LW_EXCLUSIVE);
 	foreach(cell, counters)
 	{
 		TaskCounter *counter = lfirst(cell);
@@ -183,14 +184,14 @@ task_counters_give_back(void)
 			shared->uncounted--;
 	}
 	if (shared != NULL)
-		unlock();
+		task_counters_unlock();
 	list_free_deep(counters);
 	counters = NIL;
 }
 
 /*
- * llava_task_in_flight(task text): requests about the queue's rows of this task that all
- * loops of this database have in flight; NULL where that is not counted.
+ * llava_task_in_flight(task text): the number of requests for rows of this task that all
+ * loops of this database have in flight; NULL if they are not counted.
  */
 Datum
 llava_task_in_flight(PG_FUNCTION_ARGS)
@@ -204,12 +205,12 @@ llava_task_in_flight(PG_FUNCTION_ARGS)
 
 	if (shared == NULL)
 		PG_RETURN_NULL();
-	lock(LW_SHARED);
+	task_counters_lock(LW_SHARED);
 	place = find_place(hash, &vacant);
 	known = place != NULL || shared->uncounted == 0;
 	if (place != NULL)
 		in_flight = pg_atomic_read_u32(&place->in_flight);
-	unlock();
+	task_counters_unlock();
 	if (!known)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32((int32) in_flight);

@@ -1,11 +1,10 @@
 /*
  * task_counters.h
- *	  How many requests about each task are in flight: sent by a loop of any process
- *	  and not answered yet.
+ *	  Counts the requests in flight for each task, over the loops of all processes.
  *
- * With preloading the counters lie in shared memory, keyed by database and a hash of the
- * task's name; a process gives back what it has counted when its loop or it ends.
- * Without, or where the table is full, nothing is counted.
+ * The counters are in shared memory, keyed by database and a hash of the task's name.  A
+ * process subtracts its requests when its loop ends, or when it exits.  Nothing is counted
+ * unless llava_zh is preloaded, nor for tasks that find the table full.
  */
 #ifndef LLAVA_TASK_COUNTERS_H
 #define LLAVA_TASK_COUNTERS_H
@@ -25,10 +24,10 @@ extern void task_counters_start_up(void *memory, bool found);
  */
 extern TaskCounter *task_counter(const char *task);
 
-/* So many more requests are in flight, or fewer.  Never an ERROR. */
+/* Adds to the number of requests in flight; change may be negative.  Never an ERROR. */
 extern void task_counter_add(TaskCounter *counter, int change);
 
-/* The loop of this process ends: all its counters do. */
+/* Ends all counters of this process, when its loop ends. */
 extern void task_counters_give_back(void);
 
 #endif							/* LLAVA_TASK_COUNTERS_H */

@@ -1,11 +1,11 @@
 /*
  * transport.c
- *	  The request pool inside a PostgreSQL process, and the only place where this
+ *	  Runs the request pool inside a PostgreSQL process.  This is the only place where the
  *	  extension sleeps.
  *
- * The pool shows one descriptor whatever number of sockets it has, so the wait is
- * on {latch, postmaster, that descriptor} for ever and interrupts are served as
- * anywhere else in PostgreSQL.
+ * The pool has one descriptor (an epoll set) for all its sockets.  So the process always
+ * waits for the same few events (latch, postmaster, pool, image threads), and interrupts
+ * are served as everywhere in PostgreSQL.
  */
 #include "postgres.h"
 
@@ -15,34 +15,33 @@
 
 #include "compat.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "portability/instr_time.h"
 #include "process.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
-#include "utils/memutils.h"
 #include "vlm/vlm.h"
 
-/* Descriptors left to fd.c and everybody else when sockets are counted out. */
+/* Descriptors left to other code, beside fd.c's budget, when sockets are counted out. */
 #define DESCRIPTORS_FOR_OTHERS 128
 
-/* Sockets are left alone no longer than this where long work can be broken off. */
+/* Long work that can be interrupted serves the sockets after this time. */
 #define OVERDUE_US 2000
 
 static VlmPool *pool;
-static int	pool_connections;	/* as wanted */
-static int	pool_sockets;		/* as allowed */
+static int	pool_connections;	/* as requested */
+static int	pool_sockets;		/* as the limit of open files allows */
 static WaitEventSet *wait_set;
 static int	wait_set_extra_fd = -1;
-static int	reserved_fds;
-static int	borrowed_fds;		/* of those, what sockets have of fd.c's
-								 * budget */
-static instr_time looked_at;	/* when the sockets were last looked at; zero:
+static int	reserved_fds;		/* reported to fd.c as external */
+static int	borrowed_fds;		/* of those, the ones that sockets took from
+								 * fd.c's budget */
+static instr_time looked_at;	/* time of the last look at the sockets; zero:
 								 * none was in use */
 
 /*
- * Room for this many sockets more than the descriptor limit leaves beside fd.c's
- * budget, out of that budget: fd.c gives up to a third of it away.
+ * Takes descriptors for missing sockets out of fd.c's budget, when the limit of open files
+ * leaves no others.  fd.c grants up to a third of its budget.  Returns how many were
+ * granted in all.
  */
 static int
 borrow_descriptors(int missing)
@@ -55,7 +54,10 @@ borrow_descriptors(int missing)
 	return borrowed_fds;
 }
 
-/* Raises the soft descriptor limit for this many sockets; the number there is room for. */
+/*
+ * Raises the soft limit of open files to have room for this many sockets.  Returns the
+ * number of sockets that there is room for.
+ */
 static int
 sockets_allowed(int wanted)
 {
@@ -80,8 +82,8 @@ sockets_allowed(int wanted)
 }
 
 /*
- * The kernel's table of this process's descriptors, made large enough now.  It
- * doubles when it is full, and where there are threads that takes 5 to 10 ms.
+ * Makes the kernel enlarge this process's table of descriptors now.  Otherwise it doubles
+ * the table whenever it is full, which takes 5 to 10 ms in a process with threads.
  */
 static void
 widen_descriptor_table(int sockets)
@@ -170,9 +172,9 @@ transport_forget_extra(void)
 	wait_set = NULL;
 }
 
-/* Before a look at the sockets: how long they went without. */
+/* Before a look at the sockets: records the time since the previous one. */
 static void
-look(void)
+look_begins(void)
 {
 	instr_time	away;
 
@@ -186,9 +188,9 @@ look(void)
 	meter_look((int64) INSTR_TIME_GET_MICROSEC(away));
 }
 
-/* After it. */
+/* After a look at the sockets. */
 static void
-looked(void)
+look_ends(void)
 {
 	INSTR_TIME_SET_ZERO(looked_at);
 	if (vlm_pool_in_flight(pool) > 0)
@@ -206,11 +208,11 @@ transport_wait(int extra_fd, long timeout_ms)
 	make_wait_set(extra_fd);
 	if (pool_timeout >= 0 && (timeout_ms < 0 || pool_timeout < timeout_ms))
 		timeout_ms = (long) pool_timeout;
-	look();
+	look_begins();
 	n = WaitEventSetWait(wait_set, timeout_ms, events, lengthof(events),
 						 vlm_pool_in_flight(pool) > 0 ?
 						 compat_wait_event_http() : compat_wait_event_idle());
-	looked();
+	look_ends();
 	for (int i = 0; i < n; i++)
 		latched |= (events[i].events & WL_LATCH_SET) != 0;
 	if (latched)
@@ -236,8 +238,8 @@ void
 transport_serve(void)
 {
 	(void) vlm_pool_prepare_wait(pool);
-	look();
-	looked();
+	look_begins();
+	look_ends();
 	vlm_pool_step(pool);
 	CHECK_FOR_INTERRUPTS();
 }

@@ -1,12 +1,11 @@
 /*
  * wake.c
- *	  What the processes of a cluster tell each other: "rows were queued".
+ *	  Tells the workers of a database, at commit, that rows were queued.
  *
- * With preloading there is an entry a database in shared memory: the smallest
- * visible_at that was committed since a worker last took it, which is how far
- * back the workers' claim cursors must go.  Without preloading a commit sets
- * the latch of every background worker of this database, and who wakes so must
- * take it that anything may have come.
+ * Where llava_zh is preloaded, shared memory holds for each database a ring of the
+ * visible_at of the newest commits.  From it a worker learns how far back its claim cursor
+ * must go.  Without preloading a commit only sets the latches of all background workers of
+ * the database; a worker that is woken then has to assume that rows of any time came.
  */
 #include "postgres.h"
 
@@ -22,8 +21,8 @@
 typedef struct DatabaseEntry
 {
 	Oid			database;		/* InvalidOid: free */
-	uint64		queued;			/* goes up with every commit that queued rows */
-	TimestampTz earliest[64];	/* a ring of the newest commits' visible_at */
+	uint64		queued;			/* number of commits that queued rows */
+	TimestampTz earliest[64];	/* visible_at of the newest commits: a ring */
 } DatabaseEntry;
 
 typedef struct SharedState
@@ -34,12 +33,11 @@ typedef struct SharedState
 
 static SharedState *shared;
 
-/* This transaction's rows, and what this process has taken so far. */
 static bool callback_registered;
-static bool wake_wanted;
-static TimestampTz wake_earliest;
-static uint64 taken;
-static bool taken_any;
+static bool wake_wanted;		/* this transaction has queued rows ... */
+static TimestampTz wake_earliest;	/* ... and this is the first to be due */
+static uint64 taken;			/* DatabaseEntry.queued at the last take */
+static bool taken_any;			/* there was a take: taken is valid */
 
 Size
 wake_memory(void)
@@ -63,7 +61,7 @@ wake_is_shared(void)
 	return shared != NULL;
 }
 
-/* This database's entry, made if need be; NULL when the table is full.  Mutex held. */
+/* This database's entry, made if needed; NULL if the table is full.  Mutex held. */
 static DatabaseEntry *
 my_entry(void)
 {
@@ -83,7 +81,7 @@ my_entry(void)
 	return vacant;
 }
 
-/* The latches live in shared memory for ever: a stale one costs a spurious wake. */
+/* Latches stay in shared memory: setting that of an ended process is a spurious wake-up. */
 static void
 set_worker_latches(void)
 {
@@ -97,7 +95,7 @@ set_worker_latches(void)
 	}
 }
 
-/* Neither throws nor allocates: the transaction is already committed. */
+/* Must neither raise an ERROR nor allocate: the transaction is already committed. */
 static void
 publish(void)
 {

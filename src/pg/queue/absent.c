@@ -2,25 +2,24 @@
  * absent.c
  *	  See absent.h.
  *
- * A queue may be whole while its pictures are still being restored or replicated.  A
- * claim puts such a row aside as no_picture: no call id is drawn for it, no attempt
- * counts, and llava_progress has it among those that wait.
+ * The queue may be complete while its pictures are still being restored or replicated.
+ * A claim sets such a row's failure to no_picture: the row gets no call id, uses up no
+ * attempt, and llava_progress counts it as waiting.
  */
 #include "postgres.h"
 
 #include "absent.h"
-#include "catalog/pg_type.h"
 #include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
 #include "utils/array.h"
 
-/* Of the time between two looks a look takes a hundredth at most. */
+/* The check for arrived pictures may take at most this fraction (1/n) of the time. */
 #define LOOK_SHARE 100
 
-/* Once, until none waits any more. */
+/* Logs once that rows wait; again only after no row waited for a while. */
 static void
-say(Loop *loop)
+absent_say(Loop *loop)
 {
 	AbsentPictures *absent = &loop->absent;
 	bool		was_said = absent->said;
@@ -29,7 +28,7 @@ say(Loop *loop)
 	snprintf(absent->activity, sizeof(absent->activity),
 			 "llava_zh: " INT64_FORMAT " rows wait for pictures that are not in llava_image",
 			 absent->rows);
-	/* a session that drains is told at its end */
+	/* llava_drain reports this in loop_finish instead */
 	if (absent->said && !was_said && !loop->tx.in_procedure)
 		ereport(LOG, (errmsg("%s", absent->activity)));
 }
@@ -74,7 +73,7 @@ absent_release(Loop *loop, ArrayType *tasks)
 	if (sql_run(&sql_absent_release, values, NULL, 0) > 0)
 		claim_reset_cursor(loop, DT_NOBEGIN);
 	loop->absent.rows = count_waiting(tasks);
-	say(loop);
+	absent_say(loop);
 	loop->absent.look_at = Max(TimestampTzPlusMilliseconds(now, llava_naptime),
 							   now + LOOK_SHARE * (GetCurrentTimestamp() - now));
 }

@@ -1,6 +1,6 @@
 /*
  * absent.h
- *	  Rows of the queue whose pictures have no row in llava_image wait until they have.
+ *	  Queue rows whose picture has no row in llava_image wait until that row appears.
  */
 #ifndef LLAVA_ABSENT_H
 #define LLAVA_ABSENT_H
@@ -12,19 +12,22 @@ struct Loop;
 
 typedef struct AbsentPictures
 {
-	TimestampTz look_at;		/* whether some have come, next */
-	int64		rows;			/* that wait, at the last look */
-	bool		said;
-	char		activity[128];
+	TimestampTz look_at;		/* next check for arrived pictures */
+	int64		rows;			/* waiting rows, at the last check */
+	bool		said;			/* the log has been told */
+	char		activity[128];	/* for pg_stat_activity */
 } AbsentPictures;
 
-/* In a claim's transaction, before the claim: what waited for a picture that is here now goes back to the queue. */
+/*
+ * Puts rows back into the queue whose pictures have arrived.  Call it in a claim's
+ * transaction, before the claim.
+ */
 extern void absent_release(struct Loop *loop, ArrayType *tasks);
 
-/* A claim has put aside so many rows. */
+/* Tells this file that a claim has put aside this number of rows. */
 extern void absent_note(struct Loop *loop, uint64 rows);
 
-/* What this process shows that rows wait for; NULL: nothing. */
+/* Text for pg_stat_activity if rows wait for pictures, else NULL. */
 extern const char *absent_activity(const struct Loop *loop);
 
 #endif							/* LLAVA_ABSENT_H */

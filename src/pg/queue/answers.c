@@ -1,31 +1,30 @@
 /*
  * answers.c
- *	  What came of requests: each response is judged, and its call finished.
+ *	  Takes responses from the request pool and judges them.
+ *
+ * A response says something about two things: about its call (a reply, an error worth a
+ * retry, a picture that no server accepts) and about its server (working, failing, gone).
+ * Both are decided here; settle.c writes the result down.
  */
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "db/db.h"
-#include "image/image.h"
 #include "ledger/ledger.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "process/process.h"
 #include "server/server.h"
-#include "task/task.h"
-#include "utils/memutils.h"
 #include "vlm/vlm.h"
 
 /*
- * Bytes of responses that are judged together: they are parsed at some hundred MB/s,
- * and neither sockets nor interrupts are served meanwhile.
+ * Bytes of responses that are judged in one go.  Parsing runs at some hundred MB/s, and
+ * neither sockets nor interrupts are served meanwhile.
  */
 #define RESPONSES_AT_ONCE (256 * 1024)
 
 /*
- * A failure that may be the picture's: whether it is the server's, which then is
- * paused.  Only the request that probes a failing server counts as an attempt: else
- * an outage would use up those of all that wait.
+ * Decides about a failure that either the picture or the server may have caused.  If the
+ * server is failing, pauses it and returns true.  From then on only probes count as
+ * attempts: otherwise an outage would use up the attempts of every waiting row.
  */
 static bool
 server_is_failing(ServerState *server, Call *call)
@@ -40,13 +39,13 @@ server_is_failing(ServerState *server, Call *call)
 	probe = pause.prober == MyProcPid;
 	outcome->action = VLM_RETRY;
 	outcome->counts &= probe;
-	/* what was in flight when it was paused says nothing new */
+	/* requests that were in flight when the pause began add no information */
 	if (probe || pause.reason[0] == '\0')
 		server_pause(server, outcome->reason, outcome->detail, true, call->id);
 	return true;
 }
 
-/* What a response says about its server. */
+/* Updates the server's state from a response: paused, failing or working. */
 static void
 judge_server(ServerState *server, Call *call)
 {
@@ -68,7 +67,7 @@ judge_server(ServerState *server, Call *call)
 		server_works(server);
 }
 
-/* What the end of a request says about whether its server lives. */
+/* Records what the end of a request shows about whether its server is alive. */
 static void
 look_at_end(Call *call, Loss *loss)
 {
@@ -79,12 +78,16 @@ look_at_end(Call *call, Loss *loss)
 	row.task = hash_bytes((const unsigned char *) call->task->name, (int) strlen(call->task->name));
 	row.sent = call->end.response.sent || sign == SIGN_GATEWAY;
 	limits_look_at_end(call->server->limits, sign, &row, loss);
-	/* whoever is answered has done no harm */
+
+	/*
+	 * a row that is answered did not crash the server: it is no suspect any
+	 * more
+	 */
 	if (sign == SIGN_ANSWER)
 		call->retry.company = 0;
 }
 
-/* A request about it was lost alone once too often: it is not asked about any more. */
+/* The server died twice with only this picture in flight: the row fails for good. */
 static void
 convict(Call *call)
 {
@@ -95,15 +98,15 @@ convict(Call *call)
 	snprintf(outcome->detail, sizeof(outcome->detail),
 			 "the server went down twice while nothing but this picture was in flight: %s", words);
 	ereport(LOG,
-			(errmsg("llava_zh: image " INT64_FORMAT ", task \"%s\", is not asked about any more: %s",
+			(errmsg("llava_zh: image " INT64_FORMAT ", task \"%s\", is not sent any more: %s",
 					call->image, call->task->name, outcome->detail),
-			 errhint("llava_retry(reason => 'kills_server') asks again, with nothing else in flight.")));
+			 errhint("llava_retry(reason => 'kills_server') sends it again, with no other request in flight.")));
 	outcome->action = VLM_IMAGE_FAULT;
 	outcome->reason = "kills_server";
 	outcome->probe = false;
 }
 
-/* Nobody is asked there until one request finds that it is back. */
+/* Pauses a server that lost requests, until a probe finds that it is back. */
 static void
 pause_after_loss(ServerState *server, const VlmOutcome *outcome, const Loss *loss)
 {
@@ -117,7 +120,7 @@ pause_after_loss(ServerState *server, const VlmOutcome *outcome, const Loss *los
 	server_pause(server, outcome->reason, words, true, 0);
 }
 
-/* The request was lost. */
+/* Handles a request that was lost: the connection broke under it. */
 static void
 judge_loss(ServerState *server, Call *call, const Loss *loss)
 {
@@ -143,8 +146,9 @@ judge_loss(ServerState *server, Call *call, const Loss *loss)
 		judge_server(server, call);
 }
 
+/* Judges one response: its call first, then its server. */
 static void
-judge(Call *call)
+answers_judge(Call *call)
 {
 	VlmResponse *response = &call->end.response;
 	VlmEnvelope *envelope = &call->end.envelope;
@@ -185,9 +189,9 @@ answers_take(Loop *loop)
 
 		call->end.response = response;
 		call->settle.at = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
-		/* it is in flight no more when its server is judged */
+		/* the server's counters must not include this call when it is judged */
 		call_move(loop, call, CALL_FINISHED);
-		judge(call);
+		answers_judge(call);
 	}
 	return any;
 }

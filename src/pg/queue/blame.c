@@ -1,11 +1,12 @@
 /*
  * blame.c
- *	  Whose fault it is that a call brought no answer, as far as its words tell; and rows
- *	  that failed for what turned out to be their server's.
+ *	  Decides from the text of errors whether the server is at fault, and returns rows to
+ *	  the queue that failed because of it.
  *
- * A row that failed keeps a number for the server and the words (llava_pending.said).  So
- * those that failed before the server was found to be to blame are found by one lookup,
- * in the transaction that records the pause, also after a crash.  Each goes back once.
+ * A failed row keeps a hash of server and error text (llava_pending.said).  When the
+ * server turns out to be at fault, one lookup by that hash finds the rows that failed
+ * before, in the transaction that records the pause; this works after a crash too.  Each
+ * row is returned at most once (llava_pending.excused).
  */
 #include "postgres.h"
 
@@ -16,13 +17,13 @@
 #include "utils/builtins.h"
 #include "vlm/vlm.h"
 
-/* Rows that go back in one transaction; at every look, as long as the server is paused. */
+/* Rows returned in one transaction; the next one returns more while the pause lasts. */
 #define RETURNED_AT_ONCE 256
 
 /*
- * Words that no provider is known for may be about the pictures after all, many of them
- * side by side.  Refusals are not billed, and each probe asks about another picture, so
- * the back-off ends here.
+ * An error text that no known provider uses may concern the pictures after all, when
+ * many bad ones are neighbours in the queue.  The longest interval between probes is
+ * therefore short: refusals are not billed, and each probe sends another picture.
  */
 #define DOUBTFUL_PROBE_MS 8000
 
@@ -42,7 +43,7 @@ blame_thinking_hint(const LlavaServer *server, char *hint, Size size)
 			 server->extra_body == NULL ? "ADD" : "SET");
 }
 
-/* The server is paused for it, or goes on being so. */
+/* Pauses the server because of this call's error, or prolongs the pause. */
 static void
 pause_for(ServerState *server, const Call *call)
 {
@@ -77,7 +78,7 @@ blame_server(ServerState *server, Call *call)
 	call->retry.blameless = true;
 	if (outcome->action == VLM_RETRY)
 		outcome->counts &= probe;
-	/* what was in flight when it was paused says nothing new */
+	/* requests that were in flight when the pause began add no information */
 	if (probe || pause.reason[0] == '\0')
 		pause_for(server, call);
 	return true;
@@ -104,7 +105,8 @@ blame_number(const char *server, uint64 said)
 }
 
 /*
- * What failed, or has a reject, for these words at this server, and for nothing since.
+ * Rows whose last failure or reject was this error text from this server.  Those that
+ * failed for other causes (interrupted, near_duplicate) are left alone.
  */
 static SqlStatement sql_excuse = {
 	.text =

@@ -31,14 +31,14 @@ server_read_release(ServerRead *read)
 	MemoryContextDelete(read->context);
 }
 
-/* Whether a call of this state was claimed for its server and not sent yet. */
+/* Whether calls in this state have a server and are not sent yet. */
 static bool
 is_unsent(CallState state)
 {
 	return state == CALL_PREPARING || state == CALL_HASHED || state == CALL_READY;
 }
 
-/* The call begins (1) or ceases (-1) to count among its server's and task's of its state. */
+/* Adds the call to (1) or removes it from (-1) the counters of its server and task. */
 static void
 count(const Call *call, int change)
 {
@@ -53,7 +53,7 @@ count(const Call *call, int change)
 		call->server->in_flight += change;
 }
 
-/* Whether this move brings it nearer to its end; to be given back does not. */
+/* Whether the move is progress in the sense of stall.c; giving a row back unsent is not. */
 static bool
 is_progress(const Call *call, CallState to)
 {
@@ -75,7 +75,7 @@ call_new(Loop *loop)
 	return call;
 }
 
-/* The call leaves the list of its state. */
+/* Removes the call from the list of its state, and from the counters. */
 static void
 leave_list(Call *call)
 {
@@ -92,7 +92,11 @@ call_move(Loop *loop, Call *call, CallState state)
 		stall_progress();
 	leave_list(call);
 	call->state = state;
-	/* behind others it would wait for them, and they for it */
+
+	/*
+	 * a suspect in the middle of the list would wait for others, and others
+	 * for it
+	 */
 	if (state == CALL_READY && call->row.company > 0)
 		dlist_push_head(&loop->calls.lists[state], &call->node);
 	else

@@ -1,11 +1,10 @@
 /*
  * call.h
- *	  One claimed row on its way: the Call, its state, and the counters that follow
- *	  from it.
+ *	  The Call: one claimed row, from claim to settle, with its state.
  *
  * Every call of a loop is in exactly one of the loop's lists, the one of its state.
- * call_new, call_move, call_set_server and call_free are the only places that change
- * a list, a state, or a counter of calls (Loop.held; ServerState's calls, unsent and
+ * call_new, call_move, call_set_server and call_free are the only functions that change
+ * a list, a state, or a counter of calls (Calls.held; ServerState's calls, unsent and
  * in_flight).
  */
 #ifndef LLAVA_CALL_H
@@ -22,32 +21,32 @@ struct Loop;
 struct ServerRead;
 struct ServerState;
 
-/* Replies wait so long to be settled together. */
+/* A reply waits this long for others to be settled in the same transaction. */
 #define SETTLE_GATHER_MS 10
 
-/* In the order in which calls go through them; any may lead to CALL_FINISHED. */
+/* In the order in which calls pass through them; each may be followed by CALL_FINISHED. */
 typedef enum CallState
 {
 	CALL_CLAIMED,				/* the claim has not committed */
 	CALL_PREPARING,				/* its job is in the image pool */
-	CALL_HASHED,				/* prepared, to be compared with other
+	CALL_HASHED,				/* prepared, not yet compared with other
 								 * pictures */
-	CALL_READY,					/* prepared, to be sent */
+	CALL_READY,					/* prepared, waits to be sent */
 	CALL_SENT,					/* in flight */
-	CALL_FINISHED				/* to be settled */
+	CALL_FINISHED				/* waits to be settled */
 } CallState;
 
 #define CALL_STATES (CALL_FINISHED + 1)
 
-/* Newest tasks of one look; shared by the calls that were claimed under them. */
+/* The tasks as one claim read them, shared by the calls of that claim. */
 typedef struct TaskSet
 {
 	MemoryContext context;
 	List	   *tasks;
-	int			users;			/* calls, and the loop itself */
+	int			users;			/* reference count: calls, and the loop */
 } TaskSet;
 
-/* What was wrong with the replies about an image and task so far. */
+/* Why earlier replies for the row's image and task were rejected. */
 typedef struct Rejects
 {
 	bool		looped;
@@ -55,42 +54,48 @@ typedef struct Rejects
 	bool		refused;
 } Rejects;
 
-/* What the row said when it was claimed. */
+/* The row's columns as they were when it was claimed. */
 typedef struct CallRow
 {
 	int			attempts;		/* this one included */
 	int			variation;
 	Rejects		rejects;		/* before this one */
-	char	   *refused_by;		/* server, palloc'd in the loop's context; or
-								 * NULL */
-	LongImages	long_policy;	/* the row's own */
-	bool		released;		/* not to be parked again */
-	bool		excused;		/* it went back once for its server's fault */
-	int			company;		/* of a suspect (suspects.h): so many may be
-								 * in flight with it, itself included; 0: it
-								 * is none */
+	char	   *refused_by;		/* server whose model refused it, palloc'd in
+								 * the loop's context; or NULL */
+	LongImages	long_policy;	/* llava_image.long_images */
+	bool		released;		/* by llava_retry: must not be parked as a
+								 * long image again */
+	bool		excused;		/* was returned once, its server being at
+								 * fault (blame.c) */
+	int			company;		/* of a suspect (suspects.h): requests that
+								 * may be in flight at its server, itself
+								 * included; 0: no suspect */
 } CallRow;
 
 typedef struct CallLease
 {
 	TimestampTz until;
-	TimestampTz renewed_until;	/* in a transaction under way; 0: not */
-	XLogRecPtr	claimed_at;		/* not sent before the log is flushed up to
-								 * there */
+	TimestampTz renewed_until;	/* as renewed by the current transaction,
+								 * which may roll back; 0: not renewed */
+	XLogRecPtr	claimed_at;		/* end of the claim's commit record; must be
+								 * flushed before the call is sent */
 } CallLease;
 
-/* The picture, and how it was made to fit. */
+/* The picture, and how it is scaled for the model. */
 typedef struct CallFit
 {
-	ImageInfo	facts;			/* sides, as the row has them; 0: unknown */
-	ImageJob   *job;			/* with the bytes, until they are sent */
-	int64		bytes;			/* counted in the loop's */
-	bool		no_room;		/* it did not fit into memory now */
-	int			failed_looks;	/* for copies: 1 with others, 2 by itself */
+	ImageInfo	facts;			/* width and height from llava_image; 0:
+								 * unknown */
+	ImageJob   *job;			/* owns the bytes until they are sent */
+	int64		bytes;			/* this call's share of Calls.bytes */
+	bool		no_room;		/* there was no memory for it */
+	int			failed_looks;	/* how its comparison with other pictures
+								 * failed: 1 in a batch, 2 alone; 0: it did
+								 * not */
 	LongImages	long_done;		/* LONG_AS_TASK: the picture is not long */
-	int			width;			/* as it is sent */
+	int			width;			/* as sent */
 	int			height;
-	int			pixel_factor;	/* what it was fitted to */
+	int			pixel_factor;	/* rules that it was scaled by */
 	int64		min_pixels;
 	int64		max_pixels;
 	int64		image_tokens;	/* forecast */
@@ -98,16 +103,16 @@ typedef struct CallFit
 
 typedef struct CallRequest
 {
-	VlmSampling sampling;		/* but for the seed */
+	VlmSampling sampling;		/* without the seed */
 	int64		seed;
-	VlmTokens	forecast;		/* image and prompt, and reply */
+	VlmTokens	forecast;		/* prompt: image and text; completion: reply */
 	bool		sent;
-	struct ServerRead *under;	/* the options it was sent under; NULL: not
-								 * sent yet */
-	struct EndpointUse *endpoint;	/* where it counts while it is in flight */
+	struct ServerRead *under;	/* the server's options when it was sent;
+								 * NULL: not sent yet */
+	struct EndpointUse *endpoint;	/* whose in-flight counter includes it */
 } CallRequest;
 
-/* How it ended: a fault of the picture's found here, or a response. */
+/* How the call ended: this process found a fault in the picture, or got a response. */
 typedef struct CallEnd
 {
 	const char *fault;			/* static; NULL: see outcome */
@@ -116,31 +121,30 @@ typedef struct CallEnd
 	VlmOutcome	outcome;
 	VlmEnvelope envelope;
 	ReplyResult result;			/* with VLM_DONE */
-	const char *reason;			/* why that is no sample, static; NULL: it is
-								 * one */
-	uint64		lost_with;		/* the losses that its own was one of, which
-								 * say whether the server died of them; 0:
-								 * none */
-	double		cost;			/* of its answer */
-	bool		estimated;		/* that: the server did not say what it used */
+	const char *reason;			/* why the reply was rejected, static; NULL:
+								 * it becomes a sample */
+	uint64		lost_with;		/* LossEvent (suspects.h) that its loss
+								 * belongs to; 0: none */
+	double		cost;			/* of the answer */
+	bool		estimated;		/* the cost: the server reported no usage */
 } CallEnd;
 
-/* How the row is asked again. */
+/* What the row's next attempt will be like. */
 typedef struct CallRetry
 {
-	bool		blameless;		/* its server was found to be to blame */
-	int			wait_ms;		/* before it is claimed again, where not sent */
-	int			company;		/* as CallRow.company, to be written; -1: as
-								 * it was */
+	bool		blameless;		/* the server was at fault */
+	int			wait_ms;		/* until it may be claimed again, if it was
+								 * not sent */
+	int			company;		/* new value of CallRow.company; -1: unchanged */
 } CallRetry;
 
 typedef struct CallSettle
 {
-	TimestampTz at;				/* not later, or after a settle that failed
-								 * not before */
-	int			delay;			/* ms, after a settle that failed; 0: none
-								 * did, and the log has told of none */
-	int			with;			/* at most so many together then */
+	TimestampTz at;				/* latest time; after a failed settle, the
+								 * earliest */
+	int			delay;			/* ms, back-off after failed settles; 0: none
+								 * failed yet, and nothing was logged */
+	int			with;			/* batch size of the next try */
 } CallSettle;
 
 typedef struct Call
@@ -151,7 +155,7 @@ typedef struct Call
 	int64		id;				/* llava_pending.call */
 	TaskSet    *set;
 	LlavaTask  *task;
-	struct ServerState *server; /* to be asked, or asked; NULL: none */
+	struct ServerState *server; /* that it is for; NULL: none was available */
 	CallRow		row;
 	CallLease	lease;
 	CallFit		fit;
@@ -161,42 +165,47 @@ typedef struct Call
 	CallSettle	settle;
 } Call;
 
-/* How a call ended, as it is settled. */
+/* How a call ended, as settle_call distinguishes it. */
 typedef enum CallEnding
 {
-	CALL_FAULT,					/* of the picture's, found here */
+	CALL_FAULT,					/* this process found a fault in the picture */
 	CALL_UNSENT,				/* no request was made */
-	CALL_ANSWERED,				/* a reply that parsed, or is to be asked for
-								 * again */
-	CALL_FAILED					/* a request that brought no answer */
+	CALL_ANSWERED,				/* the model replied: accepted or rejected */
+	CALL_FAILED					/* the request brought no reply */
 } CallEnding;
 
 extern CallEnding call_ending(const Call *call);
 
-/* A call in CALL_CLAIMED, under the loop's newest tasks; zeros but for that. */
+/* Makes a call in CALL_CLAIMED that refers to the loop's newest tasks; all else is zero. */
 extern Call *call_new(struct Loop *loop);
 
-/* To the end of another list, or of its own; suspects are sent before all others. */
+/*
+ * Moves the call to the end of the list of this state, which may be its own.  In
+ * CALL_READY suspects go to the head: they are sent before all others.
+ */
 extern void call_move(struct Loop *loop, Call *call, CallState state);
 
-/* Which server the call is for from now on. */
+/* Assigns the call to a server, or to another one. */
 extern void call_set_server(Call *call, struct ServerState *server);
 
-/* Whatever its state is. */
+/* Frees the call, whatever its state is. */
 extern void call_free(struct Loop *loop, Call *call);
 
-/* Bytes of its picture in memory, which the loop adds up. */
+/* Sets how many bytes of its picture are in memory, and keeps Calls.bytes in step. */
 extern void call_set_bytes(struct Loop *loop, Call *call, int64 bytes);
 
-/* The first three arguments of every statement that is fenced by the call. */
+/*
+ * Fills in $1 to $3 (image, task, call id) of a statement that is fenced by the call id:
+ * it must not touch the row if the row was claimed again meanwhile.
+ */
 extern void call_fence(const Call *call, Datum *values);
 
-/* By one of its users. */
+/* Drop one reference, and free the object with the last one. */
 extern void taskset_release(TaskSet *set);
 extern void server_read_release(struct ServerRead *read);
 
 #ifdef USE_ASSERT_CHECKING
-/* The counters are what the lists say. */
+/* Asserts that the counters agree with the lists. */
 extern void calls_check(const struct Loop *loop);
 #else
 #define calls_check(loop) ((void) 0)

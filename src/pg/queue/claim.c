@@ -1,12 +1,12 @@
 /*
  * claim.c
- *	  Rows of the queue become calls, and their pictures (pictures.c) go to the
- *	  preparing threads.
+ *	  Decides when rows of the queue are claimed, and how many.
  *
- * A claim scans (visible_at, image, task) beyond the cursor, so that entries of
- * settled rows are passed once and not at every claim.  What a commit queues
- * behind the cursor brings it back (wake.c); a full pass at the start and
- * seldom after finds what was skipped because it was locked.
+ * A claim scans the index on (visible_at, image, task) from a cursor on, so that it reads
+ * the dead entries of settled rows once and not at every claim.  When a commit queues
+ * rows before the cursor, the cursor moves back to them (wake.c).  Rows that a claim
+ * skipped because they were locked are found by a full pass, at the start and at most once
+ * a minute after.
  */
 #include "postgres.h"
 
@@ -15,30 +15,25 @@
 #include "db/db.h"
 #include "executor/spi.h"
 #include "holders.h"
-#include "image/image.h"
 #include "loop.h"
-#include "miscadmin.h"
 #include "process/process.h"
-#include "server/server.h"
-#include "stall.h"
 #include "task/task.h"
 #include "timeline.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
-/* Rows of one claim, and calls that may be held beyond those in flight. */
+/* Most rows of one claim. */
 #define CLAIM_BATCH 64
 
 /*
- * A full pass of the queue even when nothing says so.  Beside an old snapshot it goes
- * over the index entries of all that was settled since: a hundredth of the time at most.
+ * The interval of full passes.  While an old snapshot exists, a pass reads the index
+ * entries of every row settled since; it may take at most a hundredth of the time.
  */
 #define FULL_PASS_MS (60 * 1000)
 #define FULL_PASS_SHARE 100
 
-/* So often at most is looked for what should not be there. */
+/* Smallest interval of look_for_rare. */
 #define RARE_LOOKS_MS 1000
 
 static void
@@ -107,8 +102,8 @@ claim_reset_cursor(Loop *loop, TimestampTz from)
 }
 
 /*
- * Names of the tasks that some server can be asked about now.  When the set
- * grows, rows that the cursor passed have become claimable.
+ * Names of the tasks that have an available server now, as text[].  When the set grows,
+ * rows before the cursor become claimable, so the cursor goes back to the start.
  */
 static ArrayType *
 claimable_tasks(Loop *loop)
@@ -142,20 +137,24 @@ claimable_tasks(Loop *loop)
 }
 
 /*
- * How many to claim: enough beyond what is in flight that a slot never waits for
- * a claim, and never more than max_requests or the caller's limit lets be sent.
+ * How many rows to claim: enough beyond the requests in flight that a free slot never
+ * waits for a claim, but no more than max_requests and llava_drain's limit allow to send.
  */
 static int
 rows_wanted(Loop *loop)
 {
 	int64		left;
 	int64		capacity = servers_capacity(loop, &left);
-	int64		most = 2 * Max(capacity, 1);	/* a window in flight, one
-												 * ahead */
+	int64		most = 2 * Max(capacity, 1);	/* one window in flight, one
+												 * prepared */
 
 	if (dispatch_files_are_away(loop) || GetCurrentTimestamp() < loop->restore.until)
 		return 0;
-	/* claims in groups */
+
+	/*
+	 * wait until a group can be claimed: a claim costs about the same for 1
+	 * or 64 rows
+	 */
 	if (left <= 0 || loop->calls.held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)))
 		return 0;
 	left = Min(left, most - loop->calls.held);
@@ -164,7 +163,7 @@ rows_wanted(Loop *loop)
 	return (int) Max(0, Min(left, Min(CLAIM_BATCH, pictures_at_once(loop))));
 }
 
-/* Where there is no room for more rows, the end of a call makes some. */
+/* While there is no room for more rows a claim would be in vain: a call must end first. */
 TimestampTz
 claims_due(Loop *loop)
 {
@@ -181,7 +180,7 @@ static SqlStatement sql_next_due = {
 	.types = "T"
 };
 
-/* What follows from how much the claim found. */
+/* Sets the time of the next claim from what this one found. */
 static void
 plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, bool full_pass)
 {
@@ -192,7 +191,10 @@ plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, b
 		return;
 	if (!full_pass && found_none && loop->calls.held == 0)
 	{
-		/* before it rests: rows that were locked when the cursor passed them */
+		/*
+		 * before resting, find rows that were locked when the cursor passed
+		 * them
+		 */
 		claim_reset_cursor(loop, DT_NOBEGIN);
 		return;
 	}
@@ -210,7 +212,7 @@ plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, b
 	loop->claims.at = loop->claims.next_due;
 }
 
-/* What should not be there, and is looked for on passes from the start, not on all. */
+/* Repairs that are rarely needed: done on full passes only, and at most once a second. */
 static void
 look_for_rare(Loop *loop)
 {
@@ -224,7 +226,7 @@ look_for_rare(Loop *loop)
 	untaken_look(loop);
 }
 
-/* Looks at servers and tasks, and claims what there is room for. */
+/* The claim's transaction: reads servers and tasks, then claims rows if there is room. */
 static void
 look_and_claim(Loop *loop, void *arg)
 {
@@ -234,7 +236,7 @@ look_and_claim(Loop *loop, void *arg)
 	int			claimed;
 	ArrayType  *tasks;
 
-	/* nothing is asked while the reply could not be written down */
+	/* send nothing whose reply could not be stored */
 	trust_check_worker_relations();
 	servers_load(loop);
 	load_tasks(loop);
@@ -268,9 +270,10 @@ claim_succeeded(Loop *loop)
 }
 
 /*
- * A lock or a full disk: what is in flight goes on, the claim waits.  Else a row may
- * be the reason: the next claim of the same rows reads their pictures one by one.  If
- * that fails too they are left to the next full pass; a session is told.
+ * After a transient error (a lock, a full disk) the claim is repeated later; requests in
+ * flight go on.  Any other error may be due to one row: the next claim takes the same
+ * rows and reads their pictures one by one (careful).  If that fails too, the rows are
+ * left to the next full pass, and llava_drain raises the error.
  */
 static void
 claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
@@ -279,7 +282,7 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 
 	if (!passes && loop->claims.careful && loop->tx.in_procedure)
 		ReThrowError(error);
-	/* once for each reason */
+	/* log each reason once */
 	if (postponed_note(POSTPONED_CLAIM, error))
 		ereport(LOG,
 				(errmsg("llava_zh: claims postponed: %s", error->message),
@@ -301,7 +304,7 @@ claims_run(Loop *loop)
 	bool		full_pass;
 	XLogRecPtr	claimed_at;
 
-	/* an error may have ended the claim before in its commit */
+	/* the previous claim may have ended with an error during its commit */
 	claim_discard(loop);
 	loop->claims.look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
 	if (now >= loop->claims.full_pass_at)
@@ -313,7 +316,11 @@ claims_run(Loop *loop)
 		loop->claims.at = loop->claims.look_at;
 		return STEP_GONE;
 	}
-	/* a session may have it off, and does not ask for a flush */
+
+	/*
+	 * a session's synchronous_commit may be off, and it does not ask the
+	 * launcher to flush
+	 */
 	if (loop->tx.in_procedure || !flush_is_shared())
 		tx_commit_as("local");
 	cursor = loop->claims.cursor.visible_at;

@@ -1,7 +1,7 @@
 /*
  * claim.h
- *	  What the files of a claim share: claim.c says when, claim_rows.c takes rows,
- *	  claim_start.c puts the calls on their way.
+ *	  Shared by the three files of a claim: claim.c decides when to claim, claim_rows.c
+ *	  turns rows into calls, claim_start.c hands the calls to the preparing threads.
  */
 #ifndef LLAVA_CLAIM_H
 #define LLAVA_CLAIM_H
@@ -9,15 +9,16 @@
 #include "loop.h"
 
 /*
- * Takes up to wanted rows of these tasks as calls in CALL_CLAIMED; how many, rows that
- * were put aside among them.  In the claim's transaction.
+ * Claims up to wanted rows of these tasks, as calls in CALL_CLAIMED.  Returns the number
+ * of rows, including those put aside for want of their picture (absent.c).  Must run in
+ * the claim's transaction.
  */
 extern int	claim_others_first(Loop *loop, ArrayType *tasks, int wanted);
 
-/* Only a committed claim is acted upon: this one is. */
+/* After the claim's commit, never before: starts its calls. */
 extern void claim_start(Loop *loop, XLogRecPtr claimed_at);
 
-/* The claim was rolled back. */
+/* After a rollback: frees the calls in CALL_CLAIMED. */
 extern void claim_discard(Loop *loop);
 
 #endif							/* LLAVA_CLAIM_H */

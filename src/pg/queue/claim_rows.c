@@ -1,6 +1,10 @@
 /*
  * claim_rows.c
- *	  Rows of the queue become calls.
+ *	  Claims rows of the queue, and makes calls of them.
+ *
+ * A claim gives the row a new call id, this process as its holder and a lease: until the
+ * lease ends (visible_at) no other process claims the row.  A row whose lease ran out is
+ * claimed like any other; the call that held it is noted in llava_interrupted.
  */
 #include "postgres.h"
 
@@ -11,7 +15,6 @@
 #include "loop.h"
 #include "process/process.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 /* Parameters of sql_claim, from $1 on, and the columns that it returns. */
 enum
@@ -71,7 +74,7 @@ advance_cursor(Loop *loop, TimestampTz visible_at, int64 image, const char *task
 	loop->claims.cursor.task = MemoryContextStrdup(loop->context, task);
 }
 
-/* What the image and task have behind them, and how they are asked about now. */
+/* Reads the row's rejection history, and derives the sampling parameters from it. */
 static void
 read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 {
@@ -86,7 +89,7 @@ read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 	call->request.sampling = rejects_sampling(&call->row.rejects, &call->task->sampling);
 }
 
-/* bigint[] of the numbers that the list points to. */
+/* Makes a bigint[] from a list of pointers to int64. */
 static ArrayType *
 id_array(const List *ids)
 {
@@ -99,6 +102,7 @@ id_array(const List *ids)
 	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
+/* Ids of the calls whose settle has failed before. */
 static List *
 unsettled_ids(Loop *loop)
 {
@@ -121,7 +125,7 @@ claim_unsettled(Loop *loop)
 	return id_array(unsettled_ids(loop));
 }
 
-/* Calls that paused the servers which are to be probed now: with other rows, if there are. */
+/* Ids of the calls that made their servers pause, of the servers that are due for a probe. */
 static List *
 guilty_ids(Loop *loop)
 {
@@ -139,7 +143,7 @@ guilty_ids(Loop *loop)
 	return ids;
 }
 
-/* A row that was claimed becomes a call without bytes, in CALL_CLAIMED. */
+/* Makes a call in CALL_CLAIMED from a claimed row; pictures.c adds the picture. */
 static void
 add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
 {
@@ -149,7 +153,7 @@ add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
 
 	call->image = DatumGetInt64(SPI_getbinval(row, desc, CLAIMED_IMAGE, &isnull));
 	call->task = task_of_set(loop->claims.tasks, name);
-	/* now, since no ERROR may come when it is sent */
+	/* here, since sending must not raise an ERROR */
 	if (call->task->counter == NULL)
 		call->task->counter = task_counter(name);
 	call->id = DatumGetInt64(SPI_getbinval(row, desc, CLAIMED_CALL, &isnull));
@@ -173,7 +177,11 @@ static SqlStatement sql_claim = {
 	"    AND (p.visible_at, p.image, p.task) > ($1, $2, $3) AND p.task = ANY ($4)"
 	"    AND NOT coalesce(p.call = ANY ($8), false) AND (NOT p.excused OR $9)"
 	"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED), "
-	/* leases that ran out: whoever held them never came back */
+
+	/*
+	 * rows that still have a holder: the lease ran out before the call was
+	 * settled
+	 */
 	"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
 	"  SELECT image, call, task FROM picked WHERE holder IS NOT NULL"
 	"  ON CONFLICT DO NOTHING) "
@@ -185,7 +193,7 @@ static SqlStatement sql_claim = {
 	"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer,"
 	"  failure = CASE WHEN NOT here THEN 'no_picture' END,"
 	"  detail = CASE WHEN here THEN p.detail ELSE 'it has no row in llava_image' END "
-	/* locked above, so that they stay where they are */
+	/* picked has locked the rows, so that their ctids stay valid */
 	"FROM (SELECT k.*, (SELECT i.id FROM @.llava_image i WHERE i.id = k.image) IS NOT NULL AS here"
 	"  FROM picked k OFFSET 0) picked WHERE p.ctid = picked.ctid "
 	"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
@@ -194,9 +202,9 @@ static SqlStatement sql_claim = {
 };
 
 /*
- * The claim itself: how many rows it took, those that it put aside among them.
- * passed_over: whose rows are left alone besides; excused: whether rows are taken that
- * went back for their server's fault.
+ * The claim itself.  Returns the number of rows, including those put aside for want of
+ * their picture.  passed_over: ids of calls whose rows are not to be claimed; excused:
+ * whether to claim rows that blame.c returned to the queue.
  */
 static int
 claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool excused)
@@ -214,7 +222,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 	values[CLAIM_WANTED] = Int64GetDatum(wanted);
 	values[CLAIM_HOLDER] = Int32GetDatum(loop->holder);
 	values[CLAIM_LEASE] = rows_interval(lease);
-	/* their leases may have run out meanwhile */
+	/* not the unsettled calls' rows either, whose leases may have run out */
 	values[CLAIM_NOT_CALLS] = PointerGetDatum(id_array(list_concat(unsettled_ids(loop), passed_over)));
 	values[CLAIM_EXCUSED] = BoolGetDatum(excused);
 	n = sql_run(&sql_claim, values, NULL, 0);
@@ -237,7 +245,7 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 	return (int) n;
 }
 
-/* By chance, of those that did not go back for a server's fault. */
+/* A random row that is due, and that blame.c has not returned to the queue. */
 static SqlStatement sql_any_due = {
 	.text =
 	"SELECT visible_at, image FROM @.llava_pending"
@@ -251,9 +259,9 @@ static SqlStatement sql_any_due = {
 };
 
 /*
- * A server that is to blame for its words is probed with a row by chance: where it is the
- * pictures after all, they are likely to lie side by side, and each of them would prolong
- * the pause.
+ * Claims a random row as the probe of a server that was paused for its error text.  If
+ * the pictures were at fault after all, the bad ones are likely to be neighbours in the
+ * queue, and probing with one after the other would prolong the pause.
  */
 static int
 claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
@@ -271,15 +279,15 @@ claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
 	loop->claims.cursor.image =
 		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
 	loop->claims.cursor.task[0] = '\0';
-	/* another process may have taken it meanwhile */
+	/* the row may be gone: another process may have claimed it */
 	claimed = claim(loop, tasks, 1, passed_over, false);
 	claim_reset_cursor(loop, DT_NOBEGIN);
 	return claimed;
 }
 
 /*
- * A paused server is not probed with the row that it was paused for, which may be to blame
- * itself: unless that is all there is.
+ * A paused server is probed with other rows than the one that it was paused for, since
+ * that row may be at fault itself.  If no other row is due, that row is used.
  */
 int
 claim_others_first(Loop *loop, ArrayType *tasks, int wanted)

@@ -1,18 +1,18 @@
 /*
  * claim_start.c
- *	  Claimed calls go on their way: to the threads that prepare pictures, or to their
- *	  end where they cannot be asked about.
+ *	  After a claim has committed, hands its calls to the threads that prepare pictures;
+ *	  a call that cannot be sent is finished at once.
  */
 #include "postgres.h"
 
 #include "claim.h"
 #include "db/db.h"
-#include "executor/spi.h"
 #include "loop.h"
-#include "utils/builtins.h"
-#include "utils/memutils.h"
 
-/* The task's policy, or the row's own, on a long picture; false: it is parked. */
+/*
+ * Applies the policy for long pictures: the row's own, else the task's.  Returns false
+ * if the row is to be parked.
+ */
 static bool
 fit_if_long(Loop *loop, Call *call)
 {
@@ -36,7 +36,7 @@ fit_if_long(Loop *loop, Call *call)
 	return false;
 }
 
-/* Puts a claimed call on its way, or to its end if it cannot be asked. */
+/* Starts the preparation of one call, or finishes the call if it cannot be sent. */
 static void
 start_call(Loop *loop, Call *call)
 {
@@ -44,7 +44,11 @@ start_call(Loop *loop, Call *call)
 
 	if (loop->scope.limit > 0)
 		loop->scope.limit--;
-	/* others of this claim may have taken the memory or the last place */
+
+	/*
+	 * calls before this one may have used up the memory, or what the server
+	 * still accepts
+	 */
 	if (!call->fit.no_room)
 		call_set_server(call, server_for_task(loop, call->task, call->row.refused_by));
 	if (call->server == NULL)

@@ -1,11 +1,11 @@
 /*
  * clock.c
- *	  What holds when somebody sets the clock of the machine.
+ *	  Recovers after the machine's clock was set back.
  *
- * The queue's order, back-off and leases are times of day, and so are most of the loop's
- * own plans.  A clock that is set back would have all of them wait for as long again.
- * So a loop that notices it forgets its plans, and rows whose time lies further ahead
- * than any wait of ours, whoever has set it, become due.
+ * The queue's order, back-off and leases are wall-clock times, and so are most of the
+ * loop's own timers.  After the clock is set back by an hour all of them would wait an
+ * hour longer.  So a loop that notices the change resets its timers, and rows whose
+ * visible_at is further ahead than any back-off or lease allows become due.
  */
 #include "postgres.h"
 
@@ -13,13 +13,12 @@
 #include "db/db.h"
 #include "loop.h"
 #include "portability/instr_time.h"
-#include "server/server.h"
 #include "utils/array.h"
 
-/* Less than this is a clock that is corrected, not set. */
+/* A smaller step is an adjustment (NTP), not a change of the clock. */
 #define STEP_MS 1000
 
-/* The two clocks are compared only if they could be read together. */
+/* The two clocks are compared only if both were read within this time. */
 #define TOGETHER_MS 50
 
 int64
@@ -31,7 +30,7 @@ clock_monotonic_ms(void)
 	return (int64) (INSTR_TIME_GET_MICROSEC(now) / 1000);
 }
 
-/* All that the loop put off until some time of day is due. */
+/* Makes everything due that the loop put off until some wall-clock time. */
 static void
 forget_times(Loop *loop)
 {
@@ -51,7 +50,7 @@ forget_times(Loop *loop)
 void
 clock_look(Loop *loop)
 {
-	static int64 ahead_ms;		/* of the monotonic clock */
+	static int64 ahead_ms;		/* wall clock minus monotonic clock */
 	static bool known;
 	int64		before = clock_monotonic_ms();
 	int64		now_ahead = GetCurrentTimestamp() / 1000 - before;
@@ -69,7 +68,7 @@ clock_look(Loop *loop)
 	known = true;
 }
 
-/* Slots of this database that have a worker: bigint[]. */
+/* Slots of this database that have a worker, as bigint[]. */
 static ArrayType *
 live_slots(void)
 {
@@ -82,7 +81,7 @@ live_slots(void)
 	return construct_array(slots, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
-/* $2: slots whose workers live, and look after their leases. */
+/* $1: longest possible wait.  $2: slots of live workers, which renew their own leases. */
 static SqlStatement sql_bring_back = {
 	.text =
 	"WITH far AS MATERIALIZED ("
@@ -111,11 +110,11 @@ clock_bring_back(Loop *loop)
 	values[0] = rows_interval(longest);
 	values[1] = PointerGetDatum(live_slots());
 	n = sql_run(&sql_bring_back, values, NULL, 0);
-	/* once for all that are found together */
+	/* one message, however many batches of 1000 it takes */
 	if (n > 0 && !loop->far_ahead)
 		ereport(loop->tx.in_procedure ? NOTICE : LOG,
 				(errmsg("llava_zh: rows of the queue were to wait for longer than " INT64_FORMAT " s, and are due now",
 						longest / 1000),
-				 errdetail("No back-off and no lease is as long. The clock was set back, or visible_at was set by somebody.")));
+				 errdetail("No back-off and no lease lasts that long. The clock was set back, or visible_at was set by hand.")));
 	loop->far_ahead = n > 0;
 }

@@ -1,29 +1,30 @@
 /*
  * dispatch.c
- *	  Calls on their way: prepared pictures become requests, requests come back as
- *	  responses and are judged.  No SQL here, and no waiting.
+ *	  Sends calls: a prepared picture becomes a request once its server has a free slot.
+ *
+ * A call is sent only if its claim is on disk (flush.c), its lease lasts longer than the
+ * request may take, a socket is free, and the server's limits allow it.  Nothing here
+ * runs SQL or waits, so it may run in the middle of any transaction (dispatch_serve).
+ * While a slot is held (limits_take until the request ends) no ERROR may be raised: the
+ * slot would be lost to all processes.
  */
 #include "postgres.h"
 
-#include "common/hashfn.h"
 #include "db/db.h"
 #include "image/image.h"
-#include "ledger/ledger.h"
 #include "loop.h"
-#include "miscadmin.h"
 #include "process/process.h"
 #include "server/server.h"
 #include "task/task.h"
-#include "utils/memutils.h"
 #include "vlm/vlm.h"
 
-/* Requests that are begun together: libcurl takes up all that are new at once. */
+/* Requests begun before sockets are served: libcurl starts all new ones in one step. */
 #define SENDS_AT_ONCE 32
 
-/* Until the directory of pictures is tried again. */
+/* How long to wait before trying to open the directory of pictures again. */
 #define FILES_AWAY_MS (10 * 1000)
 
-/* The call's end without a request: a fault of the image found here. */
+/* Finishes a call without a request: its picture is faulty. */
 static void
 image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
 {
@@ -33,8 +34,9 @@ image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
 }
 
 /*
- * The directory of pictures is not there: no picture's fault, and true of all that
- * are in files.  They wait, and nothing is claimed meanwhile.
+ * The directory of pictures cannot be opened.  That is not the picture's fault and
+ * concerns all pictures in files: the call goes back to the queue, and nothing is
+ * claimed for a while.
  */
 static void
 files_away(Loop *loop, Call *call)
@@ -45,7 +47,7 @@ files_away(Loop *loop, Call *call)
 	call_move(loop, call, CALL_FINISHED);
 }
 
-/* A picture that was made anew is all that is kept. */
+/* Frees the original bytes once the picture was encoded anew. */
 static void
 forget_original(Loop *loop, Call *call)
 {
@@ -115,7 +117,7 @@ take_bytes(Call *call, VlmRequest *request)
 	call->fit.job = NULL;
 }
 
-/* The call that holds a slot cannot be sent after all. */
+/* Gives back the slot of a call that cannot be sent for want of memory. */
 static void
 no_memory(Loop *loop, Call *call)
 {
@@ -125,7 +127,7 @@ no_memory(Loop *loop, Call *call)
 	call_move(loop, call, CALL_FINISHED);
 }
 
-/* The task's requests to the server, but for their seed, as long as the task is in memory. */
+/* Builds the body of the task's requests to this server, without the seed, and caches it. */
 static bool
 keep_body(Call *call, VlmSampling sampling)
 {
@@ -139,7 +141,7 @@ keep_body(Call *call, VlmSampling sampling)
 	if (!vlm_body_build(&body, options->model, task->prompt, &sampling, options->extra_body,
 						&message))
 		return false;
-	/* a slot is held: no ERROR here */
+	/* a slot is held: must not raise an ERROR */
 	kept = MemoryContextAllocExtended(call->set->context, body.head_size + body.tail_size + 2,
 									  MCXT_ALLOC_NO_OOM);
 	if (kept != NULL)
@@ -157,8 +159,8 @@ keep_body(Call *call, VlmSampling sampling)
 }
 
 /*
- * The JSON around the picture.  All but the seed is the same for the calls of a task
- * and a server, unless a reject changed what is sampled.
+ * Builds the JSON around the picture.  It differs between calls of one task and server
+ * only in the seed, unless an earlier reject changed the sampling parameters.
  */
 static bool
 build_body(Call *call, VlmBody *body)
@@ -178,6 +180,7 @@ build_body(Call *call, VlmBody *body)
 	return vlm_body_with_seed(body, &call->task->body, call->request.seed);
 }
 
+/* Hands the call to the request pool.  Its slot was taken. */
 static void
 send_call(Loop *loop, Call *call)
 {
@@ -214,7 +217,7 @@ send_call(Loop *loop, Call *call)
 	call_move(loop, call, CALL_SENT);
 }
 
-/* Calls that were not sent go back to the queue. */
+/* Finishes the calls of a state without a request: settle puts their rows back. */
 static void
 give_back_all(Loop *loop, CallState state)
 {
@@ -233,7 +236,7 @@ dispatch_unsent(Loop *loop)
 	{
 		Call	   *call = dlist_container(Call, node, iter.cur);
 
-		/* the pool has it, and may give it back without its call */
+		/* the job stays in the image pool; dispatch_prepared frees it */
 		call->fit.job->user = NULL;
 		call->fit.job = NULL;
 	}
@@ -242,7 +245,7 @@ dispatch_unsent(Loop *loop)
 	give_back_all(loop, CALL_READY);
 }
 
-/* Whether the lease lasts for the request; else it must be renewed first. */
+/* Whether the lease outlasts the request's timeout; otherwise it must be renewed first. */
 static bool
 lease_is_long_enough(const Call *call)
 {
@@ -259,8 +262,8 @@ same_fit(const LlavaServer *a, const LlavaServer *b)
 }
 
 /*
- * The call's server has no slot: another one that is as good and has takes it over,
- * so that a server that hangs holds up only what it was sent.
+ * Moves a call from a server without a free slot to an equally suitable one that has
+ * one.  So a server that hangs delays only the requests that it was sent.
  */
 static bool
 use_other_server(Loop *loop, Call *call)
@@ -278,7 +281,7 @@ use_other_server(Loop *loop, Call *call)
 	return true;
 }
 
-/* No server is known to be full; how many there are. */
+/* Marks all servers as having free slots, and returns their number. */
 static int
 begin_sending(Loop *loop)
 {
@@ -293,7 +296,7 @@ begin_sending(Loop *loop)
 	return open;
 }
 
-/* What this process has no call for, others may have. */
+/* Offers to other processes the slots that this process has no call for. */
 static void
 offer_slots(Loop *loop)
 {
@@ -308,7 +311,10 @@ offer_slots(Loop *loop)
 	}
 }
 
-/* Whether the call has left the list; *wait as dispatch_ready's. */
+/*
+ * Returns true if the call has left the ready list.  Sets *wait to the milliseconds until
+ * another try may succeed, if that is known.
+ */
 static bool
 try_to_send(Loop *loop, Call *call, int64 *wait)
 {
@@ -331,21 +337,21 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 		loop->dispatch.renewal_needed = true;
 		return false;
 	}
-	/* a claim that is lost with the server must not have been acted upon */
+	/* if a crash could still undo the claim, the request must not be sent yet */
 	if (!flush_is_done(call->lease.claimed_at))
 	{
 		*wait = FLUSH_LOOK_MS;
 		return false;
 	}
-	/* its deadline counts from sending */
+	/* the timeout counts from here, so the request must not wait in the pool */
 	if (!transport_has_room())
 		return false;
-	/* first come, first served: those behind it wait too */
+	/* first come, first served: calls behind this one must wait too ... */
 	server->full = !limits_take(server->limits, call->request.forecast.prompt + call->request.forecast.completion,
 								false, call->row.company, &call->request.endpoint, wait);
 	if (server->full)
 	{
-		/* unless it lets them pass */
+		/* ... except behind a suspect, while suspects do not go first */
 		server->full = call->row.company == 0 || limits_suspects_first(server->limits);
 		return false;
 	}
@@ -370,7 +376,7 @@ dispatch_ready(Loop *loop)
 		ServerState *server = call->server;
 		int64		server_wait = -1;
 
-		/* a full house is not looked over call by call */
+		/* stop early: no server has a free slot, or no socket is left */
 		if (open == 0 || !transport_has_room())
 			break;
 		if (!server->full)

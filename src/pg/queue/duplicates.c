@@ -1,18 +1,17 @@
 /*
  * duplicates.c
- *	  Near sameness: a picture that looks like one asked about before is parked
- *	  before its request.
+ *	  Finds near-duplicates: a picture that looks like an earlier one (a "copy") is parked
+ *	  before it is sent.
  *
- * Preparation hashes the picture (image/hash.c).  Of the hashes in llava_hash those
- * within IMAGE_SAME_COARSE bits of its coarse one are candidates; the fine hash and
- * the colours confirm.  Candidates are found through three indexes, one for each third
- * of the coarse hash's bits: two hashes at most 8 bits apart differ in at most two bits
- * of one of the three, so the values within two bits of each find them all.
+ * Preparation hashes the picture (image/hash.c).  Candidates are the rows of llava_hash
+ * whose coarse hash is within IMAGE_SAME_COARSE bits; the fine hash and the colours
+ * confirm.  Three indexes find the candidates, one for each third of the coarse hash's
+ * bits: two hashes at most 8 bits apart differ in at most two bits in one of the thirds,
+ * so looking up all values within two bits of each third finds every candidate.
  *
- * A picture is looked at once, when its hash is stored; a copy's hash is stored
- * too, but is nobody's candidate, so that likeness does not drift from copy to copy.
- * One process looks at a time, so of copies in flight in several workers one is
- * asked about.
+ * A picture is compared once, when its hash is stored.  The hash of a copy is stored too,
+ * but is no candidate, so that similarity does not drift from copy to copy.  Only one
+ * process compares at a time: of several copies in different workers one is sent.
  */
 #include "postgres.h"
 
@@ -21,23 +20,22 @@
 #include "executor/spi.h"
 #include "image/image.h"
 #include "loop.h"
-#include "miscadmin.h"
 #include "pgstat.h"
 #include "picture/picture.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 
-/* Pictures of one transaction. */
+/* Pictures compared in one transaction. */
 #define LOOK_BATCH 64
 
-/* Pause after a look that found a lock or a full disk. */
+/* Pause after a transient error (a lock, a full disk). */
 #define LOOK_RETRY_MS 500
 
-/* Looks that wait so long for another process's say for whose, and then so often. */
+/* After waiting this long for another process, name it in the log; and how often again. */
 #define SAY_WAITING_MS (10 * 1000)
 #define SAY_AGAIN_MS (60 * 1000)
 
-/* The coarse hash in pieces, of 22, 21 and 21 bits, and how near theirs are looked up. */
+/* The coarse hash is cut into bands of 22, 21 and 21 bits, each searched in this radius. */
 #define BANDS		3
 #define BAND_BEGIN(band) ((64 * (band) + BANDS - 1) / BANDS)
 #define BAND_RADIUS	2
@@ -51,10 +49,10 @@ typedef struct Look
 	Call	   *calls[LOOK_BATCH];
 	bool		parked[LOOK_BATCH];
 	int			n;
-	bool		waits;			/* for another process's look */
+	bool		waits;			/* another process holds the lock */
 } Look;
 
-/* Every value of the band that is at most BAND_RADIUS bits from the hash's own. */
+/* All values of the band within BAND_RADIUS bits of the hash's own, as bigint[]. */
 static Datum
 band_values(uint64 coarse, int band)
 {
@@ -77,8 +75,8 @@ band_values(uint64 coarse, int band)
 }
 
 /*
- * Hashes within $2 bits of $1, and $4 of $3.  Both here: a hundred thousand pages of
- * one layout may have one coarse hash.
+ * Coarse hashes within $2 bits of $1 and fine hashes within $4 bits of $3.  SQL checks
+ * the fine hash too: a hundred thousand pages of one layout may share one coarse hash.
  */
 #define HASHES_NEAR \
 	"SELECT image, coarse, fine, colours FROM @.llava_hash WHERE NOT copy" \
@@ -94,7 +92,7 @@ static SqlStatement sql_hash_near = {
 	.types = "libiLLL"
 };
 
-/* The nearest picture that this is a copy of; 0: there is none. */
+/* Returns the nearest picture of which this one is a copy, or 0. */
 static int64
 find_original(const ImageHash *hash, int *distance)
 {
@@ -135,13 +133,13 @@ find_original(const ImageHash *hash, int *distance)
 	return original;
 }
 
-/* What is known of a picture before the look. */
+/* What the tables say about a picture before it is compared. */
 typedef enum Known
 {
-	KNOWN_GONE,
-	KNOWN_NEW,
+	KNOWN_GONE,					/* it has no row any more */
+	KNOWN_NEW,					/* not compared yet */
 	KNOWN_COPY,
-	KNOWN_OTHER					/* first of its looks, or released */
+	KNOWN_OTHER					/* no copy, or a copy that was released */
 } Known;
 
 static SqlStatement sql_hash_state = {
@@ -234,9 +232,9 @@ park(const Call *call, int64 original, int distance)
 	sql_run(&sql_hash_park, values, NULL, 0);
 }
 
-/* Whether the call was parked. */
+/* Compares one picture.  Returns true if its row was parked. */
 static bool
-look_at(const Call *call)
+copies_compare(const Call *call)
 {
 	const ImageHash *hash = &call->fit.job->prepared.hash;
 	int64		original;
@@ -261,24 +259,27 @@ look_at(const Call *call)
 }
 
 static void
-look_at_all(Loop *loop, void *arg)
+copies_compare_all(Loop *loop, void *arg)
 {
 	Look	   *look = arg;
 
-	/* what others stored is seen, and what is stored here is seen by others */
+	/*
+	 * with the lock, this process sees all hashes that others stored, and
+	 * they see its own
+	 */
 	look->waits = true;
 	own_lock_take(OWN_LOCK_LOOK, 0);
 	look->waits = false;
 	for (int i = 0; i < look->n; i++)
 	{
-		look->parked[i] = look_at(look->calls[i]);
+		look->parked[i] = copies_compare(look->calls[i]);
 		dispatch_serve(loop);
 	}
 }
 
-/* The first calls whose looks failed like this (Call's failed_looks), at most so many. */
+/* Adds up to most calls with this number of failed_looks (CallFit) to the batch. */
 static void
-gather_those(Loop *loop, Look *look, int failed_looks, int most)
+copies_gather_failed(Loop *loop, Look *look, int failed_looks, int most)
 {
 	dlist_iter	iter;
 
@@ -296,36 +297,36 @@ gather_those(Loop *loop, Look *look, int failed_looks, int most)
 }
 
 /*
- * All that are new; else one whose look failed with others', at once; else one that
- * failed by itself, after a while.
+ * Collects a batch: all new calls; if there are none, one call that failed as part of a
+ * batch; if there are none, one that failed alone, after the pause.
  */
 static void
-gather(Loop *loop, Look *look)
+copies_gather(Loop *loop, Look *look)
 {
 	look->n = 0;
-	gather_those(loop, look, 0, LOOK_BATCH);
+	copies_gather_failed(loop, look, 0, LOOK_BATCH);
 	if (look->n == 0)
-		gather_those(loop, look, 1, 1);
+		copies_gather_failed(loop, look, 1, 1);
 	if (look->n == 0 && GetCurrentTimestamp() >= loop->copies.look_at)
-		gather_those(loop, look, 2, 1);
+		copies_gather_failed(loop, look, 2, 1);
 }
 
-/* They wait behind the others: a row that somebody has locked holds up nobody else. */
+/* Puts a failed batch behind the others, so that a locked row delays only its own call. */
 static void
-postpone(Loop *loop, Look *look)
+copies_postpone(Loop *loop, Look *look)
 {
 	for (int i = 0; i < look->n; i++)
 	{
 		Call	   *call = look->calls[i];
 
-		/* alone, it is its own row that is locked */
+		/* a call that fails alone has the locked row */
 		call->fit.failed_looks = look->n > 1 ? 1 : 2;
 		call_move(loop, call, CALL_HASHED);
 	}
 	look->n = 0;
 }
 
-/* When the next look is worth while: at once unless all that is left failed alone. */
+/* Sets the time of the next batch: at once, unless all remaining calls failed alone. */
 static void
 plan_next_look(Loop *loop, bool failed)
 {
@@ -341,7 +342,7 @@ plan_next_look(Loop *loop, bool failed)
 	}
 }
 
-/* Who looks for so long, in the log and as what this process does. */
+/* Names the process that holds the lock, in the log and in pg_stat_activity. */
 static void
 say_who_looks(Loop *loop, TimestampTz now)
 {
@@ -356,7 +357,7 @@ say_who_looks(Loop *loop, TimestampTz now)
 	loop->copies.say_at = TimestampTzPlusMilliseconds(now, SAY_AGAIN_MS);
 }
 
-/* After a look: whether another process's was in its way.  In a transaction. */
+/* Notes how long this process has been waiting for the lock.  In a transaction. */
 static void
 note_waiting(Loop *loop, bool waits)
 {
@@ -373,7 +374,7 @@ note_waiting(Loop *loop, bool waits)
 		say_who_looks(loop, now);
 }
 
-/* What failed by itself waits a while; all else is looked at at once. */
+/* At once, unless all calls in CALL_HASHED failed alone: those wait for the pause. */
 TimestampTz
 copies_due(Loop *loop)
 {
@@ -402,19 +403,19 @@ copies_run(Loop *loop)
 	ErrorData  *error;
 	bool		done;
 
-	gather(loop, &look);
+	copies_gather(loop, &look);
 	if (look.n == 0)
 		return STEP_NOTHING;
 	if (!loop_begin(loop, "llava_zh: looking for copies"))
 		return STEP_GONE;
-	/* what a crash forgets is found again */
+	/* a lost commit does no harm: the pictures are compared again */
 	tx_commit_as("off");
 	look.waits = false;
-	done = loop_try(loop, look_at_all, &look, &error);
+	done = loop_try(loop, copies_compare_all, &look, &error);
 	note_waiting(loop, !done && look.waits);
 	if (!done)
 	{
-		/* what cannot be had asks about a picture too many, never one too few */
+		/* on any other error, err towards sending a duplicate */
 		bool		repeat = tx_error_passes(error);
 
 		ereport(repeat ? DEBUG1 : LOG,
@@ -423,7 +424,7 @@ copies_run(Loop *loop)
 		FreeErrorData(error);
 		memset(look.parked, false, sizeof(look.parked));
 		if (repeat)
-			postpone(loop, &look);
+			copies_postpone(loop, &look);
 	}
 	loop_commit(loop);
 	for (int i = 0; i < look.n; i++)

@@ -2,10 +2,13 @@
  * holders.c
  *	  See holders.h.
  *
- * A pid may be another process's by now, and a lease that came with a dump is a worker's
- * of another cluster: so only who has a slot here, or the lock of a session that drains,
- * holds leases.  A process that began after the list was made may have the number of one
- * that is gone; its calls are newer than the list.
+ * Releases the leases of processes that no longer exist.  A pid proves nothing: it may
+ * have been reused, and a lease from a dump belongs to another cluster.  A holder is
+ * alive only if it is a worker with a slot in this database or a draining session with
+ * its advisory lock.
+ *
+ * A process that starts after the list of live holders was made may reuse a dead holder's
+ * number.  So only rows are released whose call id was drawn before the list was made.
  */
 #include "postgres.h"
 
@@ -37,7 +40,7 @@ holders_end(void)
 		own_lock_release(OWN_LOCK_DRAIN, MyProcPid, true);
 }
 
-/* Holders of this database that live, but for this process: bigint[]. */
+/* The live holders of this database without this process, as bigint[]. */
 static ArrayType *
 others(Loop *loop)
 {
@@ -58,8 +61,8 @@ others(Loop *loop)
 }
 
 /*
- * Of all but the holders $1, up to the call $3; a row that somebody has locked waits for
- * the end of its lease.
+ * Releases the leases of all holders but $1, on rows with call ids up to $3.  A locked row
+ * is skipped, and waits for the end of its lease.
  */
 static SqlStatement sql_release_holders = {
 	.text =
@@ -85,7 +88,7 @@ release(Loop *loop, void *arg)
 {
 	Datum		values[3];
 
-	/* in this order */
+	/* the call id must be read before the list of live holders */
 	values[2] = Int64GetDatum(call_seq_last_drawn());
 	values[0] = PointerGetDatum(others(loop));
 	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
@@ -102,15 +105,18 @@ try_release(Loop *loop)
 														Max(llava_naptime, 1000));
 	if (loop_try(loop, release, NULL, &error))
 		return;
-	/* they run out by themselves */
-	ereport(LOG, (errmsg("llava_zh: leases not released: %s", error->message)));
+	/* no harm is done: the leases run out anyway */
+	ereport(LOG, (errmsg("llava_zh: could not release leases of ended processes: %s", error->message)));
 	FreeErrorData(error);
 }
 
 void
 holders_release(Loop *loop)
 {
-	/* what this process has claimed itself is nobody's left-over */
+	/*
+	 * others() leaves this process out, so its own calls would be released
+	 * too
+	 */
 	if (loop->holders.released || loop->calls.held > 0)
 		return;
 	loop->holders.released = true;	/* after an error too */

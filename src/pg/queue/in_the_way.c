@@ -1,45 +1,43 @@
 /*
  * in_the_way.c
- *	  Whoever holds what the loop waits for is named.
+ *	  Names the process that holds a lock which the loop waits for.
  *
- * A step of the loop's that cannot have a lock is tried again, for as long as somebody
- * holds it.  While that goes on, and only then, the locks that are awaited are noted
- * (blockers.c), and who stays in the way is told once: in the log and as what the worker
- * does, or to the session that drains.  Rows that a claim passes over because they are
- * locked are looked at too, once nothing else is left.
+ * A step of the loop that fails to get a lock is repeated until it succeeds.  After the
+ * first failure, and only then, the locks that later steps wait for are recorded
+ * (blockers.c).  A process that stays in the way is reported once: by a worker in the log
+ * and in pg_stat_activity, by llava_drain as a NOTICE.  When a claim finds only locked
+ * rows, the holder of the first one is reported too.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "db/db.h"
-#include "executor/spi.h"
 #include "loop.h"
 #include "nodes/value.h"
-#include "pgstat.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-/* An awaited lock is noted so often: well within tx.c's LOCK_TIMEOUT. */
+/* Interval of recording the awaited lock; well below tx.c's LOCK_TIMEOUT. */
 #define NOTE_MS 4
 
-/* Locks are noted for so long after one could not be had; longer than a settle's pause. */
+/* Recording goes on for this long after a failure; longer than a settle's pause. */
 #define WATCH_MS (20 * 1000)
 
-/* Who is in the way for so long is told of. */
+/* A process is reported after it has been in the way for this long. */
 #define SAY_AFTER_MS (2 * 1000)
 
-/* A worker shows who was in the way for so long; longer than a settle's pause. */
+/* pg_stat_activity names a process for this long; longer than a settle's pause. */
 #define SHOW_MS (10 * 1000)
 
-/* Whether rows that are due are locked is looked at so often; and again while one is. */
+/* Interval of the check for locked rows that are due; and while one was found. */
 #define LOCK_DUE_MS (5 * 1000)
 #define LOCK_DUE_AGAIN_MS 1000
 
 typedef struct Finding
 {
 	Blocker		blocker;
-	int			locks;			/* that it holds, if these are too many; else
-								 * 0 */
+	int			locks;			/* how many it holds, if the lock table is
+								 * full; else 0 */
 	const ErrorData *error;
 } Finding;
 
@@ -58,7 +56,10 @@ in_the_way_activity(const Loop *loop)
 
 /* ---- words ---- */
 
-/* "while updating tuple (0,1) in relation ...": a lock on a row knows no table. */
+/*
+ * The lock tag of a row does not name the table, but the error's context does: "while
+ * updating tuple (0,1) in relation ...".
+ */
 static const char *
 first_line(const char *context)
 {
@@ -116,9 +117,9 @@ finding_words(const Finding *finding)
 					who_words(blocker->pid), chain);
 }
 
-/* In a subtransaction: the words need the catalogue, which may be locked too. */
+/* Runs in a subtransaction: the text needs the catalogue, which may be locked too. */
 static void
-say(Loop *loop, void *arg)
+in_the_way_say(Loop *loop, void *arg)
 {
 	const char *words = finding_words(arg);
 
@@ -128,7 +129,7 @@ say(Loop *loop, void *arg)
 			 errhint("SELECT pg_terminate_backend(pid) ends a session that is in the way.")));
 }
 
-/* ---- who has been said ---- */
+/* ---- processes that were seen in the way ---- */
 
 static bool
 is_current(const InTheWay *one, TimestampTz now)
@@ -136,7 +137,7 @@ is_current(const InTheWay *one, TimestampTz now)
 	return one->since != 0 && one->seen_at + WATCH_MS * INT64CONST(1000) > now;
 }
 
-/* The place of this one, or of the one that was seen least lately. */
+/* The entry of this process and table; a new one replaces the one unseen for longest. */
 static InTheWay *
 place_of(Loop *loop, int pid, Oid relation, TimestampTz now)
 {
@@ -158,7 +159,7 @@ place_of(Loop *loop, int pid, Oid relation, TimestampTz now)
 	return oldest;
 }
 
-/* A table as a whole; rows are many, and told of once. */
+/* The table, if the lock is on a whole table; row locks are reported once per process. */
 static Oid
 locked_relation(const Finding *finding)
 {
@@ -168,7 +169,7 @@ locked_relation(const Finding *finding)
 		tag->locktag_field2 : InvalidOid;
 }
 
-/* A session is told before it goes on; a worker waits whether it passes. */
+/* llava_drain reports a locked row at once; all else is given SAY_AFTER_MS to pass. */
 static bool
 is_time_to_say(const Loop *loop, const InTheWay *one, TimestampTz now)
 {
@@ -177,7 +178,7 @@ is_time_to_say(const Loop *loop, const InTheWay *one, TimestampTz now)
 }
 
 static void
-note(Loop *loop, Finding *finding)
+in_the_way_note(Loop *loop, Finding *finding)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	InTheWay   *one = place_of(loop, finding->blocker.pid, locked_relation(finding), now);
@@ -186,7 +187,7 @@ note(Loop *loop, Finding *finding)
 	one->seen_at = now;
 	if (is_time_to_say(loop, one, now))
 	{
-		one->said = loop_try(loop, say, finding, &error);
+		one->said = loop_try(loop, in_the_way_say, finding, &error);
 		if (!one->said)
 			FreeErrorData(error);
 	}
@@ -196,9 +197,9 @@ note(Loop *loop, Finding *finding)
 
 /* ---- looking ---- */
 
-/* False: nobody is to be named. */
+/* Finds the process to report; false if there is none. */
 static bool
-find(const ErrorData *error, Finding *finding)
+in_the_way_find(const ErrorData *error, Finding *finding)
 {
 	memset(finding, 0, sizeof(*finding));
 	finding->error = error;
@@ -207,7 +208,7 @@ find(const ErrorData *error, Finding *finding)
 		finding->blocker.pid = finding->blocker.first = blockers_greediest(&finding->locks);
 		return finding->locks > max_locks_per_xact;
 	}
-	/* own_lock.c's: duplicates.c says whose look it is */
+	/* of our own locks (own_lock.c) duplicates.c reports the holder */
 	return blockers_find(&finding->blocker) &&
 		(finding->blocker.tag.locktag_type != LOCKTAG_ADVISORY ||
 		 finding->blocker.tag.locktag_field4 <= 2);
@@ -233,11 +234,11 @@ in_the_way_look(Loop *loop, const ErrorData *error)
 		return;
 	}
 	loop->in_the_way.watch_until = TimestampTzPlusMilliseconds(now, WATCH_MS);
-	if (watched && find(error, &finding))
-		note(loop, &finding);
+	if (watched && in_the_way_find(error, &finding))
+		in_the_way_note(loop, &finding);
 }
 
-/* ---- rows that are passed over ---- */
+/* ---- rows that claims skip because they are locked ---- */
 
 static SqlStatement sql_lock_due = {
 	.text =
@@ -262,7 +263,7 @@ lock_due(Loop *loop, void *arg)
 	sql_run(&sql_lock_due, values, NULL, 0);
 }
 
-/* The first failure has the second noted. */
+/* Tries twice: the first failure turns on the recording, the second is recorded. */
 void
 in_the_way_of_claim(Loop *loop)
 {

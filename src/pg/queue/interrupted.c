@@ -1,10 +1,11 @@
 /*
  * interrupted.c
- *	  Calls whose worker ends, or has ended, before their settle: they are noted, and their
- *	  rows wait again.
+ *	  Records calls whose process ends before they are settled (llava_interrupted).
  *
- * A worker that is told to end gives back what it did not send, and notes itself what is
- * under way.  Of one that was killed nobody knows what it had sent.
+ * A worker that is told to end gives unsent rows back to the queue, and records here the
+ * requests in flight: they may be billed although no reply is stored.  If a worker is
+ * killed, the next claim of the row or holders.c records the call; whether it was sent is
+ * not known then.
  */
 #include "postgres.h"
 
@@ -13,7 +14,7 @@
 #include "loop.h"
 #include "utils/array.h"
 
-/* Ids of the calls that are under way: bigint[]. */
+/* Ids of the calls in flight, as bigint[]. */
 static ArrayType *
 calls_under_way(Loop *loop)
 {
@@ -26,7 +27,7 @@ calls_under_way(Loop *loop)
 	return construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }
 
-/* Calls that are under way: the process ends, and knows that. */
+/* Returns the rows of these calls to the queue, and records the calls as sent. */
 static SqlStatement sql_give_up = {
 	.text =
 	"WITH held AS MATERIALIZED ("

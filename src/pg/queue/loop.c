@@ -1,7 +1,10 @@
 /*
  * loop.c
- *	  One process draining the queue: a turn settles, prepares, sends and claims,
- *	  and then waits for whichever of these has something to do again.
+ *	  The loop that drains the queue, in a worker or in llava_drain.
+ *
+ * One turn fills free slots, runs the stages that are due (compare, settle, claim, renew,
+ * summarise) and then waits until a socket, a thread, the latch or the next stage needs
+ * attention.  No transaction is open while it waits.
  */
 #include "postgres.h"
 
@@ -10,16 +13,14 @@
 #include "db/db.h"
 #include "image/image.h"
 #include "loop.h"
-#include "miscadmin.h"
 #include "process/process.h"
 #include "server/server.h"
 #include "stall.h"
 #include "storage/ipc.h"
-#include "utils/guc.h"
 #include "utils/memutils.h"
 #include "vlm/vlm.h"
 
-/* The threads of whichever loop this process runs; joined before it ends. */
+/* The threads of this process's loop; they are joined before the process exits. */
 static ImagePool *threads;
 static bool exit_registered;
 
@@ -31,7 +32,7 @@ join_threads(int code, Datum arg)
 	threads = NULL;
 }
 
-/* llava_zh.prepare_threads; 0: as many as there are cores. */
+/* llava_zh.prepare_threads; 0 means one thread per core. */
 static int
 threads_wanted(void)
 {
@@ -90,7 +91,7 @@ free_calls(Loop *loop, CallState state)
 		call_free(loop, dlist_container(Call, node, iter.cur));
 }
 
-/* Requests in flight are given up; their rows keep their leases. */
+/* Requests in flight are cancelled; their rows keep their leases. */
 void
 loop_free(Loop *loop)
 {
@@ -107,21 +108,21 @@ loop_free(Loop *loop)
 		limits_given_up(call->server->limits, call->request.endpoint, true);
 		call->request.sent = false;
 	}
-	/* the pool's threads had the jobs of those that were being prepared */
+	/* image_pool_free has freed the jobs of calls that were being prepared */
 	dlist_foreach(iter, &loop->calls.lists[CALL_PREPARING])
 		dlist_container(Call, node, iter.cur)->fit.job = NULL;
 	for (int state = 0; state < CALL_STATES; state++)
 		free_calls(loop, (CallState) state);
 	task_counters_give_back();
-	/* an error may have ended it in the middle */
+	/* an error may have interrupted a settle */
 	limits_recording(false);
-	/* nor does a session that goes on wait for slots */
+	/* the session goes on, and needs no slots any more */
 	dlist_foreach(iter, &loop->servers.list)
 		limits_offer(dlist_container(ServerState, node, iter.cur)->limits);
 	MemoryContextDelete(loop->context);
 }
 
-/* There is nowhere to write to: what is held is let go, and nothing more is sent. */
+/* The extension was dropped, so nothing can be written: gives up all but requests in flight. */
 static void
 extension_is_gone(Loop *loop)
 {
@@ -141,9 +142,9 @@ sockets_needed(Loop *loop)
 }
 
 /*
- * The stages of a turn, in order.  Each says when it wants to run: DT_NOBEGIN or any time
- * that has passed is now, DT_NOEND never; and does one step then, in short transactions of
- * its own.
+ * The stages of a turn, in order.  due() returns when the stage wants to run: DT_NOBEGIN
+ * or a time in the past means now, DT_NOEND never.  run() does one step, in short
+ * transactions of its own.
  */
 static const struct Stage
 {
@@ -170,7 +171,10 @@ ms_until(TimestampTz at)
 	return (long) Min((at - now + 999) / 1000, 3600 * 1000);
 }
 
-/* Until a stage is due or pace lets something be sent (ms, -1: none waits for it). */
+/*
+ * Milliseconds until a stage is due or a call may be sent.  pace_ms: when the servers'
+ * limits allow the next call to be sent; -1: no call waits for that.
+ */
 static long
 time_to_wait(Loop *loop, long max_ms, long pace_ms)
 {
@@ -181,7 +185,7 @@ time_to_wait(Loop *loop, long max_ms, long pace_ms)
 	return pace_ms >= 0 ? Min(wait, pace_ms) : wait;
 }
 
-/* What other transactions queued behind the cursor. */
+/* Moves the claim cursor back to rows that other transactions have queued before it. */
 static void
 take_queued(Loop *loop, bool woken)
 {
@@ -285,7 +289,7 @@ loop_counts(const Loop *loop, uint64 *accepted, uint64 *failed)
 	*failed = loop->settles.failed;
 }
 
-/* Why rows may still wait, as NOTICEs. */
+/* Tells the caller of llava_drain why rows may still wait. */
 static void
 tell_waits(Loop *loop)
 {
@@ -293,12 +297,12 @@ tell_waits(Loop *loop)
 
 	if (dlist_is_empty(&loop->servers.list))
 		ereport(NOTICE,
-				(errmsg("no server can be asked"),
+				(errmsg("there is no server to send requests to"),
 				 errhint("CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:8000/v1', model '...');")));
 	if (dispatch_files_are_away(loop))
 		ereport(NOTICE,
 				(errmsg("the directory of pictures, llava_zh.image_directory, cannot be opened"),
-				 errdetail("The rows whose pictures are in files wait.")));
+				 errdetail("Rows whose pictures are in files have to wait.")));
 	if (loop->absent.rows > 0)
 		ereport(NOTICE,
 				(errmsg(INT64_FORMAT " rows wait for pictures that are not in llava_image",
@@ -315,8 +319,6 @@ tell_waits(Loop *loop)
 							pause.reason, rows_clean_text(pause.detail))));
 	}
 }
-
-/* Nothing is left that this drain may or can ask about. */
 
 void
 loop_finish(Loop *loop)

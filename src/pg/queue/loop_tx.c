@@ -1,6 +1,7 @@
 /*
  * loop_tx.c
- *	  The loop's transactions: db/tx.c's, with what the process shows meanwhile.
+ *	  The loop's transactions: those of db/tx.c, plus what pg_stat_activity shows between
+ *	  them, and the reports of in_the_way.c about locks.
  */
 #include "postgres.h"
 
@@ -16,7 +17,7 @@ typedef struct Work
 	void	   *arg;
 } Work;
 
-/* Calls of loop_try that are under way in each other. */
+/* Nesting depth of loop_try; only the outermost watches for locks. */
 static int	tries;
 
 bool

@@ -1,7 +1,11 @@
 /*
  * pictures.c
- *	  The pictures of claimed calls: their bytes, or the files that the preparing
- *	  threads will read, as many as there is memory for.
+ *	  Reads the pictures of claimed rows into memory, or notes the files that the preparing
+ *	  threads will read.
+ *
+ * llava_zh.prepare_memory bounds the bytes of all pictures not sent yet.  A claim whose
+ * pictures do not all fit gives the other rows back (CallFit.no_room), but reads at least
+ * one, so that a picture larger than the limit is sent too.
  */
 #include "postgres.h"
 
@@ -15,14 +19,15 @@
 #include "vlm/vlm.h"
 
 /*
- * Bytes of pictures that one claim reads: while it does, no reply is taken up.  They
- * come at some 2 GB/s from memory, copied twice.
+ * Bytes of pictures that one claim reads from the table.  No reply is settled meanwhile;
+ * from memory they are read at some 2 GB/s, with two copies.
  */
 #define READ_AT_ONCE (4 * 1024 * 1024)
 
-/* Larger ones come in slices, and sockets are served in between. */
+/* Larger pictures are read in slices, and sockets are served in between. */
 #define SLICE (512 * 1024)
 
+/* The next call in CALL_CLAIMED for this image; after: where to go on, NULL: the start. */
 static Call *
 call_of_image(Loop *loop, int64 image, Call *after)
 {
@@ -41,7 +46,7 @@ call_of_image(Loop *loop, int64 image, Call *after)
 	return NULL;
 }
 
-/* Bytes of pictures that llava_zh.prepare_memory leaves. */
+/* Bytes left of llava_zh.prepare_memory. */
 static int64
 room(Loop *loop)
 {
@@ -54,20 +59,23 @@ pictures_at_once(Loop *loop)
 {
 	int64		left = room(loop);
 
-	/* a claim that finds room for few of its pictures gives the rest back */
+	/*
+	 * with room for few pictures a claim would give most of its rows back:
+	 * wait
+	 */
 	if (loop->calls.held > 0 && left < Min(READ_AT_ONCE, (int64) llava_prepare_memory * 1024 / 8))
 		return 0;
 	return (int) Max(Min(READ_AT_ONCE, left) / Max(loop->calls.picture_size, 1), 1);
 }
 
-/* A running mean, for the next claim. */
+/* Updates the running mean of sizes, from which the next claim estimates. */
 static void
 note_size(Loop *loop, int64 size)
 {
 	loop->calls.picture_size += (size - loop->calls.picture_size) / 8;
 }
 
-/* The picture in memory that the threads may have; false: there is none. */
+/* Copies the picture to malloc'd memory for the threads.  False if there is no memory. */
 static bool
 copy_picture(Loop *loop, Call *call, const bytea *bytes)
 {
@@ -94,8 +102,8 @@ static SqlStatement sql_image_slice = {
 };
 
 /*
- * A large picture, slice by slice, in one snapshot.  False: there is no memory, or it
- * is not what its size says.
+ * Reads a large picture slice by slice; the transaction has one snapshot.  Returns false
+ * if there is no memory, or if the slices do not add up to the size.
  */
 static bool
 read_slices(Loop *loop, Call *call, int64 size)
@@ -110,7 +118,7 @@ read_slices(Loop *loop, Call *call, int64 size)
 	}
 	job->data = data;
 	job->user = call;
-	call->fit.job = job;		/* freed with the call, should a slice fail */
+	call->fit.job = job;		/* freed with the call if a slice fails */
 	call_set_bytes(loop, call, size);
 	while ((int64) job->size < size)
 	{
@@ -134,7 +142,7 @@ read_slices(Loop *loop, Call *call, int64 size)
 	return true;
 }
 
-/* The picture in its file, which a thread will read; false: there is no memory. */
+/* Notes the picture's file, which a thread will read.  False if there is no memory. */
 static bool
 note_file(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 {
@@ -145,7 +153,10 @@ note_file(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 	Datum		bytes = SPI_getbinval(row, desc, 9, &isnull);
 	ImageJob   *job;
 
-	/* a row that was made by hand without them: as one without bytes */
+	/*
+	 * a row made by hand may lack size and sha256: treated like one without
+	 * bytes
+	 */
 	if (isnull || known == NULL || VARSIZE_ANY_EXHDR(known) != IMAGE_SHA256_SIZE)
 		return true;
 	job = calloc(1, sizeof(ImageJob));
@@ -162,7 +173,7 @@ note_file(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 	return true;
 }
 
-/* What the picture's row says of it. */
+/* Copies width, height and the policy for long images from the picture's row. */
 static void
 read_facts(Call *call, HeapTuple row, TupleDesc desc)
 {
@@ -176,9 +187,9 @@ read_facts(Call *call, HeapTuple row, TupleDesc desc)
 	call->row.long_policy = long_images_of(SPI_getvalue(row, desc, 6));
 }
 
-/* One picture, for each of the calls about it. */
+/* Gives one picture to each call for it: an image may be claimed for several tasks. */
 static void
-read_row(Loop *loop, HeapTuple row, TupleDesc desc)
+pictures_read_row(Loop *loop, HeapTuple row, TupleDesc desc)
 {
 	bool		null;
 	bool		in_file;
@@ -216,14 +227,14 @@ typedef struct RowArgument
 } RowArgument;
 
 static void
-read_row_of(Loop *loop, void *arg)
+pictures_read_row_of(Loop *loop, void *arg)
 {
 	RowArgument *argument = arg;
 
-	read_row(loop, argument->row, argument->desc);
+	pictures_read_row(loop, argument->row, argument->desc);
 }
 
-/* The calls about a picture that cannot be read end there, and nothing else does. */
+/* Marks the calls for a picture that cannot be read as faulty; all others go on. */
 static void
 note_unreadable(Loop *loop, const RowArgument *argument, const ErrorData *error)
 {
@@ -244,11 +255,11 @@ note_unreadable(Loop *loop, const RowArgument *argument, const ErrorData *error)
 }
 
 static void
-read_row_carefully(Loop *loop, RowArgument *argument)
+pictures_read_row_carefully(Loop *loop, RowArgument *argument)
 {
 	ErrorData  *error;
 
-	if (loop_try(loop, read_row_of, argument, &error))
+	if (loop_try(loop, pictures_read_row_of, argument, &error))
 		return;
 	if (tx_error_passes(error))
 		ReThrowError(error);
@@ -257,8 +268,8 @@ read_row_carefully(Loop *loop, RowArgument *argument)
 }
 
 /*
- * In order of id, as many as fit into $2 bytes, of which $3 are read now, and one in any
- * case; those over $4 bytes come in slices.
+ * The pictures $1 in order of id.  fits: within $2 bytes, of which $3 are read from the
+ * table; the first always fits.  Pictures of more than $4 bytes are read in slices later.
  */
 static SqlStatement sql_claim_images = {
 	.text =
@@ -301,9 +312,9 @@ pictures_read(Loop *loop)
 		RowArgument argument = {table->vals[i], table->tupdesc};
 
 		if (loop->claims.careful)
-			read_row_carefully(loop, &argument);
+			pictures_read_row_carefully(loop, &argument);
 		else
-			read_row_of(loop, &argument);
+			pictures_read_row_of(loop, &argument);
 		dispatch_serve(loop);
 	}
 }

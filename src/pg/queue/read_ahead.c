@@ -1,17 +1,15 @@
 /*
  * read_ahead.c
- *	  The pictures that will be claimed next are on their way from the disk when the
- *	  claim reads them.
+ *	  Has the kernel read the pictures that will be claimed next.
  *
- * A read of what is not in the page cache takes as long as the disk likes, and the
- * loop serves no sockets meanwhile.  So the loop looks beyond its cursor, finds the
- * blocks of the pictures' TOAST values in the index that TOAST reads them by, and tells
- * the kernel (POSIX_FADV_WILLNEED), which reads them and keeps nobody waiting.  It is
- * told of ranges of the file rather than of blocks, as PrefetchBuffer would: a disk
- * that counts requests is asked a sixteenth as often.
+ * Reading a page that is not in the page cache takes as long as the disk does, and the
+ * loop serves no sockets meanwhile.  So the loop looks at the rows after its cursor,
+ * finds the blocks of the pictures' TOAST values in the TOAST index, and announces them
+ * to the kernel (POSIX_FADV_WILLNEED), which reads them in the background.  It announces
+ * ranges of the file and not single blocks, as PrefetchBuffer does: on a disk that limits
+ * requests per second this takes a sixteenth of them.
  *
- * Nothing depends on it: what was not announced, or is claimed by another process, is
- * read all the same.
+ * This is only an optimisation: a picture that was not announced is read all the same.
  */
 #include "postgres.h"
 
@@ -34,17 +32,17 @@
 #include "utils/snapmgr.h"
 
 /*
- * One announcement ends with the picture that goes over so many bytes, and has so many
- * rows at most.  Two lie beyond the cursor: the next is made when it has reached the
- * second, so that there is a claim's time for each.
+ * One announcement ends with the picture that exceeds this many bytes, or after this many
+ * rows.  A new one is made once the cursor has reached the start of the last one, so the
+ * kernel has the time of at least one claim for each.
  */
 #define AHEAD_BYTES (4 * 1024 * 1024)
 #define AHEAD_ROWS 256
 
-/* Linux reads no more for one announcement than for a read ahead of its own. */
+/* Linux reads at most this much per call, the size of its own read-ahead. */
 #define BLOCKS_AT_ONCE (128 * 1024 / BLCKSZ)
 
-/* Blocks that follow each other in one file. */
+/* Consecutive blocks of one file. */
 typedef struct Span
 {
 	Relation	relation;
@@ -52,14 +50,14 @@ typedef struct Span
 	int			n;
 } Span;
 
-/* The TOAST table that holds the pictures, and what of it is to be announced. */
+/* The TOAST table of the pictures, and its blocks to announce. */
 typedef struct Toast
 {
-	Relation	table;			/* NULL: none was needed yet */
+	Relation	table;			/* NULL: not opened yet */
 	Relation   *indexes;
 	int			n_indexes;
 	IndexScanDesc scan;
-	BlockNumber leaf;			/* of the index, that was read last */
+	BlockNumber leaf;			/* index page that was read last */
 	Span	   *spans;
 	int			n;
 	int			room;
@@ -124,7 +122,7 @@ toast_open(Toast *toast, Oid table)
 
 	toast->table = table_open(table, AccessShareLock);
 	valid = toast_open_indexes(toast->table, AccessShareLock, &toast->indexes, &toast->n_indexes);
-	/* of index entries only, whoever sees what they point to */
+	/* only index entries are read, so visibility does not matter */
 	toast->scan = compat_index_beginscan(toast->table, toast->indexes[valid], SnapshotAny, 1);
 	toast->leaf = InvalidBlockNumber;
 	toast->room = 64;
@@ -141,7 +139,7 @@ toast_close(Toast *toast)
 	table_close(toast->table, AccessShareLock);
 }
 
-/* The blocks of one value, which the index has in the order of its chunks. */
+/* Adds the blocks of one TOAST value, which the index returns in the order of chunks. */
 static void
 add_value(Toast *toast, Oid value)
 {
@@ -157,7 +155,7 @@ add_value(Toast *toast, Oid value)
 	}
 }
 
-/* Pictures in rows of the table itself, or in files, have come or will come otherwise. */
+/* Adds the blocks of a picture, unless it is stored inline or in a file. */
 static void
 add_picture(Toast *toast, Datum picture)
 {
@@ -176,8 +174,9 @@ add_picture(Toast *toast, Datum picture)
 }
 
 /*
- * All of it after the last lookup, whose own reads would else wait behind it.  Where
- * values were stored one after the other the index goes on in the next blocks.
+ * Announces all blocks, after the last index lookup: its own reads would otherwise queue
+ * behind them.  The next index pages are announced too, since values that were stored one
+ * after the other have their entries there.
  */
 static void
 announce_all(Loop *loop, Toast *toast)
@@ -220,7 +219,10 @@ announce_rows(Loop *loop, SPITupleTable *table, uint64 n)
 		int64		image = DatumGetInt64(SPI_getbinval(row, table->tupdesc, 2, &isnull));
 		Datum		picture = SPI_getbinval(row, table->tupdesc, 3, &isnull);
 
-		/* an image has a row for each of its tasks */
+		/*
+		 * the image was added already if the row before was for another of
+		 * its tasks
+		 */
 		if (!isnull && image != loop->ahead.end.image)
 			add_picture(&toast, picture);
 		loop->ahead.end.visible_at =
@@ -235,7 +237,7 @@ announce_rows(Loop *loop, SPITupleTable *table, uint64 n)
 	}
 }
 
-/* The pictures of the rows that will be claimed next, as they are stored. */
+/* The rows that will be claimed next, each with its picture's TOAST pointer. */
 static SqlStatement sql_ahead = {
 	.text =
 	"SELECT p.visible_at, p.image, i.image FROM ("

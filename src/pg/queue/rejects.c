@@ -1,11 +1,11 @@
 /*
  * rejects.c
- *	  Asking again as the reject deserves.
+ *	  Decides how the next attempt after a rejected reply differs from the last one.
  *
- * Each time with another seed, and besides: after a loop with a presence penalty
- * (the remedy Qwen's model cards name, 0 to 2, where more mixes languages in); after
- * a reply that was cut, once, with twice the tokens; after a refusal or a content
- * filter, once, of another server if there is one.
+ * Each attempt has another seed.  After a reply that repeated itself (degenerate) it has a
+ * presence penalty, the remedy that Qwen's model cards name: 0 to 2, where higher values
+ * may mix languages.  After a truncated reply it has twice max_tokens, once.  After a
+ * refusal or a content filter it goes to another server if there is one, once.
  */
 #include "postgres.h"
 
@@ -18,11 +18,11 @@
 #include "vlm/vlm.h"
 
 #define LOOP_PENALTY 1.0
-#define LOOP_PENALTY_STEP 0.5	/* where the task has one of its own */
+#define LOOP_PENALTY_STEP 0.5	/* added to the task's own penalty */
 #define LOOP_PENALTY_MOST 2.0
 
 static void
-note(Rejects *rejects, const char *reason)
+rejects_note(Rejects *rejects, const char *reason)
 {
 	if (strcmp(reason, "degenerate") == 0)
 		rejects->looped = true;
@@ -44,7 +44,7 @@ rejects_of(Datum reasons)
 					  &elements, &nulls, &n);
 	for (int i = 0; i < n; i++)
 		if (!nulls[i])
-			note(&rejects, TextDatumGetCString(elements[i]));
+			rejects_note(&rejects, TextDatumGetCString(elements[i]));
 	return rejects;
 }
 
@@ -53,7 +53,7 @@ rejects_final(const Rejects *before, const char *reason)
 {
 	Rejects		now = {0};
 
-	note(&now, reason);
+	rejects_note(&now, reason);
 	return (now.cut && before->cut) || (now.refused && before->refused);
 }
 
@@ -62,7 +62,7 @@ rejects_blame_server(const char *reason)
 {
 	Rejects		now = {0};
 
-	note(&now, reason);
+	rejects_note(&now, reason);
 	return now.refused;
 }
 

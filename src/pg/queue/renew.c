@@ -1,26 +1,25 @@
 /*
  * renew.c
- *	  Leases of calls that wait for a slot, or for room to be settled, longer than
- *	  they were given.
+ *	  Renews the leases of calls that wait longer than expected, for a slot or for their
+ *	  settle.
  *
- * A row that somebody has locked is passed over, and holds up no other's renewal: its
- * lease may run out, as for one whose worker is gone.  What is renewed counts once it
- * is committed: a call that is sent on a lease that was rolled back may be
- * another's by the time it is answered.
+ * A locked row is skipped, so that it does not delay the others' renewal; its lease may
+ * run out then, and another process may claim it.  A renewal counts only after its
+ * commit: if a call were sent on a lease that is rolled back, another process could claim
+ * and send its row before the reply arrives.
  */
 #include "postgres.h"
 
 #include "db/db.h"
 #include "loop.h"
-#include "utils/builtins.h"
 
-/* A held call's lease is renewed when this little is left of it. */
+/* A lease is renewed when less than this is left of it. */
 #define RENEW_BEFORE_MS (20 * 1000)
 
-/* Leases of what is held are looked at this often. */
+/* Interval of checking all leases. */
 #define RENEW_CHECK_MS (10 * 1000)
 
-/* Until it is tried again after some could not be renewed. */
+/* Pause before the next try after some leases could not be renewed. */
 #define RENEW_AGAIN_MS 1000
 
 static SqlStatement sql_renew = {
@@ -32,7 +31,7 @@ static SqlStatement sql_renew = {
 	.types = "ltlv"
 };
 
-/* In the transaction under way.  False: the row is locked, or not this call's. */
+/* Returns false if the row is locked, or was claimed by another call. */
 static bool
 renew_call(Call *call, int64 lease_ms)
 {
@@ -62,6 +61,7 @@ is_this_calls(const Call *call)
 	return sql_run(&sql_is_claimed, values, NULL, 1) > 0;
 }
 
+/* Renews the leases of a state's calls; to_be_sent: they must outlast a request. */
 static void
 renew_state(Loop *loop, CallState state, bool to_be_sent)
 {
@@ -80,7 +80,7 @@ renew_state(Loop *loop, CallState state, bool to_be_sent)
 		loop->renewals.after = TimestampTzPlusMilliseconds(now, RENEW_AGAIN_MS);
 		if (to_be_sent && call->server != NULL && !is_this_calls(call))
 		{
-			/* another call's by now: the request is not made */
+			/* another call has the row now: this one must not be sent */
 			interrupted_not(call);
 			call_free(loop, call);
 		}
@@ -95,6 +95,7 @@ renew_work(Loop *loop, void *arg)
 	renew_state(loop, CALL_FINISHED, false);
 }
 
+/* After the transaction: adopts the new leases if it committed, else forgets them. */
 static void
 take_renewed(Loop *loop, CallState state, bool committed)
 {

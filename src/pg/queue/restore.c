@@ -1,12 +1,12 @@
 /*
  * restore.c
- *	  Nothing is claimed from a database that is being restored.
+ *	  Holds back claims while the database is being restored from a dump.
  *
- * A dump gives the tables first and the values of sequences last.  Until then call ids
- * would come again that the dump's ledger has, and what was spent is not known.  Two
- * things show a restore: llava_call_seq is as CREATE EXTENSION made it although calls are
- * known, and a session COPYs into our tables.  The second counts by itself: pg_restore -j
- * sets the sequence while pictures are still coming.
+ * A dump restores tables first and the values of sequences last.  Claims in between would
+ * reuse call ids that are in the dump's ledger, and would not know what was spent.  Either
+ * of two signs shows a restore: llava_call_seq is as CREATE EXTENSION made it although the
+ * tables contain calls; or a session runs COPY into one of our tables, since pg_restore -j
+ * may set the sequence while pictures are still being copied.
  */
 #include "postgres.h"
 
@@ -24,21 +24,22 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/* Copies are looked for so often while rows are claimed. */
+/* Interval of the check for COPY while claims go on. */
 #define LOOK_MS 500
 
 /*
- * And so often while a restore is waited for.  It has ended when two looks saw nothing:
- * a COPY's progress ends shortly before its rows are committed.
+ * Interval of the check while claims wait for a restore.  The restore has ended when two
+ * checks in a row found no sign, since a COPY leaves the progress view shortly before its
+ * rows are committed.
  */
 #define WAIT_LOOK_MS 250
 
-/* A wait of so long is told of. */
+/* The wait is logged after this time. */
 #define SAY_AFTER_MS 1000
 
 PG_FUNCTION_INFO_V1(llava_restoring);
 
-/* Whether a table of ours has a row, with a value in this column. */
+/* Whether the table of this extension has a row in which this column is not null. */
 static bool
 has_row(const char *name, const char *column)
 {
@@ -51,7 +52,7 @@ has_row(const char *name, const char *column)
 
 	if (number == InvalidAttrNumber)
 		elog(ERROR, "table \"%s\" has no column \"%s\"", name, column);
-	/* the transaction's may be from before what a COPY has just committed */
+	/* the transaction's snapshot may be older than the commit of a COPY */
 	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	scan = systable_beginscan(table, InvalidOid, false, snapshot, 0, NULL);
 	while (isnull && HeapTupleIsValid(tuple = systable_getnext(scan)))
@@ -65,7 +66,7 @@ has_row(const char *name, const char *column)
 	return !isnull;
 }
 
-/* Whether calls are known of which the sequence knows nothing. */
+/* Whether the tables contain calls although the sequence was never used. */
 static bool
 calls_are_ahead(bool *known)
 {
@@ -77,7 +78,7 @@ calls_are_ahead(bool *known)
 						  has_row("llava_pending", "call"));
 }
 
-/* What shows that a restore has not ended, palloc'd; NULL: nothing does. */
+/* Describes the sign that a restore is under way, palloc'd; NULL if there is none. */
 static char *
 traces(bool *calls_are_known, bool *is_copy)
 {
@@ -92,9 +93,9 @@ traces(bool *calls_are_known, bool *is_copy)
 	return NULL;
 }
 
-/* Once, and not of what passes. */
+/* Logs the wait once, unless it ends within SAY_AFTER_MS; llava_drain tells at once. */
 static void
-say(Loop *loop, TimestampTz now)
+restore_say(Loop *loop, TimestampTz now)
 {
 	RestoreWait *wait = &loop->restore;
 
@@ -106,10 +107,10 @@ say(Loop *loop, TimestampTz now)
 			(errmsg("llava_zh: nothing is claimed in database \"%s\" until a restore has ended: %s",
 					get_database_name(MyDatabaseId), wait->words),
 			 wait->is_copy ? 0 :
-			 errhint("If none is under way: SELECT setval('llava_call_seq', n), with n the largest id in llava_reply, reply in llava_conversation and call in llava_pending.")));
+			 errhint("If no restore is under way, run SELECT setval('llava_call_seq', n), with n the largest of id in llava_reply, reply in llava_conversation and call in llava_pending.")));
 }
 
-/* The rows that came have leases of processes that are not of this database. */
+/* Restored rows have leases whose holders are not processes of this cluster: release them. */
 static void
 end_wait(Loop *loop)
 {
@@ -125,6 +126,7 @@ end_wait(Loop *loop)
 	claim_reset_cursor(loop, DT_NOBEGIN);
 }
 
+/* Goes on waiting; returns true for restore_is_awaited. */
 static bool
 wait_on(Loop *loop, TimestampTz now)
 {
@@ -154,7 +156,7 @@ restore_is_awaited(Loop *loop)
 		strlcpy(wait->words, found, sizeof(wait->words));
 		snprintf(wait->activity, sizeof(wait->activity),
 				 "llava_zh: waiting for a restore to end: %s", wait->words);
-		say(loop, now);
+		restore_say(loop, now);
 		return wait_on(loop, now);
 	}
 	if (wait->since == 0)
@@ -180,7 +182,7 @@ restore_has_no_end(const Loop *loop)
 	return loop->restore.since != 0 && !loop->restore.is_clear && !loop->restore.is_copy;
 }
 
-/* llava_restoring(): why a claim would wait for a restore; NULL: it would not. */
+/* llava_restoring(): which restore a claim would wait for, as text; NULL if none. */
 Datum
 llava_restoring(PG_FUNCTION_ARGS)
 {

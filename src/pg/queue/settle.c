@@ -1,40 +1,28 @@
 /*
  * settle.c
- *	  Ended calls leave the loop: ledger row, sample, queue row and usage in one
- *	  short transaction, several calls at a time.
+ *	  Settles finished calls: writes ledger row, sample, queue row and usage, for several
+ *	  calls in one short transaction.
  *
- * Everything that changes the queue row is fenced by the call id: a row that was
- * claimed again meanwhile is another call's, and what this one brought is kept in
- * the ledger, marked late.  A settle that fails (a user's lock, a full disk) keeps
- * its calls, renews their leases and is tried again; nothing is asked twice for it.
+ * A settle that fails (a user's lock, a full disk) keeps its calls: their leases are
+ * renewed and the settle is repeated, so no picture is sent twice because of it.  A batch
+ * that fails is halved until the row that causes the error is alone.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "db/db.h"
-#include "executor/spi.h"
-#include "image/image.h"
-#include "ledger/ledger.h"
 #include "loop.h"
-#include "miscadmin.h"
 #include "process/process.h"
-#include "reply/reply.h"
 #include "server/server.h"
 #include "settle_rows.h"
-#include "task/task.h"
-#include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "vlm/vlm.h"
 
-/* Bytes of replies after which a transaction takes no more calls. */
+/* A batch gets no more calls once its replies have this many bytes. */
 #define SETTLE_BYTES (1024 * 1024)
 
-/* Pause after a settle that failed. */
+/* Pause after a failed settle; it doubles for a call that fails alone. */
 #define SETTLE_RETRY_MS 500
 #define SETTLE_RETRY_MAX_MS 8000
 
-/* The whole batch, inside a subtransaction. */
+/* Writes the whole batch, inside a subtransaction. */
 static void
 settle_batch(Loop *loop, void *arg)
 {
@@ -65,7 +53,7 @@ any_postponed(const Loop *loop)
 	return false;
 }
 
-/* After the commit: what was settled is forgotten. */
+/* After the commit: frees the calls. */
 static void
 forget_batch(Loop *loop, Batch *batch)
 {
@@ -75,13 +63,13 @@ forget_batch(Loop *loop, Batch *batch)
 	loop->settles.failed += batch->failed;
 	if (!any_postponed(loop))
 		(void) postponed_done(POSTPONED_SETTLE);
-	/* retries may be due at once */
+	/* rows to be retried may be due at once */
 	claims_wake(loop);
 }
 
 /*
- * They are tried again, half as many together: in the end the one that fails by
- * itself, since its row is locked, is alone, and tried less often each time.
+ * Schedules the next try of a failed batch, in batches of half the size: in the end a call
+ * whose row is locked is alone, and is tried at growing intervals.
  */
 static void
 keep_batch(Batch *batch, const ErrorData *error)
@@ -101,13 +89,13 @@ keep_batch(Batch *batch, const ErrorData *error)
 		call->settle.at = TimestampTzPlusMilliseconds(now, call->settle.delay);
 	}
 	(void) postponed_note(POSTPONED_SETTLE, error);
-	/* once a reply, however often it is tried */
+	/* log each reply once, however often it is tried */
 	if (n_new > 0)
 		ereport(LOG,
 				(errmsg("llava_zh: settle of %d replies postponed: %s", n_new, error->message)));
 }
 
-/* In the transaction that was begun, which ends.  False: *error says why not. */
+/* Settles a batch in the open transaction, and ends that.  On failure sets *error. */
 static bool
 settle_together(Loop *loop, Batch *batch, ErrorData **error)
 {
@@ -122,7 +110,7 @@ settle_together(Loop *loop, Batch *batch, ErrorData **error)
 	return done;
 }
 
-/* A batch that failed for a row's own sake is settled call by call. */
+/* Settles call by call a batch that failed because of one row. */
 static void
 settle_singly(Loop *loop, Batch *batch)
 {
@@ -142,11 +130,11 @@ settle_singly(Loop *loop, Batch *batch)
 }
 
 /*
- * Calls whose settle has failed before, or has not: all there are once one has waited
- * long enough or there are many; none before.
+ * Collects a batch, either of calls whose settle has failed before (postponed) or of new
+ * ones.  It stays empty until one of them has waited long enough or there are enough.
  */
 static void
-gather_those(Loop *loop, Batch *batch, bool postponed)
+settles_gather_some(Loop *loop, Batch *batch, bool postponed)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz soon = TimestampTzPlusMilliseconds(now, SETTLE_GATHER_MS);
@@ -176,17 +164,17 @@ gather_those(Loop *loop, Batch *batch, bool postponed)
 		batch->n_calls = 0;
 }
 
-/* What failed before and what is new by turns: neither waits for the other. */
+/* Alternates between postponed and new calls, so that neither kind waits for the other. */
 static void
-gather(Loop *loop, Batch *batch)
+settles_gather(Loop *loop, Batch *batch)
 {
-	gather_those(loop, batch, loop->settles.postponed_next);
+	settles_gather_some(loop, batch, loop->settles.postponed_next);
 	if (batch->n_calls == 0)
-		gather_those(loop, batch, !loop->settles.postponed_next);
+		settles_gather_some(loop, batch, !loop->settles.postponed_next);
 	loop->settles.postponed_next = batch->n_calls > 0 && batch->calls[0]->settle.delay == 0;
 }
 
-/* As gather_those: all that waits for others to be settled with is due when there are many. */
+/* Must agree with settles_gather_some about when a batch is due. */
 TimestampTz
 settles_due(Loop *loop)
 {
@@ -237,7 +225,7 @@ settles_run(Loop *loop)
 	Batch		batch;
 	ErrorData  *error;
 
-	gather(loop, &batch);
+	settles_gather(loop, &batch);
 	if (batch.n_calls == 0)
 		return STEP_NOTHING;
 	if (!loop_begin(loop, "llava_zh: settling replies"))
@@ -252,9 +240,12 @@ settles_run(Loop *loop)
 	return STEP_DONE;
 }
 
-/* All that has not failed by itself is to be settled now; false: there is none. */
+/*
+ * Makes finished calls due now: all at first, later only those that have not failed alone.
+ * Returns false if there are none.
+ */
 static bool
-hurry(Loop *loop, bool first)
+settles_make_due(Loop *loop, bool first)
 {
 	bool		any = false;
 	dlist_iter	iter;
@@ -271,13 +262,13 @@ hurry(Loop *loop, bool first)
 	return any;
 }
 
-/* A batch that fails is put off, and tried again by halves, so this ends. */
+/* Ends, since a batch that fails is halved until each of its calls has failed alone. */
 Step
 settle_all(Loop *loop)
 {
 	Step		step = STEP_NOTHING;
 
-	for (bool first = true; step != STEP_GONE && hurry(loop, first); first = false)
+	for (bool first = true; step != STEP_GONE && settles_make_due(loop, first); first = false)
 	{
 		do
 			step = settles_run(loop);

@@ -1,6 +1,7 @@
 /*
  * settle_ledger.c
- *	  Of an ended call: the reply in the ledger, the sample, and what they cost.
+ *	  Writes what a finished call produced: the reply to the ledger (llava_reply), the
+ *	  sample (llava_conversation), and the cost (llava_usage).
  */
 #include "postgres.h"
 
@@ -26,7 +27,7 @@ known_number(int64 number, char *null)
 	return Int64GetDatum(number);
 }
 
-/* What the request was made with, as jsonb. */
+/* The parameters of the request, as jsonb. */
 static Datum
 parameters_datum(const Call *call)
 {
@@ -53,7 +54,7 @@ parameters_datum(const Call *call)
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data));
 }
 
-/* Mostly the same as of the call before. */
+/* Like parameters_datum, but reuses the value of the previous call if that is the same. */
 static Datum
 parameters_of(Batch *batch, const Call *call)
 {
@@ -79,8 +80,8 @@ body_datum(Call *call)
 }
 
 /*
- * The columns of a row of the ledger, behind image: (number of the parameter, name, type).
- * What ERASED names is not kept about a picture that is gone.
+ * The columns of llava_reply after image: (number of the parameter, name, type).  For a
+ * picture that was deleted an ERASED column gets its fourth argument instead of a value.
  */
 #define REPLY_COLUMNS(KEPT, ERASED) \
 	KEPT(2, id, "l") \
@@ -133,8 +134,8 @@ static SqlStatement sql_settle_reply = {
 };
 
 /*
- * About a picture that is gone only what it cost is written.  One statement, so that it is
- * seen as it is when the row is written.
+ * For a picture that was deleted only the cost is written.  The check is part of the
+ * INSERT, so that both see the same state.
  */
 static SqlStatement sql_settle_late = {
 	.text =

@@ -1,15 +1,15 @@
 /*
  * settle_rows.c
- *	  Of an ended call: what becomes of its row in the queue.
+ *	  Decides what becomes of a finished call's row in the queue, and writes it: deleted,
+ *	  failed with a reason, or waiting for the next attempt.
  *
- * Everything that changes the queue row is fenced by the call id: a row that was
- * claimed again meanwhile is another call's, and what this one brought is kept in
- * the ledger, marked late.
+ * Every statement that changes the row is fenced by the call id.  If the row was claimed
+ * again meanwhile it belongs to another call: the statement changes nothing, and this
+ * call's reply is kept in the ledger, marked late.
  */
 #include "postgres.h"
 
 #include "db/db.h"
-#include "ledger/ledger.h"
 #include "loop.h"
 #include "settle_rows.h"
 #include "utils/builtins.h"
@@ -33,7 +33,7 @@ static SqlStatement sql_settle_excused = {
 	.types = "ltlt"
 };
 
-/* The queue row waits, as if it had not been asked; but it does so once only. */
+/* Returns the row to the queue without an attempt used up; at most once per row. */
 static bool
 settle_as_excused(Call *call, const char *reason, const char *detail)
 {
@@ -45,7 +45,7 @@ settle_as_excused(Call *call, const char *reason, const char *detail)
 	return sql_run(&sql_settle_excused, values, nulls, 0) > 0;
 }
 
-/* What the row keeps of the words that it failed for. */
+/* The value of llava_pending.said for this call: which server said what. */
 static Datum
 said_number(const Call *call, char *null)
 {
@@ -56,7 +56,7 @@ said_number(const Call *call, char *null)
 	return Int64GetDatum(said);
 }
 
-/* What was excused once stays failed, until llava_retry. */
+/* A row that was excused once stays failed until llava_retry. */
 static SqlStatement sql_settle_failed = {
 	.text =
 	"UPDATE @.llava_pending SET failure = $4, detail = $5, holder = NULL,"
@@ -65,7 +65,7 @@ static SqlStatement sql_settle_failed = {
 	.types = "ltlttl"
 };
 
-/* The queue row rests with a reason.  False: it was another call's. */
+/* The row fails with a reason.  Returns false if another call has the row. */
 static bool
 settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detail)
 {
@@ -95,7 +95,7 @@ static SqlStatement sql_release = {
 	.types = "ltlvBti"
 };
 
-/* The queue row waits, to be asked the same again. */
+/* The row waits, and is then sent again unchanged. */
 static bool
 settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
 {
@@ -121,7 +121,7 @@ static SqlStatement sql_settle_again = {
 	.types = "ltltttl"
 };
 
-/* A reject: the queue row waits, to be asked differently, or it was the last. */
+/* The reply was rejected: the row is sent again with other parameters, or fails. */
 static bool
 settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
 {
@@ -149,7 +149,7 @@ retry_delay(const Call *call)
 						  (uint64) call->request.seed * UINT64CONST(0x9E3779B97F4A7C15) + call->id);
 }
 
-/* What came was paid for, as far as limits_ended has found, whole or in part. */
+/* Adds the cost that limits_ended found, which a failed request may have too. */
 static void
 count_cost(Tally *tally, const Call *call)
 {
@@ -172,7 +172,7 @@ static SqlStatement sql_settle_done = {
 	.types = "ltl"
 };
 
-/* A reply that parsed, or one that is to be asked for again. */
+/* Settles a call that the model replied to: a sample or a reject. */
 static void
 settle_answer(Batch *batch, Call *call)
 {
@@ -199,8 +199,9 @@ settle_answer(Batch *batch, Call *call)
 }
 
 /*
- * By now it is known whether the server died of what was lost together.  Then no attempt
- * counts, and each is a suspect, unless it was not sent whole.
+ * By now it is known whether the server died when this and other requests were lost.  If
+ * so, the attempt does not count, and the row becomes a suspect (suspects.h) unless its
+ * request was never sent completely.
  */
 static void
 judge_death(Call *call)
@@ -214,7 +215,7 @@ judge_death(Call *call)
 		call->retry.company = call->row.company > 0 ? Min(company, call->row.company) : company;
 }
 
-/* No request was made: the row waits as before. */
+/* Settles a call without a request: its row waits again. */
 static void
 settle_unsent(Call *call)
 {
@@ -224,7 +225,7 @@ settle_unsent(Call *call)
 		interrupted_not(call);
 }
 
-/* A request that brought no answer. */
+/* Settles a request that brought no reply. */
 static void
 settle_failure(Batch *batch, Call *call)
 {
@@ -256,7 +257,11 @@ settle_failure(Batch *batch, Call *call)
 				mine = settle_as_released(call, retry_delay(call), outcome->counts,
 										  outcome->detail);
 	}
-	/* a whole 200 that is no completion may have been paid for all the same */
+
+	/*
+	 * a complete HTTP 200 that is no chat completion may be billed all the
+	 * same
+	 */
 	if (call->end.response.status / 100 == 2 && call->end.response.curl_code == 0 &&
 		call->end.response.body != NULL)
 	{

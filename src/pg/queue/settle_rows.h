@@ -1,14 +1,14 @@
 /*
  * settle_rows.h
- *	  What is written when calls end: settle_rows.c the queue's row, settle_ledger.c the
- *	  reply, the sample and what they cost.  All in settle.c's transaction.
+ *	  Shared by the files of a settle: settle.c runs the transactions, settle_rows.c writes
+ *	  rows of the queue, settle_ledger.c writes replies, samples and usage.
  */
 #ifndef LLAVA_SETTLE_ROWS_H
 #define LLAVA_SETTLE_ROWS_H
 
 #include "loop.h"
 
-/* Calls of one transaction. */
+/* Most calls of one transaction. */
 #define SETTLE_BATCH 64
 
 /* One server's share of a batch. */
@@ -23,7 +23,7 @@ typedef struct Tally
 	int64		prompt_tokens;
 	int64		completion_tokens;
 	double		cost;
-	int64		estimated;		/* replies whose cost is a forecast's */
+	int64		estimated;		/* replies whose cost is a forecast */
 } Tally;
 
 typedef struct Batch
@@ -34,23 +34,24 @@ typedef struct Batch
 	int			n_tallies;
 	uint64		accepted;
 	uint64		failed;
-	const Call *parameters_of;	/* whose parameters these are; NULL: none */
+	const Call *parameters_of;	/* the call that parameters was made for;
+								 * NULL: none */
 	Datum		parameters;		/* jsonb */
 } Batch;
 
-/* A call of the batch, whose ends the tallies count. */
+/* Writes the end of one call, and counts it in the batch's tallies. */
 extern void settle_call(Batch *batch, Call *call);
 
 /* ---- settle_ledger.c ---- */
 
-/* The ledger row of a complete HTTP 200 body; late: its queue row is another call's. */
+/* Stores a complete HTTP 200 body in the ledger; late: another call has its queue row. */
 extern void settle_reply(Batch *batch, Call *call, bool late, const char *reason);
 extern void settle_sample(Call *call);
 
-/* The tallies go to llava_usage. */
+/* Adds the batch's tallies to llava_usage. */
 extern void settle_usage(Batch *batch);
 
-/* Text from outside as a value; NULL is null. */
+/* Text from outside, cleaned, as a value; NULL becomes null. */
 extern Datum settle_text(const char *text, char *null);
 
 #endif							/* LLAVA_SETTLE_ROWS_H */

@@ -2,9 +2,9 @@
  * stall.c
  *	  See stall.h.
  *
- * What keeps rows from being asked is known in many places; here is only looked which of
- * it holds, and only when nothing has moved for a while.  How long is measured by a
- * clock that nobody sets.
+ * Many things can keep a row from being sent, each known to another file.  When there was
+ * no progress for a while, this file asks them one after the other and reports the first
+ * that applies.  Time is measured by the monotonic clock.
  */
 #include "postgres.h"
 
@@ -13,25 +13,24 @@
 #include "db/db.h"
 #include "executor/spi.h"
 #include "loop.h"
-#include "pgstat.h"
 #include "process/process.h"
 #include "server/server.h"
 #include "stall.h"
 #include "task/task.h"
 #include "utils/builtins.h"
 
-/* The directory of pictures is tried again so often, and a while later is away no more. */
+/* Longer than dispatch.c's pause: the directory counts as missing until the next try. */
 #define FILES_AWAY_MS (15 * 1000)
 
-/* Servers that are named. */
+/* Most servers that a report names. */
 #define MAX_NAMED 4
 
 static bool progressed = true;
-static int64 since_ms;			/* the last progress, by the monotonic clock */
-static int64 look_ms;			/* no look before */
+static int64 since_ms;			/* last progress, by the monotonic clock */
+static int64 look_ms;			/* earliest next look */
 static char shown[640];			/* the activity; "": it does not stand still */
-static char said[512];			/* the reason in the log's last line ... */
-static uint64 said_after;		/* ... when so many rows were done */
+static char said[512];			/* the reason that was logged last ... */
+static uint64 said_after;		/* ... and how many rows were done then */
 
 void
 stall_begin(void)
@@ -80,7 +79,7 @@ is_claimable(const Loop *loop, const char *task)
 	return false;
 }
 
-/* Why a server is not asked, NULL if it is. */
+/* Why a server is sent nothing; NULL if it may be used. */
 static const char *
 server_words(ServerState *server)
 {
@@ -93,10 +92,10 @@ server_words(ServerState *server)
 	if (pause.reason[0] != '\0')
 		return psprintf("server \"%s\" is paused (%s)", name, pause.reason);
 	return server_chance(server) == SERVER_OPEN ? NULL :
-		psprintf("server \"%s\" has used up what max_requests or budget leave", name);
+		psprintf("server \"%s\" has reached its max_requests or budget", name);
 }
 
-/* Why no server can be asked about the task. */
+/* Why the task has no available server. */
 static const char *
 servers_words(Loop *loop, const LlavaTask *task)
 {
@@ -119,10 +118,10 @@ servers_words(Loop *loop, const LlavaTask *task)
 	if (n > 0)
 		return words.data;
 	if (task->server != NULL)
-		return psprintf("task \"%s\" is for server \"%s\", which does not exist or is not the worker's to ask",
+		return psprintf("task \"%s\" is for server \"%s\", which does not exist or which the worker may not use",
 						task->name, task->server);
 	return loop->servers.strangers[0] != '\0' ?
-		"no server may be asked: all belong to roles that the worker does not act for" :
+		"no server may be used: all are owned by roles that the worker does not act for" :
 		"there is no server: CREATE SERVER ... FOREIGN DATA WRAPPER llava_zh";
 }
 
@@ -137,14 +136,14 @@ unsent_words(Call *call)
 	if (closed != NULL)
 		return closed;
 	if (wait > 0)
-		return psprintf("server \"%s\" is sent nothing before %s: Retry-After, or its requests or tokens a minute",
+		return psprintf("server \"%s\" is sent nothing before %s: Retry-After, or its limit of requests or tokens a minute",
 						name, timestamptz_to_str(TimestampTzPlusMilliseconds(GetCurrentTimestamp(), wait)));
 	if (wait < 0)
 		return psprintf("all slots of server \"%s\" are taken", name);
 	if (!flush_is_done(call->lease.claimed_at))
 		return "a claim waits for the disk";
 	if (!transport_has_room())
-		return "no socket is left";
+		return "no socket is left: see the limit of open files";
 	return psprintf("a prepared picture is not sent to server \"%s\"", name);
 }
 
@@ -159,7 +158,7 @@ calls_in(Loop *loop, CallState state)
 	return n;
 }
 
-/* What this process waits for with the calls that it holds; NULL: it holds none. */
+/* What the calls of this process wait for; NULL if it holds none. */
 static const char *
 held_words(Loop *loop)
 {
@@ -178,7 +177,7 @@ held_words(Loop *loop)
 	return NULL;
 }
 
-/* Where a server may be asked and this process holds nothing. */
+/* Why nothing is claimed although the task has an available server. */
 static const char *
 unclaimed_words(Loop *loop)
 {
@@ -186,15 +185,15 @@ unclaimed_words(Loop *loop)
 	int64		capacity = servers_capacity(loop, &left);
 
 	if (left <= 0)
-		return "what is in flight elsewhere may use up max_requests";
+		return "requests in flight in other processes may use up max_requests";
 	if (capacity <= 0)
-		return "other processes have all slots of the servers";
+		return "other processes use all slots of the servers";
 	if (pictures_at_once(loop) == 0)
-		return "llava_zh.prepare_memory has no room";
-	return "nothing that the worker knows of is in the way";
+		return "llava_zh.prepare_memory is used up";
+	return "the worker knows no reason";
 }
 
-/* Why the row that is due first, of this task, is not asked. */
+/* Why the first row that is due, which is of this task, is not sent. */
 static const char *
 reason_of(Loop *loop, const char *task)
 {
@@ -216,7 +215,7 @@ reason_of(Loop *loop, const char *task)
 
 /* ---- looking ---- */
 
-/* Times and counts in a reason change, and are no news. */
+/* A reason that differs from the last one only in times or counts is not logged again. */
 static bool
 same_but_for_digits(const char *a, const char *b)
 {
@@ -235,18 +234,18 @@ same_but_for_digits(const char *a, const char *b)
 }
 
 static void
-show(const char *reason)
+stall_show(const char *reason)
 {
 	snprintf(shown, sizeof(shown), "llava_zh: standing still: %s", reason);
 }
 
-/* The log has a line for each reason, and for the same one when something was done since. */
+/* Logs a new reason, or the same one again if rows were settled since. */
 static void
-say(Loop *loop, const char *reason, int64 still_ms)
+stall_say(Loop *loop, const char *reason, int64 still_ms)
 {
 	uint64		done = loop->settles.accepted + loop->settles.failed;
 
-	show(reason);
+	stall_show(reason);
 	if (said_after == done && same_but_for_digits(said, reason))
 		return;
 	strlcpy(said, reason, sizeof(said));
@@ -283,24 +282,24 @@ find_due(Loop *loop, void *arg)
 }
 
 static void
-look(Loop *loop, int64 still_ms)
+stall_explain(Loop *loop, int64 still_ms)
 {
 	Due			due = {NULL};
 	ErrorData  *error;
 
 	if (!loop_begin(loop, "llava_zh: looking why nothing is sent"))
-		return;					/* which has said so */
+		return;					/* it has logged why */
 	if (!loop_try(loop, find_due, &due, &error))
 	{
-		say(loop, error->message, still_ms);
+		stall_say(loop, error->message, still_ms);
 		FreeErrorData(error);
 	}
 	else if (due.task == NULL)
 		shown[0] = '\0';
-	else if (loop_waits_for(loop) != NULL)	/* the log has it already */
-		show(loop_waits_for(loop));
+	else if (loop_waits_for(loop) != NULL)	/* already logged */
+		stall_show(loop_waits_for(loop));
 	else
-		say(loop, reason_of(loop, due.task), still_ms);
+		stall_say(loop, reason_of(loop, due.task), still_ms);
 	if (due.task != NULL)
 		pfree(due.task);
 	loop_commit(loop);
@@ -319,12 +318,9 @@ stall_look(Loop *loop)
 	}
 	if (now_ms - since_ms < llava_stall_report || now_ms < look_ms || !loop->claims.looked)
 		return;
-	look(loop, now_ms - since_ms);
+	stall_explain(loop, now_ms - since_ms);
 
-	/*
-	 * an idle worker looks seldom; one that stands still as often as at the
-	 * queue
-	 */
+	/* a worker that stands still looks as often as it looks at the queue */
 	look_ms = now_ms + (shown[0] != '\0' ? Min(llava_naptime, llava_stall_report) :
 						llava_stall_report);
 }

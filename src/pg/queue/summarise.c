@@ -1,20 +1,19 @@
 /*
  * summarise.c
- *	  Keeps the BRIN index over llava_conversation.created_at up to date.
+ *	  Keeps the BRIN index over llava_conversation.created_at summarised.
  *
- * The index is made without autosummarize: that writes a line to the log for each range
- * that it finds no room to note, which under the worker's load is nearly each.  The loop
- * summarises instead: from the last full range of pages back to the first that is
- * summarised already.  What lies before a gap is VACUUM's to find.
+ * The index has no autosummarize: under the worker's load autovacuum's list of requests is
+ * nearly always full, and each request that does not fit writes a line to the log.  The
+ * loop summarises instead, from the last full range of pages back to the first range that
+ * is summarised already.  Gaps before that one are left to VACUUM.
  *
- * The lock that summarising takes is VACUUM's too.  Who does not get it at once tries
- * again next time, so that neither waits for the other.
+ * Summarising takes the lock that VACUUM takes too.  If it is not free, the loop tries
+ * again at the next interval, so that neither waits for the other.
  */
 #include "postgres.h"
 
 #include "access/brin.h"
 #include "access/genam.h"
-#include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/pg_am_d.h"
 #include "db/db.h"
@@ -25,13 +24,16 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
-/* While samples are written. */
+/* Interval while samples are written. */
 #define SUMMARISE_EVERY_MS (10 * 1000)
 
-/* Ranges of one transaction: some 64 MB of pages that were just written. */
+/* Ranges summarised in one transaction: some 64 MB of pages just written. */
 #define RANGES_AT_ONCE 512
 
-/* Full ranges of pages that the table has, and *pages of each; 0 where the index is not as it was made. */
+/*
+ * The number of full page ranges of the table, and in *pages their size.  Returns 0 if the
+ * lock is not free, or if somebody has replaced the index by another kind.
+ */
 static BlockNumber
 full_ranges(Oid table, Oid index, int *pages)
 {
@@ -53,7 +55,7 @@ full_ranges(Oid table, Oid index, int *pages)
 	return n;
 }
 
-/* As the table's owner, whom core asks for. */
+/* Runs as the table's owner, as brin_summarize_range demands. */
 static void
 summarise_back(Loop *loop, Oid table, Oid index)
 {
@@ -81,7 +83,7 @@ summarise_work(Loop *loop, void *arg)
 	Oid			index = get_relname_relid("llava_conversation_created",
 										  get_rel_namespace(table));
 
-	/* a person may have dropped it */
+	/* somebody may have dropped the index */
 	if (OidIsValid(index) && get_rel_relkind(index) == RELKIND_INDEX)
 		summarise_back(loop, table, index);
 }
@@ -109,7 +111,7 @@ summaries_run(Loop *loop)
 	loop->summaries.at = GetCurrentTimestamp();
 	if (!loop_begin(loop, "llava_zh: summarising samples"))
 		return STEP_NOTHING;
-	/* what a crash forgets VACUUM finds */
+	/* a lost commit does no harm: VACUUM summarises too */
 	tx_commit_as("off");
 	if (!loop_try(loop, summarise_work, NULL, &error))
 	{

@@ -3,10 +3,10 @@
  *	  See timeline.h.
  *
  * A standby that lags when its primary fails has not received the calls of the last
- * seconds, and its sequence would give their ids again, as X-Request-Id and as keys of
- * the ledger.  A promoted server is on a new timeline, and so is one that was recovered
- * from an archive.  llava_timeline holds the timeline of the last claim; it is not
- * dumped, since in another cluster it means nothing.
+ * seconds.  Its sequence would give out their ids again, as X-Request-Id and as keys of the
+ * ledger.  A promoted server is on a new timeline, and so is one recovered from an
+ * archive.  llava_timeline holds the timeline of the last claim; it is not dumped, since
+ * it means nothing in another cluster.
  */
 #include "postgres.h"
 
@@ -19,24 +19,24 @@
 #include "timeline.h"
 
 /*
- * So many for each timeline that came since: of two servers that follow each other, both
- * promoted behind the same one, each has ids of its own.
+ * Call ids skipped for each new timeline.  If two standbys of one primary are promoted one
+ * after the other, the second one skips twice as many, so that their ids do not overlap.
  */
 #define CALLS_LEFT_OUT (INT64CONST(1) << 26)
 
 static uint64
-run(SqlStatement *statement, Datum *values)
+timeline_run(SqlStatement *statement, Datum *values)
 {
 	return rows_run_as_owner(extension_relation("llava_timeline"), statement, values, NULL);
 }
 
-/* The timeline of the last claim here; 0: none is known. */
+/* Returns the timeline of the last claim in this database, or 0. */
 static int64
 last_timeline(SqlStatement *read)
 {
 	bool		isnull;
 
-	if (run(read, NULL) == 0)
+	if (timeline_run(read, NULL) == 0)
 		return 0;
 	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 }
@@ -52,7 +52,7 @@ leave_calls_out(int64 before, int64 now)
 			(errmsg("llava_zh: database \"%s\" is on timeline " INT64_FORMAT ", and was on "
 					INT64_FORMAT " at its last claim: call ids " INT64_FORMAT " to " INT64_FORMAT " are left out",
 					get_database_name(MyDatabaseId), now, before, first, last),
-			 errdetail("What was asked under some of them before the failover is in no table here.")));
+			 errdetail("Requests sent under some of these ids before the failover are not recorded in this database.")));
 }
 
 static SqlStatement sql_timeline = {
@@ -90,7 +90,7 @@ timeline_check(Loop *loop)
 		if (before != 0 && before != now)
 			leave_calls_out(before, now);
 		if (before != now)
-			run(&sql_timeline_set, values);
+			timeline_run(&sql_timeline_set, values);
 	}
 	loop->timeline_is_known = true;
 }

@@ -1,6 +1,6 @@
 /*
  * timeline.h
- *	  After a failover no call id of the failed server comes again.
+ *	  Makes sure that a call id of the failed server is not used again after a failover.
  */
 #ifndef LLAVA_TIMELINE_H
 #define LLAVA_TIMELINE_H
@@ -8,8 +8,8 @@
 struct Loop;
 
 /*
- * In a claim's transaction, before the claim: leaves out call ids if the server is on
- * another timeline than at the last claim here.
+ * Skips call ids if the server's timeline has changed since the last claim in this
+ * database.  Call it in a claim's transaction, before the claim.
  */
 extern void timeline_check(struct Loop *loop);
 

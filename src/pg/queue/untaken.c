@@ -1,7 +1,9 @@
 /*
  * untaken.c
- *	  Pictures that were inserted while triggers were off: nobody has taken them in, they
- *	  have no sha256 and are not queued.
+ *	  Reports pictures that were inserted while triggers were off, as logical replication
+ *	  and session_replication_role do it.
+ *
+ * No trigger has taken such a picture in, so it has no sha256 and no row in the queue.
  */
 #include "postgres.h"
 
@@ -26,7 +28,7 @@ untaken_look(Loop *loop)
 	n = DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
 	if (n > 0 && !loop->untaken_said)
 		ereport(loop->tx.in_procedure ? NOTICE : LOG,
-				(errmsg("llava_zh: pictures that were inserted while triggers were off are not asked about: "
+				(errmsg("llava_zh: pictures that were inserted while triggers were off are not queued: "
 						INT64_FORMAT "%s", n, n >= UNTAKEN_COUNTED ? " or more" : ""),
 				 errhint(UNTAKEN_HINT)));
 	loop->untaken_said = n > 0;
