@@ -19,8 +19,11 @@ $(shell mkdir -p $(sort $(dir $(OBJS))))
 endif
 
 LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto
-LIBRARY_CFLAGS := $(shell pkg-config --cflags $(LIBRARIES))
-LIBRARY_LIBS := $(shell pkg-config --libs $(LIBRARIES)) -lgif -lm -lpthread
+PKG_CONFIG ?= pkg-config
+PG_CONFIG ?= pg_config
+include $(TOP)/test/needs.mk
+LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
+LIBRARY_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null) -lgif -lm -lpthread
 
 PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/pg $(LIBRARY_CFLAGS)
 PG_CFLAGS = $(if $(WERROR),-Wextra -Wno-unused-parameter -Wno-sign-compare -Werror) \
@@ -40,9 +43,11 @@ PROVE_FLAGS = -I test/perl
 
 EXTRA_CLEAN = build tmp_regress tmp_iso tmp_check regression_output
 
-PG_CONFIG ?= pg_config
-PGXS := $(shell $(PG_CONFIG) --pgxs)
+ifneq ($(PGXS),)
 include $(PGXS)
+else
+include $(TOP)/test/no_pgxs.mk
+endif
 
 # pgxs compiles headers' users only when the source changes
 $(OBJS): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h $(TOP)/src/pg/*/*.h)
@@ -52,6 +57,12 @@ $(JOINED_SCRIPT): $(PART_FILES) $(TOP)/llava_zh.control $(TOP)/Makefile
 	@mkdir -p $(@D)
 	@set -e; for part in $(PART_FILES); do sed 's/@\./@extschema@./g' $$part; echo; done >$@.new
 	@mv $@.new $@
+
+## all: build llava_zh.so and the install script; what make alone does
+## install: into the PostgreSQL of PG_CONFIG (pg_config), or below DESTDIR
+## uninstall: remove from there what install put there; DROP EXTENSION llava_zh comes first, in each database
+## clean: remove what was built
+## installcheck: regression, isolation and TAP tests, in throwaway servers
 
 ## soak: 200 rounds of killing workers and servers (SOAK=n)
 SOAK = 200
@@ -68,7 +79,7 @@ screenshot:
 
 ## help: this list
 help:
-	@sed -n 's/^## /make /p' $(firstword $(MAKEFILE_LIST))
+	@sed -n 's/^## /make /p' $(TOP)/Makefile $(TOP)/test/rooms.mk
 
 include $(TOP)/test/rooms.mk
 

@@ -43,6 +43,36 @@ pg_major() {
     echo "$found"
 }
 
+createcluster_conf=/etc/postgresql-common/createcluster.conf
+added_packages=()       # by install_packages, in this run
+
+# A server package would make and start a cluster of its own.  Until the end of this
+# COMMAND none does; then the configuration is again what it was, also after an
+# interrupt.  Where postgresql-common is not installed yet, its own file comes as the
+# package has it, and ours stands beside it.
+without_main_cluster() (
+    conf=$createcluster_conf
+    extra=${conf%.conf}.d
+    made=()
+    if [ -e "$conf" ]; then
+        was=$(mktemp)
+        as_root cp -p "$conf" "$was"
+        trap 'as_root cp -p "$was" "$conf"; as_root rm -f "$was"' EXIT
+        printf '\ncreate_main_cluster = false\n' | as_root tee -a "$conf" >/dev/null
+    else
+        for folder in "$(dirname "$conf")" "$extra"; do
+            [ -e "$folder" ] || made=("$folder" "${made[@]}")
+        done
+        trap 'as_root rm -f "$extra/zz_llava_zh.conf"
+            for folder in "${made[@]}"; do as_root rmdir --ignore-fail-on-non-empty "$folder"; done' EXIT
+        as_root mkdir -p "$extra"
+        echo 'create_main_cluster = false' | as_root tee "$extra/zz_llava_zh.conf" >/dev/null
+    fi
+    trap 'exit 130' INT
+    trap 'exit 143' TERM HUP
+    "$@"
+)
+
 # install_packages PACKAGE...: those of them that are missing, through apt
 install_packages() {
     local p missing=()
@@ -51,15 +81,10 @@ install_packages() {
     done
     [ ${#missing[@]} -gt 0 ] || return 0
     printf 'installing: %s\n' "${missing[*]}" >&2
-    # a server package must not make and start a cluster of its own here
-    if [ ! -e /etc/postgresql-common/createcluster.conf ]; then
-        as_root mkdir -p /etc/postgresql-common
-        echo 'create_main_cluster = false' |
-            as_root tee /etc/postgresql-common/createcluster.conf >/dev/null
-    fi
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    without_main_cluster as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
         -o Dpkg::Options::=--force-confold -o Dpkg::Use-Pty=0 "${missing[@]}" \
         >"$work/apt.log" 2>&1 || { tail -n 20 "$work/apt.log" >&2; die 'apt-get install failed'; }
+    added_packages+=("${missing[@]}")
 }
 
 # Everything to build and to run: sets PG_MAJOR, PGBIN, PG_CONFIG.
@@ -92,20 +117,27 @@ own_work_folder() {
     [ "$(id -u)" != 0 ] || chown postgres: "$work"
 }
 
-# start_cluster LINES: in $work/data, socket in $work, no TCP
+# in_work COMMAND...: as the server's user, who may not read the folder that we are in
+in_work() (
+    cd "$work" || exit
+    as_server "$@"
+)
+
+# start_cluster LINES: in $work/data, socket in $work, no TCP; whatever PG* says outside
 start_cluster() {
-    as_server "$PGBIN/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 \
+    unset PGHOSTADDR PGSERVICE PGOPTIONS
+    in_work "$PGBIN/initdb" -D "$work/data" -U postgres -A trust -E UTF8 --locale=C.UTF-8 \
         >"$work/initdb.log" 2>&1 || { cat "$work/initdb.log" >&2; die 'initdb failed'; }
     {
-        printf "listen_addresses = ''\nunix_socket_directories = '%s'\n" "$work"
+        printf "listen_addresses = ''\nport = 5432\nunix_socket_directories = '%s'\n" "$work"
         printf '%s\n' "$1"
     } | as_server tee -a "$work/data/postgresql.conf" >/dev/null
-    as_server "$PGBIN/pg_ctl" -D "$work/data" -l "$work/server.log" -w -s start ||
+    in_work "$PGBIN/pg_ctl" -D "$work/data" -l "$work/server.log" -w -s start ||
         { cat "$work/server.log" >&2; die 'the server did not start'; }
     export PGHOST=$work PGUSER=postgres PGDATABASE=postgres PGPORT=5432
 }
 
 stop_cluster() {
     [ ! -e "$work/data/postmaster.pid" ] ||
-        as_server "$PGBIN/pg_ctl" -D "$work/data" -m immediate -s stop || true
+        in_work "$PGBIN/pg_ctl" -D "$work/data" -m immediate -s stop || true
 }

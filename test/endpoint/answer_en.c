@@ -16,7 +16,7 @@ say_size(Buffer *to, const Facts *facts)
 {
 	static const char *const names[] = {"landscape", "portrait", "square"};
 
-	buffer_printf(to, "This is a %s picture; the image size is %d×%d pixels, and its longer side is %.1f times the "
+	buffer_printf(to, "This is a %s picture; as it was sent, its size is %d×%d pixels, and its longer side is %.1f times the "
 				  "shorter one.", names[facts_shape(facts)], facts->width, facts->height, facts_ratio(facts));
 }
 

@@ -49,7 +49,8 @@ say_size(Buffer *to, const Facts *facts, Dice *dice)
 			buffer_printf(to, "整张图采用%s构图", shape_name(facts));
 			break;
 	}
-	buffer_printf(to, "，图片尺寸为 %d×%d 像素，", facts->width, facts->height);
+	/* the picture itself may be larger than what was sent of it */
+	buffer_printf(to, "，收到的图像尺寸为 %d×%d 像素（原图可能更大），", facts->width, facts->height);
 	switch (facts_shape(facts))
 	{
 		case SHAPE_WIDE:
@@ -311,7 +312,7 @@ reason_print(Turn *turn, const Facts *facts, Dice *dice)
 	buffer_text(&turn->question, "如果打印出来挂在墙上，最大能做到多少厘米，墙面和灯光又该怎样搭配？");
 	say_size(&turn->answer, facts, dice);
 	buffer_printf(&turn->answer,
-				  "挂墙观看通常按每英寸一百五十个像素计算，所以最大约为 %.1f×%.1f 厘米，再放大就会看到颗粒。\n\n", wide, high);
+				  "挂墙观看通常按每英寸一百五十个像素计算，所以按收到的尺寸最大约为 %.1f×%.1f 厘米，再放大就会看到颗粒。\n\n", wide, high);
 	say_colours(&turn->answer, facts, dice);
 	buffer_printf(&turn->answer, "墙面宜选%s，才能把它衬托出来。\n\n",
 				  facts->light >= 128 ? "颜色较深的木色或灰色" : "素净的浅色");

@@ -18,9 +18,10 @@ Settings	settings = {.threads = 2,.reply_bytes = 1024,.seed = 1,.crash_ms = 3000
 static const char usage[] =
 "llava_endpoint: a simulated vision-language model behind the chat-completions API.\n"
 "\n"
-"It decodes the image it is sent and tells the truth about its size, colours, light\n"
-"and layout, in Chinese (in English where the prompt is), in the format the prompt\n"
-"asks for.  It cannot read text in images.  It listens on 127.0.0.1 only.\n"
+"It decodes the image it is sent and tells the truth about its size as it was sent,\n"
+"colours, light and layout, in Chinese (in English where the prompt is), in the\n"
+"format the prompt asks for.  It cannot read text in images.  It listens on 127.0.0.1\n"
+"only.\n"
 "\n"
 "Usage: llava_endpoint [OPTION]...\n"
 "\n"
