@@ -214,7 +214,7 @@ foreach my $bad (
 	[ join(', ', map { "http://gpu$_/v1 5" } 1 .. 65), qr/there are more than 64 URLs/ ])
 {
 	(undef, undef, $err) = $node->psql('postgres', "ALTER SYSTEM SET llava_zh.endpoints = '$bad->[0]'");
-	like($err, qr/ERROR:  invalid value for parameter "llava_zh\.endpoints".*$bad->[1].*HINT:  As in 'http:/s, 'refused: ' . substr($bad->[0], 0, 60));
+	like($err, qr/ERROR:  invalid value for parameter "llava_zh\.endpoints".*$bad->[1].*HINT:  List each server's URL/s, 'refused: ' . substr($bad->[0], 0, 60));
 }
 (undef, undef, $err) = $node->psql('postgres', "SET llava_zh.endpoints = ''");
 like($err, qr/cannot be changed now/, 'no session may change it');

@@ -173,7 +173,7 @@ like($err, qr/WARNING:  1 image of the export was not written\nDETAIL:  The firs
 # the disk is full in mid-file: no such file and no part of it, and then it goes on
 my $disk = folder('disk');
 PostgreSQL::Test::Utils::append_to_file($full, '');
-like((export($disk))[1], qr/ERROR:  could not write "\S+": No space left on device\nHINT:.*goes on/, 'a full disk');
+like((export($disk))[1], qr/ERROR:  could not write "\S+": No space left on device\nHINT:.*continues/, 'a full disk');
 is(files($disk), '', 'leaves nothing half-written');
 unlink $full or die;
 is((export($disk))[0], '8|0|1', 'and with room again it goes on');

@@ -18,9 +18,6 @@
 
 #include "access/transam.h"
 #include "bind.h"
-#include "catalog/dependency.h"
-#include "catalog/pg_proc.h"
-#include "commands/extension.h"
 #include "compat.h"
 #include "db.h"
 #include "nodes/makefuncs.h"

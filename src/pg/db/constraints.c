@@ -20,7 +20,6 @@
 #include "trust.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/rel.h"
 #include "utils/reltrigger.h"
 
 typedef struct Deferrable

@@ -14,7 +14,6 @@
 #include "process/process.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
-#include "utils/memutils.h"
 #include "utils/tuplestore.h"
 
 typedef struct Taken

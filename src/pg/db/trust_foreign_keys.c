@@ -19,7 +19,6 @@
 #include "judge.h"
 #include "miscadmin.h"
 #include "rewrite/prs2lock.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 
 /* ---- a table of another owner ---- */

@@ -12,8 +12,6 @@
 
 #include "compat.h"
 #include "fmgr.h"
-#include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #define DIGEST 32
 

@@ -15,7 +15,6 @@
 #include "access/xact.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
-#include "commands/sequence.h"
 #include "db/db.h"
 #include "executor/spi.h"
 #include "intake.h"

@@ -19,7 +19,6 @@
 #include "load.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "storage/fd.h"
 #include "task/task.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"

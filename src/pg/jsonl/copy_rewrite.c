@@ -8,7 +8,6 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
-#include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "copy_rewrite.h"
 #include "db/db.h"

@@ -8,7 +8,6 @@
 #include "ledger.h"
 #include "stored_reply.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
 bool

@@ -20,7 +20,6 @@
 #include "executor/spi.h"
 #include "image/image.h"
 #include "loop.h"
-#include "pgstat.h"
 #include "picture/picture.h"
 #include "utils/array.h"
 #include "utils/builtins.h"

@@ -221,6 +221,7 @@ loop_turn(Loop *loop, long max_ms)
 			continue;
 		if (stages[i].run(loop) == STEP_GONE)
 			extension_is_gone(loop);
+		servers_refresh(loop);
 		transport_pool(sockets_needed(loop));
 		pace_ms = dispatch_ready(loop);
 	}

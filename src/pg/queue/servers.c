@@ -5,7 +5,6 @@
 #include "postgres.h"
 
 #include "loop.h"
-#include "miscadmin.h"
 #include "server/server.h"
 #include "task/task.h"
 

@@ -67,8 +67,8 @@ extern bool servers_probe_blamed(Loop *loop);
 extern bool server_is_asked_for(const Loop *loop, const ServerState *server);
 
 /*
- * Pauses the servers that have reached a limit which a person set, and lifts such pauses: once
- * a turn, and after each reading of llava_usage.
+ * Pauses the servers that have reached a limit which a person set, and lifts such pauses:
+ * when a turn begins, after each of its stages, and after each reading of llava_usage.
  */
 extern void servers_refresh(Loop *loop);
 

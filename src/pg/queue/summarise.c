@@ -22,7 +22,6 @@
 #include "storage/lmgr.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 
 /* Interval while samples are written. */
 #define SUMMARISE_EVERY_MS (10 * 1000)

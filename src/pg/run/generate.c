@@ -19,12 +19,10 @@
 #include "miscadmin.h"
 #include "picture/picture.h"
 #include "process/process.h"
-#include "queue/queue.h"
 #include "server/server.h"
 #include "task/task.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
-#include "utils/jsonb.h"
 #include "vlm/vlm.h"
 
 /* The most requests of one call.  A worker can wait longer than the user of a session. */

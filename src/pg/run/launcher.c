@@ -18,7 +18,6 @@
 #include "db/db.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
-#include "pgstat.h"
 #include "postmaster/interrupt.h"
 #include "process/process.h"
 #include "run.h"

@@ -28,7 +28,6 @@
 #include "storage/fd.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 
 #define KEY_FILE_MAX 4096

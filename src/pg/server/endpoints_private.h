@@ -20,7 +20,7 @@
 #define MAX_IN_LINE 256
 #define ASK_AGAIN_MS 100
 
-/* Who was offered a slot has this long to take it. */
+/* A slot that was offered to a use is kept for it this long. */
 #define OFFER_MS 1000
 
 /*

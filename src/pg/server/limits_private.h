@@ -27,7 +27,7 @@
 
 struct Limits
 {
-	/* which server, and who uses the entry */
+	/* which server, and which processes use the entry */
 	Oid			database;		/* InvalidOid: free */
 	Oid			server;
 	LimitsRank	rank;
@@ -39,7 +39,7 @@ struct Limits
 	VlmPace		pace;
 	VlmQuota	quota;
 
-	/* who waits for a slot */
+	/* which processes wait for a slot */
 	int			urgent;			/* sessions that wait for one */
 	int			n_waiting;
 	Latch	   *waiting[MAX_WAITING];

@@ -8,7 +8,6 @@
 #include "limits_private.h"
 #include "miscadmin.h"
 #include "server.h"
-#include "storage/latch.h"
 
 int
 limits_allowed(const Limits *limits)

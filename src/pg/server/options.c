@@ -17,7 +17,6 @@
 #include "access/htup_details.h"
 #include "access/reloptions.h"
 #include "access/xact.h"
-#include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
 #include "commands/defrem.h"
 #include "compat.h"

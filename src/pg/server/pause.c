@@ -5,7 +5,6 @@
  */
 #include "postgres.h"
 
-#include "commands/defrem.h"
 #include "db/db.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"

@@ -21,7 +21,6 @@
 #include "storage/lmgr.h"
 #include "task.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 #include "utils/rel.h"
 
 /* How much of a value a HINT shows, in bytes. */
