@@ -1,6 +1,11 @@
 /*
  * call.c
- *	  See call.h.
+ *	  Moves calls from state to state, and keeps the counters in step.
+ *
+ * The counters are derived from the lists, so that no caller has to walk them.  Every
+ * function that changes a call's state or server first removes the call from the counters
+ * (count(call, -1)), changes it, and adds it again.  A build with assertions compares
+ * counters and lists once a turn.
  */
 #include "postgres.h"
 
@@ -26,6 +31,7 @@ server_read_release(ServerRead *read)
 {
 	if (--read->users > 0)
 		return;
+	/* the API key must not stay in freed memory */
 	if (read->key != NULL)
 		explicit_bzero(read->key, strlen(read->key));
 	MemoryContextDelete(read->context);

@@ -47,6 +47,7 @@ threads_wanted(void)
 Loop *
 loop_new(int holder, bool in_procedure)
 {
+	/* the loop outlives the transactions of its stages */
 	MemoryContext context = AllocSetContextCreate(TopMemoryContext, "llava_zh loop",
 												  ALLOCSET_DEFAULT_SIZES);
 	Loop	   *loop = MemoryContextAllocZero(context, sizeof(Loop));
@@ -199,6 +200,10 @@ take_queued(Loop *loop, bool woken)
 	claims_wake(loop);
 }
 
+/*
+ * Calls that are ready are sent before the first stage and after each one: a stage may
+ * take long, and a free slot must not wait for the end of the turn.
+ */
 void
 loop_turn(Loop *loop, long max_ms)
 {
@@ -224,10 +229,12 @@ loop_turn(Loop *loop, long max_ms)
 
 	woken = transport_wait(image_pool_fd(loop->dispatch.images), time_to_wait(loop, max_ms, pace_ms));
 	take_queued(loop, woken);
+	/* the latch may have been set because another process lifted a pause */
 	if (woken && servers_any_paused(loop))
 		loop_look_soon(loop);
 }
 
+/* Takes all responses that have arrived before it settles: they are paid for. */
 void
 loop_wind_up(Loop *loop)
 {
@@ -270,6 +277,10 @@ loop_rest(Loop *loop, int ms)
 	settles_rest(loop, ms);
 }
 
+/*
+ * A drain must not wait for what may never happen: a missing directory, a paused server, a
+ * restore that a person has to end.  loop_finish tells its caller about these.
+ */
 bool
 loop_is_over(Loop *loop)
 {

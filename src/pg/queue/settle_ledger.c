@@ -185,6 +185,10 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 	sql_run(late ? &sql_settle_late : &sql_settle_reply, v, nulls, 0);
 }
 
+/*
+ * A new sample replaces an older one.  A person's verdict on the old text (keep, note) does
+ * not apply to the new one, and is dropped.
+ */
 static SqlStatement sql_settle_sample = {
 	.text =
 	"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
@@ -214,6 +218,7 @@ settle_sample(Call *call)
 	sql_run(&sql_settle_sample, v, NULL, 0);
 }
 
+/* Run after all calls of the batch are written, since it locks a row that all workers share. */
 static SqlStatement sql_usage_add = {
 	.text =
 	"INSERT INTO @.llava_usage AS u (server, requests, replies, accepted, failed,"

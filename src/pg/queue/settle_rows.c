@@ -14,6 +14,7 @@
 #include "settle_rows.h"
 #include "utils/builtins.h"
 
+/* The batch's tally of a server.  There is always room: a batch has as many as calls. */
 static Tally *
 tally_of(Batch *batch, ServerState *server)
 {
@@ -140,6 +141,7 @@ settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
 	return sql_run(&sql_settle_again, values, nulls, 0) > 0;
 }
 
+/* A server's Retry-After, else an exponential back-off; both capped by retry_delay_max. */
 static int64
 retry_delay(const Call *call)
 {
@@ -153,7 +155,7 @@ retry_delay(const Call *call)
 static void
 count_cost(Tally *tally, const Call *call)
 {
-	tally->cost += call->end.cost;
+	tally->cost += call->end.cost;	/* 0 if it was not paid for */
 	tally->estimated += call->end.estimated ? 1 : 0;
 }
 
@@ -166,6 +168,7 @@ count_reply(Tally *tally, const Call *call)
 	tally->completion_tokens += Max(call->end.envelope.completion_tokens, 0);
 }
 
+/* Deletes the row of an accepted reply; if it deletes none, the reply came too late. */
 static SqlStatement sql_settle_done = {
 	.text =
 	"DELETE FROM @.llava_pending WHERE image = $1 AND task = $2 AND call = $3",
