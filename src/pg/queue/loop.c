@@ -151,14 +151,16 @@ static const struct Stage
 {
 	TimestampTz (*due) (Loop *loop);
 	Step		(*run) (Loop *loop);
+	bool		sends;			/* what it made ready goes out before the next
+								 * stage */
 }			stages[] =
 
 {
-	{copies_due, copies_run},
-	{settles_due, settles_run},
-	{claims_due, claims_run},
-	{renewals_due, renewals_run},
-	{summaries_due, summaries_run},
+	{copies_due, copies_run, true},
+	{settles_due, settles_run, false},
+	{claims_due, claims_run, false},
+	{renewals_due, renewals_run, false},
+	{summaries_due, summaries_run, false},
 };
 
 /* Milliseconds from now to a point in time, at least 0. */
@@ -214,7 +216,6 @@ loop_turn(Loop *loop, long max_ms)
 	clock_look(loop);
 	dispatch_refill(loop);
 	servers_refresh(loop);
-	pace_ms = dispatch_ready(loop);
 	for (int i = 0; i < lengthof(stages); i++)
 	{
 		if (stages[i].due(loop) > GetCurrentTimestamp())
@@ -222,9 +223,11 @@ loop_turn(Loop *loop, long max_ms)
 		if (stages[i].run(loop) == STEP_GONE)
 			extension_is_gone(loop);
 		servers_refresh(loop);
-		transport_pool(sockets_needed(loop));
-		pace_ms = dispatch_ready(loop);
+		if (stages[i].sends)
+			(void) dispatch_ready(loop);
 	}
+	transport_pool(sockets_needed(loop));
+	pace_ms = dispatch_ready(loop);
 	stall_look(loop);
 
 	woken = transport_wait(image_pool_fd(loop->dispatch.images), time_to_wait(loop, max_ms, pace_ms));
