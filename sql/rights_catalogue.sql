@@ -43,9 +43,12 @@ CREATE TEMP VIEW privilege AS
 	FROM object o, LATERAL aclexplode(o.acl) AS x WHERE x.grantee <> o.owner;
 
 -- Nothing escapes these views: members of other kinds, or of another owner than the extension.
--- Sequences of identity columns are members by themselves.
+-- Sequences of identity columns are members by themselves, and from PostgreSQL 17 on the row
+-- types of relations and their array types, which have no rights of their own.
 SELECT DISTINCT m.classid::regclass AS kind_without_list FROM member m
-WHERE NOT EXISTS (SELECT FROM object o WHERE o.oid = m.objid);
+WHERE NOT EXISTS (SELECT FROM object o WHERE o.oid = m.objid)
+	AND NOT EXISTS (SELECT FROM pg_type t LEFT JOIN pg_type e ON e.oid = t.typelem
+		WHERE m.classid = 'pg_type'::regclass AND t.oid = m.objid AND greatest(t.typrelid, e.typrelid) <> 0);
 SELECT o.kind, o.name FROM object o WHERE o.owner <> ALL (SELECT extowner FROM member);
 
 -- What PUBLIC may execute, and why.  What spends, reads files, steers, makes lines of an export,
