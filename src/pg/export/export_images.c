@@ -14,6 +14,7 @@
 #include "catalog/pg_authid.h"
 #include "db/db.h"
 #include "executor/spi.h"
+#include "export.h"
 #include "funcapi.h"
 #include "image/image.h"
 #include "image_folder.h"
