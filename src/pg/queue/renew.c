@@ -133,7 +133,7 @@ renewals_run(Loop *loop)
 
 	loop->renewals.at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), RENEW_CHECK_MS);
 	if (!loop_begin(loop, "llava_zh: renewing leases"))
-		return STEP_NOTHING;
+		return STEP_GONE;
 	done = loop_try(loop, renew_work, NULL, &error);
 	if (!done)
 	{
