@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "executor/spi.h"
 #include "export.h"
 #include "funcapi.h"
 #include "tcop/dest.h"
@@ -94,6 +93,12 @@ set_sha256(Datum *values, bool *nulls, int column, const ExportSample *sample)
 }
 
 static Datum
+line_text(const Export *export)
+{
+	return PointerGetDatum(cstring_to_text_with_len(export->line.data, export->line.len));
+}
+
+static Datum
 selected_row(const Export *export, const ExportSample *sample, ExportFault fault)
 {
 	Datum		values[SELECTED_COLUMNS] = {0};
@@ -120,8 +125,7 @@ exported_row(const Export *export, const ExportSample *sample)
 	bool		nulls[EXPORTED_COLUMNS] = {0};
 	const char *folder = export->shape.folder;
 
-	values[EXPORTED_LINE] = PointerGetDatum(cstring_to_text_with_len(export->line.data,
-																	 export->line.len));
+	values[EXPORTED_LINE] = line_text(export);
 	values[EXPORTED_IMAGE] = Int64GetDatum(sample->image);
 	set_text(values, nulls, EXPORTED_TASK, sample->task);
 	set_text(values, nulls, EXPORTED_FILE_NAME,
@@ -140,7 +144,7 @@ sample_result(const Export *export, const ExportSample *sample, ExportFault faul
 		case RESULT_EXPORTED:
 			return exported_row(export, sample);
 		default:
-			return PointerGetDatum(cstring_to_text_with_len(export->line.data, export->line.len));
+			return line_text(export);
 	}
 }
 

@@ -7,7 +7,6 @@
 
 #include "db/db.h"
 #include "executor/tuptable.h"
-#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
@@ -121,8 +120,11 @@ extern ExportFault export_check_length(ExportSample *sample, const ExportShape *
 
 /* ---- export_images.c ---- */
 
-/* The bytes of a picture, wherever they are; $1 is its id.  Runs with the caller's rights. */
-extern SqlStatement sql_export_image_bytes;
+/*
+ * The bytes of a picture, wherever they are, not detoasted; NULL: they are gone.  Read with
+ * the caller's rights; they belong to the SPI connection.
+ */
+extern struct varlena *export_image_bytes(int64 image);
 
 /* ---- export_name.c: what an export calls an image ---- */
 

@@ -6,11 +6,9 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
-#include "db/db.h"
 #include "export.h"
 #include "mb/pg_wchar.h"
 #include "reply/reply.h"
-#include "utils/builtins.h"
 
 /* Pillow refuses twice its MAX_IMAGE_PIXELS as a decompression bomb. */
 #define PILLOW_MAX_PIXELS ((int64) 2 * 89478485)
