@@ -112,7 +112,7 @@ selected_row(const Export *export, const ExportSample *sample, ExportFault fault
 	nulls[SELECTED_RULE] = nulls[SELECTED_DETAIL] = true;
 	if (fault != FAULT_NONE)
 	{
-		set_text(values, nulls, SELECTED_RULE, export_fault_rule(fault));
+		set_text(values, nulls, SELECTED_RULE, export_rules[fault].name);
 		set_text(values, nulls, SELECTED_DETAIL, export_fault_detail(fault, sample));
 	}
 	return HeapTupleGetDatum(heap_form_tuple(export->desc, values, nulls));
@@ -134,20 +134,6 @@ exported_row(const Export *export, const ExportSample *sample)
 	return HeapTupleGetDatum(heap_form_tuple(export->desc, values, nulls));
 }
 
-static Datum
-sample_result(const Export *export, const ExportSample *sample, ExportFault fault)
-{
-	switch (export->wanted)
-	{
-		case RESULT_SELECTED:
-			return selected_row(export, sample, fault);
-		case RESULT_EXPORTED:
-			return exported_row(export, sample);
-		default:
-			return line_text(export);
-	}
-}
-
 /* The sample's line or row among the results, if it has one. */
 static void
 take_sample(Export *export, ExportSample *sample)
@@ -167,7 +153,8 @@ take_sample(Export *export, ExportSample *sample)
 			return;
 	}
 	old = MemoryContextSwitchTo(export->results_context);
-	export->results[export->n_results++] = sample_result(export, sample, fault);
+	export->results[export->n_results++] = selected ? selected_row(export, sample, fault) :
+		export->wanted == RESULT_EXPORTED ? exported_row(export, sample) : line_text(export);
 	MemoryContextSwitchTo(old);
 }
 
@@ -279,7 +266,7 @@ warn_of_faults(const Export *export)
 		if (export->faults[fault] == 0)
 			continue;
 		appendStringInfo(&detail, "%s" UINT64_FORMAT " with %s", total > 0 ? ", " : "",
-						 export->faults[fault], export_fault_text(fault));
+						 export->faults[fault], export_rules[fault].broken);
 		total += export->faults[fault];
 	}
 	if (total > 0)

@@ -82,8 +82,8 @@ typedef struct ExportSample
 	int64		tokens;			/* about; only for a cutoff_len */
 } ExportSample;
 
-/* False if there is no such format. */
-extern bool export_format(const char *name, ExportFormat *format);
+/* EXPORT_FORMATS if there is no such format. */
+extern ExportFormat export_format(const char *name);
 
 /* 'llava, llamafactory, ...' */
 extern char *export_format_names(void);
@@ -98,9 +98,13 @@ extern ExportFault export_line(StringInfo line, ExportSample *sample, const Expo
 
 /* ---- export_rules.c: what breaks a training run ---- */
 
-/* The rule as llava_validate names it, and a phrase that says what is wrong. */
-extern const char *export_fault_rule(ExportFault fault);
-extern const char *export_fault_text(ExportFault fault);
+typedef struct ExportRule
+{
+	const char *name;			/* as llava_validate says it */
+	const char *broken;			/* a phrase that says what is wrong */
+} ExportRule;
+
+extern const ExportRule export_rules[FAULTS];
 
 /* Where in the sample, palloc'd. */
 extern char *export_fault_detail(ExportFault fault, const ExportSample *sample);

@@ -187,9 +187,9 @@ static ExportFormat
 format_argument(FunctionCallInfo fcinfo)
 {
 	char	   *name = choice_argument_text(fcinfo, ARG_FORMAT);
-	ExportFormat format;
+	ExportFormat format = name == NULL ? EXPORT_FORMATS : export_format(name);
 
-	if (name == NULL || !export_format(name, &format))
+	if (format == EXPORT_FORMATS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown export format \"%s\"", name == NULL ? "NULL" : name),

@@ -61,16 +61,6 @@ typedef struct ImageFacts
 	bool		prepared;		/* it is written as the model was sent it */
 } ImageFacts;
 
-static void
-missing(ExportImages *export, int64 image, const char *why)
-{
-	if (export->counts[RESULT_MISSING]++ == 0)
-	{
-		export->first_missing = image;
-		export->why_missing = why;
-	}
-}
-
 /* The length without a look at the bytes. */
 static SqlStatement sql_export_image_facts = {
 	.text =
@@ -188,7 +178,8 @@ export_image_bytes(int64 image)
 	return is_null ? NULL : (struct varlena *) DatumGetPointer(bytes);
 }
 
-static void
+/* NULL if it was written; else why not. */
+static const char *
 write_image(ExportImages *export, int64 image, const char *name, const char *file,
 			const ImageFacts *facts)
 {
@@ -196,42 +187,43 @@ write_image(ExportImages *export, int64 image, const char *name, const char *fil
 	bytea	   *bytes;
 
 	if (stored == NULL)
-	{
-		missing(export, image, "its bytes are gone");
-		return;
-	}
+		return "its bytes are gone";
 	bytes = DatumGetByteaPP(PointerGetDatum(stored));
 	if (facts->prepared)
 		bytes = prepared_bytes(bytes);
 	if (bytes == NULL)
-	{
-		missing(export, image, "it cannot be decoded");
-		return;
-	}
+		return "it cannot be decoded";
 	folder_write(&export->folder, name, file, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
 	export->counts[RESULT_BYTES] += VARSIZE_ANY_EXHDR(bytes);
 	export->counts[RESULT_WRITTEN]++;
+	return NULL;
 }
 
 static void
 take_image(ExportImages *export, int64 image, const char *name)
 {
 	ImageFacts	facts = image_facts(export, image);
-	const char *file;
+	const char *why_missing = "its bytes are gone";
 
 	if (images_is_known(export, name, image, &facts))
 		return;
 	remember(export, name, image, &facts);
-	if (facts.size < 0)
+	if (facts.size >= 0)
 	{
-		missing(export, image, "its bytes are gone");
-		return;
+		const char *file = folder_enter(&export->folder, name);
+
+		if (is_present(export, name, file, &facts))
+		{
+			export->counts[RESULT_PRESENT]++;
+			return;
+		}
+		why_missing = write_image(export, image, name, file, &facts);
 	}
-	file = folder_enter(&export->folder, name);
-	if (is_present(export, name, file, &facts))
-		export->counts[RESULT_PRESENT]++;
-	else
-		write_image(export, image, name, file, &facts);
+	if (why_missing != NULL && export->counts[RESULT_MISSING]++ == 0)
+	{
+		export->first_missing = image;
+		export->why_missing = why_missing;
+	}
 }
 
 /* One picture, in the memory of one file. */

@@ -140,24 +140,24 @@ typedef struct ShippedTask
 	const char *alias;			/* or NULL */
 	const char *title;
 	const char *prompt;
-	ReplyKind	kind;
-	ReplyLanguage language;
+	const char *kind;
+	const char *language;
 	int64		weight;			/* llava-instruct-zh-600k's count */
 } ShippedTask;
 
 static const ShippedTask shipped_tasks[] = {
 	{"日常对话", "conversation", "关于图片的多轮对话", zh_conversation,
-	REPLY_DIALOGUE, REPLY_LANGUAGE_ZH, 247431},
+	"dialogue", "zh", 247431},
 	{"复杂推理", "complex_reasoning", "需要推理的复杂问题与详细回答", zh_complex_reasoning,
-	REPLY_QUESTION_ANSWER, REPLY_LANGUAGE_ZH, 194646},
+	"question_answer", "zh", 194646},
 	{"描述图片", "detail", "图片的详细描述", zh_detail,
-	REPLY_DESCRIPTION, REPLY_LANGUAGE_ZH, 199791},
+	"description", "zh", 199791},
 	{"conversation_en", NULL, "Conversation about the picture", en_conversation,
-	REPLY_DIALOGUE, REPLY_LANGUAGE_EN, 0},
+	"dialogue", "en", 0},
 	{"complex_reasoning_en", NULL, "Complex question and detailed answer", en_complex_reasoning,
-	REPLY_QUESTION_ANSWER, REPLY_LANGUAGE_EN, 0},
+	"question_answer", "en", 0},
 	{"detail_en", NULL, "Detailed description", en_detail,
-	REPLY_DESCRIPTION, REPLY_LANGUAGE_EN, 0},
+	"description", "en", 0},
 };
 
 /* Sampling of a kind; an answer ends by itself long before max_tokens. */
@@ -215,7 +215,7 @@ static Datum
 questions_array(const ShippedTask *task)
 {
 	int			n;
-	const char *const *questions = shipped_questions(task->language, &n);
+	const char *const *questions = shipped_questions(task_language(task->language), &n);
 	Datum	   *elements = palloc(sizeof(Datum) * n);
 
 	for (int i = 0; i < n; i++)
@@ -260,11 +260,11 @@ ship(const ShippedTask *task)
 	}
 	values[SHIP_TITLE] = CStringGetTextDatum(task->title);
 	values[SHIP_PROMPT] = CStringGetTextDatum(task->prompt);
-	values[SHIP_KIND] = CStringGetTextDatum(task_kind_name(task->kind));
-	values[SHIP_LANGUAGE] = CStringGetTextDatum(task_language_name(task->language));
+	values[SHIP_KIND] = CStringGetTextDatum(task->kind);
+	values[SHIP_LANGUAGE] = CStringGetTextDatum(task->language);
 	values[SHIP_WEIGHT] = Int64GetDatum(task->weight);
 	nulls[SHIP_QUESTIONS] = 'n';
-	if (task->kind == REPLY_DESCRIPTION)
+	if (task_kind(task->kind) == REPLY_DESCRIPTION)
 	{
 		values[SHIP_QUESTIONS] = questions_array(task);
 		nulls[SHIP_QUESTIONS] = ' ';

@@ -58,18 +58,6 @@ static const char *const language_names[] = {
 	[REPLY_LANGUAGE_EN] = "en",
 };
 
-const char *
-task_kind_name(ReplyKind kind)
-{
-	return kind_names[kind];
-}
-
-const char *
-task_language_name(ReplyLanguage language)
-{
-	return language_names[language];
-}
-
 /* The word's place in a list; ERROR if it is not in it. */
 static int
 place_of(const char *const *words, int n, const char *word, const char *what, const char *hint)

@@ -71,9 +71,6 @@ extern uint64 task_mix(uint64 x);
 /* Small enough that the sum over any number of tasks fits in 64 bits. */
 #define TASK_MAX_WEIGHT INT64CONST(1000000000000)
 
-extern const char *task_kind_name(ReplyKind kind);
-extern const char *task_language_name(ReplyLanguage language);
-
 /* ERROR with the possible values as HINT. */
 extern ReplyKind task_kind(const char *name);
 extern ReplyLanguage task_language(const char *name);
