@@ -143,11 +143,13 @@ make_if_accepted(Stored *stored)
 		if (stored_judge(stored) && stored->after == NULL)
 			made = make_sample(stored);
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		stored_free(stored);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	stored_free(stored);
 	return made;
 }
 

@@ -181,11 +181,13 @@ image_prepared_bytes(bytea *image, ImageFit *fit, ImageHash *hash, ImageError *e
 		if (hash != NULL)
 			*hash = prepared.hash;
 	}
-	PG_FINALLY();
+	PG_CATCH();
 	{
 		image_prepared_free(&prepared);
+		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	image_prepared_free(&prepared);
 	return bytes;
 }
 
