@@ -8,10 +8,7 @@
 
 #include "common/hashfn.h"
 #include "endpoints_private.h"
-#include "options.h"
-#include "server.h"
 #include "utils/guc.h"
-#include "vlm/vlm.h"
 
 #define MOST_IN_FLIGHT 1000000
 
