@@ -19,7 +19,6 @@
 #include "process.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
-#include "vlm/vlm.h"
 
 /* Descriptors left to other code, beside fd.c's budget, when sockets are counted out. */
 #define DESCRIPTORS_FOR_OTHERS 128

@@ -11,19 +11,14 @@
 
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
-#include "compat.h"
 #include "db/db.h"
 #include "generate.h"
-#include "image/image.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
 #include "picture/picture.h"
 #include "process/process.h"
-#include "server/server.h"
-#include "task/task.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
-#include "vlm/vlm.h"
 
 /* The most requests of one call.  A worker can wait longer than the user of a session. */
 #define TRIES 3

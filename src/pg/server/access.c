@@ -18,7 +18,6 @@
 #include "access/table.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
-#include "commands/defrem.h"
 #include "compat.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"

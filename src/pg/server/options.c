@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
 #include <math.h>
 
 #include "access/htup_details.h"
