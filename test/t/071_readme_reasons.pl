@@ -134,7 +134,7 @@ sub first_cells
 
 is(first_cells('Flags'), join(' ', sort(strings(part('src/reply/reply.c', qr/flag_names\[REPLY_FLAGS\] = \{(.*?)\};/s)))),
 	'and each flag');
-is(first_cells('Export rules'), join(' ', sort(part('src/pg/export/export_rules.c', qr/faults\[FAULTS\] =(.*?)\};/s) =~ /\{"(\w+)",/g)),
+is(first_cells('Export rules'), join(' ', sort(part('src/pg/export/export_rules.c', qr/export_rules\[FAULTS\] =(.*?)\n};/s) =~ /\{"(\w+)",/g)),
 	'and each rule of exports');
 my ($warnings) = $reference->section('Export rules') =~ /also warns of (.*)/;
 is(join(' ', sort(($warnings // '') =~ /`(\w+)`/g)),
