@@ -65,6 +65,9 @@
 /* A cut within this many latencies after another shows that the limit is not one of slots. */
 #define SOON_ROUNDS 10
 
+/* A probe of this many times the first step has several successful ones before it. */
+#define SAVED_UP_STEPS 8
+
 /* How far a request may be behind its turn without delaying the turns after it. */
 #define EVEN_MS 10.0
 
@@ -187,20 +190,34 @@ is_crowded(VlmPace *pace)
 	return ++pace->load.refusals >= CROWDED_OVER && pace->load.crowded > CROWDED;
 }
 
+/*
+ * Whether a cut shows a rate.  Refusals that begin only after several probes in a row had
+ * succeeded come of a server that saves up what was not sent before.
+ */
+static bool
+shows_rate(const VlmPace *pace, int64_t now_ms)
+{
+	if (pace_is_rate(pace) || pace->mode != VLM_PACE_CALM)
+		return false;
+	if (pace->probe.step >= SAVED_UP_STEPS * pace_least_step(pace))
+		return true;
+	return !pace->trial.tried_rate && (double) (now_ms - pace->refused.cut_ms) < SOON_ROUNDS * pace_latency(pace) &&
+		(double) pace->seen.answered >= pace->level;
+}
+
 /* Too much is refused: what was taken becomes the limit. */
 static void
 cut(VlmPace *pace, int64_t now_ms)
 {
 	double		taken = pace->level * (1 - pace->refused.share);
-	bool		soon = (double) (now_ms - pace->refused.cut_ms) < SOON_ROUNDS * pace_latency(pace);
+	bool		is_rate = shows_rate(pace, now_ms);
 
 	pace->refused.cut_ms = now_ms;
 	/* the share that was accepted as strays has to be found anew */
 	pace->calm.stray = 0;
 	pace->trial.not_before_ms = now_ms;
 	pace->trial.wait_ms = 0;
-	if (!pace_is_rate(pace) && soon && !pace->trial.tried_rate && pace->mode == VLM_PACE_CALM &&
-		(double) pace->seen.answered >= pace->level)
+	if (is_rate)
 	{
 		pace_set_kind(pace, VLM_PACE_RATE, pace_taken_rate(pace, now_ms) * 0.97, now_ms);
 		pace_probe_after(pace, PROBE_MOST_MS, now_ms);

@@ -315,7 +315,7 @@ minutes_are_used(void **state)
 				begin(&server, &pace, 64);
 				/* whole minutes by the clock are measured */
 				simulate(&server, &pace, 107000);
-				judge("minutes", &server, measure(&server, &pace, 180000), 0.95, 0.03);
+				judge("minutes", &server, measure(&server, &pace, 180000), 0.95, 0.02);
 			}
 	assert_false(failed_any);
 }
