@@ -65,9 +65,6 @@
 /* A cut within this many latencies after another shows that the limit is not one of slots. */
 #define SOON_ROUNDS 10
 
-/* A probe of this many times the first step has several successful ones before it. */
-#define SAVED_UP_STEPS 8
-
 /* How far a request may be behind its turn without delaying the turns after it. */
 #define EVEN_MS 10.0
 
@@ -79,7 +76,7 @@ vlm_pace_init(VlmPace *pace, int64_t now_ms)
 	pace->level = FIRST_WINDOW;
 	pace->limit = NO_LIMIT;
 	pace->seen.since_ms = pace->storm.last_ms = INT64_MIN;
-	pace->refused.cut_ms = INT64_MIN / 2;
+	pace->refused.cut_ms = pace->probe.far_ms = INT64_MIN / 2;
 	pace->probe.step = pace_least_step(pace);
 	pace->minute.filled_ms = pace->kept.at_ms = now_ms;
 	pace->taken.latest_since_ms = pace->storm.ended_ms = now_ms;
@@ -197,11 +194,13 @@ is_crowded(VlmPace *pace)
 static bool
 shows_rate(const VlmPace *pace, int64_t now_ms)
 {
+	double		soon = SOON_ROUNDS * pace_latency(pace);
+
 	if (pace_is_rate(pace) || pace->mode != VLM_PACE_CALM)
 		return false;
-	if (pace->probe.step >= SAVED_UP_STEPS * pace_least_step(pace))
+	if ((double) (now_ms - pace->probe.far_ms) < soon)
 		return true;
-	return !pace->trial.tried_rate && (double) (now_ms - pace->refused.cut_ms) < SOON_ROUNDS * pace_latency(pace) &&
+	return !pace->trial.tried_rate && (double) (now_ms - pace->refused.cut_ms) < soon &&
 		(double) pace->seen.answered >= pace->level;
 }
 
@@ -301,7 +300,7 @@ vlm_pace_clock_set_back(VlmPace *pace, int64_t now_ms, int64_t longest_ms)
 {
 	int64_t    *past[] = {
 		&pace->kept.at_ms, &pace->refused.grew_ms, &pace->refused.cut_ms,
-		&pace->taken.latest_since_ms, &pace->seen.since_ms, &pace->probe.chain_began_ms,
+		&pace->taken.latest_since_ms, &pace->seen.since_ms, &pace->probe.chain_began_ms, &pace->probe.far_ms,
 		&pace->trial.began_ms, &pace->storm.began_ms, &pace->storm.last_ms,
 		&pace->storm.ended_ms, &pace->minute.filled_ms
 	};
