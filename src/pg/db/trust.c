@@ -13,7 +13,6 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"
-#include "trust.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -31,6 +30,11 @@ typedef struct Verdict
 	TrustBasis	basis;
 	TrustFinding *finding;		/* the first; NULL if it can be trusted */
 } Verdict;
+
+const char *const trust_worker_relations[TRUST_WORKER_RELATIONS] = {
+	"llava_pending", "llava_image", "llava_task", "llava_reply", "llava_conversation",
+	"llava_interrupted", "llava_hash", "llava_usage", "llava_call_seq"
+};
 
 static MemoryContext verdicts_context;
 static List *verdicts;
@@ -335,21 +339,6 @@ typedef struct TouchedBy
 
 static bool touched_walker(Node *node, TouchedBy *by);
 
-static void
-touch_relation(const Query *query, const RangeTblEntry *entry, int number, TouchedBy *by)
-{
-	Touched    *t;
-
-	if (entry->rtekind != RTE_RELATION)
-		return;
-	t = palloc(sizeof(Touched));
-	t->relation = entry->relid;
-	t->mode = entry->rellockmode;
-	t->deletes = query->commandType == CMD_DELETE && query->resultRelation == number;
-	t->of_policy = by->in_policy;
-	by->touched = lappend(by->touched, t);
-}
-
 static bool
 touch_policy(Node *node, TouchedBy *by)
 {
@@ -375,7 +364,17 @@ touch_relations(Query *query, TouchedBy *by)
 	{
 		RangeTblEntry entry = *(RangeTblEntry *) lfirst(cell);
 
-		touch_relation(query, &entry, ++number, by);
+		number++;
+		if (entry.rtekind == RTE_RELATION)
+		{
+			Touched    *t = palloc(sizeof(Touched));
+
+			t->relation = entry.relid;
+			t->mode = entry.rellockmode;
+			t->deletes = query->commandType == CMD_DELETE && query->resultRelation == number;
+			t->of_policy = by->in_policy;
+			by->touched = lappend(by->touched, t);
+		}
 		(void) touch_policy((Node *) entry.securityQuals, by);
 		entry.securityQuals = NIL;
 		(void) range_table_entry_walker(&entry, touched_walker, by, 0);
@@ -454,24 +453,15 @@ trust_check_relation(Oid relation)
 void
 trust_check_worker_relations(void)
 {
-	static const char *const relations[] = {
-		"llava_pending", "llava_task", "llava_image", "llava_hash", "llava_interrupted",
-		"llava_reply", "llava_conversation", "llava_usage", "llava_call_seq"
-	};
-	enum
+	for (int i = 0; i < lengthof(trust_worker_relations); i++)
 	{
-		QUEUE
-	};
-
-	for (int i = 0; i < lengthof(relations); i++)
-	{
-		Oid			relation = extension_relation(relations[i]);
+		Oid			relation = extension_relation(trust_worker_relations[i]);
 
 		/*
-		 * rows are only deleted from the queue; those of other tables go with
-		 * their pictures
+		 * rows are only deleted from the queue, the first of them; those of
+		 * other tables go with their pictures
 		 */
 		if (ConditionalLockRelationOid(relation, AccessShareLock))
-			check_relation(relation, AccessShareLock, i == QUEUE);
+			check_relation(relation, AccessShareLock, i == 0);
 	}
 }

@@ -299,7 +299,7 @@ clear_tables(Forgotten *forgotten)
 static void
 forget(void *arg)
 {
-	Constraints *constraints;
+	List	   *constraints;
 	Oid			tables[lengthof(cleared)];
 
 	forget_lock_tables();
