@@ -59,11 +59,11 @@ extern bool judge_is_new(Judge *judge, List **looked_at, Oid relation);
 /* Locks a relation that the statement will reach. */
 extern void judge_lock(Judge *judge, Oid relation);
 
-/* Another table that the statement writes, with all that it can run. */
-extern void judge_relation(Judge *judge, Oid relation);
-
-/* A table that a policy reads: anyone may own it, but its code must be trusted. */
-extern void judge_read_relation(Judge *judge, Oid relation);
+/*
+ * Another table: one that the statement writes, with all that it can run; or one that a
+ * policy reads: anyone may own it, but its code must be trusted.
+ */
+extern void judge_relation(Judge *judge, Oid relation, bool is_written);
 
 /* ---- trust_expressions.c ---- */
 

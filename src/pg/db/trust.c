@@ -14,7 +14,6 @@
 #include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -228,28 +227,12 @@ keep_verdict(Oid relation, Oid acting, bool deletes, const TrustBasis *basis, co
 	MemoryContextSwitchTo(caller);
 }
 
-/* All findings about a relation; names in them are qualified. */
-static List *
-judge_now(Oid relation, Oid acting, LOCKMODE mode, bool deletes, TrustBasis *basis)
-{
-	int			level = NewGUCNestLevel();
-	List	   *findings;
-
-	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("quote_all_identifiers", "off", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	findings = trust_judge(relation, acting, mode, deletes, basis);
-	AtEOXact_GUC(false, level);
-	return findings;
-}
-
 List *
 trust_findings(Oid relation, Oid acting)
 {
 	TrustBasis	basis;
 
-	return judge_now(relation, acting, AccessShareLock, true, &basis);
+	return trust_judge(relation, acting, AccessShareLock, true, &basis);
 }
 
 static TrustFinding *
@@ -257,7 +240,7 @@ judge_and_keep(Oid relation, Oid acting, LOCKMODE mode, bool deletes)
 {
 	uint64		changes_before = changes;
 	TrustBasis	basis;
-	List	   *findings = judge_now(relation, acting, mode, deletes, &basis);
+	List	   *findings = trust_judge(relation, acting, mode, deletes, &basis);
 
 	if (changes == changes_before)
 		keep_verdict(relation, acting, deletes, &basis, findings == NIL ? NULL : linitial(findings));

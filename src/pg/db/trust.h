@@ -97,8 +97,8 @@ typedef struct TrustBasis
  * Judges one relation and, recursively, its children, what its policies read, and, where
  * rows are deleted, what foreign keys that reference it run.  Children and referencing
  * tables are locked in this mode, which the statement needs.  A list of TrustFinding in
- * the current context; NIL: the relation can be trusted.  Runs none of the code that it
- * looks at.
+ * the current context, with qualified names; NIL: the relation can be trusted.  Runs none
+ * of the code that it looks at.
  */
 extern List *trust_judge(Oid relation, Oid acting, LOCKMODE mode, bool deletes, TrustBasis *basis);
 

@@ -225,7 +225,7 @@ code_walker(Node *node, Judge *judge)
 		RangeTblEntry *entry = (RangeTblEntry *) node;
 
 		if (entry->rtekind == RTE_RELATION)
-			judge_read_relation(judge, entry->relid);
+			judge_relation(judge, entry->relid, false);
 		return false;			/* query_tree_walker goes on into it */
 	}
 

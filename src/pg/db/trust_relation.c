@@ -21,6 +21,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/formatting.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
@@ -251,7 +252,7 @@ judge_children(Judge *judge)
 	{
 		judge_lock(judge, lfirst_oid(cell));
 		judge->of_parent = true;
-		judge_relation(judge, lfirst_oid(cell));
+		judge_relation(judge, lfirst_oid(cell), true);
 		judge->of_parent = false;
 	}
 }
@@ -301,12 +302,18 @@ judge_read(Judge *judge)
 	judge_children(judge);
 }
 
-/* Judges another relation, which its findings name; the caller's state is kept. */
-static void
-judge_other(Judge *judge, Oid relation, bool is_written)
+/*
+ * Relations of pg_catalog belong to a superuser.  The caller's state is kept, but for the
+ * findings, which name the relation.
+ */
+void
+judge_relation(Judge *judge, Oid relation, bool is_written)
 {
 	Judge		inner = *judge;
 
+	if (relation < FirstNormalObjectId ||
+		!judge_is_new(judge, is_written ? &judge->basis->written : &judge->basis->read, relation))
+		return;
 	check_stack_depth();
 	inner.types = NIL;
 	inner.only_builtin = false;
@@ -322,27 +329,18 @@ judge_other(Judge *judge, Oid relation, bool is_written)
 	judge->findings = inner.findings;
 }
 
-/* Relations of pg_catalog belong to a superuser. */
-void
-judge_relation(Judge *judge, Oid relation)
-{
-	if (relation >= FirstNormalObjectId && judge_is_new(judge, &judge->basis->written, relation))
-		judge_other(judge, relation, true);
-}
-
-void
-judge_read_relation(Judge *judge, Oid relation)
-{
-	if (relation >= FirstNormalObjectId && judge_is_new(judge, &judge->basis->read, relation))
-		judge_other(judge, relation, false);
-}
-
 List *
 trust_judge(Oid relation, Oid acting, LOCKMODE mode, bool deletes, TrustBasis *basis)
 {
 	Judge		judge = {.acting = acting,.mode = mode,.deletes = deletes,.basis = basis};
+	int			level = NewGUCNestLevel();
 
+	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("quote_all_identifiers", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	memset(basis, 0, sizeof(*basis));
-	judge_relation(&judge, relation);
+	judge_relation(&judge, relation, true);
+	AtEOXact_GUC(false, level);
 	return judge.findings;
 }
