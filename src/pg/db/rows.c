@@ -9,6 +9,7 @@
 #include "executor/spi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
 #include "utils/timestamp.h"
@@ -97,6 +98,12 @@ rows_interval(int64 ms)
 
 	interval->time = ms * 1000;
 	return IntervalPGetDatum(interval);
+}
+
+struct varlena *
+rows_bytea(const void *bytes, size_t size)
+{
+	return cstring_to_text_with_len(bytes, size);
 }
 
 /* A control character that changes the order in which a terminal or a page shows text. */

@@ -44,6 +44,7 @@ extern void rows_spi_connect_committing(void);
 
 /* Values for a statement, palloc'd. */
 extern Datum rows_interval(int64 ms);
+extern struct varlena *rows_bytea(const void *bytes, size_t size);
 
 /* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
 extern char *rows_clean_text(const char *text);

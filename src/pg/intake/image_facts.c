@@ -83,7 +83,7 @@ find_facts_in_file(Arrival *arrival, const ImageLimits *limits)
 	{
 		arrival_set(arrival, COLUMN_IN_FILE, BoolGetDatum(true));
 		arrival_set(arrival, COLUMN_SHA256,
-					PointerGetDatum(cstring_to_text_with_len((const char *) digest, sizeof(digest))));
+					PointerGetDatum(rows_bytea(digest, sizeof(digest))));
 		set_facts(arrival, &info);
 	}
 	if (status != IMAGE_OK)
