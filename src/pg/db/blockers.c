@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include "compat.h"
 #include "db.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
