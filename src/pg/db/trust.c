@@ -69,23 +69,15 @@ forget_verdicts(void)
 static void
 relation_changed(Datum arg, Oid relation)
 {
+	bool		is_void = !OidIsValid(relation);
 	ListCell   *cell;
 
-	if (!OidIsValid(relation))
-	{
-		forget_verdicts();
-		return;
-	}
+	foreach(cell, verdicts)
+		is_void |= list_member_oid(((Verdict *) lfirst(cell))->basis.relations, relation);
 	/* a verdict may be in the making */
 	changes++;
-	foreach(cell, verdicts)
-	{
-		if (list_member_oid(((Verdict *) lfirst(cell))->basis.relations, relation))
-		{
-			forget_verdicts();
-			return;
-		}
-	}
+	if (is_void)
+		forget_verdicts();
 }
 
 static void
@@ -101,20 +93,19 @@ object_changed(Datum arg, int cache, uint32 hash)
 static void
 code_changed(Datum arg, int cache, uint32 hash)
 {
+	bool		is_void = false;
 	ListCell   *cell;
 
-	changes++;
 	foreach(cell, verdicts)
 	{
 		TrustBasis *basis = &((Verdict *) lfirst(cell))->basis;
 
-		if (hash == 0 ||
-			list_member_int(cache == PROCOID ? basis->functions : basis->types, (int) hash))
-		{
-			forget_verdicts();
-			return;
-		}
+		is_void |= hash == 0 ||
+			list_member_int(cache == PROCOID ? basis->functions : basis->types, (int) hash);
 	}
+	changes++;
+	if (is_void)
+		forget_verdicts();
 }
 
 static void
