@@ -156,8 +156,11 @@ run_plan(SqlStatement *statement, SPIPlanPtr plan, Datum *values, const char *nu
 	return SPI_processed;
 }
 
-/* Pins the session's open cursors, so that they cannot be closed; returns their names. */
-static List *
+/*
+ * Pins the session's open cursors, so that they cannot be closed; returns their names.  Not
+ * inlined: gcc takes its variables for ones that PG_TRY of the caller might clobber.
+ */
+static pg_noinline List *
 cursors_pin(void)
 {
 	MemoryContext caller = CurrentMemoryContext;

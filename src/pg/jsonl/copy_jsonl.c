@@ -207,7 +207,7 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	ErrorContextCallback explain = {error_context_stack, explain_line, NULL};
 	PlannedStmt *rewritten;
 	CopyStmt   *statement;
-	CopyPart   *part = NULL;
+	CopyPart   *volatile part = NULL;
 	char	   *file;
 
 	/* In a database without the extension core refuses the format. */
