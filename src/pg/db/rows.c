@@ -7,6 +7,7 @@
 
 #include "db.h"
 #include "executor/spi.h"
+#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -104,6 +105,17 @@ struct varlena *
 rows_bytea(const void *bytes, size_t size)
 {
 	return cstring_to_text_with_len(bytes, size);
+}
+
+Datum
+rows_result(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), unconstify(Datum *, values),
+											 unconstify(bool *, nulls)));
 }
 
 /* A control character that changes the order in which a terminal or a page shows text. */
