@@ -23,7 +23,7 @@ CREATE FUNCTION @extschema@.llava_server_limits(OUT server oid, OUT limits text,
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_server_limits() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_server_limits() IS
-	'whether the limits of each server apply to all processes together (shared) or to each process separately (local); NULL: nobody sends requests to it; and what keeps more requests from being sent';
+	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it; and what keeps more requests from being sent';
 
 CREATE FUNCTION @extschema@.llava_server_endpoints(OUT server oid, OUT endpoint_limit integer,
 	OUT endpoint_in_flight integer, OUT endpoint_waiting integer)
@@ -31,11 +31,11 @@ CREATE FUNCTION @extschema@.llava_server_endpoints(OUT server oid, OUT endpoint_
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_server_endpoints() FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_server_endpoints() IS
-	'for each server how many requests llava_zh.endpoints allows in flight at its url, for all servers and databases, how many are in flight, and how many wait';
+	'of each server what llava_zh.endpoints allows in flight at its url, for all servers and databases, what is, and how many wait';
 
 ALTER TABLE @extschema@.llava_usage ADD estimated bigint NOT NULL DEFAULT 0;
 COMMENT ON TABLE @extschema@.llava_usage IS
-	'the requests sent to each server and their cost; max_requests and budget are compared with it. estimated: replies for which the server reported no usage, so that cost contains a forecast';
+	'what each server was asked and has cost; max_requests and budget are held against it. estimated: replies in cost of which the server did not say what they used, so that a forecast counts';
 
 CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	SELECT s.srvname AS server,
@@ -73,7 +73,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	LEFT JOIN @extschema@.llava_server_endpoints() e ON e.server = s.oid;
 ALTER VIEW @extschema@.llava_stat_server SET (security_invoker = true);
 COMMENT ON VIEW @extschema@.llava_stat_server IS
-	'one row a server: whether requests are sent to it, why not, how many were sent, and their cost. In flight: sent and not answered yet, llava_generate''s requests too. estimated: replies for which the server reported no usage, so that cost contains a forecast. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is in flight there now, endpoint_waiting: how many servers of processes wait for a place there; NULL: the limit does not apply, since llava_zh is not preloaded';
+	'one row a server: whether it is asked, why not, and what it was asked and has cost. In flight: sent and not answered yet, llava_generate''s requests too. estimated: so many replies in cost count as forecast, since the server did not say what they used. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is there now, endpoint_waiting: how many servers of processes wait for a place there, NULL where the limit does not hold, since llava_zh is not preloaded';
 
 --
 -- Tasks (sql/parts/task.sql)
@@ -127,12 +127,12 @@ ALTER TABLE @extschema@.llava_pending ADD COLUMN said bigint,
 	ADD COLUMN excused boolean NOT NULL DEFAULT false;
 CREATE INDEX llava_pending_said ON @extschema@.llava_pending (said, call) WHERE said IS NOT NULL;
 COMMENT ON COLUMN @extschema@.llava_pending.said IS
-	'a number made of the server and its error message without digits and ids: rows with the same number go back together';
+	'a number for the server and the words that it failed for, digits and ids apart: those of one number go back together';
 COMMENT ON COLUMN @extschema@.llava_pending.excused IS
-	'it failed because of its server and went back to the queue: the next failure is final';
+	'it failed for a fault of its server and went back to the queue: the next failure stands';
 ALTER TABLE @extschema@.llava_pending ADD COLUMN company integer;
 COMMENT ON COLUMN @extschema@.llava_pending.company IS
-	'it was in flight when a server went down, and may be the cause: at most this many requests are in flight with it, itself included; NULL: any number';
+	'it was in flight when a server went down, and may be why: so many requests may be in flight with it, itself included; NULL: any number';
 
 -- Not dumped: in another cluster it means nothing.
 CREATE TABLE @extschema@.llava_timeline (
@@ -300,7 +300,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	ORDER BY weight DESC, task;
 
 COMMENT ON VIEW @extschema@.llava_progress IS
-	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix. In flight: sent and not answered yet (not preloaded: rows that a worker or a drain holds). Waiting: the other rows of the queue. The requests of llava_generate are only counted in llava_stat_server';
+	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix. In flight: sent and not answered yet (not preloaded: rows that a worker or a drain holds). Waiting: the other rows of the queue. llava_generate asks about none of them, and counts in llava_stat_server alone';
 
 CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) AS
 	SELECT i.id AS image, i.path,
@@ -485,34 +485,6 @@ END;
 
 CREATE FUNCTION @extschema@.llava_update_grant(statement text, initial boolean) RETURNS void
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
-
--- Comments, in plainer words.
-COMMENT ON COLUMN @extschema@.llava_image.rejected IS
-	'why the picture cannot be sent to a model; NULL if it can';
-COMMENT ON COLUMN @extschema@.llava_image.long_images IS
-	'what is done with this picture if it is long (see llava_task); NULL: what the task says. A change releases the rows that were parked';
-COMMENT ON FUNCTION @extschema@.llava_image_info(bytea) IS
-	'what a picture''s header says, and why it could not be sent to a model';
-COMMENT ON COLUMN @extschema@.llava_image.width IS
-	'as stored; pictures of orientations 5 to 8 (EXIF) are shown with the sides swapped';
-COMMENT ON FUNCTION @extschema@.llava_export_images IS
-	'writes the images of an export as files below a directory of the server; existing files are skipped';
-COMMENT ON COLUMN @extschema@.llava_pending.refused_by IS
-	'the server that refused or filtered last: another one is tried if there is one';
-COMMENT ON PROCEDURE @extschema@.llava_drain(bigint, text, text, interval) IS
-	'runs the worker''s loop in this session until nothing is left to send';
-COMMENT ON VIEW @extschema@.llava_stat_reason IS
-	'why pictures were not sent, replies not accepted, rows failed; with counts';
-COMMENT ON TABLE @extschema@.llava_hash IS
-	'what each prepared picture looks like; no picture is compared with the hash of a copy';
-COMMENT ON COLUMN @extschema@.llava_task.long_images IS
-	'what is done with pictures over long_ratio that would have to be shrunk: shrink, raise (up to long_max_pixels) or park';
-COMMENT ON FUNCTION @extschema@.llava_export_list IS
-	'the samples that llava_export writes with these arguments, and the names that it gives their images';
-COMMENT ON FUNCTION @extschema@.llava_exported IS
-	'the lines of llava_export with the same arguments, each with its sample and the name that it gives the image';
-COMMENT ON FUNCTION @extschema@.llava_selected IS
-	'the samples that llava_export writes with the same arguments, in its order (rule IS NULL), and those that it leaves out, with the rule';
 
 -- No longer PUBLIC's.  What users were granted is taken away before and given back after, so
 -- that it does not count as the extension's own, which pg_dump would leave out.

@@ -27,7 +27,7 @@ CREATE FUNCTION @.llava_selected(format text DEFAULT 'llava', tasks text[] DEFAU
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_selected FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_selected IS
-	'the samples that llava_export writes with the same arguments, in its order (rule IS NULL), and those that it leaves out, with the rule';
+	'what llava_export writes with the same arguments, in its order, where rule IS NULL; else why it does not';
 
 -- What llava_record_export notes: the lines of llava_export with whose they are, in one
 -- reading; file_name is without the folder.  Reads with the caller's rights; an export
@@ -41,7 +41,7 @@ CREATE FUNCTION @.llava_exported(format text DEFAULT 'llava', tasks text[] DEFAU
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_exported FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_exported IS
-	'the lines of llava_export with the same arguments, each with its sample and the name that it gives the image';
+	'the lines of llava_export with the same arguments, each with its sample and what it calls the image';
 
 -- The same by the rules of an earlier export (llava_manifest.settings); NULL: by those of now.
 CREATE FUNCTION @.llava_exported_by(format text, tasks text[] DEFAULT NULL,
@@ -110,7 +110,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @.llava_export_list FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_export_list IS
-	'the samples that llava_export writes with these arguments, and the names that it gives their images';
+	'which samples llava_export writes with these arguments, and what it calls their images';
 
 CREATE FUNCTION @.llava_export_images(directory text, prepared boolean DEFAULT false,
 	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
@@ -119,4 +119,4 @@ CREATE FUNCTION @.llava_export_images(directory text, prepared boolean DEFAULT f
 	RETURNS record LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_export_images FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_export_images IS
-	'writes the images of an export as files below a directory of the server; existing files are skipped';
+	'the images of an export as files below a directory of the server; those that are there are passed';

@@ -42,13 +42,13 @@ COMMENT ON TABLE @.llava_image IS
 COMMENT ON COLUMN @.llava_image.in_file IS
 	'the bytes are not here but in the file path below llava_zh.image_directory';
 COMMENT ON COLUMN @.llava_image.width IS
-	'as stored; pictures of orientations 5 to 8 (EXIF) are shown with the sides swapped';
+	'as stored; orientations 5 to 8 (EXIF) are looked at with the sides swapped';
 COMMENT ON COLUMN @.llava_image.complete IS
 	'false: the file ends early; taken only with llava_zh.image_take_cut, and cut to the rows that are there';
 COMMENT ON COLUMN @.llava_image.rejected IS
-	'why the picture cannot be sent to a model; NULL if it can';
+	'why the picture cannot be asked about; NULL if it can';
 COMMENT ON COLUMN @.llava_image.long_images IS
-	'what is done with this picture if it is long (see llava_task); NULL: what the task says. A change releases the rows that were parked';
+	'what becomes of this picture if it is long (see llava_task); NULL: as the task says. Changed, it releases what was parked';
 COMMENT ON COLUMN @.llava_image.same_as IS
 	'the first image with these bytes, this row then holds none; or, with same_distance, the one it looks like';
 COMMENT ON COLUMN @.llava_image.same_distance IS
@@ -80,7 +80,7 @@ CREATE INDEX llava_hash_0 ON @.llava_hash ((coarse & 4194303::bigint)) WHERE NOT
 CREATE INDEX llava_hash_1 ON @.llava_hash (((coarse >> 22) & 2097151::bigint)) WHERE NOT copy;
 CREATE INDEX llava_hash_2 ON @.llava_hash (((coarse >> 43) & 2097151::bigint)) WHERE NOT copy;
 COMMENT ON TABLE @.llava_hash IS
-	'what each prepared picture looks like; no picture is compared with the hash of a copy';
+	'what each prepared picture looks like; a copy''s hash is nobody''s candidate';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_hash', '');
 
 CREATE FUNCTION @.llava_intake() RETURNS trigger
@@ -151,7 +151,7 @@ CREATE FUNCTION @.llava_image_info(image bytea, OUT format text, OUT width integ
 	OUT animated boolean, OUT complete boolean, OUT problem text)
 	RETURNS record LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @.llava_image_info(bytea) IS
-	'what a picture''s header says, and why it could not be sent to a model';
+	'what a picture''s header says, and why it could not be asked about';
 
 CREATE FUNCTION @.llava_prepare_image(image bytea, pixel_factor integer DEFAULT 28,
 	min_pixels bigint DEFAULT 3136,

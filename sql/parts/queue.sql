@@ -40,15 +40,15 @@ COMMENT ON COLUMN @.llava_pending.released IS
 COMMENT ON COLUMN @.llava_pending.rejects IS
 	'why the replies so far were rejected; the next request follows from it';
 COMMENT ON COLUMN @.llava_pending.refused_by IS
-	'the server that refused or filtered last: another one is tried if there is one';
+	'the server that refused or filtered last: another one is asked if there is one';
 COMMENT ON COLUMN @.llava_pending.company IS
-	'it was in flight when a server went down, and may be the cause: at most this many requests are in flight with it, itself included; NULL: any number';
+	'it was in flight when a server went down, and may be why: so many requests may be in flight with it, itself included; NULL: any number';
 COMMENT ON COLUMN @.llava_pending.holder IS
 	'the worker slot (or minus the pid of a draining session) that holds the lease; NULL: nobody';
 COMMENT ON COLUMN @.llava_pending.said IS
-	'a number made of the server and its error message without digits and ids: rows with the same number go back together';
+	'a number for the server and the words that it failed for, digits and ids apart: those of one number go back together';
 COMMENT ON COLUMN @.llava_pending.excused IS
-	'it failed because of its server and went back to the queue: the next failure is final';
+	'it failed for a fault of its server and went back to the queue: the next failure stands';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_pending', '');
 
 CREATE TABLE @.llava_interrupted (
@@ -104,7 +104,7 @@ CREATE PROCEDURE @.llava_drain("limit" bigint DEFAULT NULL, task text DEFAULT NU
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON PROCEDURE @.llava_drain(bigint, text, text, interval) FROM PUBLIC;
 COMMENT ON PROCEDURE @.llava_drain(bigint, text, text, interval) IS
-	'runs the worker''s loop in this session until nothing is left to send';
+	'the worker''s loop in this session, until nothing is left that can be asked';
 
 CREATE FUNCTION @.llava_untrusted(OUT "table" text, OUT object text, OUT owner text, OUT reason text,
 	OUT remedy text)

@@ -28,7 +28,7 @@ CREATE TABLE @.llava_usage (
 	estimated bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE @.llava_usage IS
-	'the requests sent to each server and their cost; max_requests and budget are compared with it. estimated: replies for which the server reported no usage, so that cost contains a forecast';
+	'what each server was asked and has cost; max_requests and budget are held against it. estimated: replies in cost of which the server did not say what they used, so that a forecast counts';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_usage', '');
 
 CREATE FUNCTION @.llava_pause(server text) RETURNS void
@@ -58,7 +58,7 @@ CREATE FUNCTION @.llava_server_limits(OUT server oid, OUT limits text,
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_server_limits() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_server_limits() IS
-	'whether the limits of each server apply to all processes together (shared) or to each process separately (local); NULL: nobody sends requests to it; and what keeps more requests from being sent';
+	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it; and what keeps more requests from being sent';
 
 CREATE FUNCTION @.llava_server_endpoints(OUT server oid, OUT endpoint_limit integer,
 	OUT endpoint_in_flight integer, OUT endpoint_waiting integer)
@@ -66,7 +66,7 @@ CREATE FUNCTION @.llava_server_endpoints(OUT server oid, OUT endpoint_limit inte
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_server_endpoints() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_server_endpoints() IS
-	'for each server how many requests llava_zh.endpoints allows in flight at its url, for all servers and databases, how many are in flight, and how many wait';
+	'of each server what llava_zh.endpoints allows in flight at its url, for all servers and databases, what is, and how many wait';
 
 CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 	SELECT s.srvname AS server,
@@ -103,4 +103,4 @@ CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 	LEFT JOIN @.llava_server_limits() l ON l.server = s.oid
 	LEFT JOIN @.llava_server_endpoints() e ON e.server = s.oid;
 COMMENT ON VIEW @.llava_stat_server IS
-	'one row a server: whether requests are sent to it, why not, how many were sent, and their cost. In flight: sent and not answered yet, llava_generate''s requests too. estimated: replies for which the server reported no usage, so that cost contains a forecast. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is in flight there now, endpoint_waiting: how many servers of processes wait for a place there; NULL: the limit does not apply, since llava_zh is not preloaded';
+	'one row a server: whether it is asked, why not, and what it was asked and has cost. In flight: sent and not answered yet, llava_generate''s requests too. estimated: so many replies in cost count as forecast, since the server did not say what they used. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is there now, endpoint_waiting: how many servers of processes wait for a place there, NULL where the limit does not hold, since llava_zh is not preloaded';

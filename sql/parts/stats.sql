@@ -106,7 +106,7 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
 	ORDER BY weight DESC, task;
 COMMENT ON VIEW @.llava_progress IS
-	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix. In flight: sent and not answered yet (not preloaded: rows that a worker or a drain holds). Waiting: the other rows of the queue. The requests of llava_generate are only counted in llava_stat_server';
+	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix. In flight: sent and not answered yet (not preloaded: rows that a worker or a drain holds). Waiting: the other rows of the queue. llava_generate asks about none of them, and counts in llava_stat_server alone';
 
 CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server,
@@ -137,7 +137,7 @@ CREATE VIEW @.llava_stat_reason WITH (security_invoker = true) AS
 	SELECT 'failed', p.task, p.failure, pg_catalog.count(*)
 	FROM @.llava_pending p WHERE p.failure IS NOT NULL GROUP BY p.task, p.failure;
 COMMENT ON VIEW @.llava_stat_reason IS
-	'why pictures were not sent, replies not accepted, rows failed; with counts';
+	'why pictures were not asked about, replies not accepted, rows failed; with counts';
 
 CREATE VIEW @.llava_stat_rounds WITH (security_invoker = true) AS
 	SELECT c.task, c.task_version, r.server, c.rounds, pg_catalog.count(*) AS count

@@ -36,7 +36,7 @@ CREATE TABLE @.llava_task (
 COMMENT ON TABLE @.llava_task IS
 	'what is asked and how replies are judged; a change is an INSERT: version is filled, columns left NULL inherit';
 COMMENT ON COLUMN @.llava_task.long_images IS
-	'what is done with pictures over long_ratio that would have to be shrunk: shrink, raise (up to long_max_pixels) or park';
+	'what becomes of pictures over long_ratio that would have to be shrunk: shrink, raise (up to long_max_pixels) or park';
 COMMENT ON COLUMN @.llava_task.long_max_pixels IS
 	'NULL: 16384 times the server''s pixel_factor squared';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_task', 'WHERE NOT shipped');
