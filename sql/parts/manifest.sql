@@ -68,17 +68,19 @@ CREATE FUNCTION @.llava_record_export(file text, format text DEFAULT 'llava',
 	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
 	image_token text DEFAULT 'first', image_name text DEFAULT 'path', folder text DEFAULT NULL,
-	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0,
+	weights jsonb DEFAULT NULL)
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
 		SELECT (e.sample).*, row_number() OVER () AS nth
 		FROM (SELECT @.llava_exported(format, tasks, without_flags, mix, split, validation,
-				image_token, image_name, folder, seed, data_urls, cutoff_len) AS sample OFFSET 0) AS e),
+				image_token, image_name, folder, seed, data_urls, cutoff_len, weights) AS sample OFFSET 0) AS e),
 	manifest AS (
 		INSERT INTO @.llava_manifest (file, settings, rows, bytes, sha256)
 		SELECT llava_record_export.file, jsonb_strip_nulls(jsonb_build_object('format', format,
-				'tasks', tasks, 'without_flags', without_flags, 'mix', mix, 'split', split,
+				'tasks', tasks, 'without_flags', without_flags,
+				'mix', mix OR weights IS NOT NULL, 'weights', weights, 'split', split,
 				'validation', CASE WHEN split IS NOT NULL THEN validation END,
 				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
 				'data_urls', data_urls, 'cutoff_len', cutoff_len, 'rules', @.llava_export_rules(),

@@ -392,7 +392,7 @@ $node->safe_psql('old', 'ALTER EXTENSION llava_zh UPDATE');
 is(differences(catalogue($node, 'postgres', $MADE_BY_TEST), catalogue($node, 'old', $MADE_BY_TEST)), '',
 	'after the update the catalogue is that of a new installation');
 is(contents('old'), $contents, 'with every row as it was');
-my $ARGUMENTS = 'text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer';
+my $ARGUMENTS = 'text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer,jsonb';
 is(differences($grants, grants('old')), join("\n", map { "+ function $_" }
 	"llava_exported($ARGUMENTS) | privileges of exporter | EXECUTE*",
 	"llava_exported($ARGUMENTS) | privileges of publisher | EXECUTE",
