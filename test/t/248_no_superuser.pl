@@ -58,6 +58,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE again');
 $node->safe_psql('postgres', 'ALTER DATABASE again SET search_path = llava, public');
 command_ok([ 'pg_restore', '--exit-on-error', '-d', $node->connstr('again'), "$data/dump" ], 'is restored');
 isnt($node->safe_psql('again', "SELECT relowner::regrole FROM pg_class WHERE oid = 'llava.llava_pending'::regclass"), 'zh', 'without the owner');
+is($node->safe_psql('again', 'SELECT pause_reason FROM llava_stat_server'), 'owner', 'so that no worker asks its server');
 my ($line) = $role =~ /^(ALTER TABLE .*?;)/m;
 $node->safe_psql('again', $line);
 $node->safe_psql('again', LlavaZh::Cluster::pictures_sql(200, 204));
