@@ -314,19 +314,18 @@ claims_run(Loop *loop)
 	if (loop->tx.in_procedure || !flush_is_shared())
 		tx_commit_as("local");
 	cursor = loop->claims.cursor.place.visible_at;
-	loop->claims.lock_due = false;
 	if (loop_try(loop, look_and_claim, &tasks, &error))
 	{
 		claim_succeeded(loop);
 		if (loop->claims.lock_due)
 			in_the_way_of_claim(loop, tasks);
-		loop->claims.lock_due = false;
 	}
 	else
 	{
 		calls_free(loop, CALL_CLAIMED);
 		claim_failed(loop, error, cursor);
 	}
+	loop->claims.lock_due = false;
 	claimed_at = loop_commit(loop);
 	if (full_pass)
 		loop->claims.full_pass_at = GetCurrentTimestamp() +
