@@ -38,6 +38,15 @@
 
 PG_FUNCTION_INFO_V1(llava_start);
 
+static void
+rest(long ms)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
+					 compat_wait_event_idle());
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
 /* ---- one process a slot ---- */
 
 /* For people who read pg_stat_activity; nothing in the extension reads it. */
@@ -83,10 +92,7 @@ worker_wait_for_slot(int slot, const char *database)
 			say_standing_by(slot, database);
 			say_at = DT_NOEND;
 		}
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STANDBY_MS,
-						 compat_wait_event_idle());
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		rest(STANDBY_MS);
 	}
 }
 
@@ -201,15 +207,6 @@ llava_worker_main(Datum arg)
 
 /* ---- llava_start ---- */
 
-static void
-rest(void)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, START_LOOK_MS,
-					 compat_wait_event_idle());
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-}
-
 /* One session starts a worker at a time, so each finds the one that another has started. */
 static void
 wait_for_turn(void)
@@ -224,7 +221,7 @@ wait_for_turn(void)
 					 errmsg("another session has been starting a worker for too long"),
 					 errdetail("It is %s.", process_words(own_lock_holder(OWN_LOCK_START, 0))),
 					 errhint("End it with pg_terminate_backend, and call llava_start again.")));
-		rest();
+		rest(START_LOOK_MS);
 	}
 }
 
@@ -264,7 +261,7 @@ wait_for_worker(BackgroundWorkerHandle *handle)
 		holder = slot_holder(0);
 		if (holder != 0)
 			return holder;
-		rest();
+		rest(START_LOOK_MS);
 	} while (!ended && GetCurrentTimestamp() < end);
 	TerminateBackgroundWorker(handle);
 	ereport(ERROR,
@@ -296,7 +293,7 @@ llava_start(PG_FUNCTION_ARGS)
 	if (pid == 0)
 	{
 		pid = wait_for_worker(register_worker());
-		if (!wake_is_shared())
+		if (!flush_is_shared())
 			ereport(NOTICE,
 					(errmsg("llava_zh is not preloaded: per-server limits apply to each process separately"),
 					 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));

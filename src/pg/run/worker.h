@@ -22,10 +22,4 @@ typedef struct WorkerTarget
 extern void worker_describe(BackgroundWorker *worker, const char *database, int slot,
 							bool or_nobody);
 
-/* ---- vacancies.c ---- */
-
-/* The launcher: records that this worker does not run, and why; NULL: clears the record. */
-extern void vacancies_tell(const WorkerTarget *target, const char *why);
-extern void vacancies_forget(void);
-
 #endif							/* LLAVA_WORKER_H */
