@@ -265,7 +265,7 @@ clear_tables(Forgotten *forgotten)
 static void
 forget(void *arg)
 {
-	Constraints *constraints;
+	List	   *constraints;
 	Oid			tables[lengthof(cleared)];
 
 	for (int i = 0; i < lengthof(cleared); i++)
