@@ -95,7 +95,7 @@ body_datum(Call *call)
 	KEPT(10, seed, "l") \
 	KEPT(11, sent_width, "i") \
 	KEPT(12, sent_height, "i") \
-	ERASED(13, body, "b", "''") \
+	ERASED(13, body, "b", "NULL") \
 	KEPT(14, finish_reason, "t") \
 	KEPT(15, prompt_tokens, "l") \
 	KEPT(16, completion_tokens, "l") \
