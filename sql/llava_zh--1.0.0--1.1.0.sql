@@ -144,6 +144,12 @@ COMMENT ON TABLE @extschema@.llava_timeline IS
 INSERT INTO @extschema@.llava_timeline (timeline)
 	SELECT ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8))::bit(32)::bigint;
 
+CREATE FUNCTION @extschema@.llava_stop() RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_stop() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_stop() IS
+	'ends the worker that llava_start() began, for good; false if none runs';
+
 CREATE FUNCTION @extschema@.llava_untrusted(OUT "table" text, OUT object text, OUT owner text, OUT reason text,
 	OUT remedy text)
 	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME';

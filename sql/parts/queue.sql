@@ -99,6 +99,12 @@ REVOKE ALL ON FUNCTION @.llava_start() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_start() IS
 	'starts a background worker for this database; the pid of the one that runs';
 
+CREATE FUNCTION @.llava_stop() RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_stop() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_stop() IS
+	'ends the worker that llava_start() began, for good; false if none runs';
+
 CREATE PROCEDURE @.llava_drain("limit" bigint DEFAULT NULL, task text DEFAULT NULL,
 	server text DEFAULT NULL, max_time interval DEFAULT NULL)
 	LANGUAGE c AS 'MODULE_PATHNAME';
