@@ -18,7 +18,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 --
 
 CREATE FUNCTION @extschema@.llava_server_limits(OUT server oid, OUT limits text,
-	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz)
+	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz,
+	OUT generated bigint)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_server_limits() FROM PUBLIC;
@@ -52,7 +53,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute,
 		l.limits, coalesce(u.estimated, 0) AS estimated,
 		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting,
-		l.held_down_by, l.waits_for, l.waits_until
+		l.held_down_by, l.waits_for, l.waits_until, l.generated
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @extschema@.llava_usage u ON u.server = s.srvname
@@ -158,6 +159,11 @@ REVOKE ALL ON FUNCTION @extschema@.llava_worker_slots() FROM PUBLIC;
 
 ALTER TABLE @extschema@.llava_interrupted ADD COLUMN sent boolean;
 
+CREATE FUNCTION @extschema@.llava_waiting_tasks(OUT task text, OUT state text, OUT reason text)
+	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_waiting_tasks() IS
+	'tasks whose rows nobody will send as things are, and why';
+
 CREATE FUNCTION @extschema@.llava_task_in_flight(task text) RETURNS integer
 	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_task_in_flight(text) FROM PUBLIC;
@@ -262,7 +268,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
-		CASE WHEN per_minute > 0 THEN
+		CASE WHEN per_minute > 0 AND waits.task IS NULL THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
 		END AS eta,
 		-- samples that it lacks beside the task that is furthest ahead of its share
@@ -280,8 +286,10 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 		-- what must come before rows are claimed
 		coalesce((SELECT @extschema@.llava_restoring()),
 			CASE WHEN absent > 0 THEN pg_catalog.concat(absent, ' rows: their pictures are not in llava_image') END)
-			AS waits_for
-	FROM counted
+			AS waits_for,
+		CASE WHEN waiting > 0 THEN coalesce(waits.state, 'active') END AS state,
+		CASE WHEN waiting > 0 THEN waits.reason END AS reason
+	FROM counted LEFT JOIN @extschema@.llava_waiting_tasks() waits USING (task)
 	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
 	ORDER BY weight DESC, task;
 
@@ -304,7 +312,8 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
 				THEN pg_catalog.concat('same bytes as image ', i.same_as)
 				WHEN i.received_at IS NULL AND q.image IS NULL
-				THEN 'not taken in: inserted while triggers were off' END) AS reason,
+				THEN 'not taken in: inserted while triggers were off'
+				WHEN q.waits AND q.holder IS NULL THEN w.reason END) AS reason,
 		coalesce(q.detail, i.rejected_detail) AS detail,
 		q.attempts
 	FROM @extschema@.llava_image i
@@ -314,7 +323,8 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
 		FROM @extschema@.llava_pending p
 		FULL JOIN @extschema@.llava_conversation c ON c.image = p.image AND c.task = p.task
-	) q ON q.image = i.id;
+	) q ON q.image = i.id
+	LEFT JOIN @extschema@.llava_waiting_tasks() w ON w.task = q.task;
 COMMENT ON VIEW @extschema@.llava_status IS
 	'one row an image and task: where it stands, and why';
 ALTER VIEW @extschema@.llava_progress SET (security_invoker = true);
@@ -750,6 +760,8 @@ COMMENT ON COLUMN @extschema@.llava_stat_server.endpoint_waiting IS 'servers of 
 COMMENT ON COLUMN @extschema@.llava_stat_server.held_down_by IS 'what keeps more from being in flight';
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_until IS 'until when';
+COMMENT ON COLUMN @extschema@.llava_stat_server.generated IS
+	'requests of llava_generate since the server''s start, which max_requests counts and requests does not; NULL: nobody asks it, or not preloaded';
 
 COMMENT ON COLUMN @extschema@.llava_turn.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_turn.task IS 'name of the task';
@@ -818,6 +830,9 @@ COMMENT ON COLUMN @extschema@.llava_progress.weight IS 'share in the mix';
 COMMENT ON COLUMN @extschema@.llava_progress.untrusted IS 'why the worker may do nothing (llava_untrusted)';
 COMMENT ON COLUMN @extschema@.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
 COMMENT ON COLUMN @extschema@.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
+COMMENT ON COLUMN @extschema@.llava_progress.state IS
+	'active, or why rows that wait are not sent as things are: no server; NULL: none waits';
+COMMENT ON COLUMN @extschema@.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 
 COMMENT ON COLUMN @extschema@.llava_stat_task.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_task.task_version IS 'version of the task';

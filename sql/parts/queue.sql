@@ -121,6 +121,11 @@ CREATE FUNCTION @.llava_untrusted(OUT "table" text, OUT object text, OUT owner t
 COMMENT ON FUNCTION @.llava_untrusted() IS
 	'why statements that run with another role''s rights are refused: whose code they would run; no row: none is';
 
+CREATE FUNCTION @.llava_waiting_tasks(OUT task text, OUT state text, OUT reason text)
+	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_waiting_tasks() IS
+	'tasks whose rows nobody will send as things are, and why';
+
 CREATE FUNCTION @.llava_task_in_flight(task text) RETURNS integer
 	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_task_in_flight(text) FROM PUBLIC;

@@ -53,7 +53,10 @@ judge_server(ServerState *server, Call *call)
 
 	if (outcome->action == VLM_PAUSE)
 	{
-		server_pause(server, outcome->reason, outcome->detail, outcome->probe, call->id);
+		if (strcmp(outcome->reason, "key") == 0)
+			server_pause_for_key(server, outcome, call->id);
+		else
+			server_pause(server, outcome->reason, outcome->detail, outcome->probe, call->id);
 		limits_owe(server->limits, outcome);
 	}
 	else if (blame_server(server, call) ||

@@ -53,6 +53,7 @@ typedef struct KeyArgument
 {
 	LlavaServer *options;
 	char	   *key;
+	char	   *mappings_unused;
 } KeyArgument;
 
 static void
@@ -60,8 +61,10 @@ load_key(Loop *loop, void *arg)
 {
 	KeyArgument *argument = arg;
 	char	   *key = server_key_for_worker(argument->options);
+	char	   *unused = server_mappings_unused(argument->options);
 
 	argument->key = key == NULL ? NULL : MemoryContextStrdup(loop->context, key);
+	argument->mappings_unused = unused == NULL ? NULL : MemoryContextStrdup(loop->context, unused);
 }
 
 typedef struct ReadArgument
@@ -104,6 +107,11 @@ take_key(Loop *loop, ServerState *server)
 		server->read->key = MemoryContextStrdup(server->read->context, argument.key);
 		explicit_bzero(argument.key, strlen(argument.key));
 		pfree(argument.key);
+	}
+	if (argument.mappings_unused != NULL)
+	{
+		server->read->mappings_unused = MemoryContextStrdup(server->read->context, argument.mappings_unused);
+		pfree(argument.mappings_unused);
 	}
 }
 

@@ -101,6 +101,7 @@ servers_words(Loop *loop, const LlavaTask *task)
 {
 	StringInfoData words;
 	int			n = 0;
+	int			n_others = 0;
 	dlist_iter	iter;
 
 	initStringInfo(&words);
@@ -109,8 +110,11 @@ servers_words(Loop *loop, const LlavaTask *task)
 		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		const char *why;
 
-		if (task->server != NULL && strcmp(task->server, server->options->name) != 0)
+		if (!server_takes_task(loop, server, task))
+		{
+			n_others++;
 			continue;
+		}
 		why = server_words(server);
 		if (why != NULL && n++ < MAX_NAMED)
 			appendStringInfo(&words, "%s%s", n > 1 ? "; " : "", why);
@@ -120,6 +124,8 @@ servers_words(Loop *loop, const LlavaTask *task)
 	if (task->server != NULL)
 		return psprintf("task \"%s\" is for server \"%s\", which does not exist or which the worker may not use",
 						task->name, task->server);
+	if (n_others > 0)
+		return SERVERS_TAKE_NO_QUEUE;
 	return loop->servers.strangers[0] != '\0' ?
 		"no server may be used: all are owned by roles that the worker does not act for" :
 		"there is no server: CREATE SERVER ... FOREIGN DATA WRAPPER llava_zh";

@@ -71,6 +71,9 @@ extern uint64 task_mix(uint64 x);
 /* Small enough that the sum over any number of tasks fits in 64 bits. */
 #define TASK_MAX_WEIGHT INT64CONST(1000000000000)
 
+/* The most that max_tokens may say. */
+#define TASK_MAX_TOKENS 1000000
+
 /* ERROR with the possible values as HINT. */
 extern ReplyKind task_kind(const char *name);
 extern ReplyLanguage task_language(const char *name);
@@ -89,6 +92,18 @@ extern LlavaTask *task_named(List *tasks, const char *name);
 
 /* The same; ERROR with the tasks there are as HINT if there is none. */
 extern LlavaTask *task_required(List *tasks, const char *name);
+
+/* ---- task_newest.c ---- */
+
+typedef struct TaskNewest
+{
+	char	   *name;
+	int			version;
+	char	   *server;			/* or NULL */
+}			TaskNewest;
+
+/* The newest version of each task, whoever asks, palloc'd. */
+extern List *task_newest(void);
 
 /* ---- shipped.c ---- */
 
