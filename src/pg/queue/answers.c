@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "hopeless.h"
 #include "ledger/ledger.h"
 #include "loop.h"
 #include "miscadmin.h"
@@ -195,6 +196,7 @@ answers_take(Loop *loop)
 		/* the server's counters must not include this call when it is judged */
 		call_move(loop, call, CALL_FINISHED);
 		answers_judge(call);
+		hopeless_note(loop, call);
 	}
 	return any;
 }

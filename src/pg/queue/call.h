@@ -65,6 +65,7 @@ typedef struct CallRow
 	LongImages	long_policy;	/* llava_image.long_images */
 	bool		released;		/* by llava_retry: must not be parked as a
 								 * long image again */
+	bool		first;			/* no reply of its task's version is known */
 	bool		excused;		/* was returned once, its server being at
 								 * fault (blame.c) */
 	int			company;		/* of a suspect (suspects.c): requests that

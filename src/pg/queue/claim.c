@@ -15,6 +15,7 @@
 #include "db/db.h"
 #include "executor/spi.h"
 #include "holders.h"
+#include "hopeless.h"
 #include "loop.h"
 #include "process/process.h"
 #include "task/task.h"
@@ -42,6 +43,7 @@ load_tasks(Loop *loop)
 	TaskSet    *set;
 	MemoryContext context;
 	MemoryContext old;
+	ListCell   *cell;
 
 	if (loop->claims.tasks != NULL)
 		taskset_release(loop->claims.tasks);
@@ -52,6 +54,13 @@ load_tasks(Loop *loop)
 	set->context = context;
 	set->users = 1;
 	set->tasks = task_list();
+	foreach(cell, set->tasks)
+	{
+		LlavaTask  *task = lfirst(cell);
+
+		task->counter = task_counter_known(task->name);
+	}
+	hopeless_read(set->tasks);
 	MemoryContextSwitchTo(old);
 	loop->claims.tasks = set;
 }
@@ -121,7 +130,7 @@ claimable_tasks(Loop *loop)
 
 		if (loop->scope.only_task != NULL && strcmp(loop->scope.only_task, task->name) != 0)
 			continue;
-		if (server_for_task(loop, task, NULL) != NULL)
+		if (!hopeless_waits(task) && server_for_task(loop, task, NULL) != NULL)
 			now = lappend(now, makeString(pstrdup(task->name)));
 	}
 	MemoryContextSwitchTo(old);
@@ -302,6 +311,7 @@ claims_run(Loop *loop)
 	ErrorData  *error = NULL;
 	TimestampTz cursor;
 	bool		full_pass;
+	bool		stopped;
 	XLogRecPtr	claimed_at;
 
 	/* the previous claim may have ended with an error during its commit */
@@ -325,6 +335,7 @@ claims_run(Loop *loop)
 		tx_commit_as("local");
 	cursor = loop->claims.cursor.visible_at;
 	loop->claims.lock_due = false;
+	stopped = hopeless_write(loop);
 	if (loop_try(loop, look_and_claim, NULL, &error))
 	{
 		claim_succeeded(loop);
@@ -338,6 +349,8 @@ claims_run(Loop *loop)
 		claim_failed(loop, error, cursor);
 	}
 	claimed_at = loop_commit(loop);
+	if (stopped)
+		hopeless_written();
 	if (full_pass)
 		loop->claims.full_pass_at = GetCurrentTimestamp() +
 			Max(FULL_PASS_MS * INT64CONST(1000), FULL_PASS_SHARE * (GetCurrentTimestamp() - now));

@@ -44,7 +44,8 @@ enum
 	CLAIMED_REFUSED_BY,
 	CLAIMED_EXCUSED,
 	CLAIMED_COMPANY,
-	CLAIMED_HERE
+	CLAIMED_HERE,
+	CLAIMED_FIRST
 };
 
 static LlavaTask *
@@ -160,6 +161,7 @@ add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
 	call->row.attempts = DatumGetInt32(SPI_getbinval(row, desc, CLAIMED_ATTEMPTS, &isnull));
 	call->row.variation = DatumGetInt32(SPI_getbinval(row, desc, CLAIMED_VARIATION, &isnull));
 	call->row.released = DatumGetBool(SPI_getbinval(row, desc, CLAIMED_RELEASED, &isnull));
+	call->row.first = DatumGetBool(SPI_getbinval(row, desc, CLAIMED_FIRST, &isnull));
 	call->row.excused = DatumGetBool(SPI_getbinval(row, desc, CLAIMED_EXCUSED, &isnull));
 	read_rejects(loop, call, row, desc);
 	call->row.company = DatumGetInt32(SPI_getbinval(row, desc, CLAIMED_COMPANY, &isnull));
@@ -197,7 +199,11 @@ static SqlStatement sql_claim = {
 	"FROM (SELECT k.*, (SELECT i.id FROM @.llava_image i WHERE i.id = k.image) IS NOT NULL AS here"
 	"  FROM picked k OFFSET 0) picked WHERE p.ctid = picked.ctid "
 	"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
-	"  p.released, p.rejects, p.refused_by, p.excused, p.company, here",
+	"  p.released, p.rejects, p.refused_by, p.excused, p.company, here,"
+	"  p.attempts = 1 AND (picked.call IS NULL OR (SELECT true FROM @.llava_reply r"
+	"    WHERE r.image = p.image AND r.task = p.task AND r.task_version ="
+	"      (SELECT pg_catalog.max(t.version) FROM @.llava_task t WHERE t.name = p.task)"
+	"    LIMIT 1) IS NULL)",
 	.types = "zltTlivLB"
 };
 

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "db/db.h"
+#include "hopeless.h"
 #include "image/image.h"
 #include "loop.h"
 #include "process/process.h"
@@ -320,6 +321,11 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 {
 	ServerState *server = call->server;
 
+	if (hopeless_holds(call))
+	{
+		call_move(loop, call, CALL_FINISHED);
+		return true;
+	}
 	switch (server_chance(server))
 	{
 		case SERVER_CLOSED:

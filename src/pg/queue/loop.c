@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "db/db.h"
+#include "hopeless.h"
 #include "image/image.h"
 #include "loop.h"
 #include "process/process.h"
@@ -321,6 +322,7 @@ tell_waits(Loop *loop)
 		ereport(NOTICE,
 				(errmsg(INT64_FORMAT " rows wait for pictures that are not in llava_image",
 						loop->absent.rows)));
+	hopeless_tell(loop);
 	dlist_foreach(iter, &loop->servers.list)
 	{
 		ServerState *server = dlist_container(ServerState, node, iter.cur);

@@ -12,6 +12,7 @@
 
 #include "db/db.h"
 #include "executor/spi.h"
+#include "hopeless.h"
 #include "loop.h"
 #include "process/process.h"
 #include "server/server.h"
@@ -214,6 +215,8 @@ reason_of(Loop *loop, const char *task)
 		return held;
 	if (known == NULL)
 		return psprintf("task \"%s\" is not in llava_task", task);
+	if (hopeless_waits(known))
+		return psprintf("task \"%s\" waits: its first replies were all rejected, see llava_progress", task);
 	if (!is_claimable(loop, task))
 		return servers_words(loop, known);
 	return unclaimed_words(loop);

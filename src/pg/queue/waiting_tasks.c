@@ -21,7 +21,7 @@ typedef struct ServersSeen
 	bool		any;
 	bool		trusted;		/* workers use one */
 	bool		queue;			/* and it takes the queue's rows */
-}			ServersSeen;
+} ServersSeen;
 
 static ServersSeen
 look_at_servers(void)
@@ -54,7 +54,7 @@ why_not_named(const char *name)
 }
 
 static const char *
-why_not_any(const ServersSeen * seen)
+why_not_any(const ServersSeen *seen)
 {
 	if (!seen->any)
 		return "there is no server: CREATE SERVER ... FOREIGN DATA WRAPPER llava_zh";
@@ -74,7 +74,7 @@ llava_waiting_tasks(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, task_newest())
 	{
-		const		TaskNewest *task = lfirst(cell);
+		const TaskNewest *task = lfirst(cell);
 		const char *why = task->server != NULL ? why_not_named(task->server) : why_not_any(&seen);
 		Datum		values[3] = {CStringGetTextDatum(task->name), CStringGetTextDatum("no server")};
 		bool		nulls[3] = {false};

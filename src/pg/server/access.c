@@ -318,7 +318,7 @@ typedef struct Mapped
 	const LlavaServer *server;
 	StringInfoData names;
 	int			n;
-}			Mapped;
+} Mapped;
 
 static void
 add_mapped(HeapTuple tuple, TupleDesc desc, void *arg)

@@ -44,6 +44,7 @@ typedef struct LlavaTask
 								 * by dispatch.c */
 	uint64		body_of;		/* for which ServerState.options_read; 0: none */
 	struct TaskCounter *counter;	/* the loop's, once a row was claimed */
+	const struct TaskStopped *stopped;	/* its rows wait; NULL: they do not */
 } LlavaTask;
 
 /* Newest version by name or alias, palloc'd; ERROR with the names as HINT. */
@@ -100,10 +101,32 @@ typedef struct TaskNewest
 	char	   *name;
 	int			version;
 	char	   *server;			/* or NULL */
-}			TaskNewest;
+} TaskNewest;
 
 /* The newest version of each task, whoever asks, palloc'd. */
 extern List *task_newest(void);
+
+/* ---- stopped.c: tasks whose rows wait, since their first replies were all rejected ---- */
+
+typedef struct TaskStopped
+{
+	char	   *task;
+	int			version;
+	char	   *reason;			/* of all rejects */
+	int64		image;			/* of one reply */
+	int64		call;
+} TaskStopped;
+
+/* All rows of llava_stopped_task, whoever asks; and that of a version, NULL if none. */
+extern List *task_stopped_all(void);
+extern const TaskStopped *task_stopped_in(const List *all, const char *task, int version);
+
+/* Writes a row, and deletes that of a version (0: of any; false: there was none).  In SPI. */
+extern void task_stop(const TaskStopped *stopped);
+extern bool task_resume(const char *task, int version);
+
+/* What a prompt must ask for, in a sentence for people. */
+extern const char *task_shape(ReplyKind kind);
 
 /* ---- shipped.c ---- */
 
