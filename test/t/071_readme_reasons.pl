@@ -87,13 +87,13 @@ sub give_assigned
 }
 
 # what the caller says, and what was judged or paused for before
-give_assigned(qr/(?:->|\.)fault = ([^;]+);/, 'fault');
+give_assigned(qr/(?:->|\.)fault = ([^;]+);/, 'fault', 'image_status_name(job->status)');
 give_assigned(qr/outcome(?:->|\.)reason = ([^;]+);/, 'reason');
 give_assigned(qr/\bserver_pause\(\w+, ([^,]+),/, 'outcome->reason', 'pause.reason', 'reason');
 give_assigned(qr/COLUMN_REJECTED, CStringGetTextDatum\(([^;]+)\)\);/, 'image_status_name(status)');
 
 # statements
-my $statements = join '', map { source($_) } glob 'src/pg/*/*.c';
+my $statements = join '', map { source($_) } glob 'src/pg/*/*.[ch]';
 foreach ($statements =~ /\bfailure = ('\w+'|CASE .*? END|\S+)(?=[, "])/g)
 {
 	next if /^(?:NULL|\$\d)/;

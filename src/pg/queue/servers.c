@@ -5,8 +5,6 @@
 #include "postgres.h"
 
 #include "loop.h"
-#include "server/server.h"
-#include "task/task.h"
 
 /*
  * For this long a server is not probed with the row that paused it, even if no other
@@ -45,11 +43,9 @@ bool
 servers_probe_blamed(Loop *loop)
 {
 	bool		blamed = false;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		ServerChance chance = server_chance(server);
 
 		if (chance == SERVER_OPEN)
@@ -99,12 +95,9 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 {
 	ServerState *best = NULL;
 	ServerState *last_resort = NULL;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
 		if (!server_takes_task(loop, server, task))
 			continue;
 		if (server_room(loop, server) < 0)
@@ -122,11 +115,9 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 bool
 servers_any_usable(Loop *loop)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		if (server_room(loop, dlist_container(ServerState, node, iter.cur)) >= 0)
+		if (server_room(loop, server) >= 0)
 			return true;
 	}
 	return false;
@@ -136,12 +127,10 @@ int64
 servers_capacity(Loop *loop, int64 *left)
 {
 	int64		capacity = 0;
-	dlist_iter	iter;
 
 	*left = 0;
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		int			room = server_room(loop, server);
 
 		if (room < 0)
@@ -158,12 +147,9 @@ int64
 servers_longest_lease(Loop *loop)
 {
 	int64		longest = 0;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
 		longest = Max(longest, server->options->request_timeout);
 	}
 	return longest + LEASE_MARGIN_MS;

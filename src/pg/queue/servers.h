@@ -15,6 +15,7 @@
 typedef struct ServerRead
 {
 	MemoryContext context;		/* of this, too */
+	Oid			server;
 	LlavaServer *options;
 	char	   *key;			/* or NULL */
 	char	   *mappings_unused;	/* for people whose key was refused; or
