@@ -84,6 +84,31 @@ CREATE TRIGGER llava_task_given BEFORE INSERT ON @extschema@.llava_task
 	FOR EACH ROW WHEN (NEW.version IS NOT NULL)
 	EXECUTE FUNCTION @extschema@.llava_task_given();
 
+CREATE TABLE @extschema@.llava_stopped_task (
+	task text PRIMARY KEY,
+	version integer NOT NULL,
+	reason text NOT NULL,
+	image bigint NOT NULL,
+	call bigint NOT NULL,
+	since timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE @extschema@.llava_stopped_task IS
+	'tasks whose rows wait, since the first replies of their version were all rejected';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.version IS 'its version; a newer one goes on';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.reason IS 'why each of the replies was rejected';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.image IS 'picture of one of them';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.call IS 'id of that reply (llava_reply)';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.since IS 'when it was stopped';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_stopped_task', '');
+
+CREATE FUNCTION @extschema@.llava_resume_task(task text) RETURNS boolean
+	LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_resume_task(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_resume_task(text) IS
+	'lets the rows of a stopped task be sent again; false if it was not stopped';
+
 --
 -- Pictures (sql/parts/image.sql)
 --
@@ -1105,7 +1130,7 @@ COMMENT ON COLUMN @extschema@.llava_progress.untrusted IS 'why the worker may do
 COMMENT ON COLUMN @extschema@.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
 COMMENT ON COLUMN @extschema@.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
 COMMENT ON COLUMN @extschema@.llava_progress.state IS
-	'active, or why rows that wait are not sent as things are: no server; NULL: none waits';
+	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
 COMMENT ON COLUMN @extschema@.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 
 COMMENT ON COLUMN @extschema@.llava_stat_task.task IS 'name of the task';

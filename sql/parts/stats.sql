@@ -134,7 +134,7 @@ COMMENT ON COLUMN @.llava_progress.untrusted IS 'why the worker may do nothing (
 COMMENT ON COLUMN @.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
 COMMENT ON COLUMN @.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
 COMMENT ON COLUMN @.llava_progress.state IS
-	'active, or why rows that wait are not sent as things are: no server; NULL: none waits';
+	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
 COMMENT ON COLUMN @.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 
 CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS

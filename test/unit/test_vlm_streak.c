@@ -28,6 +28,7 @@ test_none_accepted(void **state)
 {
 	VlmStreak	streak = {0};
 
+	(void) state;
 	assert_int_equal(rejects_until_hopeless(&streak, "no_question"), 32);
 }
 
@@ -36,6 +37,7 @@ test_another_reason(void **state)
 {
 	VlmStreak	streak = {0};
 
+	(void) state;
 	for (int i = 0; i < 1000; i++)
 		assert_false(vlm_streak_note(&streak, i % 31 == 0 ? "too_short" : "no_question"));
 	assert_int_equal(rejects_until_hopeless(&streak, "no_answer"), 32);
@@ -48,6 +50,7 @@ test_hard(void **state)
 	VlmStreak	streak = {0};
 	uint64_t	random = 1;
 
+	(void) state;
 	for (int i = 0; i < 100000; i++)
 		assert_false(vlm_streak_note(&streak, i % 20 == 19 ? NULL : "too_short"));
 	memset(&streak, 0, sizeof(streak));
@@ -68,6 +71,7 @@ test_changed(void **state)
 {
 	VlmStreak	streak = {0};
 
+	(void) state;
 	for (int i = 0; i < 100000; i++)
 		assert_false(vlm_streak_note(&streak, i % 50 == 0 ? "too_short" : NULL));
 	assert_int_equal(rejects_until_hopeless(&streak, "no_question"), 32);

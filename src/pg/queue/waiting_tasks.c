@@ -63,20 +63,31 @@ why_not_any(const ServersSeen *seen)
 	return seen->queue ? NULL : SERVERS_TAKE_NO_QUEUE;
 }
 
+static const char *
+why_stopped(const TaskStopped *stopped, const char *kind)
+{
+	return psprintf("the first replies of version %d were all rejected (%s): see llava_reply of image " INT64_FORMAT ", id " INT64_FORMAT ". %s A new version lets it go on, or llava_resume_task(%s)",
+					stopped->version, stopped->reason, stopped->image, stopped->call,
+					task_shape(task_kind(kind)), quote_literal_cstr(stopped->task));
+}
+
 /* llava_waiting_tasks(): of each such task the state and the reason. */
 Datum
 llava_waiting_tasks(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
 	ServersSeen seen = look_at_servers();
+	List	   *all = task_stopped_all();
 	ListCell   *cell;
 
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, task_newest())
 	{
 		const TaskNewest *task = lfirst(cell);
-		const char *why = task->server != NULL ? why_not_named(task->server) : why_not_any(&seen);
-		Datum		values[3] = {CStringGetTextDatum(task->name), CStringGetTextDatum("no server")};
+		const TaskStopped *stopped = task_stopped_in(all, task->name, task->version);
+		const char *why = stopped != NULL ? why_stopped(stopped, task->kind) :
+		task->server != NULL ? why_not_named(task->server) : why_not_any(&seen);
+		Datum		values[3] = {CStringGetTextDatum(task->name), CStringGetTextDatum(stopped != NULL ? "stopped" : "no server")};
 		bool		nulls[3] = {false};
 
 		if (why == NULL)

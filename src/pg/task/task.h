@@ -100,6 +100,7 @@ typedef struct TaskNewest
 {
 	char	   *name;
 	int			version;
+	char	   *kind;
 	char	   *server;			/* or NULL */
 } TaskNewest;
 

@@ -46,6 +46,7 @@ add_version(List *tasks, const TaskRow *row)
 	}
 	task->name = name;
 	task->version = version;
+	task->kind = task_row_text(row, "kind");
 	task->server = task_row_text(row, "server");
 	return tasks;
 }
