@@ -18,7 +18,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 --
 
 CREATE FUNCTION @extschema@.llava_server_limits(OUT server oid, OUT limits text,
-	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz)
+	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz,
+	OUT generated bigint)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_server_limits() FROM PUBLIC;
@@ -54,7 +55,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 		c.latency_p50 AS latency_p50_ms, c.latency_p95 AS latency_p95_ms, c.answers_per_minute, c.tokens_per_minute,
 		l.limits, coalesce(u.estimated, 0) AS estimated,
 		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting,
-		l.held_down_by, l.waits_for, l.waits_until
+		l.held_down_by, l.waits_for, l.waits_until, l.generated
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @extschema@.llava_usage u ON u.server = s.srvname
@@ -84,6 +85,31 @@ REVOKE ALL ON FUNCTION @extschema@.llava_task_given() FROM PUBLIC;
 CREATE TRIGGER llava_task_given BEFORE INSERT ON @extschema@.llava_task
 	FOR EACH ROW WHEN (NEW.version IS NOT NULL)
 	EXECUTE FUNCTION @extschema@.llava_task_given();
+
+CREATE TABLE @extschema@.llava_stopped_task (
+	task text PRIMARY KEY,
+	version integer NOT NULL,
+	reason text NOT NULL,
+	image bigint NOT NULL,
+	call bigint NOT NULL,
+	since timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE @extschema@.llava_stopped_task IS
+	'tasks whose rows wait, since the first replies of their version were all rejected';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.version IS 'its version; a newer one goes on';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.reason IS 'why each of the replies was rejected';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.image IS 'picture of one of them';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.call IS 'id of that reply (llava_reply)';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.since IS 'when it was stopped';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_stopped_task', '');
+
+CREATE FUNCTION @extschema@.llava_resume_task(task text) RETURNS boolean
+	LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_resume_task(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_resume_task(text) IS
+	'lets the rows of a stopped task be sent again; false if it was not stopped';
 
 --
 -- Pictures (sql/parts/image.sql)
@@ -159,6 +185,12 @@ COMMENT ON TABLE @extschema@.llava_timeline IS
 INSERT INTO @extschema@.llava_timeline (timeline)
 	SELECT ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8))::bit(32)::bigint;
 
+CREATE FUNCTION @extschema@.llava_stop() RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_stop() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_stop() IS
+	'ends the worker that llava_start() began, for good; false if none runs';
+
 CREATE FUNCTION @extschema@.llava_untrusted(OUT "table" text, OUT object text, OUT owner text, OUT reason text,
 	OUT remedy text)
 	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME';
@@ -176,6 +208,11 @@ CREATE FUNCTION @extschema@.llava_worker_slots(OUT pid integer, OUT slot integer
 REVOKE ALL ON FUNCTION @extschema@.llava_worker_slots() FROM PUBLIC;
 
 ALTER TABLE @extschema@.llava_interrupted ADD COLUMN sent boolean;
+
+CREATE FUNCTION @extschema@.llava_waiting_tasks(OUT task text, OUT state text, OUT reason text)
+	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_waiting_tasks() IS
+	'tasks whose rows nobody will send as things are, and why';
 
 CREATE FUNCTION @extschema@.llava_task_in_flight(task text) RETURNS integer
 	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
@@ -322,7 +359,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
-		CASE WHEN per_minute > 0 THEN
+		CASE WHEN per_minute > 0 AND waits.task IS NULL THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
 		END AS eta,
 		-- samples that it lacks beside the task that is furthest ahead of its share
@@ -341,8 +378,10 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 		coalesce((SELECT @extschema@.llava_restoring()),
 			CASE WHEN absent > 0 THEN pg_catalog.concat(absent, ' rows: their pictures are not in llava_image') END)
 			AS waits_for,
-		same
-	FROM counted
+		same,
+		CASE WHEN waiting > 0 THEN coalesce(waits.state, 'active') END AS state,
+		CASE WHEN waiting > 0 THEN waits.reason END AS reason
+	FROM counted LEFT JOIN @extschema@.llava_waiting_tasks() waits USING (task)
 	WHERE weight > 0 OR waiting + in_flight + done + failed + same + replies > 0
 	ORDER BY weight DESC, task;
 
@@ -365,7 +404,8 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
 				THEN pg_catalog.concat('same bytes as image ', i.same_as)
 				WHEN i.received_at IS NULL AND q.image IS NULL
-				THEN 'not taken in: inserted while triggers were off' END) AS reason,
+				THEN 'not taken in: inserted while triggers were off'
+				WHEN q.waits AND q.holder IS NULL THEN w.reason END) AS reason,
 		coalesce(q.detail, i.rejected_detail) AS detail,
 		q.attempts
 	FROM @extschema@.llava_image i
@@ -375,7 +415,8 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
 		FROM @extschema@.llava_pending p
 		FULL JOIN @extschema@.llava_conversation c ON c.image = p.image AND c.task = p.task
-	) q ON q.image = i.id;
+	) q ON q.image = i.id
+	LEFT JOIN @extschema@.llava_waiting_tasks() w ON w.task = q.task;
 COMMENT ON VIEW @extschema@.llava_status IS
 	'one row an image and task: where it stands, and why';
 ALTER VIEW @extschema@.llava_progress SET (security_invoker = true);
@@ -1168,6 +1209,8 @@ COMMENT ON COLUMN @extschema@.llava_stat_server.endpoint_waiting IS 'servers of 
 COMMENT ON COLUMN @extschema@.llava_stat_server.held_down_by IS 'what keeps more from being in flight';
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_until IS 'until when';
+COMMENT ON COLUMN @extschema@.llava_stat_server.generated IS
+	'requests of llava_generate since the server''s start, which max_requests counts and requests does not; NULL: nobody asks it, or not preloaded';
 
 COMMENT ON COLUMN @extschema@.llava_turn.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_turn.task IS 'name of the task';
@@ -1237,6 +1280,9 @@ COMMENT ON COLUMN @extschema@.llava_progress.untrusted IS 'why the worker may do
 COMMENT ON COLUMN @extschema@.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
 COMMENT ON COLUMN @extschema@.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
 COMMENT ON COLUMN @extschema@.llava_progress.same IS 'rows of near copies, which are not asked about';
+COMMENT ON COLUMN @extschema@.llava_progress.state IS
+	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
+COMMENT ON COLUMN @extschema@.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 
 COMMENT ON COLUMN @extschema@.llava_stat_task.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_task.task_version IS 'version of the task';

@@ -95,6 +95,7 @@ FROM (VALUES
 	('llava_template(text, jsonb)', 'from its arguments'),
 	('llava_thumbnail(bytea, integer)', 'from its arguments'),
 	('llava_untrusted()', 'judges the catalogue, which all may read'),
+	('llava_waiting_tasks()', 'of tasks their names and servers, of servers what pg_foreign_server shows'),
 	('llava_weighted_samples(text, bigint)', 'judges its arguments')) AS w (name, why)
 FULL JOIN (SELECT kind, name FROM privilege
 	WHERE grantee = 'PUBLIC' AND kind IN ('function', 'procedure', 'aggregate')) AS p ON p.name = w.name

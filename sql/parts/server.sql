@@ -64,7 +64,8 @@ REVOKE ALL ON FUNCTION @.llava_server_counters() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_server_counters() IS 'what all processes counted of each server since the start';
 
 CREATE FUNCTION @.llava_server_limits(OUT server oid, OUT limits text,
-	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz)
+	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz,
+	OUT generated bigint)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_server_limits() FROM PUBLIC;
@@ -96,7 +97,7 @@ CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 		c.latency_p50 AS latency_p50_ms, c.latency_p95 AS latency_p95_ms, c.answers_per_minute, c.tokens_per_minute,
 		l.limits, coalesce(u.estimated, 0) AS estimated,
 		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting,
-		l.held_down_by, l.waits_for, l.waits_until
+		l.held_down_by, l.waits_for, l.waits_until, l.generated
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @.llava_usage u ON u.server = s.srvname
@@ -146,3 +147,5 @@ COMMENT ON COLUMN @.llava_stat_server.endpoint_waiting IS 'servers of processes 
 COMMENT ON COLUMN @.llava_stat_server.held_down_by IS 'what keeps more from being in flight';
 COMMENT ON COLUMN @.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @.llava_stat_server.waits_until IS 'until when';
+COMMENT ON COLUMN @.llava_stat_server.generated IS
+	'requests of llava_generate since the server''s start, which max_requests counts and requests does not; NULL: nobody asks it, or not preloaded';

@@ -20,7 +20,8 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
 				THEN pg_catalog.concat('same bytes as image ', i.same_as)
 				WHEN i.received_at IS NULL AND q.image IS NULL
-				THEN 'not taken in: inserted while triggers were off' END) AS reason,
+				THEN 'not taken in: inserted while triggers were off'
+				WHEN q.waits AND q.holder IS NULL THEN w.reason END) AS reason,
 		coalesce(q.detail, i.rejected_detail) AS detail,
 		q.attempts
 	FROM @.llava_image i
@@ -30,7 +31,8 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
 		FROM @.llava_pending p
 		FULL JOIN @.llava_conversation c ON c.image = p.image AND c.task = p.task
-	) q ON q.image = i.id;
+	) q ON q.image = i.id
+	LEFT JOIN @.llava_waiting_tasks() w ON w.task = q.task;
 COMMENT ON VIEW @.llava_status IS
 	'one row an image and task: where it stands, and why';
 COMMENT ON COLUMN @.llava_status.image IS 'the picture';
@@ -94,7 +96,7 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
-		CASE WHEN per_minute > 0 THEN
+		CASE WHEN per_minute > 0 AND waits.task IS NULL THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
 		END AS eta,
 		-- samples that it lacks beside the task that is furthest ahead of its share
@@ -113,8 +115,10 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 		coalesce((SELECT @.llava_restoring()),
 			CASE WHEN absent > 0 THEN pg_catalog.concat(absent, ' rows: their pictures are not in llava_image') END)
 			AS waits_for,
-		same
-	FROM counted
+		same,
+		CASE WHEN waiting > 0 THEN coalesce(waits.state, 'active') END AS state,
+		CASE WHEN waiting > 0 THEN waits.reason END AS reason
+	FROM counted LEFT JOIN @.llava_waiting_tasks() waits USING (task)
 	WHERE weight > 0 OR waiting + in_flight + done + failed + same + replies > 0
 	ORDER BY weight DESC, task;
 COMMENT ON VIEW @.llava_progress IS
@@ -135,6 +139,9 @@ COMMENT ON COLUMN @.llava_progress.untrusted IS 'why the worker may do nothing (
 COMMENT ON COLUMN @.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
 COMMENT ON COLUMN @.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
 COMMENT ON COLUMN @.llava_progress.same IS 'rows of near copies, which are not asked about';
+COMMENT ON COLUMN @.llava_progress.state IS
+	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
+COMMENT ON COLUMN @.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 
 CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server,

@@ -327,7 +327,7 @@ $node->safe_psql('old', $_) for
 	# what the lines of an export are made of, and none of its functions
 	'GRANT SELECT ON llava_image, llava_conversation, llava_task, llava_reply TO stranger',
 	'GRANT USAGE ON FOREIGN DATA WRAPPER llava_zh TO reader',
-	'CREATE VIEW mine AS SELECT image, status, reason FROM llava_status; GRANT SELECT ON mine TO reader';
+	'CREATE VIEW mine AS SELECT image, status, CASE WHEN status <> \'waiting\' THEN reason END AS reason FROM llava_status; GRANT SELECT ON mine TO reader';
 
 my $tables = $node->safe_psql('old', <<'SQL');
 SELECT format('SELECT %L, (SELECT string_agg(r::text, E''\n'' ORDER BY r::text) FROM (SELECT %s FROM %I) AS r);', c.relname,

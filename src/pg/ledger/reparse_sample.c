@@ -232,7 +232,10 @@ void
 reparse_apply(Reparse *reparse, const Stored *stored, List *tasks)
 {
 	if (stored->after == NULL && stored->before != NULL)
+	{
 		reparse->accepted += make_sample(stored);
+		task_resume(stored->task->name, DatumGetInt32(stored->column[READ_TASK_VERSION]));
+	}
 	else if (stored->after != NULL && stored->before == NULL)
 		withdraw(reparse, stored, tasks);
 	else if (stored->after != NULL && !stored_same_word(stored->before, stored->after))
