@@ -286,6 +286,14 @@ COMMENT ON COLUMN @extschema@.llava_rejected.detail IS 'the words where the reas
 COMMENT ON COLUMN @extschema@.llava_rejected.text IS 'the text, read from the body; NULL: no completion, or erased';
 COMMENT ON COLUMN @extschema@.llava_rejected.at IS 'when it arrived';
 
+ALTER PROCEDURE @extschema@.llava_reparse(text, bigint, integer, jsonb) RENAME TO llava_reparse_1_0_0;
+CREATE PROCEDURE @extschema@.llava_reparse(task text DEFAULT NULL, first_image bigint DEFAULT NULL,
+	  batch integer DEFAULT 1000, INOUT report jsonb DEFAULT NULL, edited boolean DEFAULT false)
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON PROCEDURE @extschema@.llava_reparse(text, bigint, integer, jsonb, boolean) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.llava_reparse(text, bigint, integer, jsonb, boolean) IS
+	'stored replies under the parser and thresholds of today, without a request, committing as it goes; writes what changed';
+
 --
 -- Samples (sql/parts/dataset.sql)
 --
@@ -299,6 +307,15 @@ REVOKE ALL ON FUNCTION @extschema@.llava_conversation_lengths() FROM PUBLIC;
 CREATE TRIGGER llava_conversation_lengths BEFORE UPDATE OF note ON @extschema@.llava_conversation
 	FOR EACH ROW WHEN (NEW.note IS NOT NULL)
 	EXECUTE FUNCTION @extschema@.llava_conversation_lengths();
+ALTER TABLE @extschema@.llava_conversation ADD COLUMN edited_at timestamptz;
+COMMENT ON COLUMN @extschema@.llava_conversation.edited_at IS 'when a person changed conversation; NULL: it is as the reply has it';
+
+CREATE FUNCTION @extschema@.llava_conversation_edited() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_conversation_edited() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_conversation_edited() IS 'trigger: refuses what is no conversation, sets rounds and edited_at';
+CREATE TRIGGER llava_conversation_edited BEFORE UPDATE OF conversation ON @extschema@.llava_conversation
+	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_conversation_edited();
 ALTER VIEW @extschema@.llava_turn SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_provenance SET (security_invoker = true);
 
@@ -833,6 +850,143 @@ END;
 -- The dataset card (sql/parts/card.sql)
 --
 
+-- They name the columns of llava_conversation.
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_samples(tasks text[], manifests bigint[])
+	RETURNS SETOF @extschema@.llava_conversation LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
+BEGIN ATOMIC
+	SELECT c.* FROM @extschema@.llava_conversation c
+	WHERE manifests IS NULL AND c.keep IS NOT FALSE AND (tasks IS NULL OR c.task = ANY (tasks))
+	UNION ALL
+	SELECT c.* FROM @extschema@.llava_conversation c
+	WHERE manifests IS NOT NULL AND (tasks IS NULL OR c.task = ANY (tasks))
+		AND EXISTS (SELECT FROM @extschema@.llava_manifest_line l
+			WHERE l.image = c.image AND l.task = c.task AND l.manifest = ANY (manifests));
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_tasks(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_tasks', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_task', jsonb_build_object('task', task,
+			'samples', to_char(n, 'FM999,999,999,990'), 'share', round(100.0 * n / total, 1),
+			'images', to_char(images, 'FM999,999,999,990'), 'rounds', round(rounds, 1))),
+		'' ORDER BY n DESC, task COLLATE "C")))
+	FROM (SELECT task, count(*) AS n, sum(count(*)) OVER () AS total,
+			count(DISTINCT image) AS images, avg(rounds) AS rounds
+		FROM @extschema@.llava_card_samples(tasks, manifests) GROUP BY task) AS t;
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_lengths(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH turn AS (
+		SELECT c.task, t ->> 'from' AS who, length(t ->> 'value') AS chars
+		FROM @extschema@.llava_card_samples(tasks, manifests) AS c,
+			jsonb_path_query(c.conversation, 'lax $[*]') AS t),
+	chars AS (
+		SELECT task,
+			percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY chars) FILTER (WHERE who = 'human') AS question,
+			percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY chars) FILTER (WHERE who = 'gpt') AS answer
+		FROM turn GROUP BY task),
+	rounds AS (
+		SELECT task, sum(n) AS samples,
+			string_agg(concat(rounds, ': ', to_char(n, 'FM999,999,999,990')), ', ' ORDER BY rounds) AS rounds
+		FROM (SELECT task, rounds, count(*) AS n FROM @extschema@.llava_card_samples(tasks, manifests)
+			GROUP BY task, rounds) AS r GROUP BY task)
+	SELECT @extschema@.llava_template('card_lengths', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_length', jsonb_build_object('task', task, 'rounds', rounds.rounds,
+			'question_p50', question[1], 'question_p95', question[2],
+			'answer_p50', answer[1], 'answer_p95', answer[2])),
+		'' ORDER BY samples DESC, task COLLATE "C")))
+	FROM rounds LEFT JOIN chars USING (task);
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_models(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_models', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_model', jsonb_build_object('model', model,
+			'reported', model_reported, 'task', task, 'version', task_version,
+			'samples', to_char(n, 'FM999,999,999,990'), 'parameters', parameters)),
+		'' ORDER BY task COLLATE "C", task_version, n DESC, model COLLATE "C", parameters COLLATE "C")))
+	FROM (SELECT r.model, r.model_reported, c.task, c.task_version, count(*) AS n,
+			(SELECT string_agg(concat(p.key, ' ', p.value), ', ' ORDER BY p.key COLLATE "C")
+				FROM jsonb_each_text(r.parameters) AS p) AS parameters
+		FROM @extschema@.llava_card_samples(tasks, manifests) AS c
+		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
+		GROUP BY r.model, r.model_reported, c.task, c.task_version, r.parameters) AS m;
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_languages(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(string_agg(@extschema@.llava_template('card_language',
+		jsonb_build_object('language', language)), '' ORDER BY language DESC),
+		@extschema@.llava_template('card_language', '{"language": "zh"}'))
+	FROM (SELECT DISTINCT t.language FROM @extschema@.llava_task t WHERE t.language <> 'any'
+		AND (t.name, t.version) IN (SELECT c.task, c.task_version FROM @extschema@.llava_card_samples(tasks, manifests) AS c)) AS l;
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_dataset_card(name text DEFAULT 'llava-instruct-zh',
+	licence text DEFAULT NULL, train text DEFAULT 'train.jsonl', validation text DEFAULT NULL,
+	tasks text[] DEFAULT NULL, manifests bigint[] DEFAULT NULL)
+	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH said AS (
+		SELECT coalesce(llava_dataset_card.name, 'llava-instruct-zh') AS name,
+			coalesce(
+				(SELECT array_agg(@extschema@.llava_task_name(t)) FROM unnest(llava_dataset_card.tasks) AS t),
+				(SELECT array_agg(DISTINCT l.task) FROM @extschema@.llava_manifest_line l
+					WHERE l.manifest = ANY (llava_dataset_card.manifests))) AS tasks,
+			(SELECT array_agg(@extschema@.llava_manifest_known(m,
+					EXISTS (SELECT FROM @extschema@.llava_manifest WHERE id = m)))
+				FROM unnest(llava_dataset_card.manifests) AS m) AS manifests),
+	sample AS (
+		SELECT count(*) AS n, count(DISTINCT c.image) AS images,
+			string_agg(DISTINCT r.parser_version::text, ', ') AS parsers,
+			round(100.0 * count(*) FILTER (WHERE (r.measures ->> 'quoted_han')::numeric > 0)
+				/ nullif(count(*), 0), 1) AS quoting
+		FROM said, @extschema@.llava_card_samples(said.tasks, said.manifests) AS c
+		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply),
+	verdict AS (
+		SELECT count(keep) AS looked, count(*) FILTER (WHERE NOT keep) AS dropped
+		FROM @extschema@.llava_conversation, said
+		WHERE said.tasks IS NULL OR task = ANY (said.tasks)),
+	reply AS (
+		SELECT count(*) AS n, count(reason) AS rejected FROM @extschema@.llava_reply, said
+		WHERE said.tasks IS NULL OR task = ANY (said.tasks))
+	SELECT @extschema@.llava_template('card', jsonb_build_object(
+		'name', said.name, 'pretty_name', to_json(said.name)::text,
+		'licence', to_json(coalesce(llava_dataset_card.licence, 'unknown'))::text,
+		'licence_words', coalesce(llava_dataset_card.licence, @extschema@.llava_template('card_unstated', '{}')),
+		'languages', @extschema@.llava_card_languages(said.tasks, said.manifests),
+		'size', CASE WHEN sample.n < 1000 THEN 'n<1K' WHEN sample.n < 10000 THEN '1K<n<10K'
+			WHEN sample.n < 100000 THEN '10K<n<100K' WHEN sample.n < 1000000 THEN '100K<n<1M'
+			WHEN sample.n < 10000000 THEN '1M<n<10M' WHEN sample.n < 100000000 THEN '10M<n<100M'
+			ELSE '100M<n<1B' END,
+		-- without them a hub looks for itself, and finds an image folder
+		'configs', CASE WHEN train IS NOT NULL THEN @extschema@.llava_template('card_configs',
+			jsonb_build_object('files', concat(
+				@extschema@.llava_template('card_file', jsonb_build_object('split', 'train',
+					'path', to_json(train)::text)),
+				CASE WHEN validation IS NOT NULL THEN @extschema@.llava_template('card_file',
+					jsonb_build_object('split', 'validation', 'path', to_json(validation)::text)) END))) END,
+		'samples', to_char(sample.n, 'FM999,999,999,990'),
+		'images', to_char(sample.images, 'FM999,999,999,990'),
+		'looked', to_char(verdict.looked, 'FM999,999,999,990'),
+		'dropped', to_char(verdict.dropped, 'FM999,999,999,990'),
+		'replies', to_char(reply.n, 'FM999,999,999,990'),
+		'rejected', to_char(reply.rejected, 'FM999,999,999,990'),
+		'images_rejected', (SELECT to_char(coalesce(sum(count), 0), 'FM999,999,999,990')
+			FROM @extschema@.llava_stat_reason WHERE kind = 'image'),
+		'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'),
+		'parsers', sample.parsers, 'quoting', coalesce(sample.quoting, 0),
+		'tasks', @extschema@.llava_card_tasks(said.tasks, said.manifests), 'lengths', @extschema@.llava_card_lengths(said.tasks, said.manifests),
+		'models', @extschema@.llava_card_models(said.tasks, said.manifests), 'reasons', @extschema@.llava_card_reasons(said.tasks),
+		'licences', @extschema@.llava_card_licences(said.tasks, said.manifests), 'prompts', @extschema@.llava_card_prompts(said.tasks, said.manifests),
+		'export', CASE WHEN said.manifests IS NOT NULL THEN @extschema@.llava_card_rebuild(said.manifests) ELSE concat(
+			@extschema@.llava_card_export(CASE WHEN train IS NULL THEN 'imagefolder' ELSE 'llava' END,
+				coalesce(train, 'metadata.jsonl'), CASE WHEN validation IS NOT NULL THEN 'train' END, said.tasks),
+			@extschema@.llava_card_export('llava', validation, 'validation', said.tasks)) END))
+	FROM sample, verdict, reply, said;
+END;
+
 CREATE OR REPLACE FUNCTION @extschema@.llava_card_prompts(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT string_agg(@extschema@.llava_template('card_prompt', jsonb_build_object('task', t.name,
@@ -987,6 +1141,7 @@ SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_list_1_0_0(te
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_selected_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_exported_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_reparse_1_0_0(text, bigint, integer, jsonb)');
 DROP FUNCTION @extschema@.llava_update_replaced(regprocedure);
 DROP FUNCTION @extschema@.llava_update_grant(text, boolean);
 

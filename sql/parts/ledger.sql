@@ -111,8 +111,8 @@ COMMENT ON FUNCTION @.llava_parse_reply(text, text, text) IS
 	'the parser and the checks alone, under the task''s newest version';
 
 CREATE PROCEDURE @.llava_reparse(task text DEFAULT NULL, first_image bigint DEFAULT NULL,
-	  batch integer DEFAULT 1000, INOUT report jsonb DEFAULT NULL)
+	  batch integer DEFAULT 1000, INOUT report jsonb DEFAULT NULL, edited boolean DEFAULT false)
 	LANGUAGE c AS 'MODULE_PATHNAME';
-REVOKE ALL ON PROCEDURE @.llava_reparse(text, bigint, integer, jsonb) FROM PUBLIC;
-COMMENT ON PROCEDURE @.llava_reparse(text, bigint, integer, jsonb) IS
+REVOKE ALL ON PROCEDURE @.llava_reparse(text, bigint, integer, jsonb, boolean) FROM PUBLIC;
+COMMENT ON PROCEDURE @.llava_reparse(text, bigint, integer, jsonb, boolean) IS
 	'stored replies under the parser and thresholds of today, without a request, committing as it goes; writes what changed';

@@ -47,6 +47,8 @@ static const struct
 	"llava_image_lengths", TRIGGER_FIRES_ON_ORIGIN},
 	{"llava_conversation", "llava_conversation_lengths", "BEFORE UPDATE OF note",
 	"(new.note IS NOT NULL)", "llava_conversation_lengths", TRIGGER_FIRES_ON_ORIGIN},
+	{"llava_conversation", "llava_conversation_edited", "BEFORE UPDATE OF conversation", NULL,
+	"llava_conversation_edited", TRIGGER_FIRES_ON_ORIGIN},
 	{"llava_manifest", "llava_manifest_numbered", "BEFORE INSERT", NULL,
 	"llava_manifest_numbered", TRIGGER_FIRES_ON_ORIGIN},
 	{"llava_image", "llava_intake", "BEFORE INSERT", "(new.received_at IS NULL)", "llava_intake",

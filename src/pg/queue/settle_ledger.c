@@ -173,7 +173,7 @@ static SqlStatement sql_settle_sample = {
 	"ON CONFLICT (image, task) DO UPDATE SET conversation = EXCLUDED.conversation,"
 	"  rounds = EXCLUDED.rounds, flags = EXCLUDED.flags, reply = EXCLUDED.reply,"
 	"  task_version = EXCLUDED.task_version, created_at = pg_catalog.now(),"
-	"  keep = NULL, note = NULL",
+	"  keep = NULL, note = NULL, edited_at = NULL",
 	.types = "ltljiTi"
 };
 
