@@ -203,6 +203,33 @@ CREATE TRIGGER llava_conversation_lengths BEFORE UPDATE OF note ON @extschema@.l
 ALTER VIEW @extschema@.llava_turn SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_provenance SET (security_invoker = true);
 
+-- They have a further argument.  See "Functions whose arguments are others" below.
+ALTER FUNCTION @extschema@.llava_enqueue(bigint, text, boolean) RENAME TO llava_enqueue_1_0_0;
+ALTER FUNCTION @extschema@.llava_retry(bigint, text, text) RENAME TO llava_retry_1_0_0;
+
+CREATE FUNCTION @extschema@.llava_enqueue(image bigint, task text, again boolean DEFAULT false,
+	first boolean DEFAULT false)
+	RETURNS boolean LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_enqueue FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_enqueue IS
+	'queues a task about an image; false if it waits or is done already';
+
+CREATE FUNCTION @extschema@.llava_retry(image bigint DEFAULT NULL, task text DEFAULT NULL,
+	reason text DEFAULT NULL, first boolean DEFAULT false)
+	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_retry FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_retry IS
+	'queues failed rows again, all or by image, task, reason; returns how many';
+
+CREATE FUNCTION @extschema@.llava_cancel(image bigint DEFAULT NULL, task text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_cancel FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_cancel IS
+	'takes rows that wait out of the queue, by image or task; returns how many';
+
 --
 -- Views that count (sql/parts/stats.sql)
 --
@@ -223,7 +250,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @extschema@.llava_pending WHERE failure IS NOT NULL
-			AND failure NOT IN ('near_duplicate', 'no_picture') GROUP BY task),
+			AND failure NOT IN ('near_duplicate', 'no_picture', 'cancelled') GROUP BY task),
 	done AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation GROUP BY task),
 	fresh AS (
@@ -286,6 +313,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 	SELECT i.id AS image, i.path,
 		coalesce(q.task, i.task) AS task,
 		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
+			WHEN q.failure = 'cancelled' THEN 'cancelled'
 			WHEN q.failure = 'no_picture' THEN 'waiting'
 			WHEN q.failure IS NOT NULL THEN 'failed'
 			WHEN q.holder IS NOT NULL THEN 'claimed'
@@ -466,6 +494,23 @@ END;
 CREATE FUNCTION @extschema@.llava_update_grant(statement text, initial boolean) RETURNS void
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
 
+--
+-- Functions whose arguments are others.  A function keeps the arguments that it was made
+-- with, so it was renamed to name_1_0_0 above and the new one made beside it.
+--
+
+-- Who was granted the old one has the new one.
+SELECT @extschema@.llava_update_grant(concat('GRANT EXECUTE ON ROUTINE ', n.oid::regprocedure, ' TO ',
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+		CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END), false)
+FROM pg_extension e
+JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+	AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+JOIN pg_proc o ON o.oid = d.objid
+JOIN pg_proc n ON n.pronamespace = o.pronamespace AND o.proname = n.proname || '_1_0_0',
+LATERAL aclexplode(o.proacl) AS a
+WHERE e.extname = 'llava_zh' AND a.grantee <> o.proowner;
+
 -- No longer PUBLIC's.  What users were granted is taken away before and given back after, so
 -- that it does not count as the extension's own, which pg_dump would leave out.
 SELECT @extschema@.llava_update_grant(concat('REVOKE ALL ON FUNCTION ', f.name, ' FROM ',
@@ -524,6 +569,12 @@ JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.o
 JOIN pg_proc p ON p.oid = d.objid AND p.proname = needs.function
 WHERE e.extname = 'llava_zh';
 
+-- The old one goes, unless something of a user's depends on it, which then goes on with it.
+CREATE FUNCTION @extschema@.llava_update_replaced(routine regprocedure) RETURNS void
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_enqueue_1_0_0(bigint, text, boolean)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_retry_1_0_0(bigint, text, text)');
+DROP FUNCTION @extschema@.llava_update_replaced(regprocedure);
 DROP FUNCTION @extschema@.llava_update_grant(text, boolean);
 
 --
@@ -792,7 +843,7 @@ COMMENT ON COLUMN @extschema@.llava_published.made_at IS 'when it was recorded';
 COMMENT ON COLUMN @extschema@.llava_status.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_status.path IS 'its path';
 COMMENT ON COLUMN @extschema@.llava_status.task IS 'name of the task';
-COMMENT ON COLUMN @extschema@.llava_status.status IS 'waiting, claimed, done, failed, same, rejected, not queued';
+COMMENT ON COLUMN @extschema@.llava_status.status IS 'waiting, claimed, done, failed, same, cancelled, rejected, not queued';
 COMMENT ON COLUMN @extschema@.llava_status.reason IS 'why';
 COMMENT ON COLUMN @extschema@.llava_status.detail IS 'the same in words';
 COMMENT ON COLUMN @extschema@.llava_status.attempts IS 'requests that counted';

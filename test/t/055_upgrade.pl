@@ -393,7 +393,9 @@ is(differences(catalogue($node, 'postgres', $MADE_BY_TEST), catalogue($node, 'ol
 	'after the update the catalogue is that of a new installation');
 is(contents('old'), $contents, 'with every row as it was');
 my $ARGUMENTS = 'text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer';
-is(differences($grants, grants('old')), join("\n", map { "+ function $_" }
+is(differences($grants, grants('old')), join("\n",
+	'- function llava_enqueue(bigint,text,boolean) | privileges of feeder | EXECUTE', map { "+ function $_" }
+	'llava_enqueue(bigint,text,boolean,boolean) | privileges of feeder | EXECUTE',
 	"llava_exported($ARGUMENTS) | privileges of exporter | EXECUTE*",
 	"llava_exported($ARGUMENTS) | privileges of publisher | EXECUTE",
 	"llava_exported($ARGUMENTS) | privileges of reader | EXECUTE",
