@@ -87,6 +87,7 @@ CREATE TRIGGER llava_task_given BEFORE INSERT ON @extschema@.llava_task
 -- Pictures (sql/parts/image.sql)
 --
 
+ALTER TABLE @extschema@.llava_image ADD COLUMN rows integer;
 -- what was inserted while triggers were off: none, as a rule
 CREATE INDEX llava_image_not_taken_in ON @extschema@.llava_image (id) WHERE received_at IS NULL;
 
@@ -113,6 +114,28 @@ REVOKE ALL ON FUNCTION @extschema@.llava_image_lengths() FROM PUBLIC;
 CREATE TRIGGER llava_image_lengths
 	BEFORE UPDATE OF path, source_url, page_url, licence, task, meta ON @extschema@.llava_image
 	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_image_lengths();
+
+CREATE FUNCTION @extschema@.llava_image_deleted() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_image_deleted() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_image_deleted() IS 'trigger: rows are taken out by llava_forget and llava_remove only';
+CREATE TRIGGER llava_image_deleted BEFORE DELETE ON @extschema@.llava_image
+	FOR EACH ROW WHEN (OLD.received_at IS NOT NULL)
+	EXECUTE FUNCTION @extschema@.llava_image_deleted();
+
+CREATE FUNCTION @extschema@.llava_remove(image bigint) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_remove(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_remove(bigint) IS
+	'takes out a picture that was loaded by mistake, with its copies, as llava_forget does, but without a tombstone: the same bytes may come again';
+
+CREATE PROCEDURE @extschema@.llava_forget_all(images bigint[], reason text, batch integer DEFAULT 100)
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON PROCEDURE @extschema@.llava_forget_all(bigint[], text, integer) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.llava_forget_all(bigint[], text, integer) IS
+	'llava_forget of many pictures, committing as it goes; can be called again';
+
 ALTER VIEW @extschema@.llava_duplicate SET (security_invoker = true);
 
 --
@@ -186,6 +209,9 @@ COMMENT ON VIEW @extschema@.llava_stat_worker IS
 --
 -- Ledger (sql/parts/ledger.sql)
 --
+
+-- A takedown leaves NULL.
+ALTER TABLE @extschema@.llava_reply ALTER COLUMN body DROP NOT NULL;
 
 --
 -- Samples (sql/parts/dataset.sql)
@@ -733,6 +759,34 @@ END;
 --
 
 --
+-- What ANALYZE copied into pg_statistic, and bodies that a takedown has erased
+--
+
+ALTER TABLE @extschema@.llava_image ALTER COLUMN image SET STATISTICS 0,
+	ALTER COLUMN meta SET STATISTICS 0, ALTER COLUMN rejected_detail SET STATISTICS 0;
+ALTER TABLE @extschema@.llava_conversation ALTER COLUMN conversation SET STATISTICS 0,
+	ALTER COLUMN note SET STATISTICS 0;
+ALTER TABLE @extschema@.llava_reply ALTER COLUMN body SET STATISTICS 0,
+	ALTER COLUMN parameters SET STATISTICS 0, ALTER COLUMN measures SET STATISTICS 0;
+ALTER TABLE @extschema@.llava_pending ALTER COLUMN detail SET STATISTICS 0;
+ALTER TABLE @extschema@.llava_manifest_line ALTER COLUMN file_name SET STATISTICS 0;
+
+-- The target alone leaves there what is stored.
+CREATE FUNCTION @extschema@.llava_update_statistics(relation oid, place smallint) RETURNS void
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+SELECT @extschema@.llava_update_statistics(a.attrelid, a.attnum)
+FROM pg_extension e
+JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+	AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'
+JOIN pg_attribute a ON a.attrelid = d.objid AND a.attnum > 0 AND a.attstattarget = 0
+WHERE e.extname = 'llava_zh';
+DROP FUNCTION @extschema@.llava_update_statistics(oid, smallint);
+
+CREATE FUNCTION @extschema@.llava_update_bodies() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
+SELECT @extschema@.llava_update_bodies();
+DROP FUNCTION @extschema@.llava_update_bodies();
+
+--
 -- Who may execute what
 --
 
@@ -843,7 +897,7 @@ COMMENT ON COLUMN @extschema@.llava_image.page_url IS 'the page that showed it; 
 COMMENT ON COLUMN @extschema@.llava_image.licence IS 'the licence as you state it; the card counts them';
 COMMENT ON COLUMN @extschema@.llava_image.task IS 'task to queue, by name or alias; NULL at INSERT: drawn to the mix';
 COMMENT ON COLUMN @extschema@.llava_image.sha256 IS 'of the bytes; one that you give is compared with them';
-COMMENT ON COLUMN @extschema@.llava_image.format IS 'jpeg, png, webp or gif';
+COMMENT ON COLUMN @extschema@.llava_image.format IS 'jpeg, png, webp, gif or avif';
 COMMENT ON COLUMN @extschema@.llava_image.width IS 'in pixels as stored; EXIF orientations 5 to 8 swap the sides';
 COMMENT ON COLUMN @extschema@.llava_image.height IS 'in pixels as stored';
 COMMENT ON COLUMN @extschema@.llava_image.channels IS '1 grey, 2 grey with alpha, 3 colour, 4 with alpha or CMYK';
@@ -851,7 +905,7 @@ COMMENT ON COLUMN @extschema@.llava_image.bits IS 'bits per channel';
 COMMENT ON COLUMN @extschema@.llava_image.orientation IS 'as EXIF says, 1 to 8';
 COMMENT ON COLUMN @extschema@.llava_image.progressive IS 'progressive JPEG or interlaced PNG or GIF';
 COMMENT ON COLUMN @extschema@.llava_image.animated IS 'more than one frame; the first is the picture';
-COMMENT ON COLUMN @extschema@.llava_image.complete IS 'false: the file ends early and was cut to the rows that are there';
+COMMENT ON COLUMN @extschema@.llava_image.complete IS 'false: the file ends early; exports write what the model was sent';
 COMMENT ON COLUMN @extschema@.llava_image.bytes IS 'size of the file';
 COMMENT ON COLUMN @extschema@.llava_image.rejected IS 'why no model can be asked about the picture; NULL: it can be';
 COMMENT ON COLUMN @extschema@.llava_image.rejected_detail IS 'the same in words';
@@ -860,6 +914,7 @@ COMMENT ON COLUMN @extschema@.llava_image.long_images IS 'what becomes of it if 
 COMMENT ON COLUMN @extschema@.llava_image.same_distance IS 'bits of 256 in which the hashes differ; NULL: the same bytes';
 COMMENT ON COLUMN @extschema@.llava_image.meta IS 'anything of yours, as JSON';
 COMMENT ON COLUMN @extschema@.llava_image.received_at IS 'when it was taken in; set at INSERT: the row is a restore';
+COMMENT ON COLUMN @extschema@.llava_image.rows IS 'of a file that ends early: rows that are there, as far as is known';
 
 COMMENT ON COLUMN @extschema@.llava_seen.sha256 IS 'of the bytes';
 COMMENT ON COLUMN @extschema@.llava_seen.image IS 'first image that had them, even if it is gone';
@@ -909,7 +964,7 @@ COMMENT ON COLUMN @extschema@.llava_pending.holder IS 'worker slot, or minus a s
 COMMENT ON COLUMN @extschema@.llava_pending.attempts IS 'requests that count against llava_zh.max_attempts';
 COMMENT ON COLUMN @extschema@.llava_pending.variation IS 'how often asked anew; the seed follows from it';
 COMMENT ON COLUMN @extschema@.llava_pending.interruptions IS 'calls whose worker ended before they did';
-COMMENT ON COLUMN @extschema@.llava_pending.released IS 'llava_retry released a long picture: not parked again';
+COMMENT ON COLUMN @extschema@.llava_pending.released IS 'llava_retry released a long or blank picture: sent all the same';
 COMMENT ON COLUMN @extschema@.llava_pending.rejects IS 'why its replies were rejected so far';
 COMMENT ON COLUMN @extschema@.llava_pending.refused_by IS 'server that refused last; another one is preferred';
 COMMENT ON COLUMN @extschema@.llava_pending.failure IS 'why the row rests; NULL: it waits or is held';
@@ -942,7 +997,7 @@ COMMENT ON COLUMN @extschema@.llava_reply.sent_height IS 'height of the picture 
 COMMENT ON COLUMN @extschema@.llava_reply.sent_pixels IS 'sent_width * sent_height';
 COMMENT ON COLUMN @extschema@.llava_reply.long_images IS 'shrink or raise, where the picture was long';
 COMMENT ON COLUMN @extschema@.llava_reply.image_tokens IS 'forecast for the picture as sent';
-COMMENT ON COLUMN @extschema@.llava_reply.body IS 'the body of the HTTP 200, byte for byte but for masked keys';
+COMMENT ON COLUMN @extschema@.llava_reply.body IS 'the body of the HTTP 200, byte for byte but for masked keys; NULL: erased by a takedown';
 COMMENT ON COLUMN @extschema@.llava_reply.finish_reason IS 'as the server said';
 COMMENT ON COLUMN @extschema@.llava_reply.prompt_tokens IS 'as the server said; NULL: it did not';
 COMMENT ON COLUMN @extschema@.llava_reply.completion_tokens IS 'as the server said; NULL: it did not';

@@ -28,9 +28,14 @@ CREATE TABLE @.llava_image (
 	long_images text CHECK (long_images OPERATOR(pg_catalog.=) ANY (ARRAY['shrink', 'raise', 'park'])),
 	same_distance smallint,
 	meta jsonb,
-	received_at timestamptz
+	received_at timestamptz,
+	rows integer
 );
 ALTER TABLE @.llava_image ALTER COLUMN image SET STORAGE EXTERNAL;
+-- ANALYZE copies values into pg_statistic, where llava_forget would leave them: none of
+-- columns that no plan needs, here and in the other tables
+ALTER TABLE @.llava_image ALTER COLUMN image SET STATISTICS 0,
+	ALTER COLUMN meta SET STATISTICS 0, ALTER COLUMN rejected_detail SET STATISTICS 0;
 CREATE INDEX llava_image_path ON @.llava_image (path);
 -- what llava_forget follows from a picture to its copies
 CREATE INDEX llava_image_same_as ON @.llava_image (same_as) WHERE same_as IS NOT NULL;
@@ -48,7 +53,7 @@ COMMENT ON COLUMN @.llava_image.page_url IS 'the page that showed it; yours';
 COMMENT ON COLUMN @.llava_image.licence IS 'the licence as you state it; the card counts them';
 COMMENT ON COLUMN @.llava_image.task IS 'task to queue, by name or alias; NULL at INSERT: drawn to the mix';
 COMMENT ON COLUMN @.llava_image.sha256 IS 'of the bytes; one that you give is compared with them';
-COMMENT ON COLUMN @.llava_image.format IS 'jpeg, png, webp or gif';
+COMMENT ON COLUMN @.llava_image.format IS 'jpeg, png, webp, gif or avif';
 COMMENT ON COLUMN @.llava_image.width IS 'in pixels as stored; EXIF orientations 5 to 8 swap the sides';
 COMMENT ON COLUMN @.llava_image.height IS 'in pixels as stored';
 COMMENT ON COLUMN @.llava_image.channels IS '1 grey, 2 grey with alpha, 3 colour, 4 with alpha or CMYK';
@@ -56,7 +61,7 @@ COMMENT ON COLUMN @.llava_image.bits IS 'bits per channel';
 COMMENT ON COLUMN @.llava_image.orientation IS 'as EXIF says, 1 to 8';
 COMMENT ON COLUMN @.llava_image.progressive IS 'progressive JPEG or interlaced PNG or GIF';
 COMMENT ON COLUMN @.llava_image.animated IS 'more than one frame; the first is the picture';
-COMMENT ON COLUMN @.llava_image.complete IS 'false: the file ends early and was cut to the rows that are there';
+COMMENT ON COLUMN @.llava_image.complete IS 'false: the file ends early; exports write what the model was sent';
 COMMENT ON COLUMN @.llava_image.bytes IS 'size of the file';
 COMMENT ON COLUMN @.llava_image.rejected IS 'why no model can be asked about the picture; NULL: it can be';
 COMMENT ON COLUMN @.llava_image.rejected_detail IS 'the same in words';
@@ -65,6 +70,7 @@ COMMENT ON COLUMN @.llava_image.long_images IS 'what becomes of it if it is long
 COMMENT ON COLUMN @.llava_image.same_distance IS 'bits of 256 in which the hashes differ; NULL: the same bytes';
 COMMENT ON COLUMN @.llava_image.meta IS 'anything of yours, as JSON';
 COMMENT ON COLUMN @.llava_image.received_at IS 'when it was taken in; set at INSERT: the row is a restore';
+COMMENT ON COLUMN @.llava_image.rows IS 'of a file that ends early: rows that are there, as far as is known';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_image', '');
 SELECT pg_catalog.pg_extension_config_dump('@.llava_image_id_seq', '');
 
@@ -154,6 +160,14 @@ CREATE TRIGGER llava_image_released BEFORE UPDATE OF long_images ON @.llava_imag
 	FOR EACH ROW WHEN (NEW.long_images IS DISTINCT FROM OLD.long_images)
 	EXECUTE FUNCTION @.llava_image_released();
 
+CREATE FUNCTION @.llava_image_deleted() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_image_deleted() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_image_deleted() IS 'trigger: rows are taken out by llava_forget and llava_remove only';
+CREATE TRIGGER llava_image_deleted BEFORE DELETE ON @.llava_image
+	FOR EACH ROW WHEN (OLD.received_at IS NOT NULL)
+	EXECUTE FUNCTION @.llava_image_deleted();
+
 CREATE PROCEDURE @.llava_load(directory text, task text DEFAULT NULL,
 	licence text DEFAULT NULL,
 	batch integer DEFAULT 100,
@@ -169,6 +183,19 @@ CREATE FUNCTION @.llava_forget(image bigint, reason text) RETURNS bigint
 REVOKE ALL ON FUNCTION @.llava_forget(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_forget(bigint, text) IS
 	'takedown: erases a picture, its copies and every word about them, keeps their cost and a tombstone; returns how many rows of llava_image went';
+
+CREATE FUNCTION @.llava_remove(image bigint) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_remove(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_remove(bigint) IS
+	'takes out a picture that was loaded by mistake, with its copies, as llava_forget does, but without a tombstone: the same bytes may come again';
+
+CREATE PROCEDURE @.llava_forget_all(images bigint[], reason text, batch integer DEFAULT 100)
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON PROCEDURE @.llava_forget_all(bigint[], text, integer) FROM PUBLIC;
+COMMENT ON PROCEDURE @.llava_forget_all(bigint[], text, integer) IS
+	'llava_forget of many pictures, committing as it goes; can be called again';
 
 CREATE FUNCTION @.llava_image_info(image bytea, OUT format text, OUT width integer,
 	OUT height integer, OUT channels integer, OUT bits integer,
