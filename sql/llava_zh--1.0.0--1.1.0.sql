@@ -319,6 +319,33 @@ CREATE TRIGGER llava_conversation_edited BEFORE UPDATE OF conversation ON @extsc
 ALTER VIEW @extschema@.llava_turn SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_provenance SET (security_invoker = true);
 
+-- They have a further argument.  See "Functions whose arguments are others" below.
+ALTER FUNCTION @extschema@.llava_enqueue(bigint, text, boolean) RENAME TO llava_enqueue_1_0_0;
+ALTER FUNCTION @extschema@.llava_retry(bigint, text, text) RENAME TO llava_retry_1_0_0;
+
+CREATE FUNCTION @extschema@.llava_enqueue(image bigint, task text, again boolean DEFAULT false,
+	first boolean DEFAULT false)
+	RETURNS boolean LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_enqueue FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_enqueue IS
+	'queues a task about an image; false if it waits or is done already';
+
+CREATE FUNCTION @extschema@.llava_retry(image bigint DEFAULT NULL, task text DEFAULT NULL,
+	reason text DEFAULT NULL, first boolean DEFAULT false)
+	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_retry FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_retry IS
+	'queues failed rows again, all or by image, task, reason; returns how many';
+
+CREATE FUNCTION @extschema@.llava_cancel(image bigint DEFAULT NULL, task text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_cancel FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_cancel IS
+	'takes rows that wait out of the queue, by image or task; returns how many';
+
 --
 -- Views that count (sql/parts/stats.sql)
 --
@@ -342,7 +369,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @extschema@.llava_pending WHERE failure IS NOT NULL
-			AND failure NOT IN ('near_duplicate', 'no_picture') GROUP BY task),
+			AND failure NOT IN ('near_duplicate', 'no_picture', 'cancelled') GROUP BY task),
 	done AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation GROUP BY task),
 	fresh AS (
@@ -409,6 +436,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 	SELECT i.id AS image, i.path,
 		coalesce(q.task, i.task) AS task,
 		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
+			WHEN q.failure = 'cancelled' THEN 'cancelled'
 			WHEN q.failure = 'no_picture' THEN 'waiting'
 			WHEN q.failure IS NOT NULL THEN 'failed'
 			WHEN q.holder IS NOT NULL THEN 'claimed'
@@ -1135,6 +1163,8 @@ WHERE e.extname = 'llava_zh';
 -- The old one goes, unless something of a user's depends on it, which then goes on with it.
 CREATE FUNCTION @extschema@.llava_update_replaced(routine regprocedure) RETURNS void
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_enqueue_1_0_0(bigint, text, boolean)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_retry_1_0_0(bigint, text, text)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_record_export_1_0_0(text, text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_images_1_0_0(text, boolean, text[], text[], boolean, text, double precision, text)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_list_1_0_0(text[], text[], boolean, text, double precision, text, bigint)');
@@ -1414,7 +1444,7 @@ COMMENT ON COLUMN @extschema@.llava_published.made_at IS 'when it was recorded';
 COMMENT ON COLUMN @extschema@.llava_status.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_status.path IS 'its path';
 COMMENT ON COLUMN @extschema@.llava_status.task IS 'name of the task';
-COMMENT ON COLUMN @extschema@.llava_status.status IS 'waiting, claimed, done, failed, same, rejected, not queued';
+COMMENT ON COLUMN @extschema@.llava_status.status IS 'waiting, claimed, done, failed, same, cancelled, rejected, not queued';
 COMMENT ON COLUMN @extschema@.llava_status.reason IS 'why';
 COMMENT ON COLUMN @extschema@.llava_status.detail IS 'the same in words';
 COMMENT ON COLUMN @extschema@.llava_status.attempts IS 'requests that counted';

@@ -82,20 +82,28 @@ COMMENT ON COLUMN @.llava_timeline.timeline IS 'timeline of the server at the la
 INSERT INTO @.llava_timeline (timeline)
 	SELECT ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8))::bit(32)::bigint;
 
-CREATE FUNCTION @.llava_enqueue(image bigint, task text, again boolean DEFAULT false)
+CREATE FUNCTION @.llava_enqueue(image bigint, task text, again boolean DEFAULT false,
+	first boolean DEFAULT false)
 	RETURNS boolean LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
-REVOKE ALL ON FUNCTION @.llava_enqueue(bigint, text, boolean) FROM PUBLIC;
-COMMENT ON FUNCTION @.llava_enqueue(bigint, text, boolean) IS
+REVOKE ALL ON FUNCTION @.llava_enqueue FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_enqueue IS
 	'queues a task about an image; false if it waits or is done already';
 
 CREATE FUNCTION @.llava_retry(image bigint DEFAULT NULL, task text DEFAULT NULL,
-	reason text DEFAULT NULL)
+	reason text DEFAULT NULL, first boolean DEFAULT false)
 	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
-REVOKE ALL ON FUNCTION @.llava_retry(bigint, text, text) FROM PUBLIC;
-COMMENT ON FUNCTION @.llava_retry(bigint, text, text) IS
+REVOKE ALL ON FUNCTION @.llava_retry FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_retry IS
 	'queues failed rows again, all or by image, task, reason; returns how many';
+
+CREATE FUNCTION @.llava_cancel(image bigint DEFAULT NULL, task text DEFAULT NULL)
+	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_cancel FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_cancel IS
+	'takes rows that wait out of the queue, by image or task; returns how many';
 
 CREATE FUNCTION @.llava_start() RETURNS integer
 	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';

@@ -8,6 +8,7 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 	SELECT i.id AS image, i.path,
 		coalesce(q.task, i.task) AS task,
 		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
+			WHEN q.failure = 'cancelled' THEN 'cancelled'
 			WHEN q.failure = 'no_picture' THEN 'waiting'
 			WHEN q.failure IS NOT NULL THEN 'failed'
 			WHEN q.holder IS NOT NULL THEN 'claimed'
@@ -38,7 +39,7 @@ COMMENT ON VIEW @.llava_status IS
 COMMENT ON COLUMN @.llava_status.image IS 'the picture';
 COMMENT ON COLUMN @.llava_status.path IS 'its path';
 COMMENT ON COLUMN @.llava_status.task IS 'name of the task';
-COMMENT ON COLUMN @.llava_status.status IS 'waiting, claimed, done, failed, same, rejected, not queued';
+COMMENT ON COLUMN @.llava_status.status IS 'waiting, claimed, done, failed, same, cancelled, rejected, not queued';
 COMMENT ON COLUMN @.llava_status.reason IS 'why';
 COMMENT ON COLUMN @.llava_status.detail IS 'the same in words';
 COMMENT ON COLUMN @.llava_status.attempts IS 'requests that counted';
@@ -62,7 +63,7 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @.llava_pending WHERE failure IS NOT NULL
-			AND failure NOT IN ('near_duplicate', 'no_picture') GROUP BY task),
+			AND failure NOT IN ('near_duplicate', 'no_picture', 'cancelled') GROUP BY task),
 	done AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @.llava_conversation GROUP BY task),
 	fresh AS (

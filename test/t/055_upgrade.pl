@@ -395,6 +395,7 @@ is(contents('old'), $contents, 'with every row as it was');
 my $ARGUMENTS = 'text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer,jsonb';
 # these have a further argument
 my $kept = $grants =~ s/^(function llava_(?:export|exported|selected|record_export|export_images|export_list)\([^)]*)\)/$1,jsonb)/mgr;
+$kept =~ s/^(function llava_enqueue\(bigint,text,boolean)\)/$1,boolean)/m;
 is(differences($kept, grants('old')), join("\n", map { "+ function $_" }
 	"llava_exported($ARGUMENTS) | privileges of exporter | EXECUTE*",
 	"llava_exported($ARGUMENTS) | privileges of publisher | EXECUTE",

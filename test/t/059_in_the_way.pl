@@ -64,7 +64,7 @@ CREATE ROLE owner LOGIN CREATEROLE; ALTER DATABASE postgres OWNER TO owner;
 GRANT USAGE ON FOREIGN DATA WRAPPER llava_zh TO nobody;
 GRANT INSERT (path, image, source_url, page_url, licence, task, meta, long_images) ON llava_image TO feeder;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader;
-GRANT EXECUTE ON FUNCTION llava_enqueue(bigint, text, boolean), llava_retry(bigint, text, text), llava_start(), llava_forget(bigint, text) TO operator;
+GRANT EXECUTE ON FUNCTION llava_enqueue, llava_retry, llava_start, llava_forget TO operator;
 GRANT SELECT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO editor;
 CREATE TABLE noise AS SELECT i, repeat('x', 100) AS x FROM generate_series(1, 20000) i; GRANT SELECT ON noise TO PUBLIC;
 SQL

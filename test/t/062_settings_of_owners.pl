@@ -24,7 +24,7 @@ GRANT SELECT, INSERT, UPDATE ON llava_reply, llava_interrupted, llava_conversati
 GRANT USAGE ON SEQUENCE llava_call_seq TO worker_role;
 -- what a careless administrator may have granted
 GRANT SET ON PARAMETER session_replication_role TO worker_role;
-GRANT EXECUTE ON FUNCTION llava_forget(bigint, text), llava_retry(bigint, text, text) TO operator;
+GRANT EXECUTE ON FUNCTION llava_forget, llava_retry TO operator;
 CREATE TABLE ran (what text, who text);
 GRANT INSERT ON ran TO PUBLIC;
 SET ROLE worker_role;

@@ -27,7 +27,7 @@ sub bytes { return "decode('" . unpack('H*', LlavaZh::Cluster::png($_[0])) . "',
 
 sql('CREATE ROLE feeder LOGIN; CREATE ROLE operator LOGIN; CREATE ROLE app LOGIN;
 	GRANT INSERT (path, image, task) ON llava_image TO feeder;
-	GRANT EXECUTE ON FUNCTION llava_forget(bigint, text), llava_enqueue(bigint, text, boolean), llava_retry(bigint, text, text) TO operator');
+	GRANT EXECUTE ON FUNCTION llava_forget, llava_enqueue, llava_retry TO operator');
 sql(LlavaZh::Cluster::pictures_sql(1, 9, 'detail'));
 ok($node->wait_drained, 'nine samples');
 sub id { return sql("SELECT id FROM llava_image WHERE path = 'pic$_[0].png'"); }

@@ -1,6 +1,7 @@
 /*
  * enqueue.c
- *	  llava_enqueue and llava_retry: a person queues pictures.
+ *	  llava_enqueue, llava_retry and llava_cancel: a person queues pictures, and takes them
+ *	  out of the queue.
  */
 #include "postgres.h"
 
@@ -12,12 +13,33 @@
 
 PG_FUNCTION_INFO_V1(llava_enqueue);
 PG_FUNCTION_INFO_V1(llava_retry);
+PG_FUNCTION_INFO_V1(llava_cancel);
 
 /* The name of the task that has this name or alias; ERROR if there is none. */
 static Datum
 resolve_task(text *word)
 {
 	return CStringGetTextDatum(task_required(task_weights_as_owner(), text_to_cstring(word))->name);
+}
+
+/*
+ * The visible_at of rows that this transaction queues: now, or in front of all that wait.
+ * Times mirrored at 2000-01-01 lie before all others, and what goes to the front later
+ * comes before what went there earlier.
+ */
+static TimestampTz
+place_in_queue(bool first)
+{
+	TimestampTz now = GetCurrentTransactionStartTimestamp();
+
+	return first ? -now : now;
+}
+
+/* A boolean argument; false also where an earlier version's function has no such argument. */
+static bool
+argument_is_true(FunctionCallInfo fcinfo, int n)
+{
+	return PG_NARGS() > n && !PG_ARGISNULL(n) && PG_GETARG_BOOL(n);
 }
 
 static void
@@ -102,9 +124,11 @@ next_variation(Datum *image_and_task)
 
 typedef struct Enqueue
 {
-	Datum		values[3];		/* image, task, variation */
+	Datum		values[4];		/* image, task, visible_at, variation */
 	bool		again;
+	bool		first;
 	bool		queued;
+	bool		moved;			/* it waits already, and went to the front */
 } Enqueue;
 
 static SqlStatement sql_conversation_exists = {
@@ -115,9 +139,16 @@ static SqlStatement sql_conversation_exists = {
 
 static SqlStatement sql_enqueue = {
 	.text =
-	"INSERT INTO @.llava_pending (image, task, variation) VALUES ($1, $2, $3)"
+	"INSERT INTO @.llava_pending (image, task, visible_at, variation) VALUES ($1, $2, $3, $4)"
 	" ON CONFLICT DO NOTHING",
-	.types = "lti"
+	.types = "ltzi"
+};
+
+static SqlStatement sql_to_front = {
+	.text =
+	"UPDATE @.llava_pending SET visible_at = $3"
+	" WHERE image = $1 AND task = $2 AND failure IS NULL AND holder IS NULL",
+	.types = "ltz"
 };
 
 static void
@@ -131,28 +162,36 @@ enqueue(void *arg)
 		rows_run_as_owner(extension_relation("llava_conversation"),
 						  &sql_conversation_exists, e->values, NULL) == 0)
 	{
-		e->values[2] = Int32GetDatum(next_variation(e->values));
+		e->values[3] = Int32GetDatum(next_variation(e->values));
 		e->queued = rows_run_as_owner(extension_relation("llava_pending"), &sql_enqueue,
 									  e->values, NULL) > 0;
 	}
+	if (e->first && !e->queued)
+		e->moved = rows_run_as_owner(extension_relation("llava_pending"), &sql_to_front,
+									 e->values, NULL) > 0;
 	SPI_finish();
 }
 
 /*
- * llava_enqueue(image, task, again): false if the image is queued, parked, failed or done
- * already.
+ * llava_enqueue(image, task, again, first): false if the image is queued, parked, failed or
+ * done already.  With first, a row that waits goes to the front of the queue, too.
  */
 Datum
 llava_enqueue(PG_FUNCTION_ARGS)
 {
-	Enqueue		e = {.again = PG_GETARG_BOOL(2)};
+	Enqueue		e = {0};
+	TimestampTz place;
 
+	e.again = argument_is_true(fcinfo, 2);
+	e.first = argument_is_true(fcinfo, 3);
+	place = place_in_queue(e.first);
 	e.values[0] = PG_GETARG_DATUM(0);
 	e.values[1] = resolve_task(PG_GETARG_TEXT_PP(1));
+	e.values[2] = TimestampTzGetDatum(place);
 	blockers_run("llava_enqueue", enqueue, &e);
 
-	if (e.queued)
-		wake_at_commit(GetCurrentTransactionStartTimestamp());
+	if (e.queued || e.moved)
+		wake_at_commit(place);
 	PG_RETURN_BOOL(e.queued);
 }
 
@@ -179,8 +218,8 @@ tell_unknown_reason(const char *reason)
 
 typedef struct Retry
 {
-	Datum		values[3];		/* image, task, reason */
-	char		nulls[4];
+	Datum		values[4];		/* image, task, reason, visible_at */
+	char		nulls[5];
 	uint64		rows;
 } Retry;
 
@@ -188,17 +227,17 @@ static SqlStatement sql_retry = {
 	.text =
 	"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
 	"  rejects = NULL, refused_by = NULL,"
-	"  variation = variation + 1, visible_at = pg_catalog.now(),"
+	"  variation = variation + 1, visible_at = $4,"
 	"  released = released OR failure IN ('long_image', 'blank') "
 	"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
 	"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
 
 	/*
-	 * rows that rest so as not to cost money for nothing are released only by
-	 * name
+	 * rows that rest so as not to cost money for nothing, or since nobody
+	 * wants them, are released only by name
 	 */
-	"  AND (failure NOT IN ('near_duplicate', 'blank') OR $1 IS NOT NULL OR $3 IS NOT NULL)",
-	.types = "ltt"
+	"  AND (failure NOT IN ('near_duplicate', 'blank', 'cancelled') OR $1 IS NOT NULL OR $3 IS NOT NULL)",
+	.types = "lttz"
 };
 
 static SqlStatement sql_hash_parked = {
@@ -254,22 +293,79 @@ retry(void *arg)
 	SPI_finish();
 }
 
-/* llava_retry(image, task, reason): the number of rows; a NULL argument stands for all. */
+/*
+ * Fills in the arguments image and task, which are the first two, and, where there is a
+ * third, reason; a NULL argument stands for all.
+ */
+static void
+read_choice(FunctionCallInfo fcinfo, int n, Datum *values, char *nulls)
+{
+	for (int i = 0; i < n; i++)
+	{
+		nulls[i] = PG_ARGISNULL(i) ? 'n' : ' ';
+		if (!PG_ARGISNULL(i))
+			values[i] = i == 1 ? resolve_task(PG_GETARG_TEXT_PP(1)) : PG_GETARG_DATUM(i);
+	}
+}
+
+/* llava_retry(image, task, reason, first): the number of rows. */
 Datum
 llava_retry(PG_FUNCTION_ARGS)
 {
-	Retry		r = {.nulls = "nnn"};
+	Retry		r = {.nulls = "nnn "};
+	TimestampTz place = place_in_queue(argument_is_true(fcinfo, 3));
 
-	for (int i = 0; i < lengthof(r.values); i++)
-	{
-		if (PG_ARGISNULL(i))
-			continue;
-		r.values[i] = i == 1 ? resolve_task(PG_GETARG_TEXT_PP(1)) : PG_GETARG_DATUM(i);
-		r.nulls[i] = ' ';
-	}
+	read_choice(fcinfo, 3, r.values, r.nulls);
+	r.values[3] = TimestampTzGetDatum(place);
 	blockers_run("llava_retry", retry, &r);
 
 	if (r.rows > 0)
-		wake_at_commit(GetCurrentTransactionStartTimestamp());
+		wake_at_commit(place);
 	PG_RETURN_INT64((int64) r.rows);
+}
+
+typedef struct Cancel
+{
+	Datum		values[2];		/* image, task */
+	char		nulls[3];
+	uint64		rows;
+} Cancel;
+
+/*
+ * A row that is held was sent, or is about to be, and is left.  Without a fingerprint no
+ * outage of a server brings the row back.
+ */
+static SqlStatement sql_cancel = {
+	.text =
+	"UPDATE @.llava_pending SET failure = 'cancelled', detail = NULL, said = NULL"
+	" WHERE (failure IS NULL OR failure = 'no_picture') AND holder IS NULL"
+	"  AND ($1 IS NULL OR image = $1) AND ($2 IS NULL OR task = $2)",
+	.types = "lt"
+};
+
+static void
+cancel(void *arg)
+{
+	Cancel	   *c = arg;
+
+	rows_spi_connect();
+	c->rows = rows_run_as_owner(extension_relation("llava_pending"), &sql_cancel, c->values, c->nulls);
+	SPI_finish();
+}
+
+/* llava_cancel(image, task): the number of rows. */
+Datum
+llava_cancel(PG_FUNCTION_ARGS)
+{
+	Cancel		c = {.nulls = "nn"};
+
+	if (PG_ARGISNULL(0) && PG_ARGISNULL(1))
+		ereport(ERROR,
+				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),
+				 errmsg("llava_cancel needs an image or a task"),
+				 errhint("llava_cancel(task => '...') cancels all that waits for one task. "
+						 "To stop asking for a while, llava_pause(server).")));
+	read_choice(fcinfo, 2, c.values, c.nulls);
+	blockers_run("llava_cancel", cancel, &c);
+	PG_RETURN_INT64((int64) c.rows);
 }
