@@ -28,6 +28,7 @@ typedef struct Intake
 	Oid			draw_seq;
 	ImageLimits limits;
 	int			columns[COLUMNS];
+	int			written;		/* of the columns */
 } Intake;
 
 int64		intake_unread_size = -1;
@@ -55,7 +56,7 @@ intake_of_statement(FunctionCallInfo fcinfo)
 	intake->draw_seq = extension_relation("llava_draw_seq");
 	config_image_fit(&fit);
 	intake->limits = fit.limits;
-	arrival_find_columns(RelationGetDescr(relation), intake->columns);
+	intake->written = arrival_find_columns(RelationGetDescr(relation), intake->columns);
 	intake->tasks = task_weights_as_owner();
 	MemoryContextSwitchTo(caller);
 	flinfo->fn_extra = intake;
@@ -325,7 +326,7 @@ llava_intake(PG_FUNCTION_ARGS)
 	arrival_set(&arrival, COLUMN_RECEIVED_AT,
 				TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 
-	stored = heap_modify_tuple_by_cols(trigger->tg_trigtuple, desc, WRITTEN, intake->columns,
+	stored = heap_modify_tuple_by_cols(trigger->tg_trigtuple, desc, intake->written, intake->columns,
 									   arrival.values, arrival.nulls);
 	if (!arrival.nulls[COLUMN_IMAGE] && arrival.values[COLUMN_IMAGE] != given)
 		pfree(DatumGetPointer(arrival.values[COLUMN_IMAGE]));
@@ -360,7 +361,7 @@ intake_restored(HeapTuple tuple, TupleDesc desc)
 	if (forgotten == NULL)
 		return tuple;
 
-	arrival_find_columns(desc, columns);
+	(void) arrival_find_columns(desc, columns);
 	for (int i = 0; i < COLUMNS; i++)
 		row.values[i] = heap_getattr(tuple, columns[i], desc, &row.nulls[i]);
 	if (is_refused(&row))
