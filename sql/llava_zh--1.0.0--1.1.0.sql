@@ -1498,7 +1498,7 @@ COMMENT ON COLUMN @extschema@.llava_stat_rounds.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_rounds.task_version IS 'version of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_rounds.server IS 'server that answered';
 COMMENT ON COLUMN @extschema@.llava_stat_rounds.rounds IS 'number of rounds';
-COMMENT ON COLUMN @extschema@.llava_stat_rounds.count IS 'samples with so many';
+COMMENT ON COLUMN @extschema@.llava_stat_rounds.count IS 'samples with this number of rounds';
 
 COMMENT ON COLUMN @extschema@.llava_stat_verdict.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_verdict.task_version IS 'version of the task';

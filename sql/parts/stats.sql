@@ -236,7 +236,7 @@ COMMENT ON COLUMN @.llava_stat_rounds.task IS 'name of the task';
 COMMENT ON COLUMN @.llava_stat_rounds.task_version IS 'version of the task';
 COMMENT ON COLUMN @.llava_stat_rounds.server IS 'server that answered';
 COMMENT ON COLUMN @.llava_stat_rounds.rounds IS 'number of rounds';
-COMMENT ON COLUMN @.llava_stat_rounds.count IS 'samples with so many';
+COMMENT ON COLUMN @.llava_stat_rounds.count IS 'samples with this number of rounds';
 
 CREATE VIEW @.llava_stat_verdict WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server, COALESCE(r.reason, 'accepted') AS verdict,
