@@ -11,14 +11,14 @@ DATA_built = $(JOINED_SCRIPT)
 # The install script of the version that is open, part by part; a part needs those before it.
 PARTS = head server task image queue ledger dataset stats ask export manifest page card jsonl
 PART_FILES = $(PARTS:%=$(TOP)/sql/parts/%.sql)
-PURE_SOURCES = $(call sources,src/image/*.c src/vlm/*.c src/reply/*.c)
+PURE_SOURCES = $(call sources,src/image/*.c src/vlm/*.c src/reply/*.c src/web/*.c)
 PG_SOURCES = $(call sources,src/*.c src/pg/*/*.c)
 OBJS = $(PURE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
 ifdef VPATH
 $(shell mkdir -p $(sort $(dir $(OBJS))))
 endif
 
-LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto
+LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto libcares libidn2 libpsl
 PKG_CONFIG ?= pkg-config
 PG_CONFIG ?= pg_config
 include $(TOP)/test/needs.mk
