@@ -9,7 +9,7 @@ JOINED_SCRIPT = build/llava_zh--$(EXTVERSION).sql
 DATA = $(call sources,sql/llava_zh--*.sql)
 DATA_built = $(JOINED_SCRIPT)
 # The install script of the version that is open, part by part; a part needs those before it.
-PARTS = head server task image queue ledger dataset stats ask export manifest page card jsonl
+PARTS = head server task image queue fetch ledger dataset stats ask export manifest page card jsonl
 PART_FILES = $(PARTS:%=$(TOP)/sql/parts/%.sql)
 PURE_SOURCES = $(call sources,src/image/*.c src/vlm/*.c src/reply/*.c src/web/*.c)
 PG_SOURCES = $(call sources,src/*.c src/pg/*/*.c)

@@ -6,7 +6,9 @@
  * texts with stars between: each is looked for once, behind the one before, so that no
  * pattern takes more than linear time.
  */
+#ifndef _GNU_SOURCE
 #define _GNU_SOURCE				/* memmem */
+#endif
 
 #include "robots.h"
 

@@ -248,6 +248,7 @@ config_define(void)
 	define_worker_settings();
 	define_image_settings();
 	define_other_settings();
+	config_define_fetch();
 	MarkGUCPrefixReserved("llava_zh");
 }
 

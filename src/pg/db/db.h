@@ -19,6 +19,7 @@
 #include "trust.h"
 #include "tx.h"
 #include "utils/timestamp.h"
+#include "web/web.h"
 
 /*
  * The extension's version that goes with this library: default_version of
@@ -51,6 +52,32 @@ extern bool llava_near_duplicates;
 extern int	llava_max_reply_size;	/* kB */
 extern char *llava_image_directory; /* empty: no pictures in files */
 extern char *llava_server;		/* USERSET: the server of llava_generate */
+
+/* config_fetch.c */
+typedef enum FetchTls
+{
+	FETCH_TLS_VERIFY,
+	FETCH_TLS_RECORD
+} FetchTls;
+
+extern bool llava_fetch;
+extern char *llava_fetch_contact;
+extern char *llava_fetch_allow;
+extern char *llava_fetch_ports;
+extern char *llava_fetch_nameservers;
+extern int	llava_fetch_in_flight;
+extern int	llava_fetch_delay;	/* ms */
+extern int	llava_fetch_max_delay;	/* ms */
+extern int	llava_fetch_timeout;	/* ms */
+extern int	llava_fetch_memory; /* kB */
+extern int	llava_fetch_attempts;
+extern int	llava_fetch_tls;	/* FetchTls */
+extern char *llava_fetch_reservations;
+
+extern void config_define_fetch(void);
+
+/* Of llava_zh.fetch_ports. */
+extern const WebPorts *config_fetch_ports(void);
 
 extern void config_define(void);
 

@@ -30,6 +30,7 @@ static const char *const column_names[COLUMNS] = {
 	[COLUMN_RECEIVED_AT] = "received_at",
 	[COLUMN_ID] = "id",
 	[COLUMN_PATH] = "path",
+	[COLUMN_SOURCE_URL] = "source_url",
 };
 
 void
@@ -46,7 +47,7 @@ arrival_find_columns(TupleDesc desc, int *columns)
 void
 arrival_read(Arrival *arrival, const int *columns, HeapTuple tuple, TupleDesc desc)
 {
-	static const int given[] = {COLUMN_ID, COLUMN_IMAGE, COLUMN_PATH, COLUMN_TASK};
+	static const int given[] = {COLUMN_ID, COLUMN_IMAGE, COLUMN_PATH, COLUMN_TASK, COLUMN_SOURCE_URL};
 	Datum		sha256;
 	bool		isnull;
 

@@ -8,6 +8,8 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "image/image.h"
+#include "nodes/pg_list.h"
+#include "utils/rel.h"
 
 /* The columns intake reads or writes; the first WRITTEN of them it writes. */
 enum
@@ -34,6 +36,7 @@ enum
 	WRITTEN,
 	COLUMN_ID = WRITTEN,
 	COLUMN_PATH,
+	COLUMN_SOURCE_URL,
 	COLUMNS
 };
 
@@ -44,6 +47,40 @@ typedef struct Arrival
 	bool		nulls[COLUMNS];
 	bytea	   *given_sha256;	/* what the INSERT gave; or NULL */
 } Arrival;
+
+/* What all rows of a statement share. */
+typedef struct Intake
+{
+	List	   *tasks;			/* task_weights() */
+	Oid			image;
+	Oid			seen;
+	Oid			pending;
+	Oid			draw_seq;
+	ImageLimits limits;
+	int			columns[COLUMNS];
+} Intake;
+
+/* ---- intake.c ---- */
+
+/* Sets it up for the table llava_image. */
+extern void intake_set_up(Intake *intake, Relation image);
+
+/*
+ * Judges the bytes that have arrived, and queues the row or says why not.  task: NULL: one
+ * is drawn.  is_there: the row is in the table already, and waits for its bytes.
+ */
+extern void intake_judge(Arrival *arrival, const Intake *intake, const char *task, bool is_there);
+
+/* These bytes, or this URL, were taken down: the row says so and holds nothing of them. */
+extern void intake_refuse_forgotten(Arrival *arrival, const char *forgotten);
+
+/* ---- from_url.c ---- */
+
+/* Whether the row has no picture but a URL, from which one is fetched. */
+extern bool arrival_is_to_be_fetched(const Arrival *arrival);
+
+/* Queues the fetch, or says in the row why there is none. */
+extern void arrival_queue_fetch(Arrival *arrival);
 
 /* ---- arrival.c ---- */
 

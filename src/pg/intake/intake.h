@@ -33,4 +33,36 @@ extern int64 intake_unread_size;
  */
 extern HeapTuple intake_restored(HeapTuple tuple, TupleDesc desc);
 
+/* ---- from_url.c ---- */
+
+/* A URL as it is queued; refused: why it is not (static). */
+typedef struct IntakeUrl
+{
+	const char *refused;
+	char	   *normal;
+	char	   *host;			/* scheme, host and port */
+	struct varlena *digest;		/* sha256 of normal, as bytea */
+} IntakeUrl;
+
+extern void intake_url(const char *text, size_t size, IntakeUrl *url);
+
+/* ---- arrive.c: what was fetched ---- */
+
+/*
+ * Puts the bytes of a picture that was fetched into its row, judged as an INSERT's are, and
+ * queues it.  False: the row is gone, or has a picture already.  expected: the sha256 that
+ * was given, or NULL.
+ */
+extern bool intake_arrive(int64 image, const void *bytes, size_t size, struct varlena *expected);
+
+/* The row's URL has the picture of this one, or is why there is none. */
+extern void intake_same_url(int64 image, int64 first);
+extern void intake_url_forgotten(int64 image, const char *words);
+
+/* Words about the takedown of this URL, palloc'd; NULL: it was not taken down. */
+extern char *intake_find_forgotten(struct varlena *digest);
+
+/* The row of llava_image that is given its picture just now; 0: none. */
+extern int64 intake_arriving;
+
 #endif							/* LLAVA_INTAKE_H */

@@ -14,6 +14,7 @@
 
 /* backend_type of this extension's workers in pg_stat_activity. */
 #define WORKER_TYPE "llava_zh worker"
+#define FETCHER_TYPE "llava_zh fetcher"
 
 /* ---- transport.c: the request pool in a PostgreSQL process ---- */
 

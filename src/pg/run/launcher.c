@@ -16,6 +16,7 @@
 
 #include "compat.h"
 #include "db/db.h"
+#include "fetch/fetch.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
@@ -119,8 +120,12 @@ read_settings(void)
 	dlist_foreach(iter, &slots)
 		dlist_container(Slot, node, iter.cur)->wanted = false;
 	foreach(cell, config_databases())
+	{
 		for (int i = 0; i < llava_workers; i++)
-		want_slot(lfirst(cell), i);
+			want_slot(lfirst(cell), i);
+		if (fetch_is_on())
+			want_slot(lfirst(cell), FETCHER_SLOT);
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

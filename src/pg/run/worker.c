@@ -9,6 +9,7 @@
 #include "commands/dbcommands.h"
 #include "compat.h"
 #include "db/db.h"
+#include "fetch/fetch.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -46,7 +47,10 @@ show_name(const char *what, int slot)
 {
 	char		name[NAMEDATALEN];
 
-	snprintf(name, sizeof(name), "llava_zh %s %d", what, slot);
+	if (slot == FETCHER_SLOT)
+		snprintf(name, sizeof(name), "llava_zh %s", strcmp(what, "worker") == 0 ? "fetcher" : "fetcher standby");
+	else
+		snprintf(name, sizeof(name), "llava_zh %s %d", what, slot);
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 }
 
@@ -129,8 +133,11 @@ worker_describe(BackgroundWorker *worker, const char *database, int slot, bool o
 	worker->bgw_notify_pid = MyProcPid;
 	strlcpy(worker->bgw_library_name, "llava_zh", sizeof(worker->bgw_library_name));
 	strlcpy(worker->bgw_function_name, "llava_worker_main", sizeof(worker->bgw_function_name));
-	snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh worker %d in %s", slot, database);
-	strlcpy(worker->bgw_type, WORKER_TYPE, BGW_MAXLEN);
+	if (slot == FETCHER_SLOT)
+		snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh fetcher in %s", database);
+	else
+		snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh worker %d in %s", slot, database);
+	strlcpy(worker->bgw_type, slot == FETCHER_SLOT ? FETCHER_TYPE : WORKER_TYPE, BGW_MAXLEN);
 }
 
 /* Turns the loop for ever.  An error ends a turn, not the requests in flight. */
@@ -193,6 +200,8 @@ llava_worker_main(Datum arg)
 	/* first: what the database's owner has set holds until then */
 	tx_environment(true);
 	worker_take_slot(&target);
+	if (target.slot == FETCHER_SLOT)
+		worker_fetch(target.slot);
 	loop = loop_new(target.slot, false);
 	holders_release(loop);
 	stop_watch();
@@ -229,12 +238,12 @@ wait_for_turn(void)
 }
 
 static BackgroundWorkerHandle *
-register_worker(void)
+register_worker(int slot)
 {
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 
-	worker_describe(&worker, get_database_name(MyDatabaseId), 0, true);
+	worker_describe(&worker, get_database_name(MyDatabaseId), slot, true);
 	/* nobody else restarts it after a crash of the server */
 	worker.bgw_restart_time = 1;
 	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
@@ -250,7 +259,7 @@ register_worker(void)
  * llava_start finds.  A worker that ends before must not be restarted each second.
  */
 static int
-wait_for_worker(BackgroundWorkerHandle *handle)
+wait_for_worker(int slot, BackgroundWorkerHandle *handle)
 {
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), START_MS);
 	pid_t		pid = 0;
@@ -261,7 +270,7 @@ wait_for_worker(BackgroundWorkerHandle *handle)
 	{
 		/* in this order: it may end because another has the slot */
 		ended = GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
-		holder = slot_holder(0);
+		holder = slot_holder(slot);
 		if (holder != 0)
 			return holder;
 		rest();
@@ -284,7 +293,7 @@ llava_start(PG_FUNCTION_ARGS)
 {
 	int			pid = slot_holder(0);
 
-	if (pid != 0)
+	if (pid != 0 && (!fetch_is_on() || slot_holder(FETCHER_SLOT) != 0))
 		PG_RETURN_INT32(pid);
 	if (RecoveryInProgress())
 		ereport(ERROR,
@@ -295,12 +304,14 @@ llava_start(PG_FUNCTION_ARGS)
 	pid = slot_holder(0);
 	if (pid == 0)
 	{
-		pid = wait_for_worker(register_worker());
+		pid = wait_for_worker(0, register_worker(0));
 		if (!wake_is_shared())
 			ereport(NOTICE,
 					(errmsg("llava_zh is not preloaded: per-server limits apply to each process separately"),
 					 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));
 	}
+	if (fetch_is_on() && slot_holder(FETCHER_SLOT) == 0)
+		(void) wait_for_worker(FETCHER_SLOT, register_worker(FETCHER_SLOT));
 	/* the transaction may go on for long */
 	own_lock_release(OWN_LOCK_START, 0, false);
 	PG_RETURN_INT32(pid);

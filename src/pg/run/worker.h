@@ -5,6 +5,7 @@
 #ifndef LLAVA_WORKER_H
 #define LLAVA_WORKER_H
 
+#include "compat.h"
 #include "postmaster/bgworker.h"
 
 /* In bgw_extra: the database and the slot. */
@@ -21,6 +22,11 @@ typedef struct WorkerTarget
  */
 extern void worker_describe(BackgroundWorker *worker, const char *database, int slot,
 							bool or_nobody);
+
+/* ---- fetch_loop.c ---- */
+
+/* Runs the fetcher in this process, for ever. */
+pg_noreturn extern void worker_fetch(int slot);
 
 /* ---- vacancies.c ---- */
 
