@@ -25,7 +25,7 @@ include $(TOP)/test/needs.mk
 LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
 LIBRARY_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null) -lgif -lm -lpthread
 
-PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/pg $(LIBRARY_CFLAGS)
+PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/pg -Ibuild $(LIBRARY_CFLAGS)
 PG_CFLAGS = $(if $(WERROR),-Wextra -Wno-unused-parameter -Wno-sign-compare -Werror) \
 	$(if $(DEBUG),-O0 -g3 -DUSE_ASSERT_CHECKING)
 SHLIB_LINK = $(LIBRARY_LIBS)
@@ -51,6 +51,14 @@ endif
 
 # pgxs compiles headers' users only when the source changes
 $(OBJS): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h $(TOP)/src/pg/*/*.h)
+
+# The texts of the page and the card as strings of C, a line each.
+build/templates.h: $(TOP)/src/pg/export/page.template $(TOP)/src/pg/export/card.template $(TOP)/Makefile
+	@mkdir -p $(@D)
+	@set -e; for name in page card; do echo "static const char $$name[] ="; \
+		sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $(TOP)/src/pg/export/$$name.template; echo ';'; done >$@.new
+	@mv $@.new $@
+src/pg/export/template.o src/pg/export/template.bc: build/templates.h
 
 # In a part, @.name stands for @extschema@.name.
 $(JOINED_SCRIPT): $(PART_FILES) $(TOP)/llava_zh.control $(TOP)/Makefile

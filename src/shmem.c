@@ -14,25 +14,19 @@
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 
-/* Each part's name, the function that tells its size, and the one that initialises it. */
-static const struct Part
-{
-	const char *name;
-	Size		(*memory) (void);
-	void		(*start_up) (void *memory, bool found);
-}			parts[] = {
-	{"llava_zh", wake_memory, wake_start_up},
-	{"llava_zh limits", limits_memory, limits_start_up},
-	{"llava_zh endpoints", endpoints_memory, endpoints_start_up},
-	{"llava_zh flush", flush_memory, flush_start_up},
-	{"llava_zh meters", meter_memory, meter_start_up},
-	{"llava_zh slots", slots_memory, slots_start_up},
-	{"llava_zh tasks", task_counters_memory, task_counters_start_up},
-	{"llava_zh vacancies", vacancies_memory, vacancies_start_up},
+static const SharedPart *const parts[] = {
+	&wake_shared, &limits_shared, &endpoints_shared, &flush_shared,
+	&meter_shared, &slots_shared, &task_counters_shared, &vacancies_shared
 };
 
 static shmem_request_hook_type previous_request_hook;
 static shmem_startup_hook_type previous_startup_hook;
+
+static Size
+part_size(const SharedPart *part)
+{
+	return part->count == NULL ? part->size : mul_size(*part->count, part->size);
+}
 
 static void
 request_memory(void)
@@ -40,7 +34,7 @@ request_memory(void)
 	if (previous_request_hook)
 		previous_request_hook();
 	for (int i = 0; i < lengthof(parts); i++)
-		RequestAddinShmemSpace(MAXALIGN(parts[i].memory()));
+		RequestAddinShmemSpace(MAXALIGN(part_size(parts[i])));
 	RequestNamedLWLockTranche("llava_zh", SHARED_LOCKS);
 }
 
@@ -52,10 +46,15 @@ start_up(void)
 	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	for (int i = 0; i < lengthof(parts); i++)
 	{
+		const SharedPart *part = parts[i];
 		bool		found;
-		void	   *memory = ShmemInitStruct(parts[i].name, parts[i].memory(), &found);
 
-		parts[i].start_up(memory, found);
+		*part->memory = ShmemInitStruct(part->name, part_size(part), &found);
+		if (found)
+			continue;
+		memset(*part->memory, 0, part_size(part));
+		if (part->init != NULL)
+			part->init();
 	}
 	LWLockRelease(AddinShmemInitLock);
 }

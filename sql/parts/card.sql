@@ -1,5 +1,5 @@
 --
--- The dataset card; its text is in src/pg/export/card_text.c
+-- The dataset card; its text is in src/pg/export/card.template
 --
 
 -- What the card counts, of the tasks (NULL: all): what the recorded exports hold, or

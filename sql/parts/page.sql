@@ -1,5 +1,5 @@
 --
--- The page to look at samples; its HTML is in src/pg/export/page_text.c
+-- The page to look at samples; its HTML is in src/pg/export/page.template
 --
 
 CREATE FUNCTION @.llava_template(name text, "values" jsonb) RETURNS text

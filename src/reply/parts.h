@@ -1,6 +1,6 @@
 /*
  * parts.h
- *	  What the files of src/reply share: the normalised reply, turns being made.
+ *	  What the files of src/reply share: the normalised reply, and the turns made of it.
  */
 #ifndef LLAVA_REPLY_PARTS_H
 #define LLAVA_REPLY_PARTS_H
@@ -30,41 +30,46 @@ extern void parts_remove(Parts *parts, int first, int count);
 extern void parts_free(Parts *parts);
 extern bool parts_have_both(const Parts *parts);	/* some of each side */
 
-/* Characters that normalising has met, by which costlier looks are spared. */
+/*
+ * How many characters of each kind normalising has met.  Searches for a kind that has not
+ * occurred are skipped.
+ */
 typedef struct Seen
 {
-	int			bytes;			/* as text has that was read as Latin-1 */
-	int			pairs;			/* common ones in UTF-8 that was read as GBK */
-	int			fillers;		/* of what stands for text that was lost */
+	int			bytes;			/* typical of text that was decoded as Latin-1 */
+	int			pairs;			/* typical of UTF-8 that was decoded as GBK */
+	int			fillers;		/* that stand for lost text */
 	int			debris;			/* a tokenizer's signs for blanks and line
 								 * ends */
 	int			marks;			/* of citations */
 	int			triangles;		/* of Kimi's tokens */
 } Seen;
 
-/* One reply at work. */
+/* A reply while it is being parsed. */
 typedef struct Work
 {
 	const ReplyRules *rules;
 	ReplyFinish finish;
 	ReplyResult *result;
 	char	   *buffer;
-	uint32_t   *origin;			/* of each byte of buffer; NULL: its own place */
+	uint32_t   *origin;			/* offset in the reply of each byte of buffer;
+								 * NULL: the same as in buffer */
 	Span		text;
 	Parts		parts;
 	bool		no_memory;
 	Span		raw;			/* the reply as it came */
 	Seen		seen;
-	bool		may_have_tokens;	/* a sign that some begin with is there */
+	bool		may_have_tokens;	/* it has a character that tokens begin
+									 * with */
 	bool		may_have_entities;
 } Work;
 
 /* ---- clean.c ---- */
 
-/* The reason given, with where in the raw reply it is. */
+/* Returns the reason, and records where in the raw reply it was found. */
 extern ReplyReason work_at(Work *work, const char *where, ReplyReason reason);
 
-/* From here on the buffer's bytes are not where they were; false without memory. */
+/* To be called before the buffer's bytes are moved; false if memory has run out. */
 extern bool work_keep_origins(Work *work, size_t size);
 
 extern ReplyReason work_normalise(Work *work, const char *reply, size_t size);
@@ -73,7 +78,7 @@ extern bool work_undo_written_newlines(Work *work); /* where they separate
 
 /* ---- token_scan.c ---- */
 
-/* Control tokens of a text, one by one, but for those that it only names. */
+/* Iterates over the control tokens of a text, except those that it only mentions. */
 typedef struct TokenScan
 {
 	Span		text;
@@ -84,42 +89,48 @@ typedef struct TokenScan
 	bool		loose;			/* a '<|...|>' may have any name */
 } TokenScan;
 
-/* Triangles: the text may have Kimi's tokens, which take longer to look for. */
+/* triangles: the text may have Kimi's tokens, which take longer to find. */
 extern void tokens_begin(TokenScan *scan, Span text, bool loose, bool triangles);
 extern void work_scan(const Work *work, TokenScan *scan, Span text);
 extern bool tokens_next(TokenScan *scan, ReplyToken *token);
 
-/* Whether text begins with one. */
+/* Whether text begins with a control token. */
 extern bool token_begins(Span text, ReplyToken *token);
 
-/* Whether it stands where a sentence, a line or the text ends; one that is no word does anywhere. */
+/*
+ * Whether the token stands where a sentence, a line or the text ends.  True for any token
+ * that is not a word.
+ */
 extern bool token_ends(Span text, const ReplyToken *token);
 
-/* Whether the second closes what the first opens. */
+/* Whether the second token closes what the first opens. */
 extern bool token_pairs(const ReplyToken *token, const ReplyToken *closing);
 
-/* The first that no finished turn may hold. */
+/* Finds the first token that no finished turn may hold. */
 extern bool text_find_token(Span text, bool triangles, ReplyToken *token);
 
-/* Cuts text where the model's turn ends; any token left: the reason, and where. */
+/*
+ * Cuts text where the model's turn ends.  If any other token is left, returns the reason
+ * and in *where its place.
+ */
 extern ReplyReason text_cut_at_token(Span *text, bool triangles, const char **where,
 									 uint32_t *flags);
 
 /* ---- wrap.c ---- */
 
-/* What a server's stream or a chat template left before and behind the reply. */
+/* Remove what a server's stream or a chat template left before and after the reply. */
 extern void work_unwrap_stream(Work *work);
 extern void work_unwrap_head(Work *work);
 extern ReplyReason work_remove_think(Work *work);
 
-/* Cuts and unwraps at control tokens; any that is left: the reason. */
+/* Cuts and unwraps at control tokens; returns the reason if any is left. */
 extern ReplyReason work_look_for_tokens(Work *work);
 
 /* ---- seen.c ---- */
 
 extern void seen_take(Seen *seen, uint32_t c);
 
-/* For the first byte of three, the second ones of those Han that seen_take counts. */
+/* Whether the first two bytes of a character are those of a Han that seen_take counts. */
 static inline bool
 seen_block(const unsigned char *s)
 {
@@ -135,16 +146,16 @@ seen_block(const unsigned char *s)
 
 /* ---- garbled.c ---- */
 
-/* The working text; the finished turns, where JSON has decoded them. */
+/* In the working text; and in the finished turns, where JSON has decoded them. */
 extern ReplyReason work_look_for_garbage(Work *work);
 extern ReplyReason parts_look_for_garbage(const Parts *parts);
 
-/* Whether hardly any Han of the text is a common one, and some tell of a wrong reading. */
+/* Whether hardly any Han of the text is common, and some are typical of wrong decoding. */
 extern bool text_is_uncommon(Span text);
 
 /* ---- marks.c ---- */
 
-/* Citation marks and entities out of the finished turns; what is left must be a text. */
+/* Removes citation marks and entities from the finished turns; what is left must be text. */
 extern ReplyReason work_clean_parts(Work *work);
 
 /* ---- shape.c ---- */
@@ -152,7 +163,7 @@ extern ReplyReason work_clean_parts(Work *work);
 /* Where the reply's JSON begins, if no label stands before it; else NULL. */
 extern const char *work_json(const Work *work);
 
-/* The clean text to checked turns in work->parts; REPLY_ACCEPTED or why not. */
+/* Makes checked turns of the clean text, in work->parts; REPLY_ACCEPTED or why not. */
 extern ReplyReason work_parse_content(Work *work);
 
 /* ---- label.c ---- */
@@ -168,13 +179,13 @@ typedef struct Label
 	bool		bullet;
 	bool		number;
 	bool		indent;
-	const char *end;			/* behind label and blanks */
+	const char *end;			/* of the label and blanks after it */
 } Label;
 
-/* The label at the start of this line, of dialogue or of reasoning. */
+/* Parses the label at the start of the line; set: of dialogue or of reasoning. */
 extern bool label_parse(Span line, ReplyKind set, Label *label);
 
-/* What the first labels fixed. */
+/* The form of the first labels, which later ones must share. */
 typedef struct Signature
 {
 	bool		known;
@@ -183,28 +194,28 @@ typedef struct Signature
 	Label		role[2];
 } Signature;
 
-/* Whether a later label shares the signature; the first of a role completes it. */
+/* Whether a label has the signature's form; the first of a role completes the signature. */
 extern bool signature_takes(Signature *signature, const Label *label);
 
-extern bool line_is_rule(Span line);	/* --- or a round header, alone */
+extern bool line_is_rule(Span line);	/* only --- or a round header */
 extern bool line_is_fence(Span line);
-extern Span line_without_quote(Span line);	/* behind its '>', if it has one */
+extern Span line_without_quote(Span line);	/* without a '>' at its start */
 
 /* Whether the line has a label that this kind of task accepts. */
 extern bool line_has_own_label(Span line, ReplyKind kind);
 
-/* Text behind a description's own label at the very start. */
+/* The text without a description's label at its start. */
 extern Span label_skip_description(Span text);
 
 /* ---- turns.c ---- */
 
-/* Without the blanks, rules and round headers at its end. */
+/* The text without the blanks, rules and round headers at its end. */
 extern Span turns_trim_rules(Span text);
 
-/* Splits text at its labels; *preamble is what stands before the first. */
+/* Splits text at its labels; *preamble is the text before the first. */
 extern void turns_split(Span text, ReplyKind set, Parts *parts, Span *preamble);
 
-/* The repairs of replies.md section 2; REPLY_ACCEPTED or why not. */
+/* Makes the repairs of replies.md, section 2; REPLY_ACCEPTED or why not. */
 extern ReplyReason turns_repair(const ReplyRules *rules, ReplyFinish finish, Parts *parts,
 								uint32_t *flags);
 
@@ -237,7 +248,7 @@ extern Span check_trim_closing(Span text, bool *trimmed);
 
 /* ---- loops.c ---- */
 
-/* Loops in these spans taken together; fills loop_share and tail_bigrams. */
+/* Finds loops in these spans taken together; fills loop_share and tail_bigrams. */
 extern bool check_degenerate(const Span *spans, int n, double max_share,
 							 ReplyMeasures *measures, bool *no_memory);
 
@@ -256,12 +267,15 @@ typedef struct ScriptSets
 
 extern const ScriptSets *script_sets(void);
 
-/* The first size bytes, in room: ASCII letters small, Traditional characters simplified. */
+/*
+ * Copies the first size bytes to room, with ASCII letters in lower case and Traditional
+ * characters as Simplified ones.
+ */
 extern Span script_plain(Span span, char *room, size_t size);
 
 /* ---- checks.c ---- */
 
-/* Language, lengths, content flags of finished turns. */
+/* Checks language and lengths of finished turns, and sets their content flags. */
 extern ReplyReason check_content(const ReplyRules *rules, const Parts *parts,
 								 ReplyMeasures *measures, uint32_t *flags);
 

@@ -1,7 +1,9 @@
 /*
  * base64.c
- *	  RFC 4648 base64: thirty-two or sixteen characters at a time where the processor
- *	  can shuffle bytes (AVX2, SSSE3), else two at a time from a table of 4096 pairs.
+ *	  Encodes base64 (RFC 4648).
+ *
+ * Writes 32 or 16 characters at a time where the processor can shuffle bytes (AVX2,
+ * SSSE3), else two at a time from a table of 4096 pairs.
  */
 #include "base64.h"
 
@@ -55,11 +57,11 @@ encode_group(const uint8_t *data, size_t size, size_t group, char out[4])
 
 #ifdef __x86_64__
 /*
- * Groups, four or eight at a time, as many as can be done without reading beyond the
- * data; both say how many.  W. Mula, D. Lemire, "Faster Base64 Encoding and Decoding
- * Using AVX2 Instructions" (2018), section 3: bytes b a c b of each group make two
- * 16-bit words with all four indices, and an index's range says how far its character
- * is from it.
+ * Both functions encode four or eight groups at a time, as many as they can without reading
+ * beyond the data, and return how many.  The method is that of W. Mula, D. Lemire, "Faster
+ * Base64 Encoding and Decoding Using AVX2 Instructions" (2018), section 3: the bytes
+ * b a c b of a group make two 16-bit words that hold all four indices, and the offset from
+ * an index to its character depends only on the range that the index is in.
  */
 #define SPREAD 1, 0, 2, 1, 4, 3, 5, 4, 7, 6, 8, 7, 10, 9, 11, 10
 #define OFFSETS 'a' - 26, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, '0' - 52, \
@@ -122,7 +124,7 @@ encode_groups_avx2(const uint8_t *data, size_t groups, char *out)
 }
 #endif
 
-/* Whole groups of three bytes each. */
+/* Encodes whole groups of three bytes. */
 static void
 encode_groups(const uint8_t *data, size_t groups, char *out)
 {

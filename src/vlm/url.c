@@ -1,9 +1,10 @@
 /*
  * url.c
- *	  One spelling for all that a base URL can be spelled as.
+ *	  Normalises base URLs, so that two spellings of one URL compare equal.
  *
- * Two texts that libcurl would send to the same place by the rules of RFC 3986 (6.2.2 and
- * 6.2.3) become the same.  Names are not looked up: a host and its address stay two.
+ * URLs that are equivalent by the rules of RFC 3986 (6.2.2 and 6.2.3), and that libcurl
+ * sends to the same place, become the same text.  Names are not looked up: a host's name
+ * and its address stay different.
  */
 #include "text_buffer.h"
 #include "vlm.h"
@@ -29,7 +30,7 @@ add_lower(TextBuffer *out, const char *text, size_t size)
 	}
 }
 
-/* An address has many spellings: 127.1, 0x7f000001, [0:0::1]. */
+/* Adds a host; addresses have many spellings, such as 127.1, 0x7f000001 and [0:0::1]. */
 static void
 add_host(TextBuffer *out, const char *host, size_t size)
 {
@@ -60,7 +61,7 @@ add_host(TextBuffer *out, const char *host, size_t size)
 		add_lower(out, host, size);
 }
 
-/* The port that follows a host, with its colon, unless it is the scheme's own. */
+/* Adds the port that follows a host, unless it is the scheme's default. */
 static void
 add_port(TextBuffer *out, const char *port, size_t size, int usual)
 {
@@ -90,7 +91,7 @@ is_unreserved(int c)
 		c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-/* A segment's text, with escapes only where they are needed, and those in capitals. */
+/* Adds a segment of the path, with only the escapes it needs, in capital letters. */
 static void
 add_segment(TextBuffer *out, const char *text, size_t size)
 {
@@ -117,7 +118,7 @@ add_segment(TextBuffer *out, const char *text, size_t size)
 	}
 }
 
-/* Back to the length before the last segment, but not below the host's. */
+/* Removes the last segment of the path, which begins at least bytes into the URL. */
 static void
 drop_segment(TextBuffer *out, size_t least)
 {
@@ -125,7 +126,7 @@ drop_segment(TextBuffer *out, size_t least)
 		;
 }
 
-/* The path, without "." and "..", as libcurl sends it, and without slashes at its end. */
+/* Adds the path as libcurl sends it, without "." and "..", and without slashes at its end. */
 static void
 add_path(TextBuffer *out, const char *path)
 {

@@ -1,11 +1,11 @@
 /*
  * words.c
- *	  What a response that is no completion says, wherever and in whatever shape.
+ *	  Collects the codes and the texts of an error response, whatever its shape.
  *
- * Providers put code, type and message at the root, in "error", in a list, in a choice,
- * in "base_resp", in the provider's own words that a gateway quotes.  So the whole body is
- * walked, and members are known by their names.  Members that may repeat the request or
- * hold the reply are passed over.
+ * Providers put code, type and message at the root, in "error", in a list, in a choice or
+ * in "base_resp", and a gateway may quote the provider's own JSON.  So this file walks
+ * the whole body and recognises members by their names.  It skips members that may repeat
+ * the request or hold the reply.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -20,10 +20,10 @@
 #include <strings.h>
 
 #define MOST_DEPTH 8
-#define MOST_VALUES 10000		/* of the JSON that are looked at */
-#define MOST_PAGE 32768			/* bytes of a page that are looked at */
+#define MOST_VALUES 10000		/* of the JSON that are read */
+#define MOST_PAGE 32768			/* bytes of a page that are read */
 
-/* Members whose text is words. */
+/* Members whose text is a message for people. */
 static const char *const text_names[] = {
 	"message", "msg", "error", "error_msg", "error_message", "err_msg", "errmsg", "errormsg",
 	"status_msg", "status_message", "detail", "details", "error_description", "description", "title", "reason",
@@ -37,17 +37,18 @@ static const char *const code_names[] = {
 	"block_reason", "native_finish_reason", "finish_reason", "reason", "name", NULL
 };
 
-/* Members whose code means something only behind their name. */
+/* Members whose code means something only together with their name. */
 static const char *const named_codes[] = {
 	"status_code", "error_code", "errcode", "err_code", "errorcode", "blockreason",
 	"block_reason", NULL
 };
 
+/* Members that mean an error if they are true. */
 static const char *const flags[] = {
 	"input_sensitive", "output_sensitive", "flagged", "filtered", "blocked", NULL
 };
 
-/* Members that repeat the request, or say what counts. */
+/* Members that may repeat the request, or that hold numbers which are no codes. */
 static const char *const passed_over[] = {
 	"input", "body", "request", "messages", "prompt", "usage", "logprobs", "url", "headers",
 	"request_id", "param", "loc", "delta", "ctx", NULL
@@ -112,7 +113,7 @@ is_space(char c)
 	return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0';
 }
 
-/* Behind a URL: its host is kept, its path says words that nobody says. */
+/* The end of a URL's path, whose words are no part of the message. */
 static const char *
 skip_path(const char *p, const char *end)
 {
@@ -121,7 +122,7 @@ skip_path(const char *p, const char *end)
 	return p;
 }
 
-/* "://", the host, and behind the path. */
+/* Keeps the host of a URL whose "://" is at p; returns the end of the URL. */
 static const char *
 put_url(Words *words, const char *p, const char *end)
 {
@@ -131,7 +132,7 @@ put_url(Words *words, const char *p, const char *end)
 	return skip_path(p, end);
 }
 
-/* The size of "n't" at p, with whichever apostrophe; 0: it is something else. */
+/* The size of "n't" at p, with either apostrophe; 0 if something else is there. */
 static size_t
 is_not(const char *p, const char *end)
 {
@@ -147,7 +148,10 @@ is_not(const char *p, const char *end)
 	return 0;
 }
 
-/* Where a text begins to repeat the request, in which the picture comes before the prompt. */
+/*
+ * The size of a text up to where it repeats the request: the picture comes before the
+ * prompt there.
+ */
 static size_t
 before_request(const char *text, size_t size)
 {
@@ -157,7 +161,10 @@ before_request(const char *text, size_t size)
 	return found == NULL ? size : (size_t) (found - text) + strlen(picture);
 }
 
-/* One text, so that it can be searched; and its words without what stands between them. */
+/*
+ * Adds a text in small letters with single blanks, for searching; and among the codes its
+ * letters and digits alone.
+ */
 static void
 add_text(Words *words, const char *text, size_t size)
 {
@@ -229,7 +236,7 @@ walk_number(Words *words, const char *name, const json_t *value)
 		note_status(words, (long) json_integer_value(value));
 }
 
-/* A reply, or what there is of one, says nothing of errors. */
+/* Whether the value is a reply, or a part of one: its words are the model's. */
 static bool
 is_reply(const char *name, const json_t *value)
 {
@@ -260,7 +267,7 @@ walk(Words *words, const char *name, const json_t *value, int depth)
 
 /* ---- pages ---- */
 
-/* Behind the element that starts at p: <style> and <script> with all they hold. */
+/* The end of the tag at p; of <style> and <script> the end of their contents. */
 static const char *
 skip_element(const char *p, const char *end)
 {
@@ -282,7 +289,7 @@ skip_element(const char *p, const char *end)
 	return close == NULL ? end : close + 1;
 }
 
-/* The words of a page, or of plain text, without what is in angle brackets. */
+/* Adds the text of a page, or plain text, without tags. */
 static void
 read_page(Words *words, const char *body, size_t size)
 {

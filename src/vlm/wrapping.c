@@ -2,8 +2,8 @@
  * wrapping.c
  *	  The JSON of a response body, whatever a gateway has wrapped around it.
  *
- * A reply that came whole is paid for, so it is read if there is one way to read it.
- * All takes linear time: a body is gone over once for each step.
+ * A reply that arrived whole has been paid for, so it is read if it can be read in one
+ * way only.  Each step reads the body once, so all of it takes linear time.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_NUMBER 18			/* bytes of a number that surely fits */
+#define MOST_NUMBER 18			/* bytes of a number that fits into 64 bits */
 
 typedef struct Lines
 {
@@ -25,7 +25,7 @@ typedef struct Lines
 	const char *end;
 } Lines;
 
-/* A line without its end; false: there is none left. */
+/* The next line, without its line end; false if there is none. */
 static bool
 next_line(Lines *lines, Lines *line)
 {
@@ -59,7 +59,7 @@ is_blank(const Lines *line)
 	return true;
 }
 
-/* What is said to keep a connection alive, or to end a stream. */
+/* Whether the line only keeps the connection alive, or ends a stream. */
 static bool
 is_beside(const Lines *line)
 {
@@ -74,7 +74,7 @@ skip_mark(Lines *body)
 		body->p += 3;
 }
 
-/* Comments and blank lines before and behind are left out. */
+/* The body without a byte order mark, and without comments and blank lines around it. */
 static Lines
 unwrapped(const char *text, size_t size)
 {
@@ -118,7 +118,7 @@ wrapping_character_size(const char *p, const char *end)
 	return size;
 }
 
-/* The code of "\uXXXX" at p; -1: it is none. */
+/* The code of "\uXXXX" at p; -1 if something else is there. */
 static int
 escaped_code(const char *p, const char *end)
 {
@@ -138,7 +138,7 @@ escaped_code(const char *p, const char *end)
 	return code;
 }
 
-/* An escape in a string; half a surrogate pair is no character. */
+/* Copies the escape at p; half a surrogate pair becomes U+FFFD.  Returns its end. */
 static const char *
 tidy_escape(TextBuffer *out, const char *p, const char *end)
 {
@@ -157,7 +157,10 @@ tidy_escape(TextBuffer *out, const char *p, const char *end)
 	return p + size;
 }
 
-/* A string, from its quote to behind it; control characters and bad bytes are escaped. */
+/*
+ * Copies the string at p, with control characters escaped and bad bytes as U+FFFD.
+ * Returns its end.
+ */
 static const char *
 tidy_string(TextBuffer *out, const char *p, const char *end)
 {
@@ -197,7 +200,10 @@ is_wordy(char c)
 		c == '-' || c == '.';
 }
 
-/* A number or a literal; null for what no JSON reader can hold. */
+/*
+ * Copies the number or literal at p, or null in place of one that jansson cannot hold.
+ * Returns its end.
+ */
 static const char *
 tidy_word(TextBuffer *out, const char *p, const char *end)
 {
@@ -250,10 +256,11 @@ load_lines(const Lines *body)
 
 /* ---- event streams ---- */
 
-/* What the events said so far. */
+/* What the events read so far have brought. */
 typedef struct Stream
 {
-	json_t	   *root;			/* all members but choices, as last said */
+	json_t	   *root;			/* all members but choices, each as it came
+								 * last */
 	json_t	   *message;		/* a whole one, or NULL */
 	json_t	   *finish;			/* or NULL */
 	json_t	   *error;			/* of the choice, or NULL */
@@ -344,7 +351,10 @@ text_json(const TextBuffer *buffer)
 	return json_stringn(buffer->size == 0 ? "" : buffer->p, buffer->size);
 }
 
-/* A stream that stops without a word has been cut off: its end is said for it. */
+/*
+ * A stream without a finish_reason was interrupted, unless it ends with [DONE] or has a
+ * whole message.
+ */
 static json_t *
 stream_finish(const Stream *stream)
 {

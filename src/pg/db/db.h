@@ -14,6 +14,7 @@
 #include "fmgr.h"
 #include "image/image.h"
 #include "nodes/pg_list.h"
+#include "process/process.h"
 #include "rows.h"
 #include "sql.h"
 #include "trust.h"
@@ -174,8 +175,7 @@ extern char *process_words(int pid);
 
 /* ---- slots.c: which process is the worker of a slot ---- */
 
-extern Size slots_memory(void);
-extern void slots_start_up(void *memory, bool found);
+extern const SharedPart slots_shared;
 
 /* Makes this process the slot's worker; false if another one is. */
 extern bool slot_take(int slot);

@@ -10,6 +10,7 @@
 #include "constraints.h"
 #include "db.h"
 #include "executor/spi.h"
+#include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "rows.h"
@@ -133,6 +134,17 @@ rows_bytea(const void *bytes, size_t size)
 	SET_VARSIZE(value, VARHDRSZ + size);
 	memcpy(VARDATA(value), bytes, size);
 	return value;
+}
+
+Datum
+rows_result(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls)
+{
+	TupleDesc	desc;
+
+	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
+		elog(ERROR, "return type must be a row type");
+	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), unconstify(Datum *, values),
+											 unconstify(bool *, nulls)));
 }
 
 /* A control character that changes the order in which a terminal or a page shows text. */

@@ -46,6 +46,9 @@ extern void rows_spi_connect_committing(void);
 extern Datum rows_interval(int64 ms);
 extern struct varlena *rows_bytea(const void *bytes, size_t size);
 
+/* The row that a function which returns one row returns. */
+extern Datum rows_result(FunctionCallInfo fcinfo, const Datum *values, const bool *nulls);
+
 /* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
 extern char *rows_clean_text(const char *text);
 

@@ -28,19 +28,9 @@ static Taken *slots_mine;
 
 PG_FUNCTION_INFO_V1(llava_worker_slots);
 
-Size
-slots_memory(void)
-{
-	return mul_size(max_worker_processes, sizeof(Taken));
-}
-
-void
-slots_start_up(void *memory, bool found)
-{
-	slots_table = memory;
-	if (!found)
-		memset(slots_table, 0, slots_memory());
-}
+const SharedPart slots_shared = {
+	"llava_zh slots", sizeof(Taken), &max_worker_processes, (void **) &slots_table, NULL
+};
 
 static void
 slots_lock(void)

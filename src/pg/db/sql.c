@@ -232,6 +232,12 @@ sql_run(SqlStatement *statement, Datum *values, const char *nulls, long limit)
 	return processed;
 }
 
+Datum
+sql_value(int column, bool *is_null)
+{
+	return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, column, is_null);
+}
+
 Portal
 sql_open(SqlStatement *statement, Datum *values, const char *nulls)
 {

@@ -64,6 +64,9 @@ typedef struct SqlStatement
  */
 extern uint64 sql_run(SqlStatement *statement, Datum *values, const char *nulls, long limit);
 
+/* A column, from 1, of the first row that the last statement returned. */
+extern Datum sql_value(int column, bool *is_null);
+
 /* A cursor that reads its rows. */
 extern Portal sql_open(SqlStatement *statement, Datum *values, const char *nulls);
 

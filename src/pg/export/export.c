@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "executor/spi.h"
 #include "export.h"
 #include "funcapi.h"
 #include "tcop/dest.h"
@@ -94,6 +93,12 @@ set_sha256(Datum *values, bool *nulls, int column, const ExportSample *sample)
 }
 
 static Datum
+line_text(const Export *export)
+{
+	return PointerGetDatum(cstring_to_text_with_len(export->line.data, export->line.len));
+}
+
+static Datum
 selected_row(const Export *export, const ExportSample *sample, ExportFault fault)
 {
 	Datum		values[SELECTED_COLUMNS] = {0};
@@ -107,7 +112,7 @@ selected_row(const Export *export, const ExportSample *sample, ExportFault fault
 	nulls[SELECTED_RULE] = nulls[SELECTED_DETAIL] = true;
 	if (fault != FAULT_NONE)
 	{
-		set_text(values, nulls, SELECTED_RULE, export_fault_rule(fault));
+		set_text(values, nulls, SELECTED_RULE, export_rules[fault].name);
 		set_text(values, nulls, SELECTED_DETAIL, export_fault_detail(fault, sample));
 	}
 	return HeapTupleGetDatum(heap_form_tuple(export->desc, values, nulls));
@@ -120,28 +125,13 @@ exported_row(const Export *export, const ExportSample *sample)
 	bool		nulls[EXPORTED_COLUMNS] = {0};
 	const char *folder = export->shape.folder;
 
-	values[EXPORTED_LINE] = PointerGetDatum(cstring_to_text_with_len(export->line.data,
-																	 export->line.len));
+	values[EXPORTED_LINE] = line_text(export);
 	values[EXPORTED_IMAGE] = Int64GetDatum(sample->image);
 	set_text(values, nulls, EXPORTED_TASK, sample->task);
 	set_text(values, nulls, EXPORTED_FILE_NAME,
 			 sample->name + (folder == NULL ? 0 : strlen(folder) + 1));
 	set_sha256(values, nulls, EXPORTED_SHA256, sample);
 	return HeapTupleGetDatum(heap_form_tuple(export->desc, values, nulls));
-}
-
-static Datum
-sample_result(const Export *export, const ExportSample *sample, ExportFault fault)
-{
-	switch (export->wanted)
-	{
-		case RESULT_SELECTED:
-			return selected_row(export, sample, fault);
-		case RESULT_EXPORTED:
-			return exported_row(export, sample);
-		default:
-			return PointerGetDatum(cstring_to_text_with_len(export->line.data, export->line.len));
-	}
 }
 
 /* The sample's line or row among the results, if it has one. */
@@ -163,7 +153,8 @@ take_sample(Export *export, ExportSample *sample)
 			return;
 	}
 	old = MemoryContextSwitchTo(export->results_context);
-	export->results[export->n_results++] = sample_result(export, sample, fault);
+	export->results[export->n_results++] = selected ? selected_row(export, sample, fault) :
+		export->wanted == RESULT_EXPORTED ? exported_row(export, sample) : line_text(export);
 	MemoryContextSwitchTo(old);
 }
 
@@ -275,7 +266,7 @@ warn_of_faults(const Export *export)
 		if (export->faults[fault] == 0)
 			continue;
 		appendStringInfo(&detail, "%s" UINT64_FORMAT " with %s", total > 0 ? ", " : "",
-						 export->faults[fault], export_fault_text(fault));
+						 export->faults[fault], export_rules[fault].broken);
 		total += export->faults[fault];
 	}
 	if (total > 0)

@@ -7,7 +7,6 @@
 
 #include "db/db.h"
 #include "executor/tuptable.h"
-#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "utils/jsonb.h"
 
@@ -83,8 +82,8 @@ typedef struct ExportSample
 	int64		tokens;			/* about; only for a cutoff_len */
 } ExportSample;
 
-/* False if there is no such format. */
-extern bool export_format(const char *name, ExportFormat *format);
+/* EXPORT_FORMATS if there is no such format. */
+extern ExportFormat export_format(const char *name);
 
 /* 'llava, llamafactory, ...' */
 extern char *export_format_names(void);
@@ -99,9 +98,13 @@ extern ExportFault export_line(StringInfo line, ExportSample *sample, const Expo
 
 /* ---- export_rules.c: what breaks a training run ---- */
 
-/* The rule as llava_validate names it, and a phrase that says what is wrong. */
-extern const char *export_fault_rule(ExportFault fault);
-extern const char *export_fault_text(ExportFault fault);
+typedef struct ExportRule
+{
+	const char *name;			/* as llava_validate says it */
+	const char *broken;			/* a phrase that says what is wrong */
+} ExportRule;
+
+extern const ExportRule export_rules[FAULTS];
 
 /* Where in the sample, palloc'd. */
 extern char *export_fault_detail(ExportFault fault, const ExportSample *sample);
@@ -121,8 +124,11 @@ extern ExportFault export_check_length(ExportSample *sample, const ExportShape *
 
 /* ---- export_images.c ---- */
 
-/* The bytes of a picture, wherever they are; $1 is its id.  Runs with the caller's rights. */
-extern SqlStatement sql_export_image_bytes;
+/*
+ * The bytes of a picture, wherever they are, not detoasted; NULL: they are gone.  Read with
+ * the caller's rights; they belong to the SPI connection.
+ */
+extern struct varlena *export_image_bytes(int64 image);
 
 /* ---- export_name.c: what an export calls an image ---- */
 

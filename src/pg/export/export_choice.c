@@ -9,11 +9,8 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "db/db.h"
-#include "executor/spi.h"
 #include "export.h"
 #include "port/pg_bswap.h"
-#include "reply/reply.h"
 #include "task/task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -88,16 +85,6 @@ enum
 
 /* ---- an image's number ---- */
 
-/* The finaliser of splitmix64 (Steele, Lea, Flood 2014): a bijection that mixes all bits. */
-static uint64
-mix_bits(uint64 x)
-{
-	x += UINT64CONST(0x9e3779b97f4a7c15);
-	x = (x ^ (x >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
-	x = (x ^ (x >> 27)) * UINT64CONST(0x94d049bb133111eb);
-	return x ^ (x >> 31);
-}
-
 /*
  * llava_image_share(image bigint, sha256 bytea, seed bigint): a number in [0, 1)
  * by the picture's bytes alone; by its id where there is no hash.
@@ -118,7 +105,7 @@ llava_image_share(PG_FUNCTION_ARGS)
 			bits = pg_ntoh64(bits);
 		}
 	}
-	PG_RETURN_FLOAT8((double) (mix_bits(bits ^ mix_bits(seed)) >> 11) / ((uint64) 1 << 53));
+	PG_RETURN_FLOAT8((double) (task_mix(bits ^ task_mix(seed)) >> 11) / ((uint64) 1 << 53));
 }
 
 /* ---- one sample ---- */
@@ -143,27 +130,9 @@ row_bool(const TupleTableSlot *row, int column)
 	return !row->tts_isnull[column] && DatumGetBool(row->tts_values[column]);
 }
 
-/*
- * The picture of a row whose bytes stay in a file; not part of the row, so that an
- * export without pictures needs no right to read files.
- */
-static Datum
-picture_in_file(int64 image, bool *is_null)
-{
-	Datum		id = Int64GetDatum(image);
-
-	if (sql_run(&sql_export_image_bytes, &id, NULL, 1) > 0)
-		return SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, is_null);
-	*is_null = true;
-	return (Datum) 0;
-}
-
 void
 export_sample(TupleTableSlot *row, ExportSample *sample)
 {
-	bool		is_null;
-	Datum		picture;
-
 	slot_getallattrs(row);
 	memset(sample, 0, sizeof(*sample));
 	sample->image = DatumGetInt64(row->tts_values[COLUMN_IMAGE]);
@@ -178,12 +147,15 @@ export_sample(TupleTableSlot *row, ExportSample *sample)
 	sample->height = row_int(row, COLUMN_HEIGHT);
 	sample->channels = row_int(row, COLUMN_CHANNELS);
 	sample->cut = !row->tts_isnull[COLUMN_COMPLETE] && !row_bool(row, COLUMN_COMPLETE);
-	picture = row->tts_values[COLUMN_PICTURE];
-	is_null = row->tts_isnull[COLUMN_PICTURE];
+
+	/*
+	 * not a part of the row: an export without pictures needs no right to
+	 * read files
+	 */
 	if (row_bool(row, COLUMN_READ_FILE))
-		picture = picture_in_file(sample->image, &is_null);
-	if (!is_null)
-		sample->picture = (struct varlena *) DatumGetPointer(picture);
+		sample->picture = export_image_bytes(sample->image);
+	else if (!row->tts_isnull[COLUMN_PICTURE])
+		sample->picture = (struct varlena *) DatumGetPointer(row->tts_values[COLUMN_PICTURE]);
 }
 
 static char *
@@ -215,9 +187,9 @@ static ExportFormat
 format_argument(FunctionCallInfo fcinfo)
 {
 	char	   *name = choice_argument_text(fcinfo, ARG_FORMAT);
-	ExportFormat format;
+	ExportFormat format = name == NULL ? EXPORT_FORMATS : export_format(name);
 
-	if (name == NULL || !export_format(name, &format))
+	if (format == EXPORT_FORMATS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("unknown export format \"%s\"", name == NULL ? "NULL" : name),
@@ -371,17 +343,11 @@ choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *value
 		values[CHOICE_TASKS] = task_names(PG_GETARG_ARRAYTYPE_P(ARG_TASKS));
 		nulls[CHOICE_TASKS] = ' ';
 	}
-	if (!PG_ARGISNULL(ARG_WITHOUT_FLAGS))
-	{
-		values[CHOICE_WITHOUT_FLAGS] = PG_GETARG_DATUM(ARG_WITHOUT_FLAGS);
-		nulls[CHOICE_WITHOUT_FLAGS] = ' ';
-	}
+	values[CHOICE_WITHOUT_FLAGS] = PG_GETARG_DATUM(ARG_WITHOUT_FLAGS);
+	nulls[CHOICE_WITHOUT_FLAGS] = PG_ARGISNULL(ARG_WITHOUT_FLAGS) ? 'n' : ' ';
 	split_arguments(fcinfo, values, nulls);
-	if (!PG_ARGISNULL(ARG_SEED))
-	{
-		values[CHOICE_SEED] = PG_GETARG_DATUM(ARG_SEED);
-		nulls[CHOICE_SEED] = ' ';
-	}
+	values[CHOICE_SEED] = PG_GETARG_DATUM(ARG_SEED);
+	nulls[CHOICE_SEED] = PG_ARGISNULL(ARG_SEED) ? 'n' : ' ';
 	values[CHOICE_PICTURE] = BoolGetDatum(shape->data_urls);
 	values[CHOICE_FORMAT] = PG_GETARG_DATUM(ARG_FORMAT);
 	values[CHOICE_IMAGE_NAME] = PG_GETARG_DATUM(ARG_IMAGE_NAME);

@@ -10,19 +10,13 @@
 
 #include <sys/stat.h>
 
-#include "access/htup_details.h"
 #include "catalog/pg_authid.h"
-#include "db/db.h"
-#include "executor/spi.h"
 #include "export.h"
-#include "funcapi.h"
-#include "image/image.h"
 #include "image_folder.h"
 #include "miscadmin.h"
 #include "picture/picture.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
+#include "utils/datum.h"
 
 PG_FUNCTION_INFO_V1(llava_export_images);
 
@@ -67,16 +61,6 @@ typedef struct ImageFacts
 	bool		prepared;		/* it is written as the model was sent it */
 } ImageFacts;
 
-static void
-missing(ExportImages *export, int64 image, const char *why)
-{
-	if (export->counts[RESULT_MISSING]++ == 0)
-	{
-		export->first_missing = image;
-		export->why_missing = why;
-	}
-}
-
 /* The length without a look at the bytes. */
 static SqlStatement sql_export_image_facts = {
 	.text =
@@ -97,16 +81,14 @@ image_facts(const ExportImages *export, int64 image)
 
 	if (sql_run(&sql_export_image_facts, &id, NULL, 1) > 0)
 	{
-		HeapTuple	row = SPI_tuptable->vals[0];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		Datum		size = SPI_getbinval(row, desc, 1, &no_bytes);
-		Datum		hash = SPI_getbinval(row, desc, 2, &no_hash);
+		Datum		size = sql_value(1, &no_bytes);
+		Datum		hash = sql_value(2, &no_hash);
 
 		if (!no_bytes)
 			facts.size = DatumGetInt64(size);
 		if (!no_hash)
 			facts.sha256 = DatumGetByteaPCopy(hash);
-		facts.prepared |= DatumGetBool(SPI_getbinval(row, desc, 3, &is_null));
+		facts.prepared |= DatumGetBool(sql_value(3, &is_null));
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return facts;
@@ -121,8 +103,7 @@ images_is_known(ExportImages *export, const char *name, int64 image, const Image
 	if (export->last_image == image)
 		return true;
 	if (facts->sha256 != NULL && export->last_sha256 != NULL &&
-		VARSIZE(facts->sha256) == VARSIZE(export->last_sha256) &&
-		memcmp(facts->sha256, export->last_sha256, VARSIZE(facts->sha256)) == 0)
+		datumIsEqual(PointerGetDatum(facts->sha256), PointerGetDatum(export->last_sha256), false, -1))
 		return true;
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
@@ -166,102 +147,83 @@ is_present(ExportImages *export, const char *name, const char *file, const Image
 	return true;
 }
 
-static bool
-prepare_and_write(ExportImages *export, const char *name, const char *file, bytea *bytes,
-				  ImagePrepared *prepared)
+/* The bytes as the model was sent them; NULL if they cannot be made. */
+static bytea *
+prepared_bytes(bytea *bytes)
 {
-	const uint8 *data = (const uint8 *) VARDATA_ANY(bytes);
-	const uint8 *out;
 	ImageError	error;
 	ImageFit	fit;
 
 	config_image_fit(&fit);
 	/* as llava_prepare_image does by default */
 	image_fit_defaults(&fit, IMAGE_FACTOR);
-	if (image_try_prepare_here(data, VARSIZE_ANY_EXHDR(bytes), &fit, prepared, &error) != IMAGE_OK)
-		return false;
-	out = prepared->passed_through ? data : prepared->data;
-	folder_write(&export->folder, name, file, (const char *) out, prepared->size);
-	export->counts[RESULT_BYTES] += prepared->size;
-	return true;
+	return image_prepared_bytes(bytes, &fit, NULL, &error);
 }
 
-/* The bytes as the model was sent them; false if they cannot be made. */
-static bool
-write_prepared(ExportImages *export, const char *name, const char *file, bytea *bytes)
-{
-	ImagePrepared prepared = {0};
-	volatile bool made = false;
-
-	PG_TRY();
-	{
-		made = prepare_and_write(export, name, file, bytes, &prepared);
-	}
-	PG_CATCH();
-	{
-		image_prepared_free(&prepared);
-		PG_RE_THROW();
-	}
-	PG_END_TRY();
-	image_prepared_free(&prepared);
-	return made;
-}
-
-SqlStatement sql_export_image_bytes = {
+static SqlStatement sql_export_image_bytes = {
 	.text =
 	"SELECT @.llava_image_bytes($1)",
 	.types = "l"
 };
 
-static void
+struct varlena *
+export_image_bytes(int64 image)
+{
+	Datum		id = Int64GetDatum(image);
+	Datum		bytes = (Datum) 0;
+	bool		is_null = true;
+
+	if (sql_run(&sql_export_image_bytes, &id, NULL, 1) > 0)
+		bytes = sql_value(1, &is_null);
+	return is_null ? NULL : (struct varlena *) DatumGetPointer(bytes);
+}
+
+/* NULL if it was written; else why not. */
+static const char *
 write_image(ExportImages *export, int64 image, const char *name, const char *file,
 			const ImageFacts *facts)
 {
-	Datum		id = Int64GetDatum(image);
-	bool		is_null = true;
-	Datum		value = (Datum) 0;
+	struct varlena *stored = export_image_bytes(image);
 	bytea	   *bytes;
 
-	if (sql_run(&sql_export_image_bytes, &id, NULL, 1) > 0)
-		value = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &is_null);
-	if (is_null)
-	{
-		missing(export, image, "its bytes are gone");
-		return;
-	}
-	bytes = DatumGetByteaPP(value);
-	if (!facts->prepared)
-	{
-		folder_write(&export->folder, name, file, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
-		export->counts[RESULT_BYTES] += VARSIZE_ANY_EXHDR(bytes);
-	}
-	else if (!write_prepared(export, name, file, bytes))
-	{
-		missing(export, image, "it cannot be decoded");
-		return;
-	}
+	if (stored == NULL)
+		return "its bytes are gone";
+	bytes = DatumGetByteaPP(PointerGetDatum(stored));
+	if (facts->prepared)
+		bytes = prepared_bytes(bytes);
+	if (bytes == NULL)
+		return "it cannot be decoded";
+	folder_write(&export->folder, name, file, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
+	export->counts[RESULT_BYTES] += VARSIZE_ANY_EXHDR(bytes);
 	export->counts[RESULT_WRITTEN]++;
+	return NULL;
 }
 
 static void
 take_image(ExportImages *export, int64 image, const char *name)
 {
 	ImageFacts	facts = image_facts(export, image);
-	const char *file;
+	const char *why_missing = "its bytes are gone";
 
 	if (images_is_known(export, name, image, &facts))
 		return;
 	remember(export, name, image, &facts);
-	if (facts.size < 0)
+	if (facts.size >= 0)
 	{
-		missing(export, image, "its bytes are gone");
-		return;
+		const char *file = folder_enter(&export->folder, name);
+
+		if (is_present(export, name, file, &facts))
+		{
+			export->counts[RESULT_PRESENT]++;
+			return;
+		}
+		why_missing = write_image(export, image, name, file, &facts);
 	}
-	file = folder_enter(&export->folder, name);
-	if (is_present(export, name, file, &facts))
-		export->counts[RESULT_PRESENT]++;
-	else
-		write_image(export, image, name, file, &facts);
+	if (why_missing != NULL && export->counts[RESULT_MISSING]++ == 0)
+	{
+		export->first_missing = image;
+		export->why_missing = why_missing;
+	}
 }
 
 /* One picture, in the memory of one file. */
@@ -330,12 +292,9 @@ images_check_call(FunctionCallInfo fcinfo)
 static Datum
 result_row(FunctionCallInfo fcinfo, const ExportImages *export)
 {
-	TupleDesc	desc;
 	Datum		values[RESULT_COLUMNS];
 	bool		nulls[RESULT_COLUMNS] = {false};
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	if (export->counts[RESULT_MISSING] > 0)
 		ereport(WARNING,
 				(errmsg_plural("%lld image of the export was not written",
@@ -346,7 +305,7 @@ result_row(FunctionCallInfo fcinfo, const ExportImages *export)
 						   export->why_missing)));
 	for (int i = 0; i < RESULT_COLUMNS; i++)
 		values[i] = Int64GetDatum(export->counts[i]);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return rows_result(fcinfo, values, nulls);
 }
 
 /*

@@ -43,16 +43,13 @@ static const Spelling spellings[EXPORT_FORMATS] = {
 	", \"conversations\": [", "human", "gpt", false, "<image>\\n", "\\n<image>"},
 };
 
-bool
-export_format(const char *name, ExportFormat *format)
+ExportFormat
+export_format(const char *name)
 {
 	for (int i = 0; i < EXPORT_FORMATS; i++)
 		if (strcmp(spellings[i].name, name) == 0)
-		{
-			*format = i;
-			return true;
-		}
-	return false;
+			return i;
+	return EXPORT_FORMATS;
 }
 
 char *

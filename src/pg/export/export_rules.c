@@ -6,11 +6,9 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
-#include "db/db.h"
 #include "export.h"
 #include "mb/pg_wchar.h"
 #include "reply/reply.h"
-#include "utils/builtins.h"
 
 /* Pillow refuses twice its MAX_IMAGE_PIXELS as a decompression bomb. */
 #define PILLOW_MAX_PIXELS ((int64) 2 * 89478485)
@@ -24,13 +22,7 @@
 /* Of a turn beside its text, about. */
 #define TURN_TOKENS 5
 
-static const struct
-{
-	const char *rule;
-	const char *text;
-}			faults[FAULTS] =
-
-{
+const ExportRule export_rules[FAULTS] = {
 	[FAULT_IMAGE_MISSING] = {"image_missing", "neither path nor hash of the image, or without its bytes"},
 	[FAULT_IMAGE_NAME] = {"image_name", "a name that no file in the images' folder can have"},
 	[FAULT_IMAGE_BROKEN] = {"image_broken", "a rejected image"},
@@ -49,18 +41,6 @@ static const struct
 	[FAULT_THINK_TAG] = {"think_tag", "a think tag in a turn"},
 	[FAULT_CUTOFF_LEN] = {"cutoff_len", "more tokens than the cutoff_len"},
 };
-
-const char *
-export_fault_rule(ExportFault fault)
-{
-	return faults[fault].rule;
-}
-
-const char *
-export_fault_text(ExportFault fault)
-{
-	return faults[fault].text;
-}
 
 /* What its colours are, if that is known and it is neither RGB nor RGBA; else NULL. */
 static const char *

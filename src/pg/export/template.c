@@ -1,27 +1,38 @@
 /*
  * template.c
  *	  A fixed text with values in it: what the page and the dataset card are made of.
+ *
+ * The texts are those of page.template and card.template, which make turns into the strings
+ * of templates.h.
  */
 #include "postgres.h"
 
 #include "fmgr.h"
 #include "lib/stringinfo.h"
-#include "template.h"
+#include "templates.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/numeric.h"
 
 PG_FUNCTION_INFO_V1(llava_template);
 
-static const Template *
-template_find(const char *name)
+/* The text of this name, palloc'd, and whether it is Markdown rather than HTML. */
+static char *
+template_find(const char *name, bool *markdown)
 {
-	const Template *const lists[] = {page_templates, card_templates};
+	const char *const files[] = {page, card};
+	char	   *mark = psprintf("\n=== %s\n", name);
 
-	for (int i = 0; i < lengthof(lists); i++)
-		for (const Template *t = lists[i]; t->name != NULL; t++)
-			if (strcmp(t->name, name) == 0)
-				return t;
+	for (int i = 0; i < lengthof(files); i++)
+	{
+		const char *begin = strstr(files[i], mark);
+
+		if (begin == NULL)
+			continue;
+		begin += strlen(mark);
+		*markdown = files[i] == card;
+		return pnstrdup(begin, strstr(begin, "\n===") - begin);
+	}
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("there is no template \"%s\"", name)));
@@ -31,35 +42,22 @@ template_find(const char *name)
 static void
 append_html(StringInfo out, const char *bytes, int length)
 {
+	static const char *const entities[PG_UINT8_MAX + 1] = {
+		['&'] = "&amp;",['<'] = "&lt;",['>'] = "&gt;",['"'] = "&quot;",['\''] = "&#39;"
+	};
+
 	for (int i = 0; i < length; i++)
-		switch (bytes[i])
-		{
-			case '&':
-				appendStringInfoString(out, "&amp;");
-				break;
-			case '<':
-				appendStringInfoString(out, "&lt;");
-				break;
-			case '>':
-				appendStringInfoString(out, "&gt;");
-				break;
-			case '"':
-				appendStringInfoString(out, "&quot;");
-				break;
-			case '\'':
-				appendStringInfoString(out, "&#39;");
-				break;
-			case '\t':
-			case '\n':
-				appendStringInfoChar(out, bytes[i]);
-				break;
-			default:
-				/* HTML has no control characters */
-				if ((unsigned char) bytes[i] < ' ' || bytes[i] == 0x7f)
-					appendStringInfoString(out, "\357\277\275");
-				else
-					appendStringInfoChar(out, bytes[i]);
-		}
+	{
+		unsigned char c = (unsigned char) bytes[i];
+
+		if (entities[c] != NULL)
+			appendStringInfoString(out, entities[c]);
+		/* HTML has no control characters */
+		else if ((c < ' ' && c != '\t' && c != '\n') || c == 0x7f)
+			appendStringInfoString(out, "\357\277\275");
+		else
+			appendStringInfoChar(out, bytes[i]);
+	}
 }
 
 /* Text that stays on its line and in its table cell, and is no mark-up. */
@@ -83,7 +81,7 @@ append_markdown(StringInfo out, const char *bytes, int length)
 
 /* A value by its name, empty if it is missing or null. */
 static void
-template_append_value(StringInfo out, const Template *t, Jsonb *values, const char *name,
+template_append_value(StringInfo out, bool markdown, Jsonb *values, const char *name,
 					  int length, bool raw)
 {
 	JsonbValue *value = getKeyJsonValueFromContainer(&values->root, name, length, NULL);
@@ -107,7 +105,7 @@ template_append_value(StringInfo out, const Template *t, Jsonb *values, const ch
 		return;
 	if (raw)
 		appendBinaryStringInfo(out, bytes, size);
-	else if (t->markdown)
+	else if (markdown)
 		append_markdown(out, bytes, size);
 	else
 		append_html(out, bytes, size);
@@ -117,9 +115,9 @@ template_append_value(StringInfo out, const Template *t, Jsonb *values, const ch
 Datum
 llava_template(PG_FUNCTION_ARGS)
 {
-	const Template *t = template_find(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	bool		markdown;
+	const char *at = template_find(text_to_cstring(PG_GETARG_TEXT_PP(0)), &markdown);
 	Jsonb	   *values = PG_GETARG_JSONB_P(1);
-	const char *at = t->text;
 	const char *open;
 	StringInfoData out;
 
@@ -137,7 +135,7 @@ llava_template(PG_FUNCTION_ARGS)
 		if (close == NULL)
 			break;
 		appendBinaryStringInfo(&out, at, open - at);
-		template_append_value(&out, t, values, name, close - name, raw);
+		template_append_value(&out, markdown, values, name, close - name, raw);
 		at = close + (raw ? 3 : 2);
 	}
 	appendStringInfoString(&out, at);

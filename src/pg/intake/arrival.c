@@ -5,8 +5,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "arrival.h"
-#include "executor/spi.h"
+#include "intake.h"
 
 static const char *const column_names[COLUMNS] = {
 	[COLUMN_IMAGE] = "image",

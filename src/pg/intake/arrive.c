@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "access/table.h"
-#include "arrival.h"
 #include "db/db.h"
 #include "executor/spi.h"
 #include "intake.h"

@@ -5,8 +5,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "db/db.h"
-#include "executor/spi.h"
 #include "intake.h"
 #include "process/process.h"
 #include "task/task.h"
@@ -19,14 +17,7 @@ PG_FUNCTION_INFO_V1(llava_retry);
 static Datum
 resolve_task(text *word)
 {
-	List	   *tasks;
-	LlavaTask  *task;
-
-	tasks = task_weights_as_owner();
-	task = task_named(tasks, text_to_cstring(word));
-	if (task == NULL)
-		task_unknown(tasks, text_to_cstring(word));
-	return CStringGetTextDatum(task->name);
+	return CStringGetTextDatum(task_required(task_weights_as_owner(), text_to_cstring(word))->name);
 }
 
 static void
@@ -45,16 +36,15 @@ had_bytes(Datum id, Datum sha256)
 	bool		isnull;
 
 	return rows_run_as_owner(extension_relation("llava_seen"), &sql_seen_find, &sha256, NULL) > 0 &&
-		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-									&isnull)) == DatumGetInt64(id);
+		DatumGetInt64(sql_value(1, &isnull)) == DatumGetInt64(id);
 }
 
 /* ERROR about a row without bytes that is neither rejected nor a copy. */
 static void
-bytes_are_missing(Datum id, HeapTuple row, TupleDesc desc)
+bytes_are_missing(Datum id)
 {
 	bool		isnull;
-	Datum		sha256 = SPI_getbinval(row, desc, 5, &isnull);
+	Datum		sha256 = sql_value(5, &isnull);
 
 	if (!isnull && had_bytes(id, sha256))
 		cannot_be_asked(DatumGetInt64(id), "its bytes were erased", NULL);
@@ -67,8 +57,6 @@ static void
 check_image(Datum id)
 {
 	int64		image = DatumGetInt64(id);
-	HeapTuple	row;
-	TupleDesc	desc;
 	Datum		value;
 	bool		isnull;
 
@@ -77,23 +65,20 @@ check_image(Datum id)
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("image " INT64_FORMAT " does not exist", image),
 				 errhint("The images are the rows of llava_image.")));
-	row = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
-
-	value = SPI_getbinval(row, desc, 1, &isnull);
+	value = sql_value(1, &isnull);
 	if (!isnull)
 		cannot_be_asked(image, psprintf("it was rejected as %s", TextDatumGetCString(value)),
 						"llava_image.rejected_detail says why.");
-	value = SPI_getbinval(row, desc, 2, &isnull);
+	value = sql_value(2, &isnull);
 	if (!isnull)
 		cannot_be_asked(image, psprintf("it is the same as image " INT64_FORMAT,
 										DatumGetInt64(value)),
 						psprintf("Name image " INT64_FORMAT " instead.", DatumGetInt64(value)));
-	if (DatumGetBool(SPI_getbinval(row, desc, 4, &isnull)))
+	if (DatumGetBool(sql_value(4, &isnull)))
 		cannot_be_asked(image, "it was never taken in, since it was inserted while triggers were off (session_replication_role)",
 						UNTAKEN_HINT);
-	if (DatumGetBool(SPI_getbinval(row, desc, 3, &isnull)))
-		bytes_are_missing(id, row, desc);
+	if (DatumGetBool(sql_value(3, &isnull)))
+		bytes_are_missing(id);
 }
 
 static SqlStatement sql_reply_variation = {
@@ -111,7 +96,7 @@ next_variation(Datum *image_and_task)
 
 	rows_run_as_owner(extension_relation("llava_reply"), &sql_reply_variation,
 					  image_and_task, NULL);
-	newest = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	newest = sql_value(1, &isnull);
 	return isnull ? 0 : DatumGetInt32(newest) + 1;
 }
 
@@ -186,7 +171,7 @@ tell_unknown_reason(const char *reason)
 	Datum		found;
 
 	rows_run_as_owner(extension_relation("llava_pending"), &sql_failures, NULL, NULL);
-	found = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	found = sql_value(1, &isnull);
 	ereport(NOTICE,
 			(errmsg("no row has failed or is parked with the reason \"%s\"", reason),
 			 isnull ? 0 : errhint("The reasons are %s.", TextDatumGetCString(found))));
@@ -249,7 +234,7 @@ release_copies(Datum *values, const char *nulls)
 	Datum		images;
 
 	rows_run_as_owner(extension_relation("llava_pending"), &sql_hash_parked, values, nulls);
-	images = SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull);
+	images = sql_value(1, &isnull);
 	if (isnull)
 		return;
 	rows_run_as_owner(extension_relation("llava_image"), &sql_hash_unmark, &images, NULL);

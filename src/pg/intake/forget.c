@@ -17,11 +17,9 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "db/db.h"
-#include "executor/spi.h"
 #include "storage/lmgr.h"
 #include "task/task.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 #include "utils/datum.h"
 
 PG_FUNCTION_INFO_V1(llava_forget);
@@ -35,22 +33,40 @@ typedef struct Family
 } Family;
 
 /*
- * The tables that a takedown writes.  Those before UNLOCKED are locked, in the order in
- * which settling and inserting lock them.
+ * The tables that a takedown writes, and what is done with the rows of the pictures, whose
+ * ids are $1.  Those before UNLOCKED are locked, in the order in which settling and
+ * inserting lock them; those after it are written otherwise.
  */
-static const char *const cleared[] = {
-	"llava_image", "llava_pending", "llava_conversation", "llava_reply", "llava_interrupted",
-	"llava_manifest_line", "llava_seen", "llava_hash"
+static struct
+{
+	const char *table;
+	SqlStatement statement;
+}			cleared[] =
+
+{
+	{"llava_image", {.text = "DELETE FROM @.llava_image WHERE id = ANY ($1)",.types = "L"}},
+	{"llava_pending", {.text = "DELETE FROM @.llava_pending WHERE image = ANY ($1)",.types = "L"}},
+	{"llava_conversation",
+	{.text = "DELETE FROM @.llava_conversation WHERE image = ANY ($1)",.types = "L"}},
+	/* the ledger keeps what the picture cost */
+	{"llava_reply",
+		{.text = "UPDATE @.llava_reply SET body = '', measures = NULL, reason_offset = NULL"
+	" WHERE image = ANY ($1)",.types = "L"}},
+	{"llava_interrupted",
+	{.text = "DELETE FROM @.llava_interrupted WHERE image = ANY ($1)",.types = "L"}},
+
+	/*
+	 * which files have the picture is still to be found, not what it was
+	 * called
+	 */
+	{"llava_manifest_line",
+		{.text = "UPDATE @.llava_manifest_line SET file_name = '' WHERE image = ANY ($1)",
+	.types = "L"}},
+	{.table = "llava_seen"},
+	{.table = "llava_hash"}
 };
 
 #define UNLOCKED 6
-
-static void
-forget_lock_tables(void)
-{
-	for (int i = 0; i < UNLOCKED; i++)
-		LockRelationOid(extension_relation(cleared[i]), ShareRowExclusiveLock);
-}
 
 static void
 forget_check_arguments(FunctionCallInfo fcinfo)
@@ -117,8 +133,8 @@ hashes_of(const Family *family)
 
 static SqlStatement sql_forget_seen_images = {
 	.text =
-	"SELECT image FROM @.llava_seen WHERE sha256 = ANY ($1)",
-	.types = "Y"
+	"SELECT DISTINCT image FROM @.llava_seen WHERE sha256 = ANY ($1) AND image <> ALL ($2)",
+	.types = "YL"
 };
 
 /*
@@ -128,25 +144,16 @@ static SqlStatement sql_forget_seen_images = {
 static int
 find_first_ones(const Family *family, Datum **ids)
 {
-	Datum		hashes = hashes_of(family);
+	Datum		values[2] = {hashes_of(family), bigint_array(family->ids, family->n)};
 	uint64		rows = rows_run_as_owner(extension_relation("llava_seen"), &sql_forget_seen_images,
-										 &hashes, NULL);
-	int			n = family->n;
+										 values, NULL);
+	bool		isnull;
 
 	*ids = palloc(sizeof(Datum) * (family->n + rows));
 	memcpy(*ids, family->ids, sizeof(Datum) * family->n);
 	for (uint64 i = 0; i < rows; i++)
-	{
-		bool		known = false;
-		bool		isnull;
-		Datum		id = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
-
-		for (int k = 0; k < n && !known; k++)
-			known = DatumGetInt64((*ids)[k]) == DatumGetInt64(id);
-		if (!known)
-			(*ids)[n++] = id;
-	}
-	return n - family->n;
+		(*ids)[family->n + i] = SPI_getbinval(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1, &isnull);
+	return (int) rows;
 }
 
 static SqlStatement sql_forget_family = {
@@ -184,12 +191,6 @@ find_family(Datum image, Family *family)
 			return;
 		n += family->n;
 	}
-}
-
-static uint64
-forget_rows(const char *table, SqlStatement *statement, Datum ids)
-{
-	return rows_run_as_owner(extension_relation(table), statement, &ids, NULL);
 }
 
 static SqlStatement sql_forget_seen = {
@@ -240,45 +241,6 @@ typedef struct Forgotten
 	uint64		others;
 } Forgotten;
 
-/* Which files have the picture is still to be found, not what it was called. */
-static SqlStatement sql_forget_manifest_line = {
-	.text =
-	"UPDATE @.llava_manifest_line SET file_name = '' WHERE image = ANY ($1)",
-	.types = "L"
-};
-
-static SqlStatement sql_forget_image = {
-	.text =
-	"DELETE FROM @.llava_image WHERE id = ANY ($1)",
-	.types = "L"
-};
-
-static SqlStatement sql_forget_pending = {
-	.text =
-	"DELETE FROM @.llava_pending WHERE image = ANY ($1)",
-	.types = "L"
-};
-
-static SqlStatement sql_forget_interrupted = {
-	.text =
-	"DELETE FROM @.llava_interrupted WHERE image = ANY ($1)",
-	.types = "L"
-};
-
-/* The ledger keeps what the picture cost. */
-static SqlStatement sql_forget_reply = {
-	.text =
-	"UPDATE @.llava_reply SET body = '', measures = NULL, reason_offset = NULL"
-	" WHERE image = ANY ($1)",
-	.types = "L"
-};
-
-static SqlStatement sql_forget_conversation = {
-	.text =
-	"DELETE FROM @.llava_conversation WHERE image = ANY ($1)",
-	.types = "L"
-};
-
 static void
 clear_tables(Forgotten *forgotten)
 {
@@ -288,12 +250,16 @@ clear_tables(Forgotten *forgotten)
 	find_family(forgotten->image, &family);
 	ids = bigint_array(family.ids, family.n);
 	forgotten->others = leave_tombstones(&family, forgotten->image, forgotten->reason);
-	forgotten->images = forget_rows("llava_image", &sql_forget_image, ids);
-	forgotten->others += forget_rows("llava_pending", &sql_forget_pending, ids);
-	forgotten->others += forget_rows("llava_conversation", &sql_forget_conversation, ids);
-	forgotten->others += forget_rows("llava_reply", &sql_forget_reply, ids);
-	forgotten->others += forget_rows("llava_manifest_line", &sql_forget_manifest_line, ids);
-	forgotten->others += forget_rows("llava_interrupted", &sql_forget_interrupted, ids);
+	for (int i = 0; i < UNLOCKED; i++)
+	{
+		uint64		rows = rows_run_as_owner(extension_relation(cleared[i].table),
+											 &cleared[i].statement, &ids, NULL);
+
+		if (i == 0)
+			forgotten->images = rows;
+		else
+			forgotten->others += rows;
+	}
 }
 
 static void
@@ -302,10 +268,13 @@ forget(void *arg)
 	Constraints *constraints;
 	Oid			tables[lengthof(cleared)];
 
-	forget_lock_tables();
-	rows_spi_connect();
 	for (int i = 0; i < lengthof(cleared); i++)
-		tables[i] = extension_relation(cleared[i]);
+	{
+		tables[i] = extension_relation(cleared[i].table);
+		if (i < UNLOCKED)
+			LockRelationOid(tables[i], ShareRowExclusiveLock);
+	}
+	rows_spi_connect();
 	constraints = constraints_immediate(tables, lengthof(cleared));
 	clear_tables(arg);
 	constraints_put_back(constraints);

@@ -10,7 +10,6 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "arrival.h"
 #include "db/db.h"
 #include "executor/spi.h"
 #include "intake.h"

@@ -12,18 +12,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "access/xact.h"
 #include "catalog/pg_authid.h"
-#include "catalog/pg_class.h"
-#include "db/db.h"
-#include "executor/spi.h"
 #include "intake.h"
 #include "miscadmin.h"
 #include "utils/acl.h"
 #include "utils/fmgrprotos.h"
 #include "utils/rel.h"
-#include "utils/resowner.h"
-#include "utils/syscache.h"
 
 /* The last number that this session drew from a sequence and used in a row. */
 typedef struct Numbers
@@ -84,6 +78,12 @@ current_value(Oid sequence)
 	return value;
 }
 
+static void
+look_at_current_value(void *sequence)
+{
+	(void) current_value(*(Oid *) sequence);
+}
+
 /*
  * Whether this session ever drew from the sequence: currval_oid has no other way to say
  * so.
@@ -91,46 +91,14 @@ current_value(Oid sequence)
 static bool
 was_drawn_from(Oid sequence)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile bool drawn = false;
+	ErrorData  *error;
 
-	BeginInternalSubTransaction(NULL);
-	PG_TRY();
-	{
-		(void) current_value(sequence);
-		ReleaseCurrentSubTransaction();
-		drawn = true;
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		if (error->sqlerrcode != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
-			ReThrowError(error);
-		FreeErrorData(error);
-	}
-	PG_END_TRY();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return drawn;
-}
-
-static Oid
-file_of(Oid relation)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid			file;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relation);
-	file = ((Form_pg_class) GETSTRUCT(tuple))->relfilenode;
-	ReleaseSysCache(tuple);
-	return file;
+	if (tx_try(CurrentMemoryContext, look_at_current_value, &sequence, &error))
+		return true;
+	if (error->sqlerrcode != ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE)
+		ReThrowError(error);
+	FreeErrorData(error);
+	return false;
 }
 
 /*
@@ -141,7 +109,8 @@ static bool
 is_just_drawn(Numbers *numbers, int64 id)
 {
 	Oid			sequence = extension_relation(numbers->sequence);
-	Oid			file = file_of(sequence);
+	Oid			file = DatumGetObjectId(DirectFunctionCall1(pg_relation_filenode,
+															ObjectIdGetDatum(sequence)));
 	bool		is_new = numbers->relation != sequence || numbers->file != file;
 
 	if (is_new && !was_drawn_from(sequence))

@@ -6,8 +6,6 @@
 #include "postgres.h"
 
 #include "access/detoast.h"
-#include "arrival.h"
-#include "db/db.h"
 #include "intake.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"

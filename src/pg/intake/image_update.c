@@ -7,12 +7,10 @@
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "db/db.h"
-#include "executor/spi.h"
 #include "intake.h"
 #include "process/process.h"
 #include "task/task.h"
 #include "utils/datum.h"
-#include "utils/rel.h"
 
 PG_FUNCTION_INFO_V1(llava_image_frozen);
 PG_FUNCTION_INFO_V1(llava_image_released);

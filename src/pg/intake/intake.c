@@ -11,17 +11,12 @@
 
 #include "access/htup_details.h"
 #include "access/xact.h"
-#include "arrival.h"
 #include "commands/sequence.h"
-#include "db/db.h"
-#include "executor/spi.h"
 #include "intake.h"
 #include "miscadmin.h"
 #include "process/process.h"
 #include "task/task.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
-#include "utils/rel.h"
 
 int64		intake_unread_size = -1;
 
@@ -120,9 +115,7 @@ given_task(Arrival *arrival, const Intake *intake)
 	if (arrival->nulls[COLUMN_TASK])
 		return NULL;
 	word = TextDatumGetCString(arrival->values[COLUMN_TASK]);
-	task = task_named(intake->tasks, word);
-	if (task == NULL)
-		task_unknown(intake->tasks, word);
+	task = task_required(intake->tasks, word);
 	if (strcmp(word, task->name) != 0)
 		arrival_set(arrival, COLUMN_TASK, CStringGetTextDatum(task->name));
 	return task->name;
@@ -152,16 +145,6 @@ SqlStatement sql_image_state = {
 	.types = "l"
 };
 
-/*
- * Whether a row with this id exists.  Then this INSERT fails or, with ON CONFLICT, stores
- * nothing, and must neither queue the existing row nor claim bytes for it.
- */
-static bool
-id_is_taken(const Intake *intake, Datum id)
-{
-	return rows_run_as_owner(intake->image, &sql_image_state, &id, NULL) > 0;
-}
-
 /* A restore runs it with the caller's search_path. */
 SqlStatement sql_seen_find = {
 	.text =
@@ -179,18 +162,14 @@ SqlStatement sql_seen_find = {
 static bool
 find_seen(Oid seen, Datum sha256, int64 *first, MemoryContext context, char **forgotten)
 {
-	HeapTuple	row;
-	TupleDesc	desc;
 	Datum		words;
 	bool		isnull;
 
 	*forgotten = NULL;
 	if (rows_run_as_owner(seen, &sql_seen_find, &sha256, NULL) == 0)
 		return false;
-	row = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
-	*first = DatumGetInt64(SPI_getbinval(row, desc, 1, &isnull));
-	words = SPI_getbinval(row, desc, 2, &isnull);
+	*first = DatumGetInt64(sql_value(1, &isnull));
+	words = sql_value(2, &isnull);
 	if (!isnull)
 		*forgotten = MemoryContextStrdup(context, TextDatumGetCString(words));
 	return true;
@@ -233,19 +212,29 @@ intake_refuse_forgotten(Arrival *arrival, const char *forgotten)
 	arrival_set(arrival, COLUMN_REJECTED_DETAIL, CStringGetTextDatum(forgotten));
 }
 
+/* When and why the picture with these bytes was taken down; NULL if it was not. */
+static char *
+words_of_takedown(Oid seen, Datum sha256)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	int64		first;
+	char	   *forgotten;
+
+	rows_spi_connect();
+	(void) find_seen(seen, sha256, &first, caller, &forgotten);
+	SPI_finish();
+	return forgotten;
+}
+
 /* A picture that cannot be sent to a model.  Its bytes may have been taken down before. */
 static void
 keep_rejected(Arrival *arrival, const Intake *intake)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	int64		first;
-	char	   *forgotten = NULL;
+	char	   *forgotten;
 
 	if (arrival->nulls[COLUMN_SHA256])
 		return;
-	rows_spi_connect();
-	(void) find_seen(intake->seen, arrival->values[COLUMN_SHA256], &first, caller, &forgotten);
-	SPI_finish();
+	forgotten = words_of_takedown(intake->seen, arrival->values[COLUMN_SHA256]);
 	if (forgotten != NULL)
 		intake_refuse_forgotten(arrival, forgotten);
 }
@@ -261,11 +250,8 @@ static void
 queue(const Intake *intake, Datum id, const char *task)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	Datum		values[3];
+	Datum		values[3] = {id, CStringGetTextDatum(task), TimestampTzGetDatum(now)};
 
-	values[0] = id;
-	values[1] = CStringGetTextDatum(task);
-	values[2] = TimestampTzGetDatum(now);
 	rows_run_as_owner(intake->pending, &sql_pending_add, values, NULL);
 	wake_at_commit(now);
 }
@@ -280,7 +266,12 @@ accept_image(Arrival *arrival, const Intake *intake, const char *task, bool is_t
 	char	   *forgotten;
 
 	rows_spi_connect();
-	if (is_there || !id_is_taken(intake, id))
+
+	/*
+	 * a row with this id: then this INSERT fails or, with ON CONFLICT, stores
+	 * nothing, and must neither queue the existing row nor claim bytes for it
+	 */
+	if (is_there || rows_run_as_owner(intake->image, &sql_image_state, &id, NULL) == 0)
 	{
 		first = first_with_bytes(intake, arrival->values[COLUMN_SHA256], id, caller, &forgotten);
 		MemoryContextSwitchTo(caller);
@@ -356,11 +347,9 @@ is_refused(const Arrival *row)
 HeapTuple
 intake_restored(HeapTuple tuple, TupleDesc desc)
 {
-	MemoryContext caller = CurrentMemoryContext;
 	int			columns[COLUMNS];
 	Arrival		row;
-	int64		first;
-	char	   *forgotten = NULL;
+	char	   *forgotten;
 	bool		isnull;
 	Datum		sha256 = heap_getattr(tuple, SPI_fnumber(desc, "sha256"), desc, &isnull);
 
@@ -370,9 +359,7 @@ intake_restored(HeapTuple tuple, TupleDesc desc)
 	 */
 	if (isnull)
 		return tuple;
-	rows_spi_connect();
-	(void) find_seen(extension_relation("llava_seen"), sha256, &first, caller, &forgotten);
-	SPI_finish();
+	forgotten = words_of_takedown(extension_relation("llava_seen"), sha256);
 	if (forgotten == NULL)
 		return tuple;
 

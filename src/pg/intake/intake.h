@@ -8,6 +8,101 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "db/db.h"
+#include "nodes/pg_list.h"
+#include "utils/rel.h"
+
+/* ---- a row on its way into llava_image ---- */
+
+/* The columns intake reads or writes; the first WRITTEN of them it writes. */
+enum
+{
+	COLUMN_IMAGE,
+	COLUMN_IN_FILE,
+	COLUMN_TASK,
+	COLUMN_SHA256,
+	COLUMN_FORMAT,
+	COLUMN_WIDTH,
+	COLUMN_HEIGHT,
+	COLUMN_CHANNELS,
+	COLUMN_BITS,
+	COLUMN_ORIENTATION,
+	COLUMN_PROGRESSIVE,
+	COLUMN_ANIMATED,
+	COLUMN_COMPLETE,
+	COLUMN_BYTES,
+	COLUMN_REJECTED,
+	COLUMN_REJECTED_DETAIL,
+	COLUMN_SAME_AS,
+	COLUMN_SAME_DISTANCE,
+	COLUMN_RECEIVED_AT,
+	WRITTEN,
+	COLUMN_ID = WRITTEN,
+	COLUMN_PATH,
+	COLUMN_SOURCE_URL,
+	COLUMNS
+};
+
+/* All columns; the first WRITTEN of them are stored. */
+typedef struct Arrival
+{
+	Datum		values[COLUMNS];
+	bool		nulls[COLUMNS];
+	bytea	   *given_sha256;	/* what the INSERT gave; or NULL */
+} Arrival;
+
+/* What all rows of a statement share. */
+typedef struct Intake
+{
+	List	   *tasks;			/* task_weights() */
+	Oid			image;
+	Oid			seen;
+	Oid			pending;
+	Oid			draw_seq;
+	ImageLimits limits;
+	int			columns[COLUMNS];
+} Intake;
+
+/* ---- arrival.c ---- */
+
+/* Looks up the attribute number of each column. */
+extern void arrival_find_columns(TupleDesc desc, int *columns);
+
+/*
+ * Reads the columns that an INSERT may give.  Facts about the picture are determined anew,
+ * and a given sha256 is compared with that of the bytes.
+ */
+extern void arrival_read(Arrival *arrival, const int *columns, HeapTuple tuple, TupleDesc desc);
+
+extern void arrival_set(Arrival *arrival, int column, Datum value);
+extern void arrival_set_null(Arrival *arrival, int column);
+
+/* ---- image_facts.c ---- */
+
+/*
+ * Sets size, sha256 and header facts; true if the picture can be sent to a model.  A
+ * picture over the size limit is not even fetched, and its row is stored without bytes.
+ */
+extern bool arrival_find_facts(Arrival *arrival, const ImageLimits *limits);
+
+/*
+ * False, with the row rejected, if the INSERT gave a sha256 and the bytes have another:
+ * they are not the picture that was meant.  Bytes that were not read are not compared.
+ */
+extern bool arrival_has_given_digest(Arrival *arrival);
+
+/* ---- intake.c ---- */
+
+/* Sets it up for the table llava_image. */
+extern void intake_set_up(Intake *intake, Relation image);
+
+/*
+ * Judges the bytes that have arrived, and queues the row or says why not.  task: NULL: one
+ * is drawn.  is_there: the row is in the table already, and waits for its bytes.
+ */
+extern void intake_judge(Arrival *arrival, const Intake *intake, const char *task, bool is_there);
+
+/* These bytes, or this URL, were taken down: the row says so and holds nothing of them. */
+extern void intake_refuse_forgotten(Arrival *arrival, const char *forgotten);
 
 /*
  * $1 is a sha256.  Returns the first picture that had it, and when and why that was taken
@@ -45,6 +140,12 @@ typedef struct IntakeUrl
 } IntakeUrl;
 
 extern void intake_url(const char *text, size_t size, IntakeUrl *url);
+
+/* Whether the row has no picture but a URL, from which one is fetched. */
+extern bool arrival_is_to_be_fetched(const Arrival *arrival);
+
+/* Queues the fetch, or says in the row why there is none. */
+extern void arrival_queue_fetch(Arrival *arrival);
 
 /* ---- arrive.c: what was fetched ---- */
 

@@ -14,15 +14,11 @@
 #include <sys/stat.h>
 
 #include "catalog/pg_authid.h"
-#include "db/db.h"
-#include "executor/spi.h"
 #include "load.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "task/task.h"
-#include "utils/acl.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #define DEFAULT_BATCH 100
 
@@ -341,13 +337,8 @@ load_new(FunctionCallInfo fcinfo)
 void
 load_check_task(const Load *load)
 {
-	List	   *tasks;
-
-	if (load->task == NULL)
-		return;
-	tasks = task_weights();
-	if (task_named(tasks, text_to_cstring(load->task)) == NULL)
-		task_unknown(tasks, text_to_cstring(load->task));
+	if (load->task != NULL)
+		(void) task_required(task_weights(), text_to_cstring(load->task));
 }
 
 /* One line for each reason why files were skipped. */

@@ -18,7 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "load_files.h"
+#include "load.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
 
@@ -38,36 +38,34 @@ load_files_open(LoadFiles *files, const char *directory)
 	ReserveExternalFD();
 }
 
+static void
+close_keeping_errno(int fd)
+{
+	int			failure = errno;
+
+	close(fd);
+	errno = failure;
+}
+
 /* Opens a name, without blocking; -1, with errno set, if it cannot. */
 static int
 open_below(int top, const char *name, int flags)
 {
 	char	   *path = pstrdup(name[0] != '\0' ? name : ".");
 	char	   *rest = path;
-	char	   *part = strsep(&rest, "/");
+	char	   *part;
 	int			at = top;
 	int			failure;
 
-	while (at >= 0 && rest != NULL)
+	while (at >= 0 && (part = strsep(&rest, "/")) != NULL)
 	{
-		int			next = openat(at, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		bool		is_last = rest == NULL;
+		int			how = is_last ? flags | O_NONBLOCK | O_NOCTTY : O_PATH | O_DIRECTORY;
+		int			next = openat(at, part, how | O_NOFOLLOW | O_CLOEXEC);
 
-		failure = errno;
 		if (at != top)
-			close(at);
-		errno = failure;
+			close_keeping_errno(at);
 		at = next;
-		part = strsep(&rest, "/");
-	}
-	if (at >= 0)
-	{
-		int			fd = openat(at, part, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-
-		failure = errno;
-		if (at != top)
-			close(at);
-		errno = failure;
-		at = fd;
 	}
 	failure = errno;
 	pfree(path);
@@ -121,9 +119,7 @@ load_files_list(LoadFiles *files, const char *name, List **entries)
 	files->listing = fdopendir(fd);
 	if (files->listing == NULL)
 	{
-		failure = errno;
-		close(fd);
-		errno = failure;
+		close_keeping_errno(fd);
 		return false;
 	}
 	/* read to the end: nothing stays open while files are stored */

@@ -16,8 +16,6 @@
 #include <unistd.h>
 
 #include "access/xact.h"
-#include "db/db.h"
-#include "executor/spi.h"
 #include "intake.h"
 #include "load.h"
 #include "miscadmin.h"
@@ -49,27 +47,22 @@ static SqlStatement sql_load_add = {
 static void
 add_image(Load *load, const char *path, bytea *bytes, text *task)
 {
-	Datum		values[4];
-	char		nulls[5] = "    ";
-	bool		rejected_null = true,
-				same_null = true;
+	Datum		values[4] = {
+		CStringGetTextDatum(path), PointerGetDatum(bytes), PointerGetDatum(task),
+		PointerGetDatum(load->licence)
+	};
+	char		nulls[4];
+	bool		rejected_null,
+				same_null;
 
-	values[0] = CStringGetTextDatum(path);
-	values[1] = PointerGetDatum(bytes);
-	if (bytes == NULL)
-		nulls[1] = 'n';
-	values[2] = PointerGetDatum(task);
-	values[3] = PointerGetDatum(load->licence);
-	if (task == NULL)
-		nulls[2] = 'n';
-	if (load->licence == NULL)
-		nulls[3] = 'n';
+	for (int i = 0; i < lengthof(values); i++)
+		nulls[i] = DatumGetPointer(values[i]) == NULL ? 'n' : ' ';
 
 	/* no row: a user's trigger suppressed it */
 	if (sql_run(&sql_load_add, values, nulls, 0) > 0)
 	{
-		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &rejected_null);
-		SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &same_null);
+		(void) sql_value(1, &rejected_null);
+		(void) sql_value(3, &same_null);
 		if (rejected_null && same_null)
 			load->stored.queued++;
 		else

@@ -8,7 +8,6 @@
 
 #include "catalog/pg_type.h"
 #include "ledger.h"
-#include "reply/reply.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"

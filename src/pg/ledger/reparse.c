@@ -9,17 +9,12 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
-#include "executor/spi.h"
-#include "funcapi.h"
 #include "miscadmin.h"
 #include "reparse.h"
 #include "storage/lmgr.h"
-#include "task/task.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
-#include "utils/memutils.h"
 
 #define DEFAULT_BATCH 1000
 
@@ -36,25 +31,25 @@ PG_FUNCTION_INFO_V1(llava_reparse);
 static void
 count_change(Reparse *reparse, const Stored *stored)
 {
-	MemoryContext caller = MemoryContextSwitchTo(reparse->context);
-	Change	   *change = NULL;
+	MemoryContext caller;
+	Change	   *change;
 	ListCell   *cell;
 
 	foreach(cell, reparse->changes)
 	{
 		change = lfirst(cell);
 		if (stored_same_word(change->before, stored->before) && stored_same_word(change->after, stored->after))
-			break;
-		change = NULL;
+		{
+			change->n++;
+			return;
+		}
 	}
-	if (change == NULL)
-	{
-		change = palloc0(sizeof(Change));
-		change->before = stored->before == NULL ? NULL : pstrdup(stored->before);
-		change->after = stored->after == NULL ? NULL : pstrdup(stored->after);
-		reparse->changes = lappend(reparse->changes, change);
-	}
-	change->n++;
+	caller = MemoryContextSwitchTo(reparse->context);
+	change = palloc0(sizeof(Change));
+	change->before = stored->before == NULL ? NULL : pstrdup(stored->before);
+	change->after = stored->after == NULL ? NULL : pstrdup(stored->after);
+	change->n = 1;
+	reparse->changes = lappend(reparse->changes, change);
 	MemoryContextSwitchTo(caller);
 }
 
@@ -89,13 +84,11 @@ reparse_reply(Reparse *reparse, HeapTuple tuple, TupleDesc desc, List *tasks)
 	{
 		judge_again(reparse, stored, tasks);
 	}
-	PG_CATCH();
+	PG_FINALLY();
 	{
 		stored_free(stored);
-		PG_RE_THROW();
 	}
 	PG_END_TRY();
-	stored_free(stored);
 }
 
 /* In the order in which settling and llava_forget lock them. */
@@ -126,18 +119,15 @@ reparse_batch(Reparse *reparse)
 	List	   *tasks = task_list();
 	MemoryContext each = AllocSetContextCreate(CurrentMemoryContext, "llava_reparse reply",
 											   ALLOCSET_DEFAULT_SIZES);
-	Datum		values[4];
-	char		nulls[5] = "    ";
+	Datum		values[4] = {
+		Int64GetDatum(reparse->image), Int64GetDatum(reparse->id),
+		PointerGetDatum(reparse->task), Int64GetDatum(reparse->batch)
+	};
 	uint64		n;
 	SPITupleTable *table;
 
 	reparse_lock_tables();
-	values[0] = Int64GetDatum(reparse->image);
-	values[1] = Int64GetDatum(reparse->id);
-	values[2] = reparse->task == NULL ? (Datum) 0 : CStringGetTextDatum(reparse->task);
-	nulls[2] = reparse->task == NULL ? 'n' : ' ';
-	values[3] = Int64GetDatum(reparse->batch);
-	n = sql_run(&sql_reparse_read, values, nulls, 0);
+	n = sql_run(&sql_reparse_read, values, reparse->task == NULL ? "  n " : NULL, 0);
 	table = SPI_tuptable;
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -211,7 +201,7 @@ reparse_new(FunctionCallInfo fcinfo)
 
 	reparse->context = context;
 	if (!PG_ARGISNULL(0))
-		reparse->task = task_find(text_to_cstring(PG_GETARG_TEXT_PP(0)))->name;
+		reparse->task = cstring_to_text(task_find(text_to_cstring(PG_GETARG_TEXT_PP(0)))->name);
 	reparse->image = PG_ARGISNULL(1) ? PG_INT64_MIN : PG_GETARG_INT64(1);
 	reparse->id = PG_INT64_MIN;
 	reparse->batch = PG_ARGISNULL(2) ? DEFAULT_BATCH : PG_GETARG_INT32(2);
@@ -230,9 +220,8 @@ Datum
 llava_reparse(PG_FUNCTION_ARGS)
 {
 	Reparse    *reparse;
-	TupleDesc	desc;
-	Datum		values[1];
-	bool		nulls[1] = {false};
+	Datum		report;
+	bool		is_null = false;
 
 	rows_check_call(fcinfo, "llava_reparse");
 	extension_schema_required();
@@ -242,8 +231,6 @@ llava_reparse(PG_FUNCTION_ARGS)
 	reparse_all(reparse);
 	SPI_finish();
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
-	values[0] = reparse_report(reparse);
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	report = reparse_report(reparse);
+	PG_RETURN_DATUM(rows_result(fcinfo, &report, &is_null));
 }

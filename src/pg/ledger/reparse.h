@@ -1,17 +1,73 @@
 /*
  * reparse.h
- *	  One call of llava_reparse: reparse.c walks the ledger, reparse_sample.c changes
- *	  samples.
+ *	  One call of llava_reparse: reparse.c walks the ledger, stored_reply.c judges a reply
+ *	  of it again, reparse_sample.c changes samples.
  */
 #ifndef LLAVA_REPARSE_H
 #define LLAVA_REPARSE_H
 
-#include "stored_reply.h"
+#include "db/db.h"
+#include "task/task.h"
+
+/* ---- stored_reply.c: one reply, with its verdicts before and after ---- */
+
+#define READ_COLUMNS(COLUMN) \
+	COLUMN(READ_ID, "r.id") \
+	COLUMN(READ_TASK, "r.task") \
+	COLUMN(READ_TASK_VERSION, "r.task_version") \
+	COLUMN(READ_BODY, "r.body") \
+	COLUMN(READ_REASON, "r.reason") \
+	COLUMN(READ_OFFSET, "r.reason_offset") \
+	COLUMN(READ_FLAGS, "r.flags") \
+	COLUMN(READ_MEASURES, "r.measures")
+
+/* The columns of sql_reparse_read and, but for the last one, of sql_reparse_other. */
+enum
+{
+	READ_IMAGE = 1,
+	READ_COLUMNS(SQL_RESULT_INDEX)
+	READ_SAMPLE					/* made of this reply, and judged by no person */
+};
+
+/* One stored reply, before and after. */
+typedef struct Stored
+{
+	Datum		column[READ_SAMPLE + 1];
+	bool		isnull[READ_SAMPLE + 1];
+	LlavaTask  *task;
+	char	   *before;			/* reason, or NULL */
+	const char *after;
+	VlmEnvelope envelope;
+	ReplyResult result;
+	Datum		flags;
+	Datum		measures;		/* jsonb */
+} Stored;
+
+/* Either may be NULL. */
+extern bool stored_same_word(const char *a, const char *b);
+
+extern void stored_read(HeapTuple tuple, TupleDesc desc, List *tasks, Stored *stored);
+
+/*
+ * False if the body is no completion or its task is gone: then the verdict is not the
+ * parser's.
+ */
+extern bool stored_judge(Stored *stored);
+
+/* Frees what is not palloc'd. */
+extern void stored_free(Stored *stored);
+
+extern bool stored_same_verdict(const Stored *stored);
+
+/* False if another session has changed the verdict meanwhile. */
+extern bool stored_write_verdict(const Stored *stored);
+
+/* ---- reparse.c, reparse_sample.c ---- */
 
 typedef struct Reparse
 {
 	MemoryContext context;		/* of the call: survives commits */
-	char	   *task;			/* or NULL: all */
+	text	   *task;			/* or NULL: all */
 	int			batch;
 	int64		image;			/* the last reply looked at */
 	int64		id;

@@ -5,8 +5,6 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
-#include "executor/spi.h"
 #include "ledger.h"
 #include "reparse.h"
 #include "utils/builtins.h"
@@ -209,12 +207,11 @@ static SqlStatement sql_reparse_failed = {
 static void
 withdraw(Reparse *reparse, const Stored *stored, List *tasks)
 {
-	Datum		v[4];
+	Datum		v[4] = {
+		stored->column[READ_IMAGE], stored->column[READ_TASK], stored->column[READ_ID],
+		CStringGetTextDatum(stored->after)
+	};
 
-	v[0] = stored->column[READ_IMAGE];
-	v[1] = stored->column[READ_TASK];
-	v[2] = stored->column[READ_ID];
-	v[3] = CStringGetTextDatum(stored->after);
 	if (sql_run(&sql_reparse_withdraw, v, NULL, 0) == 0)
 		return;
 	reparse->withdrawn++;
@@ -240,13 +237,11 @@ reparse_apply(Reparse *reparse, const Stored *stored, List *tasks)
 		withdraw(reparse, stored, tasks);
 	else if (stored->after != NULL && !stored_same_word(stored->before, stored->after))
 	{
-		Datum		v[5];
+		Datum		v[5] = {
+			stored->column[READ_IMAGE], stored->column[READ_TASK], stored->column[READ_ID],
+			CStringGetTextDatum(stored->before), CStringGetTextDatum(stored->after)
+		};
 
-		v[0] = stored->column[READ_IMAGE];
-		v[1] = stored->column[READ_TASK];
-		v[2] = stored->column[READ_ID];
-		v[3] = CStringGetTextDatum(stored->before);
-		v[4] = CStringGetTextDatum(stored->after);
 		sql_run(&sql_reparse_reason, v, NULL, 0);
 	}
 }

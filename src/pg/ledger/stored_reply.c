@@ -4,9 +4,8 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
 #include "ledger.h"
-#include "stored_reply.h"
+#include "reparse.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 

@@ -4,13 +4,10 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "funcapi.h"
+#include "db/db.h"
 #include "ledger.h"
-#include "reply/reply.h"
 #include "task/task.h"
 #include "utils/builtins.h"
-#include "vlm/vlm.h"
 
 PG_FUNCTION_INFO_V1(llava_parse_reply);
 
@@ -57,13 +54,10 @@ first_question(const LlavaTask *task)
 static Datum
 verdict_row(FunctionCallInfo fcinfo, const LlavaTask *task, const ReplyResult *result)
 {
-	TupleDesc	desc;
 	Datum		values[3] = {0};
 	bool		nulls[3] = {false, false, false};
 	int			rounds;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	nulls[0] = result->reason != REPLY_ACCEPTED;
 	nulls[1] = !nulls[0];
 	if (nulls[1])
@@ -71,7 +65,7 @@ verdict_row(FunctionCallInfo fcinfo, const LlavaTask *task, const ReplyResult *r
 	else
 		values[1] = CStringGetTextDatum(reply_reason_name(result->reason));
 	values[2] = conversation_flags(result->flags);
-	return HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls));
+	return rows_result(fcinfo, values, nulls);
 }
 
 /*

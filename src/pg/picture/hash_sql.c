@@ -4,28 +4,14 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "db/db.h"
-#include "funcapi.h"
-#include "image/image.h"
 #include "picture.h"
 #include "port/pg_bitutils.h"
 #include "port/pg_bswap.h"
-#include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(llava_hash_distance);
 PG_FUNCTION_INFO_V1(llava_coarse_distance);
 PG_FUNCTION_INFO_V1(llava_image_hash);
-
-static bytea *
-bytes_of(const void *data, int size)
-{
-	bytea	   *bytes = palloc(VARHDRSZ + size);
-
-	SET_VARSIZE(bytes, VARHDRSZ + size);
-	memcpy(VARDATA(bytes), data, size);
-	return bytes;
-}
 
 Datum
 hash_fine_datum(const ImageHash *hash)
@@ -34,13 +20,13 @@ hash_fine_datum(const ImageHash *hash)
 
 	for (int i = 0; i < IMAGE_FINE_WORDS; i++)
 		words[i] = pg_hton64(hash->fine[i]);
-	return PointerGetDatum(bytes_of(words, sizeof(words)));
+	return PointerGetDatum(rows_bytea(words, sizeof(words)));
 }
 
 Datum
 hash_colours_datum(const ImageHash *hash)
 {
-	return PointerGetDatum(bytes_of(hash->colours, IMAGE_COLOURS));
+	return PointerGetDatum(rows_bytea(hash->colours, IMAGE_COLOURS));
 }
 
 bool
@@ -95,34 +81,21 @@ llava_coarse_distance(PG_FUNCTION_ARGS)
 Datum
 llava_image_hash(PG_FUNCTION_ARGS)
 {
-	bytea	   *image = PG_GETARG_BYTEA_PP(0);
-	ImagePrepared prepared = {0};
+	ImageHash	hash;
 	ImageFit	fit;
-	TupleDesc	desc;
 	Datum		values[3] = {0};
 	bool		nulls[3] = {true, true, true};
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	config_image_fit(&fit);
 	image_fit_defaults(&fit, IMAGE_FACTOR);
 	fit.hash = true;
-	PG_TRY();
+	(void) image_prepared_bytes(PG_GETARG_BYTEA_PP(0), &fit, &hash, NULL);
+	if (hash.known)
 	{
-		image_prepare_here((const uint8 *) VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image),
-						   &fit, &prepared);
-	}
-	PG_FINALLY();
-	{
-		image_prepared_free(&prepared);
-	}
-	PG_END_TRY();
-	if (prepared.hash.known)
-	{
-		values[0] = Int64GetDatum((int64) prepared.hash.coarse);
-		values[1] = hash_fine_datum(&prepared.hash);
-		values[2] = hash_colours_datum(&prepared.hash);
+		values[0] = Int64GetDatum((int64) hash.coarse);
+		values[1] = hash_fine_datum(&hash);
+		values[2] = hash_colours_datum(&hash);
 		memset(nulls, false, sizeof(nulls));
 	}
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(rows_result(fcinfo, values, nulls));
 }

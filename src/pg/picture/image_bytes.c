@@ -5,8 +5,6 @@
 #include "postgres.h"
 
 #include "db/db.h"
-#include "executor/spi.h"
-#include "image/image.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(llava_image_bytes);
@@ -68,13 +66,11 @@ llava_image_bytes(PG_FUNCTION_ARGS)
 	rows_spi_connect();
 	if (sql_run(&sql_image_bytes, &id, NULL, 1) == 1)
 	{
-		HeapTuple	row = SPI_tuptable->vals[0];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
 		Datum		values[4];
 		bool		nulls[4];
 
 		for (int i = 0; i < lengthof(values); i++)
-			values[i] = SPI_getbinval(row, desc, i + 1, &nulls[i]);
+			values[i] = sql_value(i + 1, &nulls[i]);
 		if (!nulls[0])
 		{
 			MemoryContextSwitchTo(caller);

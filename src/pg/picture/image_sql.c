@@ -4,11 +4,7 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "compat.h"
-#include "db/db.h"
-#include "funcapi.h"
-#include "image/image.h"
 #include "miscadmin.h"
 #include "picture.h"
 #include "server/server.h"
@@ -16,8 +12,6 @@
 
 #define THUMBNAIL_QUALITY 75
 #define THUMBNAIL_PIXELS_MIN 1024
-
-pg_noreturn static void refuse_image(ImageStatus status, const char *message);
 
 PG_FUNCTION_INFO_V1(llava_image_info);
 PG_FUNCTION_INFO_V1(llava_prepare_image);
@@ -40,7 +34,7 @@ enum
 };
 
 /* ERROR: the picture cannot be used, and why. */
-static void
+pg_noreturn static void
 refuse_image(ImageStatus status, const char *message)
 {
 	int			code = ERRCODE_INVALID_BINARY_REPRESENTATION;
@@ -84,9 +78,10 @@ interrupted(void *arg)
 	return InterruptPending;
 }
 
-ImageStatus
-image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared *prepared,
-					   ImageError *error)
+/* As image_prepare_here, but the reason goes to *error; only a cancel raises an ERROR. */
+static ImageStatus
+try_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared *prepared,
+				 ImageError *error)
 {
 	ImageInfo	info;
 	ImageStatus status = image_info(data, size, &info, error);
@@ -115,7 +110,7 @@ void
 image_prepare_here(const uint8 *data, size_t size, ImageFit *fit, ImagePrepared *prepared)
 {
 	ImageError	error;
-	ImageStatus status = image_try_prepare_here(data, size, fit, prepared, &error);
+	ImageStatus status = try_prepare_here(data, size, fit, prepared, &error);
 
 	if (status != IMAGE_OK)
 		refuse_image(status, error.message);
@@ -146,7 +141,6 @@ llava_image_info(PG_FUNCTION_ARGS)
 	bytea	   *image = PG_GETARG_BYTEA_PP(0);
 	const uint8 *data = (const uint8 *) VARDATA_ANY(image);
 	size_t		size = VARSIZE_ANY_EXHDR(image);
-	TupleDesc	desc;
 	Datum		values[INFO_COLUMNS] = {0};
 	bool		nulls[INFO_COLUMNS];
 	ImageFit	fit;
@@ -154,8 +148,6 @@ llava_image_info(PG_FUNCTION_ARGS)
 	ImageError	error;
 	ImageStatus status;
 
-	if (get_call_result_type(fcinfo, NULL, &desc) != TYPEFUNC_COMPOSITE)
-		elog(ERROR, "return type must be a row type");
 	memset(nulls, true, sizeof(nulls));
 	status = image_info(data, size, &info, &error);
 	if (status == IMAGE_OK)
@@ -169,21 +161,47 @@ llava_image_info(PG_FUNCTION_ARGS)
 		values[INFO_PROBLEM] = CStringGetTextDatum(error.message);
 		nulls[INFO_PROBLEM] = false;
 	}
-	PG_RETURN_DATUM(HeapTupleGetDatum(heap_form_tuple(BlessTupleDesc(desc), values, nulls)));
+	PG_RETURN_DATUM(rows_result(fcinfo, values, nulls));
 }
 
-/* Copied, unless they are the picture's own. */
-static bytea *
-prepared_bytes(bytea *image, const ImagePrepared *prepared)
+bytea *
+image_prepared_bytes(bytea *image, ImageFit *fit, ImageHash *hash, ImageError *error)
 {
-	bytea	   *bytes;
+	const uint8 *data = (const uint8 *) VARDATA_ANY(image);
+	size_t		size = VARSIZE_ANY_EXHDR(image);
+	ImagePrepared prepared = {0};
+	bytea	   *volatile bytes = NULL;
 
-	if (prepared->passed_through)
-		return image;
-	bytes = palloc(VARHDRSZ + prepared->size);
-	SET_VARSIZE(bytes, VARHDRSZ + prepared->size);
-	memcpy(VARDATA(bytes), prepared->data, prepared->size);
+	PG_TRY();
+	{
+		if (error == NULL)
+			image_prepare_here(data, size, fit, &prepared);
+		if (error == NULL || try_prepare_here(data, size, fit, &prepared, error) == IMAGE_OK)
+			bytes = prepared.passed_through ? image : rows_bytea(prepared.data, prepared.size);
+		if (hash != NULL)
+			*hash = prepared.hash;
+	}
+	PG_CATCH();
+	{
+		image_prepared_free(&prepared);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
+	image_prepared_free(&prepared);
 	return bytes;
+}
+
+/* ERROR with the defaults in the hint, where problem is what is wrong with a fit. */
+static void
+check_fit(const char *problem, const char *more_defaults)
+{
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid arguments: %s", problem),
+				 errhint("Defaults are those of Qwen2.5-VL: %d, %d * %d^2, %d * %d^2%s.",
+						 IMAGE_FACTOR, IMAGE_MIN_TOKENS, IMAGE_FACTOR, IMAGE_MAX_TOKENS,
+						 IMAGE_FACTOR, more_defaults)));
 }
 
 /*
@@ -193,9 +211,6 @@ prepared_bytes(bytea *image, const ImagePrepared *prepared)
 Datum
 llava_prepare_image(PG_FUNCTION_ARGS)
 {
-	bytea	   *image = PG_GETARG_BYTEA_PP(0);
-	bytea	   *volatile bytes;
-	ImagePrepared prepared = {0};
 	ImageFit	fit;
 	const char *problem;
 
@@ -207,25 +222,8 @@ llava_prepare_image(PG_FUNCTION_ARGS)
 	problem = options_pixels_problem(fit.factor, fit.min_pixels, fit.max_pixels);
 	if (problem == NULL && (fit.quality < 1 || fit.quality > 100))
 		problem = psprintf("quality (%d) is not in 1 .. 100", fit.quality);
-	if (problem != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid arguments: %s", problem),
-				 errhint("Defaults are those of Qwen2.5-VL: %d, %d * %d^2, %d * %d^2 and quality 90.",
-						 IMAGE_FACTOR, IMAGE_MIN_TOKENS, IMAGE_FACTOR, IMAGE_MAX_TOKENS, IMAGE_FACTOR)));
-
-	PG_TRY();
-	{
-		image_prepare_here((const uint8 *) VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image),
-						   &fit, &prepared);
-		bytes = prepared_bytes(image, &prepared);
-	}
-	PG_FINALLY();
-	{
-		image_prepared_free(&prepared);
-	}
-	PG_END_TRY();
-	PG_RETURN_BYTEA_P(bytes);
+	check_fit(problem, " and quality 90");
+	PG_RETURN_BYTEA_P(image_prepared_bytes(PG_GETARG_BYTEA_PP(0), &fit, NULL, NULL));
 }
 
 /*
@@ -241,20 +239,13 @@ llava_image_tokens(PG_FUNCTION_ARGS)
 	int			height;
 	ImageError	error;
 	ImageStatus status;
-	const char *problem;
 
 	info.width = PG_GETARG_INT32(0);
 	info.height = PG_GETARG_INT32(1);
 	fit.factor = PG_GETARG_INT32(2);
 	fit.min_pixels = PG_GETARG_INT64(3);
 	fit.max_pixels = PG_GETARG_INT64(4);
-	problem = options_pixels_problem(fit.factor, fit.min_pixels, fit.max_pixels);
-	if (problem != NULL)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("invalid arguments: %s", problem),
-				 errhint("Defaults are those of Qwen2.5-VL: %d, %d * %d^2, %d * %d^2.",
-						 IMAGE_FACTOR, IMAGE_MIN_TOKENS, IMAGE_FACTOR, IMAGE_MAX_TOKENS, IMAGE_FACTOR)));
+	check_fit(options_pixels_problem(fit.factor, fit.min_pixels, fit.max_pixels), "");
 	status = image_smart_resize(info.height, info.width, fit.factor, fit.min_pixels,
 								fit.max_pixels, &height, &width, &error);
 	if (status != IMAGE_OK)
@@ -269,9 +260,7 @@ llava_image_tokens(PG_FUNCTION_ARGS)
 Datum
 llava_thumbnail(PG_FUNCTION_ARGS)
 {
-	bytea	   *image = PG_GETARG_BYTEA_PP(0);
-	bytea	   *volatile bytes;
-	ImagePrepared prepared;
+	bytea	   *bytes;
 	ImageFit	fit;
 	ImageError	error;
 
@@ -284,17 +273,8 @@ llava_thumbnail(PG_FUNCTION_ARGS)
 		ereport(ERROR,
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("a thumbnail has at least %d pixels", THUMBNAIL_PIXELS_MIN)));
-	if (image_try_prepare_here((const uint8 *) VARDATA_ANY(image), VARSIZE_ANY_EXHDR(image),
-							   &fit, &prepared, &error) != IMAGE_OK)
+	bytes = image_prepared_bytes(PG_GETARG_BYTEA_PP(0), &fit, NULL, &error);
+	if (bytes == NULL)
 		PG_RETURN_NULL();
-	PG_TRY();
-	{
-		bytes = prepared_bytes(image, &prepared);
-	}
-	PG_FINALLY();
-	{
-		image_prepared_free(&prepared);
-	}
-	PG_END_TRY();
 	PG_RETURN_BYTEA_P(bytes);
 }

@@ -18,9 +18,13 @@
 extern void image_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
 							   ImagePrepared *prepared);
 
-/* The same, but the reason goes to *error; only a cancel raises an ERROR. */
-extern ImageStatus image_try_prepare_here(const uint8 *data, size_t size, ImageFit *fit,
-										  ImagePrepared *prepared, ImageError *error);
+/*
+ * The file that would be sent, palloc'd or the picture itself, and in *hash, unless hash is
+ * NULL, what the fit wants of it.  With an error, the reason why there is none goes there
+ * and the result is NULL; else it is an ERROR.
+ */
+extern bytea *image_prepared_bytes(bytea *image, ImageFit *fit, ImageHash *hash,
+								   ImageError *error);
 
 /* ---- hash_sql.c ---- */
 

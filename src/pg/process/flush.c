@@ -34,22 +34,16 @@ typedef struct FlushState
 static FlushState *state;		/* NULL: not preloaded */
 static XLogRecPtr flushed;		/* at least this far, as this process knows */
 
-Size
-flush_memory(void)
+static void
+flush_init(void)
 {
-	return sizeof(FlushState);
-}
-
-void
-flush_start_up(void *memory, bool found)
-{
-	state = memory;
-	if (found)
-		return;
-	memset(state, 0, sizeof(FlushState));
 	pg_atomic_init_u64(&state->wanted, 0);
 	SpinLockInit(&state->mutex);
 }
+
+const SharedPart flush_shared = {
+	"llava_zh flush", sizeof(FlushState), NULL, (void **) &state, flush_init
+};
 
 /* Latches stay in shared memory: setting that of an ended process is a spurious wake-up. */
 static void
@@ -106,21 +100,14 @@ flush_is_shared(void)
 	return state != NULL;
 }
 
-static void
-raise_wanted(XLogRecPtr upto)
-{
-	uint64		wanted = pg_atomic_read_u64(&state->wanted);
-
-	while (wanted < upto && !pg_atomic_compare_exchange_u64(&state->wanted, &wanted, upto))
-		;
-}
-
 void
 flush_ask(XLogRecPtr upto)
 {
+	uint64		wanted = pg_atomic_read_u64(&state->wanted);
 	Latch	   *flusher;
 
-	raise_wanted(upto);
+	while (wanted < upto && !pg_atomic_compare_exchange_u64(&state->wanted, &wanted, upto))
+		;
 	SpinLockAcquire(&state->mutex);
 	flusher = state->flusher;
 	SpinLockRelease(&state->mutex);

@@ -34,17 +34,10 @@ static Meter *mine;
 
 PG_FUNCTION_INFO_V1(llava_worker_counters);
 
-Size
-meter_memory(void)
+static void
+meters_init(void)
 {
-	return mul_size(MAX_METERS, sizeof(Meter));
-}
-
-void
-meter_start_up(void *memory, bool found)
-{
-	meters = memory;
-	for (int i = 0; !found && i < MAX_METERS; i++)
+	for (int i = 0; i < MAX_METERS; i++)
 	{
 		pg_atomic_init_u32(&meters[i].pid, 0);
 		pg_atomic_init_u64(&meters[i].wakes, 0);
@@ -53,6 +46,10 @@ meter_start_up(void *memory, bool found)
 		pg_atomic_init_u64(&meters[i].longest_us, 0);
 	}
 }
+
+const SharedPart meter_shared = {
+	"llava_zh meters", MAX_METERS * sizeof(Meter), NULL, (void **) &meters, meters_init
+};
 
 static void
 meter_give_back(int code, Datum arg)
@@ -137,17 +134,17 @@ llava_worker_counters(PG_FUNCTION_ARGS)
 	for (int i = 0; meters != NULL && i < MAX_METERS; i++)
 	{
 		Meter	   *meter = &meters[i];
-		Datum		values[5];
+		int32		pid = (int32) pg_atomic_read_u32(&meter->pid);
+		Datum		values[5] = {
+			Int32GetDatum(pid), Int64GetDatum((int64) pg_atomic_read_u64(&meter->wakes)),
+			Int64GetDatum((int64) pg_atomic_read_u64(&meter->looks)),
+			Int64GetDatum((int64) pg_atomic_read_u64(&meter->late)),
+			Float8GetDatum((double) pg_atomic_read_u64(&meter->longest_us) / 1000.0)
+		};
 		bool		nulls[5] = {false};
 
-		values[0] = Int32GetDatum((int32) pg_atomic_read_u32(&meter->pid));
-		if (values[0] == Int32GetDatum(0))
-			continue;
-		values[1] = Int64GetDatum((int64) pg_atomic_read_u64(&meter->wakes));
-		values[2] = Int64GetDatum((int64) pg_atomic_read_u64(&meter->looks));
-		values[3] = Int64GetDatum((int64) pg_atomic_read_u64(&meter->late));
-		values[4] = Float8GetDatum((double) pg_atomic_read_u64(&meter->longest_us) / 1000.0);
-		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+		if (pid != 0)
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;
 }

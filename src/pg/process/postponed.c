@@ -1,6 +1,6 @@
 /*
  * postponed.c
- *	  See postponed.h.
+ *	  Remembers work that failed and will be repeated, for the log and pg_stat_activity.
  *
  * This file keeps the last error of each kind of work.  Most need a person's attention, a
  * missing privilege above all; locks that could not be had are explained by in_the_way.c,
@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "postponed.h"
 #include "process.h"
 
 #define WORKS (POSTPONED_SETTLE + 1)

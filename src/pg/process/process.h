@@ -6,15 +6,45 @@
 #define LLAVA_PROCESS_H
 
 #include "access/xlogdefs.h"
-#include "fmgr.h"
-#include "postponed.h"
-#include "task_counters.h"
+#include "storage/lwlock.h"
 #include "utils/timestamp.h"
 #include "vlm/vlm.h"
 
 /* backend_type of this extension's workers in pg_stat_activity. */
 #define WORKER_TYPE "llava_zh worker"
 #define FETCHER_TYPE "llava_zh fetcher"
+
+/* ---- shared memory, where llava_zh is preloaded ---- */
+
+/* A part of it, which src/shmem.c requests, fills with zeros and hands out. */
+typedef struct SharedPart
+{
+	const char *name;
+	Size		size;
+	const int  *count;			/* how many times the size; NULL: once */
+	void	  **memory;			/* is set to where the part begins */
+	void		(*init) (void); /* sets what is not zero at first; or NULL */
+} SharedPart;
+
+extern const SharedPart flush_shared;
+extern const SharedPart meter_shared;
+extern const SharedPart task_counters_shared;
+extern const SharedPart wake_shared;
+
+/* The locks of the tranche "llava_zh". */
+typedef enum SharedLock
+{
+	SHARED_LOCK_LIMITS,
+	SHARED_LOCK_SLOTS,
+	SHARED_LOCK_TASKS,
+	SHARED_LOCKS
+}			SharedLock;
+
+static inline LWLock *
+shared_lock(SharedLock lock)
+{
+	return &GetNamedLWLockTranche("llava_zh")[lock].lock;
+}
 
 /* ---- transport.c: the request pool in a PostgreSQL process ---- */
 
@@ -42,9 +72,6 @@ extern bool transport_is_overdue(void);
 
 /* ---- meter.c: counters of this process's loop, for llava_stat_worker ---- */
 
-extern Size meter_memory(void);
-extern void meter_start_up(void *memory, bool found);
-
 /* Nothing is counted before meter_begin, or where there is no shared memory. */
 extern void meter_begin(void);
 extern void meter_end(void);
@@ -62,9 +89,6 @@ extern void meter_woken(uint64 commits);
 extern void meter_look(int64 away_us);
 
 /* ---- flush.c: flushes commits without making the loop wait ---- */
-
-extern Size flush_memory(void);
-extern void flush_start_up(void *memory, bool found);
 
 /* For the launcher: it offers to flush from now on, and flushes what was asked for. */
 extern void flush_begin(void);
@@ -84,12 +108,6 @@ extern bool flush_is_done(XLogRecPtr upto);
 
 /* ---- wake.c: tells the workers at commit that rows were queued ---- */
 
-extern Size wake_memory(void);
-extern void wake_start_up(void *memory, bool found);
-
-/* Whether this cluster preloads llava_zh. */
-extern bool wake_is_shared(void);
-
 /* Notes that this transaction has queued rows that are due at this time. */
 extern void wake_at_commit(TimestampTz visible_at);
 
@@ -100,20 +118,50 @@ extern void wake_at_commit(TimestampTz visible_at);
  */
 extern bool wake_take_queued(TimestampTz *earliest);
 
-/* The locks of the tranche "llava_zh". */
-typedef enum SharedLock
-{
-	SHARED_LOCK_LIMITS,
-	SHARED_LOCK_SLOTS,
-	SHARED_LOCK_TASKS,
-	SHARED_LOCKS
-}			SharedLock;
-
 /* ---- stop.c ---- */
 
 /* From now on SIGTERM gives this worker time to settle and give back its calls. */
 extern void stop_watch(void);
 extern bool stop_wanted(void);	/* SIGTERM came: send nothing more */
 extern void stop_now(void);		/* ends the process, like die() */
+
+/* ---- postponed.c: work that failed and will be repeated, for the log and pg_stat_activity ---- */
+
+typedef enum Postponed
+{
+	POSTPONED_CLAIM,
+	POSTPONED_SETTLE
+} Postponed;
+
+/*
+ * Notes that the work failed with this error and will be repeated.  Returns true if the
+ * message differs from the last failure's, so that the caller should log it.
+ */
+extern bool postponed_note(Postponed work, const ErrorData *error);
+
+/* Notes that the work succeeded.  Returns true if it was postponed until now. */
+extern bool postponed_done(Postponed work);
+
+/* Text for pg_stat_activity about postponed work, else NULL. */
+extern const char *postponed_activity(void);
+
+/* Forgets all failures, when a loop begins or has ended. */
+extern void postponed_forget(void);
+
+/* ---- task_counters.c: requests in flight for each task, over the loops of all processes ---- */
+
+typedef struct TaskCounter TaskCounter;
+
+/*
+ * This process's counter of a task; never NULL, and valid until task_counters_give_back.
+ * ERROR if there is no memory.
+ */
+extern TaskCounter *task_counter(const char *task);
+
+/* Adds to the number of requests in flight; change may be negative.  Never an ERROR. */
+extern void task_counter_add(TaskCounter *counter, int change);
+
+/* Ends all counters of this process, when its loop ends. */
+extern void task_counters_give_back(void);
 
 #endif							/* LLAVA_PROCESS_H */

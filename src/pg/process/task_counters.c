@@ -1,6 +1,10 @@
 /*
  * task_counters.c
- *	  See task_counters.h.
+ *	  Counts the requests in flight for each task, over the loops of all processes.
+ *
+ * The counters are in shared memory, keyed by database and a hash of the task's name.  A
+ * process subtracts its requests when its loop ends, or when it exits.  Nothing is counted
+ * unless llava_zh is preloaded, nor for tasks that find the table full.
  *
  * A process takes and gives back a task's place under a lock, once per task.  A request
  * costs one atomic addition when it is sent and one when it ends.
@@ -13,8 +17,6 @@
 #include "port/atomics.h"
 #include "process.h"
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
-#include "task_counters.h"
 #include "utils/memutils.h"
 
 /* Tasks of all databases together. */
@@ -47,34 +49,9 @@ static List *counters = NIL;	/* TaskCounter, in TopMemoryContext */
 
 PG_FUNCTION_INFO_V1(llava_task_in_flight);
 
-Size
-task_counters_memory(void)
-{
-	return sizeof(SharedTasks);
-}
-
-void
-task_counters_start_up(void *memory, bool found)
-{
-	shared = memory;
-	if (found)
-		return;
-	memset(shared, 0, task_counters_memory());
-	for (int i = 0; i < MAX_TASKS; i++)
-		pg_atomic_init_u32(&shared->places[i].in_flight, 0);
-}
-
-static void
-task_counters_lock(LWLockMode mode)
-{
-	LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_TASKS].lock, mode);
-}
-
-static void
-task_counters_unlock(void)
-{
-	LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_TASKS].lock);
-}
+const SharedPart task_counters_shared = {
+	"llava_zh tasks", sizeof(SharedTasks), NULL, (void **) &shared, NULL
+};
 
 static uint64
 hash_of(const char *task, int size)
@@ -105,20 +82,20 @@ take_place(uint64 task)
 	Place	   *vacant;
 	Place	   *place;
 
-	task_counters_lock(LW_EXCLUSIVE);
+	LWLockAcquire(shared_lock(SHARED_LOCK_TASKS), LW_EXCLUSIVE);
 	place = find_place(task, &vacant);
 	if (place == NULL && vacant != NULL)
 	{
 		place = vacant;
 		place->database = MyDatabaseId;
 		place->task = task;
-		pg_atomic_write_u32(&place->in_flight, 0);
+		pg_atomic_init_u32(&place->in_flight, 0);
 	}
 	if (place != NULL)
 		place->users++;
 	else
 		shared->uncounted++;
-	task_counters_unlock();
+	LWLockRelease(shared_lock(SHARED_LOCK_TASKS));
 	return place;
 }
 
@@ -172,7 +149,7 @@ task_counters_give_back(void)
 	if (counters == NIL)
 		return;
 	if (shared != NULL)
-		task_counters_lock(LW_EXCLUSIVE);
+		LWLockAcquire(shared_lock(SHARED_LOCK_TASKS), LW_EXCLUSIVE);
 	foreach(cell, counters)
 	{
 		TaskCounter *counter = lfirst(cell);
@@ -184,7 +161,7 @@ task_counters_give_back(void)
 			shared->uncounted--;
 	}
 	if (shared != NULL)
-		task_counters_unlock();
+		LWLockRelease(shared_lock(SHARED_LOCK_TASKS));
 	list_free_deep(counters);
 	counters = NIL;
 }
@@ -200,18 +177,18 @@ llava_task_in_flight(PG_FUNCTION_ARGS)
 	uint64		hash = hash_of(VARDATA_ANY(task), VARSIZE_ANY_EXHDR(task));
 	Place	   *vacant;
 	Place	   *place;
-	bool		known;
-	uint32		in_flight = 0;
+	int64		in_flight = -1;
 
 	if (shared == NULL)
 		PG_RETURN_NULL();
-	task_counters_lock(LW_SHARED);
+	LWLockAcquire(shared_lock(SHARED_LOCK_TASKS), LW_SHARED);
 	place = find_place(hash, &vacant);
-	known = place != NULL || shared->uncounted == 0;
 	if (place != NULL)
 		in_flight = pg_atomic_read_u32(&place->in_flight);
-	task_counters_unlock();
-	if (!known)
+	else if (shared->uncounted == 0)
+		in_flight = 0;
+	LWLockRelease(shared_lock(SHARED_LOCK_TASKS));
+	if (in_flight < 0)
 		PG_RETURN_NULL();
 	PG_RETURN_INT32((int32) in_flight);
 }

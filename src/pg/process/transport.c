@@ -19,7 +19,6 @@
 #include "process.h"
 #include "storage/fd.h"
 #include "storage/ipc.h"
-#include "vlm/vlm.h"
 
 /* Descriptors left to other code, beside fd.c's budget, when sockets are counted out. */
 #define DESCRIPTORS_FOR_OTHERS 128
@@ -147,14 +146,20 @@ transport_has_room(void)
 	return vlm_pool_in_flight(pool) < pool_sockets;
 }
 
+void
+transport_forget_extra(void)
+{
+	if (wait_set != NULL)
+		FreeWaitEventSet(wait_set);
+	wait_set = NULL;
+}
+
 static void
 make_wait_set(int extra_fd)
 {
 	if (wait_set != NULL && wait_set_extra_fd == extra_fd)
 		return;
-	if (wait_set != NULL)
-		FreeWaitEventSet(wait_set);
-	wait_set = NULL;
+	transport_forget_extra();
 	wait_set = compat_wait_set(4);
 	AddWaitEventToSet(wait_set, WL_LATCH_SET, PGINVALID_SOCKET, MyLatch, NULL);
 	AddWaitEventToSet(wait_set, WL_EXIT_ON_PM_DEATH, PGINVALID_SOCKET, NULL, NULL);
@@ -164,28 +169,17 @@ make_wait_set(int extra_fd)
 	wait_set_extra_fd = extra_fd;
 }
 
-void
-transport_forget_extra(void)
-{
-	if (wait_set != NULL)
-		FreeWaitEventSet(wait_set);
-	wait_set = NULL;
-}
-
-/* Before a look at the sockets: records the time since the previous one. */
-static void
-look_begins(void)
+/* The time since the last look at the sockets; 0 if none was in use. */
+static int64
+time_away_us(void)
 {
 	instr_time	away;
 
 	if (INSTR_TIME_IS_ZERO(looked_at))
-	{
-		meter_look(0);
-		return;
-	}
+		return 0;
 	INSTR_TIME_SET_CURRENT(away);
 	INSTR_TIME_SUBTRACT(away, looked_at);
-	meter_look((int64) INSTR_TIME_GET_MICROSEC(away));
+	return (int64) INSTR_TIME_GET_MICROSEC(away);
 }
 
 /* After a look at the sockets. */
@@ -208,7 +202,7 @@ transport_wait(int extra_fd, long timeout_ms)
 	make_wait_set(extra_fd);
 	if (pool_timeout >= 0 && (timeout_ms < 0 || pool_timeout < timeout_ms))
 		timeout_ms = (long) pool_timeout;
-	look_begins();
+	meter_look(time_away_us());
 	n = WaitEventSetWait(wait_set, timeout_ms, events, lengthof(events),
 						 vlm_pool_in_flight(pool) > 0 ?
 						 compat_wait_event_http() : compat_wait_event_idle());
@@ -225,20 +219,14 @@ transport_wait(int extra_fd, long timeout_ms)
 bool
 transport_is_overdue(void)
 {
-	instr_time	away;
-
-	if (INSTR_TIME_IS_ZERO(looked_at))
-		return false;
-	INSTR_TIME_SET_CURRENT(away);
-	INSTR_TIME_SUBTRACT(away, looked_at);
-	return INSTR_TIME_GET_MICROSEC(away) >= OVERDUE_US;
+	return time_away_us() >= OVERDUE_US;
 }
 
 void
 transport_serve(void)
 {
 	(void) vlm_pool_prepare_wait(pool);
-	look_begins();
+	meter_look(time_away_us());
 	look_ends();
 	vlm_pool_step(pool);
 	CHECK_FOR_INTERRUPTS();

@@ -39,27 +39,15 @@ static TimestampTz wake_earliest;	/* ... and this is the first to be due */
 static uint64 taken;			/* DatabaseEntry.queued at the last take */
 static bool taken_any;			/* there was a take: taken is valid */
 
-Size
-wake_memory(void)
+static void
+wake_init(void)
 {
-	return sizeof(SharedState);
-}
-
-void
-wake_start_up(void *memory, bool found)
-{
-	shared = memory;
-	if (found)
-		return;
-	memset(shared, 0, sizeof(SharedState));
 	SpinLockInit(&shared->mutex);
 }
 
-bool
-wake_is_shared(void)
-{
-	return shared != NULL;
-}
+const SharedPart wake_shared = {
+	"llava_zh", sizeof(SharedState), NULL, (void **) &shared, wake_init
+};
 
 /* This database's entry, made if needed; NULL if the table is full.  Mutex held. */
 static DatabaseEntry *
@@ -115,20 +103,10 @@ publish(void)
 static void
 transaction_ended(XactEvent event, void *arg)
 {
-	switch (event)
-	{
-		case XACT_EVENT_COMMIT:
-			if (wake_wanted)
-				publish();
-			wake_wanted = false;
-			break;
-		case XACT_EVENT_ABORT:
-		case XACT_EVENT_PREPARE:
-			wake_wanted = false;
-			break;
-		default:
-			break;
-	}
+	if (event == XACT_EVENT_COMMIT && wake_wanted)
+		publish();
+	if (event == XACT_EVENT_COMMIT || event == XACT_EVENT_ABORT || event == XACT_EVENT_PREPARE)
+		wake_wanted = false;
 }
 
 void
@@ -153,15 +131,16 @@ wake_take_queued(TimestampTz *earliest)
 		return false;
 	SpinLockAcquire(&shared->mutex);
 	entry = my_entry();
-	if (entry != NULL && taken_any)
-		woken = entry->queued - taken;
-	if (entry != NULL && (!taken_any || entry->queued - taken > lengthof(entry->earliest)))
-		*earliest = DT_NOBEGIN;
-	else if (entry != NULL)
-		for (; taken != entry->queued; taken++)
-			*earliest = Min(*earliest, entry->earliest[taken % lengthof(entry->earliest)]);
 	if (entry != NULL)
+	{
+		woken = taken_any ? entry->queued - taken : 0;
+		if (!taken_any || woken > lengthof(entry->earliest))
+			*earliest = DT_NOBEGIN;
+		else
+			for (; taken != entry->queued; taken++)
+				*earliest = Min(*earliest, entry->earliest[taken % lengthof(entry->earliest)]);
 		taken = entry->queued;
+	}
 	taken_any = true;
 	SpinLockRelease(&shared->mutex);
 	meter_woken(woken);

@@ -67,7 +67,7 @@ typedef struct CallRow
 								 * long image again */
 	bool		excused;		/* was returned once, its server being at
 								 * fault (blame.c) */
-	int			company;		/* of a suspect (suspects.h): requests that
+	int			company;		/* of a suspect (suspects.c): requests that
 								 * may be in flight at its server, itself
 								 * included; 0: no suspect */
 } CallRow;
@@ -123,7 +123,7 @@ typedef struct CallEnd
 	ReplyResult result;			/* with VLM_DONE */
 	const char *reason;			/* why the reply was rejected, static; NULL:
 								 * it becomes a sample */
-	uint64		lost_with;		/* LossEvent (suspects.h) that its loss
+	uint64		lost_with;		/* LossEvent (suspects.c) that its loss
 								 * belongs to; 0: none */
 	double		cost;			/* of the answer */
 	bool		estimated;		/* the cost: the server reported no usage */

@@ -67,7 +67,7 @@ extern void holders_release(Loop *loop);
 
 /* ---- for callers without a loop ---- */
 
-/* Size of the detail of a pause (limits.h) and of an outcome (vlm.h). */
+/* Size of the detail of a pause (server.h) and of an outcome (vlm.h). */
 #define BLAME_HINT_SIZE 320
 
 /* Writes a hint that tells how to switch off the model's thinking on this server. */

@@ -203,7 +203,7 @@ settle_answer(Batch *batch, Call *call)
 
 /*
  * By now it is known whether the server died when this and other requests were lost.  If
- * so, the attempt does not count, and the row becomes a suspect (suspects.h) unless its
+ * so, the attempt does not count, and the row becomes a suspect (suspects.c) unless its
  * request was never sent completely.
  */
 static void

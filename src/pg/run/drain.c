@@ -33,17 +33,6 @@ task_argument(const char *name)
 	return found;
 }
 
-static int64
-limit_argument(int64 limit)
-{
-	if (limit < 0)
-		ereport(ERROR,
-				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-				 errmsg("limit " INT64_FORMAT " is negative", limit),
-				 errhint("The argument limit is the most requests that are made; without it all waiting rows are processed.")));
-	return limit;
-}
-
 static TimestampTz
 end_argument(Datum max_time)
 {
@@ -64,10 +53,15 @@ end_argument(Datum max_time)
 static void
 drain_arguments(FunctionCallInfo fcinfo, Loop *loop, TimestampTz *end)
 {
-	int64		limit = PG_ARGISNULL(0) ? -1 : limit_argument(PG_GETARG_INT64(0));
+	int64		limit = PG_ARGISNULL(0) ? -1 : PG_GETARG_INT64(0);
 	const char *task = PG_ARGISNULL(1) ? NULL : task_argument(text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	const char *server = PG_ARGISNULL(2) ? NULL : text_to_cstring(PG_GETARG_TEXT_PP(2));
 
+	if (!PG_ARGISNULL(0) && limit < 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("limit " INT64_FORMAT " is negative", limit),
+				 errhint("The argument limit is the most requests that are made; without it all waiting rows are processed.")));
 	if (server != NULL)
 		(void) server_named(server);
 	loop_set_scope(loop, limit, task, server);

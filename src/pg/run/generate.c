@@ -11,27 +11,20 @@
 
 #include "common/hashfn.h"
 #include "common/pg_prng.h"
-#include "compat.h"
 #include "db/db.h"
 #include "generate.h"
-#include "image/image.h"
 #include "ledger/ledger.h"
 #include "miscadmin.h"
 #include "picture/picture.h"
 #include "process/process.h"
-#include "server/server.h"
-#include "task/task.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
-#include "vlm/vlm.h"
 
 /* The most requests of one call.  A worker can wait longer than the user of a session. */
 #define TRIES 3
 
 /* Connections a session keeps to the servers it asks. */
 #define CONNECTIONS 4
-
-pg_noreturn static void out_of_memory(void);
 
 PG_FUNCTION_INFO_V1(llava_generate);
 
@@ -81,7 +74,7 @@ time_left(const Asking *asking)
 	return Max((asking->deadline - GetCurrentTimestamp()) / 1000, 0);
 }
 
-static void
+pg_noreturn static void
 out_of_memory(void)
 {
 	ereport(ERROR,
@@ -90,32 +83,16 @@ out_of_memory(void)
 			 errdetail("The request could not be made.")));
 }
 
-/* A copy of the bytes to send, which the pool will own. */
-static uint8 *
-copy_of_picture(const Asking *asking, size_t *size)
-{
-	const ImagePrepared *prepared = &asking->prepared;
-	const uint8 *bytes = prepared->passed_through ? asking->image : prepared->data;
-	uint8	   *copy;
-
-	*size = prepared->passed_through ? asking->image_size : prepared->size;
-	copy = malloc(*size);
-	if (copy == NULL)
-		out_of_memory();
-	memcpy(copy, bytes, *size);
-	return copy;
-}
-
 static void
 submit(Asking *asking)
 {
 	const LlavaServer *server = asking->server;
+	const ImagePrepared *prepared = &asking->prepared;
 	VlmSampling sampling = asking->task->sampling;
 	VlmRequest	request = {0};
 	const char *message = NULL;
 	char	   *id = psprintf("generate-%d-%016llx", MyProcPid,
 							  (unsigned long long) pg_prng_uint64(&pg_global_prng_state));
-	bool		submitted;
 
 	sampling.seed = asking->seed;
 	request.url = server->url;
@@ -125,35 +102,20 @@ submit(Asking *asking)
 	request.request_timeout_ms = (int) Max(time_left(asking), 1);
 	request.max_reply_bytes = (size_t) llava_max_reply_size * 1024;
 	request.user = asking;
-	request.image = copy_of_picture(asking, &request.image_size);
-	if (!vlm_body_build(&request.body, server->model, asking->task->prompt, &sampling,
-						server->extra_body, &message))
-	{
-		free(request.image);
-		out_of_memory();
-	}
-	submitted = vlm_pool_submit(asking->pool, &request);
-	if (!submitted)
+	request.image_size = prepared->passed_through ? asking->image_size : prepared->size;
+	request.image = malloc(request.image_size);
+	if (request.image != NULL)
+		memcpy(request.image, prepared->passed_through ? asking->image : prepared->data,
+			   request.image_size);
+	if (request.image == NULL ||
+		!vlm_body_build(&request.body, server->model, asking->task->prompt, &sampling,
+						server->extra_body, &message) ||
+		!vlm_pool_submit(asking->pool, &request))
 	{
 		free(request.image);
 		vlm_body_free(&request.body);
 		out_of_memory();
 	}
-}
-
-/* Limits that a person set apply to sessions as well. */
-static void
-check_not_used_up(const Asking *asking)
-{
-	const char *option = limits_used_up(asking->limits);
-
-	if (option == NULL)
-		return;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-			 errmsg("the %s of server \"%s\" is used up", option, asking->server->name),
-			 errhint("ALTER SERVER %s OPTIONS (SET %s '...');",
-					 quote_identifier(asking->server->name), option)));
 }
 
 /* Waits for one of the server's slots, before any worker that wants one. */
@@ -164,7 +126,15 @@ generate_take_slot(Asking *asking)
 
 	for (;;)
 	{
-		check_not_used_up(asking);
+		const char *option = limits_used_up(asking->limits, false);
+
+		/* limits that a person set apply to sessions as well */
+		if (option != NULL)
+			ereport(ERROR,
+					(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
+					 errmsg("the %s of server \"%s\" is used up", option, asking->server->name),
+					 errhint("ALTER SERVER %s OPTIONS (SET %s '...');",
+							 quote_identifier(asking->server->name), option)));
 		asking->slot = limits_take(asking->limits,
 								   asking->forecast.prompt + asking->forecast.completion,
 								   true, 0, &asking->endpoint, &wait);
@@ -321,16 +291,6 @@ generate_check_arguments(FunctionCallInfo fcinfo)
 					 errhint("SELECT name, alias FROM llava_task;")));
 }
 
-static void
-check_not_paused(const LlavaServer *server)
-{
-	if (server->paused)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("server \"%s\" is paused", server->name),
-				 errhint("SELECT llava_resume(%s);", quote_literal_cstr(server->name))));
-}
-
 /*
  * The server and its limits, which are shared: they are given its options as they are now,
  * never older ones than a worker may have read meanwhile.  A statement that calls for many
@@ -376,7 +336,11 @@ llava_generate(PG_FUNCTION_ARGS)
 	asking.task = task_find(generate_argument_text(fcinfo, 1));
 	server = generate_argument_text(fcinfo, 2);
 	generate_find_server(&asking, server != NULL ? server : asking.task->server);
-	check_not_paused(asking.server);
+	if (asking.server->paused)
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("server \"%s\" is paused", asking.server->name),
+				 errhint("SELECT llava_resume(%s);", quote_literal_cstr(asking.server->name))));
 	image = PG_GETARG_BYTEA_PP(0);
 	asking.image = (const uint8 *) VARDATA_ANY(image);
 	asking.image_size = VARSIZE_ANY_EXHDR(image);

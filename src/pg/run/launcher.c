@@ -7,16 +7,18 @@
  * that doubles, so that a database that does not exist costs no more than a process every
  * five minutes.  A reload of the settings ends the pauses.  If no background worker slot
  * is free for a worker, it is tried again as soon as another one ends, and periodically;
- * llava_stat_worker of its database says so (vacancies.c).
+ * llava_stat_worker of its database says so.
  *
  * It ends its workers when it ends, since the next launcher could not know them.  It also
  * flushes the log for them (flush.c).
  */
 #include "postgres.h"
 
+#include "commands/dbcommands.h"
 #include "compat.h"
 #include "db/db.h"
 #include "fetch/fetch.h"
+#include "funcapi.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "postmaster/interrupt.h"
@@ -27,6 +29,7 @@
 #include "storage/latch.h"
 #include "storage/procsignal.h"
 #include "tcop/tcopprot.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
 #include "worker.h"
@@ -57,6 +60,79 @@ typedef struct Slot
 } Slot;
 
 static dlist_head slots = DLIST_STATIC_INIT(slots);
+
+PG_FUNCTION_INFO_V1(llava_missing_workers);
+
+/*
+ * ---- workers that could not be started, for llava_stat_worker of their databases: a table
+ * in shared memory, which only the launcher writes ----
+ */
+
+/* Workers beyond this number are only reported in the log. */
+#define MAX_VACANCIES 256
+#define VACANCIES_SIZE (MAX_VACANCIES * sizeof(Vacancy))
+
+typedef struct Vacancy
+{
+	WorkerTarget target;		/* an empty database: free */
+	char		why[160];
+	TimestampTz since;
+} Vacancy;
+
+static Vacancy *vacancies;		/* MAX_VACANCIES, or NULL */
+
+const SharedPart vacancies_shared = {
+	"llava_zh vacancies", VACANCIES_SIZE, NULL, (void **) &vacancies, NULL
+};
+
+/* The entry of a worker, else a free one; NULL if there is neither. */
+static Vacancy *
+vacancies_find(const WorkerTarget *target)
+{
+	Vacancy    *vacant = NULL;
+
+	for (int i = 0; i < MAX_VACANCIES; i++)
+	{
+		Vacancy    *entry = &vacancies[i];
+
+		if (entry->target.database[0] == '\0')
+			vacant = vacant != NULL ? vacant : entry;
+		else if (entry->target.slot == target->slot &&
+				 strcmp(entry->target.database, target->database) == 0)
+			return entry;
+	}
+	return vacant;
+}
+
+/* Records that this worker does not run, and why; NULL: clears the record. */
+static void
+vacancies_tell(const WorkerTarget *target, const char *why)
+{
+	Vacancy    *entry;
+
+	LWLockAcquire(shared_lock(SHARED_LOCK_SLOTS), LW_EXCLUSIVE);
+	entry = vacancies_find(target);
+	if (entry != NULL && why == NULL)
+		memset(entry, 0, sizeof(*entry));
+	else if (entry != NULL)
+	{
+		if (entry->target.database[0] == '\0')
+			entry->since = GetCurrentTimestamp();
+		entry->target = *target;
+		strlcpy(entry->why, why, sizeof(entry->why));
+	}
+	LWLockRelease(shared_lock(SHARED_LOCK_SLOTS));
+}
+
+static void
+vacancies_forget(void)
+{
+	LWLockAcquire(shared_lock(SHARED_LOCK_SLOTS), LW_EXCLUSIVE);
+	memset(vacancies, 0, VACANCIES_SIZE);
+	LWLockRelease(shared_lock(SHARED_LOCK_SLOTS));
+}
+
+/* ---- workers ---- */
 
 void
 launcher_register(void)
@@ -311,4 +387,45 @@ llava_launcher_main(Datum arg)
 			read_settings();
 		}
 	}
+}
+
+/* ---- what the databases see ---- */
+
+/* Copies the entries of this database; returns how many. */
+static int
+copy_mine(Vacancy *mine)
+{
+	const char *database = get_database_name(MyDatabaseId);
+	int			n = 0;
+
+	if (vacancies == NULL || database == NULL)
+		return 0;
+	LWLockAcquire(shared_lock(SHARED_LOCK_SLOTS), LW_SHARED);
+	for (int i = 0; i < MAX_VACANCIES; i++)
+		if (strcmp(vacancies[i].target.database, database) == 0)
+			mine[n++] = vacancies[i];
+	LWLockRelease(shared_lock(SHARED_LOCK_SLOTS));
+	return n;
+}
+
+/* llava_missing_workers(): the workers that this database should have and has not. */
+Datum
+llava_missing_workers(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	Vacancy    *mine = palloc(VACANCIES_SIZE);
+	int			n = copy_mine(mine);
+
+	InitMaterializedSRF(fcinfo, 0);
+	for (int i = 0; i < n; i++)
+	{
+		Datum		values[3] = {Int32GetDatum(mine[i].target.slot),
+		CStringGetTextDatum(mine[i].why), TimestampTzGetDatum(mine[i].since)};
+		bool		nulls[3] = {false};
+
+		/* one that llava_start() began may have the slot */
+		if (slot_holder(mine[i].target.slot) == 0)
+			tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
 }

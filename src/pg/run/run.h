@@ -5,7 +5,7 @@
 #ifndef LLAVA_RUN_H
 #define LLAVA_RUN_H
 
-#include "fmgr.h"
+#include "process/process.h"
 
 /* ---- launcher.c, worker.c ---- */
 
@@ -13,9 +13,6 @@ extern void launcher_register(void);	/* from _PG_init while preloading */
 extern PGDLLEXPORT void llava_launcher_main(Datum arg);
 extern PGDLLEXPORT void llava_worker_main(Datum arg);
 
-/* ---- vacancies.c ---- */
-
-extern Size vacancies_memory(void);
-extern void vacancies_start_up(void *memory, bool found);
+extern const SharedPart vacancies_shared;
 
 #endif							/* LLAVA_RUN_H */

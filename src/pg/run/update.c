@@ -11,18 +11,6 @@
 
 PG_FUNCTION_INFO_V1(llava_update_grant);
 
-static void
-update_run(const char *statement)
-{
-	int			rc;
-
-	SPI_connect();
-	rc = SPI_execute(statement, false, 0);
-	if (rc != SPI_OK_UTILITY)
-		elog(ERROR, "\"%s\": %s", statement, SPI_result_code_string(rc));
-	SPI_finish();
-}
-
 /*
  * llava_update_grant(statement text, initial boolean): a GRANT or REVOKE of an update
  * script.  What a script grants counts as the extension's own, which pg_dump leaves to
@@ -39,7 +27,13 @@ llava_update_grant(PG_FUNCTION_ARGS)
 	creating_extension = initial;
 	PG_TRY();
 	{
-		update_run(statement);
+		int			rc;
+
+		SPI_connect();
+		rc = SPI_execute(statement, false, 0);
+		if (rc != SPI_OK_UTILITY)
+			elog(ERROR, "\"%s\": %s", statement, SPI_result_code_string(rc));
+		SPI_finish();
 	}
 	PG_FINALLY();
 	{

@@ -39,6 +39,15 @@
 
 PG_FUNCTION_INFO_V1(llava_start);
 
+static void
+rest(long ms)
+{
+	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, ms,
+					 compat_wait_event_idle());
+	ResetLatch(MyLatch);
+	CHECK_FOR_INTERRUPTS();
+}
+
 /* ---- one process a slot ---- */
 
 /* For people who read pg_stat_activity; nothing in the extension reads it. */
@@ -87,10 +96,7 @@ worker_wait_for_slot(int slot, const char *database)
 			say_standing_by(slot, database);
 			say_at = DT_NOEND;
 		}
-		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, STANDBY_MS,
-						 compat_wait_event_idle());
-		ResetLatch(MyLatch);
-		CHECK_FOR_INTERRUPTS();
+		rest(STANDBY_MS);
 	}
 }
 
@@ -210,15 +216,6 @@ llava_worker_main(Datum arg)
 
 /* ---- llava_start ---- */
 
-static void
-rest(void)
-{
-	(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, START_LOOK_MS,
-					 compat_wait_event_idle());
-	ResetLatch(MyLatch);
-	CHECK_FOR_INTERRUPTS();
-}
-
 /* One session starts a worker at a time, so each finds the one that another has started. */
 static void
 wait_for_turn(void)
@@ -233,7 +230,7 @@ wait_for_turn(void)
 					 errmsg("another session has been starting a worker for too long"),
 					 errdetail("It is %s.", process_words(own_lock_holder(OWN_LOCK_START, 0))),
 					 errhint("End it with pg_terminate_backend, and call llava_start again.")));
-		rest();
+		rest(START_LOOK_MS);
 	}
 }
 
@@ -273,7 +270,7 @@ wait_for_worker(int slot, BackgroundWorkerHandle *handle)
 		holder = slot_holder(slot);
 		if (holder != 0)
 			return holder;
-		rest();
+		rest(START_LOOK_MS);
 	} while (!ended && GetCurrentTimestamp() < end);
 	TerminateBackgroundWorker(handle);
 	ereport(ERROR,
@@ -305,7 +302,7 @@ llava_start(PG_FUNCTION_ARGS)
 	if (pid == 0)
 	{
 		pid = wait_for_worker(0, register_worker(0));
-		if (!wake_is_shared())
+		if (!flush_is_shared())
 			ereport(NOTICE,
 					(errmsg("llava_zh is not preloaded: per-server limits apply to each process separately"),
 					 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));

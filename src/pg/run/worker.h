@@ -28,10 +28,4 @@ extern void worker_describe(BackgroundWorker *worker, const char *database, int 
 /* Runs the fetcher in this process, for ever. */
 pg_noreturn extern void worker_fetch(int slot);
 
-/* ---- vacancies.c ---- */
-
-/* The launcher: records that this worker does not run, and why; NULL: clears the record. */
-extern void vacancies_tell(const WorkerTarget *target, const char *why);
-extern void vacancies_forget(void);
-
 #endif							/* LLAVA_WORKER_H */

@@ -18,13 +18,10 @@
 #include "access/table.h"
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_user_mapping.h"
-#include "commands/defrem.h"
 #include "compat.h"
-#include "db/db.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
-#include "options.h"
-#include "server.h"
+#include "server_private.h"
 #include "storage/fd.h"
 #include "utils/builtins.h"
 #include "utils/inval.h"
@@ -40,9 +37,6 @@
 
 static uint64 catalogue_changes = 1;	/* seen by this process */
 static bool watching;
-
-pg_noreturn static void refuse_to_send(const LlavaServer *server, const char *what,
-									   const char *hint);
 
 List *
 server_oids(void)
@@ -201,7 +195,7 @@ mapping_options(Oid server, Oid user, List **options)
 }
 
 /* ERROR: the server's owner could read this key. */
-static void
+pg_noreturn static void
 refuse_to_send(const LlavaServer *server, const char *what, const char *hint)
 {
 	ereport(ERROR,
@@ -285,30 +279,22 @@ key_for(const LlavaServer *server, Oid user)
 	bool		trusted = superuser_arg(server->owner);
 	bool		of_user;
 	List	   *options = NIL;
-	ListCell   *cell;
+	const char *key;
+	const char *file;
 
 	of_user = mapping_options(server->oid, user, &options);
 	if (!of_user && !mapping_options(server->oid, InvalidOid, &options))
 		return NULL;
-	foreach(cell, options)
-	{
-		DefElem    *element = lfirst(cell);
-
-		if (strcmp(element->defname, "api_key") == 0)
-		{
-			if (of_user && user != server->owner && !trusted)
-				refuse_to_send(server, "another user's key",
-							   "Let a superuser own the server, or let its owner keep the key, in a mapping of its own or of PUBLIC.");
-			return pstrdup(defGetString(element));
-		}
-		if (strcmp(element->defname, "api_key_file") == 0)
-		{
-			if (!trusted)
-				refuse_to_send(server, "a key from a file", "Let a superuser own the server, or use the option api_key.");
-			return read_key_file(server, defGetString(element));
-		}
-	}
-	return NULL;
+	key = options_value(options, "api_key");
+	file = options_value(options, "api_key_file");
+	if (key != NULL && of_user && user != server->owner && !trusted)
+		refuse_to_send(server, "another user's key",
+					   "Let a superuser own the server, or let its owner keep the key, in a mapping of its own or of PUBLIC.");
+	if (key == NULL && file != NULL && !trusted)
+		refuse_to_send(server, "a key from a file", "Let a superuser own the server, or use the option api_key.");
+	if (key != NULL)
+		return pstrdup(key);
+	return file != NULL ? read_key_file(server, file) : NULL;
 }
 
 char *

@@ -12,25 +12,8 @@
 #include "postgres.h"
 
 #include "endpoints_private.h"
-#include "server.h"
 
 SharedEndpoints *shared_endpoints;
-
-Size
-endpoints_memory(void)
-{
-	return sizeof(SharedEndpoints);
-}
-
-void
-endpoints_start_up(void *memory, bool found)
-{
-	shared_endpoints = memory;
-	if (found)
-		return;
-	memset(shared_endpoints, 0, endpoints_memory());
-	endpoints_publish(true);
-}
 
 static int
 find_endpoint_place(uint64 url)
@@ -80,12 +63,10 @@ endpoint_of(const EndpointUse *use)
 Endpoint *
 endpoint_settle_down(EndpointUse *use)
 {
-	if (use->place < 0 || shared_endpoints->endpoints[use->place].url != use->url)
-	{
-		use->place = find_endpoint_place(use->url);
-		if (use->place < 0)
-			use->place = make_endpoint_place(use->url, false);
-	}
+	const Endpoint *endpoint = endpoint_of(use);
+
+	use->place = endpoint != NULL ? (int) (endpoint - shared_endpoints->endpoints) :
+		make_endpoint_place(use->url, false);
 	return use->place < 0 ? NULL : &shared_endpoints->endpoints[use->place];
 }
 
@@ -198,3 +179,13 @@ endpoints_publish(bool anyway)
 		release_if_idle(&shared_endpoints->endpoints[i]);
 	}
 }
+
+static void
+endpoints_init(void)
+{
+	endpoints_publish(true);
+}
+
+const SharedPart endpoints_shared = {
+	"llava_zh endpoints", sizeof(SharedEndpoints), NULL, (void **) &shared_endpoints, endpoints_init
+};

@@ -8,17 +8,14 @@
 #ifndef LLAVA_ENDPOINTS_PRIVATE_H
 #define LLAVA_ENDPOINTS_PRIVATE_H
 
-#include "endpoints.h"
-#include "storage/latch.h"
-#include "utils/timestamp.h"
+#include "server_private.h"
 
 /* URLs that the setting may name; places for these, and for others that are in use. */
 #define MAX_LISTED 64
 #define MAX_ENDPOINTS (MAX_LISTED + 512)
 
-/* Places in line; if all are taken, the caller polls this often. */
+/* Places in line; if all are taken, the caller polls every ASK_AGAIN_MS. */
 #define MAX_IN_LINE 256
-#define ASK_AGAIN_MS 100
 
 /* A slot that was offered to a use is kept for it this long. */
 #define OFFER_MS 1000
@@ -98,23 +95,9 @@ extern int	endpoint_in_flight(const Endpoint *endpoint);
 /* The use's share of the slots that servers of its kind have. */
 extern int	endpoint_share(const Endpoint *endpoint, const EndpointUse *use);
 
-/* ---- endpoints_line.c ---- */
+/* ---- endpoints.c ---- */
 
 /* Sets the latches of the first in line, as many as there are slots for. */
 extern void endpoint_offer(int place);
-
-/* The uses that go before a request of some rank. */
-typedef struct EndpointAhead
-{
-	int			higher;			/* of higher rank */
-	int			equal;			/* of the same, and in line for longer */
-	TimestampTz until;			/* the first of their offers ends; DT_NOEND */
-} EndpointAhead;
-
-extern EndpointAhead endpoint_who_is_ahead(const EndpointUse *use, int rank);
-
-/* Puts the use in line, or keeps it there; false if the line is full. */
-extern bool endpoint_stand_in_line(EndpointUse *use, int rank);
-extern void endpoint_leave_line(EndpointUse *use);
 
 #endif							/* LLAVA_ENDPOINTS_PRIVATE_H */

@@ -4,16 +4,12 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
 #include "common/hashfn.h"
 #include "endpoints_private.h"
-#include "options.h"
-#include "server.h"
 #include "utils/guc.h"
-#include "vlm/vlm.h"
 
 #define MOST_IN_FLIGHT 1000000
+#define BLANKS " \t\r\n\f\v"
 
 static ListedEndpoint listed[MAX_LISTED];	/* the setting, in this process */
 static int	n_listed;
@@ -31,7 +27,10 @@ endpoint_number(const char *url)
 	return Max(number, UINT64CONST(1));
 }
 
-/* What is wrong with the number behind a URL; NULL: nothing. */
+/*
+ * What is wrong with the number behind a URL, up to the comma or the end of the setting;
+ * NULL: nothing.
+ */
 static const char *
 read_limit(const char *text, size_t size, int *limit)
 {
@@ -41,8 +40,7 @@ read_limit(const char *text, size_t size, int *limit)
 	if (size == 0 || text[0] < '0' || text[0] > '9')
 		return "no number follows the URL";
 	number = strtol(text, &end, 10);
-	while (end < text +size && isspace((unsigned char) *end))
-		end++;
+	end += strspn(end, BLANKS);
 	if (end < text +size)
 		return "what follows the URL is not a number";
 	if (number < 1 || number > MOST_IN_FLIGHT)
@@ -55,12 +53,10 @@ read_limit(const char *text, size_t size, int *limit)
 static const char *
 read_entry(const char *text, size_t size, ListedEndpoint *entry)
 {
-	size_t		length = 0;
+	size_t		length = strcspn(text, BLANKS);
 	const char *problem;
 	char	   *url;
 
-	while (length < size && !isspace((unsigned char) text[length]))
-		length++;
 	if (length == 0 || text[0] == ',')
 		return "an entry is empty";
 	url = strndup(text, length);
@@ -73,8 +69,7 @@ read_entry(const char *text, size_t size, ListedEndpoint *entry)
 		return problem;
 	if (entry->url == 0)
 		return "out of memory";
-	while (length < size && isspace((unsigned char) text[length]))
-		length++;
+	length += strspn(text +length, BLANKS);
 	return read_limit(text +length, size - length, &entry->limit);
 }
 
@@ -82,7 +77,7 @@ read_entry(const char *text, size_t size, ListedEndpoint *entry)
 static size_t
 entry_size(const char *text)
 {
-	size_t		url = strcspn(text, " \t\r\n\f\v");
+	size_t		url = strcspn(text, BLANKS);
 
 	return url + strcspn(text +url, ",");
 }
@@ -94,7 +89,7 @@ read_list(const char *text, ListedEndpoint *list, const char **problem)
 	int			n = 0;
 
 	*problem = NULL;
-	text	  +=strspn(text, " \t\r\n\f\v");
+	text	  +=strspn(text, BLANKS);
 
 	while (*text !='\0')
 	{
@@ -115,7 +110,7 @@ read_list(const char *text, ListedEndpoint *list, const char **problem)
 
 		if (*text !=',')
 			return n;
-		text	  +=1 + strspn(text +1, " \t\r\n\f\v");
+		text	  +=1 + strspn(text +1, BLANKS);
 
 		if (*text == '\0')
 			*problem = "an entry is empty";

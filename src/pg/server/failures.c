@@ -1,6 +1,9 @@
 /*
  * failures.c
- *	  See failures.h.
+ *	  What one server returns in place of answers, and whether the server is at fault.
+ *
+ * A picture that is refused fails; but if picture after picture is refused with the same
+ * text and none is answered, the server is at fault, whatever the text is.
  *
  * Only first attempts are counted: at the end of a run only the pictures that a server
  * cannot process are left, and they shall fail one by one.
@@ -8,8 +11,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
-#include "failures.h"
-#include "vlm/vlm.h"
+#include "server_private.h"
 
 /* After this many consecutive first-attempt failures the server is at fault. */
 #define FAILURES_IN_A_ROW 16
@@ -54,11 +56,17 @@ failures_note_end(Failures *failures, const VlmOutcome *outcome)
 }
 
 bool
-failures_are_outage(Failures *failures, bool first_attempt)
+limits_failing(Limits *limits, bool first_attempt)
 {
+	Failures   *failures = &limits->failures;
+	bool		failing;
+
+	limits_lock();
 	if (first_attempt && failures->unanswered < FAILURES_IN_A_ROW)
 		failures->unanswered++;
-	return failures->unanswered >= FAILURES_IN_A_ROW;
+	failing = failures->unanswered >= FAILURES_IN_A_ROW;
+	limits_unlock();
+	return failing;
 }
 
 /*
@@ -83,8 +91,9 @@ owe(Failures *failures, const VlmOutcome *outcome, TimestampTz until)
 	strlcpy(failures->owed_reason, outcome->reason, sizeof(failures->owed_reason));
 }
 
-bool
-failures_blame(Failures *failures, const VlmOutcome *outcome, bool first_attempt)
+/* As limits_blame, with the lock held. */
+static bool
+blame(Failures *failures, const VlmOutcome *outcome, bool first_attempt)
 {
 	bool		of_picture = failures->answered && is_reason(outcome, "content_filter");
 
@@ -111,15 +120,47 @@ failures_forgive(Failures *failures)
 		failures->owed_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), OWED_MS);
 }
 
-void
-failures_owe(Failures *failures, const VlmOutcome *outcome)
+bool
+limits_blame(Limits *limits, const VlmOutcome *outcome, bool first_attempt)
 {
-	if (outcome->said != 0 && failures->guilty == 0)
-		owe(failures, outcome, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), OWED_MS));
+	bool		guilty;
+
+	limits_lock();
+	guilty = blame(&limits->failures, outcome, first_attempt);
+	limits_unlock();
+	return guilty;
 }
 
 bool
-failures_are_owed(const Failures *failures)
+limits_guilty(Limits *limits, uint64 said)
 {
-	return failures->owed != 0 && GetCurrentTimestamp() < failures->owed_until;
+	uint64		guilty;
+
+	limits_lock();
+	guilty = limits->failures.guilty;
+	limits_unlock();
+	return guilty != 0 && (said == 0 || said == guilty);
+}
+
+void
+limits_owe(Limits *limits, const VlmOutcome *outcome)
+{
+	limits_lock();
+	if (outcome->said != 0 && limits->failures.guilty == 0)
+		owe(&limits->failures, outcome, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), OWED_MS));
+	limits_unlock();
+}
+
+bool
+limits_owed(Limits *limits, uint64 *said, char *reason, Size room)
+{
+	const Failures *failures = &limits->failures;
+	bool		owed;
+
+	limits_lock();
+	owed = failures->owed != 0 && GetCurrentTimestamp() < failures->owed_until;
+	*said = failures->owed;
+	strlcpy(reason, failures->owed_reason, room);
+	limits_unlock();
+	return owed;
 }

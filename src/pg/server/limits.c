@@ -8,12 +8,9 @@
  */
 #include "postgres.h"
 
-#include "limits_private.h"
 #include "miscadmin.h"
-#include "process/process.h"
-#include "server.h"
+#include "server_private.h"
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
 #include "utils/memutils.h"
 
 SharedLimits *shared_limits;
@@ -21,32 +18,22 @@ SharedLimits *shared_limits;
 static List *attached = NIL;	/* Attached, in TopMemoryContext */
 static bool limits_exit_registered;
 
-Size
-limits_memory(void)
-{
-	return sizeof(SharedLimits);
-}
-
-void
-limits_start_up(void *memory, bool found)
-{
-	shared_limits = memory;
-	if (!found)
-		memset(shared_limits, 0, limits_memory());
-}
+const SharedPart limits_shared = {
+	"llava_zh limits", sizeof(SharedLimits), NULL, (void **) &shared_limits, NULL
+};
 
 void
 limits_lock(void)
 {
 	if (shared_limits != NULL)
-		LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_LIMITS].lock, LW_EXCLUSIVE);
+		LWLockAcquire(shared_lock(SHARED_LOCK_LIMITS), LW_EXCLUSIVE);
 }
 
 void
 limits_unlock(void)
 {
 	if (shared_limits != NULL)
-		LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_LIMITS].lock);
+		LWLockRelease(shared_lock(SHARED_LOCK_LIMITS));
 }
 
 int64
@@ -109,7 +96,7 @@ give_back_limits(Attached *mine)
 	limits->users--;
 	limits->used_at = GetCurrentTimestamp();
 	if (shared_limits != NULL && !limits_are_shared(limits))
-		limits_remove_local(mine->server);
+		limits_count_local(mine->server, -1);
 	limits->pace.in_flight -= mine->in_flight;
 	if (mine->suspects > 0)
 		suspects_back(&limits->suspects, mine->suspects, limits_now_ms());
@@ -135,16 +122,6 @@ give_back_all_limits(int code, Datum arg)
 	attached = NIL;
 }
 
-static Limits *
-local_entry(Oid server)
-{
-	Limits	   *limits = MemoryContextAlloc(TopMemoryContext, sizeof(Limits));
-
-	limits_clear_entry(limits, server);
-	limits->users = 1;
-	return limits;
-}
-
 Limits *
 limits_attach(const LlavaServer *server, LimitsRank rank)
 {
@@ -165,15 +142,17 @@ limits_attach(const LlavaServer *server, LimitsRank rank)
 
 	old = MemoryContextSwitchTo(TopMemoryContext);
 	mine = palloc0(sizeof(Attached));
-	mine->limits = local_entry(server->oid);
+	mine->limits = palloc(sizeof(Limits));
 	mine->server = server->oid;
+	limits_clear_entry(mine->limits, server->oid);
+	mine->limits->users = 1;
 	attached = lappend(attached, mine);
 	MemoryContextSwitchTo(old);
 	limits_lock();
 	if (shared_limits != NULL)
 		limits = limits_shared_entry(server, rank);
 	if (shared_limits != NULL && limits == NULL)
-		limits_add_local(server->oid);
+		limits_count_local(server->oid, 1);
 	limits_unlock();
 	if (limits == NULL)
 		limits_say_local(server, rank);

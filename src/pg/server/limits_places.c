@@ -8,9 +8,8 @@
  */
 #include "postgres.h"
 
-#include "limits_private.h"
 #include "miscadmin.h"
-#include "server.h"
+#include "server_private.h"
 
 /*
  * Places in shared memory of each rank, and how many of them one group may have: one
@@ -39,15 +38,10 @@ limits_are_shared(const Limits *limits)
 static bool
 same_group(const Limits *limits, LimitsRank rank, Oid owner)
 {
-	switch (rank)
-	{
-		case LIMITS_OF_SUPERUSER:
-			return true;
-		case LIMITS_OF_QUEUE_OWNER:
-			return limits->database == MyDatabaseId;
-		default:
-			return limits->database == MyDatabaseId && limits->owner == owner;
-	}
+	if (rank == LIMITS_OF_SUPERUSER)
+		return true;
+	return limits->database == MyDatabaseId &&
+		(rank == LIMITS_OF_QUEUE_OWNER || limits->owner == owner);
 }
 
 /* Of two entries without users, the one to be replaced; a may be NULL. */
@@ -103,7 +97,6 @@ limits_clear_entry(Limits *limits, Oid server)
 	vlm_pace_init(&limits->pace, limits_now_ms());
 }
 
-/* The entry of this database's server; NULL if it has none, or nothing is shared. */
 Limits *
 limits_entry_of(Oid server)
 {
@@ -115,7 +108,6 @@ limits_entry_of(Oid server)
 	return NULL;
 }
 
-/* The same, made if it is missing; NULL if there is no place. */
 Limits *
 limits_shared_entry(const LlavaServer *server, LimitsRank rank)
 {
@@ -157,33 +149,21 @@ find_local(Oid server, LocalLimits **vacant)
 }
 
 void
-limits_add_local(Oid server)
+limits_count_local(Oid server, int change)
 {
 	LocalLimits *vacant;
 	LocalLimits *local = find_local(server, &vacant);
 
-	if (local == NULL && vacant != NULL)
+	if (local == NULL && vacant != NULL && change > 0)
 	{
 		local = vacant;
 		local->database = MyDatabaseId;
 		local->server = server;
 	}
 	if (local != NULL)
-		local->users++;
+		local->users += change;
 	else
-		shared_limits->more_local++;
-}
-
-void
-limits_remove_local(Oid server)
-{
-	LocalLimits *vacant;
-	LocalLimits *local = find_local(server, &vacant);
-
-	if (local != NULL)
-		local->users--;
-	else
-		shared_limits->more_local--;
+		shared_limits->more_local += change;
 }
 
 /*
@@ -216,17 +196,10 @@ const char *
 limits_hold(Oid server)
 {
 	LocalLimits *vacant;
-	const char *hold = NULL;
 
-	if (shared_limits == NULL)
+	if (shared_limits == NULL || find_local(server, &vacant) != NULL)
 		return "local";
-	limits_lock();
-	if (find_local(server, &vacant) != NULL)
-		hold = "local";
-	else if (limits_entry_of(server) != NULL)
-		hold = "shared";
-	else if (shared_limits->more_local > 0)
-		hold = "local";
-	limits_unlock();
-	return hold;
+	if (limits_entry_of(server) != NULL)
+		return "shared";
+	return shared_limits->more_local > 0 ? "local" : NULL;
 }

@@ -4,16 +4,8 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
-#include "limits_private.h"
 #include "miscadmin.h"
-#include "server.h"
-
-int
-limits_allowed(const Limits *limits)
-{
-	return (int) vlm_pace_allowed(&limits->pace);
-}
+#include "server_private.h"
 
 int
 limits_room(Limits *limits)
@@ -22,7 +14,7 @@ limits_room(Limits *limits)
 	int			room;
 
 	limits_lock();
-	room = limits_allowed(limits) - limits->pace.in_flight + mine->in_flight;
+	room = (int) vlm_pace_allowed(&limits->pace) - limits->pace.in_flight + mine->in_flight;
 	room = Min(room, endpoint_room(mine->endpoint));
 	limits_unlock();
 	return Max(room, 0);
@@ -150,8 +142,7 @@ limits_ended(Limits *limits, EndpointUse *endpoint, const VlmOutcome *outcome, i
 	if (outcome->paid)
 		cost = vlm_quota_ended(&limits->quota, vlm_tokens_used(said, forecast));
 	mine->unsettled_cost += cost;
-	counters_note_end(&limits->counters, outcome, latency_ms, Max(said.prompt, 0),
-					  Max(said.completion, 0));
+	counters_note_end(&limits->counters, outcome, latency_ms, Max(said.completion, 0));
 	if (limits->urgent > 0)
 		limits_wake_waiting(limits);
 	limits_unlock();
@@ -204,19 +195,12 @@ limits_pace_wait(Limits *limits, int64 tokens)
 	return wait;
 }
 
-/* Forgets the time that the server named; processes that wait for it look again. */
-static void
-forget_wait(Limits *limits)
-{
-	vlm_pace_forget_wait(&limits->pace);
-	limits_wake_waiting(limits);
-}
-
 void
 limits_forget_wait(Limits *limits)
 {
 	limits_lock();
-	forget_wait(limits);
+	vlm_pace_forget_wait(&limits->pace);
+	limits_wake_waiting(limits);
 	limits_unlock();
 }
 
@@ -228,7 +212,10 @@ limits_forget_wait_of(Oid server)
 	limits_lock();
 	limits = limits_entry_of(server);
 	if (limits != NULL)
-		forget_wait(limits);
+	{
+		vlm_pace_forget_wait(&limits->pace);
+		limits_wake_waiting(limits);
+	}
 	limits_unlock();
 }
 

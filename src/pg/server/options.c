@@ -11,7 +11,6 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
 #include <math.h>
 
 #include "access/htup_details.h"
@@ -22,12 +21,10 @@
 #include "compat.h"
 #include "foreign/foreign.h"
 #include "miscadmin.h"
-#include "options.h"
-#include "server.h"
+#include "server_private.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/syscache.h"
-#include "vlm/vlm.h"
 
 typedef enum OptionKind
 {
@@ -41,6 +38,9 @@ typedef enum OptionKind
 	OPTION_TIME					/* int, milliseconds */
 } OptionKind;
 
+/* The characters of a decimal number. */
+#define DECIMAL "0123456789.eE+-"
+
 typedef struct ServerOption
 {
 	const char *name;
@@ -50,24 +50,22 @@ typedef struct ServerOption
 	int64		max;
 } ServerOption;
 
+#define TRILLION INT64CONST(1000000000000)
+
 static const ServerOption server_options[] = {
 	{"url", OPTION_URL, offsetof(LlavaServer, url), 0, 0},
 	{"model", OPTION_TEXT, offsetof(LlavaServer, model), 0, 0},
 	{"max_in_flight", OPTION_INT, offsetof(LlavaServer, max_in_flight), 1, 10000},
 	{"requests_per_minute", OPTION_INT, offsetof(LlavaServer, requests_per_minute), 0, 10000000},
-	{"tokens_per_minute", OPTION_BIGINT, offsetof(LlavaServer, tokens_per_minute),
-	0, INT64CONST(1000000000000)},
+	{"tokens_per_minute", OPTION_BIGINT, offsetof(LlavaServer, tokens_per_minute), 0, TRILLION},
 	{"connect_timeout", OPTION_TIME, offsetof(LlavaServer, connect_timeout), 1, 3600 * 1000},
 	{"request_timeout", OPTION_TIME, offsetof(LlavaServer, request_timeout), 1, 24 * 3600 * 1000},
 	{"priority", OPTION_INT, offsetof(LlavaServer, priority), -1000000, 1000000},
 	{"paused", OPTION_BOOL, offsetof(LlavaServer, paused), 0, 0},
-	{"max_requests", OPTION_BIGINT, offsetof(LlavaServer, max_requests),
-	0, INT64CONST(1000000000000000)},
-	{"budget", OPTION_NUMBER, offsetof(LlavaServer, budget), 0, INT64CONST(1000000000000)},
-	{"input_price", OPTION_NUMBER, offsetof(LlavaServer, price.input),
-	0, INT64CONST(1000000000000)},
-	{"output_price", OPTION_NUMBER, offsetof(LlavaServer, price.output),
-	0, INT64CONST(1000000000000)},
+	{"max_requests", OPTION_BIGINT, offsetof(LlavaServer, max_requests), 0, 1000 * TRILLION},
+	{"budget", OPTION_NUMBER, offsetof(LlavaServer, budget), 0, TRILLION},
+	{"input_price", OPTION_NUMBER, offsetof(LlavaServer, price.input), 0, TRILLION},
+	{"output_price", OPTION_NUMBER, offsetof(LlavaServer, price.output), 0, TRILLION},
 	{"extra_body", OPTION_BODY, offsetof(LlavaServer, extra_body), 0, 0},
 	{"pixel_factor", OPTION_INT, offsetof(LlavaServer, pixel_factor),
 	PIXEL_FACTOR_MIN, PIXEL_FACTOR_MAX},
@@ -75,14 +73,10 @@ static const ServerOption server_options[] = {
 	{"max_pixels", OPTION_BIGINT, offsetof(LlavaServer, max_pixels), 1, PIXELS_MAX},
 };
 
-pg_noreturn static void refuse_value(const char *option, const char *value,
-									 const char *hint);
-pg_noreturn static void refuse_name(const char *name, const char *valid);
-
 PG_FUNCTION_INFO_V1(llava_fdw_validator);
 
 /* ERROR: the value of an option is refused; hint is palloc'd or static. */
-static void
+pg_noreturn static void
 refuse_value(const char *option, const char *value, const char *hint)
 {
 	ereport(ERROR,
@@ -91,55 +85,30 @@ refuse_value(const char *option, const char *value, const char *hint)
 			 errhint("%s", hint)));
 }
 
-/* Reads a whole number; false if value is none. */
-static bool
-parse_whole(const char *value, int64 *number)
-{
-	char	   *end;
-	long long	parsed;
-
-	if (!isdigit((unsigned char) value[0]) && value[0] != '-')
-		return false;
-	errno = 0;
-	parsed = strtoll(value, &end, 10);
-	*number = parsed;
-	return errno == 0 && end != value && *end == '\0';
-}
-
 /* Reads a finite decimal number; false if value is none. */
 static bool
-parse_number(const char *value, double *number)
+parse_number(const char *value, const char *characters, double *number)
 {
 	char	   *end;
 
-	if (strspn(value, "0123456789.eE+-") != strlen(value))
+	if (strspn(value, characters) != strlen(value))
 		return false;
-	errno = 0;
 	*number = strtod(value, &end);
 	return end != value && *end == '\0' && isfinite(*number);
 }
 
-static int64
-read_whole(const ServerOption *option, const char *value)
-{
-	int64		number;
-
-	if (!parse_whole(value, &number) || number < option->min || number > option->max)
-		refuse_value(option->name, value,
-					 psprintf("The value must be a whole number from " INT64_FORMAT " to " INT64_FORMAT ".",
-							  option->min, option->max));
-	return number;
-}
-
+/* The limits of whole numbers are such that a double holds each exactly. */
 static double
 read_number(const ServerOption *option, const char *value)
 {
+	bool		whole = option->kind != OPTION_NUMBER;
 	double		number;
 
-	if (!parse_number(value, &number) || number < option->min || number > option->max)
+	if (!parse_number(value, whole ? "0123456789-" : DECIMAL, &number) ||
+		number < option->min || number > option->max)
 		refuse_value(option->name, value,
-					 psprintf("The value must be a number from " INT64_FORMAT " to " INT64_FORMAT ".",
-							  option->min, option->max));
+					 psprintf("The value must be a %snumber from " INT64_FORMAT " to " INT64_FORMAT ".",
+							  whole ? "whole " : "", option->min, option->max));
 	return number;
 }
 
@@ -151,7 +120,7 @@ read_time(const ServerOption *option, const char *value)
 	const char *hint;
 	int			ms = -1;
 
-	if (parse_number(value, &seconds))
+	if (parse_number(value, DECIMAL, &seconds))
 		ms = seconds < 0 || seconds * 1000 > option->max ? -1 : (int) rint(seconds * 1000);
 	else if (!parse_int(value, &ms, GUC_UNIT_MS, &hint))
 		ms = -1;
@@ -196,10 +165,10 @@ read_option(const ServerOption *option, const char *value, LlavaServer *server)
 				refuse_value(option->name, value, "The value must be true or false.");
 			break;
 		case OPTION_INT:
-			*(int *) member = (int) read_whole(option, value);
+			*(int *) member = (int) read_number(option, value);
 			break;
 		case OPTION_BIGINT:
-			*(int64 *) member = read_whole(option, value);
+			*(int64 *) member = (int64) read_number(option, value);
 			break;
 		case OPTION_NUMBER:
 			*(double *) member = read_number(option, value);
@@ -232,21 +201,6 @@ set_defaults(LlavaServer *server)
 	server->pixel_factor = IMAGE_FACTOR;
 }
 
-/* Sets the defaults that depend on other options. */
-static void
-set_dependent_defaults(LlavaServer *server)
-{
-	ImageFit	fit;
-
-	image_fit_defaults(&fit, server->pixel_factor);
-	if (server->min_pixels == 0)
-		server->min_pixels = fit.min_pixels;
-	if (server->max_pixels == 0)
-		server->max_pixels = fit.max_pixels;
-	server->price.input = Max(server->price.input, 0);
-	server->price.output = Max(server->price.output, 0);
-}
-
 const char *
 options_pixels_problem(int factor, int64 min_pixels, int64 max_pixels)
 {
@@ -264,11 +218,15 @@ options_pixels_problem(int factor, int64 min_pixels, int64 max_pixels)
 	return NULL;
 }
 
-/* ERROR if options that are valid one by one do not go together. */
+/*
+ * ERROR if options that are valid one by one do not go together.  Sets the defaults that
+ * depend on other options.
+ */
 static void
 check_together(LlavaServer *server)
 {
 	const char *problem;
+	ImageFit	fit;
 
 	if (server->url == NULL || server->model == NULL)
 		ereport(ERROR,
@@ -281,7 +239,13 @@ check_together(LlavaServer *server)
 				(errcode(ERRCODE_FDW_DYNAMIC_PARAMETER_VALUE_NEEDED),
 				 errmsg("option \"budget\" needs the options \"input_price\" and \"output_price\""),
 				 errhint("They are prices per million tokens, in the budget's currency.")));
-	set_dependent_defaults(server);
+	image_fit_defaults(&fit, server->pixel_factor);
+	if (server->min_pixels == 0)
+		server->min_pixels = fit.min_pixels;
+	if (server->max_pixels == 0)
+		server->max_pixels = fit.max_pixels;
+	server->price.input = Max(server->price.input, 0);
+	server->price.output = Max(server->price.output, 0);
 	problem = options_pixels_problem(server->pixel_factor, server->min_pixels,
 									 server->max_pixels);
 	if (problem != NULL)
@@ -293,7 +257,7 @@ check_together(LlavaServer *server)
 }
 
 /* ERROR: there is no such option; valid lists the valid ones, or is empty. */
-static void
+pg_noreturn static void
 refuse_name(const char *name, const char *valid)
 {
 	ereport(ERROR,
@@ -331,6 +295,17 @@ check_server_options(List *options)
 	check_together(&server);
 }
 
+char *
+options_value(List *options, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, options)
+		if (strcmp(lfirst_node(DefElem, cell)->defname, name) == 0)
+		return defGetString(lfirst_node(DefElem, cell));
+	return NULL;
+}
+
 const char *
 options_key_problem(const char *key)
 {
@@ -343,49 +318,34 @@ options_key_problem(const char *key)
 }
 
 static void
-check_key_file(const char *path)
-{
-	if (!superuser())
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("option \"api_key_file\" may be set by superusers only"),
-				 errhint("The option reads a file of the database server; use the option api_key instead.")));
-	if (!is_absolute_path(path))
-		refuse_value("api_key_file", path, "The value must be an absolute path on the database server.");
-}
-
-static void
 check_mapping_options(List *options)
 {
-	bool		key = false,
-				file = false;
+	const char *key = options_value(options, "api_key");
+	const char *file = options_value(options, "api_key_file");
+	const char *problem = key != NULL ? options_key_problem(key) : NULL;
 	ListCell   *cell;
 
 	foreach(cell, options)
 	{
-		DefElem    *element = lfirst(cell);
+		const char *name = lfirst_node(DefElem, cell)->defname;
 
-		if (strcmp(element->defname, "api_key") == 0)
-		{
-			const char *problem = options_key_problem(defGetString(element));
-
-			key = true;
-			if (problem != NULL)
-				ereport(ERROR,
-						(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
-						 errmsg("invalid value for option \"api_key\": %s", problem),
-						 errhidestmt(true),
-						 errhint("A key is one line of text. If the endpoint needs none, leave the option out.")));
-		}
-		else if (strcmp(element->defname, "api_key_file") == 0)
-		{
-			file = true;
-			check_key_file(defGetString(element));
-		}
-		else
-			refuse_name(element->defname, "api_key, api_key_file");
+		if (strcmp(name, "api_key") != 0 && strcmp(name, "api_key_file") != 0)
+			refuse_name(name, "api_key, api_key_file");
 	}
-	if (key && file)
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
+				 errmsg("invalid value for option \"api_key\": %s", problem),
+				 errhidestmt(true),
+				 errhint("A key is one line of text. If the endpoint needs none, leave the option out.")));
+	if (file != NULL && !superuser())
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("option \"api_key_file\" may be set by superusers only"),
+				 errhint("The option reads a file of the database server; use the option api_key instead.")));
+	if (file != NULL && !is_absolute_path(file))
+		refuse_value("api_key_file", file, "The value must be an absolute path on the database server.");
+	if (key != NULL && file != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("options \"api_key\" and \"api_key_file\" exclude each other"),

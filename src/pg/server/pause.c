@@ -5,13 +5,9 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
 #include "executor/spi.h"
 #include "foreign/foreign.h"
-#include "limits.h"
-#include "options.h"
-#include "process/process.h"
-#include "server.h"
+#include "server_private.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
@@ -22,14 +18,7 @@ PG_FUNCTION_INFO_V1(llava_resume);
 static bool
 has_option_paused(Oid server)
 {
-	ListCell   *cell;
-
-	foreach(cell, GetForeignServer(server)->options)
-	{
-		if (strcmp(((DefElem *) lfirst(cell))->defname, "paused") == 0)
-			return true;
-	}
-	return false;
+	return options_value(GetForeignServer(server)->options, "paused") != NULL;
 }
 
 /* ALTER SERVER with the caller's rights. */

@@ -1,26 +1,74 @@
 /*
  * stat_sql.c
- *	  What all processes have counted of their servers, for the views.
+ *	  How requests to servers ended, and what holds them back, counted by all processes, for
+ *	  the views.
  */
 #include "postgres.h"
 
 #include <math.h>
 
-#include "commands/defrem.h"
 #include "foreign/foreign.h"
 #include "funcapi.h"
-#include "limits.h"
-#include "server.h"
+#include "miscadmin.h"
+#include "server_private.h"
 #include "utils/builtins.h"
-#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
-
-#define COUNTER_COLUMNS 13
-#define LIMITS_COLUMNS 5
 
 PG_FUNCTION_INFO_V1(llava_server_counters);
 PG_FUNCTION_INFO_V1(llava_server_limits);
 PG_FUNCTION_INFO_V1(llava_server_endpoints);
+
+/* ---- counting ---- */
+
+static int
+latency_bucket(int64 latency_ms)
+{
+	int			bucket = latency_ms < 1 ? 0 : (int) (log2((double) latency_ms) * 4);
+
+	return Min(bucket, LATENCY_BUCKETS - 1);
+}
+
+void
+counters_note_end(ServerCounters *counters, const VlmOutcome *outcome, int64 latency_ms,
+				  int64 completion_tokens)
+{
+	const char *reason = outcome->reason;
+
+	if (outcome->action == VLM_DONE)
+	{
+		TimestampTz now = GetCurrentTimestamp();
+		double		kept = exp(-(double) (now - counters->rated_at) / 1000.0 / LIMITS_RATE_MS);
+
+		counters->answers++;
+		counters->latency[latency_bucket(latency_ms)]++;
+		/* decaying means: an answer from LIMITS_RATE_MS ago weighs 1/e */
+		counters->answers_rate = counters->answers_rate * kept + 1;
+		counters->tokens_rate = counters->tokens_rate * kept + (double) completion_tokens;
+		counters->rated_at = now;
+	}
+	else if (outcome->action == VLM_THROTTLE)
+		counters->throttled++;
+	else if (strstr(reason, "timeout") != NULL || strcmp(reason, "http_408") == 0)
+		counters->timeouts++;
+	else if (strcmp(reason, "connection_lost") == 0 || strcmp(reason, "partial_body") == 0 ||
+			 strcmp(reason, "refused") == 0 || strcmp(reason, "dns") == 0 ||
+			 strcmp(reason, "tls") == 0)
+		counters->disconnects++;
+	else if (strncmp(reason, "http_5", 6) == 0)
+		counters->server_errors++;
+	else
+		counters->others++;
+}
+
+/* ---- the views ---- */
+
+typedef struct ServerFacts
+{
+	Oid			server;
+	int			in_flight;
+	int			allowed;		/* how many may be in flight now */
+	ServerCounters counters;
+} ServerFacts;
 
 /*
  * The latency in ms that this share of the requests stayed under, to the width of a
@@ -29,20 +77,14 @@ PG_FUNCTION_INFO_V1(llava_server_endpoints);
 static double
 latency_quantile(const ServerCounters *counters, double share)
 {
-	double		total = 0;
 	double		seen = 0;
+	int			bucket = 0;
 
-	for (int i = 0; i < LATENCY_BUCKETS; i++)
-		total += counters->latency[i];
-	if (total == 0)
+	if (counters->answers == 0)
 		return -1;
-	for (int i = 0; i < LATENCY_BUCKETS; i++)
-	{
-		seen += counters->latency[i];
-		if (seen >= share * total)
-			return exp2((i + 1) / 4.0);
-	}
-	return exp2(LATENCY_BUCKETS / 4.0);
+	while (bucket < LATENCY_BUCKETS && seen < share * (double) counters->answers)
+		seen += counters->latency[bucket++];
+	return exp2(bucket / 4.0);
 }
 
 /* A decaying mean as of now, per minute. */
@@ -54,30 +96,29 @@ rate_now(const ServerCounters *counters, double rate)
 	return rate * exp(-age_ms / LIMITS_RATE_MS) * 60000.0 / LIMITS_RATE_MS;
 }
 
-static void
-put_row(ReturnSetInfo *result, const LimitsFacts *facts)
+/* The next server of this database in shared memory; *position starts at 0. */
+static bool
+next_server(int *position, ServerFacts *facts)
 {
-	const ServerCounters *counters = &facts->counters;
-	double		median = latency_quantile(counters, 0.5);
-	double		high = latency_quantile(counters, 0.95);
-	Datum		values[COUNTER_COLUMNS];
-	bool		nulls[COUNTER_COLUMNS] = {false};
+	bool		found = false;
 
-	values[0] = ObjectIdGetDatum(facts->server);
-	values[1] = Int32GetDatum(facts->in_flight);
-	values[2] = Int32GetDatum(facts->allowed);
-	values[3] = Int64GetDatum(counters->answers);
-	values[4] = Int64GetDatum(counters->throttled);
-	values[5] = Int64GetDatum(counters->timeouts);
-	values[6] = Int64GetDatum(counters->disconnects);
-	values[7] = Int64GetDatum(counters->server_errors);
-	values[8] = Int64GetDatum(counters->others);
-	values[9] = Float8GetDatum(median);
-	values[10] = Float8GetDatum(high);
-	nulls[9] = nulls[10] = median < 0;
-	values[11] = Float8GetDatum(rate_now(counters, counters->answers_rate));
-	values[12] = Float8GetDatum(rate_now(counters, counters->tokens_rate));
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	if (shared_limits == NULL)
+		return false;
+	limits_lock();
+	while (!found && *position < MAX_SERVERS)
+	{
+		const Limits *limits = &shared_limits->servers[(*position)++];
+
+		if (limits->database != MyDatabaseId)
+			continue;
+		facts->server = limits->server;
+		facts->in_flight = limits->pace.in_flight;
+		facts->allowed = (int) vlm_pace_allowed(&limits->pace);
+		facts->counters = limits->counters;
+		found = true;
+	}
+	limits_unlock();
+	return found;
 }
 
 /*
@@ -87,12 +128,29 @@ put_row(ReturnSetInfo *result, const LimitsFacts *facts)
 Datum
 llava_server_counters(PG_FUNCTION_ARGS)
 {
-	LimitsFacts facts;
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ServerFacts facts;
+	const ServerCounters *counters = &facts.counters;
 	int			position = 0;
 
 	InitMaterializedSRF(fcinfo, 0);
-	while (limits_next(&position, &facts))
-		put_row((ReturnSetInfo *) fcinfo->resultinfo, &facts);
+	while (next_server(&position, &facts))
+	{
+		double		median = latency_quantile(counters, 0.5);
+		Datum		values[] = {
+			ObjectIdGetDatum(facts.server),
+			Int32GetDatum(facts.in_flight), Int32GetDatum(facts.allowed),
+			Int64GetDatum(counters->answers), Int64GetDatum(counters->throttled),
+			Int64GetDatum(counters->timeouts), Int64GetDatum(counters->disconnects),
+			Int64GetDatum(counters->server_errors), Int64GetDatum(counters->others),
+			Float8GetDatum(median), Float8GetDatum(latency_quantile(counters, 0.95)),
+			Float8GetDatum(rate_now(counters, counters->answers_rate)),
+			Float8GetDatum(rate_now(counters, counters->tokens_rate))
+		};
+		bool		nulls[lengthof(values)] = {[9] = median < 0,[10] = median < 0};
+
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
 	return (Datum) 0;
 }
 
@@ -103,20 +161,24 @@ word(const char *text, bool *null)
 	return text == NULL ? (Datum) 0 : CStringGetTextDatum(text);
 }
 
-static void
-put_limits(ReturnSetInfo *result, Oid server)
+/* What the next request waits for; NULL: not for a point in time. */
+static const char *
+waits_for(const Limits *limits, TimestampTz *until)
 {
-	LimitsWait	wait = {0};
-	Datum		values[LIMITS_COLUMNS] = {ObjectIdGetDatum(server)};
-	bool		nulls[LIMITS_COLUMNS] = {false};
+	static const char *const names[] = {
+		[VLM_PACE_NOTHING] = NULL,[VLM_PACE_RETRY_AFTER] = "Retry-After",
+		[VLM_PACE_STORM] = "throttling",[VLM_PACE_REQUESTS] = "requests_per_minute",
+		[VLM_PACE_TOKENS] = "tokens_per_minute"
+	};
+	int64		until_ms;
+	const char *name;
 
-	(void) limits_wait(server, &wait);
-	values[1] = word(limits_hold(server), &nulls[1]);
-	values[2] = word(wait.held_down_by, &nulls[2]);
-	values[3] = word(wait.waits_for, &nulls[3]);
-	values[4] = TimestampTzGetDatum(wait.until);
-	nulls[4] = wait.waits_for == NULL;
-	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	*until = limits->pause.probe_at;
+	if (limits->pause.reason[0] != '\0')
+		return *until == DT_NOEND || *until <= GetCurrentTimestamp() ? NULL : "probe";
+	name = names[vlm_pace_waits_for(&limits->pace, limits_now_ms(), &until_ms)];
+	*until = until_ms * 1000;
+	return name;
 }
 
 /*
@@ -131,22 +193,50 @@ llava_server_limits(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, server_oids())
-		put_limits(result, lfirst_oid(cell));
+	{
+		const char *hold;
+		const char *held_down_by = NULL;
+		const char *wait = NULL;
+		TimestampTz until = 0;
+		const Limits *limits;
+		Datum		values[5] = {ObjectIdGetDatum(lfirst_oid(cell))};
+		bool		nulls[5] = {false};
+
+		limits_lock();
+		hold = limits_hold(lfirst_oid(cell));
+		limits = limits_entry_of(lfirst_oid(cell));
+		if (limits != NULL)
+		{
+			held_down_by = vlm_pace_held_down_by(&limits->pace, limits_now_ms());
+			wait = waits_for(limits, &until);
+		}
+		limits_unlock();
+		values[1] = word(hold, &nulls[1]);
+		values[2] = word(held_down_by, &nulls[2]);
+		values[3] = word(wait, &nulls[3]);
+		values[4] = TimestampTzGetDatum(until);
+		nulls[4] = wait == NULL;
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
 	return (Datum) 0;
 }
 
-/* The option url as it is written; NULL if the server was dropped. */
-static const char *
-url_of(Oid server)
+/* What is counted at the server's URL; nothing if the server was dropped. */
+static EndpointFacts
+facts_of(Oid server)
 {
 	ForeignServer *foreign = GetForeignServerExtended(server, FSV_MISSING_OK);
-	ListCell   *cell;
+	const char *url = foreign == NULL ? NULL : options_value(foreign->options, "url");
+	EndpointFacts facts = {-1, -1, -1};
+	uint64		number;
 
-	if (foreign != NULL)
-		foreach(cell, foreign->options)
-			if (strcmp(lfirst_node(DefElem, cell)->defname, "url") == 0)
-			return defGetString(lfirst_node(DefElem, cell));
-	return NULL;
+	if (url == NULL)
+		return facts;
+	number = endpoint_number(url);
+	limits_lock();
+	facts = endpoint_facts(number);
+	limits_unlock();
+	return facts;
 }
 
 /*
@@ -162,8 +252,7 @@ llava_server_endpoints(PG_FUNCTION_ARGS)
 	InitMaterializedSRF(fcinfo, 0);
 	foreach(cell, server_oids())
 	{
-		const char *url = url_of(lfirst_oid(cell));
-		EndpointFacts facts = url == NULL ? (EndpointFacts) {-1, -1, -1} : limits_endpoint(url);
+		EndpointFacts facts = facts_of(lfirst_oid(cell));
 		bool		counted = facts.limit >= 0 && facts.in_flight >= 0;
 		Datum		values[4] = {ObjectIdGetDatum(lfirst_oid(cell)), Int32GetDatum(facts.limit),
 		Int32GetDatum(facts.in_flight), Int32GetDatum(facts.waiting)};

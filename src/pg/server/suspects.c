@@ -1,6 +1,12 @@
 /*
  * suspects.c
- *	  See suspects.h.
+ *	  Which picture crashes its server.
+ *
+ * Requests that are lost together show that the server died, not which of them it died
+ * of.  Each is a suspect: it is sent again in smaller company, in the end alone, and is
+ * cleared by any answer.  Company is how many requests may be in flight at the server
+ * at a time, the suspect included.  "In flight" covers as many processes as the server's
+ * Limits do: all of them, or one.
  *
  * One request that is lost while others are answered is an accident, and counts as an
  * attempt like any error.  If a large share of those in flight is lost at about the
@@ -14,8 +20,7 @@
 
 #include <math.h>
 
-#include "suspects.h"
-#include "vlm/vlm.h"
+#include "server_private.h"
 
 /* Requests lost within this time are lost together. */
 #define TOGETHER_MS 250
@@ -53,7 +58,6 @@
  * was back.
  */
 #define WANTED_MS 200
-#define ASK_AGAIN_MS 100
 
 /* A suspect that has found no room for this long lets the others go on for as long. */
 #define TURN_MS (30 * 1000)
@@ -226,15 +230,20 @@ smaller_company(int in_flight)
 }
 
 bool
-suspects_died(const Suspects *suspects, uint64 number, int *company)
+limits_died(Limits *limits, uint64 event, int *company)
 {
-	const LossEvent *event = &suspects->events[number % LOSS_EVENTS];
+	const LossEvent *known = &limits->suspects.events[event % LOSS_EVENTS];
+	bool		died = true;
 
 	*company = 1;
-	if (event->number != number)
-		return true;
-	*company = smaller_company(Max(event->in_flight, event->lost));
-	return is_death(event);
+	limits_lock();
+	if (known->number == event)
+	{
+		*company = smaller_company(Max(known->in_flight, known->lost));
+		died = is_death(known);
+	}
+	limits_unlock();
+	return died;
 }
 
 static void
@@ -276,13 +285,17 @@ lost(Suspects *suspects, ServerSign sign, int in_flight, const SuspectRow *row, 
 }
 
 void
-suspects_ended(Suspects *suspects, ServerSign sign, int in_flight, const SuspectRow *row,
-			   int64 now_ms, Loss *loss)
+limits_look_at_end(Limits *limits, ServerSign sign, const SuspectRow *row, Loss *loss)
 {
-	LossEvent  *event = current_event(suspects, now_ms);
+	Suspects   *suspects = &limits->suspects;
+	LossEvent  *event;
 	LoneLoss   *lone;
+	int64		now_ms;
 
 	memset(loss, 0, sizeof(*loss));
+	limits_lock();
+	now_ms = limits_now_ms();
+	event = current_event(suspects, now_ms);
 	switch (sign)
 	{
 		case SIGN_NONE:
@@ -301,8 +314,9 @@ suspects_ended(Suspects *suspects, ServerSign sign, int in_flight, const Suspect
 			suspects->seen = sign;
 			break;
 		default:
-			lost(suspects, sign, in_flight, row, now_ms, loss);
+			lost(suspects, sign, limits->pace.in_flight, row, now_ms, loss);
 	}
+	limits_unlock();
 }
 
 /* ---- trials ---- */
@@ -318,6 +332,13 @@ hold_ms(Suspects *suspects, int in_flight, int64 now_ms)
 	if (event == NULL || event->answers > 0)
 		return 0;
 	return Max(event->begun_ms + HOLD_MS - now_ms, 0);
+}
+
+static bool
+suspects_first(const Suspects *suspects, int64 now_ms)
+{
+	return suspects->in_flight > 0 || suspects->blocked_ms == 0 ||
+		(now_ms - suspects->blocked_ms) / TURN_MS % 2 == 0;
 }
 
 int64
@@ -341,13 +362,6 @@ suspects_wait(Suspects *suspects, int company, int in_flight, int64 now_ms)
 	return ASK_AGAIN_MS;
 }
 
-bool
-suspects_first(const Suspects *suspects, int64 now_ms)
-{
-	return suspects->in_flight > 0 || suspects->blocked_ms == 0 ||
-		(now_ms - suspects->blocked_ms) / TURN_MS % 2 == 0;
-}
-
 void
 suspects_sent(Suspects *suspects, int company, int64 now_ms)
 {
@@ -365,11 +379,48 @@ suspects_back(Suspects *suspects, int n, int64 now_ms)
 	suspects->wanted_ms = now_ms + WANTED_MS;
 }
 
-bool
-suspects_trial(const Suspects *suspects, int64 now_ms)
+void
+limits_suspect_back(Limits *limits)
 {
-	return suspects->in_flight > 0 ||
-		(suspects->tried_ms > 0 && now_ms - suspects->tried_ms < TRIAL_OVER_MS);
+	Attached   *mine = limits_attached_to(limits);
+
+	limits_lock();
+	suspects_back(&limits->suspects, 1, limits_now_ms());
+	mine->suspects--;
+	limits_unlock();
+}
+
+bool
+limits_suspects_first(Limits *limits)
+{
+	bool		first;
+
+	limits_lock();
+	first = suspects_first(&limits->suspects, limits_now_ms());
+	limits_unlock();
+	return first;
+}
+
+bool
+limits_trial(Limits *limits, bool *news)
+{
+	const Suspects *suspects = &limits->suspects;
+	bool		trial;
+
+	limits_lock();
+	trial = suspects->in_flight > 0 ||
+		(suspects->tried_ms > 0 && limits_now_ms() - suspects->tried_ms < TRIAL_OVER_MS);
+	*news = trial != suspects->recorded;
+	limits_unlock();
+	return trial;
+}
+
+void
+limits_trial_recorded(Limits *limits, bool trial)
+{
+	limits_lock();
+	limits->suspects.recorded = trial;
+	limits_unlock();
 }
 
 void

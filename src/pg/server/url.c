@@ -7,10 +7,7 @@
  */
 #include "postgres.h"
 
-#include <ctype.h>
-
-#include "options.h"
-#include "server.h"
+#include "server_private.h"
 
 #define COMPLETIONS_PATH "/chat/completions"
 
@@ -21,18 +18,13 @@
 static const char *
 port_problem(const char *port, size_t length)
 {
-	int			number = 0;
+	int			number;
 
 	if (length == 0)
 		return NULL;
-	if (port[0] != ':' || length == 1 || length > 6)
+	if (port[0] != ':' || length == 1 || length > 6 || strspn(port + 1, "0123456789") != length - 1)
 		return "its port is not a number";
-	for (size_t i = 1; i < length; i++)
-	{
-		if (!isdigit((unsigned char) port[i]))
-			return "its port is not a number";
-		number = number * 10 + (port[i] - '0');
-	}
+	number = atoi(port + 1);
 	return number < 1 || number > 65535 ? "its port is not in 1 .. 65535" : NULL;
 }
 

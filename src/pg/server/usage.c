@@ -4,10 +4,8 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
 #include "executor/spi.h"
 #include "server.h"
-#include "usage.h"
 #include "utils/builtins.h"
 
 /* Columns of sql_usage_all, as SPI counts them. */
@@ -83,16 +81,10 @@ static SqlStatement sql_usage_pause = {
 void
 usage_record_pause(const LlavaServer *server, const char *reason, const char *detail)
 {
-	Datum		values[3] = {CStringGetTextDatum(server->name)};
-	char		nulls[4] = "   ";
+	Datum		values[] = {CStringGetTextDatum(server->name),
+		CStringGetTextDatum(reason != NULL ? reason : ""),
+	CStringGetTextDatum(detail != NULL ? detail : "")};
+	const char	nulls[] = {' ', reason != NULL ? ' ' : 'n', detail != NULL ? ' ' : 'n', '\0'};
 
-	if (reason == NULL)
-		nulls[1] = 'n';
-	else
-		values[1] = CStringGetTextDatum(reason);
-	if (detail == NULL)
-		nulls[2] = 'n';
-	else
-		values[2] = CStringGetTextDatum(detail);
 	sql_run(&sql_usage_pause, values, nulls, 0);
 }

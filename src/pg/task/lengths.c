@@ -12,11 +12,8 @@
 #include "access/detoast.h"
 #include "access/htup_details.h"
 #include "db/db.h"
-#include "executor/spi.h"
-#include "lengths.h"
 #include "task.h"
 #include "utils/datum.h"
-#include "utils/rel.h"
 
 typedef struct LengthLimit
 {
@@ -53,20 +50,16 @@ static const LengthLimit limits[] = {
 };
 
 static void
-too_long(const LengthLimit *limit, Size size)
+check_length(const LengthLimit *limit, Datum value)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
-			 errmsg("value too long for column \"%s\" of \"%s\": %zu bytes, and the limit is %zu",
-					limit->column, limit->table, size, limit->most),
-			 errhint("%s", limit->hint)));
-}
+	Size		size = toast_raw_datum_size(value) - VARHDRSZ;
 
-static bool
-is_too_long(const LengthLimit *limit, Datum value, Size *size)
-{
-	*size = toast_raw_datum_size(value) - VARHDRSZ;
-	return *size > limit->most;
+	if (size > limit->most)
+		ereport(ERROR,
+				(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+				 errmsg("value too long for column \"%s\" of \"%s\": %zu bytes, and the limit is %zu",
+						limit->column, limit->table, size, limit->most),
+				 errhint("%s", limit->hint)));
 }
 
 static bool
@@ -78,12 +71,9 @@ is_of(const LengthLimit *limit, const char *table)
 void
 lengths_check(const char *table, const char *column, Datum value)
 {
-	Size		size;
-
 	for (int i = 0; i < lengthof(limits); i++)
-		if (is_of(&limits[i], table) && strcmp(limits[i].column, column) == 0 &&
-			is_too_long(&limits[i], value, &size))
-			too_long(&limits[i], size);
+		if (is_of(&limits[i], table) && strcmp(limits[i].column, column) == 0)
+			check_length(&limits[i], value);
 }
 
 /* The value of the limit's column; false if it is NULL. */
@@ -103,12 +93,10 @@ void
 lengths_check_row(const char *table, HeapTuple row, TupleDesc desc)
 {
 	Datum		value;
-	Size		size;
 
 	for (int i = 0; i < lengthof(limits); i++)
-		if (is_of(&limits[i], table) && limited_value(&limits[i], row, desc, &value) &&
-			is_too_long(&limits[i], value, &size))
-			too_long(&limits[i], size);
+		if (is_of(&limits[i], table) && limited_value(&limits[i], row, desc, &value))
+			check_length(&limits[i], value);
 }
 
 void
@@ -117,17 +105,12 @@ lengths_check_update(const char *table, TriggerData *trigger)
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
 	Datum		before,
 				after;
-	Size		size;
 
 	for (int i = 0; i < lengthof(limits); i++)
-	{
-		if (!is_of(&limits[i], table) ||
-			!limited_value(&limits[i], trigger->tg_newtuple, desc, &after) ||
-			!is_too_long(&limits[i], after, &size))
-			continue;
+		if (is_of(&limits[i], table) &&
+			limited_value(&limits[i], trigger->tg_newtuple, desc, &after) &&
 		/* a row of 1.0.0 may keep its value */
-		if (!limited_value(&limits[i], trigger->tg_trigtuple, desc, &before) ||
-			!datumIsEqual(before, after, false, -1))
-			too_long(&limits[i], size);
-	}
+			!(limited_value(&limits[i], trigger->tg_trigtuple, desc, &before) &&
+			  datumIsEqual(before, after, false, -1)))
+			check_length(&limits[i], after);
 }

@@ -8,7 +8,6 @@
  */
 #include "postgres.h"
 
-#include "image/image.h"
 #include "task.h"
 
 /* The limit of the model's own processor, in units of factor x factor pixels. */

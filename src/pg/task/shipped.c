@@ -13,14 +13,14 @@
 
 #include "catalog/pg_type.h"
 #include "db/db.h"
-#include "executor/spi.h"
 #include "mb/pg_wchar.h"
-#include "reply/reply.h"
 #include "task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "vlm/vlm.h"
+
+/* Pictures with a larger ratio of sides are long, unless a task says otherwise. */
+#define LONG_RATIO 4.0
 
 static const char zh_conversation[] =
 "设计一个你和一个询问这张照片的人之间的对话。答案应该是视觉AI助手看到图像并回"
@@ -140,24 +140,24 @@ typedef struct ShippedTask
 	const char *alias;			/* or NULL */
 	const char *title;
 	const char *prompt;
-	ReplyKind	kind;
-	ReplyLanguage language;
+	const char *kind;
+	const char *language;
 	int64		weight;			/* llava-instruct-zh-600k's count */
 } ShippedTask;
 
 static const ShippedTask shipped_tasks[] = {
 	{"日常对话", "conversation", "关于图片的多轮对话", zh_conversation,
-	REPLY_DIALOGUE, REPLY_LANGUAGE_ZH, 247431},
+	"dialogue", "zh", 247431},
 	{"复杂推理", "complex_reasoning", "需要推理的复杂问题与详细回答", zh_complex_reasoning,
-	REPLY_QUESTION_ANSWER, REPLY_LANGUAGE_ZH, 194646},
+	"question_answer", "zh", 194646},
 	{"描述图片", "detail", "图片的详细描述", zh_detail,
-	REPLY_DESCRIPTION, REPLY_LANGUAGE_ZH, 199791},
+	"description", "zh", 199791},
 	{"conversation_en", NULL, "Conversation about the picture", en_conversation,
-	REPLY_DIALOGUE, REPLY_LANGUAGE_EN, 0},
+	"dialogue", "en", 0},
 	{"complex_reasoning_en", NULL, "Complex question and detailed answer", en_complex_reasoning,
-	REPLY_QUESTION_ANSWER, REPLY_LANGUAGE_EN, 0},
+	"question_answer", "en", 0},
 	{"detail_en", NULL, "Detailed description", en_detail,
-	REPLY_DESCRIPTION, REPLY_LANGUAGE_EN, 0},
+	"description", "en", 0},
 };
 
 /* Sampling of a kind; an answer ends by itself long before max_tokens. */
@@ -190,6 +190,7 @@ task_defaults(LlavaTask *task, ReplyKind kind, ReplyLanguage language)
 	task->language = language;
 	default_sampling(&task->sampling, kind);
 	reply_rules_default(&task->rules, kind);
+	task->long_ratio = LONG_RATIO;
 	task->rules.language = language;
 	task->rules.min_rounds = 1;
 	task->rules.max_rounds = kind == REPLY_DIALOGUE ? 5 : 1;
@@ -214,7 +215,7 @@ static Datum
 questions_array(const ShippedTask *task)
 {
 	int			n;
-	const char *const *questions = shipped_questions(task->language, &n);
+	const char *const *questions = shipped_questions(task_language(task->language), &n);
 	Datum	   *elements = palloc(sizeof(Datum) * n);
 
 	for (int i = 0; i < n; i++)
@@ -222,73 +223,52 @@ questions_array(const ShippedTask *task)
 	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-#define SHIP_ARGUMENTS(ARGUMENT) \
-	ARGUMENT(1, SHIP_NAME, "name", "t") \
-	ARGUMENT(2, SHIP_ALIAS, "alias", "t") \
-	ARGUMENT(3, SHIP_TITLE, "title", "t") \
-	ARGUMENT(4, SHIP_PROMPT, "prompt", "t") \
-	ARGUMENT(5, SHIP_KIND, "kind", "t") \
-	ARGUMENT(6, SHIP_LANGUAGE, "language", "t") \
-	ARGUMENT(7, SHIP_MIN_ROUNDS, "min_rounds", "i") \
-	ARGUMENT(8, SHIP_MAX_ROUNDS, "max_rounds", "i") \
-	ARGUMENT(9, SHIP_WEIGHT, "weight", "l") \
-	ARGUMENT(10, SHIP_QUESTIONS, "questions", "T") \
-	ARGUMENT(11, SHIP_MAX_TOKENS, "max_tokens", "i") \
-	ARGUMENT(12, SHIP_TEMPERATURE, "temperature", "d") \
-	ARGUMENT(13, SHIP_TOP_P, "top_p", "d") \
-	ARGUMENT(14, SHIP_REPETITION_PENALTY, "repetition_penalty", "d") \
-	ARGUMENT(15, SHIP_MIN_QUESTION_CHARS, "min_question_chars", "i") \
-	ARGUMENT(16, SHIP_MAX_QUESTION_CHARS, "max_question_chars", "i") \
-	ARGUMENT(17, SHIP_MIN_ANSWER_CHARS, "min_answer_chars", "i") \
-	ARGUMENT(18, SHIP_MIN_LETTERS, "min_letters", "i") \
-	ARGUMENT(19, SHIP_MIN_LANGUAGE_SHARE, "min_language_share", "d") \
-	ARGUMENT(20, SHIP_MAX_LOOP_SHARE, "max_loop_share", "d")
-
 enum
 {
-	SHIP_ARGUMENTS(SQL_INDEX)
+	SHIP_NAME,
+	SHIP_ALIAS,
+	SHIP_TITLE,
+	SHIP_PROMPT,
+	SHIP_KIND,
+	SHIP_LANGUAGE,
+	SHIP_WEIGHT,
+	SHIP_QUESTIONS,
 	SHIP_SIZE
 };
 
+/* The trigger of llava_task adds the numbers that a task of its kind has by default. */
 static SqlStatement sql_task_ship = {
 	.text =
-	"INSERT INTO @.llava_task (version, shipped" SHIP_ARGUMENTS(SQL_COLUMN) ") "
-	"VALUES (1, true" SHIP_ARGUMENTS(SQL_VALUE) ")",
-	.types = SHIP_ARGUMENTS(SQL_TYPE)
+	"INSERT INTO @.llava_task (version, shipped, name, alias, title, prompt, kind, language,"
+	"  weight, questions) VALUES (1, true, $1, $2, $3, $4, $5, $6, $7, $8)",
+	.types = "ttttttlT"
 };
 
 static void
 ship(const ShippedTask *task)
 {
-	LlavaTask	defaults;
-	const ReplyRules *rules = &defaults.rules;
-	Datum		values[SHIP_SIZE];
+	Datum		values[SHIP_SIZE] = {0};
 	char		nulls[SHIP_SIZE];
 
-	task_defaults(&defaults, task->kind, task->language);
 	memset(nulls, ' ', sizeof(nulls));
 	values[SHIP_NAME] = CStringGetTextDatum(task->name);
-	values[SHIP_ALIAS] = task->alias != NULL ? CStringGetTextDatum(task->alias) : (Datum) 0;
-	nulls[SHIP_ALIAS] = task->alias != NULL ? ' ' : 'n';
+	nulls[SHIP_ALIAS] = 'n';
+	if (task->alias != NULL)
+	{
+		values[SHIP_ALIAS] = CStringGetTextDatum(task->alias);
+		nulls[SHIP_ALIAS] = ' ';
+	}
 	values[SHIP_TITLE] = CStringGetTextDatum(task->title);
 	values[SHIP_PROMPT] = CStringGetTextDatum(task->prompt);
-	values[SHIP_KIND] = CStringGetTextDatum(task_kind_name(task->kind));
-	values[SHIP_LANGUAGE] = CStringGetTextDatum(task_language_name(task->language));
-	values[SHIP_MIN_ROUNDS] = Int32GetDatum(rules->min_rounds);
-	values[SHIP_MAX_ROUNDS] = Int32GetDatum(rules->max_rounds);
+	values[SHIP_KIND] = CStringGetTextDatum(task->kind);
+	values[SHIP_LANGUAGE] = CStringGetTextDatum(task->language);
 	values[SHIP_WEIGHT] = Int64GetDatum(task->weight);
-	values[SHIP_QUESTIONS] = task->kind == REPLY_DESCRIPTION ? questions_array(task) : (Datum) 0;
-	nulls[SHIP_QUESTIONS] = task->kind == REPLY_DESCRIPTION ? ' ' : 'n';
-	values[SHIP_MAX_TOKENS] = Int32GetDatum(defaults.sampling.max_tokens);
-	values[SHIP_TEMPERATURE] = Float8GetDatum(defaults.sampling.temperature);
-	values[SHIP_TOP_P] = Float8GetDatum(defaults.sampling.top_p);
-	values[SHIP_REPETITION_PENALTY] = Float8GetDatum(defaults.sampling.repetition_penalty);
-	values[SHIP_MIN_QUESTION_CHARS] = Int32GetDatum(rules->min_question_chars);
-	values[SHIP_MAX_QUESTION_CHARS] = Int32GetDatum(rules->max_question_chars);
-	values[SHIP_MIN_ANSWER_CHARS] = Int32GetDatum(rules->min_answer_chars);
-	values[SHIP_MIN_LETTERS] = Int32GetDatum(rules->min_letters);
-	values[SHIP_MIN_LANGUAGE_SHARE] = Float8GetDatum(rules->min_language_share);
-	values[SHIP_MAX_LOOP_SHARE] = Float8GetDatum(rules->max_loop_share);
+	nulls[SHIP_QUESTIONS] = 'n';
+	if (task_kind(task->kind) == REPLY_DESCRIPTION)
+	{
+		values[SHIP_QUESTIONS] = questions_array(task);
+		nulls[SHIP_QUESTIONS] = ' ';
+	}
 	sql_run(&sql_task_ship, values, nulls, 0);
 }
 

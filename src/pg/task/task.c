@@ -7,15 +7,11 @@
 
 #include <math.h>
 
+#include "access/htup_details.h"
 #include "catalog/pg_type.h"
-#include "db/db.h"
-#include "executor/spi.h"
-#include "image/image.h"
-#include "reply/reply.h"
-#include "task.h"
+#include "task_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "vlm/vlm.h"
 
 /* The most names that a HINT lists. */
 #define HINT_NAMES 24
@@ -28,37 +24,26 @@
 #define PROMPT_BYTES 3
 #define REPLY_TOKENS 1024
 
-#define NEWEST_COLUMNS(COLUMN) \
-	COLUMN(NEWEST_VERSION, "version") \
-	COLUMN(NEWEST_ALIAS, "alias") \
-	COLUMN(NEWEST_PROMPT, "prompt") \
-	COLUMN(NEWEST_KIND, "kind") \
-	COLUMN(NEWEST_LANGUAGE, "language") \
-	COLUMN(NEWEST_MIN_ROUNDS, "min_rounds") \
-	COLUMN(NEWEST_MAX_ROUNDS, "max_rounds") \
-	COLUMN(NEWEST_WEIGHT, "weight") \
-	COLUMN(NEWEST_SERVER, "server") \
-	COLUMN(NEWEST_QUESTIONS, "questions") \
-	COLUMN(NEWEST_MAX_TOKENS, "max_tokens") \
-	COLUMN(NEWEST_TEMPERATURE, "temperature") \
-	COLUMN(NEWEST_TOP_P, "top_p") \
-	COLUMN(NEWEST_REPETITION_PENALTY, "repetition_penalty") \
-	COLUMN(NEWEST_PRESENCE_PENALTY, "presence_penalty") \
-	COLUMN(NEWEST_MIN_QUESTION_CHARS, "min_question_chars") \
-	COLUMN(NEWEST_MAX_QUESTION_CHARS, "max_question_chars") \
-	COLUMN(NEWEST_MIN_ANSWER_CHARS, "min_answer_chars") \
-	COLUMN(NEWEST_MIN_LETTERS, "min_letters") \
-	COLUMN(NEWEST_MIN_LANGUAGE_SHARE, "min_language_share") \
-	COLUMN(NEWEST_MAX_LOOP_SHARE, "max_loop_share") \
-	COLUMN(NEWEST_LONG_IMAGES, "long_images") \
-	COLUMN(NEWEST_LONG_RATIO, "long_ratio") \
-	COLUMN(NEWEST_LONG_MAX_PIXELS, "long_max_pixels")
+#define NUMBER_INT(column, field, nullable, of_kind) \
+	{column, offsetof(LlavaTask, field), false, nullable, of_kind}
+#define NUMBER_DOUBLE(column, field, nullable) \
+	{column, offsetof(LlavaTask, field), true, nullable, false}
 
-/* The columns of sql_task_newest. */
-enum
-{
-	NEWEST_NAME = 1,
-	NEWEST_COLUMNS(SQL_RESULT_INDEX)
+const TaskNumber task_numbers[TASK_NUMBERS] = {
+	NUMBER_INT("min_rounds", rules.min_rounds, false, true),
+	NUMBER_INT("max_rounds", rules.max_rounds, false, true),
+	NUMBER_INT("min_question_chars", rules.min_question_chars, false, true),
+	NUMBER_INT("max_question_chars", rules.max_question_chars, false, true),
+	NUMBER_INT("min_answer_chars", rules.min_answer_chars, false, true),
+	NUMBER_INT("min_letters", rules.min_letters, false, true),
+	NUMBER_DOUBLE("min_language_share", rules.min_language_share, false),
+	NUMBER_DOUBLE("max_loop_share", rules.max_loop_share, false),
+	NUMBER_DOUBLE("long_ratio", long_ratio, false),
+	NUMBER_INT("max_tokens", sampling.max_tokens, true, true),
+	NUMBER_DOUBLE("temperature", sampling.temperature, true),
+	NUMBER_DOUBLE("top_p", sampling.top_p, true),
+	NUMBER_DOUBLE("repetition_penalty", sampling.repetition_penalty, true),
+	NUMBER_DOUBLE("presence_penalty", sampling.presence_penalty, true),
 };
 
 static const char *const kind_names[] = {
@@ -73,92 +58,84 @@ static const char *const language_names[] = {
 	[REPLY_LANGUAGE_EN] = "en",
 };
 
-const char *
-task_kind_name(ReplyKind kind)
+/* The word's place in a list; ERROR if it is not in it. */
+static int
+place_of(const char *const *words, int n, const char *word, const char *what, const char *hint)
 {
-	return kind_names[kind];
-}
-
-const char *
-task_language_name(ReplyLanguage language)
-{
-	return language_names[language];
+	for (int i = 0; i < n; i++)
+		if (strcmp(word, words[i]) == 0)
+			return i;
+	ereport(ERROR,
+			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+			 errmsg("unknown %s \"%s\"", what, word),
+			 errhint("%s", hint)));
 }
 
 ReplyKind
 task_kind(const char *name)
 {
-	for (int i = 0; i < lengthof(kind_names); i++)
-		if (strcmp(name, kind_names[i]) == 0)
-			return (ReplyKind) i;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown kind of reply \"%s\"", name),
-			 errhint("A task's kind is dialogue, question_answer or description.")));
+	return (ReplyKind) place_of(kind_names, lengthof(kind_names), name, "kind of reply",
+								"A task's kind is dialogue, question_answer or description.");
 }
 
 ReplyLanguage
 task_language(const char *name)
 {
-	for (int i = 0; i < lengthof(language_names); i++)
-		if (strcmp(name, language_names[i]) == 0)
-			return (ReplyLanguage) i;
-	ereport(ERROR,
-			(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
-			 errmsg("unknown language \"%s\"", name),
-			 errhint("A task's language is zh, en or any.")));
+	return (ReplyLanguage) place_of(language_names, lengthof(language_names), name, "language",
+									"A task's language is zh, en or any.");
 }
 
-/* NULL for NULL, else palloc'd. */
-static char *
-text_of(HeapTuple tuple, TupleDesc desc, int column)
+TaskRow *
+task_row_new(HeapTuple tuple, TupleDesc desc)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
+	TaskRow    *row = palloc(sizeof(TaskRow));
 
-	return isnull ? NULL : TextDatumGetCString(value);
+	row->desc = desc;
+	row->values = palloc(sizeof(Datum) * desc->natts);
+	row->nulls = palloc(sizeof(bool) * desc->natts);
+	heap_deform_tuple(tuple, desc, row->values, row->nulls);
+	return row;
 }
 
-static int
-int_of(HeapTuple tuple, TupleDesc desc, int column, int if_null)
+int
+task_row_column(const TaskRow *row, const char *name)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
+	int			number = SPI_fnumber(row->desc, name);
 
-	return isnull ? if_null : DatumGetInt32(value);
+	if (number <= 0)
+		elog(ERROR, "table \"llava_task\" has no column \"%s\"", name);
+	return number - 1;
 }
 
+char *
+task_row_text(const TaskRow *row, const char *name)
+{
+	int			i = task_row_column(row, name);
+
+	return row->nulls[i] ? NULL : TextDatumGetCString(row->values[i]);
+}
+
+/* 0 for NULL. */
 static int64
-bigint_of(HeapTuple tuple, TupleDesc desc, int column)
+row_bigint(const TaskRow *row, const char *name)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
+	int			i = task_row_column(row, name);
 
-	return isnull ? 0 : DatumGetInt64(value);
-}
-
-static double
-double_of(HeapTuple tuple, TupleDesc desc, int column)
-{
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, column, &isnull);
-
-	return isnull ? NAN : DatumGetFloat8(value);
+	return row->nulls[i] ? 0 : DatumGetInt64(row->values[i]);
 }
 
 /* NULL and empty elements are not counted as questions. */
 static void
-read_questions(LlavaTask *task, HeapTuple tuple, TupleDesc desc)
+read_questions(LlavaTask *task, const TaskRow *row)
 {
-	bool		isnull;
-	Datum		value = SPI_getbinval(tuple, desc, NEWEST_QUESTIONS, &isnull);
+	int			column = task_row_column(row, "questions");
 	Datum	   *elements;
 	bool	   *nulls;
 	int			n;
 
-	if (isnull)
+	if (row->nulls[column])
 		return;
-	deconstruct_array(DatumGetArrayTypeP(value), TEXTOID, -1, false, TYPALIGN_INT,
+	deconstruct_array(DatumGetArrayTypeP(row->values[column]), TEXTOID, -1, false, TYPALIGN_INT,
 					  &elements, &nulls, &n);
 	task->questions = palloc(sizeof(char *) * Max(n, 1));
 	for (int i = 0; i < n; i++)
@@ -167,48 +144,40 @@ read_questions(LlavaTask *task, HeapTuple tuple, TupleDesc desc)
 }
 
 static void
-read_sampling(VlmSampling *sampling, HeapTuple tuple, TupleDesc desc)
+read_numbers(LlavaTask *task, const TaskRow *row)
 {
-	sampling->max_tokens = int_of(tuple, desc, NEWEST_MAX_TOKENS, -1);
-	sampling->temperature = double_of(tuple, desc, NEWEST_TEMPERATURE);
-	sampling->top_p = double_of(tuple, desc, NEWEST_TOP_P);
-	sampling->repetition_penalty = double_of(tuple, desc, NEWEST_REPETITION_PENALTY);
-	sampling->presence_penalty = double_of(tuple, desc, NEWEST_PRESENCE_PENALTY);
-	sampling->seed = -1;
-}
+	for (int i = 0; i < TASK_NUMBERS; i++)
+	{
+		const TaskNumber *number = &task_numbers[i];
+		int			column = task_row_column(row, number->column);
+		Datum		value = row->values[column];
+		char	   *field = (char *) task + number->offset;
 
-static void
-read_rules(ReplyRules *rules, HeapTuple tuple, TupleDesc desc)
-{
-	rules->min_rounds = int_of(tuple, desc, NEWEST_MIN_ROUNDS, 1);
-	rules->max_rounds = int_of(tuple, desc, NEWEST_MAX_ROUNDS, 1);
-	rules->min_question_chars = int_of(tuple, desc, NEWEST_MIN_QUESTION_CHARS, 0);
-	rules->max_question_chars = int_of(tuple, desc, NEWEST_MAX_QUESTION_CHARS, 0);
-	rules->min_answer_chars = int_of(tuple, desc, NEWEST_MIN_ANSWER_CHARS, 0);
-	rules->min_letters = int_of(tuple, desc, NEWEST_MIN_LETTERS, 0);
-	rules->min_language_share = double_of(tuple, desc, NEWEST_MIN_LANGUAGE_SHARE);
-	rules->max_loop_share = double_of(tuple, desc, NEWEST_MAX_LOOP_SHARE);
+		if (number->is_double)
+			*(double *) field = row->nulls[column] ? NAN : DatumGetFloat8(value);
+		else
+			*(int *) field = row->nulls[column] ? -1 : DatumGetInt32(value);
+	}
 }
 
 static LlavaTask *
-read_task(HeapTuple tuple, TupleDesc desc)
+read_task(const TaskRow *row)
 {
 	LlavaTask  *task = palloc0(sizeof(LlavaTask));
 
-	task->name = text_of(tuple, desc, NEWEST_NAME);
-	task->version = int_of(tuple, desc, NEWEST_VERSION, 0);
-	task->alias = text_of(tuple, desc, NEWEST_ALIAS);
-	task->prompt = text_of(tuple, desc, NEWEST_PROMPT);
-	task->kind = task_kind(text_of(tuple, desc, NEWEST_KIND));
-	task->language = task_language(text_of(tuple, desc, NEWEST_LANGUAGE));
-	task->weight = bigint_of(tuple, desc, NEWEST_WEIGHT);
-	task->server = text_of(tuple, desc, NEWEST_SERVER);
-	task->long_images = long_images_of(text_of(tuple, desc, NEWEST_LONG_IMAGES));
-	task->long_ratio = double_of(tuple, desc, NEWEST_LONG_RATIO);
-	task->long_max_pixels = bigint_of(tuple, desc, NEWEST_LONG_MAX_PIXELS);
-	read_questions(task, tuple, desc);
-	read_sampling(&task->sampling, tuple, desc);
-	read_rules(&task->rules, tuple, desc);
+	task->name = task_row_text(row, "name");
+	task->version = DatumGetInt32(row->values[task_row_column(row, "version")]);
+	task->alias = task_row_text(row, "alias");
+	task->prompt = task_row_text(row, "prompt");
+	task->kind = task_kind(task_row_text(row, "kind"));
+	task->language = task_language(task_row_text(row, "language"));
+	task->weight = row_bigint(row, "weight");
+	task->server = task_row_text(row, "server");
+	task->long_images = long_images_of(task_row_text(row, "long_images"));
+	task->long_max_pixels = row_bigint(row, "long_max_pixels");
+	read_questions(task, row);
+	read_numbers(task, row);
+	task->sampling.seed = -1;
 	task->rules.kind = task->kind;
 	task->rules.language = task->language;
 	return task;
@@ -232,30 +201,36 @@ share_prompts(List *tasks)
 	prompts[n] = NULL;
 }
 
+/* Whatever the statement returns, read in the current context. */
+static List *
+read_tasks(SqlStatement *statement, LlavaTask *(*read) (const TaskRow *row))
+{
+	MemoryContext caller = CurrentMemoryContext;
+	List	   *tasks = NIL;
+
+	rows_spi_connect();
+	sql_run(statement, NULL, NULL, 0);
+	MemoryContextSwitchTo(caller);
+	for (uint64 i = 0; i < SPI_processed; i++)
+		tasks = lappend(tasks, read(task_row_new(SPI_tuptable->vals[i], SPI_tuptable->tupdesc)));
+	SPI_finish();
+	return tasks;
+}
+
 static SqlStatement sql_task_newest = {
 	.text =
-	"SELECT name" NEWEST_COLUMNS(SQL_RESULT) " "
-	"FROM (SELECT DISTINCT ON (name) * FROM @.llava_task"
-	"      ORDER BY name, version DESC) AS newest "
-	"WHERE $1 IS NULL OR name OPERATOR(pg_catalog.=) $1 OR alias OPERATOR(pg_catalog.=) $1 "
-	"ORDER BY name OPERATOR(pg_catalog.=) $1 DESC, name COLLATE pg_catalog.\"C\"",
-	.types = "t"
+	"SELECT * FROM (SELECT DISTINCT ON (name) * FROM @.llava_task"
+	"               ORDER BY name, version DESC) AS newest "
+	"ORDER BY name COLLATE pg_catalog.\"C\"",
+	.types = ""
 };
 
 List *
 task_list(void)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	List	   *tasks = NIL;
-	Datum		any = (Datum) 0;
+	List	   *tasks = read_tasks(&sql_task_newest, read_task);
 
-	rows_spi_connect();
-	sql_run(&sql_task_newest, &any, "n", 0);
-	MemoryContextSwitchTo(caller);
-	for (uint64 i = 0; i < SPI_processed; i++)
-		tasks = lappend(tasks, read_task(SPI_tuptable->vals[i], SPI_tuptable->tupdesc));
 	share_prompts(tasks);
-	SPI_finish();
 	return tasks;
 }
 
@@ -268,28 +243,21 @@ static SqlStatement sql_task_weights = {
 	.types = ""
 };
 
+static LlavaTask *
+read_weight(const TaskRow *row)
+{
+	LlavaTask  *task = palloc0(sizeof(LlavaTask));
+
+	task->name = task_row_text(row, "name");
+	task->weight = row_bigint(row, "weight");
+	task->alias = task_row_text(row, "alias");
+	return task;
+}
+
 List *
 task_weights(void)
 {
-	MemoryContext caller = CurrentMemoryContext;
-	List	   *tasks = NIL;
-
-	rows_spi_connect();
-	sql_run(&sql_task_weights, NULL, NULL, 0);
-	MemoryContextSwitchTo(caller);
-	for (uint64 i = 0; i < SPI_processed; i++)
-	{
-		HeapTuple	tuple = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		LlavaTask  *task = palloc0(sizeof(LlavaTask));
-
-		task->name = text_of(tuple, desc, 1);
-		task->weight = bigint_of(tuple, desc, 2);
-		task->alias = text_of(tuple, desc, 3);
-		tasks = lappend(tasks, task);
-	}
-	SPI_finish();
-	return tasks;
+	return read_tasks(&sql_task_weights, read_weight);
 }
 
 List *
@@ -322,13 +290,16 @@ task_named(List *tasks, const char *name)
 	return by_alias;
 }
 
-void
-task_unknown(List *tasks, const char *name)
+LlavaTask *
+task_required(List *tasks, const char *name)
 {
+	LlavaTask  *named = task_named(tasks, name);
 	StringInfoData names;
 	int			n = 0;
 	ListCell   *cell;
 
+	if (named != NULL)
+		return named;
 	initStringInfo(&names);
 	foreach(cell, tasks)
 	{
@@ -352,12 +323,7 @@ task_unknown(List *tasks, const char *name)
 LlavaTask *
 task_find(const char *name)
 {
-	List	   *tasks = task_list();
-	LlavaTask  *task = task_named(tasks, name);
-
-	if (task == NULL)
-		task_unknown(tasks, name);
-	return task;
+	return task_required(task_list(), name);
 }
 
 VlmTokens

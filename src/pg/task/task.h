@@ -5,9 +5,9 @@
 #ifndef LLAVA_TASK_H
 #define LLAVA_TASK_H
 
+#include "commands/trigger.h"
 #include "compat.h"
 #include "image/image.h"
-#include "lengths.h"
 #include "nodes/pg_list.h"
 #include "reply/reply.h"
 #include "vlm/vlm.h"
@@ -65,14 +65,11 @@ extern VlmTokens task_forecast(const ImagePrepared *prepared, const ImageFit *fi
 /* The human turn of a description: deterministic per image. */
 extern const char *task_question(const LlavaTask *task, int64 image);
 
+/* splitmix64 (Steele, Lea, Flood 2014): a bijection that mixes all bits. */
+extern uint64 task_mix(uint64 x);
+
 /* Small enough that the sum over any number of tasks fits in 64 bits. */
 #define TASK_MAX_WEIGHT INT64CONST(1000000000000)
-
-/* Pictures with a larger ratio of sides are long, unless a task says otherwise. */
-#define TASK_LONG_RATIO 4.0
-
-extern const char *task_kind_name(ReplyKind kind);
-extern const char *task_language_name(ReplyLanguage language);
 
 /* ERROR with the possible values as HINT. */
 extern ReplyKind task_kind(const char *name);
@@ -90,12 +87,12 @@ extern List *task_weights_as_owner(void);
 /* By name, else by alias; NULL if there is none. */
 extern LlavaTask *task_named(List *tasks, const char *name);
 
-/* ERROR: no such task, with the tasks there are as HINT. */
-pg_noreturn extern void task_unknown(List *tasks, const char *name);
+/* The same; ERROR with the tasks there are as HINT if there is none. */
+extern LlavaTask *task_required(List *tasks, const char *name);
 
 /* ---- shipped.c ---- */
 
-/* Sampling and rules of a task that says nothing else about them. */
+/* All numbers of a task that says nothing else about them. */
 extern void task_defaults(LlavaTask *task, ReplyKind kind, ReplyLanguage language);
 
 /* Human turns for a description whose task has none of its own. */
@@ -113,5 +110,19 @@ extern const char *long_images_name(LongImages policy);
  */
 extern LongImages long_images_fit(const LlavaTask *task, LongImages of_row,
 								  const ImageInfo *info, ImageFit *fit);
+
+/*
+ * ---- lengths.c: limits on values that people write; ERROR 22001, with the limit, beyond
+ * it ----
+ */
+
+/* Checks the value of one column. */
+extern void lengths_check(const char *table, const char *column, Datum value);
+
+/* Checks all columns of a new row. */
+extern void lengths_check_row(const char *table, HeapTuple row, TupleDesc desc);
+
+/* Checks the columns that an UPDATE changes. */
+extern void lengths_check_update(const char *table, TriggerData *trigger);
 
 #endif							/* LLAVA_TASK_H */

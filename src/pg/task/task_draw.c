@@ -15,7 +15,6 @@
 #include "access/xact.h"
 #include "task.h"
 #include "utils/builtins.h"
-#include "utils/memutils.h"
 
 #define GOLDEN_RATIO_INVERSE 0.61803398874989484820
 
@@ -120,12 +119,15 @@ task_draw(List *tasks, int64 n)
 static uint64
 mix(uint64 x)
 {
-	x ^= x >> 30;
-	x *= UINT64CONST(0xbf58476d1ce4e5b9);
-	x ^= x >> 27;
-	x *= UINT64CONST(0x94d049bb133111eb);
-	x ^= x >> 31;
-	return x;
+	x = (x ^ (x >> 30)) * UINT64CONST(0xbf58476d1ce4e5b9);
+	x = (x ^ (x >> 27)) * UINT64CONST(0x94d049bb133111eb);
+	return x ^ (x >> 31);
+}
+
+uint64
+task_mix(uint64 x)
+{
+	return mix(x + UINT64CONST(0x9e3779b97f4a7c15));
 }
 
 static uint64
@@ -173,7 +175,7 @@ task_question(const LlavaTask *task, int64 image)
 
 	if (n == 0)
 		questions = shipped_questions(task->language, &n);
-	return questions[mix((uint64) image + UINT64CONST(0x9e3779b97f4a7c15)) % (uint64) n];
+	return questions[task_mix((uint64) image) % (uint64) n];
 }
 
 static List *
@@ -226,11 +228,7 @@ llava_draw_task(PG_FUNCTION_ARGS)
 Datum
 llava_task_name(PG_FUNCTION_ARGS)
 {
-	const char *given = text_to_cstring(PG_GETARG_TEXT_PP(0));
-	List	   *tasks = task_weights();
-	LlavaTask  *task = task_named(tasks, given);
+	LlavaTask  *task = task_required(task_weights(), text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
-	if (task == NULL)
-		task_unknown(tasks, given);
 	PG_RETURN_TEXT_P(cstring_to_text(task->name));
 }

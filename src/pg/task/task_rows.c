@@ -13,72 +13,33 @@
 
 #include "access/htup_details.h"
 #include "commands/extension.h"
-#include "db/db.h"
-#include "executor/spi.h"
-#include "lengths.h"
 #include "mb/pg_wchar.h"
-#include "reply/reply.h"
 #include "storage/lmgr.h"
-#include "task.h"
+#include "task_row.h"
 #include "utils/builtins.h"
-#include "utils/rel.h"
 
 /* How much of a value a HINT shows, in bytes. */
 #define HINT_VALUE 40
 
-/* A row of llava_task, taken apart. */
-typedef struct TaskRow
-{
-	TupleDesc	desc;
-	Datum	   *values;
-	bool	   *nulls;
-} TaskRow;
-
 PG_FUNCTION_INFO_V1(llava_task_insert);
 PG_FUNCTION_INFO_V1(llava_task_frozen);
-
-static TaskRow *
-take_apart(HeapTuple tuple, TupleDesc desc)
-{
-	TaskRow    *row = palloc(sizeof(TaskRow));
-
-	row->desc = desc;
-	row->values = palloc(sizeof(Datum) * desc->natts);
-	row->nulls = palloc(sizeof(bool) * desc->natts);
-	heap_deform_tuple(tuple, desc, row->values, row->nulls);
-	return row;
-}
-
-/* Index of a column into values and nulls. */
-static int
-column(const TaskRow *row, const char *name)
-{
-	int			number = SPI_fnumber(row->desc, name);
-
-	if (number <= 0)
-		elog(ERROR, "table \"llava_task\" has no column \"%s\"", name);
-	return number - 1;
-}
 
 static bool
 is_null(const TaskRow *row, const char *name)
 {
-	return row->nulls[column(row, name)];
+	return row->nulls[task_row_column(row, name)];
 }
 
-/* NULL for NULL, else palloc'd. */
-static char *
-text_column(const TaskRow *row, const char *name)
+static Datum
+value_of(const TaskRow *row, const char *name)
 {
-	int			i = column(row, name);
-
-	return row->nulls[i] ? NULL : TextDatumGetCString(row->values[i]);
+	return row->values[task_row_column(row, name)];
 }
 
 static void
 task_row_set(TaskRow *row, const char *name, Datum value)
 {
-	int			i = column(row, name);
+	int			i = task_row_column(row, name);
 
 	row->values[i] = value;
 	row->nulls[i] = false;
@@ -94,7 +55,7 @@ task_row_set_if_null(TaskRow *row, const char *name, Datum value)
 static void
 task_row_set_null(TaskRow *row, const char *name)
 {
-	row->nulls[column(row, name)] = true;
+	row->nulls[task_row_column(row, name)] = true;
 }
 
 static SqlStatement sql_task_previous = {
@@ -116,8 +77,8 @@ newest_row(Oid table, const char *name)
 	if (rows_run_as_owner(table, &sql_task_previous, &value, NULL) == 1)
 	{
 		MemoryContextSwitchTo(caller);
-		row = take_apart(heap_copytuple(SPI_tuptable->vals[0]),
-						 CreateTupleDescCopy(SPI_tuptable->tupdesc));
+		row = task_row_new(heap_copytuple(SPI_tuptable->vals[0]),
+						   CreateTupleDescCopy(SPI_tuptable->tupdesc));
 	}
 	SPI_finish();
 	return row;
@@ -162,22 +123,17 @@ experiment_base(List *tasks, const char *name)
 static bool
 depends_on_kind(const char *name)
 {
-	static const char *const names[] = {
-		"min_rounds", "max_rounds", "questions", "max_tokens",
-		"min_question_chars", "max_question_chars", "min_answer_chars", "min_letters"
-	};
-
-	for (int i = 0; i < lengthof(names); i++)
-		if (strcmp(name, names[i]) == 0)
-			return true;
-	return false;
+	for (int i = 0; i < TASK_NUMBERS; i++)
+		if (strcmp(name, task_numbers[i].column) == 0)
+			return task_numbers[i].of_kind;
+	return strcmp(name, "questions") == 0;
 }
 
 static bool
 says_otherwise(const TaskRow *row, const TaskRow *base, const char *name)
 {
 	return !is_null(row, name) &&
-		strcmp(text_column(row, name), text_column(base, name)) != 0;
+		strcmp(task_row_text(row, name), task_row_text(base, name)) != 0;
 }
 
 /* Fills what row leaves out from base; false if some columns cannot be inherited. */
@@ -196,7 +152,7 @@ inherit(TaskRow *row, const TaskRow *base)
 		if (attribute->attisdropped || !row->nulls[i] ||
 			(other_kind && depends_on_kind(name)))
 			continue;
-		from = column(base, name);
+		from = task_row_column(base, name);
 		row->values[i] = base->values[from];
 		row->nulls[i] = base->nulls[from];
 	}
@@ -204,10 +160,14 @@ inherit(TaskRow *row, const TaskRow *base)
 }
 
 static void
-set_sampling(TaskRow *row, const char *name, double value)
+fill_number(TaskRow *row, const TaskNumber *number, const LlavaTask *defaults)
 {
-	if (!isnan(value))
-		task_row_set_if_null(row, name, Float8GetDatum(value));
+	const char *field = (const char *) defaults + number->offset;
+
+	if (!number->is_double)
+		task_row_set_if_null(row, number->column, Int32GetDatum(*(const int *) field));
+	else if (!isnan(*(const double *) field))
+		task_row_set_if_null(row, number->column, Float8GetDatum(*(const double *) field));
 }
 
 /* The defaults of the row's kind and language; nullable columns only if so asked. */
@@ -215,30 +175,18 @@ static void
 fill_defaults(TaskRow *row, bool nullable_too)
 {
 	LlavaTask	defaults;
-	const ReplyRules *rules = &defaults.rules;
 
 	task_row_set_if_null(row, "language", CStringGetTextDatum("zh"));
-	task_defaults(&defaults, task_kind(text_column(row, "kind")),
-				  task_language(text_column(row, "language")));
+	task_defaults(&defaults, task_kind(task_row_text(row, "kind")),
+				  task_language(task_row_text(row, "language")));
+	if (!is_null(row, "min_rounds"))
+		defaults.rules.max_rounds = Max(defaults.rules.max_rounds,
+										DatumGetInt32(value_of(row, "min_rounds")));
 	task_row_set_if_null(row, "weight", Int64GetDatum(0));
-	task_row_set_if_null(row, "min_rounds", Int32GetDatum(rules->min_rounds));
-	task_row_set_if_null(row, "max_rounds",
-						 Int32GetDatum(Max(rules->max_rounds,
-										   DatumGetInt32(row->values[column(row, "min_rounds")]))));
-	task_row_set_if_null(row, "min_question_chars", Int32GetDatum(rules->min_question_chars));
-	task_row_set_if_null(row, "max_question_chars", Int32GetDatum(rules->max_question_chars));
-	task_row_set_if_null(row, "min_answer_chars", Int32GetDatum(rules->min_answer_chars));
-	task_row_set_if_null(row, "min_letters", Int32GetDatum(rules->min_letters));
-	task_row_set_if_null(row, "min_language_share", Float8GetDatum(rules->min_language_share));
-	task_row_set_if_null(row, "max_loop_share", Float8GetDatum(rules->max_loop_share));
 	task_row_set_if_null(row, "long_images", CStringGetTextDatum(long_images_name(LONG_SHRINK)));
-	task_row_set_if_null(row, "long_ratio", Float8GetDatum(TASK_LONG_RATIO));
-	if (!nullable_too)
-		return;
-	task_row_set_if_null(row, "max_tokens", Int32GetDatum(defaults.sampling.max_tokens));
-	set_sampling(row, "temperature", defaults.sampling.temperature);
-	set_sampling(row, "top_p", defaults.sampling.top_p);
-	set_sampling(row, "repetition_penalty", defaults.sampling.repetition_penalty);
+	for (int i = 0; i < TASK_NUMBERS; i++)
+		if (nullable_too || !task_numbers[i].nullable)
+			fill_number(row, &task_numbers[i], &defaults);
 }
 
 static void
@@ -261,7 +209,7 @@ require_kind_and_prompt(const TaskRow *row, const char *name)
 static void
 empty_is_null(TaskRow *row, const char *name)
 {
-	const char *value = text_column(row, name);
+	const char *value = task_row_text(row, name);
 
 	if (value != NULL && value[0] == '\0')
 		task_row_set_null(row, name);
@@ -298,11 +246,11 @@ static void
 check_weight(const TaskRow *row)
 {
 	if (!is_null(row, "weight") &&
-		DatumGetInt64(row->values[column(row, "weight")]) > TASK_MAX_WEIGHT)
+		DatumGetInt64(value_of(row, "weight")) > TASK_MAX_WEIGHT)
 		ereport(ERROR,
 				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
 				 errmsg("weight " INT64_FORMAT " is over " INT64_FORMAT,
-						DatumGetInt64(row->values[column(row, "weight")]), TASK_MAX_WEIGHT),
+						DatumGetInt64(value_of(row, "weight")), TASK_MAX_WEIGHT),
 				 errhint("Weights are shares: only their proportions count.")));
 }
 
@@ -321,7 +269,7 @@ complete(TaskRow *row, Oid table, const char *name)
 	base = newest_row(table, name);
 	if (base != NULL)
 	{
-		int			version = DatumGetInt32(base->values[column(base, "version")]);
+		int			version = DatumGetInt32(value_of(base, "version"));
 
 		inherited = inherit(row, base);
 		if (version == PG_INT32_MAX)
@@ -348,7 +296,7 @@ complete(TaskRow *row, Oid table, const char *name)
 	empty_is_null(row, "alias");
 	empty_is_null(row, "title");
 	empty_is_null(row, "server");
-	check_words(tasks, name, text_column(row, "alias"));
+	check_words(tasks, name, task_row_text(row, "alias"));
 }
 
 /* BEFORE INSERT on llava_task, FOR EACH ROW, SECURITY DEFINER. */
@@ -356,8 +304,8 @@ Datum
 llava_task_insert(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = rows_trigger(fcinfo, "llava_task");
-	TaskRow    *row = take_apart(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation));
-	const char *name = text_column(row, "name");
+	TaskRow    *row = task_row_new(trigger->tg_trigtuple, RelationGetDescr(trigger->tg_relation));
+	const char *name = task_row_text(row, "name");
 
 	if (name == NULL || name[0] == '\0')	/* the table's own constraints
 											 * raise the error */
@@ -372,7 +320,7 @@ llava_task_insert(PG_FUNCTION_ARGS)
 	else
 	{
 		require_kind_and_prompt(row, name);
-		fill_defaults(row, false);
+		fill_defaults(row, creating_extension);
 		if (!creating_extension)	/* else pg_dump would leave it out */
 			task_row_set(row, "shipped", BoolGetDatum(false));
 	}
@@ -434,16 +382,12 @@ Datum
 llava_task_frozen(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = rows_trigger(fcinfo, "llava_task");
+	bool		updated = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
 
-	if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-				 errmsg("versions of a task are never changed"),
-				 errdetail("Replies and samples refer to them."),
-				 errhint("A change is a new version: %s", insert_instead(trigger))));
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
-			 errmsg("versions of a task are never deleted"),
+			 errmsg("versions of a task are never %s", updated ? "changed" : "deleted"),
 			 errdetail("Replies and samples refer to them."),
-			 errhint("A task of weight 0 is not drawn: %s", insert_instead(trigger))));
+			 errhint("%s: %s", updated ? "A change is a new version" :
+					 "A task of weight 0 is not drawn", insert_instead(trigger))));
 }

@@ -1,0 +1,40 @@
+/*
+ * task_row.h
+ *	  A row of llava_task, taken apart: its columns by their names.
+ */
+#ifndef LLAVA_TASK_ROW_H
+#define LLAVA_TASK_ROW_H
+
+#include "db/db.h"
+#include "task.h"
+
+typedef struct TaskRow
+{
+	TupleDesc	desc;
+	Datum	   *values;
+	bool	   *nulls;
+} TaskRow;
+
+extern TaskRow *task_row_new(HeapTuple tuple, TupleDesc desc);
+
+/* Index of a column into values and nulls. */
+extern int	task_row_column(const TaskRow *row, const char *name);
+
+/* NULL for NULL, else palloc'd. */
+extern char *task_row_text(const TaskRow *row, const char *name);
+
+/* A number that a task says, or leaves to the defaults of its kind. */
+typedef struct TaskNumber
+{
+	const char *column;
+	size_t		offset;			/* in LlavaTask */
+	bool		is_double;		/* else an int */
+	bool		nullable;		/* NULL, which is NAN or -1: the server
+								 * decides */
+	bool		of_kind;		/* the default depends on kind and language */
+} TaskNumber;
+
+#define TASK_NUMBERS 14
+extern const TaskNumber task_numbers[TASK_NUMBERS];
+
+#endif							/* LLAVA_TASK_ROW_H */
