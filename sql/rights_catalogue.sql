@@ -90,10 +90,12 @@ FROM (VALUES
 	('llava_parse_reply(text, text, text)', 'from its arguments and a row of llava_task that the caller may read'),
 	('llava_prepare_image(bytea, integer, bigint, bigint, integer)', 'from its arguments'),
 	('llava_restoring()', 'pid and table of an owner''s COPY, which pg_locks shows to all'),
+	('llava_robots(bytea, text, text)', 'from its arguments'),
 	('llava_task_name(text)', 'from columns of llava_task that the caller may read'),
 	('llava_template(text, jsonb)', 'from its arguments'),
 	('llava_thumbnail(bytea, integer)', 'from its arguments'),
-	('llava_untrusted()', 'judges the catalogue, which all may read')) AS w (name, why)
+	('llava_untrusted()', 'judges the catalogue, which all may read'),
+	('llava_url(text)', 'from its arguments')) AS w (name, why)
 FULL JOIN (SELECT kind, name FROM privilege
 	WHERE grantee = 'PUBLIC' AND kind IN ('function', 'procedure', 'aggregate')) AS p ON p.name = w.name
 ORDER BY coalesce(p.name, w.name) COLLATE "C";

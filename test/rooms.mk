@@ -58,14 +58,12 @@ T = 60
 FUZZ = *
 fuzz: $(patsubst test/fuzz/fuzz_%.c,$(B)/fuzz/run_%,$(wildcard test/fuzz/fuzz_$(FUZZ).c))
 
-## endpoint: the simulated chat-completions endpoint, build/llava_endpoint
-endpoint: $(B)/llava_endpoint
+## endpoint: the simulated chat-completions endpoint, build/llava_endpoint, and the simulated web, build/llava_web
+endpoint: $(B)/llava_endpoint $(B)/llava_web
 $(B)/llava_endpoint: $(wildcard test/endpoint/*.c test/endpoint/*.h)
 	@mkdir -p $(@D)
 	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
 
-## web: the simulated web, build/llava_web
-web: $(B)/llava_web
 $(B)/llava_web: $(wildcard test/web/*.c test/web/*.h)
 	@mkdir -p $(@D)
 	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement $(filter %.c,$^) -o $@ -lpthread
@@ -176,4 +174,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint web bench bench-throttle bench-image bench-same bench-export bench-reparse bench-reply purity rooms lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-throttle bench-image bench-same bench-export bench-reparse bench-reply purity rooms lint indent indent-check typedefs

@@ -147,6 +147,12 @@ CREATE FUNCTION @.llava_robots(robots bytea, agent text, url text, OUT allowed b
 COMMENT ON FUNCTION @.llava_robots(bytea, text, text) IS
 	'whether a robots.txt allows the product token agent to fetch a URL, and by which line';
 
+CREATE FUNCTION @.llava_fetch_check(url text, OUT outcome text, OUT reason text)
+	RETURNS record LANGUAGE c STRICT STABLE PARALLEL RESTRICTED COST 1000 AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_fetch_check(text) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_fetch_check(text) IS
+	'what would become of a URL by what is known today, and why: refused, forgotten, same, rests, waits, or fetch; no request is sent';
+
 CREATE FUNCTION @.llava_refetch(host text DEFAULT NULL, reason text DEFAULT NULL, image bigint DEFAULT NULL)
 	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';

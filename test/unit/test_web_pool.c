@@ -85,7 +85,7 @@ pictures_arrive(void **state)
 		assert_int_equal(response.fault, WEB_FAULT_NONE);
 		assert_int_equal(response.status, 200);
 		assert_memory_equal(response.body, "\xFF\xD8\xFF", 3);
-		assert_int_equal(response.body_size, sizeof(simulated_jpeg) + 4 + 10);
+		assert_int_equal(response.body_size, sizeof(simulated_jpeg) + 4 + 16);
 		assert_int_equal(strncmp(response.address, "127.0.0.", 8), 0);
 		assert_true(response.began_ms > 0);
 		web_response_free(&response);

@@ -295,7 +295,7 @@ simulated_decode(const char *from, size_t size, char *to)
 /*
  * /status/NNN, /retry/NNN/SECONDS, /header/LINE/... (a picture with that header line), the
  * redirects and bodies above; everything else is a picture of its own, /picture/X of the
- * path below, so that two URLs may have the same.
+ * host and path, and of /same/X alone, so that two URLs may have the same.
  */
 static bool
 simulated_act(Simulated *web, int fd, const char *host, const char *path, int *status)
@@ -327,7 +327,8 @@ simulated_act(Simulated *web, int fd, const char *host, const char *path, int *s
 		snprintf(extra, sizeof(extra), "%s\r\n", line);
 	}
 	rest = simulated_word(path, "same");
-	return simulated_picture(fd, *status, extra, rest != NULL ? rest : path);
+	snprintf(line, sizeof(line), "%.400s%.3000s", host, path);
+	return simulated_picture(fd, *status, extra, rest != NULL ? rest : line);
 }
 
 typedef struct SimulatedConnection

@@ -105,7 +105,10 @@ extern char *extension_older_version(void);
 /* ERROR that says ALTER EXTENSION UPDATE, for an installed version that is older. */
 extern void extension_version_required(void);
 
-/* OID of one of the extension's own tables. */
+/* OID of one of the extension's own tables; InvalidOid: its version has none of that name. */
+extern Oid	extension_find_relation(const char *name);
+
+/* The same, with an ERROR that says ALTER EXTENSION UPDATE. */
 extern Oid	extension_relation(const char *name);
 
 /*

@@ -17,6 +17,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "db/db.h"
+#include "intake.h"
 #include "storage/lmgr.h"
 #include "task/task.h"
 #include "utils/array.h"
@@ -62,11 +63,14 @@ static struct
 	{"llava_manifest_line",
 		{.text = "UPDATE @.llava_manifest_line SET file_name = '' WHERE image = ANY ($1)",
 	.types = "L"}},
+	{"llava_fetch", {.text = "DELETE FROM @.llava_fetch WHERE image = ANY ($1)",.types = "L"}},
+	{"llava_fetched", {.text = "DELETE FROM @.llava_fetched WHERE image = ANY ($1)",.types = "L"}},
+	{.table = "llava_url_forgotten"},
 	{.table = "llava_seen"},
 	{.table = "llava_hash"}
 };
 
-#define UNLOCKED 6
+#define UNLOCKED 8
 
 static void
 forget_check_arguments(FunctionCallInfo fcinfo)
@@ -241,6 +245,50 @@ typedef struct Forgotten
 	uint64		others;
 } Forgotten;
 
+/* What the pictures were fetched from, or to be, and what their rows say. */
+static SqlStatement sql_forget_urls[] = {
+	{.text = "SELECT source_url FROM @.llava_image WHERE id = ANY ($1) AND source_url IS NOT NULL",.types = "L"},
+	{.text = "SELECT u.url FROM @.llava_fetch f, LATERAL (SELECT f.url UNION SELECT pg_catalog.unnest(f.hops)) u (url)"
+	" WHERE f.image = ANY ($1)",.types = "L"},
+	{.text = "SELECT u.url FROM @.llava_fetched f, LATERAL (SELECT f.url UNION SELECT f.final_url) u (url)"
+	" WHERE f.image = ANY ($1)",.types = "L"},
+};
+
+static SqlStatement sql_forget_url = {
+	.text =
+	"INSERT INTO @.llava_url_forgotten (digest, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+	.types = "bt"
+};
+
+/* A letter names URLs: they are fetched no more, whatever they lead to by then. */
+static void
+leave_url_tombstones(Datum ids, Datum reason)
+{
+	static const char *const tables[lengthof(sql_forget_urls)] = {"llava_image", "llava_fetch", "llava_fetched"};
+
+	if (!OidIsValid(extension_find_relation("llava_url_forgotten")))
+		return;
+	for (int i = 0; i < lengthof(sql_forget_urls); i++)
+	{
+		uint64		rows = rows_run_as_owner(extension_relation(tables[i]), &sql_forget_urls[i], &ids, NULL);
+		SPITupleTable *found = SPI_tuptable;
+
+		for (uint64 row = 0; row < rows; row++)
+		{
+			char	   *text = SPI_getvalue(found->vals[row], found->tupdesc, 1);
+			IntakeUrl	url;
+
+			intake_url(text, strlen(text), &url);
+			if (url.refused == NULL)
+			{
+				Datum		values[2] = {PointerGetDatum(url.digest), reason};
+
+				(void) rows_run_as_owner(extension_relation("llava_url_forgotten"), &sql_forget_url, values, NULL);
+			}
+		}
+	}
+}
+
 static void
 clear_tables(Forgotten *forgotten)
 {
@@ -250,10 +298,11 @@ clear_tables(Forgotten *forgotten)
 	find_family(forgotten->image, &family);
 	ids = bigint_array(family.ids, family.n);
 	forgotten->others = leave_tombstones(&family, forgotten->image, forgotten->reason);
+	leave_url_tombstones(ids, forgotten->reason);
 	for (int i = 0; i < UNLOCKED; i++)
 	{
-		uint64		rows = rows_run_as_owner(extension_relation(cleared[i].table),
-											 &cleared[i].statement, &ids, NULL);
+		Oid			table = extension_find_relation(cleared[i].table);
+		uint64		rows = OidIsValid(table) ? rows_run_as_owner(table, &cleared[i].statement, &ids, NULL) : 0;
 
 		if (i == 0)
 			forgotten->images = rows;
@@ -267,15 +316,21 @@ forget(void *arg)
 {
 	Constraints *constraints;
 	Oid			tables[lengthof(cleared)];
+	int			n = 0;
 
+	/* an older version has fewer */
 	for (int i = 0; i < lengthof(cleared); i++)
 	{
-		tables[i] = extension_relation(cleared[i].table);
+		Oid			table = extension_find_relation(cleared[i].table);
+
+		if (!OidIsValid(table))
+			continue;
+		tables[n++] = table;
 		if (i < UNLOCKED)
-			LockRelationOid(tables[i], ShareRowExclusiveLock);
+			LockRelationOid(table, ShareRowExclusiveLock);
 	}
 	rows_spi_connect();
-	constraints = constraints_immediate(tables, lengthof(cleared));
+	constraints = constraints_immediate(tables, n);
 	clear_tables(arg);
 	constraints_put_back(constraints);
 	SPI_finish();

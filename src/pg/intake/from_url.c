@@ -8,11 +8,13 @@
  */
 #include "postgres.h"
 
+#include "access/detoast.h"
 #include "access/htup_details.h"
 #include "access/xact.h"
 #include "db/db.h"
 #include "executor/spi.h"
 #include "intake.h"
+#include "mb/pg_wchar.h"
 #include "process/process.h"
 #include "utils/builtins.h"
 #include "utils/rel.h"
@@ -25,6 +27,27 @@ arrival_is_to_be_fetched(const Arrival *arrival)
 {
 	return llava_fetch && arrival->nulls[COLUMN_IMAGE] && intake_unread_size < 0 &&
 		!arrival->nulls[COLUMN_SOURCE_URL];
+}
+
+/* More than the parser takes, and less than the column does. */
+#define CLIPPED_SIZE (WEB_URL_MAX + 1000)
+
+HeapTuple
+intake_clip_url(HeapTuple tuple, TupleDesc desc, const int *columns)
+{
+	bool		no_image;
+	bool		no_url;
+	Datum		given = heap_getattr(tuple, columns[COLUMN_SOURCE_URL], desc, &no_url);
+	struct varlena *text;
+	Datum		clipped;
+
+	(void) heap_getattr(tuple, columns[COLUMN_IMAGE], desc, &no_image);
+	if (!llava_fetch || !no_image || no_url || toast_raw_datum_size(given) - VARHDRSZ <= CLIPPED_SIZE)
+		return tuple;
+	text = PG_DETOAST_DATUM_PACKED(given);
+	clipped = PointerGetDatum(cstring_to_text_with_len(VARDATA_ANY(text),
+													   pg_mbcliplen(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text), CLIPPED_SIZE)));
+	return heap_modify_tuple_by_cols(tuple, desc, 1, (int[]) {columns[COLUMN_SOURCE_URL]}, &clipped, (bool[]) {false});
 }
 
 void

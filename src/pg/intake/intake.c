@@ -307,16 +307,17 @@ llava_intake(PG_FUNCTION_ARGS)
 	Intake	   *intake = intake_of_statement(fcinfo);
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	HeapTuple	row = intake_clip_url(trigger->tg_trigtuple, desc, intake->columns);
 	HeapTuple	stored;
 	Datum		given;
 	Arrival		arrival;
 	const char *task;
 
-	lengths_check_row("llava_image", trigger->tg_trigtuple, desc);
-	arrival_read(&arrival, intake->columns, trigger->tg_trigtuple, desc);
+	lengths_check_row("llava_image", row, desc);
+	arrival_read(&arrival, intake->columns, row, desc);
 	if (arrival.nulls[COLUMN_ID])	/* the table's own constraint raises the
 									 * error */
-		return PointerGetDatum(trigger->tg_trigtuple);
+		return PointerGetDatum(row);
 
 	given = arrival.values[COLUMN_IMAGE];
 	check_arrival(&arrival);
@@ -328,7 +329,7 @@ llava_intake(PG_FUNCTION_ARGS)
 	arrival_set(&arrival, COLUMN_RECEIVED_AT,
 				TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 
-	stored = heap_modify_tuple_by_cols(trigger->tg_trigtuple, desc, WRITTEN, intake->columns,
+	stored = heap_modify_tuple_by_cols(row, desc, WRITTEN, intake->columns,
 									   arrival.values, arrival.nulls);
 	if (!arrival.nulls[COLUMN_IMAGE] && arrival.values[COLUMN_IMAGE] != given)
 		pfree(DatumGetPointer(arrival.values[COLUMN_IMAGE]));

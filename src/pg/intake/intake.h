@@ -144,6 +144,9 @@ extern void intake_url(const char *text, size_t size, IntakeUrl *url);
 /* Whether the row has no picture but a URL, from which one is fetched. */
 extern bool arrival_is_to_be_fetched(const Arrival *arrival);
 
+/* The row, with a source_url that is too long for any URL cut: it is refused, not an ERROR. */
+extern HeapTuple intake_clip_url(HeapTuple tuple, TupleDesc desc, const int *columns);
+
 /* Queues the fetch, or says in the row why there is none. */
 extern void arrival_queue_fetch(Arrival *arrival);
 
