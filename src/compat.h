@@ -38,6 +38,16 @@
 #define pg_noreturn __attribute__((noreturn))
 #endif
 
+/* COPY FROM a file of the server stops at a line of nothing but '\.'. */
+#define COMPAT_COPY_STOPS_AT_END_MARK (PG_VERSION_NUM < 180000)
+
+/* A setting that limits a whole transaction where there is one, else each statement. */
+#if PG_VERSION_NUM >= 170000
+#define COMPAT_TRANSACTION_TIMEOUT "transaction_timeout"
+#else
+#define COMPAT_TRANSACTION_TIMEOUT "statement_timeout"
+#endif
+
 /* A wait set that lives as long as the process. */
 static inline WaitEventSet *
 compat_wait_set(int events)
@@ -51,31 +61,31 @@ compat_wait_set(int events)
 
 /* Wait events have names of their own where the server allows that. */
 static inline uint32
-compat_wait_event_http(void)
+compat_wait_event(uint32 *event, const char *name)
 {
 #if PG_VERSION_NUM >= 170000
+	if (*event == 0)
+		*event = WaitEventExtensionNew(name);
+#else
+	*event = PG_WAIT_EXTENSION;
+#endif
+	return *event;
+}
+
+static inline uint32
+compat_wait_event_http(void)
+{
 	static uint32 event;
 
-	if (event == 0)
-		event = WaitEventExtensionNew("LlavaZhHttp");
-	return event;
-#else
-	return PG_WAIT_EXTENSION;
-#endif
+	return compat_wait_event(&event, "LlavaZhHttp");
 }
 
 static inline uint32
 compat_wait_event_idle(void)
 {
-#if PG_VERSION_NUM >= 170000
 	static uint32 event;
 
-	if (event == 0)
-		event = WaitEventExtensionNew("LlavaZhIdle");
-	return event;
-#else
-	return PG_WAIT_EXTENSION;
-#endif
+	return compat_wait_event(&event, "LlavaZhIdle");
 }
 
 static inline AclResult

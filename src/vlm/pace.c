@@ -76,7 +76,7 @@ vlm_pace_init(VlmPace *pace, int64_t now_ms)
 	pace->level = FIRST_WINDOW;
 	pace->limit = NO_LIMIT;
 	pace->seen.since_ms = pace->storm.last_ms = INT64_MIN;
-	pace->refused.cut_ms = INT64_MIN / 2;
+	pace->refused.cut_ms = pace->probe.far_ms = INT64_MIN / 2;
 	pace->probe.step = pace_least_step(pace);
 	pace->minute.filled_ms = pace->kept.at_ms = now_ms;
 	pace->taken.latest_since_ms = pace->storm.ended_ms = now_ms;
@@ -187,20 +187,36 @@ is_crowded(VlmPace *pace)
 	return ++pace->load.refusals >= CROWDED_OVER && pace->load.crowded > CROWDED;
 }
 
+/*
+ * Whether a cut shows a rate.  Refusals that begin only after several probes in a row had
+ * succeeded come of a server that saves up what was not sent before.
+ */
+static bool
+shows_rate(const VlmPace *pace, int64_t now_ms)
+{
+	double		soon = SOON_ROUNDS * pace_latency(pace);
+
+	if (pace_is_rate(pace) || pace->mode != VLM_PACE_CALM)
+		return false;
+	if ((double) (now_ms - pace->probe.far_ms) < soon)
+		return true;
+	return !pace->trial.tried_rate && (double) (now_ms - pace->refused.cut_ms) < soon &&
+		(double) pace->seen.answered >= pace->level;
+}
+
 /* Too much is refused: what was taken becomes the limit. */
 static void
 cut(VlmPace *pace, int64_t now_ms)
 {
 	double		taken = pace->level * (1 - pace->refused.share);
-	bool		soon = (double) (now_ms - pace->refused.cut_ms) < SOON_ROUNDS * pace_latency(pace);
+	bool		is_rate = shows_rate(pace, now_ms);
 
 	pace->refused.cut_ms = now_ms;
 	/* the share that was accepted as strays has to be found anew */
 	pace->calm.stray = 0;
 	pace->trial.not_before_ms = now_ms;
 	pace->trial.wait_ms = 0;
-	if (!pace_is_rate(pace) && soon && !pace->trial.tried_rate && pace->mode == VLM_PACE_CALM &&
-		(double) pace->seen.answered >= pace->level)
+	if (is_rate)
 	{
 		pace_set_kind(pace, VLM_PACE_RATE, pace_taken_rate(pace, now_ms) * 0.97, now_ms);
 		pace_probe_after(pace, PROBE_MOST_MS, now_ms);
@@ -284,7 +300,7 @@ vlm_pace_clock_set_back(VlmPace *pace, int64_t now_ms, int64_t longest_ms)
 {
 	int64_t    *past[] = {
 		&pace->kept.at_ms, &pace->refused.grew_ms, &pace->refused.cut_ms,
-		&pace->taken.latest_since_ms, &pace->seen.since_ms, &pace->probe.chain_began_ms,
+		&pace->taken.latest_since_ms, &pace->seen.since_ms, &pace->probe.chain_began_ms, &pace->probe.far_ms,
 		&pace->trial.began_ms, &pace->storm.began_ms, &pace->storm.last_ms,
 		&pace->storm.ended_ms, &pace->minute.filled_ms
 	};

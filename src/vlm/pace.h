@@ -104,6 +104,8 @@ typedef struct VlmPaceProbe
 	int64_t		chain_taken;
 	int64_t		chain_began_ms;
 	double		chain_limit;	/* before it */
+	int64_t		far_ms;			/* when such a row last went far beyond the
+								 * limit */
 } VlmPaceProbe;
 
 /* Another kind or a lower level, to find out whether refusals cease. */

@@ -9,6 +9,9 @@
 /* The largest share of the limit that is tried beyond it. */
 #define STEP_MOST 0.5
 
+/* After this many times the first step several probes in a row have succeeded. */
+#define FAR_STEPS 8
+
 /*
  * Probes are at least PROBE_ROUNDS latencies and PROBE_MS apart, or RATE_PROBE_LEAST_MS at
  * a rate; and at most PROBE_MOST_MS, or as long as ANSWERS_A_REFUSAL answers take for each
@@ -67,6 +70,8 @@ pace_probe_succeeded(VlmPace *pace, int64_t now_ms)
 	pace_set_limit(pace, pace->level, now_ms);
 	pace->calm.lowered = 0;
 	pace->probe.step = pace_smaller(pace->probe.step * 2, STEP_MOST);
+	if (pace->probe.step >= FAR_STEPS * pace_least_step(pace))
+		pace->probe.far_ms = now_ms;
 	pace->probe.wait_ms = 0;
 	pace->probe.not_before_ms = now_ms;
 }

@@ -315,8 +315,47 @@ minutes_are_used(void **state)
 				begin(&server, &pace, 64);
 				/* whole minutes by the clock are measured */
 				simulate(&server, &pace, 107000);
-				judge("minutes", &server, measure(&server, &pace, 180000), 0.95, 0.03);
+				judge("minutes", &server, measure(&server, &pace, 180000), 0.95, 0.02);
 			}
+	assert_false(failed_any);
+}
+
+static void
+add_quarter(Figures *sum, Figures figures)
+{
+	sum->used += figures.used / 4;
+	sum->refused += figures.refused / 4;
+}
+
+/* Ten seconds after the first request, and ten after the limit is halved, of four runs. */
+static void
+minutes_are_found_soon(void **state)
+{
+	(void) state;
+	failed_any = false;
+	for (int variant = 0; variant < 4; variant++)
+	{
+		Figures		first = {0},
+					halved = {0};
+		Simulated	server;
+
+		for (int seed = 1; seed <= 4; seed++)
+		{
+			VlmPace		pace;
+
+			server = (Simulated) {.latency = 300, .per_minute = 6000, .burst = variant & 1 ? 20 : 0,
+				.retry_after = variant & 2 ? 1000 : 0, .random = (uint64_t) seed};
+			begin(&server, &pace, 64);
+			simulate(&server, &pace, 10000);
+			add_quarter(&first, measure(&server, &pace, 10000));
+			server.per_minute /= 2;
+			simulate(&server, &pace, 10000);
+			add_quarter(&halved, measure(&server, &pace, 10000));
+		}
+		judge("halved soon", &server, halved, 0.95, 0.02);
+		server.per_minute *= 2;
+		judge("at first", &server, first, 0.95, 0.02);
+	}
 	assert_false(failed_any);
 }
 
@@ -508,6 +547,7 @@ main(void)
 		cmocka_unit_test(strays_are_no_limit),
 		cmocka_unit_test(slots_are_kept_full),
 		cmocka_unit_test(minutes_are_used),
+		cmocka_unit_test(minutes_are_found_soon),
 		cmocka_unit_test(another_limit_is_found),
 		cmocka_unit_test(a_storm_is_waited_out),
 		cmocka_unit_test(one_answer_stops_nothing),

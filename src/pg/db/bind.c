@@ -18,6 +18,7 @@
 
 #include "access/transam.h"
 #include "bind.h"
+#include "catalog/pg_proc.h"
 #include "compat.h"
 #include "db.h"
 #include "nodes/makefuncs.h"
@@ -34,6 +35,9 @@
 /* The most calls of a text, and the most arguments of a call. */
 #define MAX_CALLS 8
 #define MAX_CALL_ARGUMENTS 16
+
+/* What the names of our functions are written with. */
+#define IDENTIFIER "abcdefghijklmnopqrstuvwxyz0123456789_"
 
 typedef struct BoundCall
 {
@@ -56,15 +60,6 @@ static post_parse_analyze_hook_type bind_next_hook;
 
 /* ---- from a text to SQL ---- */
 
-/* The end of the identifier that begins here. */
-static const char *
-identifier_end(const char *name)
-{
-	while ((*name >= 'a' && *name <= 'z') || (*name >= '0' && *name <= '9') || *name == '_')
-		name++;
-	return name;
-}
-
 /* The parenthesis that closes the one which stands before. */
 static const char *
 closing_parenthesis(const char *c)
@@ -81,7 +76,6 @@ closing_parenthesis(const char *c)
 			return c;
 	}
 	elog(ERROR, "unbalanced parentheses in a statement");
-	return NULL;
 }
 
 /* Puts a placeholder in the place of name(arguments); returns what follows it. */
@@ -128,8 +122,8 @@ bound_sql(BoundText *bound, const char *c, const char *schema)
 			in_literal = !in_literal;
 		if (c[0] != '@' || c[1] != '.')
 			appendStringInfoChar(&sql, *c++);
-		else if (!in_literal && *identifier_end(name) == '(')
-			c = take_call(bound, &sql, name, identifier_end(name));
+		else if (!in_literal && name[strspn(name, IDENTIFIER)] == '(')
+			c = take_call(bound, &sql, name, name + strspn(name, IDENTIFIER));
 		else
 		{
 			append_schema(&sql, schema, in_literal);
@@ -164,35 +158,29 @@ bind_free(BoundText *bound)
 
 /* ---- what the parser asks ---- */
 
-/* Each call's arguments are analysed where the call stands, with its range table. */
-static List *
-call_arguments(ParseState *pstate, const BoundCall *call)
-{
-	RawStmt    *raw = linitial_node(RawStmt, raw_parser(call->arguments, RAW_PARSE_DEFAULT));
-	List	   *arguments = NIL;
-	ListCell   *cell;
-
-	foreach(cell, castNode(SelectStmt, raw->stmt)->targetList)
-		arguments = lappend(arguments,
-							transformExpr(pstate, lfirst_node(ResTarget, cell)->val,
-										  pstate->p_expr_kind));
-	return arguments;
-}
-
+/* The call's arguments are analysed where it stands, with its range table. */
 static Node *
 call_expression(ParseState *pstate, const BoundCall *call)
 {
+	RawStmt    *raw = linitial_node(RawStmt, raw_parser(call->arguments, RAW_PARSE_DEFAULT));
+	List	   *targets = castNode(SelectStmt, raw->stmt)->targetList;
 	Node	   *last_srf = pstate->p_last_srf;
-	List	   *arguments = call_arguments(pstate, call);
+	List	   *arguments = NIL;
 	Oid			types[MAX_CALL_ARGUMENTS];
 	FuncExpr   *expression;
 	Oid			function;
 	ListCell   *cell;
 
-	if (list_length(arguments) > MAX_CALL_ARGUMENTS)
+	if (list_length(targets) > MAX_CALL_ARGUMENTS)
 		elog(ERROR, "a call of %s has too many arguments", call->function);
-	foreach(cell, arguments)
-		types[foreach_current_index(cell)] = exprType(lfirst(cell));
+	foreach(cell, targets)
+	{
+		Node	   *argument = transformExpr(pstate, lfirst_node(ResTarget, cell)->val,
+											 pstate->p_expr_kind);
+
+		arguments = lappend(arguments, argument);
+		types[foreach_current_index(cell)] = exprType(argument);
+	}
 	function = extension_function(call->function, types, list_length(arguments));
 	expression = makeFuncExpr(function, get_func_rettype(function), arguments, InvalidOid,
 							  InvalidOid, COERCE_EXPLICIT_CALL);
@@ -221,7 +209,6 @@ parameter(ParseState *pstate, ParamRef *reference)
 	param->paramkind = PARAM_EXTERN;
 	param->paramid = number;
 	param->paramtype = bound->types[number - 1];
-
 	param->paramtypmod = -1;
 	param->paramcollid = get_typcollation(param->paramtype);
 	param->location = reference->location;
@@ -272,14 +259,13 @@ bind_values(const BoundText *bound, const Datum *values, const char *nulls)
 static bool
 bind_check_function(Oid function, void *context)
 {
-	/* pg_catalog's */
-	if (function < FirstNormalObjectId || extension_has_function(function))
-		return false;
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-			 errmsg("a statement of llava_zh would run function %s in place of one of pg_catalog",
-					format_procedure_qualified(function)),
-			 errhint("Drop it with its operators and casts, or let search_path begin with pg_catalog.")));
+	/* below: pg_catalog's */
+	if (function >= FirstNormalObjectId && !extension_has(ProcedureRelationId, function))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("a statement of llava_zh would run function %s in place of one of pg_catalog",
+						format_procedure_qualified(function)),
+				 errhint("Drop it with its operators and casts, or let search_path begin with pg_catalog.")));
 	return false;
 }
 

@@ -11,8 +11,6 @@
  */
 #include "postgres.h"
 
-#include "blockers.h"
-#include "compat.h"
 #include "db.h"
 #include "miscadmin.h"
 #include "storage/lock.h"
@@ -177,104 +175,34 @@ blockers_greediest(int *locks)
 	return greediest;
 }
 
-static PgBackendStatus *
-status_of(int pid)
-{
-	int			n = pgstat_fetch_stat_numbackends();
-
-	for (int i = 1; i <= n; i++)
-	{
-		PgBackendStatus *status = compat_backend_status(i);
-
-		if (status != NULL && status->st_procpid == pid)
-			return status;
-	}
-	return NULL;
-}
-
-static const char *
-blocker_state_name(BackendState state)
-{
-	switch (state)
-	{
-		case STATE_IDLE:
-			return "idle";
-		case STATE_RUNNING:
-			return "active";
-		case STATE_IDLEINTRANSACTION:
-			return "idle in transaction";
-		case STATE_IDLEINTRANSACTION_ABORTED:
-			return "idle in transaction (aborted)";
-		case STATE_FASTPATH:
-			return "fastpath function call";
-		default:
-			return "in a state that is not tracked";
-	}
-}
-
-static void
-append_blocker(StringInfo words, int pid)
-{
-	PgBackendStatus *status = status_of(pid);
-	const char *role;
-
-	if (words->len > 0)
-		appendStringInfoChar(words, '\n');
-	if (pid == 0)
-		appendStringInfoString(words, "A prepared transaction is in the way: see pg_prepared_xacts.");
-	else if (status == NULL)
-		appendStringInfo(words, "Process %d is in the way.", pid);
-	else
-	{
-		role = GetUserNameFromId(status->st_userid, true);
-		appendStringInfo(words, "Process %d of role \"%s\" is in the way: %s for %.0f s.", pid,
-						 role != NULL ? role : "", blocker_state_name(status->st_state),
-						 (double) (GetCurrentTimestamp() - status->st_state_start_timestamp) / USECS_PER_SEC);
-	}
-}
-
-/* One line for each; empty if they have released the lock meanwhile. */
-static char *
-who_blocks(void)
-{
-	LockData   *locks = GetLockStatusData();
-	StringInfoData words;
-
-	initStringInfo(&words);
-	pgstat_clear_backend_activity_snapshot();
-	for (int i = 0; i < locks->nelements; i++)
-		if (is_in_the_way(&locks->locks[i], &awaited, MyProcPid))
-			append_blocker(&words, locks->locks[i].leaderPid);
-	return words.data;
-}
-
 /*
- * Replaces the ERROR of a lock wait that timed out.  The transaction is still open, no
- * lightweight lock is held (ProcessInterrupts would have waited), and the catalogue may be
- * read for the names of roles.
+ * Replaces the ERROR of a lock wait that timed out, and rethrows any other.  The
+ * transaction is still open, no lightweight lock is held (ProcessInterrupts would have
+ * waited), and the catalogue may be read for the names of roles.
  */
-static void
-tell(const char *function, int timeout)
-{
-	const char *who = who_blocks();
-
-	ereport(ERROR,
-			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-			 errmsg("%s waited %d ms for a lock and gave up", function, timeout),
-			 errdetail_internal("%s", who[0] != '\0' ? who : "Its holder has released it meanwhile."),
-			 errhint("While it waits, writers wait behind it. SELECT pg_terminate_backend(pid) ends a session that is in the way (pg_signal_backend may); "
-					 "ALTER ROLE ... SET idle_in_transaction_session_timeout = '1min' ends those that forgot their COMMIT, unless they change it. "
-					 "How long is waited is lock_timeout, %s if that is 0.", DEFAULT_TIMEOUT)));
-}
-
 static void
 tell_or_rethrow(const char *function, int timeout, MemoryContext context)
 {
+	LockData   *locks;
+	StringInfoData who;
+
 	if (geterrcode() != ERRCODE_LOCK_NOT_AVAILABLE || awaited.mode == NoLock)
 		PG_RE_THROW();
 	MemoryContextSwitchTo(context);
 	FlushErrorState();
-	tell(function, timeout);
+	locks = GetLockStatusData();
+	initStringInfo(&who);
+	for (int i = 0; i < locks->nelements; i++)
+		if (is_in_the_way(&locks->locks[i], &awaited, MyProcPid))
+			appendStringInfo(&who, "%s%s", who.len > 0 ? "\n" : "",
+							 process_in_the_way(locks->locks[i].leaderPid));
+	ereport(ERROR,
+			(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
+			 errmsg("%s waited %d ms for a lock and gave up", function, timeout),
+			 errdetail_internal("%s", who.len > 0 ? who.data : "Its holder has released it meanwhile."),
+			 errhint("While it waits, writers wait behind it. SELECT pg_terminate_backend(pid) ends a session that is in the way (pg_signal_backend may); "
+					 "ALTER ROLE ... SET idle_in_transaction_session_timeout = '1min' ends those that forgot their COMMIT, unless they change it. "
+					 "How long is waited is lock_timeout, %s if that is 0.", DEFAULT_TIMEOUT)));
 }
 
 void

@@ -1,6 +1,7 @@
 /*
  * call_seq.c
- *	  See call_seq.h.
+ *	  The sequence that call ids are drawn from, llava_call_seq: what is done beside
+ *	  drawing.
  *
  * The sequence is read from its page, as nextval does it: a worker only needs USAGE on it,
  * and a reader of llava_progress no privilege.
@@ -9,23 +10,14 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "call_seq.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_sequence.h"
 #include "commands/sequence.h"
 #include "common/int.h"
 #include "db.h"
-#include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "utils/fmgrprotos.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
-
-static Oid
-call_seq(void)
-{
-	return extension_relation("llava_call_seq");
-}
 
 static void
 read_definition(Oid sequence, FormData_pg_sequence *definition)
@@ -41,7 +33,7 @@ read_definition(Oid sequence, FormData_pg_sequence *definition)
 void
 call_seq_read(CallSeq *seq)
 {
-	Oid			oid = call_seq();
+	Oid			oid = extension_relation("llava_call_seq");
 	Relation	relation = relation_open(oid, AccessShareLock);
 	Buffer		buffer = ReadBuffer(relation, 0);
 	FormData_pg_sequence definition;
@@ -71,30 +63,12 @@ call_seq_last_drawn(void)
 	return seq.is_called ? seq.last : seq.last - 1;
 }
 
-/* setval checks the caller's privilege, and runs no code of another role. */
-static void
-set_as_owner(Oid sequence, int64 value)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(sequence));
-	Oid			owner;
-	Oid			user;
-	int			context;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", sequence);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	GetUserIdAndSecContext(&user, &context);
-	SetUserIdAndSecContext(owner, context | SECURITY_LOCAL_USERID_CHANGE);
-	(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(value));
-	SetUserIdAndSecContext(user, context);
-}
-
 void
 call_seq_skip(int64 calls, int64 *first, int64 *last)
 {
-	Oid			sequence = call_seq();
+	Oid			sequence = extension_relation("llava_call_seq");
 	FormData_pg_sequence definition;
+	RowsCaller	caller;
 	CallSeq		seq;
 	int64		gap;
 
@@ -111,5 +85,9 @@ call_seq_skip(int64 calls, int64 *first, int64 *last)
 						   definition.seqincrement > 0 ? definition.seqmax : definition.seqmin),
 				 errhint("ALTER SEQUENCE llava_call_seq NO MAXVALUE;")));
 	*first = seq.is_called ? seq.last + definition.seqincrement : seq.last;
-	set_as_owner(sequence, *last);
+
+	/* setval checks the caller's privilege, and runs no code of another role */
+	rows_begin_as_owner(sequence, &caller);
+	(void) DirectFunctionCall2(setval_oid, ObjectIdGetDatum(sequence), Int64GetDatum(*last));
+	rows_end_as_owner(&caller);
 }

@@ -12,12 +12,10 @@
 #include "access/table.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "constraints.h"
 #include "db.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
-#include "trust.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/reltrigger.h"
@@ -29,12 +27,6 @@ typedef struct Deferrable
 	Oid			owner;			/* of its table */
 	bool		deferred;		/* initially */
 } Deferrable;
-
-struct Constraints
-{
-	int			n;
-	Deferrable	list[FLEXIBLE_ARRAY_MEMBER];
-};
 
 /* Columns of sql_constraints */
 enum
@@ -60,9 +52,10 @@ constraints_may_wait(Oid table)
 	return found;
 }
 
-static void
-constraints_take_row(Deferrable *constraint, HeapTuple row, TupleDesc desc)
+static Deferrable *
+constraint_of_row(HeapTuple row, TupleDesc desc)
 {
+	Deferrable *constraint = palloc(sizeof(Deferrable));
 	bool		isnull;
 	char	   *stranger = SPI_getvalue(row, desc, COLUMN_STRANGER);
 
@@ -78,6 +71,7 @@ constraints_take_row(Deferrable *constraint, HeapTuple row, TupleDesc desc)
 				 errdetail("One is on table %s; they can only be made immediate together.", stranger),
 				 errhint("ALTER TABLE %s RENAME CONSTRAINT %s TO ...;", stranger,
 						 quote_identifier(constraint->name))));
+	return constraint;
 }
 
 /*
@@ -108,14 +102,14 @@ static SqlStatement sql_constraints = {
 	.types = "L"
 };
 
-static Constraints *
+static List *
 find_constraints(const Oid *tables, int n)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	Datum	   *oids = palloc(sizeof(Datum) * n);
 	Datum		value;
 	uint64		rows;
-	Constraints *found;
+	List	   *found = NIL;
 
 	for (int i = 0; i < n; i++)
 		oids[i] = Int64GetDatum((int64) tables[i]);
@@ -125,10 +119,8 @@ find_constraints(const Oid *tables, int n)
 	rows = sql_run(&sql_constraints, &value, NULL, 0);
 	trust_end();
 	MemoryContextSwitchTo(caller);
-	found = palloc(offsetof(Constraints, list) + sizeof(Deferrable) * rows);
-	found->n = (int) rows;
 	for (uint64 i = 0; i < rows; i++)
-		constraints_take_row(&found->list[i], SPI_tuptable->vals[i], SPI_tuptable->tupdesc);
+		found = lappend(found, constraint_of_row(SPI_tuptable->vals[i], SPI_tuptable->tupdesc));
 	return found;
 }
 
@@ -148,20 +140,23 @@ set_constraint(const Deferrable *constraint, bool deferred)
 	SetUserIdAndSecContext(user, context);
 }
 
-Constraints *
+List *
 constraints_immediate(const Oid *tables, int n)
 {
-	Constraints *found = find_constraints(tables, n);
+	List	   *constraints = find_constraints(tables, n);
+	ListCell   *cell;
 
-	for (int i = 0; i < found->n; i++)
-		set_constraint(&found->list[i], false);
-	return found;
+	foreach(cell, constraints)
+		set_constraint(lfirst(cell), false);
+	return constraints;
 }
 
 void
-constraints_put_back(const Constraints *constraints)
+constraints_put_back(const List *constraints)
 {
-	for (int i = 0; i < constraints->n; i++)
-		if (constraints->list[i].deferred)
-			set_constraint(&constraints->list[i], true);
+	ListCell   *cell;
+
+	foreach(cell, constraints)
+		if (((Deferrable *) lfirst(cell))->deferred)
+		set_constraint(lfirst(cell), true);
 }

@@ -6,11 +6,9 @@
 #ifndef LLAVA_DB_H
 #define LLAVA_DB_H
 
-#include "access/xlogdefs.h"
+#include "access/htup.h"
+#include "access/tupdesc.h"
 #include "blockers.h"
-#include "call_seq.h"
-#include "constraints.h"
-#include "copying.h"
 #include "fmgr.h"
 #include "image/image.h"
 #include "nodes/pg_list.h"
@@ -33,7 +31,6 @@
 /* Most workers of one database. */
 #define MAX_WORKERS 8
 
-extern char *llava_databases;
 extern int	llava_workers;
 extern int	llava_naptime;		/* ms */
 extern int	llava_stall_report; /* ms */
@@ -42,12 +39,7 @@ extern int	llava_retry_delay;	/* ms */
 extern int	llava_retry_delay_max;	/* ms */
 extern int	llava_prepare_threads;
 extern int	llava_prepare_memory;	/* kB */
-extern int	llava_image_quality;
 extern int	llava_image_max_size;	/* kB */
-extern int	llava_image_max_pixels; /* thousands of pixels */
-extern int	llava_image_max_memory; /* kB */
-extern int	llava_image_max_time;	/* ms */
-extern bool llava_image_full_chroma;
 extern bool llava_image_take_cut;
 extern bool llava_near_duplicates;
 extern int	llava_max_reply_size;	/* kB */
@@ -126,8 +118,19 @@ extern void extension_check_unambiguous(const char *name, Oid type);
 /* ERROR if the schema has a function that is named like ours and is not the extension's. */
 extern void extension_check_planted(Oid schema);
 
-/* Whether the function is the extension's own. */
-extern bool extension_has_function(Oid function);
+/* Whether an object of this catalogue is the extension's own. */
+extern bool extension_has(Oid catalogue, Oid object);
+
+/* The owner of any relation.  If there is none: InvalidOid, or an ERROR. */
+extern Oid	relation_owner(Oid relation, bool missing_ok);
+
+/*
+ * Calls 'each' for every row of a catalogue in which this column is 'value'; index
+ * InvalidOid: reads the whole catalogue.
+ */
+typedef void (*CatalogueRow) (HeapTuple tuple, TupleDesc desc, void *arg);
+extern void catalogue_each(Oid catalogue, Oid index, AttrNumber column, Oid value,
+						   CatalogueRow each, void *arg);
 
 /* What to do about pictures that were inserted while triggers were off. */
 #define UNTAKEN_HINT \
@@ -136,6 +139,49 @@ extern bool extension_has_function(Oid function);
 /* ---- bind.c ---- */
 
 extern void bind_install(void); /* the check of analysed statements, once */
+
+/* ---- activity.c: what other processes do.  In a transaction ---- */
+
+/* Describes a process for the log: pid, role and state, palloc'd. */
+extern char *process_words(int pid);
+
+/* A sentence that says who is in the way; pid 0: a prepared transaction. */
+extern const char *process_in_the_way(int pid);
+
+/*
+ * Whether a session of this database COPYs FROM something into a table of ours; who, and
+ * which table.  A role without the privileges of the table's owner does not count, since
+ * it cannot restore, nor a COPY that brings new pictures (copying_new_pictures).
+ */
+extern bool copying_find(int *pid, Oid *table);
+
+/*
+ * The statement that this process runs takes in new pictures: if it is a COPY it is no
+ * restore.
+ */
+extern void copying_new_pictures(Oid table);
+
+/* ---- call_seq.c: the sequence llava_call_seq, beside drawing from it ---- */
+
+typedef struct CallSeq
+{
+	int64		last;			/* the last one drawn or set; the next one, if
+								 * there was none */
+	bool		is_called;		/* false: as it was created, or after RESTART */
+	bool		is_new;			/* as CREATE EXTENSION makes it */
+} CallSeq;
+
+/* Needs no privilege on it.  In a transaction. */
+extern void call_seq_read(CallSeq *seq);
+
+/* Larger ids can only be drawn after this call. */
+extern int64 call_seq_last_drawn(void);
+
+/*
+ * Leaves out this many ids: *first to *last are never drawn.  Runs as the sequence's
+ * owner.  ERROR 2200H if too few are left.
+ */
+extern void call_seq_skip(int64 calls, int64 *first, int64 *last);
 
 /* ---- own_lock.c: locks that no SQL can take, of this database ---- */
 
@@ -173,8 +219,8 @@ typedef struct OwnLockHolder
 
 extern int	own_lock_holders(OwnLock kind, OwnLockHolder **holders);
 
-/* Describes a process for the log: pid, role and state, palloc'd.  In a transaction. */
-extern char *process_words(int pid);
+/* The pid of the one with this number among n of them, which are freed; 0: there is none. */
+extern int	own_lock_pid(OwnLockHolder *holders, int n, int number);
 
 /* ---- slots.c: which process is the worker of a slot ---- */
 

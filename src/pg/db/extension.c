@@ -8,6 +8,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_extension.h"
 #include "catalog/pg_proc.h"
 #include "commands/extension.h"
@@ -21,6 +22,13 @@
 #include "utils/regproc.h"
 #include "utils/rel.h"
 #include "utils/syscache.h"
+
+/* The extension's row in pg_extension.  InvalidOid, NULL: there is none. */
+typedef struct Extension
+{
+	Oid			schema;
+	char	   *version;		/* palloc'd */
+} Extension;
 
 /*
  * Looked up again after any relation has changed, since the extension comes and goes with
@@ -53,53 +61,54 @@ watch_relations(void)
 	watching = true;
 }
 
-/*
- * The row of pg_extension: its schema, and its version, palloc'd.  Not here: InvalidOid,
- * NULL.
- */
-static void
-read_extension(Oid *schema, char **version)
+void
+catalogue_each(Oid catalogue, Oid index, AttrNumber column, Oid value, CatalogueRow each, void *arg)
 {
-	Oid			extension = get_extension_oid("llava_zh", true);
-	Relation	catalog;
+	Relation	relation = table_open(catalogue, AccessShareLock);
 	ScanKeyData key;
 	SysScanDesc scan;
 	HeapTuple	tuple;
 
-	*schema = InvalidOid;
-	*version = NULL;
-	if (!OidIsValid(extension))
-		return;
-
-	/* get_extension_schema() is static before PostgreSQL 18 */
-	catalog = table_open(ExtensionRelationId, AccessShareLock);
-	ScanKeyInit(&key, Anum_pg_extension_oid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(extension));
-	scan = systable_beginscan(catalog, ExtensionOidIndexId, true, NULL, 1, &key);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple))
-	{
-		bool		isnull;
-		Datum		value = heap_getattr(tuple, Anum_pg_extension_extversion,
-										 RelationGetDescr(catalog), &isnull);
-
-		*schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
-		*version = TextDatumGetCString(value);	/* BKI_FORCE_NOT_NULL */
-	}
+	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(value));
+	scan = systable_beginscan(relation, index, OidIsValid(index), NULL, 1, &key);
+	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		each(tuple, RelationGetDescr(relation), arg);
 	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	table_close(relation, AccessShareLock);
+}
+
+static void
+take_extension(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Extension  *extension = arg;
+	bool		isnull;
+	Datum		version = heap_getattr(tuple, Anum_pg_extension_extversion, desc, &isnull);
+
+	extension->schema = ((Form_pg_extension) GETSTRUCT(tuple))->extnamespace;
+	extension->version = TextDatumGetCString(version);	/* BKI_FORCE_NOT_NULL */
+}
+
+/* get_extension_schema() is static before PostgreSQL 18. */
+static Extension
+read_extension(void)
+{
+	Oid			oid = get_extension_oid("llava_zh", true);
+	Extension	extension = {InvalidOid, NULL};
+
+	if (OidIsValid(oid))
+		catalogue_each(ExtensionRelationId, ExtensionOidIndexId, Anum_pg_extension_oid, oid,
+					   take_extension, &extension);
+	return extension;
 }
 
 Oid
 extension_schema(void)
 {
-	char	   *version;
-
 	watch_relations();
 	if (!schema_is_known)
 	{
 		schema_is_known = true;
-		read_extension(&known_schema, &version);
+		known_schema = read_extension().schema;
 	}
 	return known_schema;
 }
@@ -119,14 +128,13 @@ version_number(const char *version)
 char *
 extension_older_version(void)
 {
-	Oid			schema;
 	char	   *version;
 
 	watch_relations();
 	if (version_is_current)
 		return NULL;
 	version_is_current = true;
-	read_extension(&schema, &version);
+	version = read_extension().version;
 	if (version == NULL || version_number(version) >= version_number(LLAVA_ZH_VERSION))
 		return NULL;
 	version_is_current = false;
@@ -178,10 +186,25 @@ extension_relation(const char *name)
 	return relation;
 }
 
-bool
-extension_has_function(Oid function)
+Oid
+relation_owner(Oid relation, bool missing_ok)
 {
-	Oid			extension = getExtensionOfObject(ProcedureRelationId, function);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple) && missing_ok)
+		return InvalidOid;
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relation);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+bool
+extension_has(Oid catalogue, Oid object)
+{
+	Oid			extension = getExtensionOfObject(catalogue, object);
 
 	return OidIsValid(extension) && extension == get_extension_oid("llava_zh", true);
 }
@@ -195,7 +218,7 @@ extension_function(const char *name, const Oid *types, int n_types)
 										   PointerGetDatum(buildoidvector(types, n_types)),
 										   ObjectIdGetDatum(schema));
 
-	if (!OidIsValid(function) || !extension_has_function(function))
+	if (!OidIsValid(function) || !extension_has(ProcedureRelationId, function))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_FUNCTION),
 				 errmsg("extension \"llava_zh\" has no function %s",
@@ -223,7 +246,7 @@ extension_check_unambiguous(const char *name, Oid type)
 		Form_pg_proc function = (Form_pg_proc) GETSTRUCT(&functions->members[i]->tuple);
 
 		if (function->pronamespace == schema && takes_one(function, type) &&
-			!extension_has_function(function->oid))
+			!extension_has(ProcedureRelationId, function->oid))
 			ereport(ERROR,
 					(errcode(ERRCODE_AMBIGUOUS_FUNCTION),
 					 errmsg("function %s makes a call of the extension's %s ambiguous",
@@ -235,10 +258,12 @@ extension_check_unambiguous(const char *name, Oid type)
 
 /* ERROR that names the function, if it has a name like ours and is not the extension's. */
 static void
-check_not_planted(Form_pg_proc function)
+check_not_planted(HeapTuple tuple, TupleDesc desc, void *arg)
 {
+	Form_pg_proc function = (Form_pg_proc) GETSTRUCT(tuple);
+
 	if (strncmp(NameStr(function->proname), "llava_", strlen("llava_")) != 0 ||
-		extension_has_function(function->oid))
+		extension_has(ProcedureRelationId, function->oid))
 		return;
 	ereport(ERROR,
 			(errcode(ERRCODE_DUPLICATE_FUNCTION),
@@ -251,16 +276,6 @@ check_not_planted(Form_pg_proc function)
 void
 extension_check_planted(Oid schema)
 {
-	Relation	catalog = table_open(ProcedureRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&key, Anum_pg_proc_pronamespace, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(schema));
-	scan = systable_beginscan(catalog, InvalidOid, false, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		check_not_planted((Form_pg_proc) GETSTRUCT(tuple));
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	catalogue_each(ProcedureRelationId, InvalidOid, Anum_pg_proc_pronamespace, schema,
+				   check_not_planted, NULL);
 }

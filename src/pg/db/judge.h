@@ -7,8 +7,7 @@
 #define LLAVA_JUDGE_H
 
 #include "db.h"
-#include "nodes/nodes.h"
-#include "trust.h"
+#include "nodes/parsenodes.h"
 #include "utils/rel.h"
 #include "utils/reltrigger.h"
 
@@ -40,8 +39,15 @@ extern char *judge_relation_name(Relation rel);
 /* Whether code of this role may run here. */
 extern bool judge_trusts(const Judge *judge, Oid role);
 
-/* "role app", or "PUBLIC" for ACL_ID_PUBLIC. */
+/* "role app" and "app", quoted; "PUBLIC" for ACL_ID_PUBLIC. */
 extern const char *judge_role(Oid role);
+extern const char *judge_role_name(Oid role);
+
+/*
+ * Who was granted a privilege on the relation, beside its owner and superusers;
+ * ACL_ID_PUBLIC too.
+ */
+extern List *judge_grantees(Relation rel, AclMode privilege);
 
 /* Sets what the next findings are about: an object as core's messages call it. */
 extern void judge_look_at(Judge *judge, Oid catalog, Oid object, char *remedy);
@@ -53,11 +59,11 @@ extern bool judge_is_new(Judge *judge, List **looked_at, Oid relation);
 /* Locks a relation that the statement will reach. */
 extern void judge_lock(Judge *judge, Oid relation);
 
-/* Another table that the statement writes, with all that it can run. */
-extern void judge_relation(Judge *judge, Oid relation);
-
-/* A table that a policy reads: anyone may own it, but its code must be trusted. */
-extern void judge_read_relation(Judge *judge, Oid relation);
+/*
+ * Another table: one that the statement writes, with all that it can run; or one that a
+ * policy reads: anyone may own it, but its code must be trusted.
+ */
+extern void judge_relation(Judge *judge, Oid relation, bool is_written);
 
 /* ---- trust_expressions.c ---- */
 

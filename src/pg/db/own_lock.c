@@ -1,6 +1,6 @@
 /*
  * own_lock.c
- *	  Locks of ours that no SQL can take, and words for who holds one.
+ *	  Locks of ours that no SQL can take.
  *
  * They are advisory locks with a fourth field that SQL, which uses 1 and 2, cannot set, so
  * that no role can block a worker by taking a number.  No process waits for one without
@@ -16,45 +16,44 @@
 /* Of all of them: 'llav'. */
 #define OUR_LOCKS 0x6c6c6176
 
-static void
-set_tag(LOCKTAG *tag, OwnLock kind, int number)
+static LOCKTAG
+own_tag(OwnLock kind, int number)
 {
-	SET_LOCKTAG_ADVISORY(*tag, MyDatabaseId, OUR_LOCKS, (uint32) number, kind);
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, OUR_LOCKS, (uint32) number, kind);
+	return tag;
 }
 
 void
 own_lock_take(OwnLock kind, int number)
 {
-	LOCKTAG		tag;
+	LOCKTAG		tag = own_tag(kind, number);
 
-	set_tag(&tag, kind, number);
 	(void) LockAcquire(&tag, ExclusiveLock, false, false);
 }
 
 bool
 own_lock_try(OwnLock kind, int number, bool for_good)
 {
-	LOCKTAG		tag;
+	LOCKTAG		tag = own_tag(kind, number);
 
-	set_tag(&tag, kind, number);
 	return LockAcquire(&tag, ExclusiveLock, for_good, true) != LOCKACQUIRE_NOT_AVAIL;
 }
 
 void
 own_lock_release(OwnLock kind, int number, bool for_good)
 {
-	LOCKTAG		tag;
+	LOCKTAG		tag = own_tag(kind, number);
 
-	set_tag(&tag, kind, number);
 	(void) LockRelease(&tag, ExclusiveLock, for_good);
 }
 
 bool
 own_lock_is_mine(OwnLock kind, int number)
 {
-	LOCKTAG		tag;
+	LOCKTAG		tag = own_tag(kind, number);
 
-	set_tag(&tag, kind, number);
 	return compat_lock_held_by_me(&tag, ExclusiveLock);
 }
 
@@ -68,9 +67,8 @@ own_lock_holders(OwnLock kind, OwnLockHolder **holders)
 	for (int i = 0; i < locks->nelements; i++)
 	{
 		const LockInstanceData *lock = &locks->locks[i];
-		LOCKTAG		tag;
+		LOCKTAG		tag = own_tag(kind, (int) lock->locktag.locktag_field3);
 
-		set_tag(&tag, kind, (int) lock->locktag.locktag_field3);
 		if (lock->holdMask == 0 || memcmp(&tag, &lock->locktag, sizeof(tag)) != 0)
 			continue;
 		(*holders)[n].number = (int) lock->locktag.locktag_field3;
@@ -82,10 +80,8 @@ own_lock_holders(OwnLock kind, OwnLockHolder **holders)
 }
 
 int
-own_lock_holder(OwnLock kind, int number)
+own_lock_pid(OwnLockHolder *holders, int n, int number)
 {
-	OwnLockHolder *holders;
-	int			n = own_lock_holders(kind, &holders);
 	int			pid = 0;
 
 	for (int i = 0; i < n; i++)
@@ -95,40 +91,11 @@ own_lock_holder(OwnLock kind, int number)
 	return pid;
 }
 
-static const char *
-state_words(BackendState state)
+int
+own_lock_holder(OwnLock kind, int number)
 {
-	switch (state)
-	{
-		case STATE_IDLE:
-			return "idle";
-		case STATE_IDLEINTRANSACTION:
-		case STATE_IDLEINTRANSACTION_ABORTED:
-			return "idle in transaction";
-		default:
-			return "active";
-	}
-}
+	OwnLockHolder *holders;
+	int			n = own_lock_holders(kind, &holders);
 
-char *
-process_words(int pid)
-{
-	int			backends;
-
-	if (pid == 0)
-		return pstrdup("a process that has ended since");
-	pgstat_clear_backend_activity_snapshot();
-	backends = pgstat_fetch_stat_numbackends();
-	for (int i = 1; i <= backends; i++)
-	{
-		PgBackendStatus *status = compat_backend_status(i);
-		char	   *role;
-
-		if (status == NULL || status->st_procpid != pid)
-			continue;
-		role = GetUserNameFromId(status->st_userid, true);
-		return psprintf("process %d (role \"%s\", %s)", pid, role == NULL ? "?" : role,
-						state_words(status->st_state));
-	}
-	return psprintf("process %d", pid);
+	return own_lock_pid(holders, n, number);
 }

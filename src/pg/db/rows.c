@@ -5,19 +5,14 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
-#include "constraints.h"
 #include "db.h"
 #include "executor/spi.h"
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "rows.h"
-#include "trust.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 TriggerData *
@@ -36,26 +31,13 @@ rows_trigger(FunctionCallInfo fcinfo, const char *table)
 	return trigger;
 }
 
-static Oid
-table_owner(Oid table)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(table));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", table);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 void
 rows_begin_as_owner(Oid table, RowsCaller *caller)
 {
 	caller->level = NewGUCNestLevel();
 	trust_begin();
 	GetUserIdAndSecContext(&caller->user, &caller->context);
-	SetUserIdAndSecContext(table_owner(table),
+	SetUserIdAndSecContext(relation_owner(table, false),
 						   caller->context | SECURITY_LOCAL_USERID_CHANGE |
 						   SECURITY_RESTRICTED_OPERATION);
 }
@@ -74,15 +56,14 @@ uint64
 rows_run_as_owner(Oid table, SqlStatement *statement, Datum *values, const char *nulls)
 {
 	RowsCaller	caller;
-	Constraints *constraints = NULL;
+	List	   *constraints = NIL;
 	uint64		processed;
 
 	rows_begin_as_owner(table, &caller);
 	if (constraints_may_wait(table))
 		constraints = constraints_immediate(&table, 1);
 	processed = sql_run(statement, values, nulls, 0);
-	if (constraints != NULL)
-		constraints_put_back(constraints);
+	constraints_put_back(constraints);
 	rows_end_as_owner(&caller);
 	return processed;
 }
@@ -90,10 +71,7 @@ rows_run_as_owner(Oid table, SqlStatement *statement, Datum *values, const char 
 void
 rows_spi_connect(void)
 {
-	int			rc = SPI_connect();
-
-	if (rc != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect: %s", SPI_result_code_string(rc));
+	(void) SPI_connect();
 }
 
 void
@@ -111,10 +89,7 @@ rows_check_call(FunctionCallInfo fcinfo, const char *procedure)
 void
 rows_spi_connect_committing(void)
 {
-	int			rc = SPI_connect_ext(SPI_OPT_NONATOMIC);
-
-	if (rc != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect_ext: %s", SPI_result_code_string(rc));
+	(void) SPI_connect_ext(SPI_OPT_NONATOMIC);
 }
 
 Datum
@@ -129,11 +104,7 @@ rows_interval(int64 ms)
 struct varlena *
 rows_bytea(const void *bytes, size_t size)
 {
-	bytea	   *value = palloc(VARHDRSZ + size);
-
-	SET_VARSIZE(value, VARHDRSZ + size);
-	memcpy(VARDATA(value), bytes, size);
-	return value;
+	return cstring_to_text_with_len(bytes, size);
 }
 
 Datum
@@ -165,25 +136,18 @@ rows_clean_text(const char *words)
 
 	for (int i = 0; i < size;)
 	{
-		int			length = pg_utf_mblen((const unsigned char *) words + i);
+		const unsigned char *at = (const unsigned char *) words + i;
+		int			length = pg_utf_mblen(at);
+		bool		is_legal = i + length <= size && pg_utf8_islegal(at, length);
 
-		if (i + length <= size &&
-			pg_utf8_islegal((const unsigned char *) words + i, length))
+		if (is_legal && !turns_order(at))
 		{
-			if (turns_order((const unsigned char *) words + i))
-				clean[n++] = '?';
-			else
-			{
-				memcpy(clean + n, words + i, length);
-				n += length;
-			}
-			i += length;
+			memcpy(clean + n, at, length);
+			n += length;
 		}
 		else
-		{
 			clean[n++] = '?';
-			i++;
-		}
+		i += is_legal ? length : 1;
 	}
 	clean[n] = '\0';
 	return clean;

@@ -52,4 +52,19 @@ extern Datum rows_result(FunctionCallInfo fcinfo, const Datum *values, const boo
 /* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
 extern char *rows_clean_text(const char *text);
 
+/* ---- constraints.c: users' deferrable constraints on the tables that we write for others ---- */
+
+/* Whether a table has a constraint or constraint trigger that could be deferred. */
+extern bool constraints_may_wait(Oid table);
+
+/*
+ * Makes the deferrable constraints on these tables, and on those that follow them by
+ * foreign keys, immediate: statements that run with another role's rights are
+ * security-restricted operations, which may defer nothing.  palloc'd. SPI-connected.
+ */
+extern List *constraints_immediate(const Oid *tables, int n);
+
+/* Restores them as they were declared, since what the transaction had SET cannot be read. */
+extern void constraints_put_back(const List *constraints);
+
 #endif							/* LLAVA_ROWS_H */

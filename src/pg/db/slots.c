@@ -32,57 +32,44 @@ const SharedPart slots_shared = {
 	"llava_zh slots", sizeof(Taken), &max_worker_processes, (void **) &slots_table, NULL
 };
 
-static void
+static LWLock *
 slots_lock(void)
 {
-	LWLockAcquire(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock, LW_EXCLUSIVE);
-}
-
-static void
-slots_unlock(void)
-{
-	LWLockRelease(&GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock);
+	return &GetNamedLWLockTranche("llava_zh")[SHARED_LOCK_SLOTS].lock;
 }
 
 static void
 slots_give_back(int code, Datum arg)
 {
-	slots_lock();
+	LWLockAcquire(slots_lock(), LW_EXCLUSIVE);
 	slots_mine->pid = 0;
-	slots_unlock();
-}
-
-/* The entry of the slot's worker; NULL if it has none, and *vacant is then a free entry. */
-static Taken *
-slots_find(int slot, Taken **vacant)
-{
-	*vacant = NULL;
-	for (int i = 0; i < max_worker_processes; i++)
-	{
-		Taken	   *entry = &slots_table[i];
-
-		if (entry->pid == 0)
-			*vacant = entry;
-		else if (entry->database == MyDatabaseId && entry->slot == slot)
-			return entry;
-	}
-	return NULL;
+	LWLockRelease(slots_lock());
 }
 
 static bool
 take_in_table(int slot)
 {
-	Taken	   *vacant;
+	Taken	   *vacant = NULL;
+	bool		taken = false;
 
-	slots_lock();
-	if (slots_find(slot, &vacant) == NULL && vacant != NULL)
+	LWLockAcquire(slots_lock(), LW_EXCLUSIVE);
+	for (int i = 0; i < max_worker_processes; i++)
+	{
+		Taken	   *entry = &slots_table[i];
+
+		if (entry->pid == 0)
+			vacant = entry;
+		else if (entry->database == MyDatabaseId && entry->slot == slot)
+			taken = true;
+	}
+	if (!taken && vacant != NULL)
 	{
 		vacant->pid = MyProcPid;
 		vacant->database = MyDatabaseId;
 		vacant->slot = slot;
 		slots_mine = vacant;
 	}
-	slots_unlock();
+	LWLockRelease(slots_lock());
 	if (slots_mine != NULL)
 		before_shmem_exit(slots_give_back, (Datum) 0);
 	return slots_mine != NULL;
@@ -99,18 +86,10 @@ slot_take(int slot)
 int
 slot_holder(int slot)
 {
-	Taken	   *vacant;
-	Taken	   *entry;
-	int			pid = 0;
+	OwnLockHolder *workers;
+	int			n = slots_taken(&workers);
 
-	if (slots_table == NULL)
-		return own_lock_holder(OWN_LOCK_SLOT, slot);
-	slots_lock();
-	entry = slots_find(slot, &vacant);
-	if (entry != NULL)
-		pid = entry->pid;
-	slots_unlock();
-	return pid;
+	return own_lock_pid(workers, n, slot);
 }
 
 /* A trigger may have run pg_advisory_unlock_all() in this process. */
@@ -132,7 +111,7 @@ workers_in_table(OwnLockHolder **workers)
 	int			n = 0;
 
 	*workers = palloc(sizeof(OwnLockHolder) * max_worker_processes);
-	slots_lock();
+	LWLockAcquire(slots_lock(), LW_EXCLUSIVE);
 	for (int i = 0; i < max_worker_processes; i++)
 	{
 		if (slots_table[i].pid == 0 || slots_table[i].database != MyDatabaseId)
@@ -140,7 +119,7 @@ workers_in_table(OwnLockHolder **workers)
 		(*workers)[n].number = slots_table[i].slot;
 		(*workers)[n++].pid = slots_table[i].pid;
 	}
-	slots_unlock();
+	LWLockRelease(slots_lock());
 	return n;
 }
 

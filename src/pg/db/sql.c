@@ -7,12 +7,11 @@
 #include "access/xact.h"
 #include "bind.h"
 #include "catalog/namespace.h"
-#include "cursors.h"
 #include "db.h"
 #include "miscadmin.h"
-#include "trust.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/portal.h"
 #include "utils/rls.h"
 
 #define MAX_ARGUMENTS 25
@@ -28,35 +27,22 @@ static char plans_schema_name[NAMEDATALEN];
 static Oid
 argument_type(char letter)
 {
-	switch (letter)
+	static const struct
 	{
-		case 't':
-			return TEXTOID;
-		case 'j':
-			return JSONBOID;
-		case 'i':
-			return INT4OID;
-		case 'l':
-			return INT8OID;
-		case 'd':
-			return FLOAT8OID;
-		case 'B':
-			return BOOLOID;
-		case 'b':
-			return BYTEAOID;
-		case 'z':
-			return TIMESTAMPTZOID;
-		case 'v':
-			return INTERVALOID;
-		case 'T':
-			return TEXTARRAYOID;
-		case 'L':
-			return INT8ARRAYOID;
-		case 'Y':
-			return BYTEAARRAYOID;
-	}
+		char		letter;
+		Oid			type;
+	}			types[] =
+
+	{
+		{'t', TEXTOID}, {'j', JSONBOID}, {'i', INT4OID}, {'l', INT8OID}, {'d', FLOAT8OID},
+		{'B', BOOLOID}, {'b', BYTEAOID}, {'z', TIMESTAMPTZOID}, {'v', INTERVALOID},
+		{'T', TEXTARRAYOID}, {'L', INT8ARRAYOID}, {'Y', BYTEAARRAYOID}
+	};
+
+	for (int i = 0; i < lengthof(types); i++)
+		if (types[i].letter == letter)
+			return types[i].type;
 	elog(ERROR, "unknown argument type letter %c", letter);
-	return InvalidOid;
 }
 
 /* Plans name the schema they were made for; another schema needs others. */
@@ -97,22 +83,12 @@ sql_end_of_transaction(XactEvent event, void *arg)
 			slist_container(SqlStatement, node, iter.cur)->running = 0;
 }
 
-static BoundText *
-bind_statement(const SqlStatement *statement)
-{
-	Oid			types[MAX_ARGUMENTS];
-	int			n = strlen(statement->types);
-
-	Assert(n <= MAX_ARGUMENTS);
-	for (int i = 0; i < n; i++)
-		types[i] = argument_type(statement->types[i]);
-	return bind_text(statement->text, plans_schema_name, types, n);
-}
-
 static SPIPlanPtr
 statement_plan(SqlStatement *statement)
 {
 	static bool watching;
+	Oid			types[MAX_ARGUMENTS];
+	int			n = strlen(statement->types);
 	SPIPlanPtr	plan;
 
 	if (!watching)
@@ -126,7 +102,12 @@ statement_plan(SqlStatement *statement)
 		return statement->plan;
 
 	if (statement->bound == NULL)
-		statement->bound = bind_statement(statement);
+	{
+		Assert(n <= MAX_ARGUMENTS);
+		for (int i = 0; i < n; i++)
+			types[i] = argument_type(statement->types[i]);
+		statement->bound = bind_text(statement->text, plans_schema_name, types, n);
+	}
 	plan = bind_prepare(statement->bound);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare of \"%s\": %s", statement->text,
@@ -173,6 +154,46 @@ run_plan(SqlStatement *statement, SPIPlanPtr plan, Datum *values, const char *nu
 		elog(ERROR, "\"%s\": %s", statement->text, SPI_result_code_string(rc));
 	pfree(list);
 	return SPI_processed;
+}
+
+/*
+ * Pins the session's open cursors, so that they cannot be closed; returns their names.  Not
+ * inlined: gcc takes its variables for ones that PG_TRY of the caller might clobber.
+ */
+static pg_noinline List *
+cursors_pin(void)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	List	   *names = NIL;
+
+	if (SPI_execute("SELECT name FROM pg_catalog.pg_cursor()", true, 0) != SPI_OK_SELECT)
+		elog(ERROR, "could not list the session's cursors");
+	MemoryContextSwitchTo(caller);
+	for (uint64 i = 0; i < SPI_processed; i++)
+	{
+		char	   *name = SPI_getvalue(SPI_tuptable->vals[i], SPI_tuptable->tupdesc, 1);
+		Portal		portal = GetPortalByName(name);
+
+		if (!PortalIsValid(portal) || portal->portalPinned)
+			continue;
+		PinPortal(portal);
+		names = lappend(names, name);
+	}
+	return names;
+}
+
+static void
+cursors_unpin(List *names)
+{
+	ListCell   *cell;
+
+	foreach(cell, names)
+	{
+		Portal		portal = GetPortalByName(lfirst(cell));
+
+		if (PortalIsValid(portal) && portal->portalPinned)
+			UnpinPortal(portal);
+	}
 }
 
 /*

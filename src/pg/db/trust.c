@@ -13,9 +13,7 @@
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "storage/lmgr.h"
-#include "trust.h"
 #include "utils/builtins.h"
-#include "utils/guc.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -31,6 +29,11 @@ typedef struct Verdict
 	TrustBasis	basis;
 	TrustFinding *finding;		/* the first; NULL if it can be trusted */
 } Verdict;
+
+const char *const trust_worker_relations[TRUST_WORKER_RELATIONS] = {
+	"llava_pending", "llava_image", "llava_task", "llava_reply", "llava_conversation",
+	"llava_interrupted", "llava_hash", "llava_usage", "llava_call_seq"
+};
 
 static MemoryContext verdicts_context;
 static List *verdicts;
@@ -66,23 +69,15 @@ forget_verdicts(void)
 static void
 relation_changed(Datum arg, Oid relation)
 {
+	bool		is_void = !OidIsValid(relation);
 	ListCell   *cell;
 
-	if (!OidIsValid(relation))
-	{
-		forget_verdicts();
-		return;
-	}
+	foreach(cell, verdicts)
+		is_void |= list_member_oid(((Verdict *) lfirst(cell))->basis.relations, relation);
 	/* a verdict may be in the making */
 	changes++;
-	foreach(cell, verdicts)
-	{
-		if (list_member_oid(((Verdict *) lfirst(cell))->basis.relations, relation))
-		{
-			forget_verdicts();
-			return;
-		}
-	}
+	if (is_void)
+		forget_verdicts();
 }
 
 static void
@@ -98,20 +93,19 @@ object_changed(Datum arg, int cache, uint32 hash)
 static void
 code_changed(Datum arg, int cache, uint32 hash)
 {
+	bool		is_void = false;
 	ListCell   *cell;
 
-	changes++;
 	foreach(cell, verdicts)
 	{
 		TrustBasis *basis = &((Verdict *) lfirst(cell))->basis;
 
-		if (hash == 0 ||
-			list_member_int(cache == PROCOID ? basis->functions : basis->types, (int) hash))
-		{
-			forget_verdicts();
-			return;
-		}
+		is_void |= hash == 0 ||
+			list_member_int(cache == PROCOID ? basis->functions : basis->types, (int) hash);
 	}
+	changes++;
+	if (is_void)
+		forget_verdicts();
 }
 
 static void
@@ -224,28 +218,12 @@ keep_verdict(Oid relation, Oid acting, bool deletes, const TrustBasis *basis, co
 	MemoryContextSwitchTo(caller);
 }
 
-/* All findings about a relation; names in them are qualified. */
-static List *
-judge_now(Oid relation, Oid acting, LOCKMODE mode, bool deletes, TrustBasis *basis)
-{
-	int			level = NewGUCNestLevel();
-	List	   *findings;
-
-	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	(void) set_config_option("quote_all_identifiers", "off", PGC_USERSET, PGC_S_SESSION,
-							 GUC_ACTION_SAVE, true, 0, false);
-	findings = trust_judge(relation, acting, mode, deletes, basis);
-	AtEOXact_GUC(false, level);
-	return findings;
-}
-
 List *
 trust_findings(Oid relation, Oid acting)
 {
 	TrustBasis	basis;
 
-	return judge_now(relation, acting, AccessShareLock, true, &basis);
+	return trust_judge(relation, acting, AccessShareLock, true, &basis);
 }
 
 static TrustFinding *
@@ -253,7 +231,7 @@ judge_and_keep(Oid relation, Oid acting, LOCKMODE mode, bool deletes)
 {
 	uint64		changes_before = changes;
 	TrustBasis	basis;
-	List	   *findings = judge_now(relation, acting, mode, deletes, &basis);
+	List	   *findings = trust_judge(relation, acting, mode, deletes, &basis);
 
 	if (changes == changes_before)
 		keep_verdict(relation, acting, deletes, &basis, findings == NIL ? NULL : linitial(findings));
@@ -335,21 +313,6 @@ typedef struct TouchedBy
 
 static bool touched_walker(Node *node, TouchedBy *by);
 
-static void
-touch_relation(const Query *query, const RangeTblEntry *entry, int number, TouchedBy *by)
-{
-	Touched    *t;
-
-	if (entry->rtekind != RTE_RELATION)
-		return;
-	t = palloc(sizeof(Touched));
-	t->relation = entry->relid;
-	t->mode = entry->rellockmode;
-	t->deletes = query->commandType == CMD_DELETE && query->resultRelation == number;
-	t->of_policy = by->in_policy;
-	by->touched = lappend(by->touched, t);
-}
-
 static bool
 touch_policy(Node *node, TouchedBy *by)
 {
@@ -375,7 +338,17 @@ touch_relations(Query *query, TouchedBy *by)
 	{
 		RangeTblEntry entry = *(RangeTblEntry *) lfirst(cell);
 
-		touch_relation(query, &entry, ++number, by);
+		number++;
+		if (entry.rtekind == RTE_RELATION)
+		{
+			Touched    *t = palloc(sizeof(Touched));
+
+			t->relation = entry.relid;
+			t->mode = entry.rellockmode;
+			t->deletes = query->commandType == CMD_DELETE && query->resultRelation == number;
+			t->of_policy = by->in_policy;
+			by->touched = lappend(by->touched, t);
+		}
 		(void) touch_policy((Node *) entry.securityQuals, by);
 		entry.securityQuals = NIL;
 		(void) range_table_entry_walker(&entry, touched_walker, by, 0);
@@ -454,24 +427,15 @@ trust_check_relation(Oid relation)
 void
 trust_check_worker_relations(void)
 {
-	static const char *const relations[] = {
-		"llava_pending", "llava_task", "llava_image", "llava_hash", "llava_interrupted",
-		"llava_reply", "llava_conversation", "llava_usage", "llava_call_seq"
-	};
-	enum
+	for (int i = 0; i < lengthof(trust_worker_relations); i++)
 	{
-		QUEUE
-	};
-
-	for (int i = 0; i < lengthof(relations); i++)
-	{
-		Oid			relation = extension_relation(relations[i]);
+		Oid			relation = extension_relation(trust_worker_relations[i]);
 
 		/*
-		 * rows are only deleted from the queue; those of other tables go with
-		 * their pictures
+		 * rows are only deleted from the queue, the first of them; those of
+		 * other tables go with their pictures
 		 */
 		if (ConditionalLockRelationOid(relation, AccessShareLock))
-			check_relation(relation, AccessShareLock, i == QUEUE);
+			check_relation(relation, AccessShareLock, i == 0);
 	}
 }

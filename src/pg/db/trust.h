@@ -59,6 +59,10 @@ extern void trust_check_relation(Oid relation);
  */
 extern void trust_check_worker_relations(void);
 
+/* What the worker writes and reads, as the owner of llava_pending, the first of them. */
+#define TRUST_WORKER_RELATIONS 9
+extern const char *const trust_worker_relations[TRUST_WORKER_RELATIONS];
+
 /* All findings that a statement of this role would meet in a relation, which is locked. */
 extern List *trust_findings(Oid relation, Oid acting);
 
@@ -93,8 +97,8 @@ typedef struct TrustBasis
  * Judges one relation and, recursively, its children, what its policies read, and, where
  * rows are deleted, what foreign keys that reference it run.  Children and referencing
  * tables are locked in this mode, which the statement needs.  A list of TrustFinding in
- * the current context; NIL: the relation can be trusted.  Runs none of the code that it
- * looks at.
+ * the current context, with qualified names; NIL: the relation can be trusted.  Runs none
+ * of the code that it looks at.
  */
 extern List *trust_judge(Oid relation, Oid acting, LOCKMODE mode, bool deletes, TrustBasis *basis);
 

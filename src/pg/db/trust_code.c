@@ -7,23 +7,19 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_proc.h"
 #include "catalog/pg_range.h"
 #include "catalog/pg_type.h"
-#include "db.h"
 #include "judge.h"
 #include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "parser/parse_coerce.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
 #include "utils/syscache.h"
@@ -141,7 +137,7 @@ is_extension_told(Oid function)
 {
 	return (func_volatile(function) == PROVOLATILE_VOLATILE || get_func_retset(function)) &&
 		OidIsValid(getExtensionOfObject(ProcedureRelationId, function)) &&
-		!extension_has_function(function) && takes_type(function, is_string);
+		!extension_has(ProcedureRelationId, function) && takes_type(function, is_string);
 }
 
 /*
@@ -229,7 +225,7 @@ code_walker(Node *node, Judge *judge)
 		RangeTblEntry *entry = (RangeTblEntry *) node;
 
 		if (entry->rtekind == RTE_RELATION)
-			judge_read_relation(judge, entry->relid);
+			judge_relation(judge, entry->relid, false);
 		return false;			/* query_tree_walker goes on into it */
 	}
 
@@ -264,27 +260,13 @@ judge_stored_code(Judge *judge, const char *stored)
 
 /* A domain's constraints are run wherever a value of it is made. */
 static void
-judge_domain_constraints(Judge *judge, Oid domain)
+judge_domain_constraint(HeapTuple constraint, TupleDesc desc, void *judge)
 {
-	Relation	catalog = table_open(ConstraintRelationId, AccessShareLock);
-	ScanKeyData key;
-	SysScanDesc scan;
-	HeapTuple	tuple;
+	bool		isnull;
+	Datum		stored = heap_getattr(constraint, Anum_pg_constraint_conbin, desc, &isnull);
 
-	ScanKeyInit(&key, Anum_pg_constraint_contypid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(domain));
-	scan = systable_beginscan(catalog, ConstraintTypidIndexId, true, NULL, 1, &key);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-	{
-		bool		isnull;
-		Datum		stored = heap_getattr(tuple, Anum_pg_constraint_conbin,
-										  RelationGetDescr(catalog), &isnull);
-
-		if (!isnull)
-			judge_stored_code(judge, TextDatumGetCString(stored));
-	}
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
+	if (!isnull)
+		judge_stored_code(judge, TextDatumGetCString(stored));
 }
 
 /* The columns of a composite type, or of a table whose row type is used. */
@@ -298,13 +280,6 @@ judge_attribute_types(Judge *judge, Oid relation)
 		if (!TupleDescAttr(desc, i)->attisdropped)
 			judge_type(judge, TupleDescAttr(desc, i)->atttypid);
 	relation_close(rel, AccessShareLock);
-}
-
-/* A domain's default applies to a column that has none. */
-static void
-judge_type_default(Judge *judge, Oid type)
-{
-	judge_code(judge, get_typdefault(type));
 }
 
 static void
@@ -332,8 +307,10 @@ judge_parts_of_type(Judge *judge, Oid type, Form_pg_type form)
 	switch (form->typtype)
 	{
 		case TYPTYPE_DOMAIN:
-			judge_domain_constraints(judge, type);
-			judge_type_default(judge, type);
+			catalogue_each(ConstraintRelationId, ConstraintTypidIndexId,
+						   Anum_pg_constraint_contypid, type, judge_domain_constraint, judge);
+			/* it applies to a column that has none */
+			judge_code(judge, get_typdefault(type));
 			judge_type(judge, form->typbasetype);
 			break;
 		case TYPTYPE_COMPOSITE:

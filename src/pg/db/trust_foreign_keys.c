@@ -115,7 +115,7 @@ judge_follower(Judge *judge, Oid relation, CmdType event)
 	inner.deletes = event == CMD_DELETE;
 	if (owner == judge->acting || superuser_arg(owner))
 	{
-		judge_relation(&inner, relation);
+		judge_relation(&inner, relation, true);
 		/* it may have been judged only as a table whose rows are updated */
 		if (inner.deletes && judge_is_new(judge, &judge->basis->deleted, relation))
 			judge_followers(&inner);

@@ -12,7 +12,6 @@
 #include "catalog/pg_foreign_server.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_rewrite.h"
-#include "db.h"
 #include "foreign/foreign.h"
 #include "judge.h"
 #include "miscadmin.h"
@@ -21,6 +20,8 @@
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/formatting.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rls.h"
 #include "utils/syscache.h"
@@ -58,11 +59,38 @@ judge_trusts(const Judge *judge, Oid role)
 }
 
 const char *
+judge_role_name(Oid role)
+{
+	return role == ACL_ID_PUBLIC ? "PUBLIC" : quote_identifier(GetUserNameFromId(role, false));
+}
+
+const char *
 judge_role(Oid role)
 {
-	if (role == ACL_ID_PUBLIC)
-		return "PUBLIC";
-	return psprintf("role %s", quote_identifier(GetUserNameFromId(role, false)));
+	return role == ACL_ID_PUBLIC ? "PUBLIC" : psprintf("role %s", judge_role_name(role));
+}
+
+List *
+judge_grantees(Relation rel, AclMode privilege)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(RelationGetRelid(rel)));
+	List	   *grantees = NIL;
+	bool		isnull;
+	Datum		acl;
+
+	if (!HeapTupleIsValid(tuple))
+		return NIL;
+	acl = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
+	for (int i = 0; !isnull && i < ACL_NUM(DatumGetAclP(acl)); i++)
+	{
+		AclItem    *item = &ACL_DAT(DatumGetAclP(acl))[i];
+
+		if ((ACLITEM_GET_PRIVS(*item) & privilege) != 0 &&
+			!trusts(rel->rd_rel->relowner, item->ai_grantee))
+			grantees = lappend_oid(grantees, item->ai_grantee);
+	}
+	ReleaseSysCache(tuple);
+	return grantees;
 }
 
 bool
@@ -82,12 +110,6 @@ judge_lock(Judge *judge, Oid relation)
 	judge->basis->dependents = list_append_unique_oid(judge->basis->dependents, relation);
 }
 
-static const char *
-role_name(Oid role)
-{
-	return quote_identifier(GetUserNameFromId(role, false));
-}
-
 void
 judge_look_at(Judge *judge, Oid catalog, Oid object, char *remedy)
 {
@@ -104,24 +126,6 @@ judge_look_at_relation(Judge *judge, char *remedy)
 	judge_look_at(judge, RelationRelationId, RelationGetRelid(judge->rel), remedy);
 }
 
-static const char *
-alter_word(Relation rel)
-{
-	switch (rel->rd_rel->relkind)
-	{
-		case RELKIND_SEQUENCE:
-			return "SEQUENCE";
-		case RELKIND_VIEW:
-			return "VIEW";
-		case RELKIND_MATVIEW:
-			return "MATERIALIZED VIEW";
-		case RELKIND_FOREIGN_TABLE:
-			return "FOREIGN TABLE";
-		default:
-			return "TABLE";
-	}
-}
-
 /* ---- who may change it ---- */
 
 /*
@@ -132,11 +136,17 @@ static void
 judge_owner(Judge *judge)
 {
 	Oid			owner = judge->rel->rd_rel->relowner;
+	ObjectAddress address;
+	char	   *kind;
 
 	if (trusts(judge->acting, owner) && (superuser_arg(owner) || !superuser_arg(judge->acting)))
 		return;
-	judge_look_at_relation(judge, psprintf("ALTER %s %s OWNER TO %s;", alter_word(judge->rel),
-										   judge_relation_name(judge->rel), role_name(judge->acting)));
+	ObjectAddressSet(address, RelationRelationId, RelationGetRelid(judge->rel));
+	kind = getObjectTypeDescription(&address, false);
+	judge_look_at_relation(judge, psprintf("ALTER %s %s OWNER TO %s;",
+										   asc_toupper(kind, strlen(kind)),
+										   judge_relation_name(judge->rel),
+										   judge_role_name(judge->acting)));
 	judge_found(judge, owner,
 				psprintf("is owned by %s, but used with the rights of %s", judge_role(owner),
 						 judge_role(judge->acting)));
@@ -146,31 +156,19 @@ judge_owner(Judge *judge)
 static void
 judge_sequence_grants(Judge *judge)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID,
-										ObjectIdGetDatum(RelationGetRelid(judge->rel)));
-	Oid			owner = judge->rel->rd_rel->relowner;
-	bool		isnull;
-	Datum		acl;
+	ListCell   *cell;
 
-	if (!HeapTupleIsValid(tuple))
-		return;
-	acl = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
-	for (int i = 0; !isnull && i < ACL_NUM(DatumGetAclP(acl)); i++)
+	foreach(cell, judge_grantees(judge->rel, ACL_UPDATE))
 	{
-		AclItem    *item = &ACL_DAT(DatumGetAclP(acl))[i];
+		Oid			role = lfirst_oid(cell);
 
-		if ((ACLITEM_GET_PRIVS(*item) & ACL_UPDATE) == 0 || item->ai_grantee == judge->acting ||
-			trusts(owner, item->ai_grantee))
+		if (role == judge->acting)
 			continue;
 		judge_look_at_relation(judge, psprintf("REVOKE UPDATE ON SEQUENCE %s FROM %s;",
-											   judge_relation_name(judge->rel),
-											   item->ai_grantee == ACL_ID_PUBLIC ? "PUBLIC" :
-											   role_name(item->ai_grantee)));
-		judge_found(judge, item->ai_grantee,
-					psprintf("can be set back by %s, which has the privilege UPDATE",
-							 judge_role(item->ai_grantee)));
+											   judge_relation_name(judge->rel), judge_role_name(role)));
+		judge_found(judge, role, psprintf("can be set back by %s, which has the privilege UPDATE",
+										  judge_role(role)));
 	}
-	ReleaseSysCache(tuple);
 }
 
 /* ---- what it can run ---- */
@@ -254,7 +252,7 @@ judge_children(Judge *judge)
 	{
 		judge_lock(judge, lfirst_oid(cell));
 		judge->of_parent = true;
-		judge_relation(judge, lfirst_oid(cell));
+		judge_relation(judge, lfirst_oid(cell), true);
 		judge->of_parent = false;
 	}
 }
@@ -304,12 +302,18 @@ judge_read(Judge *judge)
 	judge_children(judge);
 }
 
-/* Judges another relation, which its findings name; the caller's state is kept. */
-static void
-judge_other(Judge *judge, Oid relation, bool is_written)
+/*
+ * Relations of pg_catalog belong to a superuser.  The caller's state is kept, but for the
+ * findings, which name the relation.
+ */
+void
+judge_relation(Judge *judge, Oid relation, bool is_written)
 {
 	Judge		inner = *judge;
 
+	if (relation < FirstNormalObjectId ||
+		!judge_is_new(judge, is_written ? &judge->basis->written : &judge->basis->read, relation))
+		return;
 	check_stack_depth();
 	inner.types = NIL;
 	inner.only_builtin = false;
@@ -325,27 +329,18 @@ judge_other(Judge *judge, Oid relation, bool is_written)
 	judge->findings = inner.findings;
 }
 
-/* Relations of pg_catalog belong to a superuser. */
-void
-judge_relation(Judge *judge, Oid relation)
-{
-	if (relation >= FirstNormalObjectId && judge_is_new(judge, &judge->basis->written, relation))
-		judge_other(judge, relation, true);
-}
-
-void
-judge_read_relation(Judge *judge, Oid relation)
-{
-	if (relation >= FirstNormalObjectId && judge_is_new(judge, &judge->basis->read, relation))
-		judge_other(judge, relation, false);
-}
-
 List *
 trust_judge(Oid relation, Oid acting, LOCKMODE mode, bool deletes, TrustBasis *basis)
 {
 	Judge		judge = {.acting = acting,.mode = mode,.deletes = deletes,.basis = basis};
+	int			level = NewGUCNestLevel();
 
+	(void) set_config_option("search_path", "pg_catalog", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+	(void) set_config_option("quote_all_identifiers", "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
 	memset(basis, 0, sizeof(*basis));
-	judge_relation(&judge, relation);
+	judge_relation(&judge, relation, true);
+	AtEOXact_GUC(false, level);
 	return judge.findings;
 }

@@ -5,9 +5,7 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
-#include "access/table.h"
 #include "catalog/dependency.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
@@ -19,29 +17,13 @@
 #include "funcapi.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
-#include "trust.h"
 #include "utils/builtins.h"
-#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 #include "utils/tuplestore.h"
 
 #define COLUMNS 5
 
 PG_FUNCTION_INFO_V1(llava_untrusted);
-
-static Oid
-trust_relation_owner(Oid relation)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid			owner = InvalidOid;
-
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
 
 static void
 put(ReturnSetInfo *result, const TrustFinding *finding)
@@ -61,36 +43,27 @@ put(ReturnSetInfo *result, const TrustFinding *finding)
 	tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 }
 
-/* The same finding may come up for the worker and for the table's owner. */
 static bool
-trust_is_told(List *told, const TrustFinding *finding)
+is_same_finding(const TrustFinding *one, const TrustFinding *other)
 {
-	ListCell   *cell;
-
-	foreach(cell, told)
-	{
-		const TrustFinding *other = lfirst(cell);
-
-		if (strcmp(other->object, finding->object) == 0 &&
-			strcmp(other->reason, finding->reason) == 0)
-			return true;
-	}
-	return false;
+	return strcmp(one->object, other->object) == 0 && strcmp(one->reason, other->reason) == 0;
 }
 
-static List *
-put_findings(ReturnSetInfo *result, List *findings, List *told)
+/* The same finding may come up for the worker and for the table's owner. */
+static void
+put_findings(ReturnSetInfo *result, List *findings)
 {
 	ListCell   *cell;
 
 	foreach(cell, findings)
 	{
-		if (trust_is_told(told, lfirst(cell)))
-			continue;
-		put(result, lfirst(cell));
-		told = lappend(told, lfirst(cell));
+		bool		told = false;
+
+		for (int i = 0; i < foreach_current_index(cell) && !told; i++)
+			told = is_same_finding(list_nth(findings, i), lfirst(cell));
+		if (!told)
+			put(result, lfirst(cell));
 	}
-	return told;
 }
 
 /* Waits for no lock: a relation that is locked is reported as such. */
@@ -98,8 +71,8 @@ static void
 put_relation(ReturnSetInfo *result, const char *name, bool of_worker, Oid worker)
 {
 	Oid			relation = get_relname_relid(name, extension_schema());
-	Oid			owner = trust_relation_owner(relation);
-	List	   *told = NIL;
+	Oid			owner = relation_owner(relation, true);
+	List	   *findings = NIL;
 
 	if (!OidIsValid(owner))
 		return;
@@ -112,24 +85,28 @@ put_relation(ReturnSetInfo *result, const char *name, bool of_worker, Oid worker
 		return;
 	}
 	if (of_worker)
-		told = put_findings(result, trust_findings(relation, worker), told);
+		findings = trust_findings(relation, worker);
 	if (!of_worker || owner != worker)
-		put_findings(result, trust_findings(relation, owner), told);
+		findings = list_concat(findings, trust_findings(relation, owner));
+	put_findings(result, findings);
 }
 
 /* A function or view of ours whose owner can put other code in its place. */
 static void
-put_member(ReturnSetInfo *result, Form_pg_depend member)
+put_member(HeapTuple tuple, TupleDesc desc, void *result)
 {
+	Form_pg_depend member = (Form_pg_depend) GETSTRUCT(tuple);
 	bool		is_function = member->classid == ProcedureRelationId;
 	TrustFinding finding = {InvalidOid};
 	ObjectAddress address;
 
+	if (member->refclassid != ExtensionRelationId || member->deptype != DEPENDENCY_EXTENSION)
+		return;
 	if (!is_function && (member->classid != RelationRelationId ||
 						 get_rel_relkind(member->objid) != RELKIND_VIEW))
 		return;
 	finding.owner = is_function ? trust_function_owner(member->objid) :
-		trust_relation_owner(member->objid);
+		relation_owner(member->objid, true);
 	if (!OidIsValid(finding.owner) || superuser_arg(finding.owner))
 		return;
 	ObjectAddressSet(address, member->classid, member->objid);
@@ -140,50 +117,22 @@ put_member(ReturnSetInfo *result, Form_pg_depend member)
 	put(result, &finding);
 }
 
-static void
-put_members(ReturnSetInfo *result)
-{
-	Relation	catalog = table_open(DependRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-
-	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(ExtensionRelationId));
-	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
-				ObjectIdGetDatum(get_extension_oid("llava_zh", false)));
-	scan = systable_beginscan(catalog, DependReferenceIndexId, true, NULL, 2, keys);
-	while (HeapTupleIsValid(tuple = systable_getnext(scan)))
-		if (((Form_pg_depend) GETSTRUCT(tuple))->deptype == DEPENDENCY_EXTENSION)
-			put_member(result, (Form_pg_depend) GETSTRUCT(tuple));
-	systable_endscan(scan);
-	table_close(catalog, AccessShareLock);
-}
-
 /* llava_untrusted(): one row a finding. */
 Datum
 llava_untrusted(PG_FUNCTION_ARGS)
 {
-	static const struct
-	{
-		const char *name;
-		bool		of_worker;	/* the worker touches it, as llava_pending's
-								 * owner */
-	}			relations[] =
-
-	{
-		{"llava_pending", true}, {"llava_image", true}, {"llava_task", true},
-		{"llava_reply", true}, {"llava_conversation", true}, {"llava_interrupted", true},
-		{"llava_hash", true}, {"llava_usage", true}, {"llava_call_seq", true},
-		{"llava_seen", false}, {"llava_timeline", false}, {"llava_draw_seq", false}, {"llava_manifest", false},
-		{"llava_manifest_line", false}
+	static const char *const others[] = {
+		"llava_seen", "llava_timeline", "llava_draw_seq", "llava_manifest", "llava_manifest_line"
 	};
 	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
-	Oid			worker = trust_relation_owner(extension_relation("llava_pending"));
+	Oid			worker = relation_owner(extension_relation("llava_pending"), true);
 
 	InitMaterializedSRF(fcinfo, 0);
-	for (int i = 0; i < lengthof(relations); i++)
-		put_relation(result, relations[i].name, relations[i].of_worker, worker);
-	put_members(result);
+	for (int i = 0; i < lengthof(trust_worker_relations); i++)
+		put_relation(result, trust_worker_relations[i], true, worker);
+	for (int i = 0; i < lengthof(others); i++)
+		put_relation(result, others[i], false, worker);
+	catalogue_each(DependRelationId, DependReferenceIndexId, Anum_pg_depend_refobjid,
+				   get_extension_oid("llava_zh", false), put_member, result);
 	return (Datum) 0;
 }

@@ -12,11 +12,7 @@
 #include "catalog/pg_proc.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
-#include "db.h"
 #include "judge.h"
-#include "miscadmin.h"
-#include "utils/acl.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -65,36 +61,6 @@ static const struct
 	TRIGGER_FIRES_ON_ORIGIN},
 };
 
-/* A role beside owner and superusers that may create triggers; InvalidOid: PUBLIC. */
-static bool
-others_may_create(Relation rel, Oid *who)
-{
-	Oid			owner = rel->rd_rel->relowner;
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(RelationGetRelid(rel)));
-	bool		isnull;
-	Datum		acl;
-	bool		found = false;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	acl = SysCacheGetAttr(RELOID, tuple, Anum_pg_class_relacl, &isnull);
-	if (!isnull)
-	{
-		Acl		   *items = DatumGetAclP(acl);
-
-		for (int i = 0; i < ACL_NUM(items) && !found; i++)
-		{
-			AclItem    *item = &ACL_DAT(items)[i];
-
-			*who = item->ai_grantee;
-			found = (ACLITEM_GET_PRIVS(*item) & ACL_TRIGGER) != 0 &&
-				item->ai_grantee != owner && !superuser_arg(item->ai_grantee);
-		}
-	}
-	ReleaseSysCache(tuple);
-	return found;
-}
-
 /* The entry of own_triggers with this trigger's table and name; -1: none. */
 static int
 own_entry(const Judge *judge, const Trigger *trigger)
@@ -134,7 +100,7 @@ is_as_shipped(const Trigger *trigger, int entry)
 	Datum		definition = DirectFunctionCall1(pg_get_triggerdef,
 												 ObjectIdGetDatum(trigger->tgoid));
 
-	return extension_has_function(trigger->tgfoid) &&
+	return extension_has(ProcedureRelationId, trigger->tgfoid) &&
 		strcmp(TextDatumGetCString(definition),
 			   psprintf("CREATE %s", shipped_definition(entry))) == 0;
 }
@@ -164,9 +130,7 @@ static void
 found_shared(Judge *judge, Oid owner, Oid who)
 {
 	judge->remedy = psprintf("%s If it is yours: REVOKE TRIGGER ON %s FROM %s;", judge->remedy,
-							 judge_relation_name(judge->rel),
-							 OidIsValid(who) ? quote_identifier(GetUserNameFromId(who, false)) :
-							 "PUBLIC");
+							 judge_relation_name(judge->rel), judge_role_name(who));
 	judge_found(judge, owner, psprintf("may be the work of %s, which has the privilege TRIGGER",
 									   judge_role(who)));
 }
@@ -196,17 +160,18 @@ is_of_refint(Oid function)
 	return found;
 }
 
+/* others: roles that may have made it, too. */
 static void
-judge_trigger(Judge *judge, Trigger *trigger, bool shared, Oid who)
+judge_trigger(Judge *judge, Trigger *trigger, List *others)
 {
 	int			entry = own_entry(judge, trigger);
 	Oid			owner = judge->rel->rd_rel->relowner;
 
 	judge_look_at_trigger(judge, judge->rel, trigger);
 	if (entry >= 0)
-		judge_own_trigger(judge, trigger, entry, shared);
-	else if (shared && !trigger->tgisclone)
-		found_shared(judge, owner, who);
+		judge_own_trigger(judge, trigger, entry, others != NIL);
+	else if (others != NIL && !trigger->tgisclone)
+		found_shared(judge, owner, linitial_oid(others));
 	judge->only_builtin = entry >= 0;
 	judge_stored_code(judge, trigger->tgqual);
 	judge->only_builtin = false;
@@ -215,7 +180,7 @@ judge_trigger(Judge *judge, Trigger *trigger, bool shared, Oid who)
 	if (entry >= 0)
 		judge->remedy = psprintf("ALTER FUNCTION %s OWNER TO %s;",
 								 format_procedure_qualified(trigger->tgfoid),
-								 quote_identifier(GetUserNameFromId(owner, false)));
+								 judge_role_name(owner));
 	judge_function(judge, trigger->tgfoid);
 }
 
@@ -227,15 +192,14 @@ void
 judge_triggers(Judge *judge)
 {
 	TriggerDesc *triggers = CopyTriggerDesc(judge->rel->trigdesc);
-	Oid			who = InvalidOid;
-	bool		shared;
+	List	   *others;
 
 	if (triggers == NULL)
 		return;
-	shared = others_may_create(judge->rel, &who);
+	others = judge_grantees(judge->rel, ACL_TRIGGER);
 	for (int i = 0; i < triggers->numtriggers; i++)
 		if (!triggers->triggers[i].tgisinternal)
-			judge_trigger(judge, &triggers->triggers[i], shared, who);
+			judge_trigger(judge, &triggers->triggers[i], others);
 	if (judge->deletes &&
 		judge_is_new(judge, &judge->basis->deleted, RelationGetRelid(judge->rel)))
 		judge_followers(judge);

@@ -8,10 +8,8 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "catalog/pg_class.h"
 #include "commands/dbcommands.h"
 #include "commands/trigger.h"
 #include "compat.h"
@@ -20,11 +18,9 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "process/process.h"
-#include "trust.h"
 #include "utils/guc.h"
 #include "utils/resowner.h"
 #include "utils/snapmgr.h"
-#include "utils/syscache.h"
 
 /* The activity of a worker while the extension is older than the library. */
 #define UPDATE_WANTED "llava_zh: waiting for ALTER EXTENSION llava_zh UPDATE"
@@ -39,23 +35,10 @@ static const char *doing;		/* tx_begin's activity */
 static const char *commit_as;	/* synchronous_commit of the commit; NULL: as
 								 * set */
 
-static Oid
-tx_relation_owner(Oid relation)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	Oid			owner;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relation);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
-}
-
 Oid
 tx_queue_owner(void)
 {
-	return tx_relation_owner(extension_relation("llava_pending"));
+	return relation_owner(extension_relation("llava_pending"), false);
 }
 
 void
@@ -90,9 +73,7 @@ static const struct
 	{"exit_on_error", "off"},
 	{"lock_timeout", LOCK_TIMEOUT},
 	{"statement_timeout", "0"},
-#if PG_VERSION_NUM >= 170000
-	{"transaction_timeout", "0"},
-#endif
+	{COMPAT_TRANSACTION_TIMEOUT, "0"},
 	{"idle_in_transaction_session_timeout", "0"},
 	{"idle_session_timeout", "0"},
 	{"work_mem", "4MB"},
@@ -128,18 +109,6 @@ static const struct
 	{"jit", "off"},
 };
 
-/* The session's user, whom the database's owner may have set to another. */
-static void
-be_who_connected(void)
-{
-	StartTransactionCommand();
-	SetConfigOption("session_authorization",
-					GetUserNameFromId(GetAuthenticatedUserId(), false),
-					PGC_SUSET, PGC_S_SESSION);
-	CommitTransactionCommand();
-	SetConfigOption("role", "none", PGC_SUSET, PGC_S_SESSION);
-}
-
 void
 tx_environment(bool for_good)
 {
@@ -154,7 +123,13 @@ tx_environment(bool for_good)
 		return;
 	if (flush_is_shared())
 		SetConfigOption("synchronous_commit", "off", PGC_SUSET, PGC_S_SESSION);
-	be_who_connected();
+	/* the session's user, whom the database's owner may have set to another */
+	StartTransactionCommand();
+	SetConfigOption("session_authorization",
+					GetUserNameFromId(GetAuthenticatedUserId(), false),
+					PGC_SUSET, PGC_S_SESSION);
+	CommitTransactionCommand();
+	SetConfigOption("role", "none", PGC_SUSET, PGC_S_SESSION);
 }
 
 /*
@@ -299,12 +274,11 @@ tx_begin(Tx *tx, const char *activity)
 	guc_level = NewGUCNestLevel();
 	trust_begin();
 	GetUserIdAndSecContext(&saved_user, &saved_context);
-	SetUserIdAndSecContext(tx_relation_owner(tx->pending),
+	SetUserIdAndSecContext(relation_owner(tx->pending, false),
 						   saved_context | SECURITY_RESTRICTED_OPERATION);
 	if (tx->in_procedure)
 		tx_environment(false);
-	if (SPI_connect() != SPI_OK_CONNECT)
-		elog(ERROR, "SPI_connect failed");
+	(void) SPI_connect();
 	defer_nothing();
 	return true;
 }

@@ -314,7 +314,7 @@ clear_tables(Forgotten *forgotten)
 static void
 forget(void *arg)
 {
-	Constraints *constraints;
+	List	   *constraints;
 	Oid			tables[lengthof(cleared)];
 	int			n = 0;
 

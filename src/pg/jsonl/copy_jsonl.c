@@ -18,16 +18,23 @@
  */
 #include "postgres.h"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include "commands/defrem.h"
 #include "compat.h"
-#include "copy_end_mark.h"
 #include "copy_part.h"
 #include "copy_rewrite.h"
 #include "db/db.h"
 #include "jsonl.h"
+#include "miscadmin.h"
 #include "nodes/parsenodes.h"
 #include "parser/analyze.h"
+#include "storage/fd.h"
 #include "tcop/utility.h"
+
+#define SCAN_CHUNK (256 * 1024)
 
 static ProcessUtility_hook_type copy_next_hook;
 static post_parse_analyze_hook_type next_analyze_hook;
@@ -70,32 +77,143 @@ explain_line(void *arg)
 	}
 }
 
-static void
-hand_on(PlannedStmt *pstmt, const char *source, bool read_only_tree,
-		ProcessUtilityContext context, ParamListInfo params, QueryEnvironment *environment,
-		DestReceiver *dest, QueryCompletion *completion)
-{
-	ProcessUtility_hook_type next = copy_next_hook != NULL ? copy_next_hook : standard_ProcessUtility;
+/* ---- the end mark, at which core's COPY FROM may stop reading ---- */
 
-	next(pstmt, source, read_only_tree, context, params, environment, dest, completion);
+pg_noreturn static void
+cannot_read_again(const char *name)
+{
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not read file \"%s\" again: %m", name)));
 }
+
+/*
+ * Where a line of nothing but '\.' begins in the bytes, or NULL.  'first' and 'last': of
+ * the file.
+ */
+static const char *
+find_end_mark(const char *bytes, size_t size, bool first, bool last)
+{
+	const char *end = bytes + size;
+
+	for (const char *at = bytes; (at = memmem(at, end - at, "\\.", 2)) != NULL; at += 2)
+	{
+		bool		begins = at == bytes ? first : at[-1] == '\n' || at[-1] == '\r';
+		bool		ends = at + 2 == end ? last : at[2] == '\n' || at[2] == '\r';
+
+		if (begins && ends)
+			return at;
+	}
+	return NULL;
+}
+
+static uint64
+count_lines(const char *bytes, const char *end)
+{
+	uint64		lines = 0;
+
+	for (const char *at = bytes; (at = memchr(at, '\n', end - at)) != NULL; at++)
+		lines++;
+	return lines;
+}
+
+/* Reads up to size bytes; fewer only at the end of the file. */
+static size_t
+read_chunk(int fd, const char *name, char *bytes, size_t size)
+{
+	size_t		done = 0;
+
+	while (done < size)
+	{
+		ssize_t		n = read(fd, bytes + done, size - done);
+
+		if (n == 0)
+			break;
+		if (n < 0 && errno != EINTR)
+			cannot_read_again(name);
+		done += Max(n, 0);
+	}
+	return done;
+}
+
+/* The number of the first line that is an end mark; 0 if there is none. */
+static uint64
+end_mark_line(int fd, const char *name, char *bytes)
+{
+	uint64		lines = 0;
+	size_t		kept = 0;
+	bool		first = true;
+
+	for (;;)
+	{
+		size_t		got = read_chunk(fd, name, bytes + kept, SCAN_CHUNK - kept);
+		size_t		size = kept + got;
+		bool		last = got < SCAN_CHUNK - kept;
+		const char *mark = find_end_mark(bytes, size, first, last);
+
+		CHECK_FOR_INTERRUPTS();
+		if (mark != NULL)
+			return lines + count_lines(bytes, mark) + 1;
+		if (last)
+			return 0;
+
+		/*
+		 * a mark may lie across two chunks: the line end before it, and its
+		 * part in this chunk
+		 */
+		kept = 3;
+		lines += count_lines(bytes, bytes + size - kept);
+		memmove(bytes, bytes + size - kept, kept);
+		first = false;
+	}
+}
+
+/*
+ * After core's COPY FROM this file: ERROR if a line is '\.'.  The name may lead to a pipe
+ * by now, so it is opened without blocking.
+ */
+static void
+check_end(const char *name)
+{
+	int			fd = OpenTransientFile(name, O_RDONLY | O_NONBLOCK | O_NOCTTY | PG_BINARY);
+	struct stat facts;
+	uint64		line = 0;
+
+	if (fd < 0 || fstat(fd, &facts) < 0)
+		cannot_read_again(name);
+	/* a pipe has been read, and cannot be again */
+	if (S_ISREG(facts.st_mode))
+	{
+		char	   *bytes = palloc(SCAN_CHUNK);
+
+		line = end_mark_line(fd, name, bytes);
+		pfree(bytes);
+	}
+	CloseTransientFile(fd);
+	if (line > 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_BAD_COPY_FILE_FORMAT),
+				 errmsg("line " UINT64_FORMAT " of file \"%s\" is \"\\.\", which is not JSON", line, name),
+				 errdetail("This version of the server stops reading there.")));
+}
+
+/* ---- the hooks ---- */
 
 static void
 process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params,
 				QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
 {
-	bool		ours = is_jsonl(pstmt->utilityStmt) && OidIsValid(extension_schema());
 	ErrorContextCallback explain = {error_context_stack, explain_line, NULL};
 	PlannedStmt *rewritten;
 	CopyStmt   *statement;
-	CopyPart   *part = NULL;
+	CopyPart   *volatile part = NULL;
 	char	   *file;
 
 	/* In a database without the extension core refuses the format. */
-	if (!ours)
+	if (!is_jsonl(pstmt->utilityStmt) || !OidIsValid(extension_schema()))
 	{
-		hand_on(pstmt, source, read_only_tree, context, params, environment, dest, completion);
+		copy_next_hook(pstmt, source, read_only_tree, context, params, environment, dest, completion);
 		return;
 	}
 	rewritten = copy_rewrite(pstmt, source);
@@ -109,8 +227,8 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 		statement->filename = pstrdup(part->name);
 	PG_TRY();
 	{
-		hand_on(rewritten, source, read_only_tree, context, params, environment, dest,
-				completion);
+		copy_next_hook(rewritten, source, read_only_tree, context, params, environment, dest,
+					   completion);
 		if (part != NULL)
 			copy_part_finish(part);
 	}
@@ -122,8 +240,8 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	}
 	PG_END_TRY();
 	error_context_stack = explain.previous;
-	if (statement->is_from && file != NULL)
-		copy_check_end(file);
+	if (COMPAT_COPY_STOPS_AT_END_MARK && statement->is_from && file != NULL)
+		check_end(file);
 }
 
 static void
@@ -137,7 +255,7 @@ after_analysis(ParseState *pstate, Query *query, CompatJumbleState *jumble)
 void
 copy_jsonl_install(void)
 {
-	copy_next_hook = ProcessUtility_hook;
+	copy_next_hook = ProcessUtility_hook != NULL ? ProcessUtility_hook : standard_ProcessUtility;
 	ProcessUtility_hook = process_utility;
 	next_analyze_hook = post_parse_analyze_hook;
 	post_parse_analyze_hook = after_analysis;

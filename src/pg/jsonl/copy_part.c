@@ -9,10 +9,6 @@
  * core's COPY is given /proc/self/fd/N, which leads to that file whatever its name leads
  * to by then.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE				/* O_PATH */
-#endif
-
 #include "postgres.h"
 
 #include <fcntl.h>

@@ -210,7 +210,6 @@ with_clause(Node *query)
 		default:
 			elog(ERROR, "unexpected query in COPY: %d", (int) nodeTag(query));
 	}
-	return NULL;
 }
 
 /* INSERT ... RETURNING and its like as the last member of the WITH clause. */
@@ -260,8 +259,7 @@ line_query(Node *query)
 		add_to_with_clause(select, query);
 		from = (Node *) makeRangeVar(NULL, ROW_ALIAS, -1);
 	}
-	select->targetList =
-		list_make1(result_target("line", (Node *) line));
+	select->targetList = list_make1(result_target("line", (Node *) line));
 	select->fromClause = list_make1(from);
 	return (Node *) select;
 }

@@ -16,7 +16,6 @@
 #include <emmintrin.h>
 #endif
 
-#include "json_scan.h"
 #include "port/pg_bitutils.h"
 
 #define ALL_BYTES(b) (UINT64CONST(0x0101010101010101) * (b))

@@ -8,7 +8,6 @@
 #include "access/htup_details.h"
 #include "copy_part.h"
 #include "executor/executor.h"
-#include "json_scan.h"
 #include "jsonl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
