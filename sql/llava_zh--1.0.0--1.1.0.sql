@@ -264,9 +264,6 @@ COMMENT ON COLUMN @extschema@.llava_fetch.failure IS
 	'why the row rests; NULL: it waits. llava_refetch sets it going again';
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_fetch', '');
 
-CREATE SEQUENCE @extschema@.llava_fetch_seq;
-SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_fetch_seq', '');
-
 CREATE TABLE @extschema@.llava_host (
 	host text PRIMARY KEY,
 	name text NOT NULL,

@@ -39,9 +39,6 @@ COMMENT ON COLUMN @.llava_fetch.failure IS
 	'why the row rests; NULL: it waits. llava_refetch sets it going again';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_fetch', '');
 
-CREATE SEQUENCE @.llava_fetch_seq;
-SELECT pg_catalog.pg_extension_config_dump('@.llava_fetch_seq', '');
-
 CREATE TABLE @.llava_host (
 	host text PRIMARY KEY,
 	name text NOT NULL,

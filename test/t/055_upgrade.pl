@@ -393,7 +393,7 @@ is(differences(catalogue($node, 'postgres', $MADE_BY_TEST), catalogue($node, 'ol
 	'after the update the catalogue is that of a new installation');
 is(contents('old'), $contents, 'with every row as it was');
 my $ARGUMENTS = 'text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer';
-is(differences($grants, grants('old')), join("\n", map { "+ function $_" }
+is(differences($grants, grants('old')), join("\n", map({ "+ function $_" }
 	"llava_exported($ARGUMENTS) | privileges of exporter | EXECUTE*",
 	"llava_exported($ARGUMENTS) | privileges of publisher | EXECUTE",
 	"llava_exported($ARGUMENTS) | privileges of reader | EXECUTE",
@@ -407,7 +407,8 @@ is(differences($grants, grants('old')), join("\n", map { "+ function $_" }
 	'llava_server_endpoints() | privileges of feeder | EXECUTE',
 	'llava_server_limits() | privileges of feeder | EXECUTE',
 	'llava_worker_counters() | privileges of reader | EXECUTE',
-	'llava_worker_slots() | privileges of reader | EXECUTE'), 'every grant, and what each role needs for what it has');
+	'llava_worker_slots() | privileges of reader | EXECUTE'),
+	'+ relation llava_fetch | privileges of reader | SELECT'), 'every grant, and what each role needs for what it has');
 
 is($node->safe_psql('old', "SET ROLE reader; SELECT count(*) FROM mine"), '9', "a user's view goes on");
 

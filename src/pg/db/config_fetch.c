@@ -63,12 +63,12 @@ static bool
 parse_ports(const char *text, WebPorts *list)
 {
 	list->n = 0;
-	while (*(text += strspn(text, " ,")) != '\0')
+	while (*(text +=strspn(text, " ,")) !='\0')
 	{
 		char	   *end;
 		long		port = strtol(text, &end, 10);
 
-		if (end == text || port < 1 || port > 65535 || list->n == WEB_PORTS ||
+		if (end == text ||port < 1 || port > 65535 || list->n == WEB_PORTS ||
 			(*end != '\0' && *end != ',' && *end != ' '))
 			return false;
 		list->ports[list->n++] = (int) port;

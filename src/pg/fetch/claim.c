@@ -49,12 +49,12 @@ enum
 
 static SqlStatement sql_claim_row = {
 	.text =
-	"UPDATE @.llava_fetch f SET holder = $4, claim = pg_catalog.nextval('@.llava_fetch_seq'),"
+	"UPDATE @.llava_fetch f SET holder = $4, claim = $5,"
 	"  visible_at = $3, attempts = f.attempts + 1"
 	" WHERE f.image = (SELECT w.image FROM @.llava_fetch w WHERE w.host = $1 AND w.failure IS NULL"
 	"   AND w.visible_at <= $2 ORDER BY w.host, w.visible_at, w.image LIMIT 1 FOR UPDATE SKIP LOCKED)"
 	" RETURNING f.image" CLAIM_COLUMNS(SQL_RESULT),
-	.types = "tzzi"
+	.types = "tzzil"
 };
 
 static Errand *
@@ -166,11 +166,21 @@ row_is_allowed(Errand *errand, const Host *host)
 
 /* ---- one host ---- */
 
+/* A number that no claim had before: the clock's, since one process claims at a time. */
+static int64
+next_claim(void)
+{
+	static int64 last;
+
+	last = Max(last + 1, GetCurrentTimestamp());
+	return last;
+}
+
 /* A row of the host that is to be asked for; NULL: there is none now. */
 static Errand *
 claim_row(const Host *host, TimestampTz now, bool *more)
 {
-	Datum		values[4] = {CStringGetTextDatum(host->host), TimestampTzGetDatum(now),
+	Datum		values[5] = {CStringGetTextDatum(host->host), TimestampTzGetDatum(now),
 		TimestampTzGetDatum(TimestampTzPlusMilliseconds(now, llava_fetch_timeout + LEASE_MARGIN_MS)),
 	Int32GetDatum(FETCHER_SLOT)};
 
@@ -181,6 +191,7 @@ claim_row(const Host *host, TimestampTz now, bool *more)
 		const char *reason;
 		char	   *url;
 
+		values[4] = Int64GetDatum(next_claim());
 		if (sql_run(&sql_claim_row, values, NULL, 0) == 0)
 			return NULL;
 		url = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, CLAIM_URL + 1);

@@ -49,7 +49,10 @@ check_robots(const char *path, bool known)
 	WebRobots  *robots;
 
 	if (!known)
-		return (Check) {"fetch", pstrdup("its robots.txt is not known yet")};
+		return (Check)
+	{
+		"fetch", pstrdup("its robots.txt is not known yet")
+	};
 	if (!isnull)
 	{
 		bytea	   *text = DatumGetByteaPP(value);
@@ -61,10 +64,19 @@ check_robots(const char *path, bool known)
 		web_robots_free(robots);
 	}
 	if (!verdict.allowed)
-		return (Check) {"rests", psprintf("robots: line %d", verdict.line)};
+		return (Check)
+	{
+		"rests", psprintf("robots: line %d", verdict.line)
+	};
 	if (verdict.reserved_line != 0)
-		return (Check) {"rests", psprintf("reserved: line %d of robots.txt", verdict.reserved_line)};
-	return (Check) {"fetch", NULL};
+		return (Check)
+	{
+		"rests", psprintf("reserved: line %d of robots.txt", verdict.reserved_line)
+	};
+	return (Check)
+	{
+		"fetch", NULL
+	};
 }
 
 static Check
@@ -75,14 +87,26 @@ check_host(const IntakeUrl *url)
 	bool		known;
 
 	if (sql_run(&sql_check_host, &value, NULL, 0) == 0)
-		return (Check) {"fetch", pstrdup("nothing is known of its host yet")};
+		return (Check)
+	{
+		"fetch", pstrdup("nothing is known of its host yet")
+	};
 	known = DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
 	if (DatumGetBool(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 3, &isnull)))
-		return (Check) {"waits", pstrdup("its host is parked")};
+		return (Check)
+	{
+		"waits", pstrdup("its host is parked")
+	};
 	if (check_text(4) != NULL)
-		return (Check) {"rests", check_text(4)};
+		return (Check)
+	{
+		"rests", check_text(4)
+	};
 	if (check_text(6) != NULL)
-		return (Check) {"waits", psprintf("its host is %s: %s", check_text(6), check_text(5) == NULL ? "" : check_text(5))};
+		return (Check)
+	{
+		"waits", psprintf("its host is %s: %s", check_text(6), check_text(5) == NULL ? "" : check_text(5))
+	};
 	return check_robots(url->normal + strlen(url->host), known);
 }
 
@@ -93,9 +117,15 @@ check_url(const IntakeUrl *url)
 	char	   *forgotten = intake_find_forgotten(url->digest);
 
 	if (forgotten != NULL)
-		return (Check) {"forgotten", forgotten};
+		return (Check)
+	{
+		"forgotten", forgotten
+	};
 	if (sql_run(&sql_check_known, &digest, NULL, 0) > 0)
-		return (Check) {"same", psprintf("it was fetched as image %s", check_text(1))};
+		return (Check)
+	{
+		"same", psprintf("it was fetched as image %s", check_text(1))
+	};
 	return check_host(url);
 }
 
@@ -117,6 +147,7 @@ llava_fetch_check(PG_FUNCTION_ARGS)
 	{
 		"refused", pstrdup(url.refused)
 	};
+/**INDENT** Error@149: Unmatched 'else' */
 	else
 	{
 		rows_spi_connect();

@@ -44,6 +44,7 @@ judge_robots(const Host *host)
 	if (is_in(place, host))
 		return place->robots;
 	text = host_robots_text(host->host);
+
 	if (text == NULL)
 		return NULL;
 	web_robots_free(place->robots);

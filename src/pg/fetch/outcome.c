@@ -78,7 +78,7 @@ outcome_forbidden(const Errand *errand, int status)
 {
 	int64		expires = web_url_expires(errand->url.normal);
 	int64		now = (int64) (GetCurrentTimestamp() / USECS_PER_SEC) +
-		(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY;
+	(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * (int64) SECS_PER_DAY;
 	bool		expired = expires != 0 && expires < now;
 
 	return outcome_make(OUTCOME_FINAL, expired ? "expired" : "forbidden",

@@ -45,9 +45,18 @@ intake_clip_url(HeapTuple tuple, TupleDesc desc, const int *columns)
 	if (!llava_fetch || !no_image || no_url || toast_raw_datum_size(given) - VARHDRSZ <= CLIPPED_SIZE)
 		return tuple;
 	text = PG_DETOAST_DATUM_PACKED(given);
+
 	clipped = PointerGetDatum(cstring_to_text_with_len(VARDATA_ANY(text),
 													   pg_mbcliplen(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text), CLIPPED_SIZE)));
-	return heap_modify_tuple_by_cols(tuple, desc, 1, (int[]) {columns[COLUMN_SOURCE_URL]}, &clipped, (bool[]) {false});
+	return heap_modify_tuple_by_cols(tuple, desc, 1, (int[])
+/**INDENT** Error@52: Unbalanced parens */
+									 {
+		columns[COLUMN_SOURCE_URL]
+	}, &clipped, (bool[])
+	{
+		false
+/**INDENT** Warning@57: Extra ) */
+	});
 }
 
 void
