@@ -22,20 +22,16 @@ CREATE FUNCTION @extschema@.llava_server_limits(OUT server oid, OUT limits text,
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_server_limits() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.llava_server_limits() IS
-	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it; and what keeps more requests from being sent';
 
 CREATE FUNCTION @extschema@.llava_server_endpoints(OUT server oid, OUT endpoint_limit integer,
 	OUT endpoint_in_flight integer, OUT endpoint_waiting integer)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_server_endpoints() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.llava_server_endpoints() IS
-	'of each server what llava_zh.endpoints allows in flight at its url, for all servers and databases, what is, and how many wait';
 
 ALTER TABLE @extschema@.llava_usage ADD estimated bigint NOT NULL DEFAULT 0;
 COMMENT ON TABLE @extschema@.llava_usage IS
-	'what each server was asked and has cost; max_requests and budget are held against it. estimated: replies in cost of which the server did not say what they used, so that a forecast counts';
+	'what each server was asked and has cost; max_requests and budget are compared with it';
 
 CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	SELECT s.srvname AS server,
@@ -73,7 +69,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	LEFT JOIN @extschema@.llava_server_endpoints() e ON e.server = s.oid;
 ALTER VIEW @extschema@.llava_stat_server SET (security_invoker = true);
 COMMENT ON VIEW @extschema@.llava_stat_server IS
-	'one row a server: whether it is asked, why not, and what it was asked and has cost. In flight: sent and not answered yet, llava_generate''s requests too. estimated: so many replies in cost count as forecast, since the server did not say what they used. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is there now, endpoint_waiting: how many servers of processes wait for a place there, NULL where the limit does not hold, since llava_zh is not preloaded';
+	'one row a server: whether it is asked, why not, and what it was asked and has cost';
 
 --
 -- Tasks (sql/parts/task.sql)
@@ -126,13 +122,7 @@ ALTER VIEW @extschema@.llava_duplicate SET (security_invoker = true);
 ALTER TABLE @extschema@.llava_pending ADD COLUMN said bigint,
 	ADD COLUMN excused boolean NOT NULL DEFAULT false;
 CREATE INDEX llava_pending_said ON @extschema@.llava_pending (said, call) WHERE said IS NOT NULL;
-COMMENT ON COLUMN @extschema@.llava_pending.said IS
-	'a number for the server and the words that it failed for, digits and ids apart: those of one number go back together';
-COMMENT ON COLUMN @extschema@.llava_pending.excused IS
-	'it failed for a fault of its server and went back to the queue: the next failure stands';
 ALTER TABLE @extschema@.llava_pending ADD COLUMN company integer;
-COMMENT ON COLUMN @extschema@.llava_pending.company IS
-	'it was in flight when a server went down, and may be why: so many requests may be in flight with it, itself included; NULL: any number';
 
 -- Not dumped: in another cluster it means nothing.
 CREATE TABLE @extschema@.llava_timeline (
@@ -159,33 +149,23 @@ CREATE FUNCTION @extschema@.llava_worker_slots(OUT pid integer, OUT slot integer
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_worker_slots() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.llava_worker_slots() IS
-	'the workers of this database, as they know each other: no name or setting of a session';
 
 ALTER TABLE @extschema@.llava_interrupted ADD COLUMN sent boolean;
-COMMENT ON COLUMN @extschema@.llava_interrupted.sent IS
-	'true: the request was under way when its worker ended; NULL: not known, it may have been claimed and not sent';
 
 CREATE FUNCTION @extschema@.llava_task_in_flight(task text) RETURNS integer
 	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_task_in_flight(text) FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.llava_task_in_flight(text) IS
-	'requests about the queue''s rows of a task that were sent and are not answered yet; NULL where llava_zh is not preloaded';
 
 CREATE FUNCTION @extschema@.llava_process_activity(OUT pid integer, OUT worker boolean, OUT state text,
 	OUT wait_event text, OUT activity text, OUT since timestamptz)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 100
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_process_activity() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.llava_process_activity() IS
-	'the processes of this database: what our workers do, that a session drains, and of others what the caller may see';
 
 CREATE FUNCTION @extschema@.llava_missing_workers(OUT slot integer, OUT reason text, OUT since timestamptz)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 1
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_missing_workers() FROM PUBLIC;
-COMMENT ON FUNCTION @extschema@.llava_missing_workers() IS
-	'workers of this database that llava_zh.databases asks for and the launcher could not start, and why';
 
 CREATE OR REPLACE VIEW @extschema@.llava_stat_worker WITH (security_invoker = true) AS
 	SELECT a.pid, w.slot, a.state, a.wait_event, a.activity, a.since,
@@ -201,7 +181,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_worker WITH (security_invoker = tr
 	SELECT NULL, m.slot, 'missing', NULL, m.reason, m.since, 0, NULL, NULL, NULL, NULL
 	FROM @extschema@.llava_missing_workers() m;
 COMMENT ON VIEW @extschema@.llava_stat_worker IS
-	'the workers of this database, and sessions that drain (slot NULL): what each does, and how many rows it holds. State missing: one that should run and could not be started, and why';
+	'the workers of this database, and sessions that drain: what each does, and how many rows it holds';
 
 --
 -- Ledger (sql/parts/ledger.sql)
@@ -492,7 +472,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	ORDER BY weight DESC, task;
 
 COMMENT ON VIEW @extschema@.llava_progress IS
-	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix. In flight: sent and not answered yet (not preloaded: rows that a worker or a drain holds). Waiting: the other rows of the queue. llava_generate asks about none of them, and counts in llava_stat_server alone';
+	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix';
 
 CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) AS
 	SELECT i.id AS image, i.path,
@@ -526,7 +506,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 	) q ON q.image = i.id
 	LEFT JOIN @extschema@.llava_fetch f ON f.image = i.id;
 COMMENT ON VIEW @extschema@.llava_status IS
-	'one row an image and task: where it stands, and why; claimed: a worker or a drain holds it, to be sent, in flight, or to be written down';
+	'one row an image and task: where it stands, and why';
 ALTER VIEW @extschema@.llava_progress SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_task SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_reason SET (security_invoker = true);
@@ -750,3 +730,403 @@ WHERE c.oid = '@extschema@.llava_pending'::regclass AND a.privilege_type = 'SELE
 GROUP BY a.grantee;
 
 DROP FUNCTION @extschema@.llava_update_grant(text, boolean);
+
+--
+-- Columns (beside each table and view in sql/parts)
+--
+
+COMMENT ON COLUMN @extschema@.llava_image.id IS 'number of the picture, drawn from a sequence';
+COMMENT ON COLUMN @extschema@.llava_image.image IS 'the bytes; NULL for a copy, a rejected or erased picture, or in_file';
+COMMENT ON COLUMN @extschema@.llava_image.path IS 'your name for it, relative; exports call the image so';
+COMMENT ON COLUMN @extschema@.llava_image.in_file IS 'true: the bytes stay in the file path, below llava_zh.image_directory';
+COMMENT ON COLUMN @extschema@.llava_image.source_url IS 'where the file was fetched; yours';
+COMMENT ON COLUMN @extschema@.llava_image.page_url IS 'the page that showed it; yours';
+COMMENT ON COLUMN @extschema@.llava_image.licence IS 'the licence as you state it; the card counts them';
+COMMENT ON COLUMN @extschema@.llava_image.task IS 'task to queue, by name or alias; NULL at INSERT: drawn to the mix';
+COMMENT ON COLUMN @extschema@.llava_image.sha256 IS 'of the bytes; one that you give is compared with them';
+COMMENT ON COLUMN @extschema@.llava_image.format IS 'jpeg, png, webp or gif';
+COMMENT ON COLUMN @extschema@.llava_image.width IS 'in pixels as stored; EXIF orientations 5 to 8 swap the sides';
+COMMENT ON COLUMN @extschema@.llava_image.height IS 'in pixels as stored';
+COMMENT ON COLUMN @extschema@.llava_image.channels IS 'colour channels: 1 grey, 3 RGB, 4 with alpha or CMYK';
+COMMENT ON COLUMN @extschema@.llava_image.bits IS 'bits per channel';
+COMMENT ON COLUMN @extschema@.llava_image.orientation IS 'as EXIF says, 1 to 8';
+COMMENT ON COLUMN @extschema@.llava_image.progressive IS 'progressive JPEG or interlaced PNG or GIF';
+COMMENT ON COLUMN @extschema@.llava_image.animated IS 'more than one frame; the first is the picture';
+COMMENT ON COLUMN @extschema@.llava_image.complete IS 'false: the file ends early and was cut to the rows that are there';
+COMMENT ON COLUMN @extschema@.llava_image.bytes IS 'size of the file';
+COMMENT ON COLUMN @extschema@.llava_image.rejected IS 'why no model can be asked about the picture; NULL: it can be';
+COMMENT ON COLUMN @extschema@.llava_image.rejected_detail IS 'the same in words';
+COMMENT ON COLUMN @extschema@.llava_image.same_as IS 'first image with the same bytes, or that it looks like (same_distance)';
+COMMENT ON COLUMN @extschema@.llava_image.long_images IS 'what becomes of it if it is long; NULL: as its task says';
+COMMENT ON COLUMN @extschema@.llava_image.same_distance IS 'bits of 256 in which the hashes differ; NULL: the same bytes';
+COMMENT ON COLUMN @extschema@.llava_image.meta IS 'anything of yours, as JSON';
+COMMENT ON COLUMN @extschema@.llava_image.received_at IS 'when it was taken in; set at INSERT: the row is a restore';
+
+COMMENT ON COLUMN @extschema@.llava_seen.sha256 IS 'of the bytes';
+COMMENT ON COLUMN @extschema@.llava_seen.image IS 'first image that had them, even if it is gone';
+COMMENT ON COLUMN @extschema@.llava_seen.forgotten_at IS 'when llava_forget erased it: these bytes are refused since';
+COMMENT ON COLUMN @extschema@.llava_seen.forgotten_reason IS 'the reason that llava_forget was given';
+
+COMMENT ON COLUMN @extschema@.llava_hash.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_hash.coarse IS '64 bits of its low frequencies, by which candidates are found';
+COMMENT ON COLUMN @extschema@.llava_hash.fine IS '256 bits that confirm a candidate';
+COMMENT ON COLUMN @extschema@.llava_hash.colours IS 'mean colours of its quarters, which confirm it too';
+COMMENT ON COLUMN @extschema@.llava_hash.copy IS 'true: a copy of another picture, and no candidate itself';
+
+COMMENT ON COLUMN @extschema@.llava_task.name IS 'name of the task; exports and views use it';
+COMMENT ON COLUMN @extschema@.llava_task.version IS '1, 2, ...: each INSERT under the same name is the next';
+COMMENT ON COLUMN @extschema@.llava_task.alias IS 'second name, accepted wherever a task is named';
+COMMENT ON COLUMN @extschema@.llava_task.title IS 'what it is, for people';
+COMMENT ON COLUMN @extschema@.llava_task.prompt IS 'the text that is sent with the picture';
+COMMENT ON COLUMN @extschema@.llava_task.kind IS 'shape of the reply: dialogue, question_answer or description';
+COMMENT ON COLUMN @extschema@.llava_task.language IS 'zh, en or any: replies in another language are rejected';
+COMMENT ON COLUMN @extschema@.llava_task.min_rounds IS 'fewest rounds of a dialogue';
+COMMENT ON COLUMN @extschema@.llava_task.max_rounds IS 'most rounds; those beyond are cut off';
+COMMENT ON COLUMN @extschema@.llava_task.weight IS 'share in the mix; 0: never drawn, only where named';
+COMMENT ON COLUMN @extschema@.llava_task.server IS 'the only server that is asked; NULL: any';
+COMMENT ON COLUMN @extschema@.llava_task.questions IS 'human turns for a description; one is drawn by image';
+COMMENT ON COLUMN @extschema@.llava_task.max_tokens IS 'most tokens of a reply; NULL: the server decides';
+COMMENT ON COLUMN @extschema@.llava_task.temperature IS 'sent if not NULL';
+COMMENT ON COLUMN @extschema@.llava_task.top_p IS 'sent if not NULL';
+COMMENT ON COLUMN @extschema@.llava_task.repetition_penalty IS 'sent if not NULL';
+COMMENT ON COLUMN @extschema@.llava_task.presence_penalty IS 'sent if not NULL; raised after a loop';
+COMMENT ON COLUMN @extschema@.llava_task.min_question_chars IS 'shortest question of a dialogue, in characters';
+COMMENT ON COLUMN @extschema@.llava_task.max_question_chars IS 'longest question of a dialogue, in characters';
+COMMENT ON COLUMN @extschema@.llava_task.min_answer_chars IS 'shortest answer of a dialogue, in characters';
+COMMENT ON COLUMN @extschema@.llava_task.min_letters IS 'fewest letters (zh: Han) of all answers together';
+COMMENT ON COLUMN @extschema@.llava_task.min_language_share IS 'least share of the language among letters';
+COMMENT ON COLUMN @extschema@.llava_task.max_loop_share IS 'largest share of text in one repeated passage';
+COMMENT ON COLUMN @extschema@.llava_task.long_images IS 'what becomes of long pictures: shrink, raise or park';
+COMMENT ON COLUMN @extschema@.llava_task.long_ratio IS 'a picture is long if its sides are over this ratio';
+COMMENT ON COLUMN @extschema@.llava_task.long_max_pixels IS 'most pixels under raise; NULL: 16384 * pixel_factor^2';
+COMMENT ON COLUMN @extschema@.llava_task.shipped IS 'true: made by CREATE EXTENSION, and not dumped';
+COMMENT ON COLUMN @extschema@.llava_task.created_at IS 'when it was inserted';
+
+COMMENT ON COLUMN @extschema@.llava_pending.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_pending.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_pending.visible_at IS 'not claimed before this: order, back-off and lease';
+COMMENT ON COLUMN @extschema@.llava_pending.call IS 'newest call: X-Request-Id, and id of its ledger row';
+COMMENT ON COLUMN @extschema@.llava_pending.holder IS 'worker slot, or minus a session''s pid, that holds the row';
+COMMENT ON COLUMN @extschema@.llava_pending.attempts IS 'requests that count against llava_zh.max_attempts';
+COMMENT ON COLUMN @extschema@.llava_pending.variation IS 'how often asked anew; the seed follows from it';
+COMMENT ON COLUMN @extschema@.llava_pending.interruptions IS 'calls whose worker ended before they did';
+COMMENT ON COLUMN @extschema@.llava_pending.released IS 'llava_retry released a long picture: not parked again';
+COMMENT ON COLUMN @extschema@.llava_pending.rejects IS 'why its replies were rejected so far';
+COMMENT ON COLUMN @extschema@.llava_pending.refused_by IS 'server that refused last; another one is preferred';
+COMMENT ON COLUMN @extschema@.llava_pending.failure IS 'why the row rests; NULL: it waits or is held';
+COMMENT ON COLUMN @extschema@.llava_pending.detail IS 'the same in words, of the server or the decoder';
+COMMENT ON COLUMN @extschema@.llava_pending.said IS 'fingerprint of server and error words of its failure';
+COMMENT ON COLUMN @extschema@.llava_pending.excused IS 'its server was at fault and it went back once';
+COMMENT ON COLUMN @extschema@.llava_pending.company IS 'suspect of an engine crash: most requests beside it, and itself';
+
+COMMENT ON COLUMN @extschema@.llava_interrupted.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_interrupted.call IS 'the call that nobody finished';
+COMMENT ON COLUMN @extschema@.llava_interrupted.task IS 'name of its task';
+COMMENT ON COLUMN @extschema@.llava_interrupted.noticed_at IS 'when its lease was taken over';
+COMMENT ON COLUMN @extschema@.llava_interrupted.sent IS 'true: the request was sent; NULL: nobody knows';
+
+COMMENT ON COLUMN @extschema@.llava_timeline.only_row IS 'true: the table has one row';
+COMMENT ON COLUMN @extschema@.llava_timeline.timeline IS 'timeline of the server at the last claim';
+
+COMMENT ON COLUMN @extschema@.llava_reply.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_reply.id IS 'the call: X-Request-Id of the request';
+COMMENT ON COLUMN @extschema@.llava_reply.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_reply.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_reply.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_reply.model IS 'model as the server''s option names it';
+COMMENT ON COLUMN @extschema@.llava_reply.model_reported IS 'model as the reply names it';
+COMMENT ON COLUMN @extschema@.llava_reply.parameters IS 'what the request set: max_tokens, temperature and so on';
+COMMENT ON COLUMN @extschema@.llava_reply.variation IS 'how often asked anew before';
+COMMENT ON COLUMN @extschema@.llava_reply.seed IS 'sent with the request';
+COMMENT ON COLUMN @extschema@.llava_reply.sent_width IS 'width of the picture as sent';
+COMMENT ON COLUMN @extschema@.llava_reply.sent_height IS 'height of the picture as sent';
+COMMENT ON COLUMN @extschema@.llava_reply.sent_pixels IS 'sent_width * sent_height';
+COMMENT ON COLUMN @extschema@.llava_reply.long_images IS 'shrink or raise, where the picture was long';
+COMMENT ON COLUMN @extschema@.llava_reply.image_tokens IS 'forecast for the picture as sent';
+COMMENT ON COLUMN @extschema@.llava_reply.body IS 'the body of the HTTP 200, byte for byte but for masked keys';
+COMMENT ON COLUMN @extschema@.llava_reply.finish_reason IS 'as the server said';
+COMMENT ON COLUMN @extschema@.llava_reply.prompt_tokens IS 'as the server said; NULL: it did not';
+COMMENT ON COLUMN @extschema@.llava_reply.completion_tokens IS 'as the server said; NULL: it did not';
+COMMENT ON COLUMN @extschema@.llava_reply.text_tokens IS 'prompt_tokens - image_tokens; the same for a task version';
+COMMENT ON COLUMN @extschema@.llava_reply.latency_ms IS 'from sending to the last byte';
+COMMENT ON COLUMN @extschema@.llava_reply.received_at IS 'when it was written to the ledger';
+COMMENT ON COLUMN @extschema@.llava_reply.late IS 'its call was no longer the row''s: kept, never a sample';
+COMMENT ON COLUMN @extschema@.llava_reply.reason IS 'why it is no sample; NULL: accepted';
+COMMENT ON COLUMN @extschema@.llava_reply.reason_offset IS 'where in the text the reason begins, in bytes';
+COMMENT ON COLUMN @extschema@.llava_reply.flags IS 'what the parser changed or noticed';
+COMMENT ON COLUMN @extschema@.llava_reply.measures IS 'what the checks measured';
+COMMENT ON COLUMN @extschema@.llava_reply.parser_version IS 'parser that gave the verdict';
+
+COMMENT ON COLUMN @extschema@.llava_conversation.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_conversation.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_conversation.conversation IS '[{"from": "human", "value": ...}, {"from": "gpt", ...}, ...]';
+COMMENT ON COLUMN @extschema@.llava_conversation.rounds IS 'pairs of question and answer';
+COMMENT ON COLUMN @extschema@.llava_conversation.flags IS 'what the parser changed or noticed';
+COMMENT ON COLUMN @extschema@.llava_conversation.reply IS 'id of its row in llava_reply';
+COMMENT ON COLUMN @extschema@.llava_conversation.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_conversation.created_at IS 'when this sample was stored';
+COMMENT ON COLUMN @extschema@.llava_conversation.keep IS 'your verdict; false: in no export; NULL: not looked at';
+COMMENT ON COLUMN @extschema@.llava_conversation.note IS 'your words';
+
+COMMENT ON COLUMN @extschema@.llava_usage.server IS 'name of the server';
+COMMENT ON COLUMN @extschema@.llava_usage.requests IS 'requests that were sent; max_requests is compared with it';
+COMMENT ON COLUMN @extschema@.llava_usage.replies IS 'replies that arrived whole';
+COMMENT ON COLUMN @extschema@.llava_usage.accepted IS 'replies that became samples';
+COMMENT ON COLUMN @extschema@.llava_usage.failed IS 'requests that ended without a reply';
+COMMENT ON COLUMN @extschema@.llava_usage.throttled IS 'requests refused for load';
+COMMENT ON COLUMN @extschema@.llava_usage.prompt_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_usage.completion_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_usage.cost IS 'by input_price and output_price; budget is compared with it';
+COMMENT ON COLUMN @extschema@.llava_usage.pause_reason IS 'why it is paused; NULL: it is not';
+COMMENT ON COLUMN @extschema@.llava_usage.pause_detail IS 'the same in words';
+COMMENT ON COLUMN @extschema@.llava_usage.paused_at IS 'since when';
+COMMENT ON COLUMN @extschema@.llava_usage.estimated IS 'replies in cost that count as forecast';
+
+COMMENT ON COLUMN @extschema@.llava_manifest.id IS 'number of the recorded export';
+COMMENT ON COLUMN @extschema@.llava_manifest.file IS 'name of the file, as you gave it';
+COMMENT ON COLUMN @extschema@.llava_manifest.settings IS 'format, arguments, rules and version of the extension';
+COMMENT ON COLUMN @extschema@.llava_manifest.rows IS 'lines of the file';
+COMMENT ON COLUMN @extschema@.llava_manifest.bytes IS 'size of the file';
+COMMENT ON COLUMN @extschema@.llava_manifest.sha256 IS 'of the file, as sha256sum says';
+COMMENT ON COLUMN @extschema@.llava_manifest.made_at IS 'when it was recorded';
+
+COMMENT ON COLUMN @extschema@.llava_manifest_line.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_manifest_line.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_manifest_line.manifest IS 'the recorded export';
+COMMENT ON COLUMN @extschema@.llava_manifest_line.line IS 'number of the line, from 1';
+COMMENT ON COLUMN @extschema@.llava_manifest_line.image_sha256 IS 'of the picture''s original bytes, as stored';
+COMMENT ON COLUMN @extschema@.llava_manifest_line.file_name IS 'what the line calls the image, without the folder';
+COMMENT ON COLUMN @extschema@.llava_manifest_line.sha256 IS 'of the line with its line end';
+
+COMMENT ON COLUMN @extschema@.llava_duplicate.image IS 'the repeated picture';
+COMMENT ON COLUMN @extschema@.llava_duplicate.path IS 'its path';
+COMMENT ON COLUMN @extschema@.llava_duplicate.same_as IS 'the first picture';
+COMMENT ON COLUMN @extschema@.llava_duplicate.same_as_path IS 'path of the first picture';
+COMMENT ON COLUMN @extschema@.llava_duplicate.distance IS 'bits of 256 in which they differ; NULL: the same bytes';
+
+COMMENT ON COLUMN @extschema@.llava_stat_worker.pid IS 'process; NULL: it could not be started';
+COMMENT ON COLUMN @extschema@.llava_stat_worker.slot IS 'number of the worker; NULL: a session that drains';
+COMMENT ON COLUMN @extschema@.llava_stat_worker.state IS 'as in pg_stat_activity, or missing';
+COMMENT ON COLUMN @extschema@.llava_stat_worker.wait_event IS 'what the process waits for';
+COMMENT ON COLUMN @extschema@.llava_stat_worker.activity IS 'what it does, or why nothing moves';
+COMMENT ON COLUMN @extschema@.llava_stat_worker.since IS 'since when';
+COMMENT ON COLUMN @extschema@.llava_stat_worker.held IS 'rows that it holds';
+COMMENT ON COLUMN @extschema@.llava_stat_worker.wakes IS 'commits that woke it';
+COMMENT ON COLUMN @extschema@.llava_stat_worker.looks IS 'how often it looked at its sockets';
+COMMENT ON COLUMN @extschema@.llava_stat_worker.late IS 'looks that came over 10 ms late';
+COMMENT ON COLUMN @extschema@.llava_stat_worker.longest_ms IS 'longest time between two looks';
+
+COMMENT ON COLUMN @extschema@.llava_stat_server.server IS 'name of the server';
+COMMENT ON COLUMN @extschema@.llava_stat_server.state IS 'active or paused';
+COMMENT ON COLUMN @extschema@.llava_stat_server.pause_reason IS 'why it is paused';
+COMMENT ON COLUMN @extschema@.llava_stat_server.pause_detail IS 'the same in words';
+COMMENT ON COLUMN @extschema@.llava_stat_server.paused_at IS 'since when';
+COMMENT ON COLUMN @extschema@.llava_stat_server.requests IS 'requests of all time (llava_usage)';
+COMMENT ON COLUMN @extschema@.llava_stat_server.replies IS 'replies that arrived whole';
+COMMENT ON COLUMN @extschema@.llava_stat_server.accepted IS 'replies that became samples';
+COMMENT ON COLUMN @extschema@.llava_stat_server.failed IS 'requests that ended without a reply';
+COMMENT ON COLUMN @extschema@.llava_stat_server.throttled IS 'requests refused for load';
+COMMENT ON COLUMN @extschema@.llava_stat_server.prompt_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_stat_server.completion_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_stat_server.cost IS 'by the prices of the server';
+COMMENT ON COLUMN @extschema@.llava_stat_server.in_flight IS 'sent and not answered, llava_generate''s too';
+COMMENT ON COLUMN @extschema@.llava_stat_server.allowed IS 'most that may be in flight now';
+COMMENT ON COLUMN @extschema@.llava_stat_server.answers IS 'answers since the server''s start';
+COMMENT ON COLUMN @extschema@.llava_stat_server.throttled_since IS 'refusals for load since then';
+COMMENT ON COLUMN @extschema@.llava_stat_server.timeouts IS 'timeouts since then';
+COMMENT ON COLUMN @extschema@.llava_stat_server.disconnects IS 'broken connections since then';
+COMMENT ON COLUMN @extschema@.llava_stat_server.server_errors IS '5xx since then';
+COMMENT ON COLUMN @extschema@.llava_stat_server.others IS 'other failures since then';
+COMMENT ON COLUMN @extschema@.llava_stat_server.latency_p50 IS 'median latency in ms, to a fifth';
+COMMENT ON COLUMN @extschema@.llava_stat_server.latency_p95 IS '95th percentile in ms, to a fifth';
+COMMENT ON COLUMN @extschema@.llava_stat_server.answers_per_minute IS 'of the last minute';
+COMMENT ON COLUMN @extschema@.llava_stat_server.tokens_per_minute IS 'of the last minute';
+COMMENT ON COLUMN @extschema@.llava_stat_server.limits IS 'shared by all processes, local, or NULL: nobody asks it';
+COMMENT ON COLUMN @extschema@.llava_stat_server.estimated IS 'replies in cost that count as forecast';
+COMMENT ON COLUMN @extschema@.llava_stat_server.endpoint_limit IS 'what llava_zh.endpoints allows at its url';
+COMMENT ON COLUMN @extschema@.llava_stat_server.endpoint_in_flight IS 'in flight there, of all servers and databases';
+COMMENT ON COLUMN @extschema@.llava_stat_server.endpoint_waiting IS 'servers of processes that wait for a place there';
+COMMENT ON COLUMN @extschema@.llava_stat_server.held_down_by IS 'what keeps more from being in flight';
+COMMENT ON COLUMN @extschema@.llava_stat_server.waits_for IS 'what the next request waits for';
+COMMENT ON COLUMN @extschema@.llava_stat_server.waits_until IS 'until when';
+
+COMMENT ON COLUMN @extschema@.llava_turn.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_turn.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_turn.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_turn.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_turn.turn IS 'number of the turn, from 1';
+COMMENT ON COLUMN @extschema@.llava_turn.speaker IS 'human or gpt';
+COMMENT ON COLUMN @extschema@.llava_turn.value IS 'the text';
+
+COMMENT ON COLUMN @extschema@.llava_provenance.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_provenance.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_provenance.path IS 'path of the picture';
+COMMENT ON COLUMN @extschema@.llava_provenance.sha256 IS 'of the picture''s bytes';
+COMMENT ON COLUMN @extschema@.llava_provenance.source_url IS 'where the file was fetched';
+COMMENT ON COLUMN @extschema@.llava_provenance.licence IS 'as the writer stated it';
+COMMENT ON COLUMN @extschema@.llava_provenance.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_provenance.model IS 'model as the server''s option names it';
+COMMENT ON COLUMN @extschema@.llava_provenance.model_reported IS 'model as the reply names it';
+COMMENT ON COLUMN @extschema@.llava_provenance.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_provenance.parameters IS 'what the request set';
+COMMENT ON COLUMN @extschema@.llava_provenance.seed IS 'sent with the request';
+COMMENT ON COLUMN @extschema@.llava_provenance.variation IS 'how often asked anew before';
+COMMENT ON COLUMN @extschema@.llava_provenance.sent_width IS 'width of the picture as sent';
+COMMENT ON COLUMN @extschema@.llava_provenance.sent_height IS 'height of the picture as sent';
+COMMENT ON COLUMN @extschema@.llava_provenance.parser_version IS 'parser that gave the verdict';
+COMMENT ON COLUMN @extschema@.llava_provenance.flags IS 'what the parser changed or noticed';
+COMMENT ON COLUMN @extschema@.llava_provenance.rounds IS 'pairs of question and answer';
+COMMENT ON COLUMN @extschema@.llava_provenance.call IS 'the call: X-Request-Id, llava_reply.id';
+COMMENT ON COLUMN @extschema@.llava_provenance.finish_reason IS 'as the server said';
+COMMENT ON COLUMN @extschema@.llava_provenance.prompt_tokens IS 'as the server said';
+COMMENT ON COLUMN @extschema@.llava_provenance.completion_tokens IS 'as the server said';
+COMMENT ON COLUMN @extschema@.llava_provenance.latency_ms IS 'from sending to the last byte';
+COMMENT ON COLUMN @extschema@.llava_provenance.image_at IS 'when the picture was taken in';
+COMMENT ON COLUMN @extschema@.llava_provenance.reply_at IS 'when the reply was written to the ledger';
+COMMENT ON COLUMN @extschema@.llava_provenance.sample_at IS 'when the sample was stored';
+
+COMMENT ON COLUMN @extschema@.llava_published.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_published.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_published.image_sha256 IS 'of the picture''s original bytes';
+COMMENT ON COLUMN @extschema@.llava_published.file_name IS 'what the line calls the image, without the folder';
+COMMENT ON COLUMN @extschema@.llava_published.file IS 'name of the file that has it';
+COMMENT ON COLUMN @extschema@.llava_published.line IS 'number of the line, from 1';
+COMMENT ON COLUMN @extschema@.llava_published.manifest IS 'id of the recorded export';
+COMMENT ON COLUMN @extschema@.llava_published.made_at IS 'when it was recorded';
+
+COMMENT ON COLUMN @extschema@.llava_status.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_status.path IS 'its path';
+COMMENT ON COLUMN @extschema@.llava_status.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_status.status IS 'waiting, claimed, done, failed, same, rejected, not queued';
+COMMENT ON COLUMN @extschema@.llava_status.reason IS 'why';
+COMMENT ON COLUMN @extschema@.llava_status.detail IS 'the same in words';
+COMMENT ON COLUMN @extschema@.llava_status.attempts IS 'requests that counted';
+
+COMMENT ON COLUMN @extschema@.llava_progress.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_progress.waiting IS 'rows of the queue that are not in flight';
+COMMENT ON COLUMN @extschema@.llava_progress.in_flight IS 'sent and not answered; not preloaded: rows that are held';
+COMMENT ON COLUMN @extschema@.llava_progress.done IS 'samples';
+COMMENT ON COLUMN @extschema@.llava_progress.failed IS 'rows that rest';
+COMMENT ON COLUMN @extschema@.llava_progress.replies IS 'replies in the ledger';
+COMMENT ON COLUMN @extschema@.llava_progress.rejected IS 'replies that are no sample';
+COMMENT ON COLUMN @extschema@.llava_progress.interrupted IS 'calls whose worker ended before they did';
+COMMENT ON COLUMN @extschema@.llava_progress.per_minute IS 'samples of the last minute';
+COMMENT ON COLUMN @extschema@.llava_progress.eta IS 'time until nothing waits, at that rate';
+COMMENT ON COLUMN @extschema@.llava_progress.shortfall IS 'samples it lacks beside the task furthest ahead of its share';
+COMMENT ON COLUMN @extschema@.llava_progress.weight IS 'share in the mix';
+COMMENT ON COLUMN @extschema@.llava_progress.untrusted IS 'why the worker may do nothing (llava_untrusted)';
+COMMENT ON COLUMN @extschema@.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
+COMMENT ON COLUMN @extschema@.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
+
+COMMENT ON COLUMN @extschema@.llava_stat_task.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_task.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_task.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_stat_task.replies IS 'replies in the ledger';
+COMMENT ON COLUMN @extschema@.llava_stat_task.accepted IS 'replies that became samples';
+COMMENT ON COLUMN @extschema@.llava_stat_task.rejected IS 'replies that are no sample';
+COMMENT ON COLUMN @extschema@.llava_stat_task.prompt_tokens IS 'mean of a reply';
+COMMENT ON COLUMN @extschema@.llava_stat_task.completion_tokens IS 'mean of a reply';
+COMMENT ON COLUMN @extschema@.llava_stat_task.image_tokens IS 'mean forecast for a picture';
+COMMENT ON COLUMN @extschema@.llava_stat_task.min_text_tokens IS 'least text_tokens of a reply';
+COMMENT ON COLUMN @extschema@.llava_stat_task.max_text_tokens IS 'most text_tokens of a reply';
+COMMENT ON COLUMN @extschema@.llava_stat_task.median_latency_ms IS 'median latency';
+COMMENT ON COLUMN @extschema@.llava_stat_task.han_share IS 'of the letters of accepted answers';
+COMMENT ON COLUMN @extschema@.llava_stat_task.quoting_share IS 'of the accepted, those that quote Chinese words';
+
+COMMENT ON COLUMN @extschema@.llava_stat_reason.kind IS 'image, reply or failed (a row of the queue)';
+COMMENT ON COLUMN @extschema@.llava_stat_reason.task IS 'name of the task; NULL: of a picture';
+COMMENT ON COLUMN @extschema@.llava_stat_reason.reason IS 'the reason';
+COMMENT ON COLUMN @extschema@.llava_stat_reason.count IS 'how often';
+
+COMMENT ON COLUMN @extschema@.llava_stat_rounds.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_rounds.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_rounds.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_stat_rounds.rounds IS 'number of rounds';
+COMMENT ON COLUMN @extschema@.llava_stat_rounds.count IS 'samples with so many';
+
+COMMENT ON COLUMN @extschema@.llava_stat_verdict.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_verdict.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_verdict.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_stat_verdict.verdict IS 'accepted, or the reason';
+COMMENT ON COLUMN @extschema@.llava_stat_verdict.count IS 'replies with it';
+COMMENT ON COLUMN @extschema@.llava_stat_verdict.share IS 'of all replies of the task version and server';
+
+COMMENT ON COLUMN @extschema@.llava_stat_flag.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_flag.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_flag.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_stat_flag.flag IS 'the flag';
+COMMENT ON COLUMN @extschema@.llava_stat_flag.count IS 'accepted replies with it';
+COMMENT ON COLUMN @extschema@.llava_stat_flag.share IS 'of all accepted replies of the task version and server';
+
+COMMENT ON COLUMN @extschema@.llava_stat_length.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_length.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_length.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_stat_length.speaker IS 'human (questions) or gpt (answers)';
+COMMENT ON COLUMN @extschema@.llava_stat_length.turns IS 'number of turns';
+COMMENT ON COLUMN @extschema@.llava_stat_length.p5 IS '5th percentile of their characters';
+COMMENT ON COLUMN @extschema@.llava_stat_length.median IS 'median of their characters';
+COMMENT ON COLUMN @extschema@.llava_stat_length.p95 IS '95th percentile of their characters';
+COMMENT ON COLUMN @extschema@.llava_stat_length.longest IS 'characters of the longest';
+
+COMMENT ON COLUMN @extschema@.llava_stat_opening.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_opening.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_opening.speaker IS 'human or gpt';
+COMMENT ON COLUMN @extschema@.llava_stat_opening.opening IS 'first seven characters';
+COMMENT ON COLUMN @extschema@.llava_stat_opening.count IS 'turns that begin so';
+COMMENT ON COLUMN @extschema@.llava_stat_opening.share IS 'of the turns of this speaker';
+
+COMMENT ON COLUMN @extschema@.llava_stat_repeat.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_repeat.task_version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_stat_repeat.count IS 'how often the answer stands';
+COMMENT ON COLUMN @extschema@.llava_stat_repeat.first_image IS 'first picture that has it';
+COMMENT ON COLUMN @extschema@.llava_stat_repeat.answer IS 'the answer';
+
+--
+-- Functions that are called by ours only (beside each in sql/parts)
+--
+
+COMMENT ON FUNCTION @extschema@.llava_fdw_validator(text[], oid) IS 'checks the options of servers and user mappings';
+COMMENT ON FUNCTION @extschema@.llava_task_insert() IS 'trigger: numbers versions, fills in what is inherited';
+COMMENT ON FUNCTION @extschema@.llava_task_given() IS 'trigger: only the owner may give a version';
+COMMENT ON FUNCTION @extschema@.llava_task_frozen() IS 'trigger: refuses UPDATE and DELETE of tasks';
+COMMENT ON FUNCTION @extschema@.llava_intake() IS 'trigger: fills in the facts of a picture, queues its task';
+COMMENT ON FUNCTION @extschema@.llava_image_numbered() IS 'trigger: only the owner may give an id that was not drawn';
+COMMENT ON FUNCTION @extschema@.llava_image_restored() IS 'trigger: who may write a restored row, and its tombstone';
+COMMENT ON FUNCTION @extschema@.llava_image_lengths() IS 'trigger: refuses what is too long';
+COMMENT ON FUNCTION @extschema@.llava_image_frozen() IS 'trigger: refuses changes of id, image and sha256';
+COMMENT ON FUNCTION @extschema@.llava_image_released() IS 'trigger: releases a parked picture when long_images changes';
+COMMENT ON FUNCTION @extschema@.llava_conversation_lengths() IS 'trigger: refuses a note that is too long';
+COMMENT ON FUNCTION @extschema@.llava_manifest_numbered() IS 'trigger: only the owner may give an id';
+COMMENT ON FUNCTION @extschema@.llava_task_in_flight(text) IS 'requests of a task in flight; NULL where not preloaded';
+COMMENT ON FUNCTION @extschema@.llava_worker_counters() IS 'what each process that drains counted since it began';
+COMMENT ON FUNCTION @extschema@.llava_worker_slots() IS 'the workers of this database and their slots';
+COMMENT ON FUNCTION @extschema@.llava_process_activity() IS 'what the processes of this database do';
+COMMENT ON FUNCTION @extschema@.llava_missing_workers() IS 'workers that could not be started, and why';
+COMMENT ON FUNCTION @extschema@.llava_server_counters() IS 'what all processes counted of each server since the start';
+COMMENT ON FUNCTION @extschema@.llava_server_limits() IS 'whether limits of a server are shared, and what keeps it waiting';
+COMMENT ON FUNCTION @extschema@.llava_server_endpoints() IS 'what llava_zh.endpoints allows at the url of a server';
+COMMENT ON FUNCTION @extschema@.llava_template(text, jsonb) IS 'a text of the page or the card with escaped values in it';
+COMMENT ON FUNCTION @extschema@.llava_page_bars(text[], bigint[]) IS 'bars of the page';
+COMMENT ON FUNCTION @extschema@.llava_page_picture(bytea, text) IS 'a picture of the page';
+COMMENT ON FUNCTION @extschema@.llava_page_turns(jsonb) IS 'the turns of a sample on the page';
+COMMENT ON FUNCTION @extschema@.llava_page_tags(text[], boolean, text) IS 'flags, verdict and note of a sample on the page';
+COMMENT ON FUNCTION @extschema@.llava_page_samples(integer, text, bigint, text, boolean) IS 'the samples of the page';
+COMMENT ON FUNCTION @extschema@.llava_page_head(integer, text, text, boolean) IS 'the head of the page: counts and bars';
+COMMENT ON FUNCTION @extschema@.llava_card_samples(text[], bigint[]) IS 'the samples that the card counts';
+COMMENT ON FUNCTION @extschema@.llava_card_tasks(text[], bigint[]) IS 'table of the card: samples by task';
+COMMENT ON FUNCTION @extschema@.llava_card_lengths(text[], bigint[]) IS 'table of the card: rounds and lengths';
+COMMENT ON FUNCTION @extschema@.llava_card_models(text[], bigint[]) IS 'table of the card: models and parameters';
+COMMENT ON FUNCTION @extschema@.llava_card_prompts(text[], bigint[]) IS 'the prompts on the card';
+COMMENT ON FUNCTION @extschema@.llava_card_reasons(text[]) IS 'table of the card: why replies were rejected';
+COMMENT ON FUNCTION @extschema@.llava_card_licences(text[], bigint[]) IS 'table of the card: licences of the pictures';
+COMMENT ON FUNCTION @extschema@.llava_card_languages(text[], bigint[]) IS 'languages in the front matter of the card';
+COMMENT ON FUNCTION @extschema@.llava_card_export(text, text, text, text[]) IS 'the export command on the card';
+COMMENT ON FUNCTION @extschema@.llava_card_rebuild(bigint[]) IS 'the commands on the card that rebuild a recorded export';
+COMMENT ON FUNCTION @extschema@.llava_manifest_known(bigint, boolean) IS 'the id of a manifest that exists, else an error';
+COMMENT ON FUNCTION @extschema@.llava_manifest_today(bigint) IS 'the lines of a manifest as they would be written today';
+COMMENT ON FUNCTION @extschema@.llava_lines_sha256_add(internal, text) IS 'step of the aggregate llava_lines_sha256';
+COMMENT ON FUNCTION @extschema@.llava_lines_sha256_end(internal) IS 'end of the aggregate llava_lines_sha256';
+COMMENT ON FUNCTION @extschema@.llava_jsonl_line(record) IS 'a row as COPY TO with FORMAT jsonl writes it';
+COMMENT ON FUNCTION @extschema@.llava_jsonl_check(text) IS 'true for JSON, else an error: COPY FROM into a text column';
+COMMENT ON VIEW @extschema@.llava_stat_task IS
+	'one row a task version and server: replies, verdicts, tokens, latency, share of Han and of quotations';

@@ -15,6 +15,7 @@ BEGIN ATOMIC
 		AND EXISTS (SELECT FROM @.llava_manifest_line l
 			WHERE l.image = c.image AND l.task = c.task AND l.manifest = ANY (manifests));
 END;
+COMMENT ON FUNCTION @.llava_card_samples(text[], bigint[]) IS 'the samples that the card counts';
 
 CREATE FUNCTION @.llava_card_tasks(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -27,6 +28,7 @@ BEGIN ATOMIC
 			count(DISTINCT image) AS images, avg(rounds) AS rounds
 		FROM @.llava_card_samples(tasks, manifests) GROUP BY task) AS t;
 END;
+COMMENT ON FUNCTION @.llava_card_tasks(text[], bigint[]) IS 'table of the card: samples by task';
 
 CREATE FUNCTION @.llava_card_lengths(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -51,6 +53,7 @@ BEGIN ATOMIC
 		'' ORDER BY samples DESC, task COLLATE "C")))
 	FROM rounds LEFT JOIN chars USING (task);
 END;
+COMMENT ON FUNCTION @.llava_card_lengths(text[], bigint[]) IS 'table of the card: rounds and lengths';
 
 CREATE FUNCTION @.llava_card_models(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -66,6 +69,7 @@ BEGIN ATOMIC
 		LEFT JOIN @.llava_reply r ON r.image = c.image AND r.id = c.reply
 		GROUP BY r.model, r.model_reported, c.task, c.task_version, r.parameters) AS m;
 END;
+COMMENT ON FUNCTION @.llava_card_models(text[], bigint[]) IS 'table of the card: models and parameters';
 
 CREATE FUNCTION @.llava_card_prompts(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -76,6 +80,7 @@ BEGIN ATOMIC
 	FROM @.llava_task t
 	WHERE (t.name, t.version) IN (SELECT c.task, c.task_version FROM @.llava_card_samples(tasks, manifests) AS c);
 END;
+COMMENT ON FUNCTION @.llava_card_prompts(text[], bigint[]) IS 'the prompts on the card';
 
 CREATE FUNCTION @.llava_card_reasons(tasks text[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -86,6 +91,7 @@ BEGIN ATOMIC
 	FROM @.llava_stat_reason
 	WHERE tasks IS NULL OR task IS NULL OR task = ANY (tasks);
 END;
+COMMENT ON FUNCTION @.llava_card_reasons(text[]) IS 'table of the card: why replies were rejected';
 
 -- What writers say of their pictures is clipped, and the seldomest are only counted: no one
 -- writer makes a card that is too large for all.
@@ -107,6 +113,7 @@ BEGIN ATOMIC
 			'images', to_char(sum(n), 'FM999,999,999,990')))
 			FROM counted WHERE nth > 100 HAVING count(*) > 0))));
 END;
+COMMENT ON FUNCTION @.llava_card_licences(text[], bigint[]) IS 'table of the card: licences of the pictures';
 
 CREATE FUNCTION @.llava_card_languages(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
@@ -116,6 +123,7 @@ BEGIN ATOMIC
 	FROM (SELECT DISTINCT t.language FROM @.llava_task t WHERE t.language <> 'any'
 		AND (t.name, t.version) IN (SELECT c.task, c.task_version FROM @.llava_card_samples(tasks, manifests) AS c)) AS l;
 END;
+COMMENT ON FUNCTION @.llava_card_languages(text[], bigint[]) IS 'languages in the front matter of the card';
 
 -- The command in an indented block: on one line, whatever the file is called.
 CREATE FUNCTION @.llava_card_export(format text, file text, split text, tasks text[]) RETURNS text
@@ -127,6 +135,7 @@ BEGIN ATOMIC
 		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'))
 	WHERE file IS NOT NULL;
 END;
+COMMENT ON FUNCTION @.llava_card_export(text, text, text, text[]) IS 'the export command on the card';
 
 -- A recorded export has its own command, and what the file must be.
 CREATE FUNCTION @.llava_card_rebuild(manifests bigint[]) RETURNS text
@@ -137,6 +146,7 @@ BEGIN ATOMIC
 		regexp_replace(quote_literal(m.file), '[\x01-\x1f]', ' ', 'g')), '' ORDER BY m.id)
 	FROM @.llava_manifest m WHERE m.id = ANY (manifests);
 END;
+COMMENT ON FUNCTION @.llava_card_rebuild(bigint[]) IS 'the commands on the card that rebuild a recorded export';
 
 CREATE FUNCTION @.llava_dataset_card(name text DEFAULT 'llava-instruct-zh',
 	licence text DEFAULT NULL, train text DEFAULT 'train.jsonl', validation text DEFAULT NULL,

@@ -21,13 +21,22 @@ CREATE INDEX llava_conversation_created ON @.llava_conversation
 	USING brin (created_at) WITH (pages_per_range = 16);	-- summarised by the worker
 COMMENT ON TABLE @.llava_conversation IS
 	'the accepted samples: [{"from": "human", "value": ...}, {"from": "gpt", ...}, ...] without <image>';
-COMMENT ON COLUMN @.llava_conversation.keep IS
-	'a person''s verdict: false leaves the sample out of exports; NULL: not looked at';
+COMMENT ON COLUMN @.llava_conversation.image IS 'the picture';
+COMMENT ON COLUMN @.llava_conversation.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_conversation.conversation IS '[{"from": "human", "value": ...}, {"from": "gpt", ...}, ...]';
+COMMENT ON COLUMN @.llava_conversation.rounds IS 'pairs of question and answer';
+COMMENT ON COLUMN @.llava_conversation.flags IS 'what the parser changed or noticed';
+COMMENT ON COLUMN @.llava_conversation.reply IS 'id of its row in llava_reply';
+COMMENT ON COLUMN @.llava_conversation.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_conversation.created_at IS 'when this sample was stored';
+COMMENT ON COLUMN @.llava_conversation.keep IS 'your verdict; false: in no export; NULL: not looked at';
+COMMENT ON COLUMN @.llava_conversation.note IS 'your words';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_conversation', '');
 
 CREATE FUNCTION @.llava_conversation_lengths() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_conversation_lengths() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_conversation_lengths() IS 'trigger: refuses a note that is too long';
 CREATE TRIGGER llava_conversation_lengths BEFORE UPDATE OF note ON @.llava_conversation
 	FOR EACH ROW WHEN (NEW.note IS NOT NULL)
 	EXECUTE FUNCTION @.llava_conversation_lengths();
@@ -46,6 +55,13 @@ CREATE VIEW @.llava_turn WITH (security_invoker = true) AS
 	CROSS JOIN LATERAL pg_catalog.jsonb_path_query(c.conversation, 'lax $[*]')
 		WITH ORDINALITY AS t (value, turn);
 COMMENT ON VIEW @.llava_turn IS 'the samples turn by turn: speaker is human or gpt';
+COMMENT ON COLUMN @.llava_turn.image IS 'the picture';
+COMMENT ON COLUMN @.llava_turn.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_turn.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_turn.server IS 'server that answered';
+COMMENT ON COLUMN @.llava_turn.turn IS 'number of the turn, from 1';
+COMMENT ON COLUMN @.llava_turn.speaker IS 'human or gpt';
+COMMENT ON COLUMN @.llava_turn.value IS 'the text';
 
 -- The ledger row may be gone (a person's DELETE); the sample is listed all the same.
 CREATE VIEW @.llava_provenance WITH (security_invoker = true) AS
@@ -59,3 +75,29 @@ CREATE VIEW @.llava_provenance WITH (security_invoker = true) AS
 	LEFT JOIN @.llava_image i ON i.id = c.image;
 COMMENT ON VIEW @.llava_provenance IS
 	'one row a sample: which picture, server, model, prompt, parameters, seed and parser it comes from, and when';
+COMMENT ON COLUMN @.llava_provenance.image IS 'the picture';
+COMMENT ON COLUMN @.llava_provenance.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_provenance.path IS 'path of the picture';
+COMMENT ON COLUMN @.llava_provenance.sha256 IS 'of the picture''s bytes';
+COMMENT ON COLUMN @.llava_provenance.source_url IS 'where the file was fetched';
+COMMENT ON COLUMN @.llava_provenance.licence IS 'as the writer stated it';
+COMMENT ON COLUMN @.llava_provenance.server IS 'server that answered';
+COMMENT ON COLUMN @.llava_provenance.model IS 'model as the server''s option names it';
+COMMENT ON COLUMN @.llava_provenance.model_reported IS 'model as the reply names it';
+COMMENT ON COLUMN @.llava_provenance.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_provenance.parameters IS 'what the request set';
+COMMENT ON COLUMN @.llava_provenance.seed IS 'sent with the request';
+COMMENT ON COLUMN @.llava_provenance.variation IS 'how often asked anew before';
+COMMENT ON COLUMN @.llava_provenance.sent_width IS 'width of the picture as sent';
+COMMENT ON COLUMN @.llava_provenance.sent_height IS 'height of the picture as sent';
+COMMENT ON COLUMN @.llava_provenance.parser_version IS 'parser that gave the verdict';
+COMMENT ON COLUMN @.llava_provenance.flags IS 'what the parser changed or noticed';
+COMMENT ON COLUMN @.llava_provenance.rounds IS 'pairs of question and answer';
+COMMENT ON COLUMN @.llava_provenance.call IS 'the call: X-Request-Id, llava_reply.id';
+COMMENT ON COLUMN @.llava_provenance.finish_reason IS 'as the server said';
+COMMENT ON COLUMN @.llava_provenance.prompt_tokens IS 'as the server said';
+COMMENT ON COLUMN @.llava_provenance.completion_tokens IS 'as the server said';
+COMMENT ON COLUMN @.llava_provenance.latency_ms IS 'from sending to the last byte';
+COMMENT ON COLUMN @.llava_provenance.image_at IS 'when the picture was taken in';
+COMMENT ON COLUMN @.llava_provenance.reply_at IS 'when the reply was written to the ledger';
+COMMENT ON COLUMN @.llava_provenance.sample_at IS 'when the sample was stored';

@@ -39,20 +39,32 @@ CREATE INDEX llava_image_rejected ON @.llava_image (sha256) WHERE rejected IS NO
 CREATE INDEX llava_image_not_taken_in ON @.llava_image (id) WHERE received_at IS NULL;
 COMMENT ON TABLE @.llava_image IS
 	'the pictures; INSERT (path, image), the rest is filled. A row with received_at set is a restore and taken as it is';
-COMMENT ON COLUMN @.llava_image.in_file IS
-	'the bytes are not here but in the file path below llava_zh.image_directory';
-COMMENT ON COLUMN @.llava_image.width IS
-	'as stored; orientations 5 to 8 (EXIF) are looked at with the sides swapped';
-COMMENT ON COLUMN @.llava_image.complete IS
-	'false: the file ends early; taken only with llava_zh.image_take_cut, and cut to the rows that are there';
-COMMENT ON COLUMN @.llava_image.rejected IS
-	'why the picture cannot be asked about; NULL if it can';
-COMMENT ON COLUMN @.llava_image.long_images IS
-	'what becomes of this picture if it is long (see llava_task); NULL: as the task says. Changed, it releases what was parked';
-COMMENT ON COLUMN @.llava_image.same_as IS
-	'the first image with these bytes, this row then holds none; or, with same_distance, the one it looks like';
-COMMENT ON COLUMN @.llava_image.same_distance IS
-	'bits of 256 in which its hash differs from that of same_as; NULL: the same bytes';
+COMMENT ON COLUMN @.llava_image.id IS 'number of the picture, drawn from a sequence';
+COMMENT ON COLUMN @.llava_image.image IS 'the bytes; NULL for a copy, a rejected or erased picture, or in_file';
+COMMENT ON COLUMN @.llava_image.path IS 'your name for it, relative; exports call the image so';
+COMMENT ON COLUMN @.llava_image.in_file IS 'true: the bytes stay in the file path, below llava_zh.image_directory';
+COMMENT ON COLUMN @.llava_image.source_url IS 'where the file was fetched; yours';
+COMMENT ON COLUMN @.llava_image.page_url IS 'the page that showed it; yours';
+COMMENT ON COLUMN @.llava_image.licence IS 'the licence as you state it; the card counts them';
+COMMENT ON COLUMN @.llava_image.task IS 'task to queue, by name or alias; NULL at INSERT: drawn to the mix';
+COMMENT ON COLUMN @.llava_image.sha256 IS 'of the bytes; one that you give is compared with them';
+COMMENT ON COLUMN @.llava_image.format IS 'jpeg, png, webp or gif';
+COMMENT ON COLUMN @.llava_image.width IS 'in pixels as stored; EXIF orientations 5 to 8 swap the sides';
+COMMENT ON COLUMN @.llava_image.height IS 'in pixels as stored';
+COMMENT ON COLUMN @.llava_image.channels IS 'colour channels: 1 grey, 3 RGB, 4 with alpha or CMYK';
+COMMENT ON COLUMN @.llava_image.bits IS 'bits per channel';
+COMMENT ON COLUMN @.llava_image.orientation IS 'as EXIF says, 1 to 8';
+COMMENT ON COLUMN @.llava_image.progressive IS 'progressive JPEG or interlaced PNG or GIF';
+COMMENT ON COLUMN @.llava_image.animated IS 'more than one frame; the first is the picture';
+COMMENT ON COLUMN @.llava_image.complete IS 'false: the file ends early and was cut to the rows that are there';
+COMMENT ON COLUMN @.llava_image.bytes IS 'size of the file';
+COMMENT ON COLUMN @.llava_image.rejected IS 'why no model can be asked about the picture; NULL: it can be';
+COMMENT ON COLUMN @.llava_image.rejected_detail IS 'the same in words';
+COMMENT ON COLUMN @.llava_image.same_as IS 'first image with the same bytes, or that it looks like (same_distance)';
+COMMENT ON COLUMN @.llava_image.long_images IS 'what becomes of it if it is long; NULL: as its task says';
+COMMENT ON COLUMN @.llava_image.same_distance IS 'bits of 256 in which the hashes differ; NULL: the same bytes';
+COMMENT ON COLUMN @.llava_image.meta IS 'anything of yours, as JSON';
+COMMENT ON COLUMN @.llava_image.received_at IS 'when it was taken in; set at INSERT: the row is a restore';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_image', '');
 SELECT pg_catalog.pg_extension_config_dump('@.llava_image_id_seq', '');
 
@@ -64,8 +76,10 @@ CREATE TABLE @.llava_seen (
 );
 COMMENT ON TABLE @.llava_seen IS
 	'which image had these bytes first; outlives the image as a tombstone';
-COMMENT ON COLUMN @.llava_seen.forgotten_at IS
-	'when llava_forget erased the picture: these bytes are refused from then on';
+COMMENT ON COLUMN @.llava_seen.sha256 IS 'of the bytes';
+COMMENT ON COLUMN @.llava_seen.image IS 'first image that had them, even if it is gone';
+COMMENT ON COLUMN @.llava_seen.forgotten_at IS 'when llava_forget erased it: these bytes are refused since';
+COMMENT ON COLUMN @.llava_seen.forgotten_reason IS 'the reason that llava_forget was given';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_seen', '');
 
 CREATE TABLE @.llava_hash (
@@ -81,12 +95,18 @@ CREATE INDEX llava_hash_1 ON @.llava_hash (((coarse >> 22) & 2097151::bigint)) W
 CREATE INDEX llava_hash_2 ON @.llava_hash (((coarse >> 43) & 2097151::bigint)) WHERE NOT copy;
 COMMENT ON TABLE @.llava_hash IS
 	'what each prepared picture looks like; a copy''s hash is nobody''s candidate';
+COMMENT ON COLUMN @.llava_hash.image IS 'the picture';
+COMMENT ON COLUMN @.llava_hash.coarse IS '64 bits of its low frequencies, by which candidates are found';
+COMMENT ON COLUMN @.llava_hash.fine IS '256 bits that confirm a candidate';
+COMMENT ON COLUMN @.llava_hash.colours IS 'mean colours of its quarters, which confirm it too';
+COMMENT ON COLUMN @.llava_hash.copy IS 'true: a copy of another picture, and no candidate itself';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_hash', '');
 
 CREATE FUNCTION @.llava_intake() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_intake() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_intake() IS 'trigger: fills in the facts of a picture, queues its task';
 CREATE TRIGGER llava_intake BEFORE INSERT ON @.llava_image
 	FOR EACH ROW WHEN (NEW.received_at IS NULL)
 	EXECUTE FUNCTION @.llava_intake();
@@ -95,6 +115,7 @@ CREATE TRIGGER llava_intake BEFORE INSERT ON @.llava_image
 CREATE FUNCTION @.llava_image_numbered() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_image_numbered() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_image_numbered() IS 'trigger: only the owner may give an id that was not drawn';
 CREATE TRIGGER llava_image_numbered BEFORE INSERT ON @.llava_image
 	FOR EACH ROW WHEN (NEW.received_at IS NULL)
 	EXECUTE FUNCTION @.llava_image_numbered();
@@ -102,6 +123,7 @@ CREATE TRIGGER llava_image_numbered BEFORE INSERT ON @.llava_image
 CREATE FUNCTION @.llava_image_restored() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_image_restored() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_image_restored() IS 'trigger: who may write a restored row, and its tombstone';
 CREATE TRIGGER llava_image_restored BEFORE INSERT ON @.llava_image
 	FOR EACH ROW WHEN (NEW.received_at IS NOT NULL)
 	EXECUTE FUNCTION @.llava_image_restored();
@@ -111,6 +133,7 @@ ALTER TABLE @.llava_image ENABLE ALWAYS TRIGGER llava_image_restored;
 CREATE FUNCTION @.llava_image_lengths() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_image_lengths() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_image_lengths() IS 'trigger: refuses what is too long';
 CREATE TRIGGER llava_image_lengths
 	BEFORE UPDATE OF path, source_url, page_url, licence, task, meta ON @.llava_image
 	FOR EACH ROW EXECUTE FUNCTION @.llava_image_lengths();
@@ -118,6 +141,7 @@ CREATE TRIGGER llava_image_lengths
 CREATE FUNCTION @.llava_image_frozen() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_image_frozen() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_image_frozen() IS 'trigger: refuses changes of id, image and sha256';
 CREATE TRIGGER llava_image_frozen BEFORE UPDATE OF id, image, sha256 ON @.llava_image
 	FOR EACH ROW EXECUTE FUNCTION @.llava_image_frozen();
 
@@ -125,6 +149,7 @@ CREATE FUNCTION @.llava_image_released() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_image_released() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_image_released() IS 'trigger: releases a parked picture when long_images changes';
 CREATE TRIGGER llava_image_released BEFORE UPDATE OF long_images ON @.llava_image
 	FOR EACH ROW WHEN (NEW.long_images IS DISTINCT FROM OLD.long_images)
 	EXECUTE FUNCTION @.llava_image_released();
@@ -202,3 +227,8 @@ CREATE VIEW @.llava_duplicate WITH (security_invoker = true) AS
 	WHERE i.same_as IS NOT NULL;
 COMMENT ON VIEW @.llava_duplicate IS
 	'pictures that are another one''s bytes (distance NULL), or look like it';
+COMMENT ON COLUMN @.llava_duplicate.image IS 'the repeated picture';
+COMMENT ON COLUMN @.llava_duplicate.path IS 'its path';
+COMMENT ON COLUMN @.llava_duplicate.same_as IS 'the first picture';
+COMMENT ON COLUMN @.llava_duplicate.same_as_path IS 'path of the first picture';
+COMMENT ON COLUMN @.llava_duplicate.distance IS 'bits of 256 in which they differ; NULL: the same bytes';

@@ -4,10 +4,8 @@
 
 CREATE FUNCTION @.llava_jsonl_line(row_of_query record) RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @.llava_jsonl_line(record) IS
-	'a row as COPY TO with format jsonl writes it';
+COMMENT ON FUNCTION @.llava_jsonl_line(record) IS 'a row as COPY TO with FORMAT jsonl writes it';
 
 CREATE FUNCTION @.llava_jsonl_check(line text) RETURNS boolean
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @.llava_jsonl_check(text) IS
-	'true if the text is JSON, else an error: COPY FROM with format jsonl into a text column';
+COMMENT ON FUNCTION @.llava_jsonl_check(text) IS 'true for JSON, else an error: COPY FROM into a text column';

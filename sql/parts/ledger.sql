@@ -37,12 +37,34 @@ CREATE TABLE @.llava_reply (
 CREATE INDEX llava_reply_verdict ON @.llava_reply (task, reason);
 COMMENT ON TABLE @.llava_reply IS
 	'the ledger: every HTTP 200 body that arrived whole, and the parser''s verdict on it';
-COMMENT ON COLUMN @.llava_reply.long_images IS
-	'shrink or raise, where the picture was long; raise: the answer may quote what fewer pixels would hide';
-COMMENT ON COLUMN @.llava_reply.image_tokens IS
-	'of the picture that was sent, by the model''s rule (smart_resize) and the server''s pixel options';
-COMMENT ON COLUMN @.llava_reply.text_tokens IS
-	'prompt_tokens less image_tokens: of one task version the same for every picture, unless the server fits them by another rule';
+COMMENT ON COLUMN @.llava_reply.image IS 'the picture';
+COMMENT ON COLUMN @.llava_reply.id IS 'the call: X-Request-Id of the request';
+COMMENT ON COLUMN @.llava_reply.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_reply.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_reply.server IS 'server that answered';
+COMMENT ON COLUMN @.llava_reply.model IS 'model as the server''s option names it';
+COMMENT ON COLUMN @.llava_reply.model_reported IS 'model as the reply names it';
+COMMENT ON COLUMN @.llava_reply.parameters IS 'what the request set: max_tokens, temperature and so on';
+COMMENT ON COLUMN @.llava_reply.variation IS 'how often asked anew before';
+COMMENT ON COLUMN @.llava_reply.seed IS 'sent with the request';
+COMMENT ON COLUMN @.llava_reply.sent_width IS 'width of the picture as sent';
+COMMENT ON COLUMN @.llava_reply.sent_height IS 'height of the picture as sent';
+COMMENT ON COLUMN @.llava_reply.sent_pixels IS 'sent_width * sent_height';
+COMMENT ON COLUMN @.llava_reply.long_images IS 'shrink or raise, where the picture was long';
+COMMENT ON COLUMN @.llava_reply.image_tokens IS 'forecast for the picture as sent';
+COMMENT ON COLUMN @.llava_reply.body IS 'the body of the HTTP 200, byte for byte but for masked keys';
+COMMENT ON COLUMN @.llava_reply.finish_reason IS 'as the server said';
+COMMENT ON COLUMN @.llava_reply.prompt_tokens IS 'as the server said; NULL: it did not';
+COMMENT ON COLUMN @.llava_reply.completion_tokens IS 'as the server said; NULL: it did not';
+COMMENT ON COLUMN @.llava_reply.text_tokens IS 'prompt_tokens - image_tokens; the same for a task version';
+COMMENT ON COLUMN @.llava_reply.latency_ms IS 'from sending to the last byte';
+COMMENT ON COLUMN @.llava_reply.received_at IS 'when it was written to the ledger';
+COMMENT ON COLUMN @.llava_reply.late IS 'its call was no longer the row''s: kept, never a sample';
+COMMENT ON COLUMN @.llava_reply.reason IS 'why it is no sample; NULL: accepted';
+COMMENT ON COLUMN @.llava_reply.reason_offset IS 'where in the text the reason begins, in bytes';
+COMMENT ON COLUMN @.llava_reply.flags IS 'what the parser changed or noticed';
+COMMENT ON COLUMN @.llava_reply.measures IS 'what the checks measured';
+COMMENT ON COLUMN @.llava_reply.parser_version IS 'parser that gave the verdict';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_reply', '');
 
 CREATE FUNCTION @.llava_parse_reply(task text, reply text, finish_reason text DEFAULT 'stop',

@@ -13,12 +13,20 @@ CREATE TABLE @.llava_manifest (
 );
 COMMENT ON TABLE @.llava_manifest IS
 	'exports that were recorded: file, arguments, rows, and the sha256 that sha256sum says of it';
+COMMENT ON COLUMN @.llava_manifest.id IS 'number of the recorded export';
+COMMENT ON COLUMN @.llava_manifest.file IS 'name of the file, as you gave it';
+COMMENT ON COLUMN @.llava_manifest.settings IS 'format, arguments, rules and version of the extension';
+COMMENT ON COLUMN @.llava_manifest.rows IS 'lines of the file';
+COMMENT ON COLUMN @.llava_manifest.bytes IS 'size of the file';
+COMMENT ON COLUMN @.llava_manifest.sha256 IS 'of the file, as sha256sum says';
+COMMENT ON COLUMN @.llava_manifest.made_at IS 'when it was recorded';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest', '');
 SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest_id_seq', '');
 
 CREATE FUNCTION @.llava_manifest_numbered() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_manifest_numbered() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_manifest_numbered() IS 'trigger: only the owner may give an id';
 CREATE TRIGGER llava_manifest_numbered BEFORE INSERT ON @.llava_manifest
 	FOR EACH ROW EXECUTE FUNCTION @.llava_manifest_numbered();
 
@@ -35,12 +43,21 @@ CREATE TABLE @.llava_manifest_line (
 CREATE INDEX llava_manifest_line_manifest ON @.llava_manifest_line (manifest, line);
 COMMENT ON TABLE @.llava_manifest_line IS
 	'the lines of a recorded export: whose picture, and the sha256 of picture and line';
+COMMENT ON COLUMN @.llava_manifest_line.image IS 'the picture';
+COMMENT ON COLUMN @.llava_manifest_line.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_manifest_line.manifest IS 'the recorded export';
+COMMENT ON COLUMN @.llava_manifest_line.line IS 'number of the line, from 1';
+COMMENT ON COLUMN @.llava_manifest_line.image_sha256 IS 'of the picture''s original bytes, as stored';
+COMMENT ON COLUMN @.llava_manifest_line.file_name IS 'what the line calls the image, without the folder';
+COMMENT ON COLUMN @.llava_manifest_line.sha256 IS 'of the line with its line end';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest_line', '');
 
 CREATE FUNCTION @.llava_lines_sha256_add(internal, text) RETURNS internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_lines_sha256_add(internal, text) IS 'step of the aggregate llava_lines_sha256';
 CREATE FUNCTION @.llava_lines_sha256_end(internal) RETURNS bytea
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_lines_sha256_end(internal) IS 'end of the aggregate llava_lines_sha256';
 CREATE AGGREGATE @.llava_lines_sha256(text) (
 	SFUNC = @.llava_lines_sha256_add, STYPE = internal, SSPACE = 512,
 	FINALFUNC = @.llava_lines_sha256_end);
@@ -85,8 +102,7 @@ COMMENT ON FUNCTION @.llava_record_export IS
 -- The argument, or an ERROR: a number that is nobody's is not an export without samples.
 CREATE FUNCTION @.llava_manifest_known(manifest bigint, known boolean) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @.llava_manifest_known(bigint, boolean) IS
-	'the manifest''s id if it is known, else an error';
+COMMENT ON FUNCTION @.llava_manifest_known(bigint, boolean) IS 'the id of a manifest that exists, else an error';
 
 -- The lines of a manifest as they would be written today.
 CREATE FUNCTION @.llava_manifest_today(manifest bigint, OUT nth bigint, OUT image bigint,
@@ -107,6 +123,7 @@ BEGIN ATOMIC
 	WHERE l.manifest = llava_manifest_today.manifest;
 END;
 REVOKE ALL ON FUNCTION @.llava_manifest_today(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_manifest_today(bigint) IS 'the lines of a manifest as they would be written today';
 
 CREATE FUNCTION @.llava_verify_export(manifest bigint, OUT line bigint, OUT image bigint,
 	OUT task text, OUT problem text)
@@ -138,3 +155,11 @@ CREATE VIEW @.llava_published WITH (security_invoker = true) AS
 	FROM @.llava_manifest_line l JOIN @.llava_manifest m ON m.id = l.manifest;
 COMMENT ON VIEW @.llava_published IS
 	'one row an image, task and recorded export: which file has it, on which line';
+COMMENT ON COLUMN @.llava_published.image IS 'the picture';
+COMMENT ON COLUMN @.llava_published.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_published.image_sha256 IS 'of the picture''s original bytes';
+COMMENT ON COLUMN @.llava_published.file_name IS 'what the line calls the image, without the folder';
+COMMENT ON COLUMN @.llava_published.file IS 'name of the file that has it';
+COMMENT ON COLUMN @.llava_published.line IS 'number of the line, from 1';
+COMMENT ON COLUMN @.llava_published.manifest IS 'id of the recorded export';
+COMMENT ON COLUMN @.llava_published.made_at IS 'when it was recorded';

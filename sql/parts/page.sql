@@ -4,8 +4,7 @@
 
 CREATE FUNCTION @.llava_template(name text, "values" jsonb) RETURNS text
 	LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @.llava_template(text, jsonb) IS
-	'a text of the page or the card, with escaped values in it';
+COMMENT ON FUNCTION @.llava_template(text, jsonb) IS 'a text of the page or the card with escaped values in it';
 
 CREATE FUNCTION @.llava_page_bars(labels text[], counts bigint[]) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -17,6 +16,7 @@ BEGIN ATOMIC
 	FROM (SELECT label, count, n, max(count) OVER () AS most
 		FROM unnest(labels, counts) WITH ORDINALITY AS u (label, count, n)) AS bar;
 END;
+COMMENT ON FUNCTION @.llava_page_bars(text[], bigint[]) IS 'bars of the page';
 
 CREATE FUNCTION @.llava_page_picture(image bytea, file text) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -27,6 +27,7 @@ BEGIN ATOMIC
 			'base64', translate(encode(jpeg, 'base64'), E'\n', ''))) END
 	FROM (SELECT @.llava_thumbnail(image) AS jpeg OFFSET 0) AS small;
 END;
+COMMENT ON FUNCTION @.llava_page_picture(bytea, text) IS 'a picture of the page';
 
 CREATE FUNCTION @.llava_page_turns(conversation jsonb) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -35,6 +36,7 @@ BEGIN ATOMIC
 		'who', turn ->> 'from', 'value', turn ->> 'value')), '' ORDER BY n)
 	FROM ROWS FROM (jsonb_path_query(conversation, 'lax $[*]')) WITH ORDINALITY AS t (turn, n);
 END;
+COMMENT ON FUNCTION @.llava_page_turns(jsonb) IS 'the turns of a sample on the page';
 
 CREATE FUNCTION @.llava_page_tags(flags text[], keep boolean, note text) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -47,6 +49,7 @@ BEGIN ATOMIC
 		(SELECT string_agg(@.llava_template('page_flag', jsonb_build_object('flag', flag)),
 			'' ORDER BY n) FROM unnest(flags) WITH ORDINALITY AS f (flag, n)));
 END;
+COMMENT ON FUNCTION @.llava_page_tags(text[], boolean, text) IS 'flags, verdict and note of a sample on the page';
 
 -- The samples of a page, in its order: by a hash of image and seed.
 CREATE FUNCTION @.llava_page_samples(n integer, task text, seed bigint, flag text, unseen boolean)
@@ -78,6 +81,7 @@ BEGIN ATOMIC
 	LEFT JOIN @.llava_image i ON i.id = c.image,
 	LATERAL (SELECT coalesce(nullif(i.path, ''), encode(i.sha256, 'hex')) AS file) AS name;
 END;
+COMMENT ON FUNCTION @.llava_page_samples(integer, text, bigint, text, boolean) IS 'the samples of the page';
 
 CREATE FUNCTION @.llava_page_head(n integer, task text, flag text, unseen boolean)
 	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
@@ -115,6 +119,7 @@ BEGIN ATOMIC
 			array_agg(reason.n ORDER BY reason.n DESC, label COLLATE "C")) FROM reason)))
 	FROM total;
 END;
+COMMENT ON FUNCTION @.llava_page_head(integer, text, text, boolean) IS 'the head of the page: counts and bars';
 
 CREATE FUNCTION @.llava_page(n integer DEFAULT 100, task text DEFAULT NULL,
 	seed bigint DEFAULT 0, flag text DEFAULT NULL, unseen boolean DEFAULT false)

@@ -31,24 +31,22 @@ CREATE INDEX llava_pending_failed ON @.llava_pending (task, failure)
 CREATE INDEX llava_pending_said ON @.llava_pending (said, call) WHERE said IS NOT NULL;
 COMMENT ON TABLE @.llava_pending IS
 	'the queue; a row leaves when its sample is settled, or rests with a failure';
-COMMENT ON COLUMN @.llava_pending.visible_at IS
-	'queue order, back-off and lease in one: not claimed before';
-COMMENT ON COLUMN @.llava_pending.call IS
-	'id of the newest call: X-Request-Id, fence of the settle, id of the ledger row';
-COMMENT ON COLUMN @.llava_pending.released IS
-	'it was parked as a long picture and llava_retry released it: it is not parked again';
-COMMENT ON COLUMN @.llava_pending.rejects IS
-	'why the replies so far were rejected; the next request follows from it';
-COMMENT ON COLUMN @.llava_pending.refused_by IS
-	'the server that refused or filtered last: another one is asked if there is one';
-COMMENT ON COLUMN @.llava_pending.company IS
-	'it was in flight when a server went down, and may be why: so many requests may be in flight with it, itself included; NULL: any number';
-COMMENT ON COLUMN @.llava_pending.holder IS
-	'the worker slot (or minus the pid of a draining session) that holds the lease; NULL: nobody';
-COMMENT ON COLUMN @.llava_pending.said IS
-	'a number for the server and the words that it failed for, digits and ids apart: those of one number go back together';
-COMMENT ON COLUMN @.llava_pending.excused IS
-	'it failed for a fault of its server and went back to the queue: the next failure stands';
+COMMENT ON COLUMN @.llava_pending.image IS 'the picture';
+COMMENT ON COLUMN @.llava_pending.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_pending.visible_at IS 'not claimed before this: order, back-off and lease';
+COMMENT ON COLUMN @.llava_pending.call IS 'newest call: X-Request-Id, and id of its ledger row';
+COMMENT ON COLUMN @.llava_pending.holder IS 'worker slot, or minus a session''s pid, that holds the row';
+COMMENT ON COLUMN @.llava_pending.attempts IS 'requests that count against llava_zh.max_attempts';
+COMMENT ON COLUMN @.llava_pending.variation IS 'how often asked anew; the seed follows from it';
+COMMENT ON COLUMN @.llava_pending.interruptions IS 'calls whose worker ended before they did';
+COMMENT ON COLUMN @.llava_pending.released IS 'llava_retry released a long picture: not parked again';
+COMMENT ON COLUMN @.llava_pending.rejects IS 'why its replies were rejected so far';
+COMMENT ON COLUMN @.llava_pending.refused_by IS 'server that refused last; another one is preferred';
+COMMENT ON COLUMN @.llava_pending.failure IS 'why the row rests; NULL: it waits or is held';
+COMMENT ON COLUMN @.llava_pending.detail IS 'the same in words, of the server or the decoder';
+COMMENT ON COLUMN @.llava_pending.said IS 'fingerprint of server and error words of its failure';
+COMMENT ON COLUMN @.llava_pending.excused IS 'its server was at fault and it went back once';
+COMMENT ON COLUMN @.llava_pending.company IS 'suspect of an engine crash: most requests beside it, and itself';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_pending', '');
 
 CREATE TABLE @.llava_interrupted (
@@ -61,8 +59,11 @@ CREATE TABLE @.llava_interrupted (
 );
 COMMENT ON TABLE @.llava_interrupted IS
 	'calls whose worker ended before their settle: what may have been paid for without a reply in the ledger';
-COMMENT ON COLUMN @.llava_interrupted.sent IS
-	'true: the request was under way when its worker ended; NULL: not known, it may have been claimed and not sent';
+COMMENT ON COLUMN @.llava_interrupted.image IS 'the picture';
+COMMENT ON COLUMN @.llava_interrupted.call IS 'the call that nobody finished';
+COMMENT ON COLUMN @.llava_interrupted.task IS 'name of its task';
+COMMENT ON COLUMN @.llava_interrupted.noticed_at IS 'when its lease was taken over';
+COMMENT ON COLUMN @.llava_interrupted.sent IS 'true: the request was sent; NULL: nobody knows';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_interrupted', '');
 
 CREATE SEQUENCE @.llava_call_seq;
@@ -75,6 +76,8 @@ CREATE TABLE @.llava_timeline (
 );
 COMMENT ON TABLE @.llava_timeline IS
 	'the server''s timeline at the last claim; on another one, after a failover, call ids are left out';
+COMMENT ON COLUMN @.llava_timeline.only_row IS 'true: the table has one row';
+COMMENT ON COLUMN @.llava_timeline.timeline IS 'timeline of the server at the last claim';
 INSERT INTO @.llava_timeline (timeline)
 	SELECT ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8))::bit(32)::bigint;
 
@@ -115,8 +118,7 @@ COMMENT ON FUNCTION @.llava_untrusted() IS
 CREATE FUNCTION @.llava_task_in_flight(task text) RETURNS integer
 	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_task_in_flight(text) FROM PUBLIC;
-COMMENT ON FUNCTION @.llava_task_in_flight(text) IS
-	'requests about the queue''s rows of a task that were sent and are not answered yet; NULL where llava_zh is not preloaded';
+COMMENT ON FUNCTION @.llava_task_in_flight(text) IS 'requests of a task in flight; NULL where not preloaded';
 
 CREATE FUNCTION @.llava_restoring() RETURNS text
 	LANGUAGE c VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
@@ -128,30 +130,26 @@ CREATE FUNCTION @.llava_worker_counters(OUT pid integer, OUT wakes bigint, OUT l
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_worker_counters() FROM PUBLIC;
-COMMENT ON FUNCTION @.llava_worker_counters() IS
-	'what each process that drains counted since it began, where llava_zh is preloaded';
+COMMENT ON FUNCTION @.llava_worker_counters() IS 'what each process that drains counted since it began';
 
 CREATE FUNCTION @.llava_worker_slots(OUT pid integer, OUT slot integer)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_worker_slots() FROM PUBLIC;
-COMMENT ON FUNCTION @.llava_worker_slots() IS
-	'the workers of this database, as they know each other: no name or setting of a session';
+COMMENT ON FUNCTION @.llava_worker_slots() IS 'the workers of this database and their slots';
 
 CREATE FUNCTION @.llava_process_activity(OUT pid integer, OUT worker boolean, OUT state text,
 	OUT wait_event text, OUT activity text, OUT since timestamptz)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 100
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_process_activity() FROM PUBLIC;
-COMMENT ON FUNCTION @.llava_process_activity() IS
-	'the processes of this database: what our workers do, that a session drains, and of others what the caller may see';
+COMMENT ON FUNCTION @.llava_process_activity() IS 'what the processes of this database do';
 
 CREATE FUNCTION @.llava_missing_workers(OUT slot integer, OUT reason text, OUT since timestamptz)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 1
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_missing_workers() FROM PUBLIC;
-COMMENT ON FUNCTION @.llava_missing_workers() IS
-	'workers of this database that llava_zh.databases asks for and the launcher could not start, and why';
+COMMENT ON FUNCTION @.llava_missing_workers() IS 'workers that could not be started, and why';
 
 CREATE VIEW @.llava_stat_worker WITH (security_invoker = true) AS
 	SELECT a.pid, w.slot, a.state, a.wait_event, a.activity, a.since,
@@ -167,4 +165,15 @@ CREATE VIEW @.llava_stat_worker WITH (security_invoker = true) AS
 	SELECT NULL, m.slot, 'missing', NULL, m.reason, m.since, 0, NULL, NULL, NULL, NULL
 	FROM @.llava_missing_workers() m;
 COMMENT ON VIEW @.llava_stat_worker IS
-	'the workers of this database, and sessions that drain (slot NULL): what each does, and how many rows it holds. State missing: one that should run and could not be started, and why';
+	'the workers of this database, and sessions that drain: what each does, and how many rows it holds';
+COMMENT ON COLUMN @.llava_stat_worker.pid IS 'process; NULL: it could not be started';
+COMMENT ON COLUMN @.llava_stat_worker.slot IS 'number of the worker; NULL: a session that drains';
+COMMENT ON COLUMN @.llava_stat_worker.state IS 'as in pg_stat_activity, or missing';
+COMMENT ON COLUMN @.llava_stat_worker.wait_event IS 'what the process waits for';
+COMMENT ON COLUMN @.llava_stat_worker.activity IS 'what it does, or why nothing moves';
+COMMENT ON COLUMN @.llava_stat_worker.since IS 'since when';
+COMMENT ON COLUMN @.llava_stat_worker.held IS 'rows that it holds';
+COMMENT ON COLUMN @.llava_stat_worker.wakes IS 'commits that woke it';
+COMMENT ON COLUMN @.llava_stat_worker.looks IS 'how often it looked at its sockets';
+COMMENT ON COLUMN @.llava_stat_worker.late IS 'looks that came over 10 ms late';
+COMMENT ON COLUMN @.llava_stat_worker.longest_ms IS 'longest time between two looks';

@@ -4,8 +4,7 @@
 
 CREATE FUNCTION @.llava_fdw_validator(options text[], catalog oid)
 	RETURNS void LANGUAGE c STRICT AS 'MODULE_PATHNAME';
-COMMENT ON FUNCTION @.llava_fdw_validator(text[], oid) IS
-	'checks the options of servers and user mappings of the wrapper llava_zh';
+COMMENT ON FUNCTION @.llava_fdw_validator(text[], oid) IS 'checks the options of servers and user mappings';
 
 CREATE FOREIGN DATA WRAPPER llava_zh
 	VALIDATOR @.llava_fdw_validator;
@@ -28,7 +27,20 @@ CREATE TABLE @.llava_usage (
 	estimated bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE @.llava_usage IS
-	'what each server was asked and has cost; max_requests and budget are held against it. estimated: replies in cost of which the server did not say what they used, so that a forecast counts';
+	'what each server was asked and has cost; max_requests and budget are compared with it';
+COMMENT ON COLUMN @.llava_usage.server IS 'name of the server';
+COMMENT ON COLUMN @.llava_usage.requests IS 'requests that were sent; max_requests is compared with it';
+COMMENT ON COLUMN @.llava_usage.replies IS 'replies that arrived whole';
+COMMENT ON COLUMN @.llava_usage.accepted IS 'replies that became samples';
+COMMENT ON COLUMN @.llava_usage.failed IS 'requests that ended without a reply';
+COMMENT ON COLUMN @.llava_usage.throttled IS 'requests refused for load';
+COMMENT ON COLUMN @.llava_usage.prompt_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @.llava_usage.completion_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @.llava_usage.cost IS 'by input_price and output_price; budget is compared with it';
+COMMENT ON COLUMN @.llava_usage.pause_reason IS 'why it is paused; NULL: it is not';
+COMMENT ON COLUMN @.llava_usage.pause_detail IS 'the same in words';
+COMMENT ON COLUMN @.llava_usage.paused_at IS 'since when';
+COMMENT ON COLUMN @.llava_usage.estimated IS 'replies in cost that count as forecast';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_usage', '');
 
 CREATE FUNCTION @.llava_pause(server text) RETURNS void
@@ -49,24 +61,21 @@ CREATE FUNCTION @.llava_server_counters(OUT server oid, OUT in_flight integer,
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_server_counters() FROM PUBLIC;
-COMMENT ON FUNCTION @.llava_server_counters() IS
-	'what all processes counted of each server since the start, where llava_zh is preloaded';
+COMMENT ON FUNCTION @.llava_server_counters() IS 'what all processes counted of each server since the start';
 
 CREATE FUNCTION @.llava_server_limits(OUT server oid, OUT limits text,
 	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_server_limits() FROM PUBLIC;
-COMMENT ON FUNCTION @.llava_server_limits() IS
-	'of each server whether its limits hold for all processes together (shared) or in each for itself (local); NULL: nobody asks it; and what keeps more requests from being sent';
+COMMENT ON FUNCTION @.llava_server_limits() IS 'whether limits of a server are shared, and what keeps it waiting';
 
 CREATE FUNCTION @.llava_server_endpoints(OUT server oid, OUT endpoint_limit integer,
 	OUT endpoint_in_flight integer, OUT endpoint_waiting integer)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_server_endpoints() FROM PUBLIC;
-COMMENT ON FUNCTION @.llava_server_endpoints() IS
-	'of each server what llava_zh.endpoints allows in flight at its url, for all servers and databases, what is, and how many wait';
+COMMENT ON FUNCTION @.llava_server_endpoints() IS 'what llava_zh.endpoints allows at the url of a server';
 
 CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 	SELECT s.srvname AS server,
@@ -103,4 +112,37 @@ CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 	LEFT JOIN @.llava_server_limits() l ON l.server = s.oid
 	LEFT JOIN @.llava_server_endpoints() e ON e.server = s.oid;
 COMMENT ON VIEW @.llava_stat_server IS
-	'one row a server: whether it is asked, why not, and what it was asked and has cost. In flight: sent and not answered yet, llava_generate''s requests too. estimated: so many replies in cost count as forecast, since the server did not say what they used. endpoint_limit: what llava_zh.endpoints allows at the url, for all servers and databases; endpoint_in_flight: what is there now, endpoint_waiting: how many servers of processes wait for a place there, NULL where the limit does not hold, since llava_zh is not preloaded';
+	'one row a server: whether it is asked, why not, and what it was asked and has cost';
+COMMENT ON COLUMN @.llava_stat_server.server IS 'name of the server';
+COMMENT ON COLUMN @.llava_stat_server.state IS 'active or paused';
+COMMENT ON COLUMN @.llava_stat_server.pause_reason IS 'why it is paused';
+COMMENT ON COLUMN @.llava_stat_server.pause_detail IS 'the same in words';
+COMMENT ON COLUMN @.llava_stat_server.paused_at IS 'since when';
+COMMENT ON COLUMN @.llava_stat_server.requests IS 'requests of all time (llava_usage)';
+COMMENT ON COLUMN @.llava_stat_server.replies IS 'replies that arrived whole';
+COMMENT ON COLUMN @.llava_stat_server.accepted IS 'replies that became samples';
+COMMENT ON COLUMN @.llava_stat_server.failed IS 'requests that ended without a reply';
+COMMENT ON COLUMN @.llava_stat_server.throttled IS 'requests refused for load';
+COMMENT ON COLUMN @.llava_stat_server.prompt_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @.llava_stat_server.completion_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @.llava_stat_server.cost IS 'by the prices of the server';
+COMMENT ON COLUMN @.llava_stat_server.in_flight IS 'sent and not answered, llava_generate''s too';
+COMMENT ON COLUMN @.llava_stat_server.allowed IS 'most that may be in flight now';
+COMMENT ON COLUMN @.llava_stat_server.answers IS 'answers since the server''s start';
+COMMENT ON COLUMN @.llava_stat_server.throttled_since IS 'refusals for load since then';
+COMMENT ON COLUMN @.llava_stat_server.timeouts IS 'timeouts since then';
+COMMENT ON COLUMN @.llava_stat_server.disconnects IS 'broken connections since then';
+COMMENT ON COLUMN @.llava_stat_server.server_errors IS '5xx since then';
+COMMENT ON COLUMN @.llava_stat_server.others IS 'other failures since then';
+COMMENT ON COLUMN @.llava_stat_server.latency_p50 IS 'median latency in ms, to a fifth';
+COMMENT ON COLUMN @.llava_stat_server.latency_p95 IS '95th percentile in ms, to a fifth';
+COMMENT ON COLUMN @.llava_stat_server.answers_per_minute IS 'of the last minute';
+COMMENT ON COLUMN @.llava_stat_server.tokens_per_minute IS 'of the last minute';
+COMMENT ON COLUMN @.llava_stat_server.limits IS 'shared by all processes, local, or NULL: nobody asks it';
+COMMENT ON COLUMN @.llava_stat_server.estimated IS 'replies in cost that count as forecast';
+COMMENT ON COLUMN @.llava_stat_server.endpoint_limit IS 'what llava_zh.endpoints allows at its url';
+COMMENT ON COLUMN @.llava_stat_server.endpoint_in_flight IS 'in flight there, of all servers and databases';
+COMMENT ON COLUMN @.llava_stat_server.endpoint_waiting IS 'servers of processes that wait for a place there';
+COMMENT ON COLUMN @.llava_stat_server.held_down_by IS 'what keeps more from being in flight';
+COMMENT ON COLUMN @.llava_stat_server.waits_for IS 'what the next request waits for';
+COMMENT ON COLUMN @.llava_stat_server.waits_until IS 'until when';

@@ -1,7 +1,7 @@
 --
 -- Views that count.  They read with the rights of who asks, as all our views do: a reader
 -- needs the columns that stand here, and row-level security holds.  llava_progress and most of
--- llava_stat_* name none that holds a picture, a body or words (README, "Rights").
+-- llava_stat_* name none that holds a picture, a body or words (sql/README.md, "Rights").
 --
 
 CREATE VIEW @.llava_status WITH (security_invoker = true) AS
@@ -36,7 +36,14 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 	) q ON q.image = i.id
 	LEFT JOIN @.llava_fetch f ON f.image = i.id;
 COMMENT ON VIEW @.llava_status IS
-	'one row an image and task: where it stands, and why; claimed: a worker or a drain holds it, to be sent, in flight, or to be written down';
+	'one row an image and task: where it stands, and why';
+COMMENT ON COLUMN @.llava_status.image IS 'the picture';
+COMMENT ON COLUMN @.llava_status.path IS 'its path';
+COMMENT ON COLUMN @.llava_status.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_status.status IS 'waiting, claimed, done, failed, same, rejected, not queued';
+COMMENT ON COLUMN @.llava_status.reason IS 'why';
+COMMENT ON COLUMN @.llava_status.detail IS 'the same in words';
+COMMENT ON COLUMN @.llava_status.attempts IS 'requests that counted';
 
 CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	WITH task AS (
@@ -110,7 +117,22 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
 	ORDER BY weight DESC, task;
 COMMENT ON VIEW @.llava_progress IS
-	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix. In flight: sent and not answered yet (not preloaded: rows that a worker or a drain holds). Waiting: the other rows of the queue. llava_generate asks about none of them, and counts in llava_stat_server alone';
+	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix';
+COMMENT ON COLUMN @.llava_progress.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_progress.waiting IS 'rows of the queue that are not in flight';
+COMMENT ON COLUMN @.llava_progress.in_flight IS 'sent and not answered; not preloaded: rows that are held';
+COMMENT ON COLUMN @.llava_progress.done IS 'samples';
+COMMENT ON COLUMN @.llava_progress.failed IS 'rows that rest';
+COMMENT ON COLUMN @.llava_progress.replies IS 'replies in the ledger';
+COMMENT ON COLUMN @.llava_progress.rejected IS 'replies that are no sample';
+COMMENT ON COLUMN @.llava_progress.interrupted IS 'calls whose worker ended before they did';
+COMMENT ON COLUMN @.llava_progress.per_minute IS 'samples of the last minute';
+COMMENT ON COLUMN @.llava_progress.eta IS 'time until nothing waits, at that rate';
+COMMENT ON COLUMN @.llava_progress.shortfall IS 'samples it lacks beside the task furthest ahead of its share';
+COMMENT ON COLUMN @.llava_progress.weight IS 'share in the mix';
+COMMENT ON COLUMN @.llava_progress.untrusted IS 'why the worker may do nothing (llava_untrusted)';
+COMMENT ON COLUMN @.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
+COMMENT ON COLUMN @.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
 
 CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server,
@@ -129,7 +151,21 @@ CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS
 			/ NULLIF(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL), 0)::numeric, 4) AS quoting_share
 	FROM @.llava_reply r GROUP BY r.task, r.task_version, r.server;
 COMMENT ON VIEW @.llava_stat_task IS
-	'one row a task version and server: replies, verdicts, tokens, latency; of the accepted ones the share of Han among letters, and of those that quote Chinese words';
+	'one row a task version and server: replies, verdicts, tokens, latency, share of Han and of quotations';
+COMMENT ON COLUMN @.llava_stat_task.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_stat_task.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_stat_task.server IS 'server that answered';
+COMMENT ON COLUMN @.llava_stat_task.replies IS 'replies in the ledger';
+COMMENT ON COLUMN @.llava_stat_task.accepted IS 'replies that became samples';
+COMMENT ON COLUMN @.llava_stat_task.rejected IS 'replies that are no sample';
+COMMENT ON COLUMN @.llava_stat_task.prompt_tokens IS 'mean of a reply';
+COMMENT ON COLUMN @.llava_stat_task.completion_tokens IS 'mean of a reply';
+COMMENT ON COLUMN @.llava_stat_task.image_tokens IS 'mean forecast for a picture';
+COMMENT ON COLUMN @.llava_stat_task.min_text_tokens IS 'least text_tokens of a reply';
+COMMENT ON COLUMN @.llava_stat_task.max_text_tokens IS 'most text_tokens of a reply';
+COMMENT ON COLUMN @.llava_stat_task.median_latency_ms IS 'median latency';
+COMMENT ON COLUMN @.llava_stat_task.han_share IS 'of the letters of accepted answers';
+COMMENT ON COLUMN @.llava_stat_task.quoting_share IS 'of the accepted, those that quote Chinese words';
 
 CREATE VIEW @.llava_stat_reason WITH (security_invoker = true) AS
 	SELECT 'image' AS kind, NULL::text AS task, i.rejected AS reason, pg_catalog.count(*) AS count
@@ -142,6 +178,10 @@ CREATE VIEW @.llava_stat_reason WITH (security_invoker = true) AS
 	FROM @.llava_pending p WHERE p.failure IS NOT NULL GROUP BY p.task, p.failure;
 COMMENT ON VIEW @.llava_stat_reason IS
 	'why pictures were not asked about, replies not accepted, rows failed; with counts';
+COMMENT ON COLUMN @.llava_stat_reason.kind IS 'image, reply or failed (a row of the queue)';
+COMMENT ON COLUMN @.llava_stat_reason.task IS 'name of the task; NULL: of a picture';
+COMMENT ON COLUMN @.llava_stat_reason.reason IS 'the reason';
+COMMENT ON COLUMN @.llava_stat_reason.count IS 'how often';
 
 CREATE VIEW @.llava_stat_rounds WITH (security_invoker = true) AS
 	SELECT c.task, c.task_version, r.server, c.rounds, pg_catalog.count(*) AS count
@@ -149,6 +189,11 @@ CREATE VIEW @.llava_stat_rounds WITH (security_invoker = true) AS
 	LEFT JOIN @.llava_reply r ON r.image = c.image AND r.id = c.reply
 	GROUP BY c.task, c.task_version, r.server, c.rounds;
 COMMENT ON VIEW @.llava_stat_rounds IS 'how many rounds the samples have';
+COMMENT ON COLUMN @.llava_stat_rounds.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_stat_rounds.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_stat_rounds.server IS 'server that answered';
+COMMENT ON COLUMN @.llava_stat_rounds.rounds IS 'number of rounds';
+COMMENT ON COLUMN @.llava_stat_rounds.count IS 'samples with so many';
 
 CREATE VIEW @.llava_stat_verdict WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server, COALESCE(r.reason, 'accepted') AS verdict,
@@ -158,6 +203,12 @@ CREATE VIEW @.llava_stat_verdict WITH (security_invoker = true) AS
 	FROM @.llava_reply r GROUP BY r.task, r.task_version, r.server, r.reason;
 COMMENT ON VIEW @.llava_stat_verdict IS
 	'what became of the replies of a task version and server: accepted, or why not';
+COMMENT ON COLUMN @.llava_stat_verdict.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_stat_verdict.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_stat_verdict.server IS 'server that answered';
+COMMENT ON COLUMN @.llava_stat_verdict.verdict IS 'accepted, or the reason';
+COMMENT ON COLUMN @.llava_stat_verdict.count IS 'replies with it';
+COMMENT ON COLUMN @.llava_stat_verdict.share IS 'of all replies of the task version and server';
 
 CREATE VIEW @.llava_stat_flag WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server, f.flag, pg_catalog.count(*) AS count,
@@ -167,6 +218,12 @@ CREATE VIEW @.llava_stat_flag WITH (security_invoker = true) AS
 	WHERE r.reason IS NULL GROUP BY r.task, r.task_version, r.server, f.flag;
 COMMENT ON VIEW @.llava_stat_flag IS
 	'how many accepted replies of a task version and server have a flag, and their share';
+COMMENT ON COLUMN @.llava_stat_flag.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_stat_flag.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_stat_flag.server IS 'server that answered';
+COMMENT ON COLUMN @.llava_stat_flag.flag IS 'the flag';
+COMMENT ON COLUMN @.llava_stat_flag.count IS 'accepted replies with it';
+COMMENT ON COLUMN @.llava_stat_flag.share IS 'of all accepted replies of the task version and server';
 
 CREATE VIEW @.llava_stat_length WITH (security_invoker = true) AS
 	SELECT t.task, t.task_version, t.server, t.speaker, pg_catalog.count(*) AS turns,
@@ -179,6 +236,15 @@ CREATE VIEW @.llava_stat_length WITH (security_invoker = true) AS
 	GROUP BY t.task, t.task_version, t.server, t.speaker;
 COMMENT ON VIEW @.llava_stat_length IS
 	'how long questions (human) and answers (gpt) are, in characters';
+COMMENT ON COLUMN @.llava_stat_length.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_stat_length.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_stat_length.server IS 'server that answered';
+COMMENT ON COLUMN @.llava_stat_length.speaker IS 'human (questions) or gpt (answers)';
+COMMENT ON COLUMN @.llava_stat_length.turns IS 'number of turns';
+COMMENT ON COLUMN @.llava_stat_length.p5 IS '5th percentile of their characters';
+COMMENT ON COLUMN @.llava_stat_length.median IS 'median of their characters';
+COMMENT ON COLUMN @.llava_stat_length.p95 IS '95th percentile of their characters';
+COMMENT ON COLUMN @.llava_stat_length.longest IS 'characters of the longest';
 
 -- seven: the commonest openings of Chinese descriptions ("this picture shows") have as many
 CREATE VIEW @.llava_stat_opening WITH (security_invoker = true) AS
@@ -192,6 +258,12 @@ CREATE VIEW @.llava_stat_opening WITH (security_invoker = true) AS
 	WHERE o.count > 1;
 COMMENT ON VIEW @.llava_stat_opening IS
 	'first seven characters that several questions or answers of a task version share';
+COMMENT ON COLUMN @.llava_stat_opening.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_stat_opening.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_stat_opening.speaker IS 'human or gpt';
+COMMENT ON COLUMN @.llava_stat_opening.opening IS 'first seven characters';
+COMMENT ON COLUMN @.llava_stat_opening.count IS 'turns that begin so';
+COMMENT ON COLUMN @.llava_stat_opening.share IS 'of the turns of this speaker';
 
 CREATE VIEW @.llava_stat_repeat WITH (security_invoker = true) AS
 	SELECT g.task, g.task_version, g.count, g.image AS first_image, a.value AS answer
@@ -204,3 +276,8 @@ CREATE VIEW @.llava_stat_repeat WITH (security_invoker = true) AS
 			AND pg_catalog.md5(t.value) = g.digest LIMIT 1) a;
 COMMENT ON VIEW @.llava_stat_repeat IS
 	'answers that stand word for word in more than one place, with counts';
+COMMENT ON COLUMN @.llava_stat_repeat.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_stat_repeat.task_version IS 'version of the task';
+COMMENT ON COLUMN @.llava_stat_repeat.count IS 'how often the answer stands';
+COMMENT ON COLUMN @.llava_stat_repeat.first_image IS 'first picture that has it';
+COMMENT ON COLUMN @.llava_stat_repeat.answer IS 'the answer';

@@ -35,16 +35,41 @@ CREATE TABLE @.llava_task (
 );
 COMMENT ON TABLE @.llava_task IS
 	'what is asked and how replies are judged; a change is an INSERT: version is filled, columns left NULL inherit';
-COMMENT ON COLUMN @.llava_task.long_images IS
-	'what becomes of pictures over long_ratio that would have to be shrunk: shrink, raise (up to long_max_pixels) or park';
-COMMENT ON COLUMN @.llava_task.long_max_pixels IS
-	'NULL: 16384 times the server''s pixel_factor squared';
+COMMENT ON COLUMN @.llava_task.name IS 'name of the task; exports and views use it';
+COMMENT ON COLUMN @.llava_task.version IS '1, 2, ...: each INSERT under the same name is the next';
+COMMENT ON COLUMN @.llava_task.alias IS 'second name, accepted wherever a task is named';
+COMMENT ON COLUMN @.llava_task.title IS 'what it is, for people';
+COMMENT ON COLUMN @.llava_task.prompt IS 'the text that is sent with the picture';
+COMMENT ON COLUMN @.llava_task.kind IS 'shape of the reply: dialogue, question_answer or description';
+COMMENT ON COLUMN @.llava_task.language IS 'zh, en or any: replies in another language are rejected';
+COMMENT ON COLUMN @.llava_task.min_rounds IS 'fewest rounds of a dialogue';
+COMMENT ON COLUMN @.llava_task.max_rounds IS 'most rounds; those beyond are cut off';
+COMMENT ON COLUMN @.llava_task.weight IS 'share in the mix; 0: never drawn, only where named';
+COMMENT ON COLUMN @.llava_task.server IS 'the only server that is asked; NULL: any';
+COMMENT ON COLUMN @.llava_task.questions IS 'human turns for a description; one is drawn by image';
+COMMENT ON COLUMN @.llava_task.max_tokens IS 'most tokens of a reply; NULL: the server decides';
+COMMENT ON COLUMN @.llava_task.temperature IS 'sent if not NULL';
+COMMENT ON COLUMN @.llava_task.top_p IS 'sent if not NULL';
+COMMENT ON COLUMN @.llava_task.repetition_penalty IS 'sent if not NULL';
+COMMENT ON COLUMN @.llava_task.presence_penalty IS 'sent if not NULL; raised after a loop';
+COMMENT ON COLUMN @.llava_task.min_question_chars IS 'shortest question of a dialogue, in characters';
+COMMENT ON COLUMN @.llava_task.max_question_chars IS 'longest question of a dialogue, in characters';
+COMMENT ON COLUMN @.llava_task.min_answer_chars IS 'shortest answer of a dialogue, in characters';
+COMMENT ON COLUMN @.llava_task.min_letters IS 'fewest letters (zh: Han) of all answers together';
+COMMENT ON COLUMN @.llava_task.min_language_share IS 'least share of the language among letters';
+COMMENT ON COLUMN @.llava_task.max_loop_share IS 'largest share of text in one repeated passage';
+COMMENT ON COLUMN @.llava_task.long_images IS 'what becomes of long pictures: shrink, raise or park';
+COMMENT ON COLUMN @.llava_task.long_ratio IS 'a picture is long if its sides are over this ratio';
+COMMENT ON COLUMN @.llava_task.long_max_pixels IS 'most pixels under raise; NULL: 16384 * pixel_factor^2';
+COMMENT ON COLUMN @.llava_task.shipped IS 'true: made by CREATE EXTENSION, and not dumped';
+COMMENT ON COLUMN @.llava_task.created_at IS 'when it was inserted';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_task', 'WHERE NOT shipped');
 
 CREATE FUNCTION @.llava_task_insert() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_task_insert() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_task_insert() IS 'trigger: numbers versions, fills in what is inherited';
 CREATE TRIGGER llava_task_insert BEFORE INSERT ON @.llava_task
 	FOR EACH ROW EXECUTE FUNCTION @.llava_task_insert();
 
@@ -52,6 +77,7 @@ CREATE TRIGGER llava_task_insert BEFORE INSERT ON @.llava_task
 CREATE FUNCTION @.llava_task_given() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_task_given() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_task_given() IS 'trigger: only the owner may give a version';
 CREATE TRIGGER llava_task_given BEFORE INSERT ON @.llava_task
 	FOR EACH ROW WHEN (NEW.version IS NOT NULL)
 	EXECUTE FUNCTION @.llava_task_given();
@@ -59,6 +85,7 @@ CREATE TRIGGER llava_task_given BEFORE INSERT ON @.llava_task
 CREATE FUNCTION @.llava_task_frozen() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_task_frozen() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_task_frozen() IS 'trigger: refuses UPDATE and DELETE of tasks';
 CREATE TRIGGER llava_task_frozen BEFORE UPDATE OR DELETE ON @.llava_task
 	FOR EACH ROW EXECUTE FUNCTION @.llava_task_frozen();
 

@@ -72,6 +72,13 @@ json_start(Span text)
 	return NULL;
 }
 
+int
+json_hex_digit(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :
+		c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 static bool
 hex4(const char *p, const char *end, uint32_t *value)
 {
@@ -80,9 +87,7 @@ hex4(const char *p, const char *end, uint32_t *value)
 		return false;
 	for (int i = 0; i < 4; i++)
 	{
-		char		c = p[i];
-		int			digit = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 :
-		c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+		int			digit = json_hex_digit(p[i]);
 
 		if (digit < 0)
 			return false;

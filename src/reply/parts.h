@@ -233,6 +233,9 @@ typedef struct JsonReply
 extern const char *json_start(Span text);
 extern void json_read(Span text, JsonReply *reply);
 
+/* What a hexadecimal digit stands for; -1: it is none. */
+extern int	json_hex_digit(char c);
+
 /* ---- notices.c ---- */
 
 extern bool check_is_refusal(Span answer);

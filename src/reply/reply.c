@@ -7,7 +7,7 @@
  * lies beside it, for each of its bytes, where in the raw reply it stood, so that a
  * verdict can point there.
  */
-#include "parts.h"
+#include "object.h"
 
 #include <stdlib.h>
 
@@ -16,7 +16,8 @@ static const char *const reason_names[REPLY_REASONS] = {
 	"truncated", "no_user_first", "empty_turn", "roles_not_alternating", "ambiguous_role",
 	"no_question", "no_answer", "not_complex", "too_short", "too_long", "too_few_rounds",
 	"degenerate", "language", "special_token", "image_token_leak", "transport_error", "bad_utf8",
-	"unparsable", "no_memory", "mojibake", "token_debris"
+	"unparsable", "no_memory", "mojibake", "token_debris", "no_object", "missing_key", "bad_value",
+	"too_large"
 };
 
 static const char *const flag_names[REPLY_FLAGS] = {
@@ -24,7 +25,7 @@ static const char *const flag_names[REPLY_FLAGS] = {
 	"leading_turn_dropped", "dangling_turn_dropped", "trimmed_rounds", "duplicate_round_dropped",
 	"refused_round_dropped", "extra_pairs", "short_dialogue", "zh_hant", "pii",
 	"dangling_reference", "meta_leak", "odd_finish", "answer_unwrapped", "tokens_removed",
-	"stream_removed", "marks_removed", "entities_decoded"
+	"stream_removed", "marks_removed", "entities_decoded", "clipped", "duplicate_key", "white_space"
 };
 
 const char *
@@ -187,6 +188,41 @@ judge(Work *work, const char *reply, size_t size)
 	return reason == REPLY_ACCEPTED ? work_parse_content(work) : reason;
 }
 
+/* Why a reply has no object that counts: what it is instead, if that can be told. */
+static ReplyReason
+judge_other(Work *work, const char *reply, size_t size, ReplyReason reason)
+{
+	ReplyReason other;
+
+	work->buffer = malloc(size + 1);
+	if (work->buffer == NULL)
+		return REPLY_NO_MEMORY;
+	other = work_normalise(work, reply, size);
+	if (other != REPLY_ACCEPTED)
+		return other;
+	work->text = text_trim(work->text);
+	if (is_html(work->text) || is_error_json(work->text))
+		return REPLY_TRANSPORT_ERROR;
+	if (reason == REPLY_MISSING_KEY)
+		return reason;
+	if (is_empty(work->text))
+		return REPLY_EMPTY;
+	if (is_template(work->text))
+		return REPLY_TEMPLATE_ECHO;
+	if (check_prompt_echo(work->text, work->rules->prompts))
+		return REPLY_PROMPT_ECHO;
+	other = check_notice(work->text);
+	return other == REPLY_ACCEPTED ? reason : other;
+}
+
+static ReplyReason
+judge_object(Work *work, const char *reply, size_t size)
+{
+	ReplyReason reason = object_judge(work, reply, size);
+
+	return reason == REPLY_NO_OBJECT || reason == REPLY_MISSING_KEY ? judge_other(work, reply, size, reason) : reason;
+}
+
 /* ---- the result ---- */
 
 static bool
@@ -228,18 +264,19 @@ reply_parse(const ReplyRules *rules, const char *reply, size_t length, ReplyFini
 		result->offset = REPLY_MAX_BYTES;
 		return;
 	}
-	work.buffer = malloc(length + 1);
-	if (work.buffer == NULL)
+	if (rules->kind == REPLY_OBJECT)
+		result->reason = judge_object(&work, reply, length);
+	else if ((work.buffer = malloc(length + 1)) == NULL)
 		result->reason = REPLY_NO_MEMORY;
 	else
 		result->reason = judge(&work, reply, length);
-	if (result->reason == REPLY_ACCEPTED && !copy_turns(&work))
+	if (result->reason == REPLY_ACCEPTED && rules->kind != REPLY_OBJECT && !copy_turns(&work))
 	{
 		reply_result_free(result);
 		result->reason = REPLY_NO_MEMORY;
 	}
 	if (result->reason != REPLY_ACCEPTED)
-		result->flags = 0;
+		result->flags &= REPLY_WHITE_SPACE;
 	else if (finish == REPLY_FINISH_OTHER)
 		result->flags |= REPLY_ODD_FINISH;
 	parts_free(&work.parts);
@@ -253,5 +290,6 @@ reply_result_free(ReplyResult *result)
 	for (int i = 0; i < result->n_turns; i++)
 		free(result->turns[i].text);
 	free(result->turns);
+	free(result->object);
 	memset(result, 0, sizeof(*result));
 }

@@ -19,7 +19,8 @@ typedef enum ReplyKind
 {
 	REPLY_DIALOGUE,				/* several rounds, labelled turns */
 	REPLY_QUESTION_ANSWER,		/* one question, one answer */
-	REPLY_DESCRIPTION			/* one answer, no label needed */
+	REPLY_DESCRIPTION,			/* one answer, no label needed */
+	REPLY_OBJECT				/* one JSON object */
 } ReplyKind;
 
 typedef enum ReplyFinish
@@ -62,6 +63,12 @@ typedef enum ReplyReason
 								 * written */
 	REPLY_TOKEN_DEBRIS,			/* pieces that a tokenizer did not put
 								 * together */
+	REPLY_NO_OBJECT,			/* none that is closed and can be read in one
+								 * way */
+	REPLY_MISSING_KEY,			/* of those that are required */
+	REPLY_BAD_VALUE,			/* of another type than required, or none that
+								 * jsonb takes */
+	REPLY_TOO_LARGE,			/* the object has too many bytes or levels */
 	REPLY_REASONS				/* how many there are */
 } ReplyReason;
 
@@ -88,7 +95,10 @@ typedef enum ReplyReason
 #define REPLY_STREAM_REMOVED			(1u << 19)
 #define REPLY_MARKS_REMOVED				(1u << 20)
 #define REPLY_ENTITIES_DECODED			(1u << 21)
-#define REPLY_FLAGS						22
+#define REPLY_CLIPPED					(1u << 22)
+#define REPLY_DUPLICATE_KEY				(1u << 23)
+#define REPLY_WHITE_SPACE				(1u << 24)
+#define REPLY_FLAGS						25
 
 /* A longer reply is refused unread; far above any max_tokens. */
 #define REPLY_MAX_BYTES (4u << 20)
@@ -99,6 +109,31 @@ typedef enum ReplyLanguage
 	REPLY_LANGUAGE_ZH,			/* share and lengths count Han */
 	REPLY_LANGUAGE_EN			/* share and lengths count Latin letters */
 } ReplyLanguage;
+
+typedef enum ReplyType
+{
+	REPLY_ANY,
+	REPLY_BOOLEAN,
+	REPLY_LIST,
+	REPLY_TEXT,
+	REPLY_RANGE					/* whole numbers from low to high */
+} ReplyType;
+
+/* A key that an object must have; the name is somebody else's memory. */
+typedef struct ReplyKey
+{
+	const char *name;
+	size_t		length;
+	ReplyType	type;
+	int			low;
+	int			high;
+} ReplyKey;
+
+/*
+ * Reads 'worth 0..3', 'has_text boolean', 'lines list', 'why text', or only 'key'.  False:
+ * it is none of these.
+ */
+extern bool reply_key_parse(const char *spec, size_t length, ReplyKey *key);
 
 /*
  * One task's rules: data of its row, none of them built in.  A length of 0 means
@@ -117,6 +152,8 @@ typedef struct ReplyRules
 	double		min_language_share; /* of all letters: 0.3 */
 	double		max_loop_share; /* of the text in one repeated 10-gram: 0.2 */
 	const char *const *prompts; /* NULL-ended: texts whose echo is no answer */
+	const ReplyKey *required;	/* of an object */
+	int			n_required;
 } ReplyRules;
 
 /* Fills *rules with replies.md's thresholds for a Chinese task of this kind. */
@@ -159,6 +196,9 @@ typedef struct ReplyResult
 	uint32_t	flags;
 	ReplyTurn  *turns;			/* malloc; NULL unless accepted */
 	int			n_turns;
+	char	   *object;			/* strict JSON, malloc, terminated; NULL
+								 * unless an object was accepted */
+	size_t		object_length;	/* bytes */
 	ReplyMeasures measures;
 } ReplyResult;
 
@@ -166,11 +206,21 @@ typedef struct ReplyResult
  * Parses and checks one reply.  Linear time, no recursion on the input, memory
  * bounded by a small multiple of length.  Always fills *result, which the caller
  * frees with reply_result_free.  The turns of an accepted dialogue or
- * question-answer alternate human, gpt; a description has the one gpt turn.
+ * question-answer alternate human, gpt; a description has the one gpt turn.  An accepted
+ * object has no turns.  What is rejected has no flags, but for REPLY_WHITE_SPACE where a
+ * reply that should be an object ends in nothing but white space.
  */
 extern void reply_parse(const ReplyRules *rules, const char *reply, size_t length,
 						ReplyFinish finish, ReplyResult *result);
 extern void reply_result_free(ReplyResult *result);
+
+/* ---- sentences ---- */
+
+/*
+ * Bytes of the first sentence of a text, with the white space round it: what is left is the
+ * rest of the text.  A text of nothing but white space is all of it.
+ */
+extern size_t reply_sentence(const char *text, size_t length);
 
 /* ---- control tokens: what a sample's text must not hold ---- */
 

@@ -20,6 +20,7 @@
 #define FIRST_BYTES (64u << 10)
 #define SIZES 5					/* 64 KB to 1 MB */
 #define LIMIT 3.3				/* linear is 2, beyond the caches somewhat more; quadratic 4 */
+#define OBJECT_RATE 100			/* MB/s of ordinary objects */
 #define MAX_TIMES 10			/* the ordinary cost of a byte */
 #define RUNS 5
 #define STRIDE 3				/* doublings averaged */
@@ -46,6 +47,28 @@ typedef struct Hostile
 } Hostile;
 
 static const Hostile hostile[] = {
+	{"object: quotes", REPLY_OBJECT, "{\"a\": \"", "\"", ""},
+	{"object: quotes and blanks", REPLY_OBJECT, "{\"a\": \"", "\"          x", "\"}"},
+	{"object: quotes and commas", REPLY_OBJECT, "{\"a\": \"", "\", \"x\" ", "\"}"},
+	{"object: quotes and comments", REPLY_OBJECT, "{\"a\": \"", "//\"\n", "\"}"},
+	{"object: comments", REPLY_OBJECT, "{", "/**/", "}"},
+	{"object: comments that stay open", REPLY_OBJECT, "{\"a\": \"", "\" /*", "\"}"},
+	{"object: braces", REPLY_OBJECT, "", "{", ""},
+	{"object: braces of prose", REPLY_OBJECT, "", "{x ", ""},
+	{"object: brackets and braces", REPLY_OBJECT, "", "[{ ", ""},
+	{"object: nested", REPLY_OBJECT, "", "{\"a\":", ""},
+	{"object: nested, unreadable", REPLY_OBJECT, "", "{\"a\":{\"b\" 1", ""},
+	{"object: unreadable ones", REPLY_OBJECT, "", "{\"a\" 1}", ""},
+	{"object: small ones", REPLY_OBJECT, "", "{\"a\": %d}", ""},
+	{"object: keys", REPLY_OBJECT, "{", "\"k%d\": 1,", "}"},
+	{"object: the same key", REPLY_OBJECT, "{", "\"k\": 1,", "}"},
+	{"object: white space", REPLY_OBJECT, "{\"a\"", " \n", ": 1}"},
+	{"object: wide white space", REPLY_OBJECT, "{\"a\"", "　", ": 1}"},
+	{"object: escapes", REPLY_OBJECT, "{\"a\":\"", "\\u4e2d", "\"}"},
+	{"object: controls", REPLY_OBJECT, "{\"a\":\"", "\001", "\"}"},
+	{"object: thoughts", REPLY_OBJECT, "", "<think>{\"a\": 1}</think>\n", "{\"a\": 1}"},
+	{"object: open thoughts", REPLY_OBJECT, "", "\n</think><think>", ""},
+	{"object: lists of lists", REPLY_OBJECT, "[{\"a\":", "[", ""},
 	{"labels without text", REPLY_DIALOGUE, "", "用户：\n", ""},
 	{"both labels without text", REPLY_DIALOGUE, "", "用户：\n助手：\n", ""},
 	{"short rounds", REPLY_DIALOGUE, "", "用户：这是什么%d？\n助手：苹果%d。\n", ""},
@@ -251,6 +274,47 @@ measure_ordinary(char *text, size_t size)
 	return (double) n / best / 1e6;
 }
 
+/* An object as the shipped tasks ask for it, in a fence and some words. */
+static size_t
+ordinary_object(char *out, size_t size)
+{
+	return (size_t) snprintf(out, size, "好的，以下是判断结果：\n\n```json\n{\n  \"seen\": [\"两辆停在路边的自行车\", \"挂着红灯笼的小店\", \"写着“营业中”的木牌\"],\n"
+							 "  \"kind\": \"照片\",\n  \"has_text\": true,\n  \"why\": \"街景清楚，有多个主体和可以辨认的店招，适合提出需要推理的问题；光线充足，细节丰富，前后景层次分明。\",\n"
+							 "  \"worth\": 3,\n  \"unsafe\": false\n}\n```\n");
+}
+
+/* MB/s of objects, the best of ten slices. */
+static double
+measure_objects(char *text, size_t size)
+{
+	static const char *const specs[] = {"seen list", "kind text", "has_text boolean", "why text", "worth 0..3", "unsafe boolean"};
+	ReplyKey	keys[6];
+	ReplyRules	rules = {.kind = REPLY_OBJECT,.required = keys,.n_required = 6};
+	size_t		n = ordinary_object(text, size);
+	double		best = 1e9;
+
+	for (int i = 0; i < 6; i++)
+		(void) reply_key_parse(specs[i], strlen(specs[i]), &keys[i]);
+	for (int i = 0; i < 10; i++)
+	{
+		double		start = seconds();
+		int			times = 0;
+
+		for (; seconds() - start < 0.2; times++)
+		{
+			ReplyResult result;
+
+			reply_parse(&rules, text, n, REPLY_FINISH_STOP, &result);
+			if (result.object == NULL)
+				return 0;
+			reply_result_free(&result);
+		}
+		best = fmin(best, (seconds() - start) / times);
+	}
+	printf("%-34s %8.1f MB/s, %.1f us each of %zu bytes\n", "ordinary object", (double) n / best / 1e6, best * 1e6, n);
+	return (double) n / best / 1e6;
+}
+
 /* The worst growth; *rate and *verdict are those of the largest size. */
 static double
 growth_of(const Hostile *h, char *text, double *rate, const char **verdict)
@@ -302,12 +366,15 @@ main(int argc, char **argv)
 {
 	char	   *text = malloc((FIRST_BYTES << (SIZES - 1)) + 1);
 	double		usual;
+	double		objects;
 	double		slowest = 1e9;
 	int			bad = 0;
 
 	if (text == NULL)
 		return 2;
 	usual = measure_ordinary(text, 65536);
+	objects = measure_objects(text, 65536);
+	bad += objects < OBJECT_RATE;
 	for (size_t i = 0; i < sizeof(hostile) / sizeof(hostile[0]); i++)
 		if (argc < 2 || strstr(hostile[i].name, argv[1]) != NULL)
 			bad += !measure_hostile(&hostile[i], text, &slowest);

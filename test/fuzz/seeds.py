@@ -84,6 +84,16 @@ for line in (pathlib.Path(__file__).parent.parent / "unit/replies.jsonl").read_t
     start = bytes([KINDS[case["task"]] + CHINESE, int(case["finish_reason"] == "length")])
     (corpus / f"seed-{case['id']}").write_bytes(start + case["reply"].encode("utf-8"))
 
+# fuzz_object's first byte says which keys are required, its second how the reply ended
+SPECS = ["worth 0..3", "has_text boolean", "why text", "lines list", "kind"]
+corpus = folder / "fuzz_object.corpus"
+corpus.mkdir(parents=True, exist_ok=True)
+for line in (pathlib.Path(__file__).parent.parent / "unit/objects.jsonl").read_text("utf-8").splitlines():
+    case = json.loads(line)
+    required = sum(1 << SPECS.index(spec) for spec in case["required"] if spec in SPECS)
+    start = bytes([required, int(case["finish"] == "length")])
+    (corpus / f"seed-{case['name'].replace('/', '-')}").write_bytes(start + case["reply"].encode("utf-8"))
+
 # fuzz_envelope's first byte is the status, its second what it begins with
 STATUSES = [200, 400, 401, 403, 404, 413, 429, 500, 503, 302]
 corpus = folder / "fuzz_envelope.corpus"

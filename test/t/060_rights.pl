@@ -150,7 +150,7 @@ $node->safe_psql('postgres', LlavaZh::Cluster::pictures_sql(10, 12));
 ok($node->wait_drained, 'the worker works as an unprivileged owner of the queue');
 is($node->safe_psql('postgres', "SELECT count(*) FROM llava_conversation WHERE image > 9"), '3', 'with samples');
 
-# README's roles read the views that it says, of a queue that somebody else owns
+# the cookbook's roles read the views that it says, of a queue that somebody else owns
 $node->safe_psql('postgres', "CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url '$url', model 'test', paused 'true')");
 $node->safe_psql('postgres', 'REASSIGN OWNED BY feeder TO CURRENT_USER; DROP OWNED BY feeder; DROP ROLE feeder');
 LlavaZh::Rights::set_up($node, 'postgres');
@@ -161,7 +161,7 @@ my $who = q{SELECT string_agg(r, ' ' ORDER BY r) FROM unnest(string_to_array('%s
 	WHERE has_function_privilege(r, (SELECT oid FROM pg_proc WHERE proname = '%s'), 'EXECUTE')};
 my $roles = join ' ', LlavaZh::Rights::roles();
 my $exporters = $node->safe_psql('postgres', sprintf $who, $roles, 'llava_export');
-is($exporters, 'operator publisher reader reviewer', "README's roles that may export");
+is($exporters, 'operator publisher reader reviewer', "the cookbook's roles that may export");
 is($node->safe_psql('postgres', sprintf $who, $roles, $_), $exporters, "and those that may $_") for qw(llava_selected llava_exported);
 
 # reading the tables is not enough for it
@@ -171,7 +171,7 @@ refused('tables', "SELECT count(*) FROM $_", qr/permission denied for function l
 $node->safe_psql('postgres', 'GRANT EXECUTE ON FUNCTION llava_export TO tables');
 refused('tables', 'SELECT count(*) FROM llava_export(mix => true)', qr/permission denied for function llava_exported/, 'a mix without llava_exported');
 
-# and README's publisher can do all that calls them
+# and its publisher can do all that calls them
 my ($mixed, $all) = map { $node->safe_psql('postgres', "SELECT count(*) FROM llava_export($_)") } "mix => true, tasks => '{detail}'", '';
 cmp_ok($mixed, '>', 0, 'there is something to publish');
 ($ret, $out, $err) = $node->psql('postgres', <<'PUBLISHER', on_error_stop => 1);

@@ -1,6 +1,6 @@
 # What code of a table's owner has SET ends with the statement that ran it: neither the
 # caller's session nor a later statement of ours is under it.  The queue is in an
-# unprivileged role's hands, as README recommends.
+# unprivileged role's hands, as the cookbook recommends.
 use strict;
 use warnings;
 use lib 'test/perl';

@@ -1,4 +1,4 @@
-# What the roles of README read: every view as README's grants let them, under row-level
+# What the roles of the cookbook read: every view as its grants let them, under row-level
 # security exactly what its policies allow; page, card and exports with the same grants;
 # what monitor does not see; and the grants that CHANGELOG names for each view.
 use strict;
@@ -77,7 +77,7 @@ refused('monitor', $_) for
 	'SELECT detail FROM llava_pending', 'SELECT c FROM llava_conversation c';
 
 #
-# What shows samples is for those only to whom README gives it, and works for them.
+# What shows samples is for those only to whom the cookbook gives it, and works for them.
 #
 sql('CREATE ROLE tables; GRANT SELECT ON ALL TABLES IN SCHEMA public TO tables');
 for my $function ('llava_export()', 'llava_exported()', 'llava_selected()', 'llava_validate()', 'llava_export_list()',

@@ -38,7 +38,7 @@ sub refused
 sub bytes { return "decode('" . unpack('H*', LlavaZh::Cluster::png($_[0])) . "', 'hex')"; }
 
 sql(<<'SQL');
-CREATE ROLE feeder;          -- as README grants
+CREATE ROLE feeder;          -- as the cookbook grants
 CREATE ROLE wide;            -- the grants of 1.0.0's README
 CREATE ROLE keeper;          -- owns the pictures
 CREATE ROLE helper IN ROLE keeper;

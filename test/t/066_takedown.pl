@@ -102,7 +102,7 @@ CREATE TRIGGER busy BEFORE DELETE ON llava_image FOR EACH ROW EXECUTE FUNCTION b
 SQL
 like(fails("SELECT llava_forget($one, 'letter')"), qr/ERROR:  55P03: mine/, "a trigger's own error is passed on");
 sql('DROP TRIGGER busy ON llava_image');
-# what README has feeders' roles do
+# what the cookbook has feeders' roles do
 sql("ALTER ROLE feeder SET idle_in_transaction_session_timeout = '1s'");
 my $idle = $node->background_psql('postgres', extra_params => [ '-U', 'feeder' ], on_error_stop => 0);
 $idle->query_safe('BEGIN; INSERT INTO llava_image (path, image) VALUES (\'idle2.png\', ' . bytes(22) . ')');

@@ -3,9 +3,11 @@
 use strict;
 use warnings;
 use lib 'test/perl';
+use Encode qw(encode_utf8);
 use JSON::PP;
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
+use LlavaZh::Page;
 use LlavaZh::Rights;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -19,8 +21,9 @@ my $picture = slurp_file('test/samples/shop-sign.jpg');
 PostgreSQL::Test::Utils::append_to_file("$data/images/shop-sign.jpg", $picture);
 PostgreSQL::Test::Utils::append_to_file("$data/images/$_.png", LlavaZh::Cluster::png($_)) for 1 .. 129;
 
-my ($session) = slurp_file('README.md') =~ /^```sql\n(CREATE EXTENSION.*?)^```/ms;
-ok($session, 'the README has a session');
+my @blocks = LlavaZh::Page->new('README.md')->blocks('sql|sh|python');
+is(scalar @blocks, 1, 'the README has one session, and nothing else to run');
+my $session = encode_utf8($blocks[0]{text});
 $session =~ s{/data/}{$data/}g;
 my $url = $endpoint->url;
 is($session =~ s{http://127\.0\.0\.1:8000/v1}{$url}g, 1, 'with one endpoint');
@@ -44,7 +47,7 @@ is(scalar(@lines), 130, 'a line an image');
 my %images = map { decode_json($_)->{image} => 1 } @lines;
 is(scalar(keys %images), 130, 'each image once');
 
-# with the grants of its section "Rights" each role reads what it is said to
+# with the grants of the cookbook each role reads what it is said to
 LlavaZh::Rights::set_up($node, 'postgres');
 LlavaZh::Rights::check_views($node, 'postgres');
 

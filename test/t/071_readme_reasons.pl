@@ -1,8 +1,10 @@
-# README's section "How failures end" names every reason that the code can give for a
-# picture, a row or a pause, and no other.  The reasons are read from the sources, so this
-# needs no server.
+# The reference names every reason that the code can give for a picture, a row or a pause,
+# every flag of a reply and every rule of an export, and no other.  They are read from the
+# sources, so this needs no server.
 use strict;
 use warnings;
+use lib 'test/perl';
+use LlavaZh::Page;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -101,12 +103,11 @@ foreach ($statements =~ /\bfailure = ('\w+'|CASE .*? END|\S+)(?=[, "])/g)
 }
 give(part('sql/parts/server.sql', qr/ AS state,(.*?) AS pause_reason/s) =~ /THEN '(\w+)'/g);
 
-# README: the second column of the section's tables; code font that is no reason names a setting
-my ($section) = slurp_file('README.md') =~ /^## How failures end\n(.*?)^## /ms;
-ok(defined $section, 'README has the section');
+# The second column of the section's tables; code font that is no reason names a setting.
+my $reference = LlavaZh::Page->new('sql/README.md');
 my %named;
 my $column = '';
-foreach (split /\n/, $section // '')
+foreach (split /\n/, $reference->section('How failures end'))
 {
 	my (undef, undef, $second) = split /\s*\|\s*/;
 	$column = '' unless /^\|/;
@@ -122,9 +123,22 @@ foreach (split /\n/, $section // '')
 }
 
 cmp_ok(scalar(keys %given), '>', 60, 'the code has reasons');
-is(join(' ', grep { !$named{$_} } sort keys %given), '', 'README names each reason that the code can give');
-is(join(' ', grep { !$given{$_} } sort keys %named), '', 'README names no other');
-is(join("\n", grep { length > 120 } map { my $line = $_; utf8::decode($line); $line } split /\n/, $section // ''),
-	'', 'no line is longer than 120 characters');
+is(join(' ', grep { !$named{$_} } sort keys %given), '', 'sql/README.md names each reason that the code can give');
+is(join(' ', grep { !$given{$_} } sort keys %named), '', 'sql/README.md names no other');
+
+# flags and rules: a table each
+sub first_cells
+{
+	return join ' ', sort map { $_->[0] =~ /^`(\w+)`$/ } $reference->rows($_[0]);
+}
+
+is(first_cells('Flags'), join(' ', sort(strings(part('src/reply/reply.c', qr/flag_names\[REPLY_FLAGS\] = \{(.*?)\};/s)))),
+	'and each flag');
+is(first_cells('Export rules'), join(' ', sort(part('src/pg/export/export_rules.c', qr/export_rules\[FAULTS\] =(.*?)\n};/s) =~ /\{"(\w+)",/g)),
+	'and each rule of exports');
+my ($warnings) = $reference->section('Export rules') =~ /also warns of (.*)/;
+is(join(' ', sort(($warnings // '') =~ /`(\w+)`/g)),
+	join(' ', sort(part('sql/parts/export.sql', qr/CREATE FUNCTION @\.llava_validate\((.*?)^END;/ms) =~ /SELECT '(\w+)',/g)),
+	'and what llava_validate warns of');
 
 done_testing();

@@ -52,7 +52,7 @@ is(sql("SELECT count(*) = (SELECT count(*) FROM llava_pending WHERE holder IS NO
 
 # who may watch is told the same
 LlavaZh::Rights::set_up($node, 'postgres');
-is(sql('SET ROLE monitor; SELECT sum(in_flight) FROM llava_progress'), '7', 'README\'s monitor reads it');
+is(sql('SET ROLE monitor; SELECT sum(in_flight) FROM llava_progress'), '7', 'the monitor of the cookbook reads it');
 
 # a picture that is taken down in mid-air is asked about all the same
 sql('DELETE FROM llava_pending WHERE call = (SELECT min(call) FROM llava_pending)');

@@ -36,7 +36,7 @@ ok($node->wait_query($mine, '1', 'one'), 'the second database has the last slot'
 ok($node->wait_query($missing, $WHY, 'two'), 'the third one says that it has no worker, and why');
 is($node->safe_psql($_, 'SELECT count(*) FROM llava_stat_worker WHERE pid IS NULL'), '0', "$_ lacks none") for qw(postgres one);
 LlavaZh::Rights::set_up($node, 'two');
-is($node->safe_psql('two', "SET ROLE monitor; SELECT count(*) FROM llava_stat_worker WHERE state = 'missing'"), '1', 'README\'s monitor reads it');
+is($node->safe_psql('two', "SET ROLE monitor; SELECT count(*) FROM llava_stat_worker WHERE state = 'missing'"), '1', 'the monitor of the cookbook reads it');
 $node->safe_psql('two', LlavaZh::Cluster::pictures_sql(1, 3));
 
 # each time a worker ends the next one gets its slot

@@ -1,10 +1,11 @@
-# README's section "The worker's role" as it stands there: the queue of a role that may
+# The cookbook's role for the worker as it stands there: the queue of a role that may
 # nothing else is drained; and what the role lacks is named where a person looks.
 use strict;
 use warnings;
 use lib 'test/perl';
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
+use LlavaZh::Page;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -12,8 +13,7 @@ my $endpoint = LlavaZh::Endpoint->new;
 my $node = LlavaZh::Cluster->new('role');
 sub sql { return $node->safe_psql('postgres', shift); }
 
-my ($section) = slurp_file('README.md') =~ /^## The worker's role\n(.*?)^## /ms or die 'README has no such section';
-my ($block) = $section =~ /^```sql\n(.*?)^```/ms or die 'and no SQL in it';
+my $block = LlavaZh::Page->new('sql/cookbook.md')->block("How do I run the worker without a superuser's rights?");
 sql('DROP EXTENSION llava_zh; CREATE SCHEMA llava; CREATE EXTENSION llava_zh SCHEMA llava;
 	ALTER DATABASE postgres SET search_path = llava, public');
 $node->create_server('sim', $endpoint->url);

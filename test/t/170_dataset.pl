@@ -8,6 +8,7 @@ use Encode qw(decode_utf8 encode_utf8);
 use JSON::PP;
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
+use LlavaZh::Page;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -193,9 +194,9 @@ for ('llava_page()', 'llava_dataset_card()', "llava_record_export('x')", 'llava_
 	like($err, qr/permission denied/, "$_ is not for everyone");
 }
 
-# the README's grants are enough
-my ($grants) = decode_utf8(slurp_file('README.md')) =~ /^```sql\n(-- may ask single images.*?)^```/ms;
-ok($grants, 'the README has grants');
+# the cookbook's grants are enough
+my $cookbook = LlavaZh::Page->new('sql/cookbook.md');
+my $grants = $cookbook->block('How do I give each colleague only the rights they need?');
 sql('REVOKE EXECUTE ON FUNCTION llava_page, llava_dataset_card FROM reader; CREATE ROLE caller; CREATE ROLE feeder; CREATE ROLE publisher; CREATE ROLE operator; CREATE ROLE monitor; CREATE ROLE loader; CREATE ROLE reviewer');
 $grants =~ s/FOREIGN SERVER qwen/FOREIGN SERVER sim/;
 sql($grants);
@@ -235,9 +236,10 @@ for ("llava_verify_export(999)", "llava_rebuild_export(999)", "llava_dataset_car
 	like($err, qr/recorded export 999 does not exist\nHINT/, "$_: no such record");
 }
 
-# the README's publication, word for word: one folder, whose record is right
-my ($publish) = decode_utf8(slurp_file('README.md')) =~ /^psql -XqAt -v ON_ERROR_STOP=1 <<'SQL'\n(BEGIN ISOLATION.*?)^SQL$/ms;
-ok($publish, 'the README says how to publish');
+# the cookbook's publication, word for word: one folder, whose record is right
+my ($publish) = $cookbook->block('How do I publish on Hugging Face and ModelScope?') =~
+  /^psql -XqAt -v ON_ERROR_STOP=1 <<'SQL'\n(BEGIN ISOLATION.*?)^SQL$/ms;
+ok($publish, 'the cookbook says how to publish');
 mkdir "$dir/zh";
 chmod 0777, "$dir/zh";
 $publish =~ s{/data/zh}{$dir/zh}g;
@@ -253,10 +255,10 @@ is(exists $card->{front}{configs} ? 1 : 0, 0, 'a hub looks for the pictures itse
 like(slurp_file("$dir/zh/README.md"), qr/sha256 $digest/, 'and the card names its digest');
 
 # and its mixing with English data
-my ($mixing) = decode_utf8(slurp_file('README.md')) =~ /^(jq -c .*)$/m;
+my ($mixing) = $cookbook->block('How do I mix it with English data?') =~ /^(jq -c .*)$/m;
 spew_file("$dir/llava_v1_5_mix665k.json", '[{"id": "en 1", "image": "coco/1.jpg", "conversations": []}, {"id": "en 2", "conversations": []}]');
 $node->safe_psql('postgres', "SELECT llava_draw_task(1); COPY (SELECT llava_export('llava', folder => 'zh')) TO '$dir/zh.jsonl' (FORMAT jsonl)");
-is(system("cd $dir && $mixing"), 0, 'the README says how to mix');
+is(system("cd $dir && $mixing"), 0, 'the cookbook says how to mix');
 my $mixed = $json->decode(slurp_file("$dir/mixed.json"));
 is(join(' ', sort map { $_->{id} } @$mixed), join(' ', sort('en 1', 'en 2', map { $json->decode($_)->{id} } split /\n/, slurp_file("$dir/zh.jsonl"))),
 	'one list of both');

@@ -1,4 +1,4 @@
-# The README's experiment, word for word: another prompt and another model on the
+# The cookbook's experiment, word for word: another prompt and another model on the
 # same 200 images, told apart, and kept out of the data set.
 use strict;
 use warnings;
@@ -7,6 +7,7 @@ use lib 'test/perl';
 use Encode qw(decode_utf8 encode_utf8);
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
+use LlavaZh::Page;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -14,13 +15,13 @@ my $endpoint = LlavaZh::Endpoint->new;
 my $node = LlavaZh::Cluster->new('experiment', preload => 0);
 sub sql { return decode_utf8($node->safe_psql('postgres', encode_utf8($_[0]))); }
 
-my $readme = decode_utf8(slurp_file('README.md'));
-my ($section) = $readme =~ /^## Comparing prompts and models\n(.*?)^## /ms;
-my ($ask, $compare) = $section =~ /^```sql\n(.*?)^```/msg;
-my ($won) = $section =~ /an edit: `(INSERT.*?)`/s;
-my ($export) = $section =~ /`(llava_export\(mix => true\))`/;
-my ($tasks) = $section =~ /`(tasks => '.*?')`/;
-ok($ask && $compare && $won && $export && $tasks, 'the README says how');
+my $cookbook = LlavaZh::Page->new('sql/cookbook.md');
+my $how = 'How do I compare prompts and models?';
+my ($ask, $compare) = map { $cookbook->block($how, $_) } 0, 1;
+my ($export) = $cookbook->section($how) =~ /`(llava_export\(mix => true\))`/;
+my ($tasks) = $cookbook->section($how) =~ /`(tasks => '.*?')`/;
+my ($won) = $cookbook->block('How does an experiment become the task?') =~ /^(INSERT .* SELECT .*)$/m;
+ok($won && $export && $tasks, 'the cookbook says how');
 
 $node->create_server('sim', $endpoint->url);
 $node->create_server('other', $endpoint->url, "priority '1'");

@@ -1,9 +1,11 @@
-# The roles of README's section "Rights" and what its grants let them read: the grants
-# are taken from README as they stand there, so that a test and README cannot differ.
+# The roles of the cookbook and what its grants let them read: the grants are taken from the
+# page as they stand there, so that a test and the page cannot differ.
 package LlavaZh::Rights;
 
 use strict;
 use warnings;
+use Encode qw(encode_utf8);
+use LlavaZh::Page;
 use PostgreSQL::Test::Utils;
 use Test::More;
 
@@ -17,20 +19,19 @@ sub roles
 	return ('monitor', @READS_ALL, @READS_NONE);
 }
 
-# The SQL of the section.
 sub grants
 {
-	my ($section) = slurp_file('README.md') =~ /^## Rights\n(.*?)^## /ms or die 'README has no section Rights';
-	return join "\n", $section =~ /^```sql\n(.*?)^```/msg;
+	my $page = LlavaZh::Page->new('sql/cookbook.md');
+	return encode_utf8($page->block('How do I give each colleague only the rights they need?'));
 }
 
-# Grants what README grants.  The server qwen is there.
+# Grants what the cookbook grants.  The server qwen is there.
 sub set_up
 {
 	my ($node, $database) = @_;
 	my $grants = grants();
 	my %named = map { $_ => 1 } $grants =~ /\bTO (\w+);/g;
-	is(join(' ', sort keys %named), join(' ', sort(roles())), 'README grants something to each role');
+	is(join(' ', sort keys %named), join(' ', sort(roles())), 'the cookbook grants something to each role');
 	$node->safe_psql($database, "CREATE ROLE $_") for sort keys %named;
 	$node->safe_psql($database, $grants);
 	return;
