@@ -23,20 +23,20 @@ CREATE INDEX llava_fetch_failed ON @.llava_fetch (failure, host) WHERE failure I
 CREATE INDEX llava_fetch_held ON @.llava_fetch (image) WHERE holder IS NOT NULL;
 COMMENT ON TABLE @.llava_fetch IS
 	'pictures that wait to be fetched, or could not be; a row leaves when its picture has come';
-COMMENT ON COLUMN @.llava_fetch.host IS
-	'scheme, host and port of url: whose robots.txt and pace hold';
-COMMENT ON COLUMN @.llava_fetch.url IS
-	'what is asked for next, in its normal form: source_url, or where that was redirected to';
-COMMENT ON COLUMN @.llava_fetch.digest IS
-	'sha256 of the normal form of source_url';
-COMMENT ON COLUMN @.llava_fetch.claim IS
-	'number of the newest request: fence of its settle';
-COMMENT ON COLUMN @.llava_fetch.tried IS
-	'why the last attempt failed';
-COMMENT ON COLUMN @.llava_fetch.expected IS
-	'the sha256 that the INSERT gave: other bytes are refused';
-COMMENT ON COLUMN @.llava_fetch.failure IS
-	'why the row rests; NULL: it waits. llava_refetch sets it going again';
+COMMENT ON COLUMN @.llava_fetch.image IS 'the picture';
+COMMENT ON COLUMN @.llava_fetch.host IS 'scheme, host and port of url: whose robots.txt and pace hold';
+COMMENT ON COLUMN @.llava_fetch.url IS 'what is asked for next, in its normal form: source_url, or where it led';
+COMMENT ON COLUMN @.llava_fetch.digest IS 'sha256 of the normal form of source_url';
+COMMENT ON COLUMN @.llava_fetch.visible_at IS 'not asked for before; while it is being asked for, its lease';
+COMMENT ON COLUMN @.llava_fetch.claim IS 'number of the newest request, which fences its outcome';
+COMMENT ON COLUMN @.llava_fetch.holder IS 'slot of the fetcher that is asking for it; NULL: none is';
+COMMENT ON COLUMN @.llava_fetch.attempts IS 'requests that failed for its own sake';
+COMMENT ON COLUMN @.llava_fetch.hops IS 'URLs that were redirected to the next';
+COMMENT ON COLUMN @.llava_fetch.tried IS 'why the last request failed';
+COMMENT ON COLUMN @.llava_fetch.expected IS 'the sha256 that the INSERT gave: other bytes are refused';
+COMMENT ON COLUMN @.llava_fetch.failure IS 'why the row rests; NULL: it waits';
+COMMENT ON COLUMN @.llava_fetch.detail IS 'the same in words';
+COMMENT ON COLUMN @.llava_fetch.failed_at IS 'since when it rests';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_fetch', '');
 
 CREATE TABLE @.llava_host (
@@ -72,24 +72,34 @@ CREATE TABLE @.llava_host (
 CREATE INDEX llava_host_next ON @.llava_host (next_at, host);
 COMMENT ON TABLE @.llava_host IS
 	'the hosts that were asked for pictures, and what is known of each; written by the fetcher';
-COMMENT ON COLUMN @.llava_host.host IS
-	'scheme, host and port';
-COMMENT ON COLUMN @.llava_host.next_at IS
-	'order of claims: when it may be asked and has something waiting; infinity: nothing waits, or it is being asked';
-COMMENT ON COLUMN @.llava_host.free_at IS
-	'no request begins before; written before each request, so that a crash shortens no delay';
-COMMENT ON COLUMN @.llava_host.state IS
-	'ok, slow, throttled, blocked, down, robots_unreachable';
-COMMENT ON COLUMN @.llava_host.rests IS
-	'why its rows rest, instead of being asked for';
-COMMENT ON COLUMN @.llava_host.parked IS
-	'a person has stopped it: llava_park, llava_unpark';
-COMMENT ON COLUMN @.llava_host.delay_ms IS
-	'from one request to the next, at the last one';
-COMMENT ON COLUMN @.llava_host.robots IS
-	'robots.txt as it came last; NULL: there is none, everything is allowed';
-COMMENT ON COLUMN @.llava_host.robots_until IS
-	'when robots.txt is asked for again';
+COMMENT ON COLUMN @.llava_host.host IS 'scheme, host and port';
+COMMENT ON COLUMN @.llava_host.name IS 'the host alone';
+COMMENT ON COLUMN @.llava_host.domain IS 'what one owner has registered';
+COMMENT ON COLUMN @.llava_host.next_at IS 'its place in the line; infinity: nothing waits, or it is being asked';
+COMMENT ON COLUMN @.llava_host.free_at IS 'no request begins before';
+COMMENT ON COLUMN @.llava_host.asking IS 'a request is under way';
+COMMENT ON COLUMN @.llava_host.state IS 'ok, slow, throttled, blocked, down, robots_unreachable';
+COMMENT ON COLUMN @.llava_host.since IS 'of the state';
+COMMENT ON COLUMN @.llava_host.reason IS 'of the state, in words';
+COMMENT ON COLUMN @.llava_host.rests IS 'why its rows rest instead of being asked for';
+COMMENT ON COLUMN @.llava_host.parked IS 'a person has stopped it (llava_park)';
+COMMENT ON COLUMN @.llava_host.delay_ms IS 'from one request to the next, at the last one';
+COMMENT ON COLUMN @.llava_host.crawl_delay_ms IS 'what its robots.txt asks for';
+COMMENT ON COLUMN @.llava_host.penalty_ms IS 'delay that its 429 and 503 have led to';
+COMMENT ON COLUMN @.llava_host.latency_ms IS 'of its answers, smoothed';
+COMMENT ON COLUMN @.llava_host.errors IS 'in a row: not reached, not answered, or 5xx';
+COMMENT ON COLUMN @.llava_host.refusals IS '403 in a row';
+COMMENT ON COLUMN @.llava_host.probes IS 'in vain, since it is blocked or down';
+COMMENT ON COLUMN @.llava_host.recent IS 'its newest answers, a bit each: 403';
+COMMENT ON COLUMN @.llava_host.n_recent IS 'how many those are';
+COMMENT ON COLUMN @.llava_host.robots IS 'its robots.txt; NULL: it has none';
+COMMENT ON COLUMN @.llava_host.robots_status IS 'HTTP status of the request for it';
+COMMENT ON COLUMN @.llava_host.robots_sha256 IS 'of robots';
+COMMENT ON COLUMN @.llava_host.robots_until IS 'when it is asked for again';
+COMMENT ON COLUMN @.llava_host.robots_good_at IS 'when it was answered last';
+COMMENT ON COLUMN @.llava_host.robots_failed_at IS 'when it could not be had for the first time since';
+COMMENT ON COLUMN @.llava_host.fetched IS 'pictures that came';
+COMMENT ON COLUMN @.llava_host.bytes IS 'of those';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_host', '');
 
 CREATE TABLE @.llava_fetched (
@@ -110,10 +120,19 @@ CREATE TABLE @.llava_fetched (
 CREATE INDEX llava_fetched_digest ON @.llava_fetched (digest);
 COMMENT ON TABLE @.llava_fetched IS
 	'evidence: where each picture was fetched, when, from which address, and what robots.txt and the headers said';
-COMMENT ON COLUMN @.llava_fetched.robots_line IS
-	'the line of robots.txt that allowed it; NULL: no line says anything of it';
-COMMENT ON COLUMN @.llava_fetched.tls_unverified IS
-	'the certificate did not hold, and llava_zh.fetch_tls is record';
+COMMENT ON COLUMN @.llava_fetched.image IS 'the picture';
+COMMENT ON COLUMN @.llava_fetched.digest IS 'sha256 of the normal form of url';
+COMMENT ON COLUMN @.llava_fetched.url IS 'the source_url, in its normal form';
+COMMENT ON COLUMN @.llava_fetched.final_url IS 'where the redirects led';
+COMMENT ON COLUMN @.llava_fetched.hops IS 'URLs that were redirected to the next';
+COMMENT ON COLUMN @.llava_fetched.address IS 'that was connected to';
+COMMENT ON COLUMN @.llava_fetched.status IS 'HTTP status';
+COMMENT ON COLUMN @.llava_fetched.fetched_at IS 'when the request was sent';
+COMMENT ON COLUMN @.llava_fetched.robots_sha256 IS 'of the robots.txt that was in force; NULL: there was none';
+COMMENT ON COLUMN @.llava_fetched.robots_line IS 'its line that allows the picture; NULL: none speaks of it';
+COMMENT ON COLUMN @.llava_fetched.headers IS 'content-type, last-modified, etag and those of reservations';
+COMMENT ON COLUMN @.llava_fetched.referer IS 'the Referer that was sent; NULL: none';
+COMMENT ON COLUMN @.llava_fetched.tls_unverified IS 'the certificate did not hold (llava_zh.fetch_tls is record)';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_fetched', '');
 
 CREATE TABLE @.llava_url_forgotten (
@@ -123,12 +142,16 @@ CREATE TABLE @.llava_url_forgotten (
 );
 COMMENT ON TABLE @.llava_url_forgotten IS
 	'sha256 of the URLs of pictures that were taken down: they are not fetched again';
+COMMENT ON COLUMN @.llava_url_forgotten.digest IS 'sha256 of the normal form of a URL';
+COMMENT ON COLUMN @.llava_url_forgotten.forgotten_at IS 'when it was taken down';
+COMMENT ON COLUMN @.llava_url_forgotten.reason IS 'the reason that llava_forget was given';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_url_forgotten', '');
 
 CREATE FUNCTION @.llava_image_moved() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_image_moved() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_image_moved() IS 'trigger: a new source_url queues the fetch anew';
 CREATE TRIGGER llava_image_moved BEFORE UPDATE OF source_url ON @.llava_image
 	FOR EACH ROW WHEN (NEW.source_url IS DISTINCT FROM OLD.source_url)
 	EXECUTE FUNCTION @.llava_image_moved();
@@ -174,6 +197,10 @@ CREATE VIEW @.llava_stat_fetch WITH (security_invoker = true) AS
 	FROM @.llava_fetched d;
 COMMENT ON VIEW @.llava_stat_fetch IS
 	'pictures that wait, are being fetched, were fetched, or rest, by reason, with an image as an example';
+COMMENT ON COLUMN @.llava_stat_fetch.state IS 'waiting, fetching, fetched, or the reason why rows rest';
+COMMENT ON COLUMN @.llava_stat_fetch.rows IS 'how many';
+COMMENT ON COLUMN @.llava_stat_fetch.example IS 'one of the pictures';
+COMMENT ON COLUMN @.llava_stat_fetch.hosts IS 'of so many hosts';
 
 CREATE VIEW @.llava_stat_host WITH (security_invoker = true) AS
 	SELECT h.host, h.domain, CASE WHEN h.parked THEN 'parked' ELSE h.state END AS state,
@@ -189,3 +216,15 @@ CREATE VIEW @.llava_stat_host WITH (security_invoker = true) AS
 		FROM @.llava_fetch f GROUP BY f.host) w ON w.host = h.host;
 COMMENT ON VIEW @.llava_stat_host IS
 	'the hosts: state and since when, what waits and rests, the delay from one request to the next, and how long the rest will take at that pace';
+COMMENT ON COLUMN @.llava_stat_host.host IS 'scheme, host and port';
+COMMENT ON COLUMN @.llava_stat_host.domain IS 'what one owner has registered';
+COMMENT ON COLUMN @.llava_stat_host.state IS 'as in llava_host, or parked';
+COMMENT ON COLUMN @.llava_stat_host.reason IS 'why';
+COMMENT ON COLUMN @.llava_stat_host.since IS 'of the state';
+COMMENT ON COLUMN @.llava_stat_host.until IS 'it is not asked before; NULL: it may be asked now';
+COMMENT ON COLUMN @.llava_stat_host.waiting IS 'rows that wait';
+COMMENT ON COLUMN @.llava_stat_host.resting IS 'rows that rest';
+COMMENT ON COLUMN @.llava_stat_host.fetched IS 'pictures that came';
+COMMENT ON COLUMN @.llava_stat_host.bytes IS 'of those';
+COMMENT ON COLUMN @.llava_stat_host.delay IS 'from one request to the next';
+COMMENT ON COLUMN @.llava_stat_host.eta IS 'how long what waits will take at that pace';
