@@ -136,7 +136,7 @@ purity:
 		done; $(if $(MISSING_HEADERS),echo "# only includes are looked at; symbols need: $(MISSING_HEADERS)";) \
 		echo "# pure: image, vlm, reply, web"
 
-## rooms: which room of src calls into which; fails if an arrow runs up or rooms form a circle
+## rooms: which room of src calls into which; fails on an arrow up, a circle, a write to another's part of Loop
 rooms: all
 	@perl test/rooms.pl --strict
 

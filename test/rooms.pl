@@ -1,7 +1,8 @@
 #!/usr/bin/perl
-# test/rooms.pl: checks which folder ("room") of src uses which, by includes and symbols.
+# test/rooms.pl: checks which folder ("room") of src uses which, by includes and symbols, and
+# that each part of Loop (src/pg/queue/loop.h) is written by the files that own it only.
 #
-#   test/rooms.pl            reports forbidden includes, forbidden calls ("up") and cycles
+#   test/rooms.pl            reports forbidden includes, calls ("up") and writes, and cycles
 #   test/rooms.pl --strict   the same, and fails if there are any
 #
 # A file's room is its folder below src or src/pg; src/*.c is the room "load".  Run it
@@ -78,6 +79,57 @@ foreach my $file (glob('src/*.[ch] src/*/*.[ch] src/pg/*/*.[ch]'))
 }
 print "wrong: $_\n" foreach @wrong;
 
+sub text_of
+{
+	my ($file) = @_;
+	open my $source, '<', $file or die "$file: $!\n";
+	local $/;
+	return scalar(<$source>);
+}
+
+# The parts of Loop, each with the files that may write it: the comment before the part's
+# type ("claim.c's and claim_rows.c's: ..."), or the field's own ("... (pictures.c)"), names
+# them.  What names none is set by loop.c.
+sub parts_of_loop
+{
+	my $header = text_of('src/pg/queue/loop.h');
+	my (%writers, %parts);
+	while ($header =~ m{/\*((?:(?!\*/).)*)\*/\ntypedef struct (\w+)\n}sg)
+	{
+		my ($comment, $type) = ($1, $2);
+		$writers{$type} = [ $comment =~ /(\w+\.c)'s/g ];
+	}
+	my ($fields) = $header =~ /^struct Loop\n\{\n(.*?)^\};/ms or die "loop.h has no struct Loop\n";
+	while ($fields =~ m{(\w+)\s+\*?(\w+);[ \t]*(?:/\*(.*?)\*/)?}sg)
+	{
+		my ($type, $part, $comment) = ($1, $2, $3 // '');
+		my @files = $comment =~ /\((\w+\.c)\)/ ? $1 : @{ $writers{$type} // [] };
+		$parts{$part} = @files ? \@files : ['loop.c'];
+	}
+	return %parts;
+}
+
+# A file that takes a part's address, to write through it, counts as one that writes it.
+my %parts = parts_of_loop();
+my @writes;
+foreach my $path (glob('src/pg/queue/*.c'))
+{
+	my ($file) = $path =~ m{(\w+\.c)$};
+	my $source = text_of($path) =~ s{/\*.*?\*/}{}sgr;
+	$source =~ s/^loop_new\(.*?^\}//ms;
+	# these only read
+	$source =~ s/\b(?:dlist_\w+_node|dlist_is_empty)\(&loop|\bconst \w+ \*\w+ = &loop//g;
+	push @writes, "$file calls a Loop other than \"loop\"" if $source =~ /\bLoop\s+\*(?!loop\b)\w/;
+	foreach my $part (sort keys %parts)
+	{
+		next if grep { $_ eq $file } @{ $parts{$part} };
+		my $field = qr/\bloop->$part\b(?:\.\w+|->\w+|\[[^\]]*\])*/;
+		push @writes, "$file writes Loop.$part ($1), which belongs to @{ $parts{$part} }"
+		  while $source =~ /($field\s*(?:[-+*\/|&^]?=(?!=)|\+\+|--)|(?:\+\+|--|&)$field|(?:strlcpy|snprintf|memset|memcpy)\($field)/g;
+	}
+}
+print "write: $_\n" foreach @writes;
+
 my $up = 0;
 foreach my $from (sort keys %arrows)
 {
@@ -103,7 +155,8 @@ sub reaches
 }
 my @circle = grep { reaches($_, $_, {}) } sort keys %arrows;
 
-printf "# %d rooms, %d arrows, %d up, %d rooms in circles, %d wrong includes%s\n", scalar(keys %may),
-  scalar(map { grep { $_ } keys %{ $arrows{$_} } } keys %arrows), $up, scalar(@circle), scalar(@wrong),
+printf "# %d rooms, %d arrows, %d up, %d rooms in circles, %d wrong includes, %d parts of Loop, %d wrong writes%s\n",
+  scalar(keys %may), scalar(map { grep { $_ } keys %{ $arrows{$_} } } keys %arrows), $up, scalar(@circle),
+  scalar(@wrong), scalar(keys %parts), scalar(@writes),
   @circle ? ": @circle" : '';
-exit((@ARGV && $ARGV[0] eq '--strict' && ($up || @circle || @wrong)) ? 1 : 0);
+exit((@ARGV && $ARGV[0] eq '--strict' && ($up || @circle || @wrong || @writes)) ? 1 : 0);

@@ -87,7 +87,7 @@ sub give_assigned
 }
 
 # what the caller says, and what was judged or paused for before
-give_assigned(qr/(?:->|\.)fault = ([^;]+);/, 'fault', 'WEB_FAULT_MEMORY');
+give_assigned(qr/(?:->|\.)fault = ([^;]+);/, 'fault', 'image_status_name(job->status)', 'WEB_FAULT_MEMORY');
 give_assigned(qr/outcome(?:->|\.)reason = ([^;]+);/, 'reason');
 give_assigned(qr/\bserver_pause\(\w+, ([^,]+),/, 'outcome->reason', 'pause.reason', 'reason');
 give_assigned(qr/COLUMN_REJECTED, CStringGetTextDatum\(([^;]+)\)\);/, 'image_status_name(status)', 'reason');
@@ -108,7 +108,7 @@ give($fetch =~ /robots_did_not_come\(host, "(\w+)"/g);
 give(map { /"(\w+)"/g } $fetch =~ /rests = pstrdup\(([^;]*)\);/g);
 
 # statements
-my $statements = join '', map { source($_) } glob 'src/pg/*/*.c';
+my $statements = join '', map { source($_) } glob 'src/pg/*/*.[ch]';
 foreach ($statements =~ /\bfailure = ('\w+'|CASE .*? END|\S+)(?=[, "])/g)
 {
 	next if /^(?:NULL|\$\d)/;

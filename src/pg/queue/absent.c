@@ -1,18 +1,18 @@
 /*
  * absent.c
- *	  See absent.h.
+ *	  Handles rows whose picture is missing, and reports pictures that were never queued.
  *
  * The queue may be complete while its pictures are still being restored or replicated.
  * A claim sets such a row's failure to no_picture: the row gets no call id, uses up no
- * attempt, and llava_progress counts it as waiting.
+ * attempt, and llava_progress counts it as waiting until the picture has arrived.
+ *
+ * Conversely, a picture may have been inserted while triggers were off, as logical
+ * replication and session_replication_role do it.  No trigger has taken it in, so it has no
+ * sha256 and no row in the queue.
  */
 #include "postgres.h"
 
-#include "absent.h"
-#include "db/db.h"
-#include "executor/spi.h"
-#include "loop.h"
-#include "utils/array.h"
+#include "claim.h"
 
 /* The check for arrived pictures may take at most this fraction (1/n) of the time. */
 #define LOOK_SHARE 100
@@ -43,11 +43,10 @@ static SqlStatement sql_absent_count = {
 static int64
 count_waiting(ArrayType *tasks)
 {
-	Datum		values[1] = {PointerGetDatum(tasks)};
-	bool		isnull;
+	Datum		values[] = {PointerGetDatum(tasks)};
 
 	sql_run(&sql_absent_count, values, NULL, 0);
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	return DatumGetInt64(returned(0, 1));
 }
 
 static SqlStatement sql_absent_release = {
@@ -65,17 +64,17 @@ static SqlStatement sql_absent_release = {
 void
 absent_release(Loop *loop, ArrayType *tasks)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	Datum		values[1] = {PointerGetDatum(tasks)};
+	int64		now_ms = clock_monotonic_ms();
+	Datum		values[] = {PointerGetDatum(tasks)};
 
-	if (now < loop->absent.look_at)
+	if (now_ms < loop->absent.look_ms)
 		return;
 	if (sql_run(&sql_absent_release, values, NULL, 0) > 0)
 		claim_reset_cursor(loop, DT_NOBEGIN);
 	loop->absent.rows = count_waiting(tasks);
 	absent_say(loop);
-	loop->absent.look_at = Max(TimestampTzPlusMilliseconds(now, llava_naptime),
-							   now + LOOK_SHARE * (GetCurrentTimestamp() - now));
+	loop->absent.look_ms = now_ms + Max(llava_naptime,
+										LOOK_SHARE * (clock_monotonic_ms() - now_ms));
 }
 
 void
@@ -90,8 +89,27 @@ absent_activity(const Loop *loop)
 	return loop->absent.said && loop->calls.held == 0 ? loop->absent.activity : NULL;
 }
 
+/* At most this many pictures that no trigger has taken in are counted. */
+#define UNTAKEN_COUNTED 1000
+
+static SqlStatement sql_not_taken_in = {
+	.text =
+	"SELECT pg_catalog.count(*) FROM"
+	" (SELECT FROM @.llava_image WHERE received_at IS NULL LIMIT 1000) n",
+	.types = ""
+};
+
 void
-absent_hurry(Loop *loop)
+untaken_look(Loop *loop)
 {
-	loop->absent.look_at = 0;
+	int64		n;
+
+	sql_run(&sql_not_taken_in, NULL, NULL, 0);
+	n = DatumGetInt64(returned(0, 1));
+	if (n > 0 && !loop->absent.untaken_said)
+		ereport(loop->tx.in_procedure ? NOTICE : LOG,
+				(errmsg("llava_zh: pictures that were inserted while triggers were off are not queued: "
+						INT64_FORMAT "%s", n, n >= UNTAKEN_COUNTED ? " or more" : ""),
+				 errhint(UNTAKEN_HINT)));
+	loop->absent.untaken_said = n > 0;
 }

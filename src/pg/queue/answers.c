@@ -12,8 +12,6 @@
 #include "ledger/ledger.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "server/server.h"
-#include "vlm/vlm.h"
 
 /*
  * Bytes of responses that are judged in one go.  Parsing runs at some hundred MB/s, and

@@ -10,12 +10,9 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "server/server.h"
 #include "utils/builtins.h"
-#include "vlm/vlm.h"
 
 /* Rows returned in one transaction; the next one returns more while the pause lasts. */
 #define RETURNED_AT_ONCE 256
@@ -132,7 +129,6 @@ blame_return_rows(Loop *loop, ServerState *server)
 	values[0] = Int64GetDatum(blame_number(server->options->name, said));
 	values[1] = CStringGetTextDatum(reason);
 	values[2] = Int64GetDatum(RETURNED_AT_ONCE);
-	if (sql_run(&sql_excuse, values, NULL, 0) == 0)
-		return;
-	claims_wake(loop);
+	if (sql_run(&sql_excuse, values, NULL, 0) > 0)
+		claims_wake(loop);
 }

@@ -9,15 +9,25 @@
  */
 #include "postgres.h"
 
-#include "image/image.h"
 #include "loop.h"
 #include "process/process.h"
-#include "reply/reply.h"
-#include "server/server.h"
-#include "stall.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
-#include "vlm/vlm.h"
+
+LlavaTask *
+taskset_task(const TaskSet *set, const char *name)
+{
+	ListCell   *cell;
+
+	foreach(cell, set->tasks)
+	{
+		LlavaTask  *task = lfirst(cell);
+
+		if (strcmp(task->name, name) == 0)
+			return task;
+	}
+	return NULL;
+}
 
 void
 taskset_release(TaskSet *set)
@@ -142,6 +152,15 @@ call_free(Loop *loop, Call *call)
 }
 
 void
+calls_free(Loop *loop, CallState state)
+{
+	foreach_call(call, loop, state)
+	{
+		call_free(loop, call);
+	}
+}
+
+void
 call_set_bytes(Loop *loop, Call *call, int64 bytes)
 {
 	loop->calls.bytes += bytes - call->fit.bytes;
@@ -158,12 +177,23 @@ call_ending(const Call *call)
 	return call->end.outcome.action == VLM_DONE ? CALL_ANSWERED : CALL_FAILED;
 }
 
-void
-call_fence(const Call *call, Datum *values)
+bool
+call_run(const Call *call, SqlStatement *statement, const NullableDatum *values, int n)
 {
-	values[0] = Int64GetDatum(call->image);
-	values[1] = CStringGetTextDatum(call->task->name);
-	values[2] = Int64GetDatum(call->id);
+	Datum		all[CALL_VALUES];
+	char		nulls[CALL_VALUES];
+
+	Assert(n <= CALL_VALUES - 3);
+	memset(nulls, ' ', sizeof(nulls));
+	all[0] = Int64GetDatum(call->image);
+	all[1] = CStringGetTextDatum(call->task->name);
+	all[2] = Int64GetDatum(call->id);
+	for (int i = 0; i < n; i++)
+	{
+		all[3 + i] = values[i].value;
+		nulls[3 + i] = values[i].isnull ? 'n' : ' ';
+	}
+	return sql_run(statement, all, nulls, 0) > 0;
 }
 
 #ifdef USE_ASSERT_CHECKING
@@ -174,13 +204,12 @@ check_server(const Loop *loop, const ServerState *server)
 	int			calls = 0;
 	int			unsent = 0;
 	int			in_flight = 0;
-	dlist_iter	iter;
 
 	for (int state = 0; state < CALL_STATES; state++)
 	{
-		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls.lists[state]))
+		foreach_call(call, loop, state)
 		{
-			if (dlist_container(Call, node, iter.cur)->server != server)
+			if (call->server != server)
 				continue;
 			calls++;
 			unsent += is_unsent((CallState) state);
@@ -196,19 +225,20 @@ void
 calls_check(const Loop *loop)
 {
 	int			held = 0;
-	dlist_iter	iter;
 
 	for (int state = 0; state < CALL_STATES; state++)
 	{
-		dlist_foreach(iter, unconstify(dlist_head *, &loop->calls.lists[state]))
+		foreach_call(call, loop, state)
 		{
-			Assert(dlist_container(Call, node, iter.cur)->state == (CallState) state);
+			Assert(call->state == (CallState) state);
 			held++;
 		}
 	}
 	Assert(held == loop->calls.held);
-	dlist_foreach(iter, unconstify(dlist_head *, &loop->servers.list))
-		check_server(loop, dlist_container(ServerState, node, iter.cur));
+	foreach_server(server, loop)
+	{
+		check_server(loop, server);
+	}
 }
 
 #endif

@@ -10,6 +10,7 @@
 #ifndef LLAVA_CALL_H
 #define LLAVA_CALL_H
 
+#include "db/db.h"
 #include "image/image.h"
 #include "lib/ilist.h"
 #include "reply/reply.h"
@@ -188,21 +189,43 @@ extern void call_move(struct Loop *loop, Call *call, CallState state);
 /* Assigns the call to a server, or to another one. */
 extern void call_set_server(Call *call, struct ServerState *server);
 
-/* Frees the call, whatever its state is. */
+/* Frees the call, whatever its state is; or all calls in a state. */
 extern void call_free(struct Loop *loop, Call *call);
+extern void calls_free(struct Loop *loop, CallState state);
 
 /* Sets how many bytes of its picture are in memory, and keeps Calls.bytes in step. */
 extern void call_set_bytes(struct Loop *loop, Call *call, int64 bytes);
 
+/* Most parameters of a statement that call_run runs. */
+#define CALL_VALUES 32
+
 /*
- * Fills in $1 to $3 (image, task, call id) of a statement that is fenced by the call id:
- * it must not touch the row if the row was claimed again meanwhile.
+ * Runs a statement whose $1 to $3 are the call's image, task and call id, and the others,
+ * from $4 on, these n values.  A statement on the row of the queue is fenced by the call
+ * id: it must not touch the row if the row was claimed again meanwhile.  Returns whether
+ * the statement found a row.
  */
-extern void call_fence(const Call *call, Datum *values);
+extern bool call_run(const Call *call, SqlStatement *statement, const NullableDatum *values, int n);
+
+/* The task of this name, or NULL. */
+extern LlavaTask *taskset_task(const TaskSet *set, const char *name);
 
 /* Drop one reference, and free the object with the last one. */
 extern void taskset_release(TaskSet *set);
 extern void server_read_release(struct ServerRead *read);
+
+/* ---- rejects.c ---- */
+
+extern Rejects rejects_of(Datum reasons);	/* llava_pending.rejects */
+
+/* Whether the row fails after one more reject for this reason. */
+extern bool rejects_final(const Rejects *before, const char *reason);
+
+/* Whether another server's model may well accept what this one refused. */
+extern bool rejects_blame_server(const char *reason);
+
+/* The task's sampling parameters, changed as the earlier rejects call for. */
+extern VlmSampling rejects_sampling(const Rejects *before, const VlmSampling *of_task);
 
 #ifdef USE_ASSERT_CHECKING
 /* Asserts that the counters agree with the lists. */

@@ -12,14 +12,7 @@
 
 #include "catalog/pg_type.h"
 #include "claim.h"
-#include "db/db.h"
-#include "executor/spi.h"
-#include "holders.h"
-#include "loop.h"
 #include "process/process.h"
-#include "task/task.h"
-#include "timeline.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 
@@ -39,16 +32,14 @@
 static void
 load_tasks(Loop *loop)
 {
-	TaskSet    *set;
-	MemoryContext context;
-	MemoryContext old;
+	MemoryContext context = AllocSetContextCreate(loop->context, "llava_zh tasks",
+												  ALLOCSET_SMALL_SIZES);
+	MemoryContext old = MemoryContextSwitchTo(context);
+	TaskSet    *set = palloc0(sizeof(TaskSet));
 
 	if (loop->claims.tasks != NULL)
 		taskset_release(loop->claims.tasks);
 	loop->claims.tasks = NULL;
-	context = AllocSetContextCreate(loop->context, "llava_zh tasks", ALLOCSET_SMALL_SIZES);
-	old = MemoryContextSwitchTo(context);
-	set = palloc0(sizeof(TaskSet));
 	set->context = context;
 	set->users = 1;
 	set->tasks = task_list();
@@ -92,11 +83,13 @@ claims_hurry(Loop *loop)
 void
 claim_reset_cursor(Loop *loop, TimestampTz from)
 {
-	if (from > loop->claims.cursor.visible_at)
+	Cursor	   *cursor = &loop->claims.cursor;
+
+	if (from > cursor->place.visible_at)
 		return;
-	loop->claims.cursor.visible_at = from == DT_NOBEGIN ? from : from - 1;
-	loop->claims.cursor.image = 0;
-	loop->claims.cursor.task[0] = '\0';
+	cursor->place.visible_at = from == DT_NOBEGIN ? from : from - 1;
+	cursor->place.image = 0;
+	cursor->task[0] = '\0';
 	read_ahead_reset(loop);
 	claims_wake(loop);
 }
@@ -148,7 +141,7 @@ rows_wanted(Loop *loop)
 	int64		most = 2 * Max(capacity, 1);	/* one window in flight, one
 												 * prepared */
 
-	if (dispatch_files_are_away(loop) || GetCurrentTimestamp() < loop->restore.until)
+	if (dispatch_files_are_away(loop) || clock_monotonic_ms() < loop->restore.until_ms)
 		return 0;
 
 	/*
@@ -184,7 +177,7 @@ static SqlStatement sql_next_due = {
 static void
 plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, bool full_pass)
 {
-	Datum		values[1];
+	Datum		values[] = {PointerGetDatum(tasks)};
 
 	claims_wake(loop);
 	if (found_all)
@@ -200,15 +193,8 @@ plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, b
 	}
 	loop->claims.dry = full_pass && found_none;
 	loop->claims.lock_due = loop->claims.dry;
-	loop->claims.next_due = DT_NOEND;
-	values[0] = PointerGetDatum(tasks);
-	if (sql_run(&sql_next_due, values, NULL, 0) > 0)
-	{
-		bool		isnull;
-
-		loop->claims.next_due = DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0],
-																  SPI_tuptable->tupdesc, 1, &isnull));
-	}
+	loop->claims.next_due = sql_run(&sql_next_due, values, NULL, 0) > 0 ?
+		DatumGetTimestampTz(returned(0, 1)) : DT_NOEND;
 	loop->claims.at = loop->claims.next_due;
 }
 
@@ -219,22 +205,25 @@ look_for_rare(Loop *loop)
 	int64		now_ms = clock_monotonic_ms();
 
 	if (!loop->far_ahead &&
-		(loop->claims.cursor.visible_at != DT_NOBEGIN || now_ms < loop->claims.rare_looks_ms))
+		(loop->claims.cursor.place.visible_at != DT_NOBEGIN || now_ms < loop->claims.rare_looks_ms))
 		return;
 	loop->claims.rare_looks_ms = now_ms + RARE_LOOKS_MS;
 	clock_bring_back(loop);
 	untaken_look(loop);
 }
 
-/* The claim's transaction: reads servers and tasks, then claims rows if there is room. */
+/*
+ * The claim's transaction: reads servers and tasks, then claims rows if there is room.
+ * Sets *arg to the tasks that have a server, as text[].
+ */
 static void
 look_and_claim(Loop *loop, void *arg)
 {
+	ArrayType **tasks = arg;
 	bool		full_pass;
 	bool		restoring;
 	int			wanted;
 	int			claimed;
-	ArrayType  *tasks;
 
 	/* send nothing whose reply could not be stored */
 	trust_check_worker_relations();
@@ -243,20 +232,20 @@ look_and_claim(Loop *loop, void *arg)
 	restoring = restore_is_awaited(loop);
 	if (!restoring)
 		look_for_rare(loop);
-	tasks = claimable_tasks(loop);
+	*tasks = claimable_tasks(loop);
 	wanted = rows_wanted(loop);
 	if (wanted > 0 && !restoring)
 	{
 		timeline_check(loop);
 		holders_look(loop);
-		absent_release(loop, tasks);
-		full_pass = loop->claims.cursor.visible_at == DT_NOBEGIN;
-		claimed = claim_others_first(loop, tasks, wanted);
+		absent_release(loop, *tasks);
+		full_pass = loop->claims.cursor.place.visible_at == DT_NOBEGIN;
+		claimed = claim_others_first(loop, *tasks, wanted);
 		if (claimed > 0)
 			pictures_read(loop);
 		if (claimed == wanted)
-			read_ahead(loop, tasks);
-		plan_next_claim(loop, tasks, claimed == wanted, claimed == 0, full_pass);
+			read_ahead(loop, *tasks);
+		plan_next_claim(loop, *tasks, claimed == wanted, claimed == 0, full_pass);
 	}
 	server_record_pauses(loop);
 }
@@ -300,16 +289,17 @@ claims_run(Loop *loop)
 {
 	TimestampTz now = GetCurrentTimestamp();
 	ErrorData  *error = NULL;
+	ArrayType  *tasks;
 	TimestampTz cursor;
 	bool		full_pass;
 	XLogRecPtr	claimed_at;
 
 	/* the previous claim may have ended with an error during its commit */
-	claim_discard(loop);
+	calls_free(loop, CALL_CLAIMED);
 	loop->claims.look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
 	if (now >= loop->claims.full_pass_at)
 		claim_reset_cursor(loop, DT_NOBEGIN);
-	full_pass = loop->claims.cursor.visible_at == DT_NOBEGIN;
+	full_pass = loop->claims.cursor.place.visible_at == DT_NOBEGIN;
 	if (!loop_begin(loop, "llava_zh: claiming images"))
 	{
 		loop->claims.dry = true;
@@ -323,20 +313,19 @@ claims_run(Loop *loop)
 	 */
 	if (loop->tx.in_procedure || !flush_is_shared())
 		tx_commit_as("local");
-	cursor = loop->claims.cursor.visible_at;
-	loop->claims.lock_due = false;
-	if (loop_try(loop, look_and_claim, NULL, &error))
+	cursor = loop->claims.cursor.place.visible_at;
+	if (loop_try(loop, look_and_claim, &tasks, &error))
 	{
 		claim_succeeded(loop);
 		if (loop->claims.lock_due)
-			in_the_way_of_claim(loop);
-		loop->claims.lock_due = false;
+			in_the_way_of_claim(loop, tasks);
 	}
 	else
 	{
-		claim_discard(loop);
+		calls_free(loop, CALL_CLAIMED);
 		claim_failed(loop, error, cursor);
 	}
+	loop->claims.lock_due = false;
 	claimed_at = loop_commit(loop);
 	if (full_pass)
 		loop->claims.full_pass_at = GetCurrentTimestamp() +

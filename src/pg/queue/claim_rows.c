@@ -8,11 +8,7 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "claim.h"
-#include "db/db.h"
-#include "executor/spi.h"
-#include "loop.h"
 #include "process/process.h"
 #include "utils/builtins.h"
 
@@ -47,31 +43,18 @@ enum
 	CLAIMED_HERE
 };
 
-static LlavaTask *
-task_of_set(TaskSet *set, const char *name)
-{
-	ListCell   *cell;
-
-	foreach(cell, set->tasks)
-	{
-		LlavaTask  *task = lfirst(cell);
-
-		if (strcmp(task->name, name) == 0)
-			return task;
-	}
-	return NULL;
-}
-
 static void
 advance_cursor(Loop *loop, TimestampTz visible_at, int64 image, const char *task)
 {
-	if (visible_at < loop->claims.cursor.visible_at ||
-		(visible_at == loop->claims.cursor.visible_at && image < loop->claims.cursor.image))
+	Cursor	   *cursor = &loop->claims.cursor;
+
+	if (visible_at < cursor->place.visible_at ||
+		(visible_at == cursor->place.visible_at && image < cursor->place.image))
 		return;
-	loop->claims.cursor.visible_at = visible_at;
-	loop->claims.cursor.image = image;
-	pfree(loop->claims.cursor.task);
-	loop->claims.cursor.task = MemoryContextStrdup(loop->context, task);
+	cursor->place.visible_at = visible_at;
+	cursor->place.image = image;
+	pfree(cursor->task);
+	cursor->task = MemoryContextStrdup(loop->context, task);
 }
 
 /* Reads the row's rejection history, and derives the sampling parameters from it. */
@@ -90,7 +73,7 @@ read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
 }
 
 /* Makes a bigint[] from a list of pointers to int64. */
-static ArrayType *
+static Datum
 id_array(const List *ids)
 {
 	Datum	   *values = palloc(sizeof(Datum) * Max(list_length(ids), 1));
@@ -99,7 +82,7 @@ id_array(const List *ids)
 
 	foreach(cell, ids)
 		values[n++] = Int64GetDatum(*(int64 *) lfirst(cell));
-	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	return loop_bigints(values, n);
 }
 
 /* Ids of the calls whose settle has failed before. */
@@ -107,19 +90,16 @@ static List *
 unsettled_ids(Loop *loop)
 {
 	List	   *ids = NIL;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
+	foreach_call(call, loop, CALL_FINISHED)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
 		if (call->settle.delay > 0)
 			ids = lappend(ids, &call->id);
 	}
 	return ids;
 }
 
-ArrayType *
+Datum
 claim_unsettled(Loop *loop)
 {
 	return id_array(unsettled_ids(loop));
@@ -130,13 +110,12 @@ static List *
 guilty_ids(Loop *loop)
 {
 	List	   *ids = NIL;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
 		int64	   *id = palloc(sizeof(int64));
 
-		*id = server_not_to_probe_with(dlist_container(ServerState, node, iter.cur));
+		*id = server_not_to_probe_with(server);
 		if (*id != 0)
 			ids = lappend(ids, id);
 	}
@@ -145,26 +124,22 @@ guilty_ids(Loop *loop)
 
 /* Makes a call in CALL_CLAIMED from a claimed row; pictures.c adds the picture. */
 static void
-add_call(Loop *loop, HeapTuple row, TupleDesc desc, TimestampTz lease_until)
+add_call(Loop *loop, uint64 row, const char *name, TimestampTz lease_until)
 {
 	Call	   *call = call_new(loop);
-	char	   *name = SPI_getvalue(row, desc, CLAIMED_TASK);
-	bool		isnull;
 
-	call->image = DatumGetInt64(SPI_getbinval(row, desc, CLAIMED_IMAGE, &isnull));
-	call->task = task_of_set(loop->claims.tasks, name);
+	call->image = DatumGetInt64(returned(row, CLAIMED_IMAGE));
+	call->task = taskset_task(loop->claims.tasks, name);
 	/* here, since sending must not raise an ERROR */
 	if (call->task->counter == NULL)
 		call->task->counter = task_counter(name);
-	call->id = DatumGetInt64(SPI_getbinval(row, desc, CLAIMED_CALL, &isnull));
-	call->row.attempts = DatumGetInt32(SPI_getbinval(row, desc, CLAIMED_ATTEMPTS, &isnull));
-	call->row.variation = DatumGetInt32(SPI_getbinval(row, desc, CLAIMED_VARIATION, &isnull));
-	call->row.released = DatumGetBool(SPI_getbinval(row, desc, CLAIMED_RELEASED, &isnull));
-	call->row.excused = DatumGetBool(SPI_getbinval(row, desc, CLAIMED_EXCUSED, &isnull));
-	read_rejects(loop, call, row, desc);
-	call->row.company = DatumGetInt32(SPI_getbinval(row, desc, CLAIMED_COMPANY, &isnull));
-	if (isnull)
-		call->row.company = 0;
+	call->id = DatumGetInt64(returned(row, CLAIMED_CALL));
+	call->row.attempts = DatumGetInt32(returned(row, CLAIMED_ATTEMPTS));
+	call->row.variation = DatumGetInt32(returned(row, CLAIMED_VARIATION));
+	call->row.released = DatumGetBool(returned(row, CLAIMED_RELEASED));
+	call->row.excused = DatumGetBool(returned(row, CLAIMED_EXCUSED));
+	read_rejects(loop, call, SPI_tuptable->vals[row], SPI_tuptable->tupdesc);
+	call->row.company = DatumGetInt32(returned(row, CLAIMED_COMPANY));
 	call->lease.until = lease_until;
 	call->request.seed = task_seed(call->image, name, call->row.variation);
 }
@@ -215,31 +190,28 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 	int64		lease = servers_longest_lease(loop);
 	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
 
-	values[CLAIM_AFTER_VISIBLE_AT] = TimestampTzGetDatum(loop->claims.cursor.visible_at);
-	values[CLAIM_AFTER_IMAGE] = Int64GetDatum(loop->claims.cursor.image);
+	values[CLAIM_AFTER_VISIBLE_AT] = TimestampTzGetDatum(loop->claims.cursor.place.visible_at);
+	values[CLAIM_AFTER_IMAGE] = Int64GetDatum(loop->claims.cursor.place.image);
 	values[CLAIM_AFTER_TASK] = CStringGetTextDatum(loop->claims.cursor.task);
 	values[CLAIM_TASKS] = PointerGetDatum(tasks);
 	values[CLAIM_WANTED] = Int64GetDatum(wanted);
 	values[CLAIM_HOLDER] = Int32GetDatum(loop->holder);
 	values[CLAIM_LEASE] = rows_interval(lease);
 	/* not the unsettled calls' rows either, whose leases may have run out */
-	values[CLAIM_NOT_CALLS] = PointerGetDatum(id_array(list_concat(unsettled_ids(loop), passed_over)));
+	values[CLAIM_NOT_CALLS] = id_array(list_concat(unsettled_ids(loop), passed_over));
 	values[CLAIM_EXCUSED] = BoolGetDatum(excused);
 	n = sql_run(&sql_claim, values, NULL, 0);
 
 	for (uint64 i = 0; i < n; i++)
 	{
-		HeapTuple	row = SPI_tuptable->vals[i];
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		bool		isnull;
+		char	   *task = TextDatumGetCString(returned(i, CLAIMED_TASK));
 
-		if (DatumGetBool(SPI_getbinval(row, desc, CLAIMED_HERE, &isnull)))
-			add_call(loop, row, desc, lease_until);
+		if (DatumGetBool(returned(i, CLAIMED_HERE)))
+			add_call(loop, i, task, lease_until);
 		else
 			absent++;
-		advance_cursor(loop, DatumGetTimestampTz(SPI_getbinval(row, desc, CLAIMED_VISIBLE_AT, &isnull)),
-					   DatumGetInt64(SPI_getbinval(row, desc, CLAIMED_IMAGE, &isnull)),
-					   SPI_getvalue(row, desc, CLAIMED_TASK));
+		advance_cursor(loop, DatumGetTimestampTz(returned(i, CLAIMED_VISIBLE_AT)),
+					   DatumGetInt64(returned(i, CLAIMED_IMAGE)), task);
 	}
 	absent_note(loop, absent);
 	return (int) n;
@@ -266,18 +238,13 @@ static SqlStatement sql_any_due = {
 static int
 claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
 {
-	Datum		values[2];
-	bool		isnull;
+	Datum		values[] = {PointerGetDatum(tasks), id_array(passed_over)};
 	int			claimed;
 
-	values[0] = PointerGetDatum(tasks);
-	values[1] = PointerGetDatum(id_array(passed_over));
 	if (sql_run(&sql_any_due, values, NULL, 0) == 0)
 		return 0;
-	loop->claims.cursor.visible_at =
-		DatumGetTimestampTz(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
-	loop->claims.cursor.image =
-		DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 2, &isnull));
+	loop->claims.cursor.place.visible_at = DatumGetTimestampTz(returned(0, 1));
+	loop->claims.cursor.place.image = DatumGetInt64(returned(0, 2));
 	loop->claims.cursor.task[0] = '\0';
 	/* the row may be gone: another process may have claimed it */
 	claimed = claim(loop, tasks, 1, passed_over, false);
@@ -293,7 +260,7 @@ int
 claim_others_first(Loop *loop, ArrayType *tasks, int wanted)
 {
 	List	   *guilty = guilty_ids(loop);
-	bool		full_pass = loop->claims.cursor.visible_at == DT_NOBEGIN;
+	bool		full_pass = loop->claims.cursor.place.visible_at == DT_NOBEGIN;
 	int			claimed = 0;
 
 	if (servers_probe_blamed(loop))

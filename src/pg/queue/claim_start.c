@@ -6,8 +6,6 @@
 #include "postgres.h"
 
 #include "claim.h"
-#include "db/db.h"
-#include "loop.h"
 
 /*
  * Applies the policy for long pictures: the row's own, else the task's.  Returns false
@@ -51,15 +49,10 @@ start_call(Loop *loop, Call *call)
 	 */
 	if (!call->fit.no_room)
 		call_set_server(call, server_for_task(loop, call->task, call->row.refused_by));
-	if (call->server == NULL)
+	if (call->server != NULL && call->fit.job == NULL && call->end.fault == NULL)
+		call->end.fault = "no_bytes";
+	if (call->server == NULL || call->fit.job == NULL)
 	{
-		call_move(loop, call, CALL_FINISHED);
-		return;
-	}
-	if (call->fit.job == NULL)
-	{
-		if (call->end.fault == NULL)
-			call->end.fault = "no_bytes";
 		call_move(loop, call, CALL_FINISHED);
 		return;
 	}
@@ -79,23 +72,10 @@ start_call(Loop *loop, Call *call)
 }
 
 void
-claim_discard(Loop *loop)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &loop->calls.lists[CALL_CLAIMED])
-		call_free(loop, dlist_container(Call, node, iter.cur));
-}
-
-void
 claim_start(Loop *loop, XLogRecPtr claimed_at)
 {
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &loop->calls.lists[CALL_CLAIMED])
+	foreach_call(call, loop, CALL_CLAIMED)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
 		call->lease.claimed_at = claimed_at;
 		start_call(loop, call);
 	}

@@ -2,18 +2,15 @@
  * clock.c
  *	  Recovers after the machine's clock was set back.
  *
- * The queue's order, back-off and leases are wall-clock times, and so are most of the
- * loop's own timers.  After the clock is set back by an hour all of them would wait an
+ * The queue's order, back-off and leases are wall-clock times, and so are the timers of the
+ * loop's stages.  After the clock is set back by an hour all of them would wait an
  * hour longer.  So a loop that notices the change resets its timers, and rows whose
  * visible_at is further ahead than any back-off or lease allows become due.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "db/db.h"
-#include "loop.h"
+#include "claim.h"
 #include "portability/instr_time.h"
-#include "utils/array.h"
 
 /* A smaller step is an adjustment (NTP), not a change of the clock. */
 #define STEP_MS 1000
@@ -39,12 +36,7 @@ forget_times(Loop *loop)
 	settles_hurry(loop);
 	renewals_hurry(loop);
 	summaries_hurry(loop);
-	dispatch_hurry(loop);
 	servers_hurry(loop);
-	holders_hurry(loop);
-	restore_hurry(loop);
-	absent_hurry(loop);
-	in_the_way_hurry(loop);
 }
 
 void
@@ -69,7 +61,7 @@ clock_look(Loop *loop)
 }
 
 /* Slots of this database that have a worker, as bigint[]. */
-static ArrayType *
+static Datum
 live_slots(void)
 {
 	Datum		slots[MAX_WORKERS];
@@ -78,7 +70,7 @@ live_slots(void)
 	for (int i = 0; i < MAX_WORKERS; i++)
 		if (slot_holder(i) != 0)
 			slots[n++] = Int64GetDatum(i);
-	return construct_array(slots, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	return loop_bigints(slots, n);
 }
 
 /* $1: longest possible wait.  $2: slots of live workers, which renew their own leases. */
@@ -104,12 +96,9 @@ void
 clock_bring_back(Loop *loop)
 {
 	int64		longest = Max(servers_longest_lease(loop), (int64) llava_retry_delay_max);
-	Datum		values[2];
-	uint64		n;
+	Datum		values[] = {rows_interval(longest), live_slots()};
+	uint64		n = sql_run(&sql_bring_back, values, NULL, 0);
 
-	values[0] = rows_interval(longest);
-	values[1] = PointerGetDatum(live_slots());
-	n = sql_run(&sql_bring_back, values, NULL, 0);
 	/* one message, however many batches of 1000 it takes */
 	if (n > 0 && !loop->far_ahead)
 		ereport(loop->tx.in_procedure ? NOTICE : LOG,

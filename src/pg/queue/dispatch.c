@@ -10,28 +10,14 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
-#include "image/image.h"
 #include "loop.h"
 #include "process/process.h"
-#include "server/server.h"
-#include "task/task.h"
-#include "vlm/vlm.h"
 
 /* Requests begun before sockets are served: libcurl starts all new ones in one step. */
 #define SENDS_AT_ONCE 32
 
 /* How long to wait before trying to open the directory of pictures again. */
 #define FILES_AWAY_MS (10 * 1000)
-
-/* Finishes a call without a request: its picture is faulty. */
-static void
-image_fault(Loop *loop, Call *call, const char *fault, const char *detail)
-{
-	call->end.fault = fault;
-	call->end.fault_detail = MemoryContextStrdup(loop->context, detail);
-	call_move(loop, call, CALL_FINISHED);
-}
 
 /*
  * The directory of pictures cannot be opened.  That is not the picture's fault and
@@ -42,22 +28,9 @@ static void
 files_away(Loop *loop, Call *call)
 {
 	call->retry.wait_ms = Min(FILES_AWAY_MS, llava_retry_delay_max);
-	loop->dispatch.files_away_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), call->retry.wait_ms);
+	loop->dispatch.files_away_until_ms = clock_monotonic_ms() + call->retry.wait_ms;
 	strlcpy(call->end.outcome.detail, call->fit.job->error.message, sizeof(call->end.outcome.detail));
 	call_move(loop, call, CALL_FINISHED);
-}
-
-/* Frees the original bytes once the picture was encoded anew. */
-static void
-forget_original(Loop *loop, Call *call)
-{
-	ImageJob   *job = call->fit.job;
-
-	if (job->prepared.passed_through)
-		return;
-	free(job->data);
-	job->data = NULL;
-	call_set_bytes(loop, call, (int64) job->prepared.size);
 }
 
 void
@@ -82,10 +55,17 @@ dispatch_prepared(Loop *loop)
 		}
 		if (job->status != IMAGE_OK)
 		{
-			image_fault(loop, call, image_status_name(job->status), job->error.message);
+			call->end.fault = image_status_name(job->status);
+			call->end.fault_detail = MemoryContextStrdup(loop->context, job->error.message);
+			call_move(loop, call, CALL_FINISHED);
 			continue;
 		}
-		forget_original(loop, call);
+		if (!job->prepared.passed_through)
+		{
+			free(job->data);
+			job->data = NULL;
+			call_set_bytes(loop, call, (int64) job->prepared.size);
+		}
 		call->fit.width = job->prepared.width;
 		call->fit.height = job->prepared.height;
 		call->fit.image_tokens = image_tokens(&job->prepared.source, &job->fit);
@@ -217,41 +197,22 @@ send_call(Loop *loop, Call *call)
 	call_move(loop, call, CALL_SENT);
 }
 
-/* Finishes the calls of a state without a request: settle puts their rows back. */
-static void
-give_back_all(Loop *loop, CallState state)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &loop->calls.lists[state])
-		call_move(loop, dlist_container(Call, node, iter.cur), CALL_FINISHED);
-}
-
 void
 dispatch_unsent(Loop *loop)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->calls.lists[CALL_PREPARING])
+	foreach_call(call, loop, CALL_PREPARING)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
 		/* the job stays in the image pool; dispatch_prepared frees it */
 		call->fit.job->user = NULL;
 		call->fit.job = NULL;
 	}
-	give_back_all(loop, CALL_PREPARING);
-	give_back_all(loop, CALL_HASHED);
-	give_back_all(loop, CALL_READY);
-}
-
-/* Whether the lease outlasts the request's timeout; otherwise it must be renewed first. */
-static bool
-lease_is_long_enough(const Call *call)
-{
-	return call->lease.until >=
-		TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-									call->server->options->request_timeout);
+	for (int state = CALL_PREPARING; state <= CALL_READY; state++)
+	{
+		foreach_call(call, loop, state)
+		{
+			call_move(loop, call, CALL_FINISHED);
+		}
+	}
 }
 
 static bool
@@ -281,36 +242,6 @@ use_other_server(Loop *loop, Call *call)
 	return true;
 }
 
-/* Marks all servers as having free slots, and returns their number. */
-static int
-begin_sending(Loop *loop)
-{
-	int			open = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers.list)
-	{
-		dlist_container(ServerState, node, iter.cur)->full = false;
-		open++;
-	}
-	return open;
-}
-
-/* Offers to other processes the slots that this process has no call for. */
-static void
-offer_slots(Loop *loop)
-{
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers.list)
-	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
-		if (!server->full)
-			limits_offer(server->limits);
-	}
-}
-
 /*
  * Returns true if the call has left the ready list.  Sets *wait to the milliseconds until
  * another try may succeed, if that is known.
@@ -332,7 +263,9 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 		default:
 			break;
 	}
-	if (!lease_is_long_enough(call))
+	/* a lease that the request may outlast must be renewed first */
+	if (call->lease.until < TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
+														server->options->request_timeout))
 	{
 		loop->dispatch.renewal_needed = true;
 		return false;
@@ -363,16 +296,19 @@ long
 dispatch_ready(Loop *loop)
 {
 	int64		wait = -1;
-	int			open = begin_sending(loop);
+	int			open = 0;		/* servers not known to be full */
 	int			n_left = 0;
-	dlist_mutable_iter iter;
 
+	foreach_server(server, loop)
+	{
+		server->full = false;
+		open++;
+	}
 	loop->dispatch.renewal_needed = false;
 	if (stop_wanted())
 		return wait;
-	dlist_foreach_modify(iter, &loop->calls.lists[CALL_READY])
+	foreach_call(call, loop, CALL_READY)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
 		ServerState *server = call->server;
 		int64		server_wait = -1;
 
@@ -395,7 +331,12 @@ dispatch_ready(Loop *loop)
 			!try_to_send(loop, call, &server_wait))
 			open -= call->server->full;
 	}
-	offer_slots(loop);
+	/* other processes may use the slots that this one has no call for */
+	foreach_server(server, loop)
+	{
+		if (!server->full)
+			limits_offer(server->limits);
+	}
 	return (long) wait;
 }
 
@@ -426,11 +367,5 @@ dispatch_serve(Loop *loop)
 bool
 dispatch_files_are_away(const Loop *loop)
 {
-	return GetCurrentTimestamp() < loop->dispatch.files_away_until;
-}
-
-void
-dispatch_hurry(Loop *loop)
-{
-	loop->dispatch.files_away_until = 0;
+	return clock_monotonic_ms() < loop->dispatch.files_away_until_ms;
 }

@@ -15,13 +15,8 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "db/db.h"
-#include "executor/spi.h"
-#include "image/image.h"
 #include "loop.h"
 #include "picture/picture.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
 
 /* Pictures compared in one transaction. */
@@ -69,8 +64,7 @@ band_values(uint64 coarse, int band)
 		for (int j = 0; j < i; j++)
 			values[n++] = Int64GetDatum(near ^ (INT64CONST(1) << j));
 	}
-	return PointerGetDatum(construct_array(values, n, INT8OID, sizeof(int64),
-										   FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return loop_bigints(values, n);
 }
 
 /*
@@ -95,32 +89,25 @@ static SqlStatement sql_hash_near = {
 static int64
 find_original(const ImageHash *hash, int *distance)
 {
-	Datum		values[4 + BANDS];
+	Datum		values[4 + BANDS] = {
+		Int64GetDatum((int64) hash->coarse), Int32GetDatum(IMAGE_SAME_COARSE),
+		hash_fine_datum(hash), Int32GetDatum(IMAGE_SAME_FINE)
+	};
 	int64		original = 0;
 	uint64		rows;
 
-	values[0] = Int64GetDatum((int64) hash->coarse);
-	values[1] = Int32GetDatum(IMAGE_SAME_COARSE);
-	values[2] = hash_fine_datum(hash);
-	values[3] = Int32GetDatum(IMAGE_SAME_FINE);
 	for (int band = 0; band < BANDS; band++)
 		values[4 + band] = band_values(hash->coarse, band);
 	rows = sql_run(&sql_hash_near, values, NULL, 0);
 	for (uint64 i = 0; i < rows; i++)
 	{
-		TupleDesc	desc = SPI_tuptable->tupdesc;
-		Datum		columns[4];
-		bool		isnull;
+		int64		image = DatumGetInt64(returned(i, 1));
 		ImageHash	other;
-		int64		image;
 		int			apart;
 
-		for (int c = 0; c < lengthof(columns); c++)
-			columns[c] = SPI_getbinval(SPI_tuptable->vals[i], desc, c + 1, &isnull);
-		if (!hash_read(columns[1], columns[2], columns[3], &other) ||
+		if (!hash_read(returned(i, 2), returned(i, 3), returned(i, 4), &other) ||
 			!image_hash_same(hash, &other))
 			continue;
-		image = DatumGetInt64(columns[0]);
 		apart = image_hash_distance(hash, &other);
 		if (original == 0 || apart < *distance || (apart == *distance && image < original))
 		{
@@ -130,47 +117,6 @@ find_original(const ImageHash *hash, int *distance)
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return original;
-}
-
-/* What the tables say about a picture before it is compared. */
-typedef enum Known
-{
-	KNOWN_GONE,					/* it has no row any more */
-	KNOWN_NEW,					/* not compared yet */
-	KNOWN_COPY,
-	KNOWN_OTHER					/* no copy, or a copy that was released */
-} Known;
-
-static SqlStatement sql_hash_state = {
-	.text =
-	"SELECT h.copy, i.same_as, i.same_distance FROM @.llava_image i"
-	" LEFT JOIN @.llava_hash h ON h.image = i.id WHERE i.id = $1",
-	.types = "l"
-};
-
-static Known
-what_is_known(int64 image, int64 *original, int *distance)
-{
-	Datum		values[1];
-	HeapTuple	row;
-	TupleDesc	desc;
-	bool		no_hash,
-				no_original,
-				no_distance;
-	bool		copy;
-
-	values[0] = Int64GetDatum(image);
-	if (sql_run(&sql_hash_state, values, NULL, 0) == 0)
-		return KNOWN_GONE;
-	row = SPI_tuptable->vals[0];
-	desc = SPI_tuptable->tupdesc;
-	copy = DatumGetBool(SPI_getbinval(row, desc, 1, &no_hash));
-	*original = DatumGetInt64(SPI_getbinval(row, desc, 2, &no_original));
-	*distance = DatumGetInt16(SPI_getbinval(row, desc, 3, &no_distance));
-	SPI_freetuptable(SPI_tuptable);
-	if (no_hash)
-		return KNOWN_NEW;
-	return copy && !no_original && !no_distance ? KNOWN_COPY : KNOWN_OTHER;
 }
 
 static SqlStatement sql_hash_add = {
@@ -183,13 +129,11 @@ static SqlStatement sql_hash_add = {
 static void
 store_hash(int64 image, const ImageHash *hash, bool copy)
 {
-	Datum		values[5];
+	Datum		values[] = {
+		Int64GetDatum(image), Int64GetDatum((int64) hash->coarse), hash_fine_datum(hash),
+		hash_colours_datum(hash), BoolGetDatum(copy)
+	};
 
-	values[0] = Int64GetDatum(image);
-	values[1] = Int64GetDatum((int64) hash->coarse);
-	values[2] = hash_fine_datum(hash);
-	values[3] = hash_colours_datum(hash);
-	values[4] = BoolGetDatum(copy);
 	sql_run(&sql_hash_add, values, NULL, 0);
 }
 
@@ -202,11 +146,10 @@ static SqlStatement sql_hash_mark = {
 static void
 mark_copy(int64 image, int64 original, int distance)
 {
-	Datum		values[3];
+	Datum		values[] = {
+		Int64GetDatum(image), Int64GetDatum(original), Int32GetDatum(distance)
+	};
 
-	values[0] = Int64GetDatum(image);
-	values[1] = Int64GetDatum(original);
-	values[2] = Int32GetDatum(distance);
 	sql_run(&sql_hash_mark, values, NULL, 0);
 }
 
@@ -221,40 +164,50 @@ static SqlStatement sql_hash_park = {
 static void
 park(const Call *call, int64 original, int distance)
 {
-	Datum		values[4];
+	NullableDatum detail = {
+		CStringGetTextDatum(psprintf("%d of 256 bits from image " INT64_FORMAT, distance, original)),
+		false
+	};
 
-	values[0] = Int64GetDatum(call->image);
-	values[1] = CStringGetTextDatum(call->task->name);
-	values[2] = Int64GetDatum(call->id);
-	values[3] = CStringGetTextDatum(psprintf("%d of 256 bits from image " INT64_FORMAT,
-											 distance, original));
-	sql_run(&sql_hash_park, values, NULL, 0);
+	call_run(call, &sql_hash_park, &detail, 1);
 }
 
-/* Compares one picture.  Returns true if its row was parked. */
+/* original is null if the picture is no copy, or is a copy that was released. */
+static SqlStatement sql_hash_state = {
+	.text =
+	"SELECT h.image IS NULL AS is_new,"
+	"  CASE WHEN h.copy AND i.same_distance IS NOT NULL THEN i.same_as END AS original,"
+	"  i.same_distance FROM @.llava_image i"
+	" LEFT JOIN @.llava_hash h ON h.image = i.id WHERE i.id = $1",
+	.types = "l"
+};
+
+/* Compares one picture, unless that was done before.  Returns true if its row was parked. */
 static bool
 copies_compare(const Call *call)
 {
 	const ImageHash *hash = &call->fit.job->prepared.hash;
+	Datum		values[] = {Int64GetDatum(call->image)};
+	bool		is_new;
 	int64		original;
-	int			distance = 0;
+	int			distance;
 
-	switch (what_is_known(call->image, &original, &distance))
+	if (sql_run(&sql_hash_state, values, NULL, 0) == 0)
+		return false;			/* the picture was deleted */
+	is_new = DatumGetBool(returned(0, 1));
+	original = DatumGetInt64(returned(0, 2));
+	distance = DatumGetInt16(returned(0, 3));
+	SPI_freetuptable(SPI_tuptable);
+	if (is_new)
 	{
-		case KNOWN_NEW:
-			original = find_original(hash, &distance);
-			store_hash(call->image, hash, original != 0);
-			if (original == 0)
-				return false;
+		original = find_original(hash, &distance);
+		store_hash(call->image, hash, original != 0);
+		if (original != 0)
 			mark_copy(call->image, original, distance);
-			break;
-		case KNOWN_COPY:
-			break;
-		default:
-			return false;
 	}
-	park(call, original, distance);
-	return true;
+	if (original != 0)
+		park(call, original, distance);
+	return original != 0;
 }
 
 static void
@@ -280,12 +233,8 @@ copies_compare_all(Loop *loop, void *arg)
 static void
 copies_gather_failed(Loop *loop, Look *look, int failed_looks, int most)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->calls.lists[CALL_HASHED])
+	foreach_call(call, loop, CALL_HASHED)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
 		if (look->n == most)
 			break;
 		if (call->fit.failed_looks != failed_looks)
@@ -329,14 +278,12 @@ copies_postpone(Loop *loop, Look *look)
 static void
 plan_next_look(Loop *loop, bool failed)
 {
-	dlist_iter	iter;
-
 	if (failed)
 		loop->copies.look_at =
 			TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOOK_RETRY_MS);
-	dlist_foreach(iter, &loop->calls.lists[CALL_HASHED])
+	foreach_call(call, loop, CALL_HASHED)
 	{
-		if (dlist_container(Call, node, iter.cur)->fit.failed_looks < 2)
+		if (call->fit.failed_looks < 2)
 			loop->copies.look_at = 0;
 	}
 }
@@ -377,16 +324,15 @@ note_waiting(Loop *loop, bool waits)
 TimestampTz
 copies_due(Loop *loop)
 {
-	dlist_iter	iter;
+	TimestampTz due = DT_NOEND;
 
-	if (dlist_is_empty(&loop->calls.lists[CALL_HASHED]))
-		return DT_NOEND;
-	dlist_foreach(iter, &loop->calls.lists[CALL_HASHED])
+	foreach_call(call, loop, CALL_HASHED)
 	{
-		if (dlist_container(Call, node, iter.cur)->fit.failed_looks < 2)
+		if (call->fit.failed_looks < 2)
 			return DT_NOBEGIN;
+		due = loop->copies.look_at;
 	}
-	return loop->copies.look_at;
+	return due;
 }
 
 void

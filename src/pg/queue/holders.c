@@ -1,8 +1,8 @@
 /*
  * holders.c
- *	  See holders.h.
+ *	  Releases the leases of processes that no longer exist.
  *
- * Releases the leases of processes that no longer exist.  A pid proves nothing: it may
+ * A pid proves nothing: it may
  * have been reused, and a lease from a dump belongs to another cluster.  A holder is
  * alive only if it is a worker with a slot in this database or a draining session with
  * its advisory lock.
@@ -12,12 +12,8 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "db/db.h"
-#include "holders.h"
-#include "loop.h"
+#include "claim.h"
 #include "miscadmin.h"
-#include "utils/array.h"
 
 void
 holders_begin(void)
@@ -41,7 +37,7 @@ holders_end(void)
 }
 
 /* The live holders of this database without this process, as bigint[]. */
-static ArrayType *
+static Datum
 others(Loop *loop)
 {
 	OwnLockHolder *workers;
@@ -57,7 +53,7 @@ others(Loop *loop)
 	for (int i = 0; i < n_sessions; i++)
 		if (-sessions[i].number != loop->holder)
 			values[n++] = Int64GetDatum(-sessions[i].number);
-	return construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	return loop_bigints(values, n);
 }
 
 /*
@@ -71,12 +67,7 @@ static SqlStatement sql_release_holders = {
 	"  WHERE failure IS NULL AND visible_at > pg_catalog.now() AND holder IS NOT NULL"
 	"    AND holder <> ALL ($1) AND coalesce(call, 0) <= $3"
 	"  FOR UPDATE SKIP LOCKED), "
-	"released AS ("
-	"  UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL,"
-	"    attempts = GREATEST(p.attempts - 1, 0), interruptions = p.interruptions + 1,"
-	"    failure = CASE WHEN p.interruptions + 1 >= $2 THEN 'interrupted' END"
-	"  FROM held WHERE p.ctid = held.ctid"
-	"  RETURNING p.image, p.call, p.task), "
+	RELEASE_HELD ", "
 	"noted AS (INSERT INTO @.llava_interrupted (image, call, task)"
 	"  SELECT image, call, task FROM released WHERE call IS NOT NULL ON CONFLICT DO NOTHING) "
 	"SELECT FROM released",
@@ -90,7 +81,7 @@ release(Loop *loop, void *arg)
 
 	/* the call id must be read before the list of live holders */
 	values[2] = Int64GetDatum(call_seq_last_drawn());
-	values[0] = PointerGetDatum(others(loop));
+	values[0] = others(loop);
 	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
 	if (sql_run(&sql_release_holders, values, NULL, 0) > 0)
 		claim_reset_cursor(loop, DT_NOBEGIN);
@@ -101,8 +92,7 @@ try_release(Loop *loop)
 {
 	ErrorData  *error;
 
-	loop->holders.look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(),
-														Max(llava_naptime, 1000));
+	loop->holders.look_ms = clock_monotonic_ms() + Max(llava_naptime, 1000);
 	if (loop_try(loop, release, NULL, &error))
 		return;
 	/* no harm is done: the leases run out anyway */
@@ -132,7 +122,7 @@ holders_release(Loop *loop)
 void
 holders_look(Loop *loop)
 {
-	if (loop->claims.dry && loop->calls.held == 0 && GetCurrentTimestamp() >= loop->holders.look_at)
+	if (loop->claims.dry && loop->calls.held == 0 && clock_monotonic_ms() >= loop->holders.look_ms)
 		try_release(loop);
 }
 
@@ -140,10 +130,4 @@ void
 holders_release_again(Loop *loop)
 {
 	loop->holders.released = false;
-}
-
-void
-holders_hurry(Loop *loop)
-{
-	loop->holders.look_at = 0;
 }

@@ -10,11 +10,7 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "db/db.h"
-#include "loop.h"
-#include "nodes/value.h"
-#include "utils/builtins.h"
+#include "claim.h"
 #include "utils/lsyscache.h"
 
 /* Interval of recording the awaited lock; well below tx.c's LOCK_TIMEOUT. */
@@ -44,14 +40,14 @@ typedef struct Finding
 void
 in_the_way_watch(Loop *loop)
 {
-	if (loop->in_the_way.watch_until != 0)
+	if (loop->in_the_way.watch_until_ms != 0)
 		blockers_note_begin(NOTE_MS);
 }
 
 const char *
 in_the_way_activity(const Loop *loop)
 {
-	return GetCurrentTimestamp() < loop->in_the_way.until ? loop->in_the_way.words : NULL;
+	return clock_monotonic_ms() < loop->in_the_way.until_ms ? loop->in_the_way.words : NULL;
 }
 
 /* ---- words ---- */
@@ -132,14 +128,14 @@ in_the_way_say(Loop *loop, void *arg)
 /* ---- processes that were seen in the way ---- */
 
 static bool
-is_current(const InTheWay *one, TimestampTz now)
+is_current(const InTheWay *one, int64 now_ms)
 {
-	return one->since != 0 && one->seen_at + WATCH_MS * INT64CONST(1000) > now;
+	return one->since_ms != 0 && one->seen_ms + WATCH_MS > now_ms;
 }
 
 /* The entry of this process and table; a new one replaces the one unseen for longest. */
 static InTheWay *
-place_of(Loop *loop, int pid, Oid relation, TimestampTz now)
+place_of(Loop *loop, int pid, Oid relation, int64 now_ms)
 {
 	InTheWay   *oldest = &loop->in_the_way.list[0];
 
@@ -147,14 +143,14 @@ place_of(Loop *loop, int pid, Oid relation, TimestampTz now)
 	{
 		InTheWay   *one = &loop->in_the_way.list[i];
 
-		if (is_current(one, now) && one->pid == pid && one->relation == relation)
+		if (is_current(one, now_ms) && one->pid == pid && one->relation == relation)
 			return one;
-		if (one->seen_at < oldest->seen_at)
+		if (one->seen_ms < oldest->seen_ms)
 			oldest = one;
 	}
 	oldest->pid = pid;
 	oldest->relation = relation;
-	oldest->since = now;
+	oldest->since_ms = now_ms;
 	oldest->said = false;
 	return oldest;
 }
@@ -171,28 +167,28 @@ locked_relation(const Finding *finding)
 
 /* llava_drain reports a locked row at once; all else is given SAY_AFTER_MS to pass. */
 static bool
-is_time_to_say(const Loop *loop, const InTheWay *one, TimestampTz now)
+is_time_to_say(const Loop *loop, const InTheWay *one, int64 now_ms)
 {
 	return !one->said && ((loop->tx.in_procedure && loop->claims.lock_due) ||
-						  now >= TimestampTzPlusMilliseconds(one->since, SAY_AFTER_MS));
+						  now_ms >= one->since_ms + SAY_AFTER_MS);
 }
 
 static void
 in_the_way_note(Loop *loop, Finding *finding)
 {
-	TimestampTz now = GetCurrentTimestamp();
-	InTheWay   *one = place_of(loop, finding->blocker.pid, locked_relation(finding), now);
+	int64		now_ms = clock_monotonic_ms();
+	InTheWay   *one = place_of(loop, finding->blocker.pid, locked_relation(finding), now_ms);
 	ErrorData  *error;
 
-	one->seen_at = now;
-	if (is_time_to_say(loop, one, now))
+	one->seen_ms = now_ms;
+	if (is_time_to_say(loop, one, now_ms))
 	{
 		one->said = loop_try(loop, in_the_way_say, finding, &error);
 		if (!one->said)
 			FreeErrorData(error);
 	}
 	if (one->said)
-		loop->in_the_way.until = TimestampTzPlusMilliseconds(now, SHOW_MS);
+		loop->in_the_way.until_ms = now_ms + SHOW_MS;
 }
 
 /* ---- looking ---- */
@@ -217,23 +213,23 @@ in_the_way_find(const ErrorData *error, Finding *finding)
 void
 in_the_way_look(Loop *loop, const ErrorData *error)
 {
-	bool		watched = loop->in_the_way.watch_until != 0;
-	TimestampTz now;
+	bool		watched = loop->in_the_way.watch_until_ms != 0;
+	int64		now_ms;
 	Finding		finding;
 
 	if (watched)
 		blockers_note_end();
 	if (!watched && error == NULL)
 		return;
-	now = GetCurrentTimestamp();
+	now_ms = clock_monotonic_ms();
 	if (error == NULL || (error->sqlerrcode != ERRCODE_LOCK_NOT_AVAILABLE &&
 						  error->sqlerrcode != ERRCODE_OUT_OF_MEMORY))
 	{
-		if (now >= loop->in_the_way.watch_until)
-			loop->in_the_way.watch_until = 0;
+		if (now_ms >= loop->in_the_way.watch_until_ms)
+			loop->in_the_way.watch_until_ms = 0;
 		return;
 	}
-	loop->in_the_way.watch_until = TimestampTzPlusMilliseconds(now, WATCH_MS);
+	loop->in_the_way.watch_until_ms = now_ms + WATCH_MS;
 	if (watched && in_the_way_find(error, &finding))
 		in_the_way_note(loop, &finding);
 }
@@ -249,45 +245,30 @@ static SqlStatement sql_lock_due = {
 };
 
 static void
-lock_due(Loop *loop, void *arg)
+lock_due(Loop *loop, void *tasks)
 {
-	Datum	   *names = palloc(sizeof(Datum) * Max(list_length(loop->claims.claimable), 1));
-	Datum		values[2];
-	ListCell   *cell;
-	int			n = 0;
+	Datum		values[] = {PointerGetDatum(tasks), claim_unsettled(loop)};
 
-	foreach(cell, loop->claims.claimable)
-		names[n++] = CStringGetTextDatum(strVal(lfirst(cell)));
-	values[0] = PointerGetDatum(construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT));
-	values[1] = PointerGetDatum(claim_unsettled(loop));
 	sql_run(&sql_lock_due, values, NULL, 0);
 }
 
 /* Tries twice: the first failure turns on the recording, the second is recorded. */
 void
-in_the_way_of_claim(Loop *loop)
+in_the_way_of_claim(Loop *loop, ArrayType *tasks)
 {
-	TimestampTz now = GetCurrentTimestamp();
+	int64		now_ms = clock_monotonic_ms();
 	bool		done = false;
 	ErrorData  *error;
 
-	if (!loop->tx.in_procedure && now < loop->in_the_way.lock_due_at)
+	if (!loop->tx.in_procedure && now_ms < loop->in_the_way.lock_due_ms)
 		return;
 	for (int i = 0; i < 2 && !done; i++)
 	{
-		done = loop_try(loop, lock_due, NULL, &error);
+		done = loop_try(loop, lock_due, tasks, &error);
 		if (!done)
 			FreeErrorData(error);
 	}
-	loop->in_the_way.lock_due_at = TimestampTzPlusMilliseconds(now, done ? LOCK_DUE_MS : 0);
+	loop->in_the_way.lock_due_ms = now_ms + (done ? LOCK_DUE_MS : 0);
 	if (!done)
-		claims_wake_by(loop, TimestampTzPlusMilliseconds(now, LOCK_DUE_AGAIN_MS));
-}
-
-void
-in_the_way_hurry(Loop *loop)
-{
-	InTheWays  *ways = &loop->in_the_way;
-
-	ways->lock_due_at = ways->watch_until = ways->until = 0;
+		claims_wake_by(loop, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), LOCK_DUE_AGAIN_MS));
 }

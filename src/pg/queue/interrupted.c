@@ -9,36 +9,15 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "db/db.h"
 #include "loop.h"
-#include "utils/array.h"
 
-/* Ids of the calls in flight, as bigint[]. */
-static ArrayType *
-calls_under_way(Loop *loop)
-{
-	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->calls.held, 1));
-	int			n = 0;
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->calls.lists[CALL_SENT])
-		ids[n++] = Int64GetDatum(dlist_container(Call, node, iter.cur)->id);
-	return construct_array(ids, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
-}
-
-/* Returns the rows of these calls to the queue, and records the calls as sent. */
+/* Returns the rows of calls in flight to the queue, and records the calls as sent. */
 static SqlStatement sql_give_up = {
 	.text =
 	"WITH held AS MATERIALIZED ("
 	"  SELECT ctid FROM @.llava_pending"
 	"  WHERE failure IS NULL AND holder = $1 AND call = ANY ($3) FOR UPDATE SKIP LOCKED), "
-	"released AS ("
-	"  UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL,"
-	"    attempts = GREATEST(p.attempts - 1, 0), interruptions = p.interruptions + 1,"
-	"    failure = CASE WHEN p.interruptions + 1 >= $2 THEN 'interrupted' END"
-	"  FROM held WHERE p.ctid = held.ctid"
-	"  RETURNING p.image, p.call, p.task) "
+	RELEASE_HELD
 	"INSERT INTO @.llava_interrupted (image, call, task, sent)"
 	" SELECT image, call, task, true FROM released ON CONFLICT DO NOTHING",
 	.types = "iiL"
@@ -47,11 +26,15 @@ static SqlStatement sql_give_up = {
 static void
 give_up(Loop *loop, void *arg)
 {
-	Datum		values[3];
+	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->calls.held, 1));
+	Datum		values[3] = {Int32GetDatum(loop->holder), Int32GetDatum(MAX_INTERRUPTIONS)};
+	int			n = 0;
 
-	values[0] = Int32GetDatum(loop->holder);
-	values[1] = Int32GetDatum(MAX_INTERRUPTIONS);
-	values[2] = PointerGetDatum(calls_under_way(loop));
+	foreach_call(call, loop, CALL_SENT)
+	{
+		ids[n++] = Int64GetDatum(call->id);
+	}
+	values[2] = loop_bigints(ids, n);
 	sql_run(&sql_give_up, values, NULL, 0);
 }
 
@@ -82,8 +65,5 @@ static SqlStatement sql_not_interrupted = {
 void
 interrupted_not(const Call *call)
 {
-	Datum		values[3];
-
-	call_fence(call, values);
-	sql_run(&sql_not_interrupted, values, NULL, 0);
+	call_run(call, &sql_not_interrupted, NULL, 0);
 }

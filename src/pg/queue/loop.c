@@ -10,15 +10,10 @@
 
 #include <unistd.h>
 
-#include "db/db.h"
-#include "image/image.h"
 #include "loop.h"
 #include "process/process.h"
-#include "server/server.h"
-#include "stall.h"
 #include "storage/ipc.h"
 #include "utils/memutils.h"
-#include "vlm/vlm.h"
 
 /* The threads of this process's loop; they are joined before the process exits. */
 static ImagePool *threads;
@@ -56,8 +51,8 @@ loop_new(int holder, bool in_procedure)
 	loop->holder = holder;
 	loop->tx.in_procedure = in_procedure;
 	loop->scope.limit = -1;
-	loop->calls.picture_size = PICTURE_SIZE_AT_FIRST;
-	loop->claims.cursor.visible_at = DT_NOBEGIN;
+	loop->picture_size = PICTURE_SIZE_AT_FIRST;
+	loop->claims.cursor.place.visible_at = DT_NOBEGIN;
 	loop->ahead.begin.visible_at = loop->ahead.end.visible_at = DT_NOBEGIN;
 	loop->claims.cursor.task = MemoryContextStrdup(context, "");
 	loop->servers.strangers = MemoryContextStrdup(context, "");
@@ -83,43 +78,34 @@ loop_new(int holder, bool in_procedure)
 	return loop;
 }
 
-static void
-free_calls(Loop *loop, CallState state)
-{
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &loop->calls.lists[state])
-		call_free(loop, dlist_container(Call, node, iter.cur));
-}
-
 /* Requests in flight are cancelled; their rows keep their leases. */
 void
 loop_free(Loop *loop)
 {
-	dlist_iter	iter;
-
 	meter_end();
 	vlm_pool_cancel(loop->dispatch.pool, NULL);
 	transport_forget_extra();
 	join_threads(0, (Datum) 0);
-	dlist_foreach(iter, &loop->calls.lists[CALL_SENT])
+	foreach_call(call, loop, CALL_SENT)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
 		limits_given_up(call->server->limits, call->request.endpoint, true);
 		call->request.sent = false;
 	}
 	/* image_pool_free has freed the jobs of calls that were being prepared */
-	dlist_foreach(iter, &loop->calls.lists[CALL_PREPARING])
-		dlist_container(Call, node, iter.cur)->fit.job = NULL;
+	foreach_call(call, loop, CALL_PREPARING)
+	{
+		call->fit.job = NULL;
+	}
 	for (int state = 0; state < CALL_STATES; state++)
-		free_calls(loop, (CallState) state);
+		calls_free(loop, (CallState) state);
 	task_counters_give_back();
 	/* an error may have interrupted a settle */
 	limits_recording(false);
 	/* the session goes on, and needs no slots any more */
-	dlist_foreach(iter, &loop->servers.list)
-		limits_offer(dlist_container(ServerState, node, iter.cur)->limits);
+	foreach_server(server, loop)
+	{
+		limits_offer(server->limits);
+	}
 	MemoryContextDelete(loop->context);
 }
 
@@ -128,17 +114,18 @@ static void
 extension_is_gone(Loop *loop)
 {
 	dispatch_unsent(loop);
-	free_calls(loop, CALL_FINISHED);
+	calls_free(loop, CALL_FINISHED);
 }
 
 static int
 sockets_needed(Loop *loop)
 {
 	int			sockets = 1;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers.list)
-		sockets += dlist_container(ServerState, node, iter.cur)->options->max_in_flight;
+	foreach_server(server, loop)
+	{
+		sockets += server->options->max_in_flight;
+	}
 	return sockets;
 }
 
@@ -307,8 +294,6 @@ loop_counts(const Loop *loop, uint64 *accepted, uint64 *failed)
 static void
 tell_waits(Loop *loop)
 {
-	dlist_iter	iter;
-
 	if (dlist_is_empty(&loop->servers.list))
 		ereport(NOTICE,
 				(errmsg("there is no server to send requests to"),
@@ -321,9 +306,8 @@ tell_waits(Loop *loop)
 		ereport(NOTICE,
 				(errmsg(INT64_FORMAT " rows wait for pictures that are not in llava_image",
 						loop->absent.rows)));
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		Pause		pause;
 
 		limits_pause_now(server->limits, &pause);

@@ -7,37 +7,28 @@
  *
  * Loop has a part for each file, which only that file writes.  A file that wants to
  * change another's part calls a function of that file: settle.c calls claims_wake.
+ *
+ * Times named ..._ms are of clock_monotonic_ms; only what is compared with the queue's
+ * times, or with a stage's, is a time of the wall clock.
+ *
+ * This header includes the doors of the rooms that Loop and Call are made of: db, image,
+ * reply, server, task and vlm.  Its users include what they need beyond that.
  */
 #ifndef LLAVA_LOOP_H
 #define LLAVA_LOOP_H
 
-#include "absent.h"
 #include "call.h"
-#include "db/db.h"
-#include "image/image.h"
-#include "lib/ilist.h"
 #include "queue.h"
-#include "restore.h"
-#include "server/server.h"
 #include "servers.h"
-#include "task/task.h"
 #include "utils/array.h"
-#include "vlm/vlm.h"
-
-/* A place in the queue's order, between images. */
-typedef struct QueuePlace
-{
-	TimestampTz visible_at;
-	int64		image;
-} QueuePlace;
 
 /* A process that holds a lock which this loop waits for. */
 typedef struct InTheWay
 {
 	int			pid;
 	Oid			relation;		/* the locked table; InvalidOid: a row */
-	TimestampTz since;			/* first seen in the way; 0: free entry */
-	TimestampTz seen_at;		/* last seen in the way */
+	int64		since_ms;		/* first seen in the way; 0: free entry */
+	int64		seen_ms;		/* last seen in the way */
 	bool		said;			/* it was reported */
 } InTheWay;
 
@@ -52,7 +43,7 @@ typedef enum Step
 								 * written */
 } Step;
 
-/* The arguments of llava_drain; NULL and -1 in a worker. */
+/* loop.c's and claim_start.c's: the arguments of llava_drain; NULL and -1 in a worker. */
 typedef struct Scope
 {
 	const char *only_task;
@@ -66,10 +57,9 @@ typedef struct Calls
 	dlist_head	lists[CALL_STATES]; /* Call: one list per state */
 	int			held;			/* number of calls in all lists */
 	int64		bytes;			/* of unsent pictures in memory */
-	int64		picture_size;	/* running mean of claimed pictures */
 } Calls;
 
-/* servers.c's: the servers that this process may use. */
+/* servers_load.c's: the servers that this process may use. */
 typedef struct Servers
 {
 	dlist_head	list;			/* ServerState */
@@ -86,20 +76,26 @@ typedef struct Dispatch
 	ImagePool  *images;
 	bool		renewal_needed; /* a ready call's lease is too short to send
 								 * it */
-	TimestampTz files_away_until;	/* nothing is claimed before, since the
-									 * directory of pictures could not be
-									 * opened */
+	int64		files_away_until_ms;	/* nothing is claimed before, since
+										 * the directory of pictures could not
+										 * be opened */
 } Dispatch;
+
+/* A place in the queue's order, between images. */
+typedef struct QueuePlace
+{
+	TimestampTz visible_at;
+	int64		image;
+} QueuePlace;
 
 /* Claims have read the queue up to and including this row. */
 typedef struct Cursor
 {
-	TimestampTz visible_at;
-	int64		image;
+	QueuePlace	place;
 	char	   *task;
 } Cursor;
 
-/* claim.c's: when and where rows are claimed. */
+/* claim.c's and claim_rows.c's: when and where rows are claimed. */
 typedef struct Claims
 {
 	TaskSet    *tasks;			/* the newest */
@@ -116,8 +112,7 @@ typedef struct Claims
 	bool		lock_due;		/* rows that are due may be locked */
 	bool		careful;		/* the last claim failed: read pictures one by
 								 * one */
-	int64		rare_looks_ms;	/* time of the next look_for_rare, by the
-								 * monotonic clock */
+	int64		rare_looks_ms;	/* time of the next look_for_rare */
 } Claims;
 
 /* read_ahead.c's: the last range of pictures that the kernel was told to read. */
@@ -167,18 +162,45 @@ typedef struct Summaries
 typedef struct Holders
 {
 	bool		released;		/* dead holders' leases were released once */
-	TimestampTz look_at;		/* when to look for more of them */
+	int64		look_ms;		/* when to look for more of them */
 } Holders;
+
+/* restore.c's: the wait for a restore. */
+typedef struct RestoreWait
+{
+	bool		calls_are_known;	/* llava_call_seq was used or set, and
+									 * need not be checked again */
+	int64		look_ms;		/* next check for signs of a restore */
+	int64		since_ms;		/* first sign of it; 0: no wait */
+	int64		until_ms;		/* nothing is claimed before */
+	bool		is_clear;		/* the last check found no sign */
+	bool		is_copy;		/* the last sign was a COPY, which will end
+								 * without help */
+	bool		said;			/* the wait was logged */
+	char		words[256];		/* describes the last sign */
+	char		activity[320];	/* for pg_stat_activity */
+} RestoreWait;
+
+/* absent.c's: rows that wait until their picture has a row in llava_image. */
+typedef struct AbsentPictures
+{
+	int64		look_ms;		/* next check for arrived pictures */
+	int64		rows;			/* waiting rows, at the last check */
+	bool		said;			/* the log has been told */
+	bool		untaken_said;	/* the log was told of pictures that were
+								 * never taken in */
+	char		activity[128];	/* for pg_stat_activity */
+} AbsentPictures;
 
 /* in_the_way.c's: the processes that hold locks which this loop waits for. */
 typedef struct InTheWays
 {
 	InTheWay	list[MAX_IN_THE_WAY];
 	char		words[512];		/* the last report ... */
-	TimestampTz until;			/* ... which pg_stat_activity shows until then */
-	TimestampTz watch_until;	/* until then awaited locks are recorded; 0:
+	int64		until_ms;		/* ... which pg_stat_activity shows until then */
+	int64		watch_until_ms; /* until then awaited locks are recorded; 0:
 								 * no step has failed to get a lock */
-	TimestampTz lock_due_at;	/* next check for locked rows that are due */
+	int64		lock_due_ms;	/* next check for locked rows that are due */
 } InTheWays;
 
 struct Loop
@@ -186,7 +208,7 @@ struct Loop
 	MemoryContext context;
 	int			holder;			/* llava_pending.holder: a worker's slot, or
 								 * minus the pid of a session */
-	Tx			tx;
+	Tx			tx;				/* of the last transaction (loop_tx.c) */
 	Scope		scope;
 	Calls		calls;
 	Servers		servers;
@@ -201,18 +223,51 @@ struct Loop
 	AbsentPictures absent;
 	Holders		holders;
 	InTheWays	in_the_way;
+	int64		picture_size;	/* mean size of the claimed pictures
+								 * (pictures.c) */
 	bool		timeline_is_known;	/* llava_timeline is up to date
 									 * (timeline.c) */
-	bool		untaken_said;	/* the log was told of pictures that were
-								 * never taken in (untaken.c) */
 	bool		far_ahead;		/* the last check found rows with a visible_at
 								 * too far ahead; there may be more (clock.c) */
 };
+
+/* The entry of a list that follows this node or the list's head; NULL: there is none. */
+static inline void *
+entry_after(const dlist_head *list, const dlist_node *node)
+{
+	return node->next == &list->head ? NULL : node->next;
+}
+
+/*
+ * Loops over the calls in a state, and over the servers, whose first field is their node.
+ * The body may take the entry out of the list.
+ */
+#define foreach_entry(type, entry, list) \
+	for (type *entry = entry_after(list, &(list)->head), *entry##_next; \
+		 entry != NULL && (entry##_next = entry_after(list, &entry->node), true); \
+		 entry = entry##_next)
+StaticAssertDecl(offsetof(Call, node) == 0 && offsetof(ServerState, node) == 0,
+				 "the pointer to a node must be the pointer to its entry");
+
+#define foreach_call(call, loop, state) foreach_entry(Call, call, &(loop)->calls.lists[state])
+#define foreach_server(server, loop) foreach_entry(ServerState, server, &(loop)->servers.list)
+
+/* A column of a row that the last statement returned; a null reads as 0. */
+static inline Datum
+returned(uint64 row, int column)
+{
+	bool		isnull;
+
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, &isnull);
+}
 
 /* ---- loop_tx.c: the loop's transactions ---- */
 
 extern bool loop_begin(Loop *loop, const char *activity);
 extern XLogRecPtr loop_commit(Loop *loop);
+
+/* A bigint[] of these values, for a statement. */
+extern Datum loop_bigints(Datum *values, int n);
 
 /* Like tx_try; if a lock cannot be had, its holder is found and reported (in_the_way.c). */
 extern bool loop_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg, ErrorData **error);
@@ -233,11 +288,40 @@ extern void in_the_way_look(Loop *loop, const ErrorData *error);	/* NULL: it suc
 /* Text for pg_stat_activity that names the process in the way, else NULL. */
 extern const char *in_the_way_activity(const Loop *loop);
 
+/* ---- stall.c: why a loop sends nothing although rows are due ---- */
+
+/* To be called when a loop begins. */
+extern void stall_begin(void);
+
+/* To be called when there is progress: a picture was prepared, sent or answered. */
+extern void stall_progress(void);
+
 /*
- * After a claim that found nothing: if the first row that is due is locked, finds and
- * reports the process that holds the lock.  In a transaction.
+ * To be called once a turn.  If there was no progress for llava_zh.stall_report although
+ * rows are due, a worker logs the reason and shows it in pg_stat_activity, and llava_drain
+ * raises a NOTICE.  Runs a transaction of its own.
  */
-extern void in_the_way_of_claim(Loop *loop);
+extern void stall_look(Loop *loop);
+
+/* Text for pg_stat_activity while the process stands still, else NULL. */
+extern const char *stall_activity(void);
+
+/* ---- restore.c, absent.c, holders.c; see also claim.h ---- */
+
+/* Text for pg_stat_activity while claims wait for a restore, else NULL. */
+extern const char *restore_activity(const Loop *loop);
+
+/*
+ * Whether claims wait although no COPY is running: a person may have to set the sequence,
+ * so a drain must not wait for it.
+ */
+extern bool restore_has_no_end(const Loop *loop);
+
+/* Text for pg_stat_activity if rows wait for pictures, else NULL. */
+extern const char *absent_activity(const Loop *loop);
+
+/* Lets holders_release run once more, after a restore. */
+extern void holders_release_again(Loop *loop);
 
 /* ---- claim.c ---- */
 
@@ -260,7 +344,7 @@ extern void claims_rest(Loop *loop, int ms);
 extern void settles_rest(Loop *loop, int ms);
 
 /* Ids of the calls whose settle has failed before, as bigint[]. */
-extern ArrayType *claim_unsettled(Loop *loop);
+extern Datum claim_unsettled(Loop *loop);
 
 /* ---- after the clock was set back: each makes due what its file waits for ---- */
 
@@ -269,12 +353,7 @@ extern void copies_hurry(Loop *loop);
 extern void settles_hurry(Loop *loop);
 extern void renewals_hurry(Loop *loop);
 extern void summaries_hurry(Loop *loop);
-extern void dispatch_hurry(Loop *loop);
 extern void servers_hurry(Loop *loop);
-extern void holders_hurry(Loop *loop);
-extern void restore_hurry(Loop *loop);
-extern void absent_hurry(Loop *loop);
-extern void in_the_way_hurry(Loop *loop);
 
 /* ---- clock.c ---- */
 
@@ -284,21 +363,6 @@ extern int64 clock_monotonic_ms(void);
 /* Once a turn: resets the loop's timers if the clock was set back. */
 extern void clock_look(Loop *loop);
 
-/*
- * Makes rows due that would wait longer than any back-off or lease lasts, unless a live
- * process holds them.  In a transaction; handles a limited number of rows, and sets
- * Loop.far_ahead if it found any.
- */
-extern void clock_bring_back(Loop *loop);
-
-/* ---- untaken.c ---- */
-
-/* Counting stops here. */
-#define UNTAKEN_COUNTED 1000
-
-/* Logs once that there are pictures which were never taken in.  In a transaction. */
-extern void untaken_look(Loop *loop);
-
 /* ---- interrupted.c ---- */
 
 /*
@@ -306,6 +370,18 @@ extern void untaken_look(Loop *loop);
  * what kills the workers.
  */
 #define MAX_INTERRUPTIONS 10
+
+/*
+ * Part of a statement: returns the rows of "held" (their ctids) to the queue as
+ * interrupted, the attempt given back.  $2: MAX_INTERRUPTIONS.
+ */
+#define RELEASE_HELD \
+	"released AS (" \
+	"  UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL," \
+	"    attempts = GREATEST(p.attempts - 1, 0), interruptions = p.interruptions + 1," \
+	"    failure = CASE WHEN p.interruptions + 1 >= $2 THEN 'interrupted' END" \
+	"  FROM held WHERE p.ctid = held.ctid" \
+	"  RETURNING p.image, p.call, p.task) "
 
 /*
  * Before the process ends: records the calls in flight as interrupted, and puts their rows
@@ -318,19 +394,6 @@ extern void interrupted_give_up(Loop *loop);
  * process has claimed its row since, and noted it.  In a transaction.
  */
 extern void interrupted_not(const Call *call);
-
-/* ---- rejects.c ---- */
-
-extern Rejects rejects_of(Datum reasons);	/* llava_pending.rejects */
-
-/* Whether the row fails after one more reject for this reason. */
-extern bool rejects_final(const Rejects *before, const char *reason);
-
-/* Whether another server's model may well accept what this one refused. */
-extern bool rejects_blame_server(const char *reason);
-
-/* The task's sampling parameters, changed as the earlier rejects call for. */
-extern VlmSampling rejects_sampling(const Rejects *before, const VlmSampling *of_task);
 
 /* ---- pictures.c ---- */
 

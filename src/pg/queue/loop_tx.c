@@ -5,10 +5,9 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
+#include "catalog/pg_type.h"
 #include "loop.h"
 #include "process/process.h"
-#include "stall.h"
 
 typedef struct Work
 {
@@ -45,6 +44,13 @@ loop_commit(Loop *loop)
 	const char *words = loop_waits_for(loop);
 
 	return tx_commit(&loop->tx, words != NULL ? words : stall_activity());
+}
+
+Datum
+loop_bigints(Datum *values, int n)
+{
+	return PointerGetDatum(construct_array(values, n, INT8OID, sizeof(int64), FLOAT8PASSBYVAL,
+										   TYPALIGN_DOUBLE));
 }
 
 static void

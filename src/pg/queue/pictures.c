@@ -9,14 +9,8 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
-#include "db/db.h"
 #include "executor/spi.h"
-#include "image/image.h"
 #include "loop.h"
-#include "task/task.h"
-#include "utils/array.h"
-#include "vlm/vlm.h"
 
 /*
  * Bytes of pictures that one claim reads from the table.  No reply is settled meanwhile;
@@ -26,25 +20,6 @@
 
 /* Larger pictures are read in slices, and sockets are served in between. */
 #define SLICE (512 * 1024)
-
-/* The next call in CALL_CLAIMED for this image; after: where to go on, NULL: the start. */
-static Call *
-call_of_image(Loop *loop, int64 image, Call *after)
-{
-	dlist_iter	iter;
-	bool		passed = after == NULL;
-
-	dlist_foreach(iter, &loop->calls.lists[CALL_CLAIMED])
-	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
-		if (passed && call->image == image)
-			return call;
-		if (call == after)
-			passed = true;
-	}
-	return NULL;
-}
 
 /* Bytes left of llava_zh.prepare_memory. */
 static int64
@@ -65,33 +40,37 @@ pictures_at_once(Loop *loop)
 	 */
 	if (loop->calls.held > 0 && left < Min(READ_AT_ONCE, (int64) llava_prepare_memory * 1024 / 8))
 		return 0;
-	return (int) Max(Min(READ_AT_ONCE, left) / Max(loop->calls.picture_size, 1), 1);
+	return (int) Max(Min(READ_AT_ONCE, left) / Max(loop->picture_size, 1), 1);
 }
 
-/* Updates the running mean of sizes, from which the next claim estimates. */
-static void
-note_size(Loop *loop, int64 size)
+/* Gives the call a job with malloc'd memory for a picture of this size.  NULL: no memory. */
+static ImageJob *
+new_job(Loop *loop, Call *call, int64 size)
 {
-	loop->calls.picture_size += (size - loop->calls.picture_size) / 8;
+	ImageJob   *job = calloc(1, sizeof(ImageJob));
+
+	if (job == NULL || (job->data = malloc((size_t) Max(size, 1))) == NULL)
+	{
+		free(job);
+		return NULL;
+	}
+	job->user = call;
+	call->fit.job = job;
+	call_set_bytes(loop, call, size);
+	return job;
 }
 
-/* Copies the picture to malloc'd memory for the threads.  False if there is no memory. */
+/* Copies the picture for the threads.  False if there is no memory. */
 static bool
 copy_picture(Loop *loop, Call *call, const bytea *bytes)
 {
 	size_t		size = VARSIZE_ANY_EXHDR(bytes);
-	ImageJob   *job = calloc(1, sizeof(ImageJob));
+	ImageJob   *job = new_job(loop, call, (int64) size);
 
-	if (job == NULL || (job->data = malloc(Max(size, 1))) == NULL)
-	{
-		free(job);
+	if (job == NULL)
 		return false;
-	}
 	memcpy(job->data, VARDATA_ANY(bytes), size);
 	job->size = size;
-	job->user = call;
-	call->fit.job = job;
-	call_set_bytes(loop, call, (int64) size);
 	return true;
 }
 
@@ -108,33 +87,27 @@ static SqlStatement sql_image_slice = {
 static bool
 read_slices(Loop *loop, Call *call, int64 size)
 {
-	ImageJob   *job = calloc(1, sizeof(ImageJob));
-	uint8	   *data;
+	ImageJob   *job = new_job(loop, call, size);	/* freed with the call if
+													 * a slice fails */
 
-	if (job == NULL || (data = malloc((size_t) size)) == NULL)
-	{
-		free(job);
+	if (job == NULL)
 		return false;
-	}
-	job->data = data;
-	job->user = call;
-	call->fit.job = job;		/* freed with the call if a slice fails */
-	call_set_bytes(loop, call, size);
 	while ((int64) job->size < size)
 	{
 		Datum		values[3] = {
 			Int64GetDatum(call->image), Int32GetDatum((int32) job->size + 1), Int32GetDatum(SLICE)
 		};
-		bool		isnull = true;
-		bytea	   *slice = NULL;
+		Datum		slice_datum = (Datum) 0;
+		bytea	   *slice;
 
 		if (sql_run(&sql_image_slice, values, NULL, 0) > 0)
-			slice = DatumGetByteaPP(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1,
-												  &isnull));
-		if (isnull || VARSIZE_ANY_EXHDR(slice) == 0 ||
-			VARSIZE_ANY_EXHDR(slice) > (size_t) size - job->size)
+			slice_datum = returned(0, 1);
+		if (DatumGetPointer(slice_datum) == NULL)
 			return false;
-		memcpy(data + job->size, VARDATA_ANY(slice), VARSIZE_ANY_EXHDR(slice));
+		slice = DatumGetByteaPP(slice_datum);
+		if (VARSIZE_ANY_EXHDR(slice) == 0 || VARSIZE_ANY_EXHDR(slice) > (size_t) size - job->size)
+			return false;
+		memcpy(job->data + job->size, VARDATA_ANY(slice), VARSIZE_ANY_EXHDR(slice));
 		job->size += VARSIZE_ANY_EXHDR(slice);
 		SPI_freetuptable(SPI_tuptable);
 		dispatch_serve(loop);
@@ -178,19 +151,25 @@ static void
 read_facts(Call *call, HeapTuple row, TupleDesc desc)
 {
 	bool		isnull;
-	Datum		width = SPI_getbinval(row, desc, 4, &isnull);
-	Datum		height;
 
-	call->fit.facts.width = isnull ? 0 : DatumGetInt32(width);
-	height = SPI_getbinval(row, desc, 5, &isnull);
-	call->fit.facts.height = isnull ? 0 : DatumGetInt32(height);
+	/* a null reads as 0 */
+	call->fit.facts.width = DatumGetInt32(SPI_getbinval(row, desc, 4, &isnull));
+	call->fit.facts.height = DatumGetInt32(SPI_getbinval(row, desc, 5, &isnull));
 	call->row.long_policy = long_images_of(SPI_getvalue(row, desc, 6));
 }
 
+typedef struct RowArgument
+{
+	HeapTuple	row;
+	TupleDesc	desc;
+} RowArgument;
+
 /* Gives one picture to each call for it: an image may be claimed for several tasks. */
 static void
-pictures_read_row(Loop *loop, HeapTuple row, TupleDesc desc)
+pictures_read_row(Loop *loop, void *arg)
 {
+	HeapTuple	row = ((RowArgument *) arg)->row;
+	TupleDesc	desc = ((RowArgument *) arg)->desc;
 	bool		null;
 	bool		in_file;
 	int64		image = DatumGetInt64(SPI_getbinval(row, desc, 1, &null));
@@ -199,14 +178,14 @@ pictures_read_row(Loop *loop, HeapTuple row, TupleDesc desc)
 	bool		fits = DatumGetBool(SPI_getbinval(row, desc, 3, &null));
 	int64		size = DatumGetInt64(SPI_getbinval(row, desc, 9, &null));
 
-	if (null)
-		size = 0;
 	(void) SPI_getbinval(row, desc, 7, &null);
 	in_file = !null;
-	note_size(loop, size);
-	for (Call *call = call_of_image(loop, image, NULL); call != NULL;
-		 call = call_of_image(loop, image, call))
+	/* the running mean, from which the next claim estimates */
+	loop->picture_size += (size - loop->picture_size) / 8;
+	foreach_call(call, loop, CALL_CLAIMED)
 	{
+		if (call->image != image)
+			continue;
 		call->fit.no_room = !fits;
 		read_facts(call, row, desc);
 		if (fits && in_file)
@@ -220,20 +199,6 @@ pictures_read_row(Loop *loop, HeapTuple row, TupleDesc desc)
 		pfree(bytes);
 }
 
-typedef struct RowArgument
-{
-	HeapTuple	row;
-	TupleDesc	desc;
-} RowArgument;
-
-static void
-pictures_read_row_of(Loop *loop, void *arg)
-{
-	RowArgument *argument = arg;
-
-	pictures_read_row(loop, argument->row, argument->desc);
-}
-
 /* Marks the calls for a picture that cannot be read as faulty; all others go on. */
 static void
 note_unreadable(Loop *loop, const RowArgument *argument, const ErrorData *error)
@@ -241,9 +206,10 @@ note_unreadable(Loop *loop, const RowArgument *argument, const ErrorData *error)
 	bool		null;
 	int64		image = DatumGetInt64(SPI_getbinval(argument->row, argument->desc, 1, &null));
 
-	for (Call *call = call_of_image(loop, image, NULL); call != NULL;
-		 call = call_of_image(loop, image, call))
+	foreach_call(call, loop, CALL_CLAIMED)
 	{
+		if (call->image != image)
+			continue;
 		if (call->fit.job != NULL)
 			image_job_free(call->fit.job);
 		call->fit.job = NULL;
@@ -259,7 +225,7 @@ pictures_read_row_carefully(Loop *loop, RowArgument *argument)
 {
 	ErrorData  *error;
 
-	if (loop_try(loop, pictures_read_row_of, argument, &error))
+	if (loop_try(loop, pictures_read_row, argument, &error))
 		return;
 	if (tx_error_passes(error))
 		ReThrowError(error);
@@ -293,15 +259,15 @@ pictures_read(Loop *loop)
 {
 	Datum	   *ids = palloc(sizeof(Datum) * Max(loop->calls.held, 1));
 	Datum		values[4];
-	dlist_iter	iter;
 	int			n = 0;
 	uint64		rows;
 	SPITupleTable *table;
 
-	dlist_foreach(iter, &loop->calls.lists[CALL_CLAIMED])
-		ids[n++] = Int64GetDatum(dlist_container(Call, node, iter.cur)->image);
-	values[0] = PointerGetDatum(construct_array(ids, n, INT8OID, sizeof(int64),
-												FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	foreach_call(call, loop, CALL_CLAIMED)
+	{
+		ids[n++] = Int64GetDatum(call->image);
+	}
+	values[0] = loop_bigints(ids, n);
 	values[1] = Int64GetDatum(Max(room(loop), 1));
 	values[2] = Int64GetDatum(READ_AT_ONCE);
 	values[3] = Int64GetDatum(SLICE);
@@ -314,7 +280,7 @@ pictures_read(Loop *loop)
 		if (loop->claims.careful)
 			pictures_read_row_carefully(loop, &argument);
 		else
-			pictures_read_row_of(loop, &argument);
+			pictures_read_row(loop, &argument);
 		dispatch_serve(loop);
 	}
 }

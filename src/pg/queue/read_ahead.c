@@ -23,8 +23,6 @@
 #include "access/table.h"
 #include "access/toast_internals.h"
 #include "compat.h"
-#include "db/db.h"
-#include "executor/spi.h"
 #include "loop.h"
 #include "storage/fd.h"
 #include "utils/fmgroids.h"
@@ -191,8 +189,10 @@ announce_all(Loop *loop, Toast *toast)
 static bool
 cursor_has_reached(const Loop *loop, const QueuePlace *place)
 {
-	return place->visible_at < loop->claims.cursor.visible_at ||
-		(place->visible_at == loop->claims.cursor.visible_at && place->image <= loop->claims.cursor.image);
+	const QueuePlace *cursor = &loop->claims.cursor.place;
+
+	return place->visible_at < cursor->visible_at ||
+		(place->visible_at == cursor->visible_at && place->image <= cursor->image);
 }
 
 /* The next announcement begins where the last one ended, or at the cursor. */
@@ -200,33 +200,27 @@ static void
 move_on(Loop *loop)
 {
 	if (cursor_has_reached(loop, &loop->ahead.end))
-	{
-		loop->ahead.end.visible_at = loop->claims.cursor.visible_at;
-		loop->ahead.end.image = loop->claims.cursor.image;
-	}
+		loop->ahead.end = loop->claims.cursor.place;
 	loop->ahead.begin = loop->ahead.end;
 }
 
 static void
-announce_rows(Loop *loop, SPITupleTable *table, uint64 n)
+announce_rows(Loop *loop, uint64 n)
 {
 	Toast		toast = {0};
 
 	for (uint64 i = 0; i < n && toast.bytes < AHEAD_BYTES; i++)
 	{
-		HeapTuple	row = table->vals[i];
-		bool		isnull;
-		int64		image = DatumGetInt64(SPI_getbinval(row, table->tupdesc, 2, &isnull));
-		Datum		picture = SPI_getbinval(row, table->tupdesc, 3, &isnull);
+		int64		image = DatumGetInt64(returned(i, 2));
+		Datum		picture = returned(i, 3);
 
 		/*
 		 * the image was added already if the row before was for another of
 		 * its tasks
 		 */
-		if (!isnull && image != loop->ahead.end.image)
+		if (DatumGetPointer(picture) != NULL && image != loop->ahead.end.image)
 			add_picture(&toast, picture);
-		loop->ahead.end.visible_at =
-			DatumGetTimestampTz(SPI_getbinval(row, table->tupdesc, 1, &isnull));
+		loop->ahead.end.visible_at = DatumGetTimestampTz(returned(i, 1));
 		loop->ahead.end.image = image;
 		dispatch_serve(loop);
 	}
@@ -253,8 +247,6 @@ void
 read_ahead(Loop *loop, ArrayType *tasks)
 {
 	Datum		values[4];
-	uint64		n;
-	SPITupleTable *table;
 
 	if (!cursor_has_reached(loop, &loop->ahead.begin))
 		return;
@@ -262,11 +254,9 @@ read_ahead(Loop *loop, ArrayType *tasks)
 	values[0] = TimestampTzGetDatum(loop->ahead.end.visible_at);
 	values[1] = Int64GetDatum(loop->ahead.end.image);
 	values[2] = PointerGetDatum(tasks);
-	values[3] = Int64GetDatum(Min(AHEAD_ROWS, AHEAD_BYTES / Max(loop->calls.picture_size, 1) + 1));
-	n = sql_run(&sql_ahead, values, NULL, 0);
-	table = SPI_tuptable;
-	announce_rows(loop, table, n);
-	SPI_freetuptable(table);
+	values[3] = Int64GetDatum(Min(AHEAD_ROWS, AHEAD_BYTES / Max(loop->picture_size, 1) + 1));
+	announce_rows(loop, sql_run(&sql_ahead, values, NULL, 0));
+	SPI_freetuptable(SPI_tuptable);
 }
 
 void

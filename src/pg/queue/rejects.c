@@ -13,9 +13,7 @@
 
 #include "catalog/pg_type.h"
 #include "loop.h"
-#include "utils/array.h"
 #include "utils/builtins.h"
-#include "vlm/vlm.h"
 
 #define LOOP_PENALTY 1.0
 #define LOOP_PENALTY_STEP 0.5	/* added to the task's own penalty */

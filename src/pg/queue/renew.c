@@ -10,7 +10,6 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
 #include "loop.h"
 
 /* A lease is renewed when less than this is left of it. */
@@ -35,11 +34,9 @@ static SqlStatement sql_renew = {
 static bool
 renew_call(Call *call, int64 lease_ms)
 {
-	Datum		values[4];
+	NullableDatum lease = {rows_interval(lease_ms), false};
 
-	call_fence(call, values);
-	values[3] = rows_interval(lease_ms);
-	if (sql_run(&sql_renew, values, NULL, 0) == 0)
+	if (!call_run(call, &sql_renew, &lease, 1))
 		return false;
 	call->lease.renewed_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease_ms);
 	return true;
@@ -52,25 +49,14 @@ static SqlStatement sql_is_claimed = {
 	.types = "ltl"
 };
 
-static bool
-is_this_calls(const Call *call)
-{
-	Datum		values[3];
-
-	call_fence(call, values);
-	return sql_run(&sql_is_claimed, values, NULL, 1) > 0;
-}
-
 /* Renews the leases of a state's calls; to_be_sent: they must outlast a request. */
 static void
 renew_state(Loop *loop, CallState state, bool to_be_sent)
 {
-	dlist_mutable_iter iter;
 	TimestampTz now = GetCurrentTimestamp();
 
-	dlist_foreach_modify(iter, &loop->calls.lists[state])
+	foreach_call(call, loop, state)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
 		int64		timeout = call->server == NULL ? 0 : call->server->options->request_timeout;
 		int64		needed = to_be_sent ? timeout : RENEW_BEFORE_MS;
 
@@ -78,7 +64,7 @@ renew_state(Loop *loop, CallState state, bool to_be_sent)
 			renew_call(call, timeout + 3 * RENEW_BEFORE_MS))
 			continue;
 		loop->renewals.after = TimestampTzPlusMilliseconds(now, RENEW_AGAIN_MS);
-		if (to_be_sent && call->server != NULL && !is_this_calls(call))
+		if (to_be_sent && call->server != NULL && !call_run(call, &sql_is_claimed, NULL, 0))
 		{
 			/* another call has the row now: this one must not be sent */
 			interrupted_not(call);
@@ -99,12 +85,8 @@ renew_work(Loop *loop, void *arg)
 static void
 take_renewed(Loop *loop, CallState state, bool committed)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->calls.lists[state])
+	foreach_call(call, loop, state)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
 		if (committed && call->lease.renewed_until != 0)
 			call->lease.until = call->lease.renewed_until;
 		call->lease.renewed_until = 0;

@@ -13,12 +13,9 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
+#include "claim.h"
 #include "commands/dbcommands.h"
-#include "db/db.h"
-#include "holders.h"
-#include "loop.h"
 #include "miscadmin.h"
-#include "restore.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -95,12 +92,11 @@ traces(bool *calls_are_known, bool *is_copy)
 
 /* Logs the wait once, unless it ends within SAY_AFTER_MS; llava_drain tells at once. */
 static void
-restore_say(Loop *loop, TimestampTz now)
+restore_say(Loop *loop, int64 now_ms)
 {
 	RestoreWait *wait = &loop->restore;
 
-	if (wait->said || now < TimestampTzPlusMilliseconds(wait->since,
-														loop->tx.in_procedure ? 0 : SAY_AFTER_MS))
+	if (wait->said || now_ms < wait->since_ms + (loop->tx.in_procedure ? 0 : SAY_AFTER_MS))
 		return;
 	wait->said = true;
 	ereport(loop->tx.in_procedure ? NOTICE : LOG,
@@ -120,66 +116,57 @@ end_wait(Loop *loop)
 		ereport(LOG,
 				(errmsg("llava_zh: claims go on in database \"%s\": the restore has ended",
 						get_database_name(MyDatabaseId))));
-	wait->since = 0;
+	wait->since_ms = 0;
 	wait->said = false;
 	holders_release_again(loop);
 	claim_reset_cursor(loop, DT_NOBEGIN);
-}
-
-/* Goes on waiting; returns true for restore_is_awaited. */
-static bool
-wait_on(Loop *loop, TimestampTz now)
-{
-	loop->restore.until = TimestampTzPlusMilliseconds(now, WAIT_LOOK_MS);
-	claims_look_by(loop, loop->restore.until);
-	return true;
 }
 
 bool
 restore_is_awaited(Loop *loop)
 {
 	RestoreWait *wait = &loop->restore;
-	TimestampTz now = GetCurrentTimestamp();
+	int64		now_ms = clock_monotonic_ms();
 	char	   *found;
 	bool		is_copy;
 
-	if (wait->since == 0 && wait->calls_are_known && now < wait->look_at)
+	if (wait->since_ms == 0 && wait->calls_are_known && now_ms < wait->look_ms)
 		return false;
-	wait->look_at = TimestampTzPlusMilliseconds(now, LOOK_MS);
+	wait->look_ms = now_ms + LOOK_MS;
 	found = traces(&wait->calls_are_known, &is_copy);
 	if (found != NULL)
 	{
-		if (wait->since == 0)
-			wait->since = now;
-		wait->is_clear = false;
+		if (wait->since_ms == 0)
+			wait->since_ms = now_ms;
 		wait->is_copy = is_copy;
 		strlcpy(wait->words, found, sizeof(wait->words));
 		snprintf(wait->activity, sizeof(wait->activity),
 				 "llava_zh: waiting for a restore to end: %s", wait->words);
-		restore_say(loop, now);
-		return wait_on(loop, now);
+		restore_say(loop, now_ms);
 	}
-	if (wait->since == 0)
+	else if (wait->since_ms == 0)
 		return false;
-	if (!wait->is_clear)
+	else if (wait->is_clear)
 	{
-		wait->is_clear = true;
-		return wait_on(loop, now);
+		end_wait(loop);
+		return false;
 	}
-	end_wait(loop);
-	return false;
+	wait->is_clear = found == NULL;
+	wait->until_ms = now_ms + WAIT_LOOK_MS;
+	claims_look_by(loop, TimestampTzPlusMilliseconds(GetCurrentTimestamp(), WAIT_LOOK_MS));
+	return true;
 }
 
 const char *
 restore_activity(const Loop *loop)
 {
-	return loop->restore.since == 0 ? NULL : loop->restore.activity;
+	return loop->restore.since_ms == 0 ? NULL : loop->restore.activity;
 }
 
 bool
 restore_has_no_end(const Loop *loop)
 {
-	return loop->restore.since != 0 && !loop->restore.is_clear && !loop->restore.is_copy;
+	return loop->restore.since_ms != 0 && !loop->restore.is_clear && !loop->restore.is_copy;
 }
 
 /* llava_restoring(): which restore a claim would wait for, as text; NULL if none. */
@@ -193,10 +180,4 @@ llava_restoring(PG_FUNCTION_ARGS)
 	if (found == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(psprintf("a restore to end: %s", found)));
-}
-
-void
-restore_hurry(Loop *loop)
-{
-	loop->restore.look_at = loop->restore.until = 0;
 }

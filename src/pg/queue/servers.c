@@ -5,8 +5,6 @@
 #include "postgres.h"
 
 #include "loop.h"
-#include "server/server.h"
-#include "task/task.h"
 
 /*
  * For this long a server is not probed with the row that paused it, even if no other
@@ -45,11 +43,9 @@ bool
 servers_probe_blamed(Loop *loop)
 {
 	bool		blamed = false;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		ServerChance chance = server_chance(server);
 
 		if (chance == SERVER_OPEN)
@@ -91,12 +87,9 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 {
 	ServerState *best = NULL;
 	ServerState *last_resort = NULL;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
 		if (task->server != NULL && strcmp(task->server, server->options->name) != 0)
 			continue;
 		if (server_room(loop, server) < 0)
@@ -114,11 +107,9 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 bool
 servers_any_usable(Loop *loop)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		if (server_room(loop, dlist_container(ServerState, node, iter.cur)) >= 0)
+		if (server_room(loop, server) >= 0)
 			return true;
 	}
 	return false;
@@ -128,12 +119,10 @@ int64
 servers_capacity(Loop *loop, int64 *left)
 {
 	int64		capacity = 0;
-	dlist_iter	iter;
 
 	*left = 0;
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		int			room = server_room(loop, server);
 
 		if (room < 0)
@@ -150,12 +139,9 @@ int64
 servers_longest_lease(Loop *loop)
 {
 	int64		longest = 0;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
 		longest = Max(longest, server->options->request_timeout);
 	}
 	return longest + LEASE_MARGIN_MS;

@@ -15,6 +15,7 @@
 typedef struct ServerRead
 {
 	MemoryContext context;		/* of this, too */
+	Oid			server;
 	LlavaServer *options;
 	char	   *key;			/* or NULL */
 	int			users;			/* calls, and the server itself */

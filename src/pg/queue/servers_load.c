@@ -9,11 +9,9 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
-#include "db/db.h"
 #include "foreign/foreign.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "server/server.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/syscache.h"
@@ -26,12 +24,8 @@ static uint64 options_read;		/* how often any server's options were read */
 static ServerState *
 find_server_state(Loop *loop, Oid oid)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
 		if (server->oid == oid)
 			return server;
 	}
@@ -49,38 +43,23 @@ add_server(Loop *loop, const LlavaServer *options)
 	return server;
 }
 
-typedef struct KeyArgument
-{
-	LlavaServer *options;
-	char	   *key;
-} KeyArgument;
-
 static void
 load_key(Loop *loop, void *arg)
 {
-	KeyArgument *argument = arg;
-	char	   *key = server_key_for_worker(argument->options);
+	ServerRead *read = arg;
+	char	   *key = server_key_for_worker(read->options);
 
-	argument->key = key == NULL ? NULL : MemoryContextStrdup(loop->context, key);
+	if (key != NULL)
+		read->key = MemoryContextStrdup(read->context, key);
 }
-
-typedef struct ReadArgument
-{
-	Oid			server;
-	MemoryContext context;
-	ServerRead *read;			/* in the context */
-} ReadArgument;
 
 static void
 read_options(Loop *loop, void *arg)
 {
-	ReadArgument *argument = arg;
-	MemoryContext old = MemoryContextSwitchTo(argument->context);
+	ServerRead *read = arg;
+	MemoryContext old = MemoryContextSwitchTo(read->context);
 
-	argument->read = palloc0(sizeof(ServerRead));
-	argument->read->context = argument->context;
-	argument->read->options = server_load(argument->server);
-	argument->read->users = 1;
+	read->options = server_load(read->server);
 	MemoryContextSwitchTo(old);
 }
 
@@ -88,23 +67,15 @@ read_options(Loop *loop, void *arg)
 static void
 take_key(Loop *loop, ServerState *server)
 {
-	KeyArgument argument = {.options = server->read->options};
 	ErrorData  *error;
 
-	if (!loop_try(loop, load_key, &argument, &error))
-	{
-		/* the whole look is tried again */
-		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-			ReThrowError(error);
-		server_pause(server, "key", error->message, false, 0);
-		FreeErrorData(error);
-	}
-	else if (argument.key != NULL)
-	{
-		server->read->key = MemoryContextStrdup(server->read->context, argument.key);
-		explicit_bzero(argument.key, strlen(argument.key));
-		pfree(argument.key);
-	}
+	if (loop_try(loop, load_key, server->read, &error))
+		return;
+	/* the whole look is tried again */
+	if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
+		ReThrowError(error);
+	server_pause(server, "key", error->message, false, 0);
+	FreeErrorData(error);
 }
 
 /* A number that each ALTER SERVER changes; 0 if there is no such server. */
@@ -149,33 +120,33 @@ forget_waits(Loop *loop, ServerState *server)
 static void
 load_server(Loop *loop, const ForeignServer *foreign)
 {
-	ReadArgument argument = {.server = foreign->serverid};
+	MemoryContext context = AllocSetContextCreate(loop->context, "llava_zh server",
+												  ALLOCSET_SMALL_SIZES);
+	ServerRead *read = MemoryContextAllocZero(context, sizeof(ServerRead));
 	ServerState *server;
 	ErrorData  *error;
 
-	argument.context = AllocSetContextCreate(loop->context, "llava_zh server",
-											 ALLOCSET_SMALL_SIZES);
-	if (!loop_try(loop, read_options, &argument, &error))
+	read->context = context;
+	read->server = foreign->serverid;
+	read->users = 1;
+	if (!loop_try(loop, read_options, read, &error))
 	{
+		MemoryContextDelete(context);
 		if (error->sqlerrcode == ERRCODE_LOCK_NOT_AVAILABLE)
-		{
-			MemoryContextDelete(argument.context);
 			ReThrowError(error);
-		}
 		ereport(LOG,
 				(errmsg("llava_zh: server \"%s\" cannot be used: %s",
 						foreign->servername, error->message)));
 		FreeErrorData(error);
-		MemoryContextDelete(argument.context);
 		return;
 	}
 	server = find_server_state(loop, foreign->serverid);
 	if (server == NULL)
-		server = add_server(loop, argument.read->options);
+		server = add_server(loop, read->options);
 	else
 		server_read_release(server->read);
-	server->read = argument.read;
-	server->options = argument.read->options;
+	server->read = read;
+	server->options = read->options;
 	server->options_read = ++options_read;
 	server->gone = false;
 	limits_set_options(server->limits, server->options);
@@ -215,19 +186,15 @@ take_usage(ServerState *server, const ServerUsage *usage)
 static void
 load_usage(Loop *loop)
 {
-	dlist_iter	iter;
 	uint64		n;
 
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
 		server->reading = limits_begin_reading(server->limits);
 	}
 	n = usage_read_all();
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		ServerUsage usage = usage_of(server->options, n);
 
 		take_usage(server, &usage);
@@ -238,12 +205,8 @@ load_usage(Loop *loop)
 static void
 forget_dropped(Loop *loop, const List *there)
 {
-	dlist_mutable_iter iter;
-
-	dlist_foreach_modify(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
 		if (server->calls > 0 || list_member_oid(there, server->oid))
 			continue;
 		dlist_delete(&server->node);
@@ -284,7 +247,6 @@ void
 servers_load(Loop *loop)
 {
 	uint64		version = servers_version();
-	dlist_iter	iter;
 	ListCell   *cell;
 	StringInfoData strangers;
 
@@ -292,8 +254,10 @@ servers_load(Loop *loop)
 	{
 		List	   *oids = server_oids();
 
-		dlist_foreach(iter, &loop->servers.list)
-			dlist_container(ServerState, node, iter.cur)->gone = true;
+		foreach_server(server, loop)
+		{
+			server->gone = true;
+		}
 		/* first, so that new servers get the places of dropped ones */
 		forget_dropped(loop, oids);
 		initStringInfo(&strangers);
@@ -324,8 +288,8 @@ servers_load_again(Loop *loop)
 void
 servers_hurry(Loop *loop)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers.list)
-		limits_clock_set_back(dlist_container(ServerState, node, iter.cur)->limits);
+	foreach_server(server, loop)
+	{
+		limits_clock_set_back(server->limits);
+	}
 }

@@ -4,10 +4,8 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
 #include "loop.h"
 #include "miscadmin.h"
-#include "server/server.h"
 #include "utils/builtins.h"
 
 /* What llava_stat_server.pause_detail says while suspects are being tried. */
@@ -72,12 +70,8 @@ check_server_limits(ServerState *server)
 void
 servers_refresh(Loop *loop)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
 		if (!server->gone && server_is_asked_for(loop, server))
 			check_server_limits(server);
 	}
@@ -154,12 +148,8 @@ record_pause(ServerState *server)
 void
 server_record_pauses(Loop *loop)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
-
 		if (server->gone)
 			continue;
 		blame_return_rows(loop, server);
@@ -171,11 +161,9 @@ TimestampTz
 servers_next_probe(Loop *loop)
 {
 	TimestampTz next = DT_NOEND;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		Pause		pause;
 
 		limits_pause_now(server->limits, &pause);
@@ -188,13 +176,11 @@ servers_next_probe(Loop *loop)
 bool
 servers_any_paused(Loop *loop)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
 		Pause		pause;
 
-		limits_pause_now(dlist_container(ServerState, node, iter.cur)->limits, &pause);
+		limits_pause_now(server->limits, &pause);
 		if (pause.reason[0] != '\0')
 			return true;
 	}

@@ -9,10 +9,7 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
-#include "loop.h"
 #include "process/process.h"
-#include "server/server.h"
 #include "settle_rows.h"
 
 /* A batch gets no more calls once its replies have this many bytes. */
@@ -43,11 +40,9 @@ settle_batch(Loop *loop, void *arg)
 static bool
 any_postponed(const Loop *loop)
 {
-	dlist_iter	iter;
-
-	dlist_foreach(iter, unconstify(dlist_head *, &loop->calls.lists[CALL_FINISHED]))
+	foreach_call(call, loop, CALL_FINISHED)
 	{
-		if (dlist_container(Call, node, iter.cur)->settle.delay > 0)
+		if (call->settle.delay > 0)
 			return true;
 	}
 	return false;
@@ -141,13 +136,10 @@ settles_gather_some(Loop *loop, Batch *batch, bool postponed)
 	int			most = SETTLE_BATCH;
 	bool		due = false;
 	size_t		bytes = 0;
-	dlist_iter	iter;
 
 	batch->n_calls = 0;
-	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
+	foreach_call(call, loop, CALL_FINISHED)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
 		if (call->settle.at > soon || (call->settle.delay > 0) != postponed)
 			continue;
 		if (postponed && batch->n_calls == 0)
@@ -181,12 +173,9 @@ settles_due(Loop *loop)
 	TimestampTz due = DT_NOEND;
 	size_t		bytes = 0;
 	int			n_new = 0;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
+	foreach_call(call, loop, CALL_FINISHED)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
 		due = Min(due, call->settle.at);
 		if (call->settle.delay > 0)
 			continue;
@@ -201,13 +190,10 @@ void
 settles_hurry(Loop *loop)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	dlist_iter	iter;
 
 	loop->settles.after = 0;
-	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
+	foreach_call(call, loop, CALL_FINISHED)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
 		call->settle.at = Min(call->settle.at,
 							  TimestampTzPlusMilliseconds(now, call->settle.delay));
 	}
@@ -248,12 +234,9 @@ static bool
 settles_make_due(Loop *loop, bool first)
 {
 	bool		any = false;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls.lists[CALL_FINISHED])
+	foreach_call(call, loop, CALL_FINISHED)
 	{
-		Call	   *call = dlist_container(Call, node, iter.cur);
-
 		if (!first && call->settle.with <= 1)
 			continue;
 		call->settle.at = 0;

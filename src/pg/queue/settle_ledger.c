@@ -7,24 +7,34 @@
 
 #include <math.h>
 
-#include "db/db.h"
 #include "ledger/ledger.h"
-#include "loop.h"
 #include "settle_rows.h"
 #include "utils/builtins.h"
 
-Datum
-settle_text(const char *text, char *null)
+NullableDatum
+settle_text(const char *words)
 {
-	*null = text == NULL ? 'n' : ' ';
-	return text == NULL ? (Datum) 0 : CStringGetTextDatum(rows_clean_text(text));
+	NullableDatum value = {.isnull = words == NULL};
+
+	if (words != NULL)
+		value.value = CStringGetTextDatum(rows_clean_text(words));
+	return value;
 }
 
-static Datum
-known_number(int64 number, char *null)
+NullableDatum
+settle_value(Datum datum)
 {
-	*null = number < 0 ? 'n' : ' ';
-	return Int64GetDatum(number);
+	NullableDatum value = {datum, false};
+
+	return value;
+}
+
+NullableDatum
+settle_number(int64 number, bool known)
+{
+	NullableDatum value = {Int64GetDatum(number), !known};
+
+	return value;
 }
 
 /* The parameters of the request, as jsonb. */
@@ -69,67 +79,56 @@ parameters_of(Batch *batch, const Call *call)
 	return batch->parameters;
 }
 
-static Datum
-body_datum(Call *call)
+static NullableDatum
+measures_of(const Call *call)
 {
-	bytea	   *body = palloc(VARHDRSZ + call->end.response.body_size);
+	NullableDatum value = {.isnull = call->end.outcome.action != VLM_DONE};
 
-	SET_VARSIZE(body, VARHDRSZ + call->end.response.body_size);
-	memcpy(VARDATA(body), call->end.response.body, call->end.response.body_size);
-	return PointerGetDatum(body);
+	if (!value.isnull)
+		value.value = conversation_measures(&call->end.result.measures);
+	return value;
 }
 
 /*
- * The columns of llava_reply after image: (number of the parameter, name, type).  For a
- * picture that was deleted an ERASED column gets its fourth argument instead of a value.
+ * The columns of llava_reply after image, task and id: (number of the parameter, value in
+ * settle_reply, name, type).  For a deleted picture the ERASED columns are left null.
  */
 #define REPLY_COLUMNS(KEPT, ERASED) \
-	KEPT(2, id, "l") \
-	KEPT(3, task, "t") \
-	KEPT(4, task_version, "i") \
-	KEPT(5, server, "t") \
-	KEPT(6, model, "t") \
-	KEPT(7, model_reported, "t") \
-	KEPT(8, parameters, "j") \
-	KEPT(9, variation, "i") \
-	KEPT(10, seed, "l") \
-	KEPT(11, sent_width, "i") \
-	KEPT(12, sent_height, "i") \
-	ERASED(13, body, "b", "''") \
-	KEPT(14, finish_reason, "t") \
-	KEPT(15, prompt_tokens, "l") \
-	KEPT(16, completion_tokens, "l") \
-	KEPT(17, latency_ms, "l") \
-	KEPT(18, late, "B") \
-	KEPT(19, reason, "t") \
-	ERASED(20, reason_offset, "l", "NULL") \
-	KEPT(21, flags, "T") \
-	ERASED(22, measures, "j", "NULL") \
-	KEPT(23, parser_version, "i") \
-	KEPT(24, long_images, "t") \
-	KEPT(25, image_tokens, "l")
+	KEPT(4, settle_value(Int32GetDatum(call->task->version)), "task_version", "i") \
+	KEPT(5, settle_value(CStringGetTextDatum(options->name)), "server", "t") \
+	KEPT(6, settle_value(CStringGetTextDatum(options->model)), "model", "t") \
+	KEPT(7, settle_text(envelope->model), "model_reported", "t") \
+	KEPT(8, settle_value(parameters_of(batch, call)), "parameters", "j") \
+	KEPT(9, settle_value(Int32GetDatum(call->row.variation)), "variation", "i") \
+	KEPT(10, settle_number(call->request.seed, true), "seed", "l") \
+	KEPT(11, settle_value(Int32GetDatum(call->fit.width)), "sent_width", "i") \
+	KEPT(12, settle_value(Int32GetDatum(call->fit.height)), "sent_height", "i") \
+	KEPT(13, settle_text(envelope->finish_reason), "finish_reason", "t") \
+	KEPT(14, settle_number(envelope->prompt_tokens, envelope->prompt_tokens >= 0), "prompt_tokens", "l") \
+	KEPT(15, settle_number(envelope->completion_tokens, envelope->completion_tokens >= 0), \
+		 "completion_tokens", "l") \
+	KEPT(16, settle_number(response->latency_ms, true), "latency_ms", "l") \
+	KEPT(17, settle_value(BoolGetDatum(late)), "late", "B") \
+	KEPT(18, settle_text(reason), "reason", "t") \
+	ERASED(19, settle_number((int64) result->offset, parsed && result->reason != REPLY_ACCEPTED), \
+		   "reason_offset", "l") \
+	KEPT(20, settle_value(conversation_flags(parsed ? result->flags : 0)), "flags", "T") \
+	ERASED(21, measures_of(call), "measures", "j") \
+	KEPT(22, settle_value(Int32GetDatum(REPLY_PARSER_VERSION)), "parser_version", "i") \
+	KEPT(23, settle_text(long_images_name(call->fit.long_done)), "long_images", "t") \
+	KEPT(24, settle_number(call->fit.image_tokens, true), "image_tokens", "l")
 
-#define COLUMN_NAME(n, name, type, ...) ", " #name
-#define COLUMN_TYPE(n, name, type, ...) type
-#define COLUMN_VALUE(n, name, type, ...) ", $" #n
-#define COLUMN_INDEX(n, name, type, ...) REPLY_##name = (n) - 1,
-#define VALUE_UNLESS_GONE(n, name, type, erased) \
-	", CASE WHEN gone THEN " erased " ELSE $" #n " END"
-
-enum
-{
-	REPLY_image,
-	REPLY_COLUMNS(COLUMN_INDEX, COLUMN_INDEX)
-	REPLY_VALUES
-};
+#define REPLY_DATUM(position, value, column, type) value,
+#define VALUE_UNLESS_GONE(position, value, column, type) \
+	", CASE WHEN NOT gone THEN $" #position " END"
 
 #define REPLY_INSERT \
-	"INSERT INTO @.llava_reply (image" REPLY_COLUMNS(COLUMN_NAME, COLUMN_NAME) ")"
-#define REPLY_TYPES "l" REPLY_COLUMNS(COLUMN_TYPE, COLUMN_TYPE)
+	"INSERT INTO @.llava_reply (image, task, id" REPLY_COLUMNS(SQL_COLUMN, SQL_COLUMN) ", body)"
+#define REPLY_TYPES "ltl" REPLY_COLUMNS(SQL_TYPE, SQL_TYPE) "b"
 
 static SqlStatement sql_settle_reply = {
 	.text =
-	REPLY_INSERT " VALUES ($1" REPLY_COLUMNS(COLUMN_VALUE, COLUMN_VALUE) ")",
+	REPLY_INSERT " VALUES ($1, $2, $3" REPLY_COLUMNS(SQL_VALUE, SQL_VALUE) ", $25)",
 	.types = REPLY_TYPES
 };
 
@@ -139,7 +138,8 @@ static SqlStatement sql_settle_reply = {
  */
 static SqlStatement sql_settle_late = {
 	.text =
-	REPLY_INSERT " SELECT $1" REPLY_COLUMNS(COLUMN_VALUE, VALUE_UNLESS_GONE)
+	REPLY_INSERT " SELECT $1, $2, $3" REPLY_COLUMNS(SQL_VALUE, VALUE_UNLESS_GONE)
+	", CASE WHEN gone THEN '' ELSE $25 END"
 	" FROM (SELECT NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (gone)",
 	.types = REPLY_TYPES
 };
@@ -149,40 +149,15 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 {
 	const ReplyResult *result = &call->end.result;
 	const VlmEnvelope *envelope = &call->end.envelope;
+	const VlmResponse *response = &call->end.response;
+	const LlavaServer *options = call->request.under->options;
 	bool		parsed = call->end.outcome.action == VLM_DONE;
-	Datum		v[REPLY_VALUES];
-	char		nulls[REPLY_VALUES + 1];
+	bytea	   *body = rows_bytea(response->body, response->body_size);
+	NullableDatum values[] = {
+		REPLY_COLUMNS(REPLY_DATUM, REPLY_DATUM) settle_value(PointerGetDatum(body))
+	};
 
-	memset(nulls, ' ', sizeof(nulls));
-	nulls[REPLY_VALUES] = '\0';
-	v[REPLY_image] = Int64GetDatum(call->image);
-	v[REPLY_id] = Int64GetDatum(call->id);
-	v[REPLY_task] = CStringGetTextDatum(call->task->name);
-	v[REPLY_task_version] = Int32GetDatum(call->task->version);
-	v[REPLY_server] = CStringGetTextDatum(call->request.under->options->name);
-	v[REPLY_model] = CStringGetTextDatum(call->request.under->options->model);
-	v[REPLY_model_reported] = settle_text(envelope->model, &nulls[REPLY_model_reported]);
-	v[REPLY_parameters] = parameters_of(batch, call);
-	v[REPLY_variation] = Int32GetDatum(call->row.variation);
-	v[REPLY_seed] = Int64GetDatum(call->request.seed);
-	v[REPLY_sent_width] = Int32GetDatum(call->fit.width);
-	v[REPLY_sent_height] = Int32GetDatum(call->fit.height);
-	v[REPLY_body] = body_datum(call);
-	v[REPLY_finish_reason] = settle_text(envelope->finish_reason, &nulls[REPLY_finish_reason]);
-	v[REPLY_prompt_tokens] = known_number(envelope->prompt_tokens, &nulls[REPLY_prompt_tokens]);
-	v[REPLY_completion_tokens] = known_number(envelope->completion_tokens, &nulls[REPLY_completion_tokens]);
-	v[REPLY_latency_ms] = Int64GetDatum(call->end.response.latency_ms);
-	v[REPLY_late] = BoolGetDatum(late);
-	v[REPLY_reason] = settle_text(reason, &nulls[REPLY_reason]);
-	v[REPLY_reason_offset] = known_number(parsed && result->reason != REPLY_ACCEPTED ?
-										  (int64) result->offset : -1, &nulls[REPLY_reason_offset]);
-	v[REPLY_flags] = conversation_flags(parsed ? result->flags : 0);
-	v[REPLY_measures] = parsed ? conversation_measures(&result->measures) : (Datum) 0;
-	nulls[REPLY_measures] = parsed ? ' ' : 'n';
-	v[REPLY_parser_version] = Int32GetDatum(REPLY_PARSER_VERSION);
-	v[REPLY_long_images] = settle_text(long_images_name(call->fit.long_done), &nulls[REPLY_long_images]);
-	v[REPLY_image_tokens] = Int64GetDatum(call->fit.image_tokens);
-	sql_run(late ? &sql_settle_late : &sql_settle_reply, v, nulls, 0);
+	call_run(call, late ? &sql_settle_late : &sql_settle_reply, values, lengthof(values));
 }
 
 /*
@@ -191,31 +166,29 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
  */
 static SqlStatement sql_settle_sample = {
 	.text =
-	"INSERT INTO @.llava_conversation (image, task, conversation, rounds, flags, reply,"
+	"INSERT INTO @.llava_conversation (image, task, reply, conversation, rounds, flags,"
 	"  task_version) VALUES ($1, $2, $3, $4, $5, $6, $7) "
 	"ON CONFLICT (image, task) DO UPDATE SET conversation = EXCLUDED.conversation,"
 	"  rounds = EXCLUDED.rounds, flags = EXCLUDED.flags, reply = EXCLUDED.reply,"
 	"  task_version = EXCLUDED.task_version, created_at = pg_catalog.now(),"
 	"  keep = NULL, note = NULL",
-	.types = "ltjiTli"
+	.types = "ltljiTi"
 };
 
 void
 settle_sample(Call *call)
 {
-	Datum		v[7];
 	int			rounds;
 	const char *question = call->task->kind == REPLY_DESCRIPTION ?
 	task_question(call->task, call->image) : NULL;
+	Datum		turns = conversation_turns(&call->end.result, question, &rounds);
+	NullableDatum values[] = {
+		settle_value(turns), settle_value(Int32GetDatum(rounds)),
+		settle_value(conversation_flags(call->end.result.flags)),
+		settle_value(Int32GetDatum(call->task->version))
+	};
 
-	v[0] = Int64GetDatum(call->image);
-	v[1] = CStringGetTextDatum(call->task->name);
-	v[2] = conversation_turns(&call->end.result, question, &rounds);
-	v[3] = Int32GetDatum(rounds);
-	v[4] = conversation_flags(call->end.result.flags);
-	v[5] = Int64GetDatum(call->id);
-	v[6] = Int32GetDatum(call->task->version);
-	sql_run(&sql_settle_sample, v, NULL, 0);
+	call_run(call, &sql_settle_sample, values, lengthof(values));
 }
 
 /* Run after all calls of the batch are written, since it locks a row that all workers share. */
@@ -239,20 +212,15 @@ settle_usage(Batch *batch)
 	for (int i = 0; i < batch->n_tallies; i++)
 	{
 		Tally	   *t = &batch->tallies[i];
-		Datum		v[10];
+		Datum		values[] = {
+			CStringGetTextDatum(t->server->options->name),
+			Int64GetDatum(t->requests), Int64GetDatum(t->replies),
+			Int64GetDatum(t->accepted), Int64GetDatum(t->failed), Int64GetDatum(t->throttled),
+			Int64GetDatum(t->prompt_tokens), Int64GetDatum(t->completion_tokens),
+			Float8GetDatum(t->cost), Int64GetDatum(t->estimated)
+		};
 
-		if (t->requests == 0 && t->failed == 0)
-			continue;
-		v[0] = CStringGetTextDatum(t->server->options->name);
-		v[1] = Int64GetDatum(t->requests);
-		v[2] = Int64GetDatum(t->replies);
-		v[3] = Int64GetDatum(t->accepted);
-		v[4] = Int64GetDatum(t->failed);
-		v[5] = Int64GetDatum(t->throttled);
-		v[6] = Int64GetDatum(t->prompt_tokens);
-		v[7] = Int64GetDatum(t->completion_tokens);
-		v[8] = Float8GetDatum(t->cost);
-		v[9] = Int64GetDatum(t->estimated);
-		sql_run(&sql_usage_add, v, NULL, 0);
+		if (t->requests > 0 || t->failed > 0)
+			sql_run(&sql_usage_add, values, NULL, 0);
 	}
 }

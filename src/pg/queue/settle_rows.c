@@ -9,8 +9,6 @@
  */
 #include "postgres.h"
 
-#include "db/db.h"
-#include "loop.h"
 #include "settle_rows.h"
 #include "utils/builtins.h"
 
@@ -38,23 +36,19 @@ static SqlStatement sql_settle_excused = {
 static bool
 settle_as_excused(Call *call, const char *reason, const char *detail)
 {
-	Datum		values[4];
-	char		nulls[5] = "    ";
+	NullableDatum kept = settle_text(detail != NULL ? detail : reason);
 
-	call_fence(call, values);
-	values[3] = settle_text(detail != NULL ? detail : reason, &nulls[3]);
-	return sql_run(&sql_settle_excused, values, nulls, 0) > 0;
+	return call_run(call, &sql_settle_excused, &kept, 1);
 }
 
 /* The value of llava_pending.said for this call: which server said what. */
-static Datum
-said_number(const Call *call, char *null)
+static NullableDatum
+said_number(const Call *call)
 {
 	int64		said = call->request.sent ?
 	blame_number(call->server->options->name, call->end.outcome.said) : 0;
 
-	*null = said == 0 ? 'n' : ' ';
-	return Int64GetDatum(said);
+	return settle_number(said, said != 0);
 }
 
 /* A row that was excused once stays failed until llava_retry. */
@@ -70,16 +64,11 @@ static SqlStatement sql_settle_failed = {
 static bool
 settle_as_failed(Batch *batch, Call *call, const char *reason, const char *detail)
 {
-	Datum		values[6];
-	char		nulls[7] = "      ";
+	NullableDatum values[] = {settle_text(reason), settle_text(detail), said_number(call)};
 
 	if (blame_excuses(call))
 		return settle_as_excused(call, reason, detail);
-	call_fence(call, values);
-	values[3] = CStringGetTextDatum(reason);
-	values[4] = settle_text(detail, &nulls[4]);
-	values[5] = said_number(call, &nulls[5]);
-	if (sql_run(&sql_settle_failed, values, nulls, 0) == 0)
+	if (!call_run(call, &sql_settle_failed, values, lengthof(values)))
 		return false;
 	batch->failed++;
 	if (call->server != NULL)
@@ -100,16 +89,12 @@ static SqlStatement sql_release = {
 static bool
 settle_as_released(Call *call, int64 delay_ms, bool counts, const char *detail)
 {
-	Datum		values[7];
-	char		nulls[8] = "       ";
+	NullableDatum values[] = {
+		settle_value(rows_interval(delay_ms)), settle_value(BoolGetDatum(counts)),
+		settle_text(detail), {Int32GetDatum(call->retry.company), call->retry.company < 0}
+	};
 
-	call_fence(call, values);
-	values[3] = rows_interval(delay_ms);
-	values[4] = BoolGetDatum(counts);
-	values[5] = settle_text(detail, &nulls[5]);
-	values[6] = Int32GetDatum(call->retry.company);
-	nulls[6] = call->retry.company < 0 ? 'n' : ' ';
-	return sql_run(&sql_release, values, nulls, 0) > 0;
+	return call_run(call, &sql_release, values, lengthof(values));
 }
 
 static SqlStatement sql_settle_again = {
@@ -126,19 +111,16 @@ static SqlStatement sql_settle_again = {
 static bool
 settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
 {
-	Datum		values[7];
-	char		nulls[8] = "       ";
+	NullableDatum values[] = {
+		settle_text(reason), settle_text(detail),
+		settle_text(rejects_blame_server(reason) ? call->server->options->name : NULL),
+		said_number(call)
+	};
 
 	if (blame_excuses(call) || call->row.attempts >= llava_max_attempts ||
 		rejects_final(&call->row.rejects, reason))
 		return settle_as_failed(batch, call, reason, detail);
-	call_fence(call, values);
-	values[3] = CStringGetTextDatum(reason);
-	values[4] = settle_text(detail, &nulls[4]);
-	values[5] = settle_text(rejects_blame_server(reason) ? call->server->options->name : NULL,
-							&nulls[5]);
-	values[6] = said_number(call, &nulls[6]);
-	return sql_run(&sql_settle_again, values, nulls, 0) > 0;
+	return call_run(call, &sql_settle_again, values, lengthof(values));
 }
 
 /* A server's Retry-After, else an exponential back-off; both capped by retry_delay_max. */
@@ -181,13 +163,11 @@ settle_answer(Batch *batch, Call *call)
 {
 	const char *reason = call->end.reason;
 	bool		mine;
-	Datum		values[3];
 	Tally	   *tally = tally_of(batch, call->server);
 
 	if (reason == NULL)
 	{
-		call_fence(call, values);
-		mine = sql_run(&sql_settle_done, values, NULL, 0) > 0;
+		mine = call_run(call, &sql_settle_done, NULL, 0);
 		if (mine)
 		{
 			settle_sample(call);

@@ -51,7 +51,9 @@ extern void settle_sample(Call *call);
 /* Adds the batch's tallies to llava_usage. */
 extern void settle_usage(Batch *batch);
 
-/* Text from outside, cleaned, as a value; NULL becomes null. */
-extern Datum settle_text(const char *text, char *null);
+/* Values for call_run: text from outside, cleaned (NULL becomes null); others. */
+extern NullableDatum settle_text(const char *words);
+extern NullableDatum settle_value(Datum datum);
+extern NullableDatum settle_number(int64 number, bool known);
 
 #endif							/* LLAVA_SETTLE_ROWS_H */

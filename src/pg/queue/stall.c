@@ -1,6 +1,6 @@
 /*
  * stall.c
- *	  See stall.h.
+ *	  Reports why a loop sends nothing although rows are due.
  *
  * Many things can keep a row from being sent, each known to another file.  When there was
  * no progress for a while, this file asks them one after the other and reports the first
@@ -10,13 +10,8 @@
 
 #include <ctype.h>
 
-#include "db/db.h"
-#include "executor/spi.h"
 #include "loop.h"
 #include "process/process.h"
-#include "server/server.h"
-#include "stall.h"
-#include "task/task.h"
 #include "utils/builtins.h"
 
 /* Longer than dispatch.c's pause: the directory counts as missing until the next try. */
@@ -53,32 +48,6 @@ stall_activity(void)
 
 /* ---- reasons ---- */
 
-static const LlavaTask *
-task_named_so(const Loop *loop, const char *name)
-{
-	ListCell   *cell;
-
-	foreach(cell, loop->claims.tasks == NULL ? NIL : loop->claims.tasks->tasks)
-	{
-		const LlavaTask *task = lfirst(cell);
-
-		if (strcmp(task->name, name) == 0)
-			return task;
-	}
-	return NULL;
-}
-
-static bool
-is_claimable(const Loop *loop, const char *task)
-{
-	ListCell   *cell;
-
-	foreach(cell, loop->claims.claimable)
-		if (strcmp(strVal(lfirst(cell)), task) == 0)
-		return true;
-	return false;
-}
-
 /* Why a server is sent nothing; NULL if it may be used. */
 static const char *
 server_words(ServerState *server)
@@ -101,12 +70,10 @@ servers_words(Loop *loop, const LlavaTask *task)
 {
 	StringInfoData words;
 	int			n = 0;
-	dlist_iter	iter;
 
 	initStringInfo(&words);
-	dlist_foreach(iter, &loop->servers.list)
+	foreach_server(server, loop)
 	{
-		ServerState *server = dlist_container(ServerState, node, iter.cur);
 		const char *why;
 
 		if (task->server != NULL && strcmp(task->server, server->options->name) != 0)
@@ -151,10 +118,11 @@ static int
 calls_in(Loop *loop, CallState state)
 {
 	int			n = 0;
-	dlist_iter	iter;
 
-	dlist_foreach(iter, &loop->calls.lists[state])
+	foreach_call(call, loop, state)
+	{
 		n++;
+	}
 	return n;
 }
 
@@ -197,18 +165,18 @@ unclaimed_words(Loop *loop)
 static const char *
 reason_of(Loop *loop, const char *task)
 {
-	TimestampTz files_away = TimestampTzPlusMilliseconds(loop->dispatch.files_away_until, FILES_AWAY_MS);
-	const LlavaTask *known = task_named_so(loop, task);
+	int64		files_away_ms = loop->dispatch.files_away_until_ms;
+	const LlavaTask *known = loop->claims.tasks == NULL ? NULL : taskset_task(loop->claims.tasks, task);
 	const char *held;
 
-	if (loop->dispatch.files_away_until != 0 && files_away > GetCurrentTimestamp())
+	if (files_away_ms != 0 && clock_monotonic_ms() < files_away_ms + FILES_AWAY_MS)
 		return "the directory of pictures, llava_zh.image_directory, cannot be opened";
 	held = held_words(loop);
 	if (held != NULL)
 		return held;
 	if (known == NULL)
 		return psprintf("task \"%s\" is not in llava_task", task);
-	if (!is_claimable(loop, task))
+	if (!list_member(loop->claims.claimable, makeString(pstrdup(task))))
 		return servers_words(loop, known);
 	return unclaimed_words(loop);
 }
@@ -255,11 +223,6 @@ stall_say(Loop *loop, const char *reason, int64 still_ms)
 					still_ms / 1000, said)));
 }
 
-typedef struct Due
-{
-	char	   *task;			/* of the row that is due first; NULL: none is */
-} Due;
-
 static SqlStatement sql_first_due = {
 	.text =
 	"SELECT task FROM @.llava_pending"
@@ -268,23 +231,23 @@ static SqlStatement sql_first_due = {
 	.types = "t"
 };
 
+/* Sets *arg to the task of the row that is due first, if there is one. */
 static void
 find_due(Loop *loop, void *arg)
 {
-	Due		   *due = arg;
+	char	  **due = arg;
 	Datum		task = (Datum) 0;
 
 	if (loop->scope.only_task != NULL)
 		task = CStringGetTextDatum(loop->scope.only_task);
 	if (sql_run(&sql_first_due, &task, loop->scope.only_task == NULL ? "n" : NULL, 1) > 0)
-		due->task = MemoryContextStrdup(loop->context,
-										SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1));
+		*due = TextDatumGetCString(returned(0, 1));
 }
 
 static void
 stall_explain(Loop *loop, int64 still_ms)
 {
-	Due			due = {NULL};
+	char	   *due = NULL;
 	ErrorData  *error;
 
 	if (!loop_begin(loop, "llava_zh: looking why nothing is sent"))
@@ -294,14 +257,12 @@ stall_explain(Loop *loop, int64 still_ms)
 		stall_say(loop, error->message, still_ms);
 		FreeErrorData(error);
 	}
-	else if (due.task == NULL)
+	else if (due == NULL)
 		shown[0] = '\0';
 	else if (loop_waits_for(loop) != NULL)	/* already logged */
 		stall_show(loop_waits_for(loop));
 	else
-		stall_say(loop, reason_of(loop, due.task), still_ms);
-	if (due.task != NULL)
-		pfree(due.task);
+		stall_say(loop, reason_of(loop, due), still_ms);
 	loop_commit(loop);
 }
 

@@ -16,7 +16,6 @@
 #include "access/genam.h"
 #include "access/table.h"
 #include "catalog/pg_am_d.h"
-#include "db/db.h"
 #include "loop.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"

@@ -1,6 +1,6 @@
 /*
  * timeline.c
- *	  See timeline.h.
+ *	  Makes sure that a call id of the failed server is not used again after a failover.
  *
  * A standby that lags when its primary fails has not received the calls of the last
  * seconds.  Its sequence would give out their ids again, as X-Request-Id and as keys of the
@@ -11,12 +11,9 @@
 #include "postgres.h"
 
 #include "access/xlog.h"
+#include "claim.h"
 #include "commands/dbcommands.h"
-#include "db/db.h"
-#include "executor/spi.h"
-#include "loop.h"
 #include "miscadmin.h"
-#include "timeline.h"
 
 /*
  * Call ids skipped for each new timeline.  If two standbys of one primary are promoted one
@@ -34,11 +31,7 @@ timeline_run(SqlStatement *statement, Datum *values)
 static int64
 last_timeline(SqlStatement *read)
 {
-	bool		isnull;
-
-	if (timeline_run(read, NULL) == 0)
-		return 0;
-	return DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull));
+	return timeline_run(read, NULL) == 0 ? 0 : DatumGetInt64(returned(0, 1));
 }
 
 static void
