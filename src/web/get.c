@@ -137,6 +137,8 @@ on_header(char *line, size_t one, size_t size, void *arg)
 	size_t		name = colon == NULL ? 0 : (size_t) (colon - line);
 
 	(void) one;
+	if (!get->answer_begun)
+		get->response.answered_ms = web_now_ms();
 	get->answer_begun = true;
 	get->header_bytes += size;
 	if (get->header_bytes > HEADERS_MAX)

@@ -246,7 +246,8 @@ typedef struct WebResponse
 	int64_t		retry_after_ms; /* negative: not said */
 	int64_t		began_ms;		/* CLOCK_MONOTONIC when the request was sent;
 								 * 0: it was not */
-	int			latency_ms;		/* from then to the end */
+	int64_t		answered_ms;	/* when the answer began; 0: none came */
+	int			latency_ms;		/* from began_ms to the end */
 	void	   *user;
 } WebResponse;
 

@@ -18,7 +18,7 @@ my $fetcher = "SELECT pid FROM pg_stat_activity WHERE backend_type = 'llava_zh f
 # slow answers, so that something is under way at each end
 $node->safe_psql('postgres', <<"SQL");
 INSERT INTO llava_image (source_url)
-SELECT format('http://allow%s.test:$web->{port}/slow/60/%s', h, n) FROM generate_series(1, $each) n, generate_series(1, $hosts) h
+SELECT format('http://allow%s.test:$web->{port}/slow/60/%s-%s', h, h, n) FROM generate_series(1, $each) n, generate_series(1, $hosts) h
 SQL
 
 # Until this many pictures have come.

@@ -196,7 +196,7 @@ extern void settle_robots(Settle *settle, Host *host);
 /* What the end of the request means for the pace of its host. */
 extern void settle_pace(const Errand *errand, Host *host, const Outcome *outcome);
 
-/* The host's delay counts from when the request was sent. */
+/* The host's delay counts from this request on. */
 extern void settle_keep_delay(const Errand *errand, Host *host);
 
 /* Gives a claimed row back: it was not asked for. */

@@ -15,8 +15,8 @@
 /* The pauses before the second, third, ... attempt. */
 static const int64 settle_pauses_ms[] = {60000, 600000, INT64CONST(7200000), INT64CONST(43200000)};
 
-/* A request is at least this much later than its host's delay: the way there takes time. */
-#define GUARD_MS 10
+/* Points in time are cut to milliseconds, of two clocks. */
+#define ROUNDING_MS 2
 
 static SqlStatement sql_settle_locked = {
 	.text = "SELECT FROM @.llava_fetch WHERE image = $1 AND claim = $2 FOR UPDATE",
@@ -217,13 +217,18 @@ settle_row(const Errand *errand, const Outcome *outcome, Host *host)
 	}
 }
 
-/* The delay counts from when the request was sent, which may be later than the claim. */
+/*
+ * The delay counts from when the answer began, or the request ended without one: by then
+ * the host had the request, however long it was on its way.  So no two requests reach a
+ * host within its delay.
+ */
 void
 settle_keep_delay(const Errand *errand, Host *host)
 {
 	const WebResponse *response = &errand->response;
-	int64		sent_ms = ms_of(errand->sent_at) + (response->began_ms - errand->sent_ms);
-	int64		free_ms = sent_ms + web_pace_delay(&host->pace, llava_fetch_delay) + GUARD_MS;
+	int64		there_ms = response->answered_ms != 0 ?
+	ms_of(errand->sent_at) + (response->answered_ms - errand->sent_ms) : ms_of(GetCurrentTimestamp());
+	int64		free_ms = there_ms + web_pace_delay(&host->pace, llava_fetch_delay) + ROUNDING_MS;
 
 	if (response->began_ms != 0 && host->pace.free_ms < free_ms)
 		host->pace.free_ms = free_ms;
