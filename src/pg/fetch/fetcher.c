@@ -237,6 +237,29 @@ discover_hosts(Fetcher *fetcher)
 	return true;
 }
 
+static SqlStatement sql_wide_feeders = {
+	.text =
+	"SELECT pg_catalog.string_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC'"
+	"  ELSE pg_catalog.pg_get_userbyid(a.grantee)::pg_catalog.text END, ', ')"
+	" FROM pg_catalog.pg_class c, LATERAL pg_catalog.aclexplode(c.relacl) a"
+	" WHERE c.oid = '@.llava_image'::pg_catalog.regclass AND a.privilege_type = 'INSERT' AND a.grantee <> c.relowner",
+	.types = ""
+};
+
+/* What was granted before there was fetching may be more than was meant. */
+static void
+warn_of_feeders(void)
+{
+	char	   *roles;
+
+	(void) sql_run(&sql_wide_feeders, NULL, NULL, 0);
+	roles = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
+	if (roles != NULL)
+		ereport(WARNING,
+				(errmsg("llava_zh: roles that may INSERT into any column of \"llava_image\" can make this server send requests: %s", roles),
+				 errhint("GRANT INSERT on the columns that they need: without source_url nothing is fetched.")));
+}
+
 static void
 discover(Fetcher *fetcher)
 {
@@ -246,7 +269,10 @@ discover(Fetcher *fetcher)
 	if (!tx_begin(&fetcher->tx, "llava_zh: looking for hosts"))
 		return;
 	if (!fetcher->started)
+	{
 		hosts_release(llava_fetch_delay);
+		warn_of_feeders();
+	}
 	fetcher->started = true;
 	if (discover_hosts(fetcher))
 		fetcher->discover_at = now;
