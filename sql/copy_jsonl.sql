@@ -106,6 +106,9 @@ COPY part FROM '/dev/null' (FORMAT jsonl, DELIMITER ',');
 COPY wide TO STDOUT;
 COPY wide TO STDOUT (FORMAT csv, HEADER);
 COPY wide TO STDOUT (FORMAT jsonlines);
+COPY wide TO STDOUT (FORMAT 'JSONL');
+COPY wide FROM '/dev/null' (FORMAT ndjson);
+COPY wide TO STDOUT (FORMAT nosuch);
 COPY wide TO STDOUT (FORMAT);
 
 -- client_encoding has no part in it

@@ -164,6 +164,37 @@ FROM (SELECT line::json ->> 'task' AS task, split_part(line::json ->> 'id', '-',
 	FROM llava_export('imagefolder', mix => true, split => 'validation', validation => 0.2) AS line) AS m
 JOIN llava_image AS i USING (id) GROUP BY m.task ORDER BY 2;
 
+-- the export's own weights, exact to a sample, under aliases, with all else that chooses
+CREATE FUNCTION weighted(weights jsonb, text DEFAULT NULL, OUT text, OUT bigint) RETURNS SETOF record LANGUAGE sql AS
+	$$SELECT line::json ->> 'task', count(*) FROM llava_export('imagefolder', weights => $1, split => $2) AS line GROUP BY 1 ORDER BY 1$$;
+SELECT * FROM have WHERE task <> 'detail_en' ORDER BY task;
+SELECT * FROM weighted('{"detail": 2, "conversation": 1}');
+SELECT * FROM weighted('{"detail": 0.5, "conversation": 0.25, "detail_en": 0.125}');
+SELECT count(*) AS of_both FROM (SELECT weights FROM llava_export(weights => '{"detail": 1}') AS weights
+	INTERSECT SELECT llava_export(tasks => '{detail}')) AS _;
+SELECT (SELECT md5(string_agg(line, '')) FROM llava_export(weights => (SELECT jsonb_object_agg(name, weight) FROM llava_task
+		WHERE weight > 0), seed => 7) AS line) = md5(string_agg(line, '')) AS is_the_mix
+FROM llava_export(mix => true, seed => 7) AS line;
+SELECT sum(n) = (SELECT count(*) FROM llava_export_list(weights => '{"detail": 2, "conversation": 1}')) AS listed,
+	sum(n) = (SELECT count(*) FROM llava_selected(weights => '{"detail": 2, "conversation": 1}') WHERE rule IS NULL) AS selected
+FROM weighted('{"detail": 2, "conversation": 1}') AS w (task, n);
+SELECT sum(share::integer) = 0 AS of_one_side FROM (SELECT llava_image_share(image, sha256) >= 0.2 AS share
+	FROM llava_exported(weights => '{"detail": 2, "conversation": 1}', split => 'validation', validation => 0.2)) AS _;
+SELECT llava_record_export('weighted.jsonl', weights => '{"detail": 2, "conversation": 1}') IS NOT NULL AS recorded;
+SELECT settings -> 'mix' AS mix, settings -> 'weights' AS weights FROM llava_manifest ORDER BY id DESC LIMIT 1;
+SELECT llava_export(weights => '{}');
+SELECT llava_export(weights => '["detail"]');
+SELECT llava_export(weights => '3');
+SELECT llava_export(weights => '{"detail": "2"}');
+SELECT llava_export(weights => '{"detail": 0}');
+SELECT llava_export(weights => '{"detail": -0.5}');
+SELECT llava_export(weights => '{"detial": 1}');
+SELECT llava_export(weights => '{"detail": 1, "描述图片": 1}');
+SELECT llava_export(weights => '{"detail": 1, "conversation": 1}', tasks => '{detail}');
+SELECT llava_export(weights => '{"detail": 1, "conversation_en": 1}');
+SELECT llava_export_list(weights => '{"detail": 1, "conversation_en": 1}');
+DROP FUNCTION weighted(jsonb, text);
+
 -- mistakes
 SELECT llava_export('LLaVA');
 SELECT llava_export(tasks => ARRAY['描述']);

@@ -564,12 +564,69 @@ ALTER VIEW @extschema@.llava_stat_repeat SET (security_invoker = true);
 -- Exports (sql/parts/export.sql)
 --
 
+-- They have a further argument.  See "Functions whose arguments are others" below.
+ALTER FUNCTION @extschema@.llava_record_export(text, text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)
+	RENAME TO llava_record_export_1_0_0;
+ALTER FUNCTION @extschema@.llava_export_images(text, boolean, text[], text[], boolean, text, double precision, text)
+	RENAME TO llava_export_images_1_0_0;
+ALTER FUNCTION @extschema@.llava_export_list(text[], text[], boolean, text, double precision, text, bigint)
+	RENAME TO llava_export_list_1_0_0;
+ALTER FUNCTION @extschema@.llava_selected(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)
+	RENAME TO llava_selected_1_0_0;
+ALTER FUNCTION @extschema@.llava_exported(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)
+	RENAME TO llava_exported_1_0_0;
+ALTER FUNCTION @extschema@.llava_export(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)
+	RENAME TO llava_export_1_0_0;
+
+-- The number, or an ERROR: for exports with weights of their own.
+CREATE FUNCTION @extschema@.llava_weighted_samples(task text, samples bigint) RETURNS bigint
+	LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_weighted_samples(text, bigint) IS
+	'the number of samples; an error if a task that an export''s weights name has none';
+
+CREATE FUNCTION @extschema@.llava_export(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL)
+	RETURNS SETOF text LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_export FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_export IS
+	'the accepted samples, one JSON line each, as trainers read them';
+
+-- Reads with the caller's rights, as llava_export.
+CREATE FUNCTION @extschema@.llava_selected(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL)
+	RETURNS TABLE (image bigint, task text, id text, file_name text, sha256 bytea, rule text, detail text)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_selected FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_selected IS
+	'what llava_export writes with the same arguments, in its order, where rule IS NULL; else why it does not';
+
+-- What llava_record_export notes: the lines of llava_export with whose they are, in one
+-- reading; file_name is without the folder.  Reads with the caller's rights; an export
+-- with a mix calls it.
+CREATE FUNCTION @extschema@.llava_exported(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL)
+	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_exported FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_exported IS
+	'the lines of llava_export with the same arguments, each with its sample and what it calls the image';
+
 -- The same by the rules of an earlier export (llava_manifest.settings); NULL: by those of now.
 CREATE FUNCTION @extschema@.llava_exported_by(format text, tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
 	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
-	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, rules integer DEFAULT NULL)
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL,
+	rules integer DEFAULT NULL)
 	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'llava_exported';
 REVOKE ALL ON FUNCTION @extschema@.llava_exported_by FROM PUBLIC;
@@ -581,9 +638,76 @@ CREATE FUNCTION @extschema@.llava_export_rules() RETURNS integer
 COMMENT ON FUNCTION @extschema@.llava_export_rules() IS
 	'the number of the rules by which exports leave samples out now; 1: those of 1.0.0';
 
+CREATE OR REPLACE FUNCTION @extschema@.llava_validate(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, image_name text DEFAULT 'path', folder text DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	RETURNS TABLE (rule text, image bigint, task text, detail text, left_out boolean)
+	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100
+BEGIN ATOMIC
+	WITH chosen AS (
+		SELECT s.*, pg_catalog.min(s.image) OVER same AS first_image, pg_catalog.count(*) OVER same AS samples
+		FROM @extschema@.llava_selected(format => format, tasks => tasks, without_flags => without_flags,
+			image_name => image_name, folder => folder, data_urls => data_urls, cutoff_len => cutoff_len) AS s
+		WINDOW same AS (PARTITION BY s.rule IS NULL, COALESCE(s.sha256, pg_catalog.int8send(s.image))))
+	SELECT c.rule, c.image, c.task, c.detail, true FROM chosen AS c WHERE c.rule IS NOT NULL
+	UNION ALL
+	SELECT 'image_in_two_samples', c.image, c.task,
+		pg_catalog.format('%s samples of the picture of image %s', c.samples, c.first_image), false
+	FROM chosen AS c WHERE c.rule IS NULL AND c.samples OPERATOR(pg_catalog.>) 1
+	UNION ALL
+	SELECT 'no_samples', NULL, NULL, 'the export would be empty', false
+	WHERE NOT EXISTS (SELECT FROM chosen AS c WHERE c.rule IS NULL)
+	ORDER BY 2, 3, 1;
+END;
+
+-- Which samples llava_export writes with these arguments, in its order, and what
+-- it calls their images: as the format that says all of that tells it.
+CREATE FUNCTION @extschema@.llava_export_list(tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_name text DEFAULT 'path', seed bigint DEFAULT NULL,
+	weights jsonb DEFAULT NULL, OUT image bigint, OUT task text, OUT file_name text)
+	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100000
+BEGIN ATOMIC
+	SELECT (e.sample).image, (e.sample).task, (e.sample).file_name
+	FROM (SELECT @extschema@.llava_exported('imagefolder', tasks => tasks, without_flags => without_flags,
+			mix => mix, split => split, validation => validation, image_name => image_name,
+			seed => seed, weights => weights) AS sample OFFSET 0) AS e;
+END;
+REVOKE ALL ON FUNCTION @extschema@.llava_export_list FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_export_list IS
+	'which samples llava_export writes with these arguments, and what it calls their images';
+
+CREATE FUNCTION @extschema@.llava_export_images(directory text, prepared boolean DEFAULT false,
+	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
+	split text DEFAULT NULL, validation double precision DEFAULT 0.01, image_name text DEFAULT 'path',
+	weights jsonb DEFAULT NULL, OUT written bigint, OUT present bigint, OUT missing bigint, OUT bytes bigint)
+	RETURNS record LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_export_images FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_export_images IS
+	'the images of an export as files below a directory of the server; those that are there are passed';
+
 --
 -- Recorded exports (sql/parts/manifest.sql)
 --
+
+ALTER TABLE @extschema@.llava_manifest ADD base bigint;
+COMMENT ON COLUMN @extschema@.llava_manifest.base IS 'of an increment: the recorded export that it follows';
+
+-- Beside the lines, and not among them: what is in no file of the increment's is not published by it.
+CREATE TABLE @extschema@.llava_manifest_gone (
+	manifest bigint,
+	line bigint,
+	image bigint NOT NULL,
+	task text NOT NULL,
+	PRIMARY KEY (manifest, line)
+);
+COMMENT ON TABLE @extschema@.llava_manifest_gone IS
+	'the lines of its base that a recorded increment takes away, since they changed or left';
+COMMENT ON COLUMN @extschema@.llava_manifest_gone.manifest IS 'the recorded increment';
+COMMENT ON COLUMN @extschema@.llava_manifest_gone.line IS 'number of the line in the base''s file, from 1';
+COMMENT ON COLUMN @extschema@.llava_manifest_gone.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_manifest_gone.task IS 'name of the task';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_manifest_gone', '');
 
 CREATE FUNCTION @extschema@.llava_manifest_numbered() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
@@ -591,21 +715,23 @@ REVOKE ALL ON FUNCTION @extschema@.llava_manifest_numbered() FROM PUBLIC;
 CREATE TRIGGER llava_manifest_numbered BEFORE INSERT ON @extschema@.llava_manifest
 	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_manifest_numbered();
 ALTER VIEW @extschema@.llava_published SET (security_invoker = true);
-CREATE OR REPLACE FUNCTION @extschema@.llava_record_export(file text, format text DEFAULT 'llava',
+CREATE FUNCTION @extschema@.llava_record_export(file text, format text DEFAULT 'llava',
 	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
 	image_token text DEFAULT 'first', image_name text DEFAULT 'path', folder text DEFAULT NULL,
-	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0,
+	weights jsonb DEFAULT NULL)
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
 		SELECT (e.sample).*, row_number() OVER () AS nth
 		FROM (SELECT @extschema@.llava_exported(format, tasks, without_flags, mix, split, validation,
-				image_token, image_name, folder, seed, data_urls, cutoff_len) AS sample OFFSET 0) AS e),
+				image_token, image_name, folder, seed, data_urls, cutoff_len, weights) AS sample OFFSET 0) AS e),
 	manifest AS (
 		INSERT INTO @extschema@.llava_manifest (file, settings, rows, bytes, sha256)
 		SELECT llava_record_export.file, jsonb_strip_nulls(jsonb_build_object('format', format,
-				'tasks', tasks, 'without_flags', without_flags, 'mix', mix, 'split', split,
+				'tasks', tasks, 'without_flags', without_flags,
+				'mix', mix OR weights IS NOT NULL, 'weights', weights, 'split', split,
 				'validation', CASE WHEN split IS NOT NULL THEN validation END,
 				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
 				'data_urls', data_urls, 'cutoff_len', cutoff_len, 'rules', @extschema@.llava_export_rules(),
@@ -622,6 +748,9 @@ BEGIN ATOMIC
 		FROM manifest, line)
 	SELECT id FROM manifest;
 END;
+REVOKE ALL ON FUNCTION @extschema@.llava_record_export FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_record_export IS
+	'notes what llava_export writes with these arguments into a file: its digest, and each line''s; the manifest''s id';
 
 CREATE OR REPLACE FUNCTION @extschema@.llava_manifest_today(manifest bigint, OUT nth bigint, OUT image bigint,
 	OUT task text, OUT line text, OUT same boolean)
@@ -640,6 +769,122 @@ BEGIN ATOMIC
 	FROM @extschema@.llava_manifest_line l LEFT JOIN today USING (image, task)
 	WHERE l.manifest = llava_manifest_today.manifest;
 END;
+
+--
+-- Increments: what has come, changed and gone since a recorded export
+--
+
+-- The lines of the file that a recorded export and the increments before it amount to: each
+-- increment takes its gone lines out and stands behind what is left.
+CREATE FUNCTION @extschema@.llava_manifest_whole(manifest bigint, OUT nth bigint, OUT image bigint,
+	OUT task text, OUT sha256 bytea)
+	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
+BEGIN ATOMIC
+	WITH RECURSIVE chain (id, base, age) AS (
+		SELECT m.id, m.base, 0 FROM @extschema@.llava_manifest m WHERE m.id = llava_manifest_whole.manifest
+		UNION ALL
+		SELECT m.id, m.base, c.age + 1 FROM chain c JOIN @extschema@.llava_manifest m ON m.id = c.base
+	) CYCLE id SET again USING path,
+	-- the youngest increment that takes it out
+	gone AS (
+		SELECT g.image, g.task, min(c.age) AS age
+		FROM chain c JOIN @extschema@.llava_manifest_gone g ON g.manifest = c.id
+		WHERE NOT c.again GROUP BY g.image, g.task)
+	SELECT row_number() OVER (ORDER BY c.age DESC, l.line), l.image, l.task, l.sha256
+	FROM chain c JOIN @extschema@.llava_manifest_line l ON l.manifest = c.id
+	LEFT JOIN gone g ON g.image = l.image AND g.task = l.task
+	WHERE NOT c.again AND (g.age IS NULL OR g.age >= c.age);
+END;
+REVOKE ALL ON FUNCTION @extschema@.llava_manifest_whole(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_manifest_whole(bigint) IS
+	'the lines of the whole file that a recorded export or increment amounts to';
+
+-- The samples whose line is another one than in that file, with all arguments and the rules
+-- of the recorded export.  gone: the line's number there; nth: its place in an export of now.
+CREATE FUNCTION @extschema@.llava_manifest_since(manifest bigint, OUT gone bigint, OUT nth bigint,
+	OUT image bigint, OUT task text, OUT line text, OUT file_name text, OUT image_sha256 bytea)
+	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100000
+BEGIN ATOMIC
+	WITH said AS (
+		SELECT m.settings AS s FROM @extschema@.llava_manifest m
+		WHERE m.id = llava_manifest_since.manifest),
+	now AS (
+		SELECT (e.sample).*, row_number() OVER () AS nth
+		FROM (SELECT @extschema@.llava_exported_by(s ->> 'format',
+				tasks => CASE WHEN s ? 'tasks' THEN ARRAY(SELECT jsonb_array_elements_text(s -> 'tasks')) END,
+				without_flags => CASE WHEN s ? 'without_flags'
+					THEN ARRAY(SELECT jsonb_array_elements_text(s -> 'without_flags')) END,
+				mix => COALESCE((s -> 'mix')::boolean, false), split => s ->> 'split',
+				validation => COALESCE((s ->> 'validation')::double precision, 0.01),
+				image_token => s ->> 'image_token', image_name => s ->> 'image_name',
+				folder => s ->> 'folder', seed => (s -> 'seed')::bigint,
+				data_urls => COALESCE((s -> 'data_urls')::boolean, false),
+				cutoff_len => COALESCE((s -> 'cutoff_len')::integer, 0), weights => s -> 'weights',
+				rules => COALESCE((s -> 'rules')::integer, 1)) AS sample
+			FROM said OFFSET 0) AS e)
+	SELECT b.nth, n.nth, COALESCE(n.image, b.image), COALESCE(n.task, b.task), n.line, n.file_name, n.sha256
+	FROM now n FULL JOIN @extschema@.llava_manifest_whole(llava_manifest_since.manifest) AS b
+		ON b.image = n.image AND b.task = n.task
+	WHERE sha256(convert_to(n.line || E'\n', 'UTF8')) IS DISTINCT FROM b.sha256;
+END;
+REVOKE ALL ON FUNCTION @extschema@.llava_manifest_since(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_manifest_since(bigint) IS
+	'the samples whose lines have come, changed or gone since a recorded export';
+
+CREATE FUNCTION @extschema@.llava_export_since(manifest bigint) RETURNS SETOF text
+	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 10000
+BEGIN ATOMIC
+	SELECT s.line FROM @extschema@.llava_manifest_since(@extschema@.llava_manifest_known(manifest,
+		EXISTS (SELECT FROM @extschema@.llava_manifest m WHERE m.id = manifest))) AS s
+	WHERE s.nth IS NOT NULL ORDER BY s.nth;
+END;
+REVOKE ALL ON FUNCTION @extschema@.llava_export_since(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_export_since(bigint) IS
+	'the lines that are new or changed since a recorded export, by its arguments and rules';
+
+CREATE FUNCTION @extschema@.llava_gone_since(manifest bigint, OUT line bigint, OUT image bigint, OUT task text)
+	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 10000
+BEGIN ATOMIC
+	SELECT s.gone, s.image, s.task FROM @extschema@.llava_manifest_since(@extschema@.llava_manifest_known(manifest,
+		EXISTS (SELECT FROM @extschema@.llava_manifest m WHERE m.id = manifest))) AS s
+	WHERE s.gone IS NOT NULL ORDER BY s.gone;
+END;
+REVOKE ALL ON FUNCTION @extschema@.llava_gone_since(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_gone_since(bigint) IS
+	'the lines of a recorded export''s file that changed or left since: to be taken out before llava_export_since is appended';
+
+CREATE FUNCTION @extschema@.llava_record_since(file text, manifest bigint) RETURNS bigint
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+	WITH since AS MATERIALIZED (
+		-- those that are gone and no more come last, and have no line
+		SELECT s.*, row_number() OVER (ORDER BY s.nth) AS place
+		FROM @extschema@.llava_manifest_since(@extschema@.llava_manifest_known(llava_record_since.manifest,
+			EXISTS (SELECT FROM @extschema@.llava_manifest m WHERE m.id = llava_record_since.manifest))) AS s),
+	recorded AS (
+		INSERT INTO @extschema@.llava_manifest (file, settings, rows, bytes, sha256, base)
+		SELECT llava_record_since.file, m.settings || jsonb_build_object(
+				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh')),
+			n.rows, n.bytes, n.sha256, m.id
+		-- in this order, so that a manifest that is nobody's is an error of since
+		FROM (SELECT count(*) AS rows, COALESCE(sum(octet_length(line) + 1), 0) AS bytes,
+				@extschema@.llava_lines_sha256(line ORDER BY nth) AS sha256
+			FROM since WHERE nth IS NOT NULL) AS n
+		LEFT JOIN @extschema@.llava_manifest m ON m.id = llava_record_since.manifest
+		RETURNING id),
+	listed AS (
+		INSERT INTO @extschema@.llava_manifest_line (image, task, manifest, line, image_sha256, file_name, sha256)
+		SELECT s.image, s.task, r.id, s.place, s.image_sha256, s.file_name,
+			sha256(convert_to(s.line || E'\n', 'UTF8'))
+		FROM recorded r, since s WHERE s.nth IS NOT NULL),
+	left_out AS (
+		INSERT INTO @extschema@.llava_manifest_gone (manifest, line, image, task)
+		SELECT r.id, s.gone, s.image, s.task FROM recorded r, since s WHERE s.gone IS NOT NULL)
+	SELECT id FROM recorded;
+END;
+REVOKE ALL ON FUNCTION @extschema@.llava_record_since(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_record_since(text, bigint) IS
+	'notes llava_export_since and llava_gone_since as an increment, which may be the base of the next; its manifest''s id';
 
 --
 -- The page (sql/parts/page.sql)
@@ -701,6 +946,25 @@ END;
 CREATE FUNCTION @extschema@.llava_update_grant(statement text, initial boolean) RETURNS void
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
 
+--
+-- Functions whose arguments are others.  A function keeps the arguments that it was made
+-- with, so it was renamed to name_1_0_0 above and the new one made beside it.
+--
+
+-- Who was granted the old one has the new one.
+SELECT @extschema@.llava_update_grant(concat('GRANT EXECUTE ON ROUTINE ', n.oid::regprocedure, ' TO ',
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+		CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END), false)
+FROM pg_extension e
+JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+	AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+JOIN pg_proc o ON o.oid = d.objid
+JOIN pg_proc n ON n.pronamespace = o.pronamespace AND o.proname = n.proname || '_1_0_0',
+LATERAL aclexplode(o.proacl) AS a
+WHERE e.extname = 'llava_zh' AND a.grantee <> o.proowner
+	-- PUBLIC had these without a grant
+	AND (a.grantee <> 0 OR n.proname NOT IN ('llava_selected', 'llava_exported'));
+
 -- No longer PUBLIC's.  What users were granted is taken away before and given back after, so
 -- that it does not count as the extension's own, which pg_dump would leave out.
 SELECT @extschema@.llava_update_grant(concat('REVOKE ALL ON FUNCTION ', f.name, ' FROM ',
@@ -719,8 +983,8 @@ FROM (SELECT p.oid::regprocedure AS name, a.is_grantable AS grantable,
 	JOIN pg_proc p ON p.oid = d.objid,
 	LATERAL aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
 	WHERE e.extname = 'llava_zh' AND a.grantee <> p.proowner
-		AND p.proname IN ('llava_server_counters', 'llava_worker_counters', 'llava_selected',
-			'llava_exported', 'llava_manifest_today')) AS f
+		AND p.proname IN ('llava_server_counters', 'llava_worker_counters', 'llava_selected_1_0_0',
+			'llava_exported_1_0_0', 'llava_manifest_today')) AS f
 GROUP BY f.name;
 
 -- Who was granted a function or a view may execute what that calls; who was granted
@@ -768,6 +1032,16 @@ FROM pg_class c, LATERAL (SELECT c.relacl UNION ALL SELECT attacl FROM pg_attrib
 WHERE c.oid = '@extschema@.llava_pending'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
 GROUP BY a.grantee;
 
+-- The old one goes, unless something of a user's depends on it, which then goes on with it.
+CREATE FUNCTION @extschema@.llava_update_replaced(routine regprocedure) RETURNS void
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_record_export_1_0_0(text, text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_images_1_0_0(text, boolean, text[], text[], boolean, text, double precision, text)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_list_1_0_0(text[], text[], boolean, text, double precision, text, bigint)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_selected_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_exported_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
+DROP FUNCTION @extschema@.llava_update_replaced(regprocedure);
 DROP FUNCTION @extschema@.llava_update_grant(text, boolean);
 
 --
@@ -786,7 +1060,7 @@ COMMENT ON COLUMN @extschema@.llava_image.sha256 IS 'of the bytes; one that you 
 COMMENT ON COLUMN @extschema@.llava_image.format IS 'jpeg, png, webp or gif';
 COMMENT ON COLUMN @extschema@.llava_image.width IS 'in pixels as stored; EXIF orientations 5 to 8 swap the sides';
 COMMENT ON COLUMN @extschema@.llava_image.height IS 'in pixels as stored';
-COMMENT ON COLUMN @extschema@.llava_image.channels IS 'colour channels: 1 grey, 3 RGB, 4 with alpha or CMYK';
+COMMENT ON COLUMN @extschema@.llava_image.channels IS '1 grey, 2 grey with alpha, 3 colour, 4 with alpha or CMYK';
 COMMENT ON COLUMN @extschema@.llava_image.bits IS 'bits per channel';
 COMMENT ON COLUMN @extschema@.llava_image.orientation IS 'as EXIF says, 1 to 8';
 COMMENT ON COLUMN @extschema@.llava_image.progressive IS 'progressive JPEG or interlaced PNG or GIF';
@@ -824,14 +1098,14 @@ COMMENT ON COLUMN @extschema@.llava_task.max_rounds IS 'most rounds; those beyon
 COMMENT ON COLUMN @extschema@.llava_task.weight IS 'share in the mix; 0: never drawn, only where named';
 COMMENT ON COLUMN @extschema@.llava_task.server IS 'the only server that is asked; NULL: any';
 COMMENT ON COLUMN @extschema@.llava_task.questions IS 'human turns for a description; one is drawn by image';
-COMMENT ON COLUMN @extschema@.llava_task.max_tokens IS 'most tokens of a reply; NULL: the server decides';
+COMMENT ON COLUMN @extschema@.llava_task.max_tokens IS 'most tokens of a reply';
 COMMENT ON COLUMN @extschema@.llava_task.temperature IS 'sent if not NULL';
 COMMENT ON COLUMN @extschema@.llava_task.top_p IS 'sent if not NULL';
 COMMENT ON COLUMN @extschema@.llava_task.repetition_penalty IS 'sent if not NULL';
 COMMENT ON COLUMN @extschema@.llava_task.presence_penalty IS 'sent if not NULL; raised after a loop';
-COMMENT ON COLUMN @extschema@.llava_task.min_question_chars IS 'shortest question of a dialogue, in characters';
-COMMENT ON COLUMN @extschema@.llava_task.max_question_chars IS 'longest question of a dialogue, in characters';
-COMMENT ON COLUMN @extschema@.llava_task.min_answer_chars IS 'shortest answer of a dialogue, in characters';
+COMMENT ON COLUMN @extschema@.llava_task.min_question_chars IS 'shortest question, in characters';
+COMMENT ON COLUMN @extschema@.llava_task.max_question_chars IS 'longest question, in characters; 0: no limit';
+COMMENT ON COLUMN @extschema@.llava_task.min_answer_chars IS 'shortest single answer, in characters';
 COMMENT ON COLUMN @extschema@.llava_task.min_letters IS 'fewest letters (zh: Han) of all answers together';
 COMMENT ON COLUMN @extschema@.llava_task.min_language_share IS 'least share of the language among letters';
 COMMENT ON COLUMN @extschema@.llava_task.max_loop_share IS 'largest share of text in one repeated passage';
@@ -911,7 +1185,7 @@ COMMENT ON COLUMN @extschema@.llava_usage.server IS 'name of the server';
 COMMENT ON COLUMN @extschema@.llava_usage.requests IS 'requests that were sent; max_requests is compared with it';
 COMMENT ON COLUMN @extschema@.llava_usage.replies IS 'replies that arrived whole';
 COMMENT ON COLUMN @extschema@.llava_usage.accepted IS 'replies that became samples';
-COMMENT ON COLUMN @extschema@.llava_usage.failed IS 'requests that ended without a reply';
+COMMENT ON COLUMN @extschema@.llava_usage.failed IS 'rows of the queue that failed at it';
 COMMENT ON COLUMN @extschema@.llava_usage.throttled IS 'requests refused for load';
 COMMENT ON COLUMN @extschema@.llava_usage.prompt_tokens IS 'sum of what replies said';
 COMMENT ON COLUMN @extschema@.llava_usage.completion_tokens IS 'sum of what replies said';
@@ -963,7 +1237,7 @@ COMMENT ON COLUMN @extschema@.llava_stat_server.paused_at IS 'since when';
 COMMENT ON COLUMN @extschema@.llava_stat_server.requests IS 'requests of all time (llava_usage)';
 COMMENT ON COLUMN @extschema@.llava_stat_server.replies IS 'replies that arrived whole';
 COMMENT ON COLUMN @extschema@.llava_stat_server.accepted IS 'replies that became samples';
-COMMENT ON COLUMN @extschema@.llava_stat_server.failed IS 'requests that ended without a reply';
+COMMENT ON COLUMN @extschema@.llava_stat_server.failed IS 'rows of the queue that failed at it';
 COMMENT ON COLUMN @extschema@.llava_stat_server.throttled IS 'requests refused for load';
 COMMENT ON COLUMN @extschema@.llava_stat_server.prompt_tokens IS 'sum of what replies said';
 COMMENT ON COLUMN @extschema@.llava_stat_server.completion_tokens IS 'sum of what replies said';

@@ -95,7 +95,8 @@ FROM (VALUES
 	('llava_template(text, jsonb)', 'from its arguments'),
 	('llava_thumbnail(bytea, integer)', 'from its arguments'),
 	('llava_untrusted()', 'judges the catalogue, which all may read'),
-	('llava_url(text)', 'from its arguments')) AS w (name, why)
+	('llava_url(text)', 'from its arguments'),
+	('llava_weighted_samples(text, bigint)', 'judges its arguments')) AS w (name, why)
 FULL JOIN (SELECT kind, name FROM privilege
 	WHERE grantee = 'PUBLIC' AND kind IN ('function', 'procedure', 'aggregate')) AS p ON p.name = w.name
 ORDER BY coalesce(p.name, w.name) COLLATE "C";

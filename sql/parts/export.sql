@@ -7,11 +7,17 @@ CREATE FUNCTION @.llava_image_share(image bigint, sha256 bytea, seed bigint DEFA
 COMMENT ON FUNCTION @.llava_image_share(bigint, bytea, bigint) IS
 	'a number in [0, 1) by the picture''s bytes alone: below the share, a sample is for validation';
 
+-- The number, or an ERROR: for exports with weights of their own.
+CREATE FUNCTION @.llava_weighted_samples(task text, samples bigint) RETURNS bigint
+	LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_weighted_samples(text, bigint) IS
+	'the number of samples; an error if a task that an export''s weights name has none';
+
 CREATE FUNCTION @.llava_export(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
 	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
-	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL)
 	RETURNS SETOF text LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_export FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_export IS
@@ -22,7 +28,7 @@ CREATE FUNCTION @.llava_selected(format text DEFAULT 'llava', tasks text[] DEFAU
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
 	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
-	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL)
 	RETURNS TABLE (image bigint, task text, id text, file_name text, sha256 bytea, rule text, detail text)
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_selected FROM PUBLIC;
@@ -36,7 +42,7 @@ CREATE FUNCTION @.llava_exported(format text DEFAULT 'llava', tasks text[] DEFAU
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
 	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
-	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL)
 	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_exported FROM PUBLIC;
@@ -48,7 +54,8 @@ CREATE FUNCTION @.llava_exported_by(format text, tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
 	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
-	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, rules integer DEFAULT NULL)
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL,
+	rules integer DEFAULT NULL)
 	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'llava_exported';
 REVOKE ALL ON FUNCTION @.llava_exported_by FROM PUBLIC;
@@ -100,13 +107,13 @@ COMMENT ON FUNCTION @.llava_dataset_info(text, text) IS
 CREATE FUNCTION @.llava_export_list(tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_name text DEFAULT 'path', seed bigint DEFAULT NULL,
-	OUT image bigint, OUT task text, OUT file_name text)
+	weights jsonb DEFAULT NULL, OUT image bigint, OUT task text, OUT file_name text)
 	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100000
 BEGIN ATOMIC
 	SELECT (e.sample).image, (e.sample).task, (e.sample).file_name
 	FROM (SELECT @.llava_exported('imagefolder', tasks => tasks, without_flags => without_flags,
 			mix => mix, split => split, validation => validation, image_name => image_name,
-			seed => seed) AS sample OFFSET 0) AS e;
+			seed => seed, weights => weights) AS sample OFFSET 0) AS e;
 END;
 REVOKE ALL ON FUNCTION @.llava_export_list FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_export_list IS
@@ -115,7 +122,7 @@ COMMENT ON FUNCTION @.llava_export_list IS
 CREATE FUNCTION @.llava_export_images(directory text, prepared boolean DEFAULT false,
 	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01, image_name text DEFAULT 'path',
-	OUT written bigint, OUT present bigint, OUT missing bigint, OUT bytes bigint)
+	weights jsonb DEFAULT NULL, OUT written bigint, OUT present bigint, OUT missing bigint, OUT bytes bigint)
 	RETURNS record LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_export_images FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_export_images IS

@@ -51,7 +51,7 @@ COMMENT ON COLUMN @.llava_image.sha256 IS 'of the bytes; one that you give is co
 COMMENT ON COLUMN @.llava_image.format IS 'jpeg, png, webp or gif';
 COMMENT ON COLUMN @.llava_image.width IS 'in pixels as stored; EXIF orientations 5 to 8 swap the sides';
 COMMENT ON COLUMN @.llava_image.height IS 'in pixels as stored';
-COMMENT ON COLUMN @.llava_image.channels IS 'colour channels: 1 grey, 3 RGB, 4 with alpha or CMYK';
+COMMENT ON COLUMN @.llava_image.channels IS '1 grey, 2 grey with alpha, 3 colour, 4 with alpha or CMYK';
 COMMENT ON COLUMN @.llava_image.bits IS 'bits per channel';
 COMMENT ON COLUMN @.llava_image.orientation IS 'as EXIF says, 1 to 8';
 COMMENT ON COLUMN @.llava_image.progressive IS 'progressive JPEG or interlaced PNG or GIF';

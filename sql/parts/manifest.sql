@@ -9,7 +9,8 @@ CREATE TABLE @.llava_manifest (
 	rows bigint NOT NULL,
 	bytes bigint NOT NULL,
 	sha256 bytea NOT NULL,
-	made_at timestamptz NOT NULL DEFAULT pg_catalog.now()
+	made_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	base bigint
 );
 COMMENT ON TABLE @.llava_manifest IS
 	'exports that were recorded: file, arguments, rows, and the sha256 that sha256sum says of it';
@@ -20,6 +21,7 @@ COMMENT ON COLUMN @.llava_manifest.rows IS 'lines of the file';
 COMMENT ON COLUMN @.llava_manifest.bytes IS 'size of the file';
 COMMENT ON COLUMN @.llava_manifest.sha256 IS 'of the file, as sha256sum says';
 COMMENT ON COLUMN @.llava_manifest.made_at IS 'when it was recorded';
+COMMENT ON COLUMN @.llava_manifest.base IS 'of an increment: the recorded export that it follows';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest', '');
 SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest_id_seq', '');
 
@@ -52,6 +54,22 @@ COMMENT ON COLUMN @.llava_manifest_line.file_name IS 'what the line calls the im
 COMMENT ON COLUMN @.llava_manifest_line.sha256 IS 'of the line with its line end';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest_line', '');
 
+-- Beside the lines, and not among them: what is in no file of the increment's is not published by it.
+CREATE TABLE @.llava_manifest_gone (
+	manifest bigint,
+	line bigint,
+	image bigint NOT NULL,
+	task text NOT NULL,
+	PRIMARY KEY (manifest, line)
+);
+COMMENT ON TABLE @.llava_manifest_gone IS
+	'the lines of its base that a recorded increment takes away, since they changed or left';
+COMMENT ON COLUMN @.llava_manifest_gone.manifest IS 'the recorded increment';
+COMMENT ON COLUMN @.llava_manifest_gone.line IS 'number of the line in the base''s file, from 1';
+COMMENT ON COLUMN @.llava_manifest_gone.image IS 'the picture';
+COMMENT ON COLUMN @.llava_manifest_gone.task IS 'name of the task';
+SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest_gone', '');
+
 CREATE FUNCTION @.llava_lines_sha256_add(internal, text) RETURNS internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @.llava_lines_sha256_add(internal, text) IS 'step of the aggregate llava_lines_sha256';
@@ -68,17 +86,19 @@ CREATE FUNCTION @.llava_record_export(file text, format text DEFAULT 'llava',
 	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
 	image_token text DEFAULT 'first', image_name text DEFAULT 'path', folder text DEFAULT NULL,
-	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0)
+	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0,
+	weights jsonb DEFAULT NULL)
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
 		SELECT (e.sample).*, row_number() OVER () AS nth
 		FROM (SELECT @.llava_exported(format, tasks, without_flags, mix, split, validation,
-				image_token, image_name, folder, seed, data_urls, cutoff_len) AS sample OFFSET 0) AS e),
+				image_token, image_name, folder, seed, data_urls, cutoff_len, weights) AS sample OFFSET 0) AS e),
 	manifest AS (
 		INSERT INTO @.llava_manifest (file, settings, rows, bytes, sha256)
 		SELECT llava_record_export.file, jsonb_strip_nulls(jsonb_build_object('format', format,
-				'tasks', tasks, 'without_flags', without_flags, 'mix', mix, 'split', split,
+				'tasks', tasks, 'without_flags', without_flags,
+				'mix', mix OR weights IS NOT NULL, 'weights', weights, 'split', split,
 				'validation', CASE WHEN split IS NOT NULL THEN validation END,
 				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
 				'data_urls', data_urls, 'cutoff_len', cutoff_len, 'rules', @.llava_export_rules(),
@@ -149,6 +169,122 @@ END;
 REVOKE ALL ON FUNCTION @.llava_rebuild_export(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_rebuild_export(bigint) IS
 	'a recorded export again, in its order, without samples that came later';
+
+--
+-- Increments: what has come, changed and gone since a recorded export
+--
+
+-- The lines of the file that a recorded export and the increments before it amount to: each
+-- increment takes its gone lines out and stands behind what is left.
+CREATE FUNCTION @.llava_manifest_whole(manifest bigint, OUT nth bigint, OUT image bigint,
+	OUT task text, OUT sha256 bytea)
+	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
+BEGIN ATOMIC
+	WITH RECURSIVE chain (id, base, age) AS (
+		SELECT m.id, m.base, 0 FROM @.llava_manifest m WHERE m.id = llava_manifest_whole.manifest
+		UNION ALL
+		SELECT m.id, m.base, c.age + 1 FROM chain c JOIN @.llava_manifest m ON m.id = c.base
+	) CYCLE id SET again USING path,
+	-- the youngest increment that takes it out
+	gone AS (
+		SELECT g.image, g.task, min(c.age) AS age
+		FROM chain c JOIN @.llava_manifest_gone g ON g.manifest = c.id
+		WHERE NOT c.again GROUP BY g.image, g.task)
+	SELECT row_number() OVER (ORDER BY c.age DESC, l.line), l.image, l.task, l.sha256
+	FROM chain c JOIN @.llava_manifest_line l ON l.manifest = c.id
+	LEFT JOIN gone g ON g.image = l.image AND g.task = l.task
+	WHERE NOT c.again AND (g.age IS NULL OR g.age >= c.age);
+END;
+REVOKE ALL ON FUNCTION @.llava_manifest_whole(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_manifest_whole(bigint) IS
+	'the lines of the whole file that a recorded export or increment amounts to';
+
+-- The samples whose line is another one than in that file, with all arguments and the rules
+-- of the recorded export.  gone: the line's number there; nth: its place in an export of now.
+CREATE FUNCTION @.llava_manifest_since(manifest bigint, OUT gone bigint, OUT nth bigint,
+	OUT image bigint, OUT task text, OUT line text, OUT file_name text, OUT image_sha256 bytea)
+	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100000
+BEGIN ATOMIC
+	WITH said AS (
+		SELECT m.settings AS s FROM @.llava_manifest m
+		WHERE m.id = llava_manifest_since.manifest),
+	now AS (
+		SELECT (e.sample).*, row_number() OVER () AS nth
+		FROM (SELECT @.llava_exported_by(s ->> 'format',
+				tasks => CASE WHEN s ? 'tasks' THEN ARRAY(SELECT jsonb_array_elements_text(s -> 'tasks')) END,
+				without_flags => CASE WHEN s ? 'without_flags'
+					THEN ARRAY(SELECT jsonb_array_elements_text(s -> 'without_flags')) END,
+				mix => COALESCE((s -> 'mix')::boolean, false), split => s ->> 'split',
+				validation => COALESCE((s ->> 'validation')::double precision, 0.01),
+				image_token => s ->> 'image_token', image_name => s ->> 'image_name',
+				folder => s ->> 'folder', seed => (s -> 'seed')::bigint,
+				data_urls => COALESCE((s -> 'data_urls')::boolean, false),
+				cutoff_len => COALESCE((s -> 'cutoff_len')::integer, 0), weights => s -> 'weights',
+				rules => COALESCE((s -> 'rules')::integer, 1)) AS sample
+			FROM said OFFSET 0) AS e)
+	SELECT b.nth, n.nth, COALESCE(n.image, b.image), COALESCE(n.task, b.task), n.line, n.file_name, n.sha256
+	FROM now n FULL JOIN @.llava_manifest_whole(llava_manifest_since.manifest) AS b
+		ON b.image = n.image AND b.task = n.task
+	WHERE sha256(convert_to(n.line || E'\n', 'UTF8')) IS DISTINCT FROM b.sha256;
+END;
+REVOKE ALL ON FUNCTION @.llava_manifest_since(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_manifest_since(bigint) IS
+	'the samples whose lines have come, changed or gone since a recorded export';
+
+CREATE FUNCTION @.llava_export_since(manifest bigint) RETURNS SETOF text
+	LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 10000
+BEGIN ATOMIC
+	SELECT s.line FROM @.llava_manifest_since(@.llava_manifest_known(manifest,
+		EXISTS (SELECT FROM @.llava_manifest m WHERE m.id = manifest))) AS s
+	WHERE s.nth IS NOT NULL ORDER BY s.nth;
+END;
+REVOKE ALL ON FUNCTION @.llava_export_since(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_export_since(bigint) IS
+	'the lines that are new or changed since a recorded export, by its arguments and rules';
+
+CREATE FUNCTION @.llava_gone_since(manifest bigint, OUT line bigint, OUT image bigint, OUT task text)
+	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 10000
+BEGIN ATOMIC
+	SELECT s.gone, s.image, s.task FROM @.llava_manifest_since(@.llava_manifest_known(manifest,
+		EXISTS (SELECT FROM @.llava_manifest m WHERE m.id = manifest))) AS s
+	WHERE s.gone IS NOT NULL ORDER BY s.gone;
+END;
+REVOKE ALL ON FUNCTION @.llava_gone_since(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_gone_since(bigint) IS
+	'the lines of a recorded export''s file that changed or left since: to be taken out before llava_export_since is appended';
+
+CREATE FUNCTION @.llava_record_since(file text, manifest bigint) RETURNS bigint
+	LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+	WITH since AS MATERIALIZED (
+		-- those that are gone and no more come last, and have no line
+		SELECT s.*, row_number() OVER (ORDER BY s.nth) AS place
+		FROM @.llava_manifest_since(@.llava_manifest_known(llava_record_since.manifest,
+			EXISTS (SELECT FROM @.llava_manifest m WHERE m.id = llava_record_since.manifest))) AS s),
+	recorded AS (
+		INSERT INTO @.llava_manifest (file, settings, rows, bytes, sha256, base)
+		SELECT llava_record_since.file, m.settings || jsonb_build_object(
+				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh')),
+			n.rows, n.bytes, n.sha256, m.id
+		-- in this order, so that a manifest that is nobody's is an error of since
+		FROM (SELECT count(*) AS rows, COALESCE(sum(octet_length(line) + 1), 0) AS bytes,
+				@.llava_lines_sha256(line ORDER BY nth) AS sha256
+			FROM since WHERE nth IS NOT NULL) AS n
+		LEFT JOIN @.llava_manifest m ON m.id = llava_record_since.manifest
+		RETURNING id),
+	listed AS (
+		INSERT INTO @.llava_manifest_line (image, task, manifest, line, image_sha256, file_name, sha256)
+		SELECT s.image, s.task, r.id, s.place, s.image_sha256, s.file_name,
+			sha256(convert_to(s.line || E'\n', 'UTF8'))
+		FROM recorded r, since s WHERE s.nth IS NOT NULL),
+	left_out AS (
+		INSERT INTO @.llava_manifest_gone (manifest, line, image, task)
+		SELECT r.id, s.gone, s.image, s.task FROM recorded r, since s WHERE s.gone IS NOT NULL)
+	SELECT id FROM recorded;
+END;
+REVOKE ALL ON FUNCTION @.llava_record_since(text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_record_since(text, bigint) IS
+	'notes llava_export_since and llava_gone_since as an increment, which may be the base of the next; its manifest''s id';
 
 CREATE VIEW @.llava_published WITH (security_invoker = true) AS
 	SELECT l.image, l.task, l.image_sha256, l.file_name, m.file, l.line, l.manifest, m.made_at

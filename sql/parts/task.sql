@@ -47,14 +47,14 @@ COMMENT ON COLUMN @.llava_task.max_rounds IS 'most rounds; those beyond are cut 
 COMMENT ON COLUMN @.llava_task.weight IS 'share in the mix; 0: never drawn, only where named';
 COMMENT ON COLUMN @.llava_task.server IS 'the only server that is asked; NULL: any';
 COMMENT ON COLUMN @.llava_task.questions IS 'human turns for a description; one is drawn by image';
-COMMENT ON COLUMN @.llava_task.max_tokens IS 'most tokens of a reply; NULL: the server decides';
+COMMENT ON COLUMN @.llava_task.max_tokens IS 'most tokens of a reply';
 COMMENT ON COLUMN @.llava_task.temperature IS 'sent if not NULL';
 COMMENT ON COLUMN @.llava_task.top_p IS 'sent if not NULL';
 COMMENT ON COLUMN @.llava_task.repetition_penalty IS 'sent if not NULL';
 COMMENT ON COLUMN @.llava_task.presence_penalty IS 'sent if not NULL; raised after a loop';
-COMMENT ON COLUMN @.llava_task.min_question_chars IS 'shortest question of a dialogue, in characters';
-COMMENT ON COLUMN @.llava_task.max_question_chars IS 'longest question of a dialogue, in characters';
-COMMENT ON COLUMN @.llava_task.min_answer_chars IS 'shortest answer of a dialogue, in characters';
+COMMENT ON COLUMN @.llava_task.min_question_chars IS 'shortest question, in characters';
+COMMENT ON COLUMN @.llava_task.max_question_chars IS 'longest question, in characters; 0: no limit';
+COMMENT ON COLUMN @.llava_task.min_answer_chars IS 'shortest single answer, in characters';
 COMMENT ON COLUMN @.llava_task.min_letters IS 'fewest letters (zh: Han) of all answers together';
 COMMENT ON COLUMN @.llava_task.min_language_share IS 'least share of the language among letters';
 COMMENT ON COLUMN @.llava_task.max_loop_share IS 'largest share of text in one repeated passage';

@@ -103,6 +103,8 @@ mkdir $folder;
 chmod 0777, $folder;
 is(as('publisher', "SELECT llava_record_export('mixed.jsonl', mix => true, tasks => '{detail}')"), '2', 'publisher records an export');
 is(as('publisher', 'SELECT count(*) FROM llava_verify_export(1)'), '0', 'verifies it');
+is(as('publisher', "SELECT llava_record_since('more.jsonl', 2)"), '3', 'records an increment of it');
+is(as('publisher', 'SELECT count(*) > 0 FROM llava_export_since(2)'), 'f', 'which has no lines');
 is(as('publisher', 'SELECT count(*) FROM llava_rebuild_export(1)'), sql('SELECT count(*) FROM llava_rebuild_export(1)'), 'builds it again');
 is(as('publisher', "SELECT written FROM llava_export_images('$folder')"), '14', 'writes the pictures');
 is(as('operator', "SELECT llava_enqueue(7, 'detail_en'), llava_start() > 0"), 't|t', 'operator asks again');

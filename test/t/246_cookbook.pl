@@ -41,6 +41,12 @@ my %before = (
 	'How do I put failed rows back?' => "SELECT llava_enqueue(2, 'detail', true); UPDATE llava_pending SET failure = 'timeout'",
 	'How do I run it as a batch job, without a worker?' => 'SELECT llava_enqueue(image, task, true) FROM llava_conversation',
 	'How do I compare prompts and models?' => "CREATE SERVER other FOREIGN DATA WRAPPER llava_zh OPTIONS (url '$url', model 'other')",
+	'How do I publish only what changed?' => sub {
+		unlink "$data/work/train.jsonl";
+		write_file("$data/work/train.jsonl", encode_utf8(query('SELECT llava_rebuild_export(1)') . "\n"));
+		query('UPDATE llava_conversation SET keep = false WHERE image IN (4, 5)');
+		query(q{UPDATE llava_conversation SET conversation = replace(conversation::text, '。', '！')::jsonb WHERE image = 6});
+	},
 	'How do I mix it with English data?' => sub { write_file("$data/work/llava_v1_5_mix665k.json", '[{"id": "en 1", "image": "coco/1.jpg"}]') },
 	'How do I take pictures down?' => "UPDATE llava_image SET page_url = 'https://example.cn/' || id WHERE id < 4",
 	'How do I give each colleague only the rights they need?' => join('; ', map { "CREATE ROLE $_" } qw(caller feeder loader monitor reader reviewer publisher operator)),
@@ -86,6 +92,8 @@ my %after = (
 	'What does the card look like?' => sub { like(decode_utf8(slurp_file("$data/work/README.md")), qr/共 \*\*24\*\* 条样本/, $_[1]) },
 	'Which sha256 does a manifest hold?' => sub { like($_[0], qr/^1\|\d+\.png\|[0-9a-f]{64}\|[0-9a-f]{64}$/m, $_[1]) },
 	'Can I still make the file that was published?' => [ "SELECT encode(sha256, 'hex') FROM llava_manifest WHERE id = 1", sub { sha256_of("$data/train.jsonl") } ],
+	'How do I publish only what changed?' => sub { is(join("\n", sort split /\n/, decode_utf8(slurp_file("$data/work/new.jsonl"))),
+		join("\n", sort split /\n/, query('SELECT llava_export()')), $_[1]) },
 	'How do I take pictures down?' => [ 'SELECT count(*), (SELECT count(*) FROM llava_seen WHERE forgotten_at IS NOT NULL) FROM llava_image WHERE page_url IS NOT NULL', '0|3' ],
 	'How do I insert pictures from Python, and see the verdict?' => sub { like($_[0], qr/^\d+ 001\.png same as \d+\n(?:.*\n)*\d+ broken\.jpg \w+$/m, $_[1]) },
 	'How do I read an export in Python?' => sub { like($_[0], qr/^24 001\.png$/, $_[1]) },

@@ -8,6 +8,7 @@
 #include "db/db.h"
 #include "executor/tuptable.h"
 #include "lib/stringinfo.h"
+#include "utils/array.h"
 #include "utils/jsonb.h"
 
 typedef enum ExportFormat
@@ -152,5 +153,14 @@ extern char *export_open(FunctionCallInfo fcinfo, ExportShape *shape);
  * picture that stays in a file is read and belongs to the SPI connection.
  */
 extern void export_sample(TupleTableSlot *row, ExportSample *sample);
+
+/* ---- export_weights.c: a mix by weights of the export's own ---- */
+
+/*
+ * The tasks that the weights name, as they are stored, and each one's weight, as text
+ * arrays; tasks: the only ones that there may be, NULL: all.  ERROR for anything that is
+ * no object of positive numbers by task.
+ */
+extern void export_weights(Jsonb *given, ArrayType *tasks, Datum *names, Datum *weights);
 
 #endif							/* LLAVA_EXPORT_H */

@@ -55,6 +55,7 @@ enum
 	ARG_SEED,
 	ARG_DATA_URLS,
 	ARG_CUTOFF_LEN,
+	ARG_WEIGHTS,				/* since 1.1.0 */
 	ARG_RULES					/* of llava_exported_by only */
 };
 
@@ -76,10 +77,20 @@ enum
 	ARGUMENT(8, CHOICE_IMAGE_NAME, "image_name", "t") \
 	ARGUMENT(9, CHOICE_CUTOFF_LEN, "cutoff_len", "i")
 
+/*
+ * And these, unless the schema is that of 1.0.0.  CHOICE_NAMED are the tasks of the export's
+ * own weights, CHOICE_WEIGHTS those weights; NULL: the weights are llava_task's.
+ */
+#define WEIGHT_ARGUMENTS(ARGUMENT) \
+	ARGUMENT(10, CHOICE_NAMED, "named", "T") \
+	ARGUMENT(11, CHOICE_WEIGHTS, "weights", "T") \
+	ARGUMENT(12, CHOICE_RULES, "rules", "i")
+
 enum
 {
 	CHOICE_ARGUMENTS(SQL_INDEX)
 	MIX_ARGUMENTS(SQL_INDEX)
+	WEIGHT_ARGUMENTS(SQL_INDEX)
 	CHOICES
 };
 
@@ -304,35 +315,91 @@ static SqlStatement sql_export_shuffled = {
 	.types = CHOICE_ARGUMENTS(SQL_TYPE)
 };
 
-/* llava_exported reports what is left out as invalid; its lines are discarded. */
+/*
+ * The largest part of the valid samples with exactly these weights.  What EXPORTED calls
+ * reports what is left out as invalid; its lines are discarded.
+ */
+#define EXPORT_MIX(EXPORTED, WEIGHTS, COUNT) \
+	"WITH valid AS MATERIALIZED (SELECT (s.sample).image, (s.sample).task, (s.sample).sha256," \
+	"   @.llava_image_share((s.sample).image, (s.sample).sha256, 1::bigint) AS share" \
+	"  FROM (SELECT @." EXPORTED " AS sample OFFSET 0) s), " \
+	"weights AS (" WEIGHTS "), " \
+	"have AS (SELECT w.name, w.weight, " COUNT " AS n" \
+	"  FROM weights w LEFT JOIN valid v ON v.task OPERATOR(pg_catalog.=) w.name" \
+	"  WHERE w.weight OPERATOR(pg_catalog.>) 0" \
+	"   AND ($1 IS NULL OR w.name OPERATOR(pg_catalog.=) ANY ($1)) GROUP BY w.name, w.weight), " \
+	/* the task that has least of its share is taken whole */ \
+	"take AS (SELECT a.name, pg_catalog.min(pg_catalog.div(" \
+	"   a.weight OPERATOR(pg_catalog.*) b.n::pg_catalog.numeric, b.weight)) AS n" \
+	"  FROM have a, have b GROUP BY a.name), " \
+	"ranked AS (SELECT v.image, v.task, v.sha256, pg_catalog.row_number() OVER" \
+	"  (PARTITION BY v.task ORDER BY v.share, v.image) AS nth FROM valid v) " \
+	"SELECT s.* FROM (SELECT c.image, c.task FROM ranked c JOIN take t" \
+	"   ON t.name OPERATOR(pg_catalog.=) c.task" \
+	"   AND c.nth::pg_catalog.numeric OPERATOR(pg_catalog.<=) t.n" \
+	"  ORDER BY CASE WHEN $5 IS NOT NULL THEN @.llava_image_share(c.image, c.sha256, $5) END," \
+	"   c.image, c.task COLLATE pg_catalog.\"C\" OFFSET 0) o, " \
+	"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image" \
+	"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s"
+
+#define EXPORT_VALID \
+	"$7, $1, $2, false, CASE WHEN $3 THEN 'validation' WHEN NOT $3 THEN 'train' END, $4," \
+	" 'first'::text, $8, NULL::text, NULL::bigint, $6, $9"
+
+#define TASK_WEIGHTS(CONDITION) \
+	"SELECT DISTINCT ON (name) name, weight::pg_catalog.numeric AS weight FROM @.llava_task" \
+	CONDITION " ORDER BY name, version DESC"
+
+#define ALL_WEIGHTS \
+	"(" TASK_WEIGHTS(" WHERE $10 IS NULL") ") UNION ALL" \
+	" SELECT $10[n], $11[n]::pg_catalog.numeric FROM pg_catalog.generate_subscripts($10, 1) n"
+
+/* ERROR where the export's own weights name a task that has none */
+#define COUNT_WEIGHTED \
+	"CASE WHEN $10 IS NULL THEN pg_catalog.count(v.task)" \
+	" ELSE @.llava_weighted_samples(w.name, pg_catalog.count(v.task)) END"
+
 static SqlStatement sql_export_mix = {
 	.text =
-	"WITH valid AS MATERIALIZED (SELECT (s.sample).image, (s.sample).task, (s.sample).sha256,"
-	"   @.llava_image_share((s.sample).image, (s.sample).sha256, 1::bigint) AS share"
-	"  FROM (SELECT @.llava_exported($7, $1, $2, false,"
-	"    CASE WHEN $3 THEN 'validation' WHEN NOT $3 THEN 'train' END, $4, 'first'::text, $8,"
-	"    NULL::text, NULL::bigint, $6, $9) AS sample OFFSET 0) s), "
-	"weights AS (SELECT DISTINCT ON (name) name, weight FROM @.llava_task"
-	"  ORDER BY name, version DESC), "
-	"have AS (SELECT w.name, w.weight::pg_catalog.numeric AS weight, pg_catalog.count(v.task) AS n"
-	"  FROM weights w LEFT JOIN valid v ON v.task OPERATOR(pg_catalog.=) w.name"
-	"  WHERE w.weight OPERATOR(pg_catalog.>) 0"
-	"   AND ($1 IS NULL OR w.name OPERATOR(pg_catalog.=) ANY ($1)) GROUP BY w.name, w.weight), "
-	/* the task that has least of its share is taken whole */
-	"take AS (SELECT a.name, pg_catalog.min(pg_catalog.div("
-	"   a.weight OPERATOR(pg_catalog.*) b.n::pg_catalog.numeric, b.weight)) AS n"
-	"  FROM have a, have b GROUP BY a.name), "
-	"ranked AS (SELECT v.image, v.task, v.sha256, pg_catalog.row_number() OVER"
-	"  (PARTITION BY v.task ORDER BY v.share, v.image) AS nth FROM valid v) "
-	"SELECT s.* FROM (SELECT c.image, c.task FROM ranked c JOIN take t"
-	"   ON t.name OPERATOR(pg_catalog.=) c.task"
-	"   AND c.nth::pg_catalog.numeric OPERATOR(pg_catalog.<=) t.n"
-	"  ORDER BY CASE WHEN $5 IS NOT NULL THEN @.llava_image_share(c.image, c.sha256, $5) END,"
-	"   c.image, c.task COLLATE pg_catalog.\"C\" OFFSET 0) o, "
-	"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
-	"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
+	EXPORT_MIX("llava_exported(" EXPORT_VALID ", NULL::jsonb)", ALL_WEIGHTS, COUNT_WEIGHTED),
+	.types = CHOICE_ARGUMENTS(SQL_TYPE) MIX_ARGUMENTS(SQL_TYPE) WEIGHT_ARGUMENTS(SQL_TYPE)
+};
+
+/* Valid is what the caller's rules let pass; who may name rules may execute this. */
+static SqlStatement sql_export_mix_by = {
+	.text =
+	EXPORT_MIX("llava_exported_by(" EXPORT_VALID ", NULL::jsonb, $12)", ALL_WEIGHTS, COUNT_WEIGHTED),
+	.types = CHOICE_ARGUMENTS(SQL_TYPE) MIX_ARGUMENTS(SQL_TYPE) WEIGHT_ARGUMENTS(SQL_TYPE)
+};
+
+/* Under the schema of 1.0.0, until it is updated. */
+static SqlStatement sql_export_mix_1_0 = {
+	.text =
+	EXPORT_MIX("llava_exported(" EXPORT_VALID ")", TASK_WEIGHTS(""), "pg_catalog.count(v.task)"),
 	.types = CHOICE_ARGUMENTS(SQL_TYPE) MIX_ARGUMENTS(SQL_TYPE)
 };
+
+static SqlStatement *
+mix_statement(FunctionCallInfo fcinfo)
+{
+	if (extension_older_version() != NULL)
+		return &sql_export_mix_1_0;
+	return PG_NARGS() > ARG_RULES ? &sql_export_mix_by : &sql_export_mix;
+}
+
+/* Whether the export has weights of its own; they imply a mix. */
+static bool
+weights_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
+{
+	ArrayType  *tasks = PG_ARGISNULL(ARG_TASKS) ? NULL : DatumGetArrayTypeP(values[CHOICE_TASKS]);
+
+	if (PG_NARGS() <= ARG_WEIGHTS || PG_ARGISNULL(ARG_WEIGHTS))
+		return false;
+	export_weights(PG_GETARG_JSONB_P(ARG_WEIGHTS), tasks, &values[CHOICE_NAMED],
+				   &values[CHOICE_WEIGHTS]);
+	nulls[CHOICE_NAMED] = nulls[CHOICE_WEIGHTS] = ' ';
+	return true;
+}
 
 static SqlStatement *
 choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *values, char *nulls)
@@ -352,9 +419,12 @@ choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *value
 	values[CHOICE_FORMAT] = PG_GETARG_DATUM(ARG_FORMAT);
 	values[CHOICE_IMAGE_NAME] = PG_GETARG_DATUM(ARG_IMAGE_NAME);
 	values[CHOICE_CUTOFF_LEN] = Int32GetDatum(shape->cutoff_len);
-	memset(nulls + CHOICE_PICTURE, ' ', CHOICES - CHOICE_PICTURE);
-	if (!PG_ARGISNULL(ARG_MIX) && PG_GETARG_BOOL(ARG_MIX))
-		return &sql_export_mix;
+	values[CHOICE_RULES] = Int32GetDatum(shape->rules);
+	nulls[CHOICE_PICTURE] = nulls[CHOICE_FORMAT] = nulls[CHOICE_IMAGE_NAME] = ' ';
+	nulls[CHOICE_CUTOFF_LEN] = nulls[CHOICE_RULES] = ' ';
+	if (weights_arguments(fcinfo, values, nulls) ||
+		(!PG_ARGISNULL(ARG_MIX) && PG_GETARG_BOOL(ARG_MIX)))
+		return mix_statement(fcinfo);
 	return PG_ARGISNULL(ARG_SEED) ? &sql_export : &sql_export_shuffled;
 }
 

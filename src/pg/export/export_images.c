@@ -21,13 +21,14 @@
 PG_FUNCTION_INFO_V1(llava_export_images);
 
 #define FETCH_ROWS 100
-#define CHOICES 6				/* arguments of sql_export_images */
+#define CHOICES 7				/* arguments of sql_export_images */
 
 enum
 {
 	ARG_DIRECTORY,
 	ARG_PREPARED,
-	ARG_CHOICE					/* and those after it */
+	ARG_CHOICE,					/* and those after it */
+	ARG_WEIGHTS = ARG_CHOICE + CHOICES - 1	/* since 1.1.0 */
 };
 
 enum
@@ -243,19 +244,31 @@ images_take_row(ExportImages *export, HeapTuple row, TupleDesc desc)
 	MemoryContextReset(export->file_context);
 }
 
+#define EXPORT_IMAGES(WEIGHTS) \
+	"SELECT (s.sample).image, (s.sample).file_name" \
+	" FROM (SELECT @.llava_export_list($1, $2, $3, $4, $5, $6, NULL::bigint" WEIGHTS ") AS sample" \
+	"  OFFSET 0) s" \
+	" ORDER BY (s.sample).file_name COLLATE pg_catalog.\"C\", (s.sample).image"
+
 static SqlStatement sql_export_images = {
 	.text =
-	"SELECT (s.sample).image, (s.sample).file_name"
-	" FROM (SELECT @.llava_export_list($1, $2, $3, $4, $5, $6, NULL::bigint) AS sample"
-	"  OFFSET 0) s"
-	" ORDER BY (s.sample).file_name COLLATE pg_catalog.\"C\", (s.sample).image",
+	EXPORT_IMAGES(", $7"),
+	.types = "TTBtdtj"
+};
+
+/* Under the schema of 1.0.0, until it is updated. */
+static SqlStatement sql_export_images_1_0 = {
+	.text =
+	EXPORT_IMAGES(""),
 	.types = "TTBtdt"
 };
 
 static void
 take_all(ExportImages *export, Datum *values, const char *nulls)
 {
-	Portal		cursor = sql_open(&sql_export_images, values, nulls);
+	SqlStatement *statement = extension_older_version() == NULL ? &sql_export_images :
+	&sql_export_images_1_0;
+	Portal		cursor = sql_open(statement, values, nulls);
 
 	for (;;)
 	{
@@ -317,7 +330,7 @@ llava_export_images(PG_FUNCTION_ARGS)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ExportImages export = {0};
-	Datum		values[CHOICES];
+	Datum		values[CHOICES] = {0};
 	char		nulls[CHOICES];
 	mode_t		mask;
 
@@ -325,7 +338,8 @@ llava_export_images(PG_FUNCTION_ARGS)
 	export.prepared = !PG_ARGISNULL(ARG_PREPARED) && PG_GETARG_BOOL(ARG_PREPARED);
 	export.file_context = AllocSetContextCreate(CurrentMemoryContext, "llava_export_images file",
 												ALLOCSET_DEFAULT_SIZES);
-	for (int i = 0; i < CHOICES; i++)
+	memset(nulls, 'n', CHOICES);
+	for (int i = 0; ARG_CHOICE + i < Min(PG_NARGS(), ARG_WEIGHTS + 1); i++)
 	{
 		values[i] = PG_GETARG_DATUM(ARG_CHOICE + i);
 		nulls[i] = PG_ARGISNULL(ARG_CHOICE + i) ? 'n' : ' ';

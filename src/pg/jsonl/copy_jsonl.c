@@ -39,38 +39,66 @@
 static ProcessUtility_hook_type copy_next_hook;
 static post_parse_analyze_hook_type next_analyze_hook;
 
-static bool
-is_jsonl(const Node *statement)
+/* The format that the statement names; NULL: it is no COPY, or names none. */
+static const char *
+copy_format(const Node *statement)
 {
 	ListCell   *cell;
 
 	if (statement == NULL || !IsA(statement, CopyStmt))
-		return false;
+		return NULL;
 	foreach(cell, ((const CopyStmt *) statement)->options)
 	{
 		DefElem    *option = lfirst_node(DefElem, cell);
 
-		if (strcmp(option->defname, "format") == 0 && option->arg != NULL &&
-			strcmp(defGetString(option), "jsonl") == 0)
-			return true;
+		if (strcmp(option->defname, "format") == 0 && option->arg != NULL)
+			return defGetString(option);
 	}
-	return false;
+	return NULL;
 }
+
+/* Whether it is another name under which people look for ours. */
+static bool
+is_alias(const char *format)
+{
+	return pg_strcasecmp(format, "json") == 0 || pg_strcasecmp(format, "jsonlines") == 0 ||
+		pg_strcasecmp(format, "ndjson") == 0 || pg_strcasecmp(format, "jsonl") == 0;
+}
+
+/* Error context of a COPY in such a format, where core does not know it. */
+static void
+explain_format(void *arg)
+{
+	if (geterrcode() == ERRCODE_INVALID_PARAMETER_VALUE)
+		errhint("JSON lines are WITH (FORMAT jsonl).");
+}
+
+#define LINE_HINT \
+	"Each line holds one JSON document, in UTF-8 without a byte order mark; all lines end in " \
+	"LF, or all in CRLF."
 
 /*
  * Error context of COPY FROM: adds a hint about this format.  Core's would be about csv
- * and quotes, and a byte order mark cannot be seen in its message.
+ * and quotes, and a byte order mark cannot be seen in its message.  arg: the statement.
+ * Drivers can only have spoilt what a client sends.
  */
 static void
 explain_line(void *arg)
 {
+	const CopyStmt *statement = arg;
+
 	switch (geterrcode())
 	{
 		case ERRCODE_INVALID_TEXT_REPRESENTATION:
+			if (statement->filename == NULL)
+				errhint(LINE_HINT " psycopg's copy.write_row() doubles each backslash: use "
+						"copy.write().");
+			else
+				errhint(LINE_HINT);
+			break;
 		case ERRCODE_BAD_COPY_FILE_FORMAT:
 		case ERRCODE_CHARACTER_NOT_IN_REPERTOIRE:
-			errhint("Each line holds one JSON document, in UTF-8 without a byte order mark; "
-					"all lines end in LF, or all in CRLF.");
+			errhint(LINE_HINT);
 			break;
 		default:
 			break;
@@ -199,6 +227,21 @@ check_end(const char *name)
 
 /* ---- the hooks ---- */
 
+/* A COPY in core's formats, and all other statements. */
+static void
+process_other(PlannedStmt *pstmt, const char *source, bool read_only_tree,
+			  ProcessUtilityContext context, ParamListInfo params,
+			  QueryEnvironment *environment, DestReceiver *dest, QueryCompletion *completion)
+{
+	ErrorContextCallback explain = {error_context_stack, explain_format, NULL};
+	const char *format = copy_format(pstmt->utilityStmt);
+
+	if (format != NULL && is_alias(format) && OidIsValid(extension_schema()))
+		error_context_stack = &explain;
+	copy_next_hook(pstmt, source, read_only_tree, context, params, environment, dest, completion);
+	error_context_stack = explain.previous;
+}
+
 static void
 process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 				ProcessUtilityContext context, ParamListInfo params,
@@ -208,16 +251,18 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	PlannedStmt *rewritten;
 	CopyStmt   *statement;
 	CopyPart   *volatile part = NULL;
+	const char *format = copy_format(pstmt->utilityStmt);
 	char	   *file;
 
 	/* In a database without the extension core refuses the format. */
-	if (!is_jsonl(pstmt->utilityStmt) || !OidIsValid(extension_schema()))
+	if (format == NULL || strcmp(format, "jsonl") != 0 || !OidIsValid(extension_schema()))
 	{
-		copy_next_hook(pstmt, source, read_only_tree, context, params, environment, dest, completion);
+		process_other(pstmt, source, read_only_tree, context, params, environment, dest, completion);
 		return;
 	}
 	rewritten = copy_rewrite(pstmt, source);
 	statement = castNode(CopyStmt, rewritten->utilityStmt);
+	explain.arg = statement;
 	file = statement->is_program ? NULL : statement->filename;
 	if (statement->is_from)
 		error_context_stack = &explain;

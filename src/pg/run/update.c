@@ -8,8 +8,10 @@
 #include "commands/extension.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
+#include "utils/regproc.h"
 
 PG_FUNCTION_INFO_V1(llava_update_grant);
+PG_FUNCTION_INFO_V1(llava_update_replaced);
 
 /*
  * llava_update_grant(statement text, initial boolean): a GRANT or REVOKE of an update
@@ -40,5 +42,46 @@ llava_update_grant(PG_FUNCTION_ARGS)
 		creating_extension = true;
 	}
 	PG_END_TRY();
+	PG_RETURN_VOID();
+}
+
+/* Runs a statement without arguments; ERROR unless it comes out as expected. */
+static void
+update_execute(const char *statement, int expected)
+{
+	int			rc = SPI_execute(statement, false, 0);
+
+	if (rc != expected)
+		elog(ERROR, "\"%s\": %s", statement, SPI_result_code_string(rc));
+}
+
+/*
+ * llava_update_replaced(routine regprocedure): takes an old routine out of the extension
+ * and drops it.  Where something depends on it, a user's view for example, it stays and is
+ * the user's: the update neither fails nor drops what is not ours.
+ */
+Datum
+llava_update_replaced(PG_FUNCTION_ARGS)
+{
+	Oid			routine = PG_GETARG_OID(0);
+	char	   *name = format_procedure_qualified(routine);
+
+	if (!creating_extension)
+		elog(ERROR, "llava_update_replaced is for update scripts");
+	SPI_connect();
+	update_execute(psprintf("ALTER EXTENSION llava_zh DROP ROUTINE %s", name), SPI_OK_UTILITY);
+	update_execute(psprintf("SELECT FROM pg_catalog.pg_depend"
+							" WHERE refclassid = 'pg_catalog.pg_proc'::pg_catalog.regclass"
+							" AND refobjid = %u", routine), SPI_OK_SELECT);
+	if (SPI_processed == 0)
+		update_execute(psprintf("DROP ROUTINE %s", name), SPI_OK_UTILITY);
+	else
+		/* a NOTICE of a script is not shown */
+		ereport(WARNING,
+				(errmsg("%s stays, since other objects depend on it", name),
+				 errdetail("It is the function of 1.0.0 under another name and no longer a part "
+						   "of the extension."),
+				 errhint("Let them use the new function, then drop it.")));
+	SPI_finish();
 	PG_RETURN_VOID();
 }
