@@ -49,7 +49,9 @@ INSERT INTO llava_image (id, path, received_at) SELECT 100 + n, name, now() FROM
 SELECT count(sample(100 + n, '描述图片', '描述', '猫')) FROM name;
 SELECT s.image - 100 AS n, left(i.path, 8) AS path, left(file_name, 8) AS name, length(file_name), rule
 FROM llava_selected() AS s JOIN llava_image AS i ON i.id = s.image WHERE s.image > 100;
+SET session_replication_role = replica;
 DELETE FROM llava_image WHERE id > 100;
+SET session_replication_role = origin;
 DELETE FROM llava_conversation WHERE image > 100;
 DROP TABLE name;
 UPDATE llava_image SET path = 'a.jpg' WHERE id = 1;

@@ -57,7 +57,9 @@ ROLLBACK;
 SELECT count(*) FROM llava_pending p LEFT JOIN llava_image i ON i.id = p.image WHERE i.id IS NULL;
 
 -- a digest outlives its image
+SET session_replication_role = replica;
 DELETE FROM llava_image WHERE path = 'first/c';
+RESET session_replication_role;
 INSERT INTO llava_image (path, image) SELECT 'after', bytes FROM picture WHERE name = 'c';
 SELECT same_as IS NOT NULL AS same_as, image IS NULL AS no_bytes, task FROM llava_image WHERE path = 'after';
 

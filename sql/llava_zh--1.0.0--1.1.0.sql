@@ -113,6 +113,28 @@ REVOKE ALL ON FUNCTION @extschema@.llava_image_lengths() FROM PUBLIC;
 CREATE TRIGGER llava_image_lengths
 	BEFORE UPDATE OF path, source_url, page_url, licence, task, meta ON @extschema@.llava_image
 	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_image_lengths();
+
+CREATE FUNCTION @extschema@.llava_image_deleted() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_image_deleted() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_image_deleted() IS 'trigger: rows are taken out by llava_forget and llava_remove only';
+CREATE TRIGGER llava_image_deleted BEFORE DELETE ON @extschema@.llava_image
+	FOR EACH ROW WHEN (OLD.received_at IS NOT NULL)
+	EXECUTE FUNCTION @extschema@.llava_image_deleted();
+
+CREATE FUNCTION @extschema@.llava_remove(image bigint) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_remove(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_remove(bigint) IS
+	'takes out a picture that was loaded by mistake, with its copies, as llava_forget does, but without a tombstone: the same bytes may come again';
+
+CREATE PROCEDURE @extschema@.llava_forget_all(images bigint[], reason text, batch integer DEFAULT 100)
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON PROCEDURE @extschema@.llava_forget_all(bigint[], text, integer) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.llava_forget_all(bigint[], text, integer) IS
+	'llava_forget of many pictures, committing as it goes; can be called again';
+
 ALTER VIEW @extschema@.llava_duplicate SET (security_invoker = true);
 
 --
@@ -186,6 +208,9 @@ COMMENT ON VIEW @extschema@.llava_stat_worker IS
 --
 -- Ledger (sql/parts/ledger.sql)
 --
+
+-- A takedown leaves NULL.
+ALTER TABLE @extschema@.llava_reply ALTER COLUMN body DROP NOT NULL;
 
 --
 -- Samples (sql/parts/dataset.sql)
@@ -940,6 +965,34 @@ END;
 --
 
 --
+-- What ANALYZE copied into pg_statistic, and bodies that a takedown has erased
+--
+
+ALTER TABLE @extschema@.llava_image ALTER COLUMN image SET STATISTICS 0,
+	ALTER COLUMN meta SET STATISTICS 0, ALTER COLUMN rejected_detail SET STATISTICS 0;
+ALTER TABLE @extschema@.llava_conversation ALTER COLUMN conversation SET STATISTICS 0,
+	ALTER COLUMN note SET STATISTICS 0;
+ALTER TABLE @extschema@.llava_reply ALTER COLUMN body SET STATISTICS 0,
+	ALTER COLUMN parameters SET STATISTICS 0, ALTER COLUMN measures SET STATISTICS 0;
+ALTER TABLE @extschema@.llava_pending ALTER COLUMN detail SET STATISTICS 0;
+ALTER TABLE @extschema@.llava_manifest_line ALTER COLUMN file_name SET STATISTICS 0;
+
+-- The target alone leaves there what is stored.
+CREATE FUNCTION @extschema@.llava_update_statistics(relation oid, place smallint) RETURNS void
+	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
+SELECT @extschema@.llava_update_statistics(a.attrelid, a.attnum)
+FROM pg_extension e
+JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid
+	AND d.classid = 'pg_class'::regclass AND d.deptype = 'e'
+JOIN pg_attribute a ON a.attrelid = d.objid AND a.attnum > 0 AND a.attstattarget = 0
+WHERE e.extname = 'llava_zh';
+DROP FUNCTION @extschema@.llava_update_statistics(oid, smallint);
+
+CREATE FUNCTION @extschema@.llava_update_bodies() RETURNS void LANGUAGE c AS 'MODULE_PATHNAME';
+SELECT @extschema@.llava_update_bodies();
+DROP FUNCTION @extschema@.llava_update_bodies();
+
+--
 -- Who may execute what
 --
 
@@ -1156,7 +1209,7 @@ COMMENT ON COLUMN @extschema@.llava_reply.sent_height IS 'height of the picture 
 COMMENT ON COLUMN @extschema@.llava_reply.sent_pixels IS 'sent_width * sent_height';
 COMMENT ON COLUMN @extschema@.llava_reply.long_images IS 'shrink or raise, where the picture was long';
 COMMENT ON COLUMN @extschema@.llava_reply.image_tokens IS 'forecast for the picture as sent';
-COMMENT ON COLUMN @extschema@.llava_reply.body IS 'the body of the HTTP 200, byte for byte but for masked keys';
+COMMENT ON COLUMN @extschema@.llava_reply.body IS 'the body of the HTTP 200, byte for byte but for masked keys; NULL: erased by a takedown';
 COMMENT ON COLUMN @extschema@.llava_reply.finish_reason IS 'as the server said';
 COMMENT ON COLUMN @extschema@.llava_reply.prompt_tokens IS 'as the server said; NULL: it did not';
 COMMENT ON COLUMN @extschema@.llava_reply.completion_tokens IS 'as the server said; NULL: it did not';

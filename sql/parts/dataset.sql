@@ -16,6 +16,8 @@ CREATE TABLE @.llava_conversation (
 	note text,
 	PRIMARY KEY (image, task)
 );
+ALTER TABLE @.llava_conversation ALTER COLUMN conversation SET STATISTICS 0,
+	ALTER COLUMN note SET STATISTICS 0;
 CREATE INDEX llava_conversation_task ON @.llava_conversation (task);
 CREATE INDEX llava_conversation_created ON @.llava_conversation
 	USING brin (created_at) WITH (pages_per_range = 16);	-- summarised by the worker

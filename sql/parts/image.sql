@@ -31,6 +31,10 @@ CREATE TABLE @.llava_image (
 	received_at timestamptz
 );
 ALTER TABLE @.llava_image ALTER COLUMN image SET STORAGE EXTERNAL;
+-- ANALYZE copies values into pg_statistic, where llava_forget would leave them: none of
+-- columns that no plan needs, here and in the other tables
+ALTER TABLE @.llava_image ALTER COLUMN image SET STATISTICS 0,
+	ALTER COLUMN meta SET STATISTICS 0, ALTER COLUMN rejected_detail SET STATISTICS 0;
 CREATE INDEX llava_image_path ON @.llava_image (path);
 -- what llava_forget follows from a picture to its copies
 CREATE INDEX llava_image_same_as ON @.llava_image (same_as) WHERE same_as IS NOT NULL;
@@ -154,6 +158,14 @@ CREATE TRIGGER llava_image_released BEFORE UPDATE OF long_images ON @.llava_imag
 	FOR EACH ROW WHEN (NEW.long_images IS DISTINCT FROM OLD.long_images)
 	EXECUTE FUNCTION @.llava_image_released();
 
+CREATE FUNCTION @.llava_image_deleted() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_image_deleted() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_image_deleted() IS 'trigger: rows are taken out by llava_forget and llava_remove only';
+CREATE TRIGGER llava_image_deleted BEFORE DELETE ON @.llava_image
+	FOR EACH ROW WHEN (OLD.received_at IS NOT NULL)
+	EXECUTE FUNCTION @.llava_image_deleted();
+
 CREATE PROCEDURE @.llava_load(directory text, task text DEFAULT NULL,
 	licence text DEFAULT NULL,
 	batch integer DEFAULT 100,
@@ -169,6 +181,19 @@ CREATE FUNCTION @.llava_forget(image bigint, reason text) RETURNS bigint
 REVOKE ALL ON FUNCTION @.llava_forget(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_forget(bigint, text) IS
 	'takedown: erases a picture, its copies and every word about them, keeps their cost and a tombstone; returns how many rows of llava_image went';
+
+CREATE FUNCTION @.llava_remove(image bigint) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_remove(bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_remove(bigint) IS
+	'takes out a picture that was loaded by mistake, with its copies, as llava_forget does, but without a tombstone: the same bytes may come again';
+
+CREATE PROCEDURE @.llava_forget_all(images bigint[], reason text, batch integer DEFAULT 100)
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON PROCEDURE @.llava_forget_all(bigint[], text, integer) FROM PUBLIC;
+COMMENT ON PROCEDURE @.llava_forget_all(bigint[], text, integer) IS
+	'llava_forget of many pictures, committing as it goes; can be called again';
 
 CREATE FUNCTION @.llava_image_info(image bytea, OUT format text, OUT width integer,
 	OUT height integer, OUT channels integer, OUT bits integer,

@@ -18,7 +18,7 @@ CREATE TABLE @.llava_reply (
 	sent_pixels bigint GENERATED ALWAYS AS (sent_width::pg_catalog.int8 OPERATOR(pg_catalog.*) sent_height) STORED,
 	long_images text,
 	image_tokens bigint,
-	body bytea NOT NULL,
+	body bytea,
 	finish_reason text,
 	prompt_tokens bigint,
 	completion_tokens bigint,
@@ -33,6 +33,8 @@ CREATE TABLE @.llava_reply (
 	parser_version integer,
 	PRIMARY KEY (image, id)
 );
+ALTER TABLE @.llava_reply ALTER COLUMN body SET STATISTICS 0,
+	ALTER COLUMN parameters SET STATISTICS 0, ALTER COLUMN measures SET STATISTICS 0;
 -- counts by verdict without a look at the bodies
 CREATE INDEX llava_reply_verdict ON @.llava_reply (task, reason);
 COMMENT ON TABLE @.llava_reply IS
@@ -52,7 +54,7 @@ COMMENT ON COLUMN @.llava_reply.sent_height IS 'height of the picture as sent';
 COMMENT ON COLUMN @.llava_reply.sent_pixels IS 'sent_width * sent_height';
 COMMENT ON COLUMN @.llava_reply.long_images IS 'shrink or raise, where the picture was long';
 COMMENT ON COLUMN @.llava_reply.image_tokens IS 'forecast for the picture as sent';
-COMMENT ON COLUMN @.llava_reply.body IS 'the body of the HTTP 200, byte for byte but for masked keys';
+COMMENT ON COLUMN @.llava_reply.body IS 'the body of the HTTP 200, byte for byte but for masked keys; NULL: erased by a takedown';
 COMMENT ON COLUMN @.llava_reply.finish_reason IS 'as the server said';
 COMMENT ON COLUMN @.llava_reply.prompt_tokens IS 'as the server said; NULL: it did not';
 COMMENT ON COLUMN @.llava_reply.completion_tokens IS 'as the server said; NULL: it did not';

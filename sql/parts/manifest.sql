@@ -42,6 +42,7 @@ CREATE TABLE @.llava_manifest_line (
 	sha256 bytea NOT NULL,
 	PRIMARY KEY (image, task, manifest)
 );
+ALTER TABLE @.llava_manifest_line ALTER COLUMN file_name SET STATISTICS 0;
 CREATE INDEX llava_manifest_line_manifest ON @.llava_manifest_line (manifest, line);
 COMMENT ON TABLE @.llava_manifest_line IS
 	'the lines of a recorded export: whose picture, and the sha256 of picture and line';

@@ -21,6 +21,7 @@ CREATE TABLE @.llava_pending (
 	company integer,
 	PRIMARY KEY (image, task)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+ALTER TABLE @.llava_pending ALTER COLUMN detail SET STATISTICS 0;
 CREATE INDEX llava_pending_visible ON @.llava_pending (visible_at, image, task)
 	WHERE failure IS NULL;
 -- what llava_progress counts: few rows each, whatever waits

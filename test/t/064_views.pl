@@ -152,7 +152,7 @@ CREATE POLICY even ON llava_image TO reader USING (id % 2 = 0);
 CREATE POLICY even ON llava_conversation TO reader USING (image % 2 = 0);
 CREATE POLICY even ON llava_reply TO reader USING (image % 2 = 0);
 SQL
-my $hide = 'DELETE FROM llava_reply WHERE image % 2 <> 0; DELETE FROM llava_conversation WHERE image % 2 <> 0; DELETE FROM llava_image WHERE id % 2 <> 0';
+my $hide = 'DELETE FROM llava_reply WHERE image % 2 <> 0; DELETE FROM llava_conversation WHERE image % 2 <> 0; SET session_replication_role = replica; DELETE FROM llava_image WHERE id % 2 <> 0; RESET session_replication_role';
 for my $view (LlavaZh::Rights::views($node, 'postgres'))
 {
 	my ($all) = LlavaZh::Rights::rows($node, 'postgres', $view);

@@ -152,7 +152,7 @@ ok($node->wait_drained('restored'), 'copies in the restored one');
 is(requests(), $before, 'are not asked about');
 
 # what goes takes its hash with it
-sql("DELETE FROM llava_image WHERE path = 'menu.png'");
+sql("SELECT llava_remove(id) FROM llava_image WHERE path = 'menu.png'");
 is(sql('SELECT count(*) FROM llava_hash h WHERE NOT EXISTS (SELECT FROM llava_image i WHERE i.id = h.image)'), '0',
 	'a deleted picture has no hash');
 

@@ -117,7 +117,7 @@ is((export($early, '', $take))[0], '1|10|0', 'with the setting it is');
 is((export($early, '', $take))[0], '0|11|0', 'once');
 like(unpack('H*', slurp_file("$early/early.jpg")), qr/^ffd8.*ffd9$/, 'as a whole file');
 is((export(folder('early prepared'), 'prepared => true', $take))[0], '11|0|0', 'also when all are prepared');
-$node->safe_psql('postgres', 'DELETE FROM llava_image WHERE id = 11; DELETE FROM llava_conversation WHERE image = 11; DELETE FROM llava_pending WHERE image = 11');
+$node->safe_psql('postgres', 'SELECT llava_remove(11)');
 
 # what is refused
 like((export('data/export'))[1], qr/is not an absolute path\nHINT/, 'a relative directory');
@@ -163,6 +163,7 @@ $node->safe_psql('postgres', "UPDATE llava_image SET path = 'b/c.png' WHERE id =
 # bytes that were taken away, and an image that was
 $node->safe_psql('postgres', <<'SQL');
 UPDATE llava_image SET image = NULL WHERE id = 4;
+SET session_replication_role = replica;
 DELETE FROM llava_image WHERE id = 8;
 SQL
 ($out, $err) = export(folder('gone'));

@@ -1,5 +1,5 @@
 # Rows that are fetched, and what people do with them meanwhile: the same URL twice, another
-# URL, DELETE, takedown, a given sha256, parked hosts, rights, a dump, no preloading.
+# URL, removal, takedown, a given sha256, parked hosts, rights, a dump, no preloading.
 use strict;
 use warnings;
 use lib 'test/perl';
@@ -34,7 +34,7 @@ ok($node->wait_query("SELECT rejected FROM llava_image WHERE id = $wrong", 'chan
 # meanwhile
 my @hang = map { insert("h$_.test$at/hang/$_") } 1 .. 3;
 ok($node->wait_query("SELECT count(*) FROM llava_fetch WHERE holder IS NOT NULL AND url LIKE '%/hang/%'", '3'), 'three are under way');
-sql("UPDATE llava_image SET source_url = 'http://a.test$at/picture/3' WHERE id = $hang[0]; DELETE FROM llava_image WHERE id = $hang[1]");
+sql("UPDATE llava_image SET source_url = 'http://a.test$at/picture/3' WHERE id = $hang[0]; SELECT llava_remove($hang[1])");
 sql("SELECT llava_forget($hang[2], 'a letter')");
 ok($node->wait_query("SELECT image IS NOT NULL FROM llava_image WHERE id = $hang[0]"), 'another URL is fetched at once');
 ok($node->wait_query('SELECT count(*) = 0 FROM llava_fetch', 't'), 'what was deleted or taken down is not waited for');

@@ -56,6 +56,8 @@ static const struct
 	TRIGGER_FIRES_ON_ORIGIN},
 	{"llava_image", "llava_image_frozen", "BEFORE UPDATE OF id, image, sha256", NULL,
 	"llava_image_frozen", TRIGGER_FIRES_ON_ORIGIN},
+	{"llava_image", "llava_image_deleted", "BEFORE DELETE", "(old.received_at IS NOT NULL)",
+	"llava_image_deleted", TRIGGER_FIRES_ON_ORIGIN},
 	{"llava_image", "llava_image_released", "BEFORE UPDATE OF long_images",
 		"(new.long_images IS DISTINCT FROM old.long_images)", "llava_image_released",
 	TRIGGER_FIRES_ON_ORIGIN},

@@ -139,7 +139,7 @@ static SqlStatement sql_settle_reply = {
 static SqlStatement sql_settle_late = {
 	.text =
 	REPLY_INSERT " SELECT $1, $2, $3" REPLY_COLUMNS(SQL_VALUE, VALUE_UNLESS_GONE)
-	", CASE WHEN gone THEN '' ELSE $25 END"
+	", CASE WHEN NOT gone THEN $25 END"
 	" FROM (SELECT NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (gone)",
 	.types = REPLY_TYPES
 };

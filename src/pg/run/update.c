@@ -5,13 +5,24 @@
  */
 #include "postgres.h"
 
+#include "catalog/heap.h"
 #include "commands/extension.h"
+#include "db/db.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/regproc.h"
 
 PG_FUNCTION_INFO_V1(llava_update_grant);
+PG_FUNCTION_INFO_V1(llava_update_statistics);
+PG_FUNCTION_INFO_V1(llava_update_bodies);
 PG_FUNCTION_INFO_V1(llava_update_replaced);
+
+static void
+require_script(const char *function)
+{
+	if (!creating_extension)
+		elog(ERROR, "%s is for update scripts", function);
+}
 
 /*
  * llava_update_grant(statement text, initial boolean): a GRANT or REVOKE of an update
@@ -24,8 +35,7 @@ llava_update_grant(PG_FUNCTION_ARGS)
 	char	   *statement = text_to_cstring(PG_GETARG_TEXT_PP(0));
 	bool		initial = PG_GETARG_BOOL(1);
 
-	if (!creating_extension)
-		elog(ERROR, "llava_update_grant is for update scripts");
+	require_script("llava_update_grant");
 	creating_extension = initial;
 	PG_TRY();
 	{
@@ -42,6 +52,37 @@ llava_update_grant(PG_FUNCTION_ARGS)
 		creating_extension = true;
 	}
 	PG_END_TRY();
+	PG_RETURN_VOID();
+}
+
+/*
+ * llava_update_statistics(relation oid, place smallint): removes what ANALYZE has stored of
+ * a column.
+ */
+Datum
+llava_update_statistics(PG_FUNCTION_ARGS)
+{
+	require_script("llava_update_statistics");
+	RemoveStatistics(PG_GETARG_OID(0), PG_GETARG_INT16(1));
+	PG_RETURN_VOID();
+}
+
+static SqlStatement sql_update_bodies = {
+	.text = "UPDATE @.llava_reply SET body = NULL WHERE body = ''",
+	.types = ""
+};
+
+/*
+ * llava_update_bodies(): a takedown of 1.0.0 left an empty body.  A user's triggers on the
+ * ledger run as its owner, not as who updates the extension.
+ */
+Datum
+llava_update_bodies(PG_FUNCTION_ARGS)
+{
+	require_script("llava_update_bodies");
+	rows_spi_connect();
+	rows_run_as_owner(extension_relation("llava_reply"), &sql_update_bodies, NULL, NULL);
+	SPI_finish();
 	PG_RETURN_VOID();
 }
 
@@ -66,8 +107,7 @@ llava_update_replaced(PG_FUNCTION_ARGS)
 	Oid			routine = PG_GETARG_OID(0);
 	char	   *name = format_procedure_qualified(routine);
 
-	if (!creating_extension)
-		elog(ERROR, "llava_update_replaced is for update scripts");
+	require_script("llava_update_replaced");
 	SPI_connect();
 	update_execute(psprintf("ALTER EXTENSION llava_zh DROP ROUTINE %s", name), SPI_OK_UTILITY);
 	update_execute(psprintf("SELECT FROM pg_catalog.pg_depend"
