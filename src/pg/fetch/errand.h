@@ -123,7 +123,7 @@ extern bool errand_set_url(Errand *errand, const char *url, const char **reason)
 /* The parsed robots.txt of a host; NULL: it has none. */
 extern const WebRobots *judge_robots(const Host *host);
 
-/* ---- claim.c ---- */
+/* ---- fetcher.c ---- */
 
 struct Fetcher
 {
@@ -150,6 +150,19 @@ struct Fetcher
 	bool		discover_again;
 	bool		started;		/* what was left over has been released */
 };
+
+/* ---- ended.c ---- */
+
+/* What a lock or a full disk is in the way of is tried again after this. */
+#define SETTLE_PAUSE_MS 200
+
+/* Takes the responses that have come out of the pool. */
+extern void ended_take(Fetcher *fetcher);
+
+/* Writes down what has ended; what cannot be written now is kept. */
+extern void ended_settle(Fetcher *fetcher);
+
+/* ---- claim.c ---- */
 
 /* Claims what is due; the number of errands.  In a transaction. */
 extern int	claim_errands(Fetcher *fetcher, TimestampTz now, int room);

@@ -23,13 +23,6 @@
 /* A pass over all hosts begins at most so often. */
 #define DISCOVER_PAUSE_MS 500
 
-/* An errand that cannot be settled, for a lock or a full disk, is tried again after this. */
-#define SETTLE_PAUSE_MS 200
-
-/* Other errors of its own end its row after so many tries. */
-#define SETTLE_TRIES 3
-
-#define SETTLES_AT_ONCE 32
 #define MOST_PER_ADDRESS 8
 
 bool
@@ -107,101 +100,6 @@ fetcher_new(void)
 	return fetcher;
 }
 
-/* ---- what has come ---- */
-
-static void
-take_responses(Fetcher *fetcher)
-{
-	WebResponse response;
-
-	while (web_pool_next(fetcher->pool, &response))
-	{
-		Errand	   *errand = response.user;
-
-		errand->response = response;
-		dlist_delete(&errand->node);
-		dlist_push_tail(&fetcher->ended, &errand->node);
-	}
-}
-
-static void
-finish(Fetcher *fetcher, Settle *settle)
-{
-	dlist_delete(&settle->errand->node);
-	errand_free(settle->errand);
-	fetcher->n_flying--;
-	if (settle->next != NULL)
-		dlist_push_tail(&fetcher->hops, &settle->next->node);
-}
-
-static void
-settle_error(void *arg)
-{
-	Settle	   *settle = arg;
-
-	settle_as_error(settle->errand, "it could not be written down: see the server log");
-}
-
-/* After an error: whether the errand is done with all the same. */
-static bool
-give_up_settling(Settle *settle, const ErrorData *error)
-{
-	ErrorData  *second;
-
-	if (tx_error_passes(error) || ++settle->errand->settle_tries < SETTLE_TRIES)
-		return false;
-	ereport(WARNING,
-			(errmsg("llava_zh: what was fetched for image " INT64_FORMAT " could not be written down: %s",
-					settle->errand->image, error->message)));
-	return tx_try(CurrentMemoryContext, settle_error, settle, &second);
-}
-
-/* Each in a subtransaction of its own: one that fails keeps none of the others. */
-static void
-settle_ended(Fetcher *fetcher)
-{
-	dlist_mutable_iter iter;
-	bool		failed = false;
-	int			settled = 0;
-	List	   *done = NIL;
-	ListCell   *cell;
-
-	if (!tx_begin(&fetcher->tx, "llava_zh: writing down what has come"))
-	{
-		fetcher->settle_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), llava_naptime);
-		return;
-	}
-	dlist_foreach_modify(iter, &fetcher->ended)
-	{
-		Settle	   *settle = MemoryContextAllocZero(fetcher->context, sizeof(Settle));
-		ErrorData  *error;
-
-		if (++settled > SETTLES_AT_ONCE)
-			break;
-		settle->fetcher = fetcher;
-		settle->errand = dlist_container(Errand, node, iter.cur);
-		if (tx_try(CurrentMemoryContext, settle_errand, settle, &error) || give_up_settling(settle, error))
-		{
-			MemoryContext old = MemoryContextSwitchTo(fetcher->context);
-
-			done = lappend(done, settle);
-			MemoryContextSwitchTo(old);
-		}
-		else
-		{
-			failed = true;
-			if (settle->next != NULL)
-				errand_free(settle->next);
-		}
-	}
-	(void) tx_commit(&fetcher->tx, NULL);
-	foreach(cell, done)
-		finish(fetcher, lfirst(cell));
-	MemoryContextReset(fetcher->context);
-	fetcher->claim_at = DT_NOBEGIN;
-	fetcher->settle_at = failed ? TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SETTLE_PAUSE_MS) : DT_NOBEGIN;
-}
-
 /* ---- which hosts there are ---- */
 
 /* The next hosts of the pass; false: it has come to the end. */
@@ -260,21 +158,61 @@ warn_of_feeders(void)
 				 errhint("GRANT INSERT on the columns that they need: without source_url nothing is fetched.")));
 }
 
-static void
-discover(Fetcher *fetcher)
+/* A step of a transaction, and what came of it. */
+typedef struct Step
 {
-	TimestampTz now = GetCurrentTimestamp();
+	Fetcher    *fetcher;
+	TimestampTz now;
+	int			room;
+	int			claimed;
+	bool		more;			/* there are hosts behind those that were
+								 * looked at */
+	TimestampTz next;
+} Step;
 
-	fetcher->discover_at = TimestampTzPlusMilliseconds(now, llava_naptime);
-	if (!tx_begin(&fetcher->tx, "llava_zh: looking for hosts"))
-		return;
-	if (!fetcher->started)
+/* False: a user's lock or a full disk is in the way, and it is to be tried again. */
+static bool
+try_step(void (*work) (void *arg), Step *step)
+{
+	ErrorData  *error;
+
+	if (tx_try(CurrentMemoryContext, work, step, &error))
+		return true;
+	if (!tx_error_passes(error))
+		ReThrowError(error);
+	return false;
+}
+
+static void
+discover_step(void *arg)
+{
+	Step	   *step = arg;
+
+	if (!step->fetcher->started)
 	{
 		hosts_release(llava_fetch_delay);
 		warn_of_feeders();
 	}
+	step->more = discover_hosts(step->fetcher);
+}
+
+static void
+discover(Fetcher *fetcher)
+{
+	TimestampTz now = GetCurrentTimestamp();
+	Step		step = {.fetcher = fetcher};
+
+	fetcher->discover_at = TimestampTzPlusMilliseconds(now, llava_naptime);
+	if (!tx_begin(&fetcher->tx, "llava_zh: looking for hosts"))
+		return;
+	if (!try_step(discover_step, &step))
+	{
+		fetcher->discover_at = TimestampTzPlusMilliseconds(now, SETTLE_PAUSE_MS);
+		(void) tx_commit(&fetcher->tx, NULL);
+		return;
+	}
 	fetcher->started = true;
-	if (discover_hosts(fetcher))
+	if (step.more)
 		fetcher->discover_at = now;
 	else
 	{
@@ -321,32 +259,58 @@ is_being_restored(void)
 	return !isnull;
 }
 
+/* What was claimed in a transaction, or a part of one, that failed was not. */
+static void
+drop_claimed(Fetcher *fetcher)
+{
+	while (!dlist_is_empty(&fetcher->claimed))
+	{
+		Errand	   *errand = dlist_container(Errand, node, dlist_pop_head_node(&fetcher->claimed));
+
+		if (errand->robots_hops > 0)
+			dlist_push_tail(&fetcher->hops, &errand->node);
+		else
+			errand_free(errand);
+	}
+}
+
+static void
+claim_step(void *arg)
+{
+	Step	   *step = arg;
+
+	if (is_being_restored())
+		return;
+	step->claimed = claim_errands(step->fetcher, step->now, step->room);
+	step->next = hosts_next();
+}
+
 static void
 claim(Fetcher *fetcher)
 {
 	int			room = Min(llava_fetch_in_flight - fetcher->n_flying, CLAIM_HOSTS);
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz nap = TimestampTzPlusMilliseconds(now, llava_naptime);
-	int			claimed = 0;
+	Step		step = {.fetcher = fetcher,.now = now,.room = room,.next = nap};
 
 	fetcher->claim_at = nap;
 	if (!tx_begin(&fetcher->tx, "llava_zh: claiming what is due"))
 		return;
-	if (!is_being_restored())
+	if (try_step(claim_step, &step))
+		fetcher->claim_at = Min(nap, step.next);
+	else
 	{
-		TimestampTz next;
-
-		claimed = claim_errands(fetcher, now, room);
-		next = hosts_next();
-		fetcher->claim_at = Min(nap, next);
+		step.claimed = 0;
+		drop_claimed(fetcher);
+		fetcher->claim_at = TimestampTzPlusMilliseconds(now, SETTLE_PAUSE_MS);
 	}
 	/* before a request begins its host's free_at must be safe */
-	if (claimed > 0)
+	if (step.claimed > 0)
 		tx_commit_as("local");
 	(void) tx_commit(&fetcher->tx, NULL);
 	while (!dlist_is_empty(&fetcher->claimed))
 		dlist_push_tail(&fetcher->ready, dlist_pop_head_node(&fetcher->claimed));
-	fetcher->n_flying += claimed;
+	fetcher->n_flying += step.claimed;
 }
 
 static void
@@ -420,9 +384,9 @@ wait_for_something(Fetcher *fetcher)
 void
 fetcher_turn(Fetcher *fetcher, int naptime_ms)
 {
-	take_responses(fetcher);
+	ended_take(fetcher);
 	if (!dlist_is_empty(&fetcher->ended) && GetCurrentTimestamp() >= fetcher->settle_at)
-		settle_ended(fetcher);
+		ended_settle(fetcher);
 	if (fetch_is_on() && GetCurrentTimestamp() >= fetcher->discover_at)
 		discover(fetcher);
 	if (may_claim(fetcher) && GetCurrentTimestamp() >= fetcher->claim_at)
@@ -431,21 +395,12 @@ fetcher_turn(Fetcher *fetcher, int naptime_ms)
 	wait_for_something(fetcher);
 }
 
-/* What was claimed in the transaction that failed was not. */
 void
 fetcher_recover(Fetcher *fetcher, int rest_ms)
 {
 	TimestampTz later = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), rest_ms);
 
-	while (!dlist_is_empty(&fetcher->claimed))
-	{
-		Errand	   *errand = dlist_container(Errand, node, dlist_pop_head_node(&fetcher->claimed));
-
-		if (errand->robots_hops > 0)
-			dlist_push_tail(&fetcher->hops, &errand->node);
-		else
-			errand_free(errand);
-	}
+	drop_claimed(fetcher);
 	MemoryContextReset(fetcher->context);
 	fetcher->claim_at = fetcher->settle_at = fetcher->discover_at = later;
 }
@@ -456,9 +411,9 @@ fetcher_wind_up(Fetcher *fetcher)
 {
 	dlist_head *lists[] = {&fetcher->ready, &fetcher->flying};
 
-	take_responses(fetcher);
+	ended_take(fetcher);
 	if (!dlist_is_empty(&fetcher->ended))
-		settle_ended(fetcher);
+		ended_settle(fetcher);
 	if (!tx_begin(&fetcher->tx, "llava_zh: giving back what was claimed"))
 		return;
 	for (int i = 0; i < lengthof(lists); i++)
