@@ -19,10 +19,15 @@ $(shell mkdir -p $(sort $(dir $(OBJS))))
 endif
 
 LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto libcares libidn2 libpsl
+# make WITH_AVIF=no: without libavif, and AVIF files are refused with that reason
+ifneq ($(WITH_AVIF),no)
+LIBRARIES += libavif
+AVIF_CFLAGS = -DLLAVA_WITH_AVIF
+endif
 PKG_CONFIG ?= pkg-config
 PG_CONFIG ?= pg_config
 include $(TOP)/test/needs.mk
-LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null)
+LIBRARY_CFLAGS := $(shell $(PKG_CONFIG) --cflags $(LIBRARIES) 2>/dev/null) $(AVIF_CFLAGS)
 LIBRARY_LIBS := $(shell $(PKG_CONFIG) --libs $(LIBRARIES) 2>/dev/null) -lgif -lm -lpthread
 
 PG_CPPFLAGS = -I$(srcdir)/src -I$(srcdir)/src/pg -Ibuild $(LIBRARY_CFLAGS)

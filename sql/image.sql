@@ -77,7 +77,11 @@ INSERT INTO picture (name, bytes) VALUES
 	('nothing', ''), ('a text', 'This is no picture.'), ('a jpeg''s first bytes', '\xffd8ff'),
 	('a png that says 60000 x 60000', decode('89504e470d0a1a0a0000000d49484452' ||
 		'0000ea600000ea600802000000', 'hex') || '\x00000000'),
-	('an animated webp', convert_to('RIFF', 'UTF8') || '\x28000000' || convert_to('WEBPVP8X', 'UTF8') ||
+	('an animated webp', decode('
+		UklGRsIAAABXRUJQVlA4WAoAAAACAAAAbwAAUwAAQU5JTQYAAAAAAAAAAABBTk1GZgAAAAAAAAAAAG8AAFMAAGQAAAJW
+		UDhMTQAAAC9vwBQADzD/8z//8x9aMNO2TRiMP9mZwrQrov8zAQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
+		AADAVFX7NAAAAACAw6wHAEFOTUYoAAAACgAACgAAPAAAKAAAZAAAAFZQOEwPAAAALzwACgAHENH//gciov8BAA==', 'base64')),
+	('a webp of no frame', convert_to('RIFF', 'UTF8') || '\x28000000' || convert_to('WEBPVP8X', 'UTF8') ||
 		'\x0a000000020000006f0000530000' || convert_to('ANIM', 'UTF8') || '\x06000000ffffffff0000' || '\x00000000'),
 	('a bmp', '\x424d3600000000000000360000002800000001000000010000000100180000000000');
 
@@ -90,10 +94,10 @@ SELECT llava_image_info(NULL) IS NULL AS null_of_null;
 -- what is sent is a JPEG, upright, with sides the model's patches divide
 SELECT p.name, i.format, i.width, i.height, i.orientation, i.complete, i.problem
 FROM picture p, llava_image_info(llava_prepare_image(p.bytes)) i
-WHERE (llava_image_info(p.bytes)).problem IS NULL ORDER BY p.id;
+WHERE (llava_image_info(p.bytes)).problem IS NULL AND p.name <> 'half a gif' ORDER BY p.id;
 -- a JPEG that is right already is sent as it is
 SELECT p.name, llava_prepare_image(p.bytes) = p.bytes AS untouched
-FROM picture p WHERE (llava_image_info(p.bytes)).problem IS NULL ORDER BY p.id;
+FROM picture p WHERE (llava_image_info(p.bytes)).problem IS NULL AND p.name <> 'half a gif' ORDER BY p.id;
 -- the arguments count
 SELECT factor, floor, ceiling, i.width, i.height
 FROM (VALUES (28, 3136, 3136), (28, 100000, 200000), (32, 4096, 1310720), (14, 1, 784)) AS a (factor, floor, ceiling),
@@ -102,12 +106,13 @@ WHERE p.name = 'png';
 SELECT length(llava_prepare_image(bytes, quality => 10)) < length(llava_prepare_image(bytes, quality => 100)) AS smaller
 FROM picture WHERE name = 'png';
 
--- refusals
+-- refusals; an interlaced picture that is cut shows it only here
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'half a jpeg';
+SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'half a gif';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'a text';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'a png that says 60000 x 60000';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'thin';
-SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'an animated webp';
+SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'a webp of no frame';
 SELECT llava_prepare_image(bytes, 13) FROM picture WHERE name = 'png';
 \set VERBOSITY terse
 SELECT llava_prepare_image(bytes, min_pixels => 0) FROM picture WHERE name = 'png';
@@ -134,6 +139,6 @@ RESET llava_zh.image_full_chroma;
 \set VERBOSITY sqlstate
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'half a jpeg';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'thin';
-SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'an animated webp';
+SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'a webp of no frame';
 SELECT llava_prepare_image(bytes) FROM picture WHERE name = 'a png that says 60000 x 60000';
 SELECT llava_prepare_image(bytes, 13) FROM picture WHERE name = 'png';

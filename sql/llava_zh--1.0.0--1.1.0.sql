@@ -87,6 +87,7 @@ CREATE TRIGGER llava_task_given BEFORE INSERT ON @extschema@.llava_task
 -- Pictures (sql/parts/image.sql)
 --
 
+ALTER TABLE @extschema@.llava_image ADD COLUMN rows integer;
 -- what was inserted while triggers were off: none, as a rule
 CREATE INDEX llava_image_not_taken_in ON @extschema@.llava_image (id) WHERE received_at IS NULL;
 
@@ -1110,7 +1111,7 @@ COMMENT ON COLUMN @extschema@.llava_image.page_url IS 'the page that showed it; 
 COMMENT ON COLUMN @extschema@.llava_image.licence IS 'the licence as you state it; the card counts them';
 COMMENT ON COLUMN @extschema@.llava_image.task IS 'task to queue, by name or alias; NULL at INSERT: drawn to the mix';
 COMMENT ON COLUMN @extschema@.llava_image.sha256 IS 'of the bytes; one that you give is compared with them';
-COMMENT ON COLUMN @extschema@.llava_image.format IS 'jpeg, png, webp or gif';
+COMMENT ON COLUMN @extschema@.llava_image.format IS 'jpeg, png, webp, gif or avif';
 COMMENT ON COLUMN @extschema@.llava_image.width IS 'in pixels as stored; EXIF orientations 5 to 8 swap the sides';
 COMMENT ON COLUMN @extschema@.llava_image.height IS 'in pixels as stored';
 COMMENT ON COLUMN @extschema@.llava_image.channels IS '1 grey, 2 grey with alpha, 3 colour, 4 with alpha or CMYK';
@@ -1118,7 +1119,7 @@ COMMENT ON COLUMN @extschema@.llava_image.bits IS 'bits per channel';
 COMMENT ON COLUMN @extschema@.llava_image.orientation IS 'as EXIF says, 1 to 8';
 COMMENT ON COLUMN @extschema@.llava_image.progressive IS 'progressive JPEG or interlaced PNG or GIF';
 COMMENT ON COLUMN @extschema@.llava_image.animated IS 'more than one frame; the first is the picture';
-COMMENT ON COLUMN @extschema@.llava_image.complete IS 'false: the file ends early and was cut to the rows that are there';
+COMMENT ON COLUMN @extschema@.llava_image.complete IS 'false: the file ends early; exports write what the model was sent';
 COMMENT ON COLUMN @extschema@.llava_image.bytes IS 'size of the file';
 COMMENT ON COLUMN @extschema@.llava_image.rejected IS 'why no model can be asked about the picture; NULL: it can be';
 COMMENT ON COLUMN @extschema@.llava_image.rejected_detail IS 'the same in words';
@@ -1127,6 +1128,7 @@ COMMENT ON COLUMN @extschema@.llava_image.long_images IS 'what becomes of it if 
 COMMENT ON COLUMN @extschema@.llava_image.same_distance IS 'bits of 256 in which the hashes differ; NULL: the same bytes';
 COMMENT ON COLUMN @extschema@.llava_image.meta IS 'anything of yours, as JSON';
 COMMENT ON COLUMN @extschema@.llava_image.received_at IS 'when it was taken in; set at INSERT: the row is a restore';
+COMMENT ON COLUMN @extschema@.llava_image.rows IS 'of a file that ends early: rows that are there, as far as is known';
 
 COMMENT ON COLUMN @extschema@.llava_seen.sha256 IS 'of the bytes';
 COMMENT ON COLUMN @extschema@.llava_seen.image IS 'first image that had them, even if it is gone';
@@ -1176,7 +1178,7 @@ COMMENT ON COLUMN @extschema@.llava_pending.holder IS 'worker slot, or minus a s
 COMMENT ON COLUMN @extschema@.llava_pending.attempts IS 'requests that count against llava_zh.max_attempts';
 COMMENT ON COLUMN @extschema@.llava_pending.variation IS 'how often asked anew; the seed follows from it';
 COMMENT ON COLUMN @extschema@.llava_pending.interruptions IS 'calls whose worker ended before they did';
-COMMENT ON COLUMN @extschema@.llava_pending.released IS 'llava_retry released a long picture: not parked again';
+COMMENT ON COLUMN @extschema@.llava_pending.released IS 'llava_retry released a long or blank picture: sent all the same';
 COMMENT ON COLUMN @extschema@.llava_pending.rejects IS 'why its replies were rejected so far';
 COMMENT ON COLUMN @extschema@.llava_pending.refused_by IS 'server that refused last; another one is preferred';
 COMMENT ON COLUMN @extschema@.llava_pending.failure IS 'why the row rests; NULL: it waits or is held';

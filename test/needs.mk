@@ -9,6 +9,10 @@ LIBRARY_HEADERS = curl/curl.h:libcurl4-openssl-dev jansson.h:libjansson-dev jpeg
 # pkg-config's names of those that it knows; giflib is not among them.
 LIBRARY_MODULES = libcurl:libcurl4-openssl-dev jansson:libjansson-dev libjpeg:libjpeg62-turbo-dev libpng:libpng-dev \
 	libwebp:libwebp-dev libcrypto:libssl-dev libcares:libc-ares-dev libidn2:libidn2-dev libpsl:libpsl-dev
+ifneq ($(WITH_AVIF),no)
+LIBRARY_HEADERS += avif/avif.h:libavif-dev
+LIBRARY_MODULES += libavif:libavif-dev
+endif
 
 HASH := \#
 needs_found = $(shell command -v $(firstword $1) 2>/dev/null)

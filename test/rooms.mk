@@ -23,10 +23,15 @@ $(B)/picture: test/image/picture.c $(wildcard src/image/*.[ch])
 	@mkdir -p $(@D)
 	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
 
-## picturecheck: src/image against other encoders, decoders, resizers, and hostile files
-picturecheck: $(B)/picture
+$(B)/many: test/image/many.c $(wildcard src/image/*.[ch] test/unit/pictures*.h)
+	@mkdir -p $(@D)
+	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
+
+## picturecheck: src/image against other encoders, decoders, resizers, and hostile files (MANY=10000: films)
+MANY = 200
+picturecheck: $(B)/picture $(B)/many
 	@set -e; for f in decode sides fit refuse; do echo "# test/image/$$f.py"; \
-		$(PILLOW) test/image/$$f.py $(B)/pictures; done
+		$(PILLOW) test/image/$$f.py $(B)/pictures; done; $(B)/many $(MANY)
 
 ## tsancheck: the request pool and the preparing threads under ThreadSanitizer
 tsancheck: $(wildcard test/unit/test_*pool*.c)

@@ -28,7 +28,8 @@ CREATE TABLE @.llava_image (
 	long_images text CHECK (long_images OPERATOR(pg_catalog.=) ANY (ARRAY['shrink', 'raise', 'park'])),
 	same_distance smallint,
 	meta jsonb,
-	received_at timestamptz
+	received_at timestamptz,
+	rows integer
 );
 ALTER TABLE @.llava_image ALTER COLUMN image SET STORAGE EXTERNAL;
 -- ANALYZE copies values into pg_statistic, where llava_forget would leave them: none of
@@ -52,7 +53,7 @@ COMMENT ON COLUMN @.llava_image.page_url IS 'the page that showed it; yours';
 COMMENT ON COLUMN @.llava_image.licence IS 'the licence as you state it; the card counts them';
 COMMENT ON COLUMN @.llava_image.task IS 'task to queue, by name or alias; NULL at INSERT: drawn to the mix';
 COMMENT ON COLUMN @.llava_image.sha256 IS 'of the bytes; one that you give is compared with them';
-COMMENT ON COLUMN @.llava_image.format IS 'jpeg, png, webp or gif';
+COMMENT ON COLUMN @.llava_image.format IS 'jpeg, png, webp, gif or avif';
 COMMENT ON COLUMN @.llava_image.width IS 'in pixels as stored; EXIF orientations 5 to 8 swap the sides';
 COMMENT ON COLUMN @.llava_image.height IS 'in pixels as stored';
 COMMENT ON COLUMN @.llava_image.channels IS '1 grey, 2 grey with alpha, 3 colour, 4 with alpha or CMYK';
@@ -60,7 +61,7 @@ COMMENT ON COLUMN @.llava_image.bits IS 'bits per channel';
 COMMENT ON COLUMN @.llava_image.orientation IS 'as EXIF says, 1 to 8';
 COMMENT ON COLUMN @.llava_image.progressive IS 'progressive JPEG or interlaced PNG or GIF';
 COMMENT ON COLUMN @.llava_image.animated IS 'more than one frame; the first is the picture';
-COMMENT ON COLUMN @.llava_image.complete IS 'false: the file ends early and was cut to the rows that are there';
+COMMENT ON COLUMN @.llava_image.complete IS 'false: the file ends early; exports write what the model was sent';
 COMMENT ON COLUMN @.llava_image.bytes IS 'size of the file';
 COMMENT ON COLUMN @.llava_image.rejected IS 'why no model can be asked about the picture; NULL: it can be';
 COMMENT ON COLUMN @.llava_image.rejected_detail IS 'the same in words';
@@ -69,6 +70,7 @@ COMMENT ON COLUMN @.llava_image.long_images IS 'what becomes of it if it is long
 COMMENT ON COLUMN @.llava_image.same_distance IS 'bits of 256 in which the hashes differ; NULL: the same bytes';
 COMMENT ON COLUMN @.llava_image.meta IS 'anything of yours, as JSON';
 COMMENT ON COLUMN @.llava_image.received_at IS 'when it was taken in; set at INSERT: the row is a restore';
+COMMENT ON COLUMN @.llava_image.rows IS 'of a file that ends early: rows that are there, as far as is known';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_image', '');
 SELECT pg_catalog.pg_extension_config_dump('@.llava_image_id_seq', '');
 

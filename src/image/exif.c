@@ -8,6 +8,7 @@
 
 #define TAG_ORIENTATION	0x0112
 #define TYPE_SHORT		3
+#define TYPE_LONG		4
 
 static unsigned
 read16(const uint8_t *p, bool little)
@@ -21,6 +22,21 @@ read32(const uint8_t *p, bool little)
 	return little ? le32(p) : be32(p);
 }
 
+/* The entry's value where it is a number of one of the two types; else 0. */
+static uint32_t
+read_number(const uint8_t *entry, bool little)
+{
+	switch (read16(entry + 2, little))
+	{
+		case TYPE_SHORT:
+			return read16(entry + 8, little);
+		case TYPE_LONG:
+			return read32(entry + 8, little);
+		default:
+			return 0;
+	}
+}
+
 int
 image_exif_orientation(const uint8_t *tiff, size_t size)
 {
@@ -28,6 +44,12 @@ image_exif_orientation(const uint8_t *tiff, size_t size)
 	size_t		at;
 	unsigned	entries;
 
+	/* some writers of PNG and WebP keep JPEG's prefix */
+	if (size > 6 && memcmp(tiff, "Exif\0", 5) == 0)
+	{
+		tiff += 6;
+		size -= 6;
+	}
 	if (size < 14 || (memcmp(tiff, "II", 2) != 0 && memcmp(tiff, "MM", 2) != 0))
 		return 1;
 	little = tiff[0] == 'I';
@@ -39,12 +61,13 @@ image_exif_orientation(const uint8_t *tiff, size_t size)
 	for (unsigned i = 0; i < entries && size - at >= 12; i++, at += 12)
 	{
 		const uint8_t *entry = tiff + at;
-		unsigned	value;
+		uint32_t	value;
 
-		if (read16(entry, little) != TAG_ORIENTATION || read16(entry + 2, little) != TYPE_SHORT)
+		if (read16(entry, little) != TAG_ORIENTATION)
 			continue;
-		value = read16(entry + 8, little);
-		return value >= 1 && value <= 8 ? (int) value : 1;
+		value = read_number(entry, little);
+		if (value >= 1 && value <= 8)
+			return (int) value;
 	}
 	return 1;
 }

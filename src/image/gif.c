@@ -1,6 +1,6 @@
 /*
  * gif.c
- *	  The first frame of a GIF through giflib, on white.
+ *	  The first frame of a GIF through giflib, on its ground.
  */
 #include "private.h"
 
@@ -15,18 +15,30 @@ typedef struct GifReader
 	GifFileType *gif;
 	const uint8_t *data;		/* what is not yet read */
 	size_t		left;
+	bool		ended;			/* more was asked for than there is */
 	int			transparent;	/* -1: none */
 	uint8_t    *line;			/* colour numbers of a row */
 	uint8_t    *whole;			/* those of an interlaced frame */
 	int			y;
 } GifReader;
 
+/*
+ * Behind the end of the file there is the block that ends a frame's data: giflib wants
+ * it before it hands out the last row.
+ */
 static int
 on_read(GifFileType *gif, GifByteType *out, int n)
 {
 	GifReader  *reader = gif->UserData;
 	size_t		take = (size_t) n < reader->left ? (size_t) n : reader->left;
 
+	if (reader->left == 0 && n == 1 && !reader->ended)
+	{
+		reader->ended = true;
+		*out = 0;
+		return 1;
+	}
+	reader->ended |= take < (size_t) n;
 	memcpy(out, reader->data, take);
 	reader->data += take;
 	reader->left -= take;
@@ -43,13 +55,15 @@ read_line(GifReader *reader, uint8_t *line, ImageError *error)
 		return IMAGE_OK;
 	if (gif->Error == D_GIF_ERR_NOT_ENOUGH_MEM)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for a GIF");
-	if (gif->Error == D_GIF_ERR_EOF_TOO_SOON || gif->Error == D_GIF_ERR_READ_FAILED)
-		return image_fail(error, IMAGE_TRUNCATED, "GIF ends in its first frame");
+	if (reader->ended && gif->Image.Interlace)
+		return image_fail(error, IMAGE_TRUNCATED, "GIF ends early, in its first frame");
+	if (reader->ended)
+		return image_fail_cut(error, IMAGE_FORMAT_GIF, reader->y, reader->source.height);
 	return image_fail(error, IMAGE_BROKEN, "GIF is broken in its first frame");
 }
 
 static void
-paint(const GifReader *reader, const uint8_t *line, uint8_t *row)
+paint(GifReader *reader, const uint8_t *line, uint8_t *row)
 {
 	const GifImageDesc *frame = &reader->gif->Image;
 	const ColorMapObject *map = frame->ColorMap != NULL ? frame->ColorMap :
@@ -62,7 +76,11 @@ paint(const GifReader *reader, const uint8_t *line, uint8_t *row)
 		const GifColorType *colour = line[x] < map->ColorCount ? &map->Colors[line[x]] : &black;
 
 		if (line[x] == reader->transparent)
+		{
+			reader->source.ground.shows = true;
 			continue;
+		}
+		ground_cover(&reader->source.ground, colour->Red, colour->Green, colour->Blue);
 		row[0] = colour->Red;
 		row[1] = colour->Green;
 		row[2] = colour->Blue;
@@ -74,11 +92,13 @@ read_row(ImageSource *source, uint8_t *row, ImageError *error)
 {
 	GifReader  *reader = (GifReader *) source;
 	const GifImageDesc *frame = &reader->gif->Image;
-	int			y = reader->y++ - frame->Top;
+	int			y = reader->y - frame->Top;
 	const uint8_t *line = reader->line;
 	ImageStatus status;
 
-	memset(row, 255, (size_t) source->width * 3);
+	memset(row, source->ground.level, (size_t) source->width * 3);
+	source->ground.shows |= frame->Width < source->width || frame->Height < source->height;
+	reader->y++;
 	if (y < 0 || y >= frame->Height)
 		return IMAGE_OK;
 	if (reader->whole != NULL)

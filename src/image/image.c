@@ -11,8 +11,8 @@
  * Reasons: DashScope refuses sides under 10 and ratios over 200, Qwen's
  * smart_resize ratios over 200 too; libjpeg reads no side over 65500; Pillow,
  * which trainers load with, gives up at 178 million pixels; ten scans are usual,
- * and each costs a pass over the whole picture; 128 MB hold a progressive JPEG of
- * 44 million pixels.
+ * and each costs a pass over the whole picture; 160 MB hold a progressive JPEG of
+ * a camera's 50 million pixels; IMAGE_AVIF_PIXELS is what one core decodes in a second.
  */
 const ImageLimits image_default_limits = {
 	.max_bytes = 32u << 20,
@@ -21,14 +21,15 @@ const ImageLimits image_default_limits = {
 	.max_pixels = 150000000,
 	.max_ratio = 200,
 	.max_scans = 100,
-	.max_memory = 128 << 20,
+	.max_memory = 160 << 20,
+	.max_avif_pixels = IMAGE_AVIF_PIXELS,
 	.max_ms = 10000
 };
 
 const char *
 image_format_name(ImageFormat format)
 {
-	static const char *const names[] = {"none", "jpeg", "png", "webp", "gif"};
+	static const char *const names[] = {"none", "jpeg", "png", "webp", "gif", "avif"};
 
 	return names[format];
 }
@@ -36,7 +37,7 @@ image_format_name(ImageFormat format)
 const char *
 image_format_title(ImageFormat format)
 {
-	static const char *const titles[] = {"file", "JPEG", "PNG", "WebP", "GIF"};
+	static const char *const titles[] = {"file", "JPEG", "PNG", "WebP", "GIF", "AVIF"};
 
 	return titles[format];
 }
@@ -46,8 +47,8 @@ image_status_name(ImageStatus status)
 {
 	static const char *const names[] = {
 		"ok", "empty", "not_an_image", "unsupported", "truncated", "broken", "too_large",
-		"too_small", "ratio", "too_slow", "no_directory", "no_file", "file_changed", "no_memory",
-		"stopped"
+		"too_small", "ratio", "too_slow", "blank", "no_directory", "no_file", "file_changed",
+		"no_memory", "stopped"
 	};
 
 	return names[status];
@@ -67,17 +68,33 @@ image_fail(ImageError *error, ImageStatus status, const char *format,...)
 	return status;
 }
 
-/* How far the data goes, in the words of a person who looks for the rest. */
+ImageStatus
+image_fail_cut(ImageError *error, ImageFormat format, int rows, int height)
+{
+	if (rows > 0)
+		return image_fail(error, IMAGE_TRUNCATED, "%s ends early, after %d of %d rows",
+						  image_format_title(format), rows, height);
+	return image_fail(error, IMAGE_TRUNCATED, "%s ends early, before its first row",
+					  image_format_title(format));
+}
+
+bool
+image_is_cut(const ImageInfo *info)
+{
+	return !info->complete && info->rows >= 0 && info->rows < info->height;
+}
+
+/* In the words of a person who looks for the rest. */
 static ImageStatus
 fail_incomplete(const ImageInfo *info, ImageError *error)
 {
-	const char *title = image_format_title(info->format);
-
 	if (info->rows > 0)
-		return image_fail(error, IMAGE_TRUNCATED, "%s ends at %d %%", title,
-						  info->rows < info->height ?
-						  (int) ((int64_t) info->rows * 100 / info->height) : 99);
-	return image_fail(error, IMAGE_TRUNCATED, "%s ends before its end marker", title);
+		return image_fail_cut(error, info->format, info->rows, info->height);
+	if (info->format == IMAGE_FORMAT_JPEG && info->memory > 0)
+		return image_fail(error, IMAGE_TRUNCATED, "JPEG ends early: scans are missing");
+	if (info->format == IMAGE_FORMAT_AVIF)
+		return image_fail(error, IMAGE_TRUNCATED, "AVIF ends early, in its picture");
+	return image_fail_cut(error, info->format, 0, info->height);
 }
 
 static bool
@@ -93,12 +110,6 @@ image_check(const ImageInfo *info, size_t size, const ImageLimits *limits, Image
 	int			longer = info->width < info->height ? info->height : info->width;
 	int64_t		pixels = (int64_t) info->width * info->height;
 
-	/*
-	 * a GIF's or PNG's first frame is its picture to programs that show only
-	 * one
-	 */
-	if (info->format == IMAGE_FORMAT_WEBP && info->animated)
-		return image_fail(error, IMAGE_UNSUPPORTED, "animated WebP is not supported");
 	if (limits->max_bytes > 0 && size > limits->max_bytes)
 		return image_fail(error, IMAGE_TOO_LARGE, "%zu bytes, over the limit of %zu", size,
 						  limits->max_bytes);
@@ -122,7 +133,12 @@ image_check(const ImageInfo *info, size_t size, const ImageLimits *limits, Image
 						  "%s of %d x %d pixels takes %lld MB to decode, over the limit",
 						  image_format_title(info->format), info->width, info->height,
 						  (long long) (info->memory >> 20));
-	if (!info->complete && !(limits->take_cut && nearly_all_there(info)))
+	if (limits->max_avif_pixels > 0 && info->cost > limits->max_avif_pixels)
+		return image_fail(error, IMAGE_TOO_LARGE,
+						  "AVIF of %d x %d pixels and %lld bytes takes too long to decode",
+						  info->width, info->height, (long long) (info->cost - pixels) /
+						  IMAGE_BYTE_PIXELS);
+	if (image_is_cut(info) && !(limits->take_cut && nearly_all_there(info)))
 		return fail_incomplete(info, error);
 	return IMAGE_OK;
 }

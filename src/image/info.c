@@ -26,17 +26,25 @@ png_header(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 	return IMAGE_OK;
 }
 
-/* The chunks behind the header, to the end of the picture if it is there. */
+/*
+ * The chunks behind the header.  The picture is whole where its data is followed by
+ * another chunk, which need not be: one of another frame, or half a comment.
+ */
 static void
 png_chunks(const uint8_t *data, size_t size, ImageInfo *info)
 {
 	size_t		at = 33;
+	bool		has_data = false;
 
 	while (size - at >= 8)
 	{
 		const uint8_t *type = data + at + 4;
 		size_t		length = be32(data + at);
 
+		if (memcmp(type, "IDAT", 4) == 0)
+			has_data = true;
+		else if (has_data)
+			info->rows = info->height;
 		/* the check sum behind IEND may be missing: nothing is lost */
 		if (memcmp(type, "IEND", 4) == 0)
 		{
@@ -70,13 +78,13 @@ png_info	(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 
 /* ---- GIF (GIF89a specification) ---- */
 
-/* Behind the sub-blocks that begin here; size where they do not end. */
+/* Behind the sub-blocks that begin here; size + 1 where they do not end. */
 static size_t
 skip_blocks(const uint8_t *data, size_t size, size_t at)
 {
 	while (at < size && data[at] != 0)
 		at += 1u + data[at];
-	return at < size ? at + 1 : size;
+	return at < size ? at + 1 : size + 1;
 }
 
 static size_t
@@ -101,6 +109,10 @@ gif_first_frame(const uint8_t *block, ImageInfo *info)
 		info->memory = (int64_t) le16(block + 5) * le16(block + 7);
 }
 
+/*
+ * Whole is a GIF whose first frame's data ends with its empty block: what follows, were
+ * it the trailer or a hundred more frames, is not looked at.
+ */
 static ImageStatus
 gif_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 {
@@ -123,6 +135,8 @@ gif_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 			if (++frames == 1)
 				gif_first_frame(data + at, info);
 			at = skip_blocks(data, size, at + 11 + colour_table(data[at + 9]));
+			if (at <= size)
+				info->rows = info->height;
 		}
 		else if (data[at] == 0x21 || data[at] == 0x2C)
 			at = size;
@@ -133,7 +147,7 @@ gif_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 	}
 	info->complete = at < size;
 	info->animated = frames > 1;
-	if (frames == 0 && !info->complete)
+	if (frames == 0 && at >= size)
 		return image_fail(error, IMAGE_TRUNCATED, "GIF ends in its header");
 	if (frames == 0)
 		return image_fail(error, IMAGE_BROKEN, "GIF has no frame");
@@ -159,12 +173,16 @@ format_of(const uint8_t *data, size_t size)
 		return IMAGE_FORMAT_WEBP;
 	if (starts_with(data, size, "GIF87a", 6) || starts_with(data, size, "GIF89a", 6))
 		return IMAGE_FORMAT_GIF;
+	if (image_media_kind(data, size) == MEDIA_AVIF)
+		return IMAGE_FORMAT_AVIF;
 	return IMAGE_FORMAT_NONE;
 }
 
 static ImageStatus
 read_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 {
+	WebpFrame	frame;
+
 	switch (info->format)
 	{
 		case IMAGE_FORMAT_JPEG:
@@ -173,9 +191,11 @@ read_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 			return png_info (data, size, info, error);
 
 		case IMAGE_FORMAT_WEBP:
-			return image_webp_info(data, size, info, error);
+			return image_webp_info(data, size, info, &frame, error);
 		case IMAGE_FORMAT_GIF:
 			return gif_info(data, size, info, error);
+		case IMAGE_FORMAT_AVIF:
+			return image_avif_info(data, size, info, error);
 		case IMAGE_FORMAT_NONE:
 			break;
 	}
@@ -198,7 +218,9 @@ image_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 	if (status == IMAGE_OK && (info->width <= 0 || info->height <= 0))
 		return image_fail(error, IMAGE_BROKEN, "%s of %d x %d pixels",
 						  image_format_title(info->format), info->width, info->height);
-	if (status == IMAGE_OK)
-		info->rows = info->complete ? info->height : image_rows_there(data, size, info);
+	if (status == IMAGE_OK && info->complete)
+		info->rows = info->height;
+	else if (status == IMAGE_OK && info->rows < 0)
+		info->rows = image_rows_there(data, size, info);
 	return status;
 }

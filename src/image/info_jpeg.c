@@ -19,12 +19,18 @@
 #define APP1	0xE1
 #define TEM		0x01
 
-/* A place in the file between two markers. */
+#define COEFFICIENTS	64
+#define COMPONENTS		4
+
+/* A place in the file between two markers, and what came before it. */
 typedef struct Walk
 {
 	const uint8_t *data;
 	size_t		size;
 	size_t		at;
+	const uint8_t *components;	/* of the frame header, three bytes each */
+	/* whether the scans so far gave all bits of the coefficient */
+	bool		exact[COMPONENTS][COEFFICIENTS];
 } Walk;
 
 static bool
@@ -100,7 +106,7 @@ coefficient_bytes(const uint8_t *components, const ImageInfo *info)
 }
 
 static ImageStatus
-read_frame(unsigned marker, const uint8_t *body, size_t length, ImageInfo *info,
+read_frame(Walk *walk, unsigned marker, const uint8_t *body, size_t length, ImageInfo *info,
 		   ImageError *error)
 {
 	if (info->width != 0)
@@ -127,8 +133,45 @@ read_frame(unsigned marker, const uint8_t *body, size_t length, ImageInfo *info,
 						  info->height);
 	if (length < 6 + 3 * (size_t) info->channels)
 		return image_fail(error, IMAGE_BROKEN, "JPEG has a frame header of %zu bytes", length);
+	walk->components = body + 6;
 	info->memory = coefficient_bytes(body + 6, info);
 	return IMAGE_OK;
+}
+
+/* ---- scans ---- */
+
+/* A scan header: to which coefficients the scan gives their last bit. */
+static void
+note_scan(Walk *walk, const uint8_t *body, size_t length, const ImageInfo *info)
+{
+	size_t		n = length > 0 ? body[0] : 0;
+	unsigned	first = 0;
+	unsigned	last = COEFFICIENTS - 1;
+	bool		exact = true;
+
+	if (length < 4 + 2 * n)
+		return;
+	if (info->progressive)
+	{
+		first = body[1 + 2 * n];
+		last = body[2 + 2 * n];
+		exact = (body[3 + 2 * n] & 15) == 0;
+	}
+	for (size_t i = 0; i < n; i++)
+		for (int c = 0; c < info->channels; c++)
+			if (walk->components[c * 3] == body[1 + 2 * i])
+				for (unsigned k = first; k <= last && k < COEFFICIENTS; k++)
+					walk->exact[c][k] = exact;
+}
+
+static bool
+all_is_exact(const Walk *walk, const ImageInfo *info)
+{
+	for (int c = 0; c < info->channels; c++)
+		for (int k = 0; k < COEFFICIENTS; k++)
+			if (!walk->exact[c][k])
+				return false;
+	return true;
 }
 
 /*
@@ -144,7 +187,11 @@ ends_properly(const Walk *walk)
 	return false;
 }
 
-/* Several scans: they are counted by walking from marker to marker. */
+/*
+ * Several scans: they are counted by walking from marker to marker.  Where the file ends
+ * early the picture may be whole all the same, if none of its scans is missing; whether
+ * the last is whole shows in decoding only.
+ */
 static void
 count_scans(Walk *walk, ImageInfo *info)
 {
@@ -152,18 +199,28 @@ count_scans(Walk *walk, ImageInfo *info)
 
 	while ((marker = next_marker(walk)) != 0)
 	{
-		size_t		length;
+		const uint8_t *body = NULL;
+		size_t		length = 0;
 
 		if (marker == EOI)
 		{
 			info->complete = true;
 			return;
 		}
+		if (has_length(marker))
+		{
+			body = next_segment(walk, &length);
+			if (body == NULL)
+				break;
+		}
 		if (marker == SOS)
+		{
 			info->scans++;
-		if (has_length(marker) && next_segment(walk, &length) == NULL)
-			return;
+			note_scan(walk, body, length, info);
+		}
 	}
+	if (!all_is_exact(walk, info))
+		info->rows = 0;
 }
 
 static bool
@@ -179,6 +236,7 @@ read_scan(Walk *walk, const uint8_t *body, size_t length, ImageInfo *info, Image
 	if (info->width == 0)
 		return image_fail(error, IMAGE_BROKEN, "JPEG has a scan before its frame");
 	info->scans = 1;
+	note_scan(walk, body, length, info);
 	if (info->progressive || length == 0 || body[0] < info->channels)
 	{
 		count_scans(walk, info);
@@ -192,7 +250,7 @@ read_scan(Walk *walk, const uint8_t *body, size_t length, ImageInfo *info, Image
 ImageStatus
 image_jpeg_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *error)
 {
-	Walk		walk = {data, size, 2};
+	Walk		walk = {.data = data,.size = size,.at = 2};
 	unsigned	marker;
 	bool		oriented = false;
 
@@ -211,7 +269,7 @@ image_jpeg_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *e
 			break;
 		if (is_frame(marker))
 		{
-			status = read_frame(marker, body, length, info, error);
+			status = read_frame(&walk, marker, body, length, info, error);
 			if (status != IMAGE_OK)
 				return status;
 		}
@@ -224,6 +282,10 @@ image_jpeg_info(const uint8_t *data, size_t size, ImageInfo *info, ImageError *e
 			return read_scan(&walk, body, length, info, error);
 	}
 	if (info->width > 0)
-		return IMAGE_OK;		/* not complete: no scan at all */
+	{
+		info->rows = 0;			/* no scan at all */
+		info->memory = 0;
+		return IMAGE_OK;
+	}
 	return image_fail(error, IMAGE_TRUNCATED, "JPEG ends in its header");
 }

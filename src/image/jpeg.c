@@ -18,13 +18,13 @@ on_error(j_common_ptr cinfo)
 	jump_back(calls, IMAGE_BROKEN, "JPEG is broken: %.100s", message);
 }
 
-/* Rows of the picture that came whole, in hundredths. */
+/* Rows of the picture at its full scale that came whole. */
 static int
-percent_read(const struct jpeg_decompress_struct *cinfo)
+rows_read(const struct jpeg_decompress_struct *cinfo)
 {
 	if (cinfo->output_height == 0)
 		return 0;
-	return (int) ((int64_t) cinfo->output_scanline * 100 / cinfo->output_height);
+	return (int) ((int64_t) cinfo->output_scanline * cinfo->image_height / cinfo->output_height);
 }
 
 /* Whether the picture comes in several scans, each of all its rows. */
@@ -34,10 +34,22 @@ in_scans(const struct jpeg_decompress_struct *cinfo)
 	return cinfo->progressive_mode || cinfo->comps_in_scan < cinfo->num_components;
 }
 
+static void
+end_early(const struct jpeg_decompress_struct *cinfo)
+{
+	JpegCalls  *calls = cinfo->client_data;
+
+	if (in_scans(cinfo))
+		jump_back(calls, IMAGE_TRUNCATED, "JPEG ends early: a scan is cut");
+	image_fail_cut(&calls->error, IMAGE_FORMAT_JPEG, rows_read(cinfo), (int) cinfo->image_height);
+	longjmp(calls->back, 1);
+}
+
 /*
  * libjpeg goes on with grey where data is missing or wrong.  A picture that is part
- * grey must not be asked about: what costs pixels ends the decoding, the rest (bytes
- * too many, odd versions) does not matter.
+ * grey must not be sent to a model: what costs pixels ends the decoding, the rest (bytes
+ * too many, odd versions) does not matter.  That the file has ended costs none by itself,
+ * as the decoder reads ahead: it may be all but the end marker.
  */
 static void
 on_message(j_common_ptr cinfo, int level)
@@ -49,15 +61,18 @@ on_message(j_common_ptr cinfo, int level)
 	switch (cinfo->err->msg_code)
 	{
 		case JWRN_JPEG_EOF:
+			calls->at_end = true;
+			break;
 		case JWRN_HIT_MARKER:
-			if (in_scans((j_decompress_ptr) cinfo))
-				jump_back(calls, IMAGE_TRUNCATED, "JPEG ends early: a scan is cut");
-			jump_back(calls, IMAGE_TRUNCATED, "JPEG ends at %d %%",
-					  percent_read((j_decompress_ptr) cinfo));
+			end_early((j_decompress_ptr) cinfo);
+			break;
 		case JWRN_HUFF_BAD_CODE:
 		case JWRN_MUST_RESYNC:
-			jump_back(calls, IMAGE_BROKEN, "JPEG is damaged at %d %%",
-					  percent_read((j_decompress_ptr) cinfo));
+			if (calls->at_end)
+				end_early((j_decompress_ptr) cinfo);
+			jump_back(calls, IMAGE_BROKEN, "JPEG is damaged after %d of %d rows",
+					  rows_read((j_decompress_ptr) cinfo),
+					  (int) ((j_decompress_ptr) cinfo)->image_height);
 	}
 }
 

@@ -22,6 +22,7 @@ typedef struct JpegCalls
 	struct jpeg_error_mgr manager;
 	jmp_buf		back;
 	ImageWork  *work;			/* NULL while rows are only counted */
+	bool		at_end;			/* of the file, as far as bytes were read */
 	ImageError	error;			/* why the jump was made */
 } JpegCalls;
 

@@ -6,18 +6,6 @@
 
 #include <string.h>
 
-void
-image_flatten(const uint8_t *from, uint8_t *to, size_t pixels, int colours)
-{
-	for (size_t i = 0; i < pixels; i++, from += colours + 1, to += colours)
-	{
-		unsigned	alpha = from[colours];
-
-		for (int c = 0; c < colours; c++)
-			to[c] = (uint8_t) ((from[c] * alpha + 255 * (255 - alpha) + 127) / 255);
-	}
-}
-
 /*
  * Upright (x, y) was stored at (sx, sy), EXIF 2.32, 4.6.4 A: 5 to 8 are turned about
  * the diagonal, and then or else mirrored.

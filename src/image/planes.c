@@ -18,6 +18,7 @@ typedef struct Strip
 {
 	Resizer    *resizer;		/* NULL: the plane keeps its sides */
 	Hasher	   *hasher;			/* where a hash is wanted */
+	Spans		spans;
 	int			width;			/* as stored, not yet upright */
 	int			height;
 	uint8_t    *rows;
@@ -63,6 +64,7 @@ keep_row(void *arg, const uint8_t *row, ImageError *error)
 
 	if (strip->hasher != NULL)
 		image_hasher_push(strip->hasher, row);
+	image_spans_push(&strip->spans, row, (size_t) strip->width);
 	if (at == strip->room)
 	{
 		ImageStatus status = grow(strip, error);
@@ -191,6 +193,7 @@ start_strip(Way *way, int plane, const PlaneShape *shape, int width, int height,
 	strip->blocks = malloc((size_t) strip->lines * (size_t) strip->line_width);
 	if (strip->blocks == NULL)
 		return image_fail(error, IMAGE_NO_MEMORY, "no memory for rows");
+	image_spans_begin(&strip->spans, 1);
 	if (fit->hash)
 	{
 		strip->hasher = image_hasher_new(strip->width, strip->height, 1, false);
@@ -223,6 +226,8 @@ convert(Way *way, const PlaneShape *shapes, int width, int height, ImagePrepared
 		status = send_rows(way, prepared->height, error);
 	if (status == IMAGE_OK)
 		status = image_jpeg_finish(way->writer, &prepared->data, &prepared->size, error);
+	prepared->blank = !way->strips[0].spans.varied && !way->strips[1].spans.varied &&
+		!way->strips[2].spans.varied;
 	if (status == IMAGE_OK && way->work->fit->hash)
 	{
 		image_hasher_add_chroma(way->strips[0].hasher, way->strips[1].hasher,

@@ -12,6 +12,8 @@
 #include <png.h>
 #include <setjmp.h>
 
+#define PASSES 7				/* of an interlaced picture */
+
 typedef struct PngReader
 {
 	ImageSource source;			/* first: what the caller holds */
@@ -54,10 +56,11 @@ on_read(png_structp png, png_bytep out, size_t n)
 
 	if (n > reader->left)
 	{
-		int			percent = reader->source.height > 0 && reader->whole == NULL ?
-		(int) ((int64_t) reader->y * 100 / reader->source.height) : 0;
-
-		image_fail(&reader->error, IMAGE_TRUNCATED, "PNG ends at %d %%", percent);
+		if (reader->whole != NULL)
+			image_fail(&reader->error, IMAGE_TRUNCATED, "PNG ends early, in pass %d of %d",
+					   png_get_current_pass_number(png) + 1, PASSES);
+		else
+			image_fail_cut(&reader->error, IMAGE_FORMAT_PNG, reader->y, reader->source.height);
 		png_error(png, "end");
 	}
 	memcpy(out, reader->data, n);
@@ -75,12 +78,28 @@ failure(const PngReader *reader, ImageError *error)
 	return reader->error.status;
 }
 
+/*
+ * Whether libpng has handed out all rows: behind the last it still reads to the end of
+ * their data, which may be cut off there.
+ */
+static bool
+has_all_rows(const PngReader *reader)
+{
+	return png_get_interlace_type(reader->png, reader->info) == PNG_INTERLACE_NONE ?
+		png_get_current_row_number(reader->png) >= (png_uint_32) reader->source.height :
+		png_get_current_pass_number(reader->png) >= PASSES;
+}
+
 /* The next row as it comes out of libpng. */
 static ImageStatus
 read_raw(PngReader *reader, uint8_t *row)
 {
 	if (setjmp(png_jmpbuf(reader->png)) != 0)
+	{
+		if (reader->error.status == IMAGE_TRUNCATED && has_all_rows(reader))
+			return IMAGE_OK;
 		return reader->error.status;
+	}
 	png_read_row(reader->png, row, NULL);
 	return IMAGE_OK;
 }
@@ -100,7 +119,7 @@ read_row(ImageSource *source, uint8_t *row, ImageError *error)
 	else if (read_raw(reader, raw) != IMAGE_OK)
 		return failure(reader, error);
 	if (reader->alpha)
-		image_flatten(raw, row, (size_t) source->width, source->channels);
+		image_flatten(raw, row, (size_t) source->width, source->channels, &source->ground);
 	reader->y++;
 	return IMAGE_OK;
 }
@@ -161,7 +180,7 @@ read_passes(PngReader *reader)
 	reader->whole = calloc((size_t) reader->source.height, reader->row_bytes);
 	if (reader->whole == NULL)
 		return image_fail(&reader->error, IMAGE_NO_MEMORY, "no memory for a PNG");
-	for (int pass = 0; pass < 7; pass++)
+	for (int pass = 0; pass < PASSES; pass++)
 		for (int y = 0; y < reader->source.height; y++)
 		{
 			if (image_poll(reader->work, &reader->error) != IMAGE_OK)

@@ -3,7 +3,8 @@
  *	  The way of one picture: check, fit, decode, shrink, turn upright, encode.
  *
  * Rows flow from the source through the resizer to the writer.  Only a picture that
- * has to be turned is gathered in between, already shrunk.
+ * has to be turned is gathered in between, already shrunk; only a transparent one that
+ * is hardly seen on white is read twice.
  */
 #include "private.h"
 
@@ -13,8 +14,8 @@
 /* Bytes that a passed picture may have beyond its raw pixels: profiles and the like. */
 #define PASS_EXTRA (64 * 1024)
 
-/* A picture that is only hashed is decoded to at least these sides. */
-#define HASHED_SIDE 128
+/* A picture that is only looked at is decoded to at least these sides. */
+#define LOOK_SIDE 128
 
 /* One preparation. */
 typedef struct Way
@@ -26,6 +27,8 @@ typedef struct Way
 	int			height;
 	JpegWriter *writer;			/* NULL: the rows are only looked at */
 	Hasher	   *hasher;			/* where a hash is wanted */
+	Spans		spans;			/* of those rows */
+	Ground		ground;			/* of the source that was read last */
 	uint8_t    *stored;			/* those rows, where they have to be turned */
 	int			rows;			/* of them that came */
 } Way;
@@ -39,6 +42,7 @@ take_row(void *arg, const uint8_t *row, ImageError *error)
 
 	if (way->hasher != NULL)
 		image_hasher_push(way->hasher, row);
+	image_spans_push(&way->spans, row, bytes);
 	if (way->writer == NULL)
 		return IMAGE_OK;
 	if (way->stored == NULL)
@@ -113,8 +117,9 @@ turn_rows(Way *way, int upright_width, int upright_height, ImageError *error)
 }
 
 static ImageStatus
-begin_hash(Way *way, ImageError *error)
+begin_look(Way *way, ImageError *error)
 {
+	image_spans_begin(&way->spans, way->source->channels);
 	if (!way->work.fit->hash)
 		return IMAGE_OK;
 	way->hasher = image_hasher_new(way->width, way->height, way->source->channels,
@@ -144,7 +149,7 @@ begin_writing(Way *way, const ImagePrepared *prepared, ImageError *error)
 static ImageStatus
 convert(Way *way, ImagePrepared *prepared, ImageError *error)
 {
-	ImageStatus status = begin_hash(way, error);
+	ImageStatus status = begin_look(way, error);
 
 	if (status == IMAGE_OK)
 		status = begin_writing(way, prepared, error);
@@ -175,7 +180,8 @@ cut_to_rows(const ImageInfo *info)
 {
 	ImageInfo	cut = *info;
 
-	cut.height = info->rows;
+	if (image_is_cut(info))
+		cut.height = info->rows;
 	return cut;
 }
 
@@ -186,10 +192,19 @@ end_way(Way *way, ImagePrepared *prepared)
 	if (way->hasher != NULL)
 		image_hasher_finish(way->hasher, way->info->orientation, &prepared->hash);
 	image_hasher_free(way->hasher);
+	way->hasher = NULL;
 	if (way->source != NULL)
+	{
+		way->ground = way->source->ground;
 		way->source->close(way->source);
+	}
+	way->source = NULL;
 	image_jpeg_writer_free(way->writer);
+	way->writer = NULL;
 	free(way->stored);
+	way->stored = NULL;
+	way->rows = 0;
+	prepared->blank = !way->spans.varied || image_ground_is_bare(&way->ground);
 }
 
 /*
@@ -201,95 +216,131 @@ suits_planes(const ImageInfo *info, const Way *way)
 {
 	bool		even = (way->width | way->height) % 2 == 0;
 
-	return info->format == IMAGE_FORMAT_JPEG && info->channels == PLANES && info->complete &&
+	return info->format == IMAGE_FORMAT_JPEG && info->channels == PLANES && !image_is_cut(info) &&
 		(info->orientation == 1 || even || way->work.fit->full_chroma);
+}
+
+/* One reading of the picture, on a ground of this level. */
+static ImageStatus
+convert_on(const uint8_t *data, size_t size, uint8_t level, Way *way, ImagePrepared *prepared,
+		   ImageError *error)
+{
+	const ImageInfo *info = &prepared->source;
+
+	/* at full scale it is certain which rows are there */
+	bool		cut = image_is_cut(info);
+	ImageStatus status = image_source_open(data, size, info, cut ? info->width : way->width,
+										   cut ? info->height : way->height, &way->work,
+										   &way->source, error);
+
+	if (status == IMAGE_OK)
+	{
+		way->source->ground.level = level;
+		if (cut)
+			way->source->height = way->info->height;
+		status = convert(way, prepared, error);
+	}
+	end_way(way, prepared);
+	return status;
 }
 
 /* From the bytes to those of a JPEG; the sides to come out are in *prepared. */
 static ImageStatus
 remake(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, ImageError *error)
 {
-	const ImageInfo *info = &prepared->source;
-	bool		turned = info->orientation >= 5;
+	bool		turned = prepared->source.orientation >= 5;
 	ImageStatus status;
 
 	way->width = turned ? prepared->height : prepared->width;
 	way->height = turned ? prepared->width : prepared->height;
-	if (suits_planes(info, way))
+	if (suits_planes(&prepared->source, way))
 	{
 		bool		done;
 
-		status = image_planes_prepare(data, size, way->width, way->height, info->orientation,
-									  &way->work, prepared, &done, error);
+		status = image_planes_prepare(data, size, way->width, way->height,
+									  prepared->source.orientation, &way->work, prepared, &done,
+									  error);
 		if (done)
 			return status;
 	}
-	/* at full scale it is certain which rows are there */
-	if (info->complete)
-		status = image_source_open(data, size, info, way->width, way->height, &way->work,
-								   &way->source, error);
-	else
-		status = image_source_open(data, size, info, info->width, info->height, &way->work,
-								   &way->source, error);
-	if (status == IMAGE_OK && !info->complete)
-		way->source->height = way->info->height;
+	status = convert_on(data, size, GROUND_WHITE, way, prepared, error);
+	if (status != IMAGE_OK || image_ground_is_bare(&way->ground) ||
+		!image_ground_hides(&way->ground))
+		return status;
+	image_prepared_free(prepared);
+	return convert_on(data, size, GROUND_DARK, way, prepared, error);
+}
+
+/* Decodes all rows, at a scale that leaves at least these sides, only to look at them. */
+static ImageStatus
+look(const uint8_t *data, size_t size, int width, int height, Way *way, ImagePrepared *prepared,
+	 ImageError *error)
+{
+	ImageStatus status = image_source_open(data, size, way->info, width, height, &way->work,
+										   &way->source, error);
+
 	if (status == IMAGE_OK)
-		status = convert(way, prepared, error);
+	{
+		way->width = way->source->width;
+		way->height = way->source->height;
+		status = begin_look(way, error);
+	}
+	if (status == IMAGE_OK)
+		status = send_rows(way, NULL, error);
 	end_way(way, prepared);
 	return status;
 }
 
 /*
- * The bytes go as they are; where a hash is wanted they are decoded for it, as small
- * as it needs, which also finds what is damaged.
+ * The bytes go as they are, but no damaged ones.  What is blank at a smaller scale may
+ * have had fine lines.
  */
 static ImageStatus
 pass(const uint8_t *data, size_t size, Way *way, ImagePrepared *prepared, ImageError *error)
 {
-	ImageStatus status = IMAGE_OK;
+	ImageStatus status = look(data, size, LOOK_SIDE, LOOK_SIDE, way, prepared, error);
 
-	if (way->work.fit->hash)
-	{
-		status = image_source_open(data, size, way->info, HASHED_SIDE, HASHED_SIDE, &way->work,
-								   &way->source, error);
-		if (status == IMAGE_OK)
-		{
-			way->width = way->source->width;
-			way->height = way->source->height;
-			status = begin_hash(way, error);
-		}
-		if (status == IMAGE_OK)
-			status = send_rows(way, NULL, error);
-		end_way(way, prepared);
-	}
+	if (status == IMAGE_OK && prepared->blank && way->width < way->info->width)
+		status = look(data, size, way->info->width, way->info->height, way, prepared, error);
 	prepared->passed_through = status == IMAGE_OK;
 	prepared->size = size;
 	return status;
+}
+
+static ImageStatus
+prepare_checked(const uint8_t *data, size_t size, const ImageFit *fit, ImagePrepared *prepared,
+				ImageError *error)
+{
+	ImageInfo	shown = cut_to_rows(&prepared->source);
+	Way			way = {.info = &shown};
+	bool		shrinks;
+	ImageStatus status = image_fit_sides(&shown, fit, &shrinks, &prepared->width,
+										 &prepared->height, error);
+
+	if (status != IMAGE_OK)
+		return status;
+	image_work_begin(&way.work, fit);
+	if (!shrinks && may_pass(&shown, size))
+		return pass(data, size, &way, prepared, error);
+	return remake(data, size, &way, prepared, error);
 }
 
 ImageStatus
 image_prepare(const uint8_t *data, size_t size, const ImageFit *fit, ImagePrepared *prepared,
 			  ImageError *error)
 {
-	ImageInfo	shown;
-	Way			way = {.info = &shown};
 	ImageStatus status;
-	bool		shrinks;
 
 	memset(prepared, 0, sizeof(*prepared));
-	image_work_begin(&way.work, fit);
 	status = image_info(data, size, &prepared->source, error);
 	if (status == IMAGE_OK)
 		status = image_check(&prepared->source, size, &fit->limits, error);
-	if (status != IMAGE_OK)
+	if (status == IMAGE_OK)
+		status = prepare_checked(data, size, fit, prepared, error);
+	if (status != IMAGE_OK || !prepared->blank || !fit->refuse_blank)
 		return status;
-	shown = cut_to_rows(&prepared->source);
-	status = image_fit_sides(&shown, fit, &shrinks, &prepared->width, &prepared->height, error);
-	if (status != IMAGE_OK)
-		return status;
-	if (!shrinks && may_pass(&shown, size))
-		return pass(data, size, &way, prepared, error);
-	return remake(data, size, &way, prepared, error);
+	image_prepared_free(prepared);
+	return image_fail(error, IMAGE_BLANK, "nothing is to be seen: all of it is of one colour");
 }
 
 void

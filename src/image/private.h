@@ -43,21 +43,59 @@ le32(const uint8_t *p)
 extern ImageStatus image_fail(ImageError *error, ImageStatus status, const char *format,...)
 			__attribute__((format(printf, 3, 4)));
 
+/* IMAGE_TRUNCATED: says after how many of its rows the picture ends. */
+extern ImageStatus image_fail_cut(ImageError *error, ImageFormat format, int rows, int height);
+
 /* ---- header facts ---- */
 
 /* 'JPEG' ..., as messages say it. */
 extern const char *image_format_title(ImageFormat format);
 
-/* Orientation out of a TIFF structure, or 1. */
+/* Orientation out of a TIFF structure, or 1.  A JPEG's prefix may stand before it. */
 extern int	image_exif_orientation(const uint8_t *tiff, size_t size);
 
 /* Says what the bytes are where they are none of the formats taken. */
 extern ImageStatus image_name_foreign(const uint8_t *data, size_t size, ImageError *error);
 
+/* The same of a text; IMAGE_OK where it is none that is known. */
+extern ImageStatus image_name_text(const uint8_t *data, size_t size, ImageError *error);
+
+/* What an ISO base media file (ISO 14496-12) says that it is. */
+typedef enum MediaKind
+{
+	MEDIA_NONE,					/* no such file */
+	MEDIA_AVIF,
+	MEDIA_HEIC,
+	MEDIA_HEIF,					/* coded in another way */
+	MEDIA_JPEG2000,
+	MEDIA_RAW,					/* a camera's */
+	MEDIA_SOUND,
+	MEDIA_VIDEO
+} MediaKind;
+
+extern MediaKind image_media_kind(const uint8_t *data, size_t size);
+
 extern ImageStatus image_jpeg_info(const uint8_t *data, size_t size, ImageInfo *info,
 								   ImageError *error);
 
+/* A WebP's picture: all of a still one, or the first frame of an animated one. */
+typedef struct WebpFrame
+{
+	const uint8_t *data;		/* what libwebp decodes */
+	size_t		size;
+	int			left;			/* on the canvas */
+	int			top;
+	int			width;
+	int			height;
+	bool		placed;			/* it need not cover the canvas */
+	bool		whole;			/* all of its data is there */
+} WebpFrame;
+
 extern ImageStatus image_webp_info(const uint8_t *data, size_t size, ImageInfo *info,
+								   WebpFrame *frame, ImageError *error);
+
+/* IMAGE_UNSUPPORTED where the build has no libavif. */
+extern ImageStatus image_avif_info(const uint8_t *data, size_t size, ImageInfo *info,
 								   ImageError *error);
 
 /* ---- a preparation under way ---- */
@@ -79,9 +117,25 @@ extern ImageStatus image_poll(ImageWork *work, ImageError *error);
 
 /* ---- rows ---- */
 
+/* Grey levels that show where a picture is transparent. */
+#define GROUND_WHITE	255
+#define GROUND_DARK		64
+
+/*
+ * What shows through a picture, and how much of it.  Cover is the sum of alpha, 255 for
+ * an opaque pixel.
+ */
+typedef struct Ground
+{
+	uint8_t		level;
+	bool		shows;			/* some pixel is not opaque */
+	int64_t		cover;			/* of the rows read so far */
+	int64_t		light_cover;	/* of pixels nearly as light as white */
+} Ground;
+
 /*
  * A picture that is read by rows, from the top as stored, in 8 bits a channel and
- * with alpha already flattened on white.
+ * with alpha already flattened on its ground.
  */
 typedef struct ImageSource
 {
@@ -89,6 +143,8 @@ typedef struct ImageSource
 	int			height;
 	int			channels;		/* 1: grey; 3: RGB, or YCbCr where ycc */
 	bool		ycc;
+	Ground		ground;			/* white, unless set before the first row is
+								 * read */
 	ImageStatus (*read) (struct ImageSource *source, uint8_t *row, ImageError *error);
 	void		(*close) (struct ImageSource *source);
 } ImageSource;
@@ -108,6 +164,9 @@ extern ImageStatus image_webp_open(const uint8_t *data, size_t size, int min_wid
 extern ImageStatus image_gif_open(const uint8_t *data, size_t size, const ImageInfo *info,
 								  ImageWork *work, ImageSource **source,
 								  ImageError *error);
+extern ImageStatus image_avif_open(const uint8_t *data, size_t size, const ImageInfo *info,
+								   ImageWork *work, ImageSource **source,
+								   ImageError *error);
 
 /* By the format. */
 extern ImageStatus image_source_open(const uint8_t *data, size_t size, const ImageInfo *info,
@@ -120,8 +179,51 @@ extern ImageStatus image_source_open(const uint8_t *data, size_t size, const Ima
  */
 extern int	image_rows_there(const uint8_t *data, size_t size, const ImageInfo *info);
 
-/* Pixels of colour and alpha to what they look like on white, in place or not. */
-extern void image_flatten(const uint8_t *from, uint8_t *to, size_t pixels, int colours);
+/* Pixels of colour and alpha to what they look like on the ground, in place or not. */
+extern void image_flatten(const uint8_t *from, uint8_t *to, size_t pixels, int colours,
+						  Ground *ground);
+
+/* Luma (ITU-R BT.601) from which on a colour is hardly told from white. */
+#define LIGHT_LUMA 216
+
+static inline bool
+image_is_light(unsigned red, unsigned green, unsigned blue)
+{
+	return 77 * red + 150 * green + 29 * blue >= LIGHT_LUMA * 256u;
+}
+
+/* One pixel that covers the ground entirely. */
+static inline void
+ground_cover(Ground *ground, unsigned red, unsigned green, unsigned blue)
+{
+	ground->cover += 255;
+	if (image_is_light(red, green, blue))
+		ground->light_cover += 255;
+}
+
+/* After all rows: whether there is next to nothing on the ground. */
+extern bool image_ground_is_bare(const Ground *ground);
+
+/* Whether next to nothing of the picture would be seen on white. */
+extern bool image_ground_hides(const Ground *ground);
+
+/* ---- whether anything is to be seen ---- */
+
+#define SPAN_LANES 48			/* a multiple of 1 and 3, and of a vector's
+								 * bytes */
+
+/* The least and the most sample of each channel. */
+typedef struct Spans
+{
+	int			channels;
+	bool		varied;			/* more than a blank picture */
+	uint8_t		low[SPAN_LANES];	/* of samples that far apart */
+	uint8_t		high[SPAN_LANES];
+} Spans;
+
+extern void image_spans_begin(Spans *spans, int channels);
+extern void image_spans_push(Spans *spans, const uint8_t *row, size_t samples);
+
 
 /* ---- the JPEG that is made ---- */
 

@@ -12,9 +12,9 @@
  */
 #define JPEG_MARGIN		32
 
-ImageStatus
-image_source_open(const uint8_t *data, size_t size, const ImageInfo *info, int min_width,
-				  int min_height, ImageWork *work, ImageSource **source, ImageError *error)
+static ImageStatus
+open_format(const uint8_t *data, size_t size, const ImageInfo *info, int min_width,
+			int min_height, ImageWork *work, ImageSource **source, ImageError *error)
 {
 	switch (info->format)
 	{
@@ -26,10 +26,24 @@ image_source_open(const uint8_t *data, size_t size, const ImageInfo *info, int m
 			return image_webp_open(data, size, min_width, min_height, work, source, error);
 		case IMAGE_FORMAT_GIF:
 			return image_gif_open(data, size, info, work, source, error);
+		case IMAGE_FORMAT_AVIF:
+			return image_avif_open(data, size, info, work, source, error);
 		case IMAGE_FORMAT_NONE:
 			break;
 	}
 	return image_fail(error, IMAGE_UNKNOWN, "not a picture");
+}
+
+ImageStatus
+image_source_open(const uint8_t *data, size_t size, const ImageInfo *info, int min_width,
+				  int min_height, ImageWork *work, ImageSource **source, ImageError *error)
+{
+	ImageStatus status = open_format(data, size, info, min_width, min_height, work, source,
+									 error);
+
+	if (status == IMAGE_OK)
+		(*source)->ground.level = GROUND_WHITE;
+	return status;
 }
 
 /*
@@ -48,6 +62,8 @@ may_be_counted(const ImageInfo *info)
 		return false;
 	if (info->format == IMAGE_FORMAT_JPEG)
 		return info->memory == 0;
+	if (info->format == IMAGE_FORMAT_AVIF)
+		return false;
 	if (info->format == IMAGE_FORMAT_WEBP)
 		return info->memory <= COUNTED_BYTES;
 	return info->memory == 0 && pixels * info->channels * ((info->bits + 7) / 8) <= COUNTED_BYTES;
@@ -71,14 +87,16 @@ image_rows_there(const uint8_t *data, size_t size, const ImageInfo *info)
 {
 	ImageSource *source = NULL;
 	bool		jpeg = info->format == IMAGE_FORMAT_JPEG;
+	ImageStatus status;
 	int			rows;
 
 	if (!may_be_counted(info))
 		return -1;
 	/* the rows of a JPEG are counted at an eighth of its size */
-	if (image_source_open(data, size, info, jpeg ? 1 : info->width, jpeg ? 1 : info->height, NULL,
-						  &source, NULL) != IMAGE_OK || source == NULL)
-		return -1;
+	status = image_source_open(data, size, info, jpeg ? 1 : info->width, jpeg ? 1 : info->height,
+							   NULL, &source, NULL);
+	if (status != IMAGE_OK)
+		return status == IMAGE_TRUNCATED ? 0 : -1;
 	rows = count_rows(source);
 	if (rows == source->height)
 		rows = info->height;

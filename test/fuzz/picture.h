@@ -29,9 +29,10 @@ fit_of(uint8_t choice)
 	fit.max_pixels = choice & 1 ? 28 * 28 * 4 : 1 << 18;
 	fit.full_chroma = choice & 2;
 	fit.hash = choice & 64;
+	fit.refuse_blank = choice & 128;
 	fit.limits = (ImageLimits) {.max_bytes = 1 << 20,.min_side = choice & 4 ? 10 : 0,
 		.max_side = 4096,.max_pixels = 1 << 18,.max_ratio = 200,.max_scans = 20,
-		.max_memory = 4 << 20,.max_ms = 5000,.take_cut = choice & 16};
+		.max_memory = 4 << 20,.max_avif_pixels = 1 << 18,.max_ms = 5000,.take_cut = choice & 16};
 	return fit;
 }
 
@@ -78,6 +79,7 @@ prepare(const uint8_t *data, size_t size, const ImageFit *fit, bool refused)
 		expect(error.status == status && error.message[0] != '\0');
 		return;
 	}
+	expect(!prepared.blank || !fit->refuse_blank);
 	if (prepared.passed_through)
 		expect(prepared.data == NULL && prepared.size == size);
 	else

@@ -5,8 +5,11 @@ Each begins with the bytes by which a target chooses what is asked.
 import io
 import json
 import pathlib
+import shutil
 import struct
+import subprocess
 import sys
+import tempfile
 import zlib
 
 from PIL import Image
@@ -20,7 +23,7 @@ def keep(kind, data):
     for target in (kind, "info"):
         corpus = folder / f"fuzz_{target}.corpus"
         corpus.mkdir(parents=True, exist_ok=True)
-        for choice in (0, 3, 33, 64) if target == kind else (0,):
+        for choice in (0, 3, 33, 64, 144) if target == kind else (0,):
             (corpus / f"seed-{count}-{choice}").write_bytes(bytes([choice]) + data)
     count += 1
 
@@ -68,9 +71,42 @@ for lossless in (False, True):
     for mode in ("RGB", "RGBA"):
         saved(scene(40, 30, mode), "WEBP", lossless=lossless, exif=exif)
 saved(scene(40, 30), "WEBP", save_all=True, append_images=[scene(40, 30, "L").convert("RGB")])
+for mode, lossless in (("RGB", False), ("RGBA", False), ("RGBA", True)):
+    saved(scene(40, 30, mode), "WEBP", save_all=True, append_images=[scene(40, 30, mode).transpose(Image.FLIP_LEFT_RIGHT)], lossless=lossless)
 saved(scene(40, 30, "P"), "GIF", interlace=1)
 saved(scene(40, 30, "P"), "GIF", interlace=0, transparency=2)
 saved(scene(9, 120, "P"), "GIF", save_all=True, append_images=[scene(9, 120, "L").convert("P").transpose(Image.FLIP_TOP_BOTTOM)])
+# animated PNGs, the second frame smaller than the first
+saved(scene(31, 19), "PNG", save_all=True, append_images=[scene(31, 19).transpose(Image.FLIP_TOP_BOTTOM)])
+saved(Image.new("RGBA", (31, 19)), "PNG", save_all=True, append_images=[scene(31, 19, "RGBA")])
+
+
+def avif(*options, pictures=(("RGB", 40, 30),)):
+    """By avifenc (libavif-bin), where it is installed."""
+    with tempfile.TemporaryDirectory() as made:
+        names = []
+        for n, (mode, width, height) in enumerate(pictures):
+            names.append(f"{made}/{n}.png")
+            scene(width, height, mode).save(names[-1])
+        subprocess.run(["avifenc", "--speed", "10", "--jobs", "1", *options, *names, f"{made}/made.avif"], check=True,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        keep("avif", pathlib.Path(made, "made.avif").read_bytes())
+
+
+if shutil.which("avifenc"):
+    for depth in ("8", "10", "12"):
+        for layout in ("444", "422", "420", "400"):
+            avif("--depth", depth, "--yuv", layout)
+    avif("--yuv", "420", pictures=(("RGBA", 33, 21),))
+    avif("--premultiply", "--range", "limited", pictures=(("RGBA", 40, 30),))
+    avif("--lossless")
+    for turn in ("0", "1", "2", "3"):
+        avif("--irot", turn, "--imir", "01"[int(turn) % 2])
+    avif("--grid", "2x1", pictures=(("RGB", 64, 64), ("RGB", 64, 64)))
+    avif("--grid", "1x2", "--yuv", "420", pictures=(("RGBA", 64, 64), ("RGBA", 64, 64)))
+    avif("--yuv", "420", pictures=(("RGB", 40, 30),) * 3)
+    avif(pictures=(("RGBA", 40, 30),) * 2)
+
 for foreign in (b"BM", b"II*\0", b"%PDF-1.4", b"<svg ", b"\xef\xbb\xbf <!doctype html>", b"\0\0\0\x18ftypavif"):
     keep("info", foreign + bytes(20))
 

@@ -5,6 +5,7 @@ the reference decoder; where it is large enough, also the JPEG that is prepared 
 it must look so, shrunk.
 """
 import pathlib
+import shutil
 import struct
 import sys
 
@@ -193,6 +194,44 @@ def gifs():
         pillow(f"{width}x{height}.gif")
 
 
+def films():
+    frames = [photo, photo.transpose(Image.FLIP_LEFT_RIGHT)]
+    for name, options in (("film", {"quality": 92}), ("film-lossless", {"lossless": True}), ("film-mixed", {"allow_mixed": True})):
+        frames[0].save(folder / f"{name}.webp", save_all=True, append_images=frames[1:], **options)
+        pillow(f"{name}.webp")
+    clear = photo.copy()
+    clear.putalpha(alpha(*photo.size))
+    clear.save(folder / "film-alpha.webp", save_all=True, append_images=[clear], quality=92)
+    pillow("film-alpha.webp")
+
+
+def avifs():
+    """By avifenc, with what avifdec makes of them as the reference."""
+    mask = folder / "clear.png"
+
+    def avif(name, *options, of=(folder / "photo.png",)):
+        run("avifenc", "--jobs", 1, "--speed", 8, *options, *of, folder / name)
+        run("avifdec", "--jobs", 1, "--index", 0, folder / name, folder / f"{name}.png")
+        keep(name, on_white(Image.open(folder / f"{name}.png")))
+
+    photo.save(folder / "photo.png")
+    for depth in (8, 10, 12):
+        for layout in ("444", "422", "420", "400"):
+            avif(f"{layout}-{depth}.avif", "--depth", depth, "--yuv", layout, "--min", 5, "--max", 15)
+    avif("limited.avif", "--range", "limited", "--min", 5, "--max", 15)
+    avif("lossless.avif", "--lossless")
+    avif("709.avif", "--cicp", "1/13/1", "--min", 5, "--max", 15)
+    avif("grain.avif", "-a", "film-grain-test=1", "--min", 5, "--max", 15)
+    avif("alpha.avif", "--min", 5, "--max", 15, of=(mask,))
+    avif("premultiplied.avif", "--premultiply", "--min", 5, "--max", 15, of=(mask,))
+    photo.resize((384, 256)).save(folder / "even.png")
+    avif("grid.avif", "--grid", "3x2", "--min", 5, "--max", 15, of=(folder / "even.png",))
+    photo.transpose(Image.FLIP_LEFT_RIGHT).save(folder / "second.png")
+    avif("sequence.avif", "--min", 5, "--max", 15, of=(folder / "photo.png", folder / "second.png"))
+    for width, height in ((1, 1), (7, 3), (17, 33)):
+        avif(f"{width}x{height}.avif", "--min", 0, "--max", 0, of=(folder / f"{width}x{height}.png",))
+
+
 def check_rows(path, reference):
     run(PICTURE, "rows", path, folder / "rows.ppm")
     rows = Image.open(folder / "rows.ppm")
@@ -216,6 +255,9 @@ oriented()
 pngs()
 webps()
 gifs()
+films()
+if shutil.which("avifenc"):
+    avifs()
 failed = 0
 for path, reference in made:
     reasons = [check_rows(path, reference)]

@@ -185,7 +185,7 @@ PostgreSQL::Test::Utils::append_to_file($full, 'kill');
 my $end_of_log = -s $node->logfile;
 export($kill);
 unlink $full or die;
-is(files($kill), "./19/.llava_zh.part\n", 'a killed process leaves what it had, under no image\'s name');
+like(files($kill), qr{^\./(?:\w\w/)?\.llava_zh\.part\n\z}, 'a killed process leaves what it had, under no image\'s name');
 ok($node->wait_for_log(qr/ready to accept connections/, $end_of_log), 'the server comes back');
 is((export($kill))[0], '8|0|1', 'and another call goes on');
 unlike(files($kill), qr/part/, 'and leaves no part');

@@ -180,16 +180,20 @@ typedef struct JpegKind
 	int			orientation;	/* 0: no EXIF */
 	int			scans;			/* more than the usual ten, where progressive */
 	bool		motorola;		/* EXIF of the other byte order */
+	bool		long_exif;		/* EXIF's orientation is of type LONG */
+	bool		parts;			/* a scan for each channel, not progressive */
+	int			restart;		/* rows of blocks between restart markers */
 } JpegKind;
 
 static inline void
-write_exif(struct jpeg_compress_struct *cinfo, int orientation, bool motorola)
+write_exif(struct jpeg_compress_struct *cinfo, int orientation, bool motorola, bool is_long)
 {
 	uint8_t		intel[32] = "Exif\0\0II*\0\10\0\0\0\1\0\22\1\3\0\1\0\0\0";
 	uint8_t		other[32] = "Exif\0\0MM\0*\0\0\0\10\0\1\1\22\0\3\0\0\0\1\0";
 
+	intel[18] = other[19] = is_long ? 4 : 3;
 	intel[24] = (uint8_t) orientation;
-	other[25] = (uint8_t) orientation;
+	other[is_long ? 27 : 25] = (uint8_t) orientation;
 	jpeg_write_marker(cinfo, JPEG_APP0 + 1, motorola ? other : intel, 32);
 }
 
@@ -245,9 +249,17 @@ jpeg_of(const Picture *picture, int quality, JpegKind kind)
 		set_scans(&cinfo, scans, kind.scans);
 	else if (kind.progressive)
 		jpeg_simple_progression(&cinfo);
+	else if (kind.parts)
+	{
+		for (int i = 0; i < 3; i++)
+			scans[i] = (jpeg_scan_info) {.comps_in_scan = 1,.component_index = {i},.Se = 63};
+		cinfo.scan_info = scans;
+		cinfo.num_scans = 3;
+	}
+	cinfo.restart_in_rows = kind.restart;
 	jpeg_start_compress(&cinfo, TRUE);
 	if (kind.orientation > 0)
-		write_exif(&cinfo, kind.orientation, kind.motorola);
+		write_exif(&cinfo, kind.orientation, kind.motorola, kind.long_exif);
 	for (int y = 0; y < picture->height; y++)
 	{
 		memcpy(row, at(picture, 0, y), samples);

@@ -221,54 +221,6 @@ a_gif_frame_lies_on_its_canvas(void **state)
 	free(canvas.samples);
 }
 
-/* A container round two VP8 frames, put together by hand: what it is is known, and why it is refused. */
-static void
-an_animated_webp_is_refused(void **state)
-{
-	Picture		picture = scene(200, 160);
-	Bytes		still = webp_of(&picture, true);
-	size_t		chunk = still.size - 12;
-	uint32_t	frame_size = (uint32_t) (16 + chunk);
-	Bytes		moving = {calloc(1, 30 + 2 * (24 + chunk)), 30 + 2 * (24 + chunk)};
-	uint32_t	riff_size = (uint32_t) (moving.size - 8);
-	uint8_t    *p = moving.data + 30;
-	ImageFit	fit = {.factor = 28,.min_pixels = 3136,.max_pixels = 40000,.quality = 90};
-	ImagePrepared prepared;
-	ImageInfo	info;
-	ImageError	error;
-
-	(void) state;
-	memcpy(moving.data, "RIFF\0\0\0\0WEBPVP8X\x0a\0\0\0\x02", 21);
-	memcpy(moving.data + 4, &riff_size, 4);
-	moving.data[24] = 259 & 255;
-	moving.data[25] = 259 >> 8;
-	moving.data[27] = 199;
-	for (int i = 0; i < 2; i++, p += 24 + chunk)
-	{
-		memcpy(p, "ANMF", 4);
-		memcpy(p + 4, &frame_size, 4);
-		p[8] = 30 / 2;
-		p[11] = 20 / 2;
-		p[14] = 199;
-		p[17] = 159;
-		memcpy(p + 24, still.data + 12, chunk);
-	}
-	assert_int_equal(image_info(moving.data, moving.size, &info, NULL), IMAGE_OK);
-	assert_true(info.animated && info.complete);
-	assert_int_equal(info.width, 260);
-	assert_int_equal(info.height, 200);
-	/* without limits too, and however much of it is there */
-	for (size_t size = moving.size; size >= 30; size -= size > 32 ? size / 3 : 1)
-	{
-		assert_int_equal(image_prepare(moving.data, size, &fit, &prepared, &error),
-						 IMAGE_UNSUPPORTED);
-		assert_string_equal(error.message, "animated WebP is not supported");
-	}
-	free(moving.data);
-	free(still.data);
-	free(picture.samples);
-}
-
 /* Cut anywhere, also in its header, whether the container says so or not. */
 static void
 a_cut_webp_is_refused(void **state)
@@ -846,7 +798,6 @@ main(void)
 		cmocka_unit_test(webps_look_right),
 		cmocka_unit_test(gifs_look_right),
 		cmocka_unit_test(a_gif_frame_lies_on_its_canvas),
-		cmocka_unit_test(an_animated_webp_is_refused),
 		cmocka_unit_test(a_cut_webp_is_refused),
 		cmocka_unit_test(pictures_are_turned_upright),
 		cmocka_unit_test(nothing_is_shifted),

@@ -26,6 +26,7 @@ int			llava_prepare_memory;
 int			llava_image_max_size;
 static int	llava_image_max_pixels;
 static int	llava_image_max_memory;
+static int	llava_image_max_avif_pixels;
 static int	llava_image_max_time;
 static bool llava_image_full_chroma;
 bool		llava_image_take_cut;
@@ -147,8 +148,11 @@ static const struct
 	&llava_image_max_pixels, 150 * 1000, 1, 1000 * 1000, PGC_SUSET, 0},
 	{"llava_zh.image_max_memory",
 		"Most memory a picture may take that cannot be decoded row by row.",
-		"Progressive JPEG, interlaced PNG and GIF, WebP.",
-	&llava_image_max_memory, 128 * 1024, 1, 2000 * 1024, PGC_SUSET, GUC_UNIT_KB},
+		"Progressive JPEG, interlaced PNG and GIF, WebP, AVIF.",
+	&llava_image_max_memory, 160 * 1024, 1, 2000 * 1024, PGC_SUSET, GUC_UNIT_KB},
+	{"llava_zh.image_max_avif_pixels", "Largest AVIF that is taken, in thousands of pixels.",
+		"Each byte counts as 4 pixels: the limit is one of time, since nothing can interrupt its decoding.",
+	&llava_image_max_avif_pixels, IMAGE_AVIF_PIXELS / 1000, 1, 1000 * 1000, PGC_SUSET, 0},
 	{"llava_zh.image_max_time", "Most CPU time that preparing one picture may take.", NULL,
 	&llava_image_max_time, 10 * 1000, 10, 600 * 1000, PGC_SUSET, GUC_UNIT_MS},
 	{"llava_zh.max_reply_size", "Largest response body that is read.", NULL,
@@ -214,6 +218,7 @@ config_image_fit(ImageFit *fit)
 	fit->limits.max_bytes = (size_t) llava_image_max_size * 1024;
 	fit->limits.max_pixels = (int64_t) llava_image_max_pixels * 1000;
 	fit->limits.max_memory = (int64_t) llava_image_max_memory * 1024;
+	fit->limits.max_avif_pixels = (int64_t) llava_image_max_avif_pixels * 1000;
 	fit->limits.max_ms = llava_image_max_time;
 	fit->limits.take_cut = llava_image_take_cut;
 	fit->quality = llava_image_quality;

@@ -70,7 +70,9 @@ typedef struct ExportSample
 	int			width;
 	int			height;
 	int			channels;		/* 0: not known */
-	bool		cut;			/* the file ends early */
+	bool		ends_early;		/* the file does, though the picture in it may
+								 * be whole */
+	bool		cut;			/* rows of it are missing */
 	struct varlena *picture;	/* not detoasted; NULL: not asked for, or not
 								 * there */
 

@@ -19,7 +19,11 @@
 PG_FUNCTION_INFO_V1(llava_image_share);
 PG_FUNCTION_INFO_V1(llava_export_rules);
 
-#define SAMPLE_COLUMNS(COLUMN) \
+/* ROWS: the column of llava_image, which 1.0.0 does not have */
+#define ROWS_NOW "i.rows"
+#define ROWS_1_0 "NULL::pg_catalog.int4"
+
+#define SAMPLE_COLUMNS(COLUMN, ROWS) \
 	COLUMN(COLUMN_TASK, "c.task") \
 	COLUMN(COLUMN_CONVERSATION, "c.conversation") \
 	COLUMN(COLUMN_PATH, "i.path") \
@@ -30,6 +34,7 @@ PG_FUNCTION_INFO_V1(llava_export_rules);
 	COLUMN(COLUMN_HEIGHT, "i.height") \
 	COLUMN(COLUMN_CHANNELS, "i.channels::integer") \
 	COLUMN(COLUMN_COMPLETE, "i.complete") \
+	COLUMN(COLUMN_ROWS, ROWS) \
 	COLUMN(COLUMN_PICTURE, "CASE WHEN $6 THEN i.image END") \
 	COLUMN(COLUMN_READ_FILE, "$6 AND i.in_file")
 
@@ -37,7 +42,7 @@ PG_FUNCTION_INFO_V1(llava_export_rules);
 enum
 {
 	COLUMN_IMAGE,
-	SAMPLE_COLUMNS(SQL_RESULT_INDEX)
+	SAMPLE_COLUMNS(SQL_RESULT_INDEX, ROWS_NOW)
 };
 
 /* Arguments of llava_export and llava_selected */
@@ -157,7 +162,9 @@ export_sample(TupleTableSlot *row, ExportSample *sample)
 	sample->width = row_int(row, COLUMN_WIDTH);
 	sample->height = row_int(row, COLUMN_HEIGHT);
 	sample->channels = row_int(row, COLUMN_CHANNELS);
-	sample->cut = !row->tts_isnull[COLUMN_COMPLETE] && !row_bool(row, COLUMN_COMPLETE);
+	sample->ends_early = !row->tts_isnull[COLUMN_COMPLETE] && !row_bool(row, COLUMN_COMPLETE);
+	/* 1.0.0 noted no rows, and took no file that ends early but to cut it */
+	sample->cut = sample->ends_early && row_int(row, COLUMN_ROWS) != sample->height;
 
 	/*
 	 * not a part of the row: an export without pictures needs no right to
@@ -288,8 +295,8 @@ split_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 /* These run with the caller's search_path and rights. */
 #define EXPORT_TABLES \
 	"@.llava_conversation c LEFT JOIN @.llava_image i ON i.id OPERATOR(pg_catalog.=) c.image"
-#define EXPORT_SAMPLES \
-	"SELECT c.image" SAMPLE_COLUMNS(SQL_RESULT) " FROM " EXPORT_TABLES
+#define EXPORT_SAMPLES(ROWS) \
+	"SELECT c.image" SAMPLE_COLUMNS(SQL_RESULT, ROWS) " FROM " EXPORT_TABLES
 #define EXPORT_CHOSEN \
 	"c.keep IS NOT FALSE AND ($1 IS NULL OR c.task OPERATOR(pg_catalog.=) ANY ($1))" \
 	" AND ($2 IS NULL OR NOT c.flags OPERATOR(pg_catalog.&&) $2)" \
@@ -298,20 +305,39 @@ split_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 #define EXPORT_ORDER \
 	"@.llava_image_share(c.image, i.sha256, $5), c.image, c.task COLLATE pg_catalog.\"C\""
 
+#define EXPORT_IN_ORDER(ROWS) \
+	EXPORT_SAMPLES(ROWS) " WHERE " EXPORT_CHOSEN \
+	" ORDER BY c.image, c.task COLLATE pg_catalog.\"C\""
+
+/* Sorted without the conversations, which are looked up one by one. */
+#define EXPORT_SHUFFLED(ROWS) \
+	"SELECT s.* FROM (SELECT c.image, c.task FROM " EXPORT_TABLES \
+	"  WHERE " EXPORT_CHOSEN " ORDER BY " EXPORT_ORDER " OFFSET 0) o, " \
+	"LATERAL (" EXPORT_SAMPLES(ROWS) " WHERE c.image OPERATOR(pg_catalog.=) o.image" \
+	"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s"
+
 static SqlStatement sql_export = {
 	.text =
-	EXPORT_SAMPLES " WHERE " EXPORT_CHOSEN
-	" ORDER BY c.image, c.task COLLATE pg_catalog.\"C\"",
+	EXPORT_IN_ORDER(ROWS_NOW),
 	.types = CHOICE_ARGUMENTS(SQL_TYPE)
 };
 
-/* Sorted without the conversations, which are looked up one by one. */
 static SqlStatement sql_export_shuffled = {
 	.text =
-	"SELECT s.* FROM (SELECT c.image, c.task FROM " EXPORT_TABLES
-	"  WHERE " EXPORT_CHOSEN " ORDER BY " EXPORT_ORDER " OFFSET 0) o, "
-	"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image"
-	"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s",
+	EXPORT_SHUFFLED(ROWS_NOW),
+	.types = CHOICE_ARGUMENTS(SQL_TYPE)
+};
+
+/* Under the schema of 1.0.0, until it is updated. */
+static SqlStatement sql_export_1_0 = {
+	.text =
+	EXPORT_IN_ORDER(ROWS_1_0),
+	.types = CHOICE_ARGUMENTS(SQL_TYPE)
+};
+
+static SqlStatement sql_export_shuffled_1_0 = {
+	.text =
+	EXPORT_SHUFFLED(ROWS_1_0),
 	.types = CHOICE_ARGUMENTS(SQL_TYPE)
 };
 
@@ -319,7 +345,7 @@ static SqlStatement sql_export_shuffled = {
  * The largest part of the valid samples with exactly these weights.  What EXPORTED calls
  * reports what is left out as invalid; its lines are discarded.
  */
-#define EXPORT_MIX(EXPORTED, WEIGHTS, COUNT) \
+#define EXPORT_MIX(EXPORTED, WEIGHTS, COUNT, ROWS) \
 	"WITH valid AS MATERIALIZED (SELECT (s.sample).image, (s.sample).task, (s.sample).sha256," \
 	"   @.llava_image_share((s.sample).image, (s.sample).sha256, 1::bigint) AS share" \
 	"  FROM (SELECT @." EXPORTED " AS sample OFFSET 0) s), " \
@@ -339,7 +365,7 @@ static SqlStatement sql_export_shuffled = {
 	"   AND c.nth::pg_catalog.numeric OPERATOR(pg_catalog.<=) t.n" \
 	"  ORDER BY CASE WHEN $5 IS NOT NULL THEN @.llava_image_share(c.image, c.sha256, $5) END," \
 	"   c.image, c.task COLLATE pg_catalog.\"C\" OFFSET 0) o, " \
-	"LATERAL (" EXPORT_SAMPLES " WHERE c.image OPERATOR(pg_catalog.=) o.image" \
+	"LATERAL (" EXPORT_SAMPLES(ROWS) " WHERE c.image OPERATOR(pg_catalog.=) o.image" \
 	"  AND c.task OPERATOR(pg_catalog.=) o.task OFFSET 0) s"
 
 #define EXPORT_VALID \
@@ -361,21 +387,23 @@ static SqlStatement sql_export_shuffled = {
 
 static SqlStatement sql_export_mix = {
 	.text =
-	EXPORT_MIX("llava_exported(" EXPORT_VALID ", NULL::jsonb)", ALL_WEIGHTS, COUNT_WEIGHTED),
+	EXPORT_MIX("llava_exported(" EXPORT_VALID ", NULL::jsonb)", ALL_WEIGHTS, COUNT_WEIGHTED,
+			   ROWS_NOW),
 	.types = CHOICE_ARGUMENTS(SQL_TYPE) MIX_ARGUMENTS(SQL_TYPE) WEIGHT_ARGUMENTS(SQL_TYPE)
 };
 
 /* Valid is what the caller's rules let pass; who may name rules may execute this. */
 static SqlStatement sql_export_mix_by = {
 	.text =
-	EXPORT_MIX("llava_exported_by(" EXPORT_VALID ", NULL::jsonb, $12)", ALL_WEIGHTS, COUNT_WEIGHTED),
+	EXPORT_MIX("llava_exported_by(" EXPORT_VALID ", NULL::jsonb, $12)", ALL_WEIGHTS, COUNT_WEIGHTED,
+			   ROWS_NOW),
 	.types = CHOICE_ARGUMENTS(SQL_TYPE) MIX_ARGUMENTS(SQL_TYPE) WEIGHT_ARGUMENTS(SQL_TYPE)
 };
 
-/* Under the schema of 1.0.0, until it is updated. */
 static SqlStatement sql_export_mix_1_0 = {
 	.text =
-	EXPORT_MIX("llava_exported(" EXPORT_VALID ")", TASK_WEIGHTS(""), "pg_catalog.count(v.task)"),
+	EXPORT_MIX("llava_exported(" EXPORT_VALID ")", TASK_WEIGHTS(""), "pg_catalog.count(v.task)",
+			   ROWS_1_0),
 	.types = CHOICE_ARGUMENTS(SQL_TYPE) MIX_ARGUMENTS(SQL_TYPE)
 };
 
@@ -425,6 +453,8 @@ choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *value
 	if (weights_arguments(fcinfo, values, nulls) ||
 		(!PG_ARGISNULL(ARG_MIX) && PG_GETARG_BOOL(ARG_MIX)))
 		return mix_statement(fcinfo);
+	if (extension_older_version() != NULL)
+		return PG_ARGISNULL(ARG_SEED) ? &sql_export_1_0 : &sql_export_shuffled_1_0;
 	return PG_ARGISNULL(ARG_SEED) ? &sql_export : &sql_export_shuffled;
 }
 

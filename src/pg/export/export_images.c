@@ -66,11 +66,12 @@ typedef struct ImageFacts
 static SqlStatement sql_export_image_facts = {
 	.text =
 	"SELECT CASE WHEN in_file THEN bytes ELSE pg_catalog.octet_length(image) END, sha256,"
-	"  complete IS FALSE FROM @.llava_image WHERE id OPERATOR(pg_catalog.=) $1",
+	"  complete IS FALSE OR coalesce(format OPERATOR(pg_catalog.=) 'avif', false)"
+	"  FROM @.llava_image WHERE id OPERATOR(pg_catalog.=) $1",
 	.types = "l"
 };
 
-/* A trainer cannot read a file that ends early, so such a file is always prepared. */
+/* Pillow reads no file that ends early and, before 11.3, no AVIF: those are always prepared. */
 static ImageFacts
 image_facts(const ExportImages *export, int64 image)
 {

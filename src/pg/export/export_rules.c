@@ -26,7 +26,7 @@ const ExportRule export_rules[FAULTS] = {
 	[FAULT_IMAGE_MISSING] = {"image_missing", "neither path nor hash of the image, or without its bytes"},
 	[FAULT_IMAGE_NAME] = {"image_name", "a name that no file in the images' folder can have"},
 	[FAULT_IMAGE_BROKEN] = {"image_broken", "a rejected image"},
-	[FAULT_IMAGE_CUT] = {"image_cut", "an image whose file ends early"},
+	[FAULT_IMAGE_CUT] = {"image_cut", "an image of which rows are missing"},
 	[FAULT_IMAGE_PIXELS] = {"image_pixels", "more pixels than Pillow opens"},
 	[FAULT_IMAGE_FORMAT] = {"image_format", "an image of a format that is not taken"},
 	[FAULT_IMAGE_COLOURS] = {"image_colours", "an image that is grey or CMYK"},
@@ -101,7 +101,10 @@ check_picture(const ExportSample *sample, const ExportShape *shape)
 	if ((int64) sample->width * sample->height > PILLOW_MAX_PIXELS)
 		return FAULT_IMAGE_PIXELS;
 	/* with the setting, llava_export_images writes the rows that are there */
-	if (sample->cut && (shape->data_urls || !llava_image_take_cut))
+	if (sample->cut && !llava_image_take_cut)
+		return FAULT_IMAGE_CUT;
+	/* a data URL has the file's own bytes, which Pillow may refuse */
+	if (sample->ends_early && shape->data_urls)
 		return FAULT_IMAGE_CUT;
 	if (shape->format == EXPORT_OPENAI && format != NULL && strcmp(format, "jpeg") != 0 &&
 		strcmp(format, "png") != 0 && strcmp(format, "webp") != 0)

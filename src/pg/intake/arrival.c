@@ -27,20 +27,22 @@ static const char *const column_names[COLUMNS] = {
 	[COLUMN_SAME_AS] = "same_as",
 	[COLUMN_SAME_DISTANCE] = "same_distance",
 	[COLUMN_RECEIVED_AT] = "received_at",
+	[COLUMN_ROWS] = "rows",
 	[COLUMN_ID] = "id",
 	[COLUMN_PATH] = "path",
 	[COLUMN_SOURCE_URL] = "source_url",
 };
 
-void
+int
 arrival_find_columns(TupleDesc desc, int *columns)
 {
 	for (int i = 0; i < COLUMNS; i++)
 	{
 		columns[i] = SPI_fnumber(desc, column_names[i]);
-		if (columns[i] <= 0)
+		if (columns[i] <= 0 && i != COLUMN_ROWS)
 			elog(ERROR, "table \"llava_image\" has no column \"%s\"", column_names[i]);
 	}
+	return columns[COLUMN_ROWS] > 0 ? WRITTEN : COLUMN_ROWS;
 }
 
 void

@@ -40,7 +40,8 @@ static SqlStatement sql_arrive_row = {
 	ARGUMENT(14, ARRIVE_BYTES, "bytes", "l") \
 	ARGUMENT(15, ARRIVE_REJECTED, "rejected", "t") \
 	ARGUMENT(16, ARRIVE_REJECTED_DETAIL, "rejected_detail", "t") \
-	ARGUMENT(17, ARRIVE_SAME_AS, "same_as", "l")
+	ARGUMENT(17, ARRIVE_SAME_AS, "same_as", "l") \
+	ARGUMENT(18, ARRIVE_ROWS, "rows", "i")
 
 enum
 {
@@ -73,6 +74,7 @@ static const int arrive_columns[ARRIVE_SIZE] = {
 	[ARRIVE_REJECTED] = COLUMN_REJECTED,
 	[ARRIVE_REJECTED_DETAIL] = COLUMN_REJECTED_DETAIL,
 	[ARRIVE_SAME_AS] = COLUMN_SAME_AS,
+	[ARRIVE_ROWS] = COLUMN_ROWS,
 };
 
 static void

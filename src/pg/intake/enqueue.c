@@ -189,15 +189,15 @@ static SqlStatement sql_retry = {
 	"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
 	"  rejects = NULL, refused_by = NULL,"
 	"  variation = variation + 1, visible_at = pg_catalog.now(),"
-	"  released = released OR failure = 'long_image' "
+	"  released = released OR failure IN ('long_image', 'blank') "
 	"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
 	"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
 
 	/*
-	 * rows parked as copies would cost money, so they are released only by
+	 * rows that rest so as not to cost money for nothing are released only by
 	 * name
 	 */
-	"  AND (failure <> 'near_duplicate' OR $1 IS NOT NULL OR $3 IS NOT NULL)",
+	"  AND (failure NOT IN ('near_duplicate', 'blank') OR $1 IS NOT NULL OR $3 IS NOT NULL)",
 	.types = "ltt"
 };
 

@@ -37,6 +37,9 @@ set_facts(Arrival *arrival, const ImageInfo *info)
 	arrival_set(arrival, COLUMN_PROGRESSIVE, BoolGetDatum(info->progressive));
 	arrival_set(arrival, COLUMN_ANIMATED, BoolGetDatum(info->animated));
 	arrival_set(arrival, COLUMN_COMPLETE, BoolGetDatum(info->complete));
+	if (!info->complete)
+		arrival_set(arrival, COLUMN_ROWS,
+					Int32GetDatum(image_is_cut(info) ? info->rows : info->height));
 }
 
 /* Whether the picture can be sent to a model, by its header and the limits. */

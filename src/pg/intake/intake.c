@@ -33,7 +33,7 @@ intake_set_up(Intake *intake, Relation image)
 	intake->draw_seq = extension_relation("llava_draw_seq");
 	config_image_fit(&fit);
 	intake->limits = fit.limits;
-	arrival_find_columns(RelationGetDescr(image), intake->columns);
+	intake->written = arrival_find_columns(RelationGetDescr(image), intake->columns);
 	intake->tasks = task_weights_as_owner();
 }
 
@@ -329,7 +329,7 @@ llava_intake(PG_FUNCTION_ARGS)
 	arrival_set(&arrival, COLUMN_RECEIVED_AT,
 				TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 
-	stored = heap_modify_tuple_by_cols(row, desc, WRITTEN, intake->columns,
+	stored = heap_modify_tuple_by_cols(row, desc, intake->written, intake->columns,
 									   arrival.values, arrival.nulls);
 	if (!arrival.nulls[COLUMN_IMAGE] && arrival.values[COLUMN_IMAGE] != given)
 		pfree(DatumGetPointer(arrival.values[COLUMN_IMAGE]));
@@ -364,7 +364,7 @@ intake_restored(HeapTuple tuple, TupleDesc desc)
 	if (forgotten == NULL)
 		return tuple;
 
-	arrival_find_columns(desc, columns);
+	(void) arrival_find_columns(desc, columns);
 	for (int i = 0; i < COLUMNS; i++)
 		row.values[i] = heap_getattr(tuple, columns[i], desc, &row.nulls[i]);
 	if (is_refused(&row))

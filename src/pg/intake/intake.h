@@ -35,6 +35,7 @@ enum
 	COLUMN_SAME_AS,
 	COLUMN_SAME_DISTANCE,
 	COLUMN_RECEIVED_AT,
+	COLUMN_ROWS,
 	WRITTEN,
 	COLUMN_ID = WRITTEN,
 	COLUMN_PATH,
@@ -60,12 +61,16 @@ typedef struct Intake
 	Oid			draw_seq;
 	ImageLimits limits;
 	int			columns[COLUMNS];
+	int			written;		/* of the columns */
 } Intake;
 
 /* ---- arrival.c ---- */
 
-/* Looks up the attribute number of each column. */
-extern void arrival_find_columns(TupleDesc desc, int *columns);
+/*
+ * Looks up the attribute number of each column; returns how many are written.  That is all
+ * but the last where the table is 1.0.0's, which has no rows.
+ */
+extern int	arrival_find_columns(TupleDesc desc, int *columns);
 
 /*
  * Reads the columns that an INSERT may give.  Facts about the picture are determined anew,

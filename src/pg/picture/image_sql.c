@@ -47,7 +47,7 @@ refuse_image(ImageStatus status, const char *message)
 			break;
 		case IMAGE_TOO_LARGE:
 			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
-			hint = "Limits are the settings llava_zh.image_max_size, image_max_pixels and image_max_memory.";
+			hint = "Limits are the settings llava_zh.image_max_size, image_max_pixels, image_max_memory and image_max_avif_pixels.";
 			break;
 		case IMAGE_TOO_SLOW:
 			code = ERRCODE_PROGRAM_LIMIT_EXCEEDED;
@@ -61,7 +61,7 @@ refuse_image(ImageStatus status, const char *message)
 		case IMAGE_EMPTY:
 		case IMAGE_UNKNOWN:
 		case IMAGE_UNSUPPORTED:
-			hint = "JPEG, PNG, WebP and GIF files are taken.";
+			hint = "JPEG, PNG, WebP, GIF and AVIF files are taken.";
 			break;
 		default:
 			hint = "SELECT * FROM llava_image_info(...) shows what the file's header says.";

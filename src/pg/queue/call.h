@@ -64,8 +64,8 @@ typedef struct CallRow
 	char	   *refused_by;		/* server whose model refused it, palloc'd in
 								 * the loop's context; or NULL */
 	LongImages	long_policy;	/* llava_image.long_images */
-	bool		released;		/* by llava_retry: must not be parked as a
-								 * long image again */
+	bool		released;		/* by llava_retry: does not rest as a long or
+								 * blank image again */
 	bool		excused;		/* was returned once, its server being at
 								 * fault (blame.c) */
 	int			company;		/* of a suspect (suspects.c): requests that

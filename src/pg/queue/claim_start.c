@@ -59,6 +59,7 @@ start_call(Loop *loop, Call *call)
 	options = call->server->options;
 	config_image_fit(&call->fit.job->fit);
 	call->fit.job->fit.hash = llava_near_duplicates;
+	call->fit.job->fit.refuse_blank = !call->row.released;
 	call->fit.job->fit.factor = options->pixel_factor;
 	call->fit.job->fit.min_pixels = options->min_pixels;
 	call->fit.job->fit.max_pixels = options->max_pixels;

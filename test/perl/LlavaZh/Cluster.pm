@@ -37,17 +37,19 @@ sub new
 	return $self;
 }
 
-# A picture like no other: size x height pixels, coloured by its number; square where
+# A picture like no other: size x height pixels in two shades by its number; square where
 # no height is given.
 sub png
 {
 	my ($number, $size, $height) = @_;
 	$size //= 56;
 	$height //= $size;
-	my $pixel = pack('CCC', $number * 37 % 256, $number * 101 % 256, $number * 13 % 256);
-	my $row = "\0" . ($pixel x $size);
-	my $mark = "\0" . pack('N', $number) . substr($row, 5);
-	return png_of_rows($size, 2, $row x ($height - 1) . $mark);
+	my @levels = ($number * 37 % 256, $number * 101 % 256, $number * 13 % 256);
+	# two shades: more than a blank picture has, and less than what has a hash
+	my ($upper, $lower) = map { "\0" . (pack('CCC', @$_) x $size) } \@levels, [ map { $_ < 128 ? $_ + 8 : $_ - 8 } @levels ];
+	my $mark = "\0" . pack('N', $number) . substr($lower, 5);
+	my $half = int($height / 2);
+	return png_of_rows($size, 2, $upper x $half . $lower x ($height - 1 - $half) . $mark);
 }
 
 # A grey picture of rows of samples.
