@@ -33,6 +33,8 @@ ALTER TABLE @extschema@.llava_usage ADD estimated bigint NOT NULL DEFAULT 0;
 COMMENT ON TABLE @extschema@.llava_usage IS
 	'what each server was asked and has cost; max_requests and budget are compared with it';
 
+ALTER VIEW @extschema@.llava_stat_server RENAME COLUMN latency_p50 TO latency_p50_ms;
+ALTER VIEW @extschema@.llava_stat_server RENAME COLUMN latency_p95 TO latency_p95_ms;
 CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	SELECT s.srvname AS server,
 		CASE WHEN u.pause_reason IS NULL AND o.stranger IS NULL THEN 'active' ELSE 'paused' END AS state,
@@ -49,7 +51,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 		coalesce(u.cost, 0) AS cost,
 		c.in_flight, c.allowed, c.answers, c.throttled AS throttled_since, c.timeouts,
 		c.disconnects, c.server_errors, c.others,
-		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute,
+		c.latency_p50 AS latency_p50_ms, c.latency_p95 AS latency_p95_ms, c.answers_per_minute, c.tokens_per_minute,
 		l.limits, coalesce(u.estimated, 0) AS estimated,
 		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting,
 		l.held_down_by, l.waits_for, l.waits_until
@@ -212,6 +214,40 @@ COMMENT ON VIEW @extschema@.llava_stat_worker IS
 
 -- A takedown leaves NULL.
 ALTER TABLE @extschema@.llava_reply ALTER COLUMN body DROP NOT NULL;
+ALTER TABLE @extschema@.llava_reply ADD cost double precision, ADD estimated boolean;
+COMMENT ON COLUMN @extschema@.llava_reply.cost IS 'by the server''s prices, when it was settled; NULL: by 1.0.0';
+COMMENT ON COLUMN @extschema@.llava_reply.estimated IS 'true: the cost is a forecast, since the server did not say what it used';
+
+CREATE FUNCTION @extschema@.llava_reply_words(body bytea, reason_offset bigint, OUT text text, OUT detail text)
+	RETURNS record LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_reply_words(bytea, bigint) IS
+	'the text of a stored body, and the words at that byte of it, or why it is no completion';
+
+CREATE VIEW @extschema@.llava_reply_text WITH (security_invoker = true) AS
+	SELECT r.image, r.id, (@extschema@.llava_reply_words(r.body, NULL)).text
+	FROM @extschema@.llava_reply r;
+COMMENT ON VIEW @extschema@.llava_reply_text IS
+	'what each reply of the ledger says';
+COMMENT ON COLUMN @extschema@.llava_reply_text.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_reply_text.id IS 'the call';
+COMMENT ON COLUMN @extschema@.llava_reply_text.text IS 'the text, read from the body; NULL: no completion, or erased';
+
+CREATE VIEW @extschema@.llava_rejected WITH (security_invoker = true) AS
+	SELECT r.image, r.id, r.task, r.task_version AS version, r.server, r.reason,
+		(@extschema@.llava_reply_words(r.body, r.reason_offset)).detail,
+		(@extschema@.llava_reply_words(r.body, NULL)).text, r.received_at AS at
+	FROM @extschema@.llava_reply r WHERE r.reason IS NOT NULL;
+COMMENT ON VIEW @extschema@.llava_rejected IS
+	'the replies that are no sample: why, and what they say';
+COMMENT ON COLUMN @extschema@.llava_rejected.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_rejected.id IS 'the call';
+COMMENT ON COLUMN @extschema@.llava_rejected.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_rejected.version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_rejected.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_rejected.reason IS 'why it is no sample';
+COMMENT ON COLUMN @extschema@.llava_rejected.detail IS 'the words where the reason begins, or what a body lacks';
+COMMENT ON COLUMN @extschema@.llava_rejected.text IS 'the text, read from the body; NULL: no completion, or erased';
+COMMENT ON COLUMN @extschema@.llava_rejected.at IS 'when it arrived';
 
 --
 -- Samples (sql/parts/dataset.sql)
@@ -477,6 +513,9 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	absent AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @extschema@.llava_pending WHERE failure = 'no_picture' GROUP BY task),
+	same AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @extschema@.llava_pending WHERE failure = 'near_duplicate' GROUP BY task),
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @extschema@.llava_pending WHERE failure IS NOT NULL
@@ -503,13 +542,14 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 			coalesce(sent.n, held.n, 0) AS in_flight,
 			coalesce(done.n, 0) AS done,
 			coalesce(failed.n, 0) AS failed,
+			coalesce(same.n, 0) AS same,
 			coalesce(reply.n, 0) AS replies,
 			coalesce(reply.rejected, 0) AS rejected,
 			coalesce(interrupted.n, 0) AS interrupted,
 			coalesce(fresh.n, 0) AS per_minute
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
-		LEFT JOIN failed USING (task)
+		LEFT JOIN failed USING (task) LEFT JOIN same USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
@@ -531,9 +571,10 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 		-- what must come before rows are claimed
 		coalesce((SELECT @extschema@.llava_restoring()),
 			CASE WHEN absent > 0 THEN pg_catalog.concat(absent, ' rows: their pictures are not in llava_image') END)
-			AS waits_for
+			AS waits_for,
+		same
 	FROM counted
-	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
+	WHERE weight > 0 OR waiting + in_flight + done + failed + same + replies > 0
 	ORDER BY weight DESC, task;
 
 COMMENT ON VIEW @extschema@.llava_progress IS
@@ -573,8 +614,62 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 COMMENT ON VIEW @extschema@.llava_status IS
 	'one row an image and task: where it stands, and why';
 ALTER VIEW @extschema@.llava_progress SET (security_invoker = true);
-ALTER VIEW @extschema@.llava_stat_task SET (security_invoker = true);
-ALTER VIEW @extschema@.llava_stat_reason SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_stat_task RENAME COLUMN prompt_tokens TO mean_prompt_tokens;
+ALTER VIEW @extschema@.llava_stat_task RENAME COLUMN completion_tokens TO mean_completion_tokens;
+ALTER VIEW @extschema@.llava_stat_task RENAME COLUMN image_tokens TO mean_image_tokens;
+CREATE OR REPLACE VIEW @extschema@.llava_stat_task WITH (security_invoker = true) AS
+	SELECT r.task, r.task_version, r.server,
+		pg_catalog.count(*) AS replies,
+		pg_catalog.count(*) FILTER (WHERE r.reason IS NULL) AS accepted,
+		pg_catalog.count(r.reason) AS rejected,
+		pg_catalog.avg(r.prompt_tokens) AS mean_prompt_tokens,
+		pg_catalog.avg(r.completion_tokens) AS mean_completion_tokens,
+		pg_catalog.avg(r.image_tokens) AS mean_image_tokens,
+		pg_catalog.min(r.text_tokens) AS min_text_tokens,
+		pg_catalog.max(r.text_tokens) AS max_text_tokens,
+		pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_ms) AS median_latency_ms,
+		pg_catalog.round(pg_catalog.sum((r.measures ->> 'han')::bigint) FILTER (WHERE r.reason IS NULL)
+			/ NULLIF(pg_catalog.sum((r.measures ->> 'all_letters')::bigint) FILTER (WHERE r.reason IS NULL), 0), 4) AS han_share,
+		pg_catalog.round(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL AND (r.measures ->> 'quoted_han')::integer > 0)
+			/ NULLIF(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL), 0)::numeric, 4) AS quoting_share,
+		pg_catalog.sum(r.prompt_tokens)::bigint AS prompt_tokens,
+		pg_catalog.sum(r.completion_tokens)::bigint AS completion_tokens,
+		pg_catalog.sum(r.image_tokens)::bigint AS image_tokens,
+		pg_catalog.sum(r.cost) AS cost,
+		pg_catalog.count(*) FILTER (WHERE r.estimated) AS estimated
+	FROM @extschema@.llava_reply r GROUP BY r.task, r.task_version, r.server;
+CREATE VIEW @extschema@.llava_stat_day WITH (security_invoker = true) AS
+	SELECT r.received_at::date AS day, r.server,
+		pg_catalog.count(*) AS replies,
+		pg_catalog.count(*) FILTER (WHERE r.reason IS NULL) AS accepted,
+		pg_catalog.count(r.reason) AS rejected,
+		pg_catalog.sum(r.prompt_tokens)::bigint AS prompt_tokens,
+		pg_catalog.sum(r.completion_tokens)::bigint AS completion_tokens,
+		pg_catalog.sum(r.cost) AS cost,
+		pg_catalog.count(*) FILTER (WHERE r.estimated) AS estimated
+	FROM @extschema@.llava_reply r GROUP BY r.received_at::date, r.server;
+COMMENT ON VIEW @extschema@.llava_stat_day IS
+	'one row a day and server: replies, tokens and what they have cost';
+COMMENT ON COLUMN @extschema@.llava_stat_day.day IS 'day of arrival, in the time zone of the session';
+COMMENT ON COLUMN @extschema@.llava_stat_day.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_stat_day.replies IS 'replies in the ledger';
+COMMENT ON COLUMN @extschema@.llava_stat_day.accepted IS 'replies that became samples';
+COMMENT ON COLUMN @extschema@.llava_stat_day.rejected IS 'replies that are no sample';
+COMMENT ON COLUMN @extschema@.llava_stat_day.prompt_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_stat_day.completion_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_stat_day.cost IS 'sum of the replies; NULL: all were settled by 1.0.0';
+COMMENT ON COLUMN @extschema@.llava_stat_day.estimated IS 'replies in cost that count as forecast';
+
+CREATE OR REPLACE VIEW @extschema@.llava_stat_reason WITH (security_invoker = true) AS
+	SELECT 'image' AS kind, NULL::text AS task, i.rejected AS reason, pg_catalog.count(*) AS count
+	FROM @extschema@.llava_image i WHERE i.rejected IS NOT NULL GROUP BY i.rejected
+	UNION ALL
+	SELECT 'reply', r.task, r.reason, pg_catalog.count(*)
+	FROM @extschema@.llava_reply r WHERE r.reason IS NOT NULL GROUP BY r.task, r.reason
+	UNION ALL
+	SELECT CASE p.failure WHEN 'near_duplicate' THEN 'same' ELSE 'failed' END, p.task, p.failure,
+		pg_catalog.count(*)
+	FROM @extschema@.llava_pending p WHERE p.failure IS NOT NULL GROUP BY p.task, p.failure;
 ALTER VIEW @extschema@.llava_stat_rounds SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_verdict SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_flag SET (security_invoker = true);
@@ -1305,8 +1400,8 @@ COMMENT ON COLUMN @extschema@.llava_stat_server.timeouts IS 'timeouts since then
 COMMENT ON COLUMN @extschema@.llava_stat_server.disconnects IS 'broken connections since then';
 COMMENT ON COLUMN @extschema@.llava_stat_server.server_errors IS '5xx since then';
 COMMENT ON COLUMN @extschema@.llava_stat_server.others IS 'other failures since then';
-COMMENT ON COLUMN @extschema@.llava_stat_server.latency_p50 IS 'median latency in ms, to a fifth';
-COMMENT ON COLUMN @extschema@.llava_stat_server.latency_p95 IS '95th percentile in ms, to a fifth';
+COMMENT ON COLUMN @extschema@.llava_stat_server.latency_p50_ms IS 'median latency in ms, to a fifth';
+COMMENT ON COLUMN @extschema@.llava_stat_server.latency_p95_ms IS '95th percentile in ms, to a fifth';
 COMMENT ON COLUMN @extschema@.llava_stat_server.answers_per_minute IS 'of the last minute';
 COMMENT ON COLUMN @extschema@.llava_stat_server.tokens_per_minute IS 'of the last minute';
 COMMENT ON COLUMN @extschema@.llava_stat_server.limits IS 'shared by all processes, local, or NULL: nobody asks it';
@@ -1385,6 +1480,7 @@ COMMENT ON COLUMN @extschema@.llava_progress.weight IS 'share in the mix';
 COMMENT ON COLUMN @extschema@.llava_progress.untrusted IS 'why the worker may do nothing (llava_untrusted)';
 COMMENT ON COLUMN @extschema@.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
 COMMENT ON COLUMN @extschema@.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
+COMMENT ON COLUMN @extschema@.llava_progress.same IS 'rows of near copies, which are not asked about';
 
 COMMENT ON COLUMN @extschema@.llava_stat_task.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_task.task_version IS 'version of the task';
@@ -1392,16 +1488,21 @@ COMMENT ON COLUMN @extschema@.llava_stat_task.server IS 'server that answered';
 COMMENT ON COLUMN @extschema@.llava_stat_task.replies IS 'replies in the ledger';
 COMMENT ON COLUMN @extschema@.llava_stat_task.accepted IS 'replies that became samples';
 COMMENT ON COLUMN @extschema@.llava_stat_task.rejected IS 'replies that are no sample';
-COMMENT ON COLUMN @extschema@.llava_stat_task.prompt_tokens IS 'mean of a reply';
-COMMENT ON COLUMN @extschema@.llava_stat_task.completion_tokens IS 'mean of a reply';
-COMMENT ON COLUMN @extschema@.llava_stat_task.image_tokens IS 'mean forecast for a picture';
+COMMENT ON COLUMN @extschema@.llava_stat_task.mean_prompt_tokens IS 'mean of a reply';
+COMMENT ON COLUMN @extschema@.llava_stat_task.mean_completion_tokens IS 'mean of a reply';
+COMMENT ON COLUMN @extschema@.llava_stat_task.mean_image_tokens IS 'mean forecast for a picture';
 COMMENT ON COLUMN @extschema@.llava_stat_task.min_text_tokens IS 'least text_tokens of a reply';
 COMMENT ON COLUMN @extschema@.llava_stat_task.max_text_tokens IS 'most text_tokens of a reply';
 COMMENT ON COLUMN @extschema@.llava_stat_task.median_latency_ms IS 'median latency';
 COMMENT ON COLUMN @extschema@.llava_stat_task.han_share IS 'of the letters of accepted answers';
 COMMENT ON COLUMN @extschema@.llava_stat_task.quoting_share IS 'of the accepted, those that quote Chinese words';
+COMMENT ON COLUMN @extschema@.llava_stat_task.prompt_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_stat_task.completion_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_stat_task.image_tokens IS 'sum of the forecasts for pictures';
+COMMENT ON COLUMN @extschema@.llava_stat_task.cost IS 'sum of the replies; NULL: all were settled by 1.0.0';
+COMMENT ON COLUMN @extschema@.llava_stat_task.estimated IS 'replies in cost that count as forecast';
 
-COMMENT ON COLUMN @extschema@.llava_stat_reason.kind IS 'image, reply or failed (a row of the queue)';
+COMMENT ON COLUMN @extschema@.llava_stat_reason.kind IS 'image, reply, or of a row of the queue: failed, same (a near copy)';
 COMMENT ON COLUMN @extschema@.llava_stat_reason.task IS 'name of the task; NULL: of a picture';
 COMMENT ON COLUMN @extschema@.llava_stat_reason.reason IS 'the reason';
 COMMENT ON COLUMN @extschema@.llava_stat_reason.count IS 'how often';

@@ -89,6 +89,7 @@ FROM (VALUES
 	('llava_page_turns(jsonb)', 'a part of the page: from its arguments'),
 	('llava_parse_reply(text, text, text)', 'from its arguments and a row of llava_task that the caller may read'),
 	('llava_prepare_image(bytea, integer, bigint, bigint, integer)', 'from its arguments'),
+	('llava_reply_words(bytea, bigint)', 'from its arguments'),
 	('llava_restoring()', 'pid and table of an owner''s COPY, which pg_locks shows to all'),
 	('llava_robots(bytea, text, text)', 'from its arguments'),
 	('llava_task_name(text)', 'from columns of llava_task that the caller may read'),

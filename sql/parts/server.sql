@@ -93,7 +93,7 @@ CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 		coalesce(u.cost, 0) AS cost,
 		c.in_flight, c.allowed, c.answers, c.throttled AS throttled_since, c.timeouts,
 		c.disconnects, c.server_errors, c.others,
-		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute,
+		c.latency_p50 AS latency_p50_ms, c.latency_p95 AS latency_p95_ms, c.answers_per_minute, c.tokens_per_minute,
 		l.limits, coalesce(u.estimated, 0) AS estimated,
 		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting,
 		l.held_down_by, l.waits_for, l.waits_until
@@ -134,8 +134,8 @@ COMMENT ON COLUMN @.llava_stat_server.timeouts IS 'timeouts since then';
 COMMENT ON COLUMN @.llava_stat_server.disconnects IS 'broken connections since then';
 COMMENT ON COLUMN @.llava_stat_server.server_errors IS '5xx since then';
 COMMENT ON COLUMN @.llava_stat_server.others IS 'other failures since then';
-COMMENT ON COLUMN @.llava_stat_server.latency_p50 IS 'median latency in ms, to a fifth';
-COMMENT ON COLUMN @.llava_stat_server.latency_p95 IS '95th percentile in ms, to a fifth';
+COMMENT ON COLUMN @.llava_stat_server.latency_p50_ms IS 'median latency in ms, to a fifth';
+COMMENT ON COLUMN @.llava_stat_server.latency_p95_ms IS '95th percentile in ms, to a fifth';
 COMMENT ON COLUMN @.llava_stat_server.answers_per_minute IS 'of the last minute';
 COMMENT ON COLUMN @.llava_stat_server.tokens_per_minute IS 'of the last minute';
 COMMENT ON COLUMN @.llava_stat_server.limits IS 'shared by all processes, local, or NULL: nobody asks it';

@@ -167,8 +167,8 @@ llava_image_info(PG_FUNCTION_ARGS)
 bytea *
 image_prepared_bytes(bytea *image, ImageFit *fit, ImageHash *hash, ImageError *error)
 {
-	const uint8 *data = (const uint8 *) VARDATA_ANY(image);
-	size_t		size = VARSIZE_ANY_EXHDR(image);
+	const uint8 *volatile data = (const uint8 *) VARDATA_ANY(image);
+	volatile size_t size = VARSIZE_ANY_EXHDR(image);
 	ImagePrepared prepared = {0};
 	bytea	   *volatile bytes = NULL;
 
