@@ -16,15 +16,18 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 			WHEN q.done THEN 'done'
 			WHEN i.rejected IS NOT NULL THEN 'rejected'
 			WHEN i.same_as IS NOT NULL THEN 'same'
+			WHEN f.failure IS NOT NULL THEN 'failed'
+			WHEN f.holder IS NOT NULL THEN 'fetching'
+			WHEN f.image IS NOT NULL THEN 'to be fetched'
 			ELSE 'not queued' END AS status,
-		coalesce(q.failure, i.rejected,
+		coalesce(q.failure, i.rejected, f.failure,
 			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
 				THEN pg_catalog.concat('same bytes as image ', i.same_as)
 				WHEN i.received_at IS NULL AND q.image IS NULL
 				THEN 'not taken in: inserted while triggers were off'
 				WHEN q.waits AND q.holder IS NULL THEN w.reason END) AS reason,
-		coalesce(q.detail, i.rejected_detail) AS detail,
-		q.attempts
+		coalesce(q.detail, i.rejected_detail, f.detail) AS detail,
+		coalesce(q.attempts, f.attempts) AS attempts
 	FROM @.llava_image i
 	LEFT JOIN (
 		SELECT coalesce(p.image, c.image) AS image, coalesce(p.task, c.task) AS task,
@@ -33,7 +36,8 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 		FROM @.llava_pending p
 		FULL JOIN @.llava_conversation c ON c.image = p.image AND c.task = p.task
 	) q ON q.image = i.id
-	LEFT JOIN @.llava_waiting_tasks() w ON w.task = q.task;
+	LEFT JOIN @.llava_waiting_tasks() w ON w.task = q.task
+	LEFT JOIN @.llava_fetch f ON f.image = i.id;
 COMMENT ON VIEW @.llava_status IS
 	'one row an image and task: where it stands, and why';
 COMMENT ON COLUMN @.llava_status.image IS 'the picture';

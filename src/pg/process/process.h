@@ -12,6 +12,7 @@
 
 /* backend_type of this extension's workers in pg_stat_activity. */
 #define WORKER_TYPE "llava_zh worker"
+#define FETCHER_TYPE "llava_zh fetcher"
 
 /* ---- shared memory, where llava_zh is preloaded ---- */
 

@@ -10,6 +10,7 @@
 #include "commands/dbcommands.h"
 #include "compat.h"
 #include "db/db.h"
+#include "fetch/fetch.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
@@ -55,12 +56,12 @@ wait_for_turn(const char *function)
 }
 
 static BackgroundWorkerHandle *
-register_worker(void)
+register_worker(int slot)
 {
 	BackgroundWorker worker;
 	BackgroundWorkerHandle *handle;
 
-	worker_describe(&worker, get_database_name(MyDatabaseId), 0, true);
+	worker_describe(&worker, get_database_name(MyDatabaseId), slot, true);
 	/* nobody else restarts it after a crash of the server */
 	worker.bgw_restart_time = 1;
 	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
@@ -76,7 +77,7 @@ register_worker(void)
  * llava_start finds.  A worker that ends before must not be restarted each second.
  */
 static int
-wait_for_worker(BackgroundWorkerHandle *handle)
+wait_for_worker(int slot, BackgroundWorkerHandle *handle)
 {
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), START_MS);
 	pid_t		pid = 0;
@@ -87,7 +88,7 @@ wait_for_worker(BackgroundWorkerHandle *handle)
 	{
 		/* in this order: it may end because another has the slot */
 		ended = GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
-		holder = slot_holder(0);
+		holder = slot_holder(slot);
 		if (holder != 0)
 			return holder;
 		rest(START_LOOK_MS);
@@ -110,7 +111,7 @@ llava_start(PG_FUNCTION_ARGS)
 {
 	int			pid = slot_holder(0);
 
-	if (pid != 0)
+	if (pid != 0 && (!fetch_is_on() || slot_holder(FETCHER_SLOT) != 0))
 		PG_RETURN_INT32(pid);
 	if (RecoveryInProgress())
 		ereport(ERROR,
@@ -121,12 +122,14 @@ llava_start(PG_FUNCTION_ARGS)
 	pid = slot_holder(0);
 	if (pid == 0)
 	{
-		pid = wait_for_worker(register_worker());
+		pid = wait_for_worker(0, register_worker(0));
 		if (!flush_is_shared())
 			ereport(NOTICE,
 					(errmsg("llava_zh is not preloaded: per-server limits apply to each process separately"),
 					 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));
 	}
+	if (fetch_is_on() && slot_holder(FETCHER_SLOT) == 0)
+		(void) wait_for_worker(FETCHER_SLOT, register_worker(FETCHER_SLOT));
 	/* the transaction may go on for long */
 	own_lock_release(OWN_LOCK_START, 0, false);
 	PG_RETURN_INT32(pid);
@@ -157,13 +160,13 @@ check_not_kept(void)
  * that have arrived, within half a second.
  */
 static void
-end_worker(int pid)
+end_worker(int slot, int pid)
 {
 	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), START_MS);
 
 	if (kill(pid, SIGTERM) != 0 && errno != ESRCH)
 		ereport(ERROR, (errmsg("could not send a signal to process %d: %m", pid)));
-	while (slot_holder(0) == pid || BackendPidGetProc(pid) != NULL)
+	while (slot_holder(slot) == pid || BackendPidGetProc(pid) != NULL)
 	{
 		if (GetCurrentTimestamp() >= end)
 			ereport(ERROR,
@@ -176,19 +179,25 @@ end_worker(int pid)
 }
 
 /*
- * Ends the worker that llava_start() began; the postmaster does not start it again.
- * Returns false if none runs.
+ * Ends the processes that llava_start() began, the fetcher's too; the postmaster does not
+ * start them again.  Returns false if none runs.
  */
 Datum
 llava_stop(PG_FUNCTION_ARGS)
 {
-	int			pid;
+	static const int slots[] = {0, FETCHER_SLOT};
+	bool		any = false;
 
 	check_not_kept();
 	wait_for_turn("llava_stop");
-	pid = slot_holder(0);
-	if (pid != 0)
-		end_worker(pid);
+	for (int i = 0; i < lengthof(slots); i++)
+	{
+		int			pid = slot_holder(slots[i]);
+
+		if (pid != 0)
+			end_worker(slots[i], pid);
+		any |= pid != 0;
+	}
 	own_lock_release(OWN_LOCK_START, 0, false);
-	PG_RETURN_BOOL(pid != 0);
+	PG_RETURN_BOOL(any);
 }

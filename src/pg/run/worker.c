@@ -8,6 +8,7 @@
 #include "commands/extension.h"
 #include "compat.h"
 #include "db/db.h"
+#include "fetch/fetch.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -52,7 +53,10 @@ show_name(const char *what, int slot)
 {
 	char		name[NAMEDATALEN];
 
-	snprintf(name, sizeof(name), "llava_zh %s %d", what, slot);
+	if (slot == FETCHER_SLOT)
+		snprintf(name, sizeof(name), "llava_zh %s", strcmp(what, "worker") == 0 ? "fetcher" : "fetcher standby");
+	else
+		snprintf(name, sizeof(name), "llava_zh %s %d", what, slot);
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 }
 
@@ -118,12 +122,15 @@ process_lives(int pid)
 	return pid != 0 && BackendPidGetProc(pid) != NULL;
 }
 
-/*
- * Ends the process where the extension that it was started for is gone.  One that it has not
- * seen yet may have been created by the transaction that called llava_start().
- */
-static void
-end_without_extension(const WorkerTarget *target)
+void
+worker_watch_errors(void)
+{
+	error_context_stack = &sqlstate_watch;
+}
+
+/* One that it has not seen yet may have been created by the transaction that called llava_start(). */
+void
+worker_end_without_extension(const WorkerTarget *target)
 {
 	static TimestampTz look_at;
 	static Oid	seen;
@@ -144,6 +151,12 @@ end_without_extension(const WorkerTarget *target)
 						target->slot, target->database)));
 		proc_exit(0);
 	}
+}
+
+long
+worker_naptime(const WorkerTarget *target)
+{
+	return target->or_nobody ? Min(llava_naptime, EXTENSION_LOOK_MS) : llava_naptime;
 }
 
 /*
@@ -203,8 +216,11 @@ worker_describe(BackgroundWorker *worker, const char *database, int slot, bool o
 	worker->bgw_notify_pid = MyProcPid;
 	strlcpy(worker->bgw_library_name, "llava_zh", sizeof(worker->bgw_library_name));
 	strlcpy(worker->bgw_function_name, "llava_worker_main", sizeof(worker->bgw_function_name));
-	snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh worker %d in %s", slot, database);
-	strlcpy(worker->bgw_type, WORKER_TYPE, BGW_MAXLEN);
+	if (slot == FETCHER_SLOT)
+		snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh fetcher in %s", database);
+	else
+		snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh worker %d in %s", slot, database);
+	strlcpy(worker->bgw_type, slot == FETCHER_SLOT ? FETCHER_TYPE : WORKER_TYPE, BGW_MAXLEN);
 }
 
 /* Turns the loop for ever.  An error ends a turn, not the requests in flight. */
@@ -217,7 +233,7 @@ worker_loop(Loop *loop, const WorkerTarget *target)
 
 	if (sigsetjmp(on_error, 1) != 0)
 	{
-		error_context_stack = &sqlstate_watch;
+		worker_watch_errors();
 		HOLD_INTERRUPTS();
 		EmitErrorReport();
 		AbortCurrentTransaction();
@@ -247,9 +263,9 @@ worker_loop(Loop *loop, const WorkerTarget *target)
 			ProcessConfigFile(PGC_SIGHUP);
 			loop_look_soon(loop);
 		}
-		end_without_extension(target);
+		worker_end_without_extension(target);
 		holders_release(loop);
-		naptime = target->or_nobody ? Min(llava_naptime, EXTENSION_LOOK_MS) : llava_naptime;
+		naptime = worker_naptime(target);
 		loop_turn(loop, naptime);
 	}
 }
@@ -261,7 +277,7 @@ llava_worker_main(Datum arg)
 	Loop	   *loop;
 
 	memcpy(&target, MyBgworkerEntry->bgw_extra, sizeof(target));
-	error_context_stack = &sqlstate_watch;
+	worker_watch_errors();
 	if (target.or_nobody)
 		on_proc_exit(end_for_good, (Datum) 0);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -273,6 +289,8 @@ llava_worker_main(Datum arg)
 	/* first: what the database's owner has set holds until then */
 	tx_environment(true);
 	worker_take_slot(&target);
+	if (target.slot == FETCHER_SLOT)
+		worker_fetch(&target);
 	loop = loop_new(target.slot, false);
 	holders_release(loop);
 	stop_watch();
