@@ -83,6 +83,23 @@ CREATE TRIGGER llava_task_given BEFORE INSERT ON @extschema@.llava_task
 	FOR EACH ROW WHEN (NEW.version IS NOT NULL)
 	EXECUTE FUNCTION @extschema@.llava_task_given();
 
+ALTER TABLE @extschema@.llava_task ADD COLUMN required text[], ADD COLUMN response_format jsonb,
+	ADD COLUMN after text, ADD COLUMN condition jsonpath, ADD COLUMN share double precision,
+	DROP CONSTRAINT llava_task_kind_check,
+	ADD CONSTRAINT llava_task_kind_check
+		CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['dialogue', 'question_answer', 'description', 'json']));
+COMMENT ON COLUMN @extschema@.llava_task.required IS 'of kind json: keys with types, as worth 0..3, has_text boolean';
+COMMENT ON COLUMN @extschema@.llava_task.response_format IS 'of kind json: sent as it is; NULL: nothing is sent';
+COMMENT ON COLUMN @extschema@.llava_task.after IS 'the task whose results this one follows; NULL: none';
+COMMENT ON COLUMN @extschema@.llava_task.condition IS 'predicate on the result that it follows: queued where true';
+COMMENT ON COLUMN @extschema@.llava_task.share IS 'share of the pictures for which it is queued; NULL: all';
+
+-- What 1.0.0 did not ship; a user's own task of that name stays.
+CREATE FUNCTION @extschema@.llava_ship_tasks() RETURNS void
+	LANGUAGE c AS 'MODULE_PATHNAME';
+SELECT @extschema@.llava_ship_tasks();
+DROP FUNCTION @extschema@.llava_ship_tasks();
+
 --
 -- Pictures (sql/parts/image.sql)
 --
@@ -173,6 +190,59 @@ CREATE FUNCTION @extschema@.llava_worker_slots(OUT pid integer, OUT slot integer
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_worker_slots() FROM PUBLIC;
 
+ALTER FUNCTION @extschema@.llava_parse_reply(text, text, text) RENAME TO llava_parse_reply_1_0_0;
+CREATE FUNCTION @extschema@.llava_parse_reply(task text, reply text, finish_reason text DEFAULT 'stop',
+	 OUT conversation jsonb, OUT reason text, OUT flags text[], OUT object jsonb)
+	RETURNS record LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_parse_reply(text, text, text) IS
+	'the parser and the checks alone, under the task''s newest version';
+
+ALTER TABLE @extschema@.llava_reply ADD COLUMN about bigint;
+COMMENT ON COLUMN @extschema@.llava_reply.about IS 'the reply whose result it followed; NULL: it followed none';
+
+CREATE TABLE @extschema@.llava_annotation (
+	image bigint,
+	task text COLLATE "C",
+	object jsonb NOT NULL,
+	flags text[] NOT NULL DEFAULT '{}',
+	about bigint,
+	reply bigint NOT NULL,
+	task_version integer NOT NULL,
+	at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (image, task)
+);
+CREATE INDEX llava_annotation_task ON @extschema@.llava_annotation (task, at);
+COMMENT ON TABLE @extschema@.llava_annotation IS
+	'the accepted objects of tasks of kind json, one an image and task';
+COMMENT ON COLUMN @extschema@.llava_annotation.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_annotation.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_annotation.object IS 'what the model said, its required values converted';
+COMMENT ON COLUMN @extschema@.llava_annotation.flags IS 'what the parser changed or noticed';
+COMMENT ON COLUMN @extschema@.llava_annotation.about IS 'the reply whose result it followed; NULL: it followed none';
+COMMENT ON COLUMN @extschema@.llava_annotation.reply IS 'id of its row in llava_reply';
+COMMENT ON COLUMN @extschema@.llava_annotation.task_version IS 'version of the task that was asked';
+COMMENT ON COLUMN @extschema@.llava_annotation.at IS 'when it was accepted';
+SELECT pg_extension_config_dump('@extschema@.llava_annotation', '');
+
+-- Another result than before: what was said about it leaves, and what follows it is queued.
+CREATE FUNCTION @extschema@.llava_conversation_changed() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_conversation_changed() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_conversation_changed() IS 'trigger: another sample than before has other followers';
+CREATE TRIGGER llava_conversation_changed AFTER UPDATE OF conversation, reply ON @extschema@.llava_conversation
+	FOR EACH ROW WHEN (NEW.conversation IS DISTINCT FROM OLD.conversation OR NEW.reply IS DISTINCT FROM OLD.reply)
+	EXECUTE FUNCTION @extschema@.llava_conversation_changed();
+CREATE FUNCTION @extschema@.llava_annotation_changed() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_annotation_changed() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_annotation_changed() IS 'trigger: another object than before has other followers';
+CREATE TRIGGER llava_annotation_changed AFTER UPDATE OF object, reply ON @extschema@.llava_annotation
+	FOR EACH ROW WHEN (NEW.object IS DISTINCT FROM OLD.object OR NEW.reply IS DISTINCT FROM OLD.reply)
+	EXECUTE FUNCTION @extschema@.llava_annotation_changed();
+
+
 ALTER TABLE @extschema@.llava_interrupted ADD COLUMN sent boolean;
 
 CREATE FUNCTION @extschema@.llava_task_in_flight(task text) RETURNS integer
@@ -227,7 +297,17 @@ CREATE TRIGGER llava_conversation_lengths BEFORE UPDATE OF note ON @extschema@.l
 	FOR EACH ROW WHEN (NEW.note IS NOT NULL)
 	EXECUTE FUNCTION @extschema@.llava_conversation_lengths();
 ALTER VIEW @extschema@.llava_turn SET (security_invoker = true);
-ALTER VIEW @extschema@.llava_provenance SET (security_invoker = true);
+CREATE OR REPLACE VIEW @extschema@.llava_provenance WITH (security_invoker = true) AS
+	SELECT c.image, c.task, i.path, i.sha256, i.source_url, i.licence,
+		r.server, r.model, r.model_reported, c.task_version, r.parameters, r.seed, r.variation,
+		r.sent_width, r.sent_height, r.parser_version, c.flags, c.rounds, c.reply AS call,
+		r.finish_reason, r.prompt_tokens, r.completion_tokens, r.latency_ms,
+		i.received_at AS image_at, r.received_at AS reply_at, c.created_at AS sample_at
+	FROM (SELECT image, task, task_version, flags, rounds, reply, created_at FROM @extschema@.llava_conversation
+		UNION ALL
+		SELECT image, task, task_version, flags, NULL, reply, at FROM @extschema@.llava_annotation) c
+	LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
+	LEFT JOIN @extschema@.llava_image i ON i.id = c.image;
 
 --
 -- Views that count (sql/parts/stats.sql)
@@ -235,7 +315,7 @@ ALTER VIEW @extschema@.llava_provenance SET (security_invoker = true);
 
 CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true) AS
 	WITH task AS (
-		SELECT DISTINCT ON (name) name AS task, weight
+		SELECT DISTINCT ON (name) name AS task, weight, after
 		FROM @extschema@.llava_task ORDER BY name, version DESC),
 	queued AS (
 		SELECT task, pg_catalog.count(*) AS n
@@ -249,12 +329,20 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @extschema@.llava_pending WHERE failure IS NOT NULL
-			AND failure NOT IN ('near_duplicate', 'no_picture') GROUP BY task),
+			AND failure NOT IN ('near_duplicate', 'no_picture', 'condition', 'condition_error') GROUP BY task),
+	skipped AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @extschema@.llava_pending WHERE failure IN ('condition', 'condition_error') GROUP BY task),
 	done AS (
-		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation GROUP BY task),
+		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation GROUP BY task
+		UNION ALL
+		SELECT task, pg_catalog.count(*) FROM @extschema@.llava_annotation GROUP BY task),
 	fresh AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation
-		WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task),
+		WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task
+		UNION ALL
+		SELECT task, pg_catalog.count(*) FROM @extschema@.llava_annotation
+		WHERE at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task),
 	reply AS (
 		SELECT task, pg_catalog.count(*) AS n, pg_catalog.count(reason) AS rejected
 		FROM @extschema@.llava_reply GROUP BY task),
@@ -264,7 +352,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	sent AS (
 		SELECT task, @extschema@.llava_task_in_flight(task)::bigint AS n FROM task),
 	counted AS (
-		SELECT task, weight,
+		SELECT task.task, weight,
 			-- one whose row was deleted meanwhile is in flight all the same
 			GREATEST(coalesce(queued.n, 0) - coalesce(sent.n, held.n, 0), 0)
 				+ coalesce(absent.n, 0) AS waiting,
@@ -275,12 +363,15 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 			coalesce(reply.n, 0) AS replies,
 			coalesce(reply.rejected, 0) AS rejected,
 			coalesce(interrupted.n, 0) AS interrupted,
-			coalesce(fresh.n, 0) AS per_minute
+			coalesce(fresh.n, 0) AS per_minute,
+			coalesce(skipped.n, 0) AS skipped,
+			CASE WHEN after IS NOT NULL THEN coalesce(gate.n, 0) END AS behind
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
-		LEFT JOIN failed USING (task)
+		LEFT JOIN failed USING (task) LEFT JOIN skipped USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
-		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
+		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task)
+		LEFT JOIN queued gate ON gate.task = task.after)
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
 		CASE WHEN per_minute > 0 THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
@@ -300,9 +391,13 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 		-- what must come before rows are claimed
 		coalesce((SELECT @extschema@.llava_restoring()),
 			CASE WHEN absent > 0 THEN pg_catalog.concat(absent, ' rows: their pictures are not in llava_image') END)
-			AS waits_for
+			AS waits_for,
+		-- rows that rest since the condition of the task did not hold
+		skipped,
+		-- rows of the task that it follows that are in the queue; NULL: it follows none
+		behind
 	FROM counted
-	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
+	WHERE weight > 0 OR waiting + in_flight + done + failed + replies + skipped > 0
 	ORDER BY weight DESC, task;
 
 COMMENT ON VIEW @extschema@.llava_progress IS
@@ -312,6 +407,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 	SELECT i.id AS image, i.path,
 		coalesce(q.task, i.task) AS task,
 		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
+			WHEN q.failure IN ('condition', 'condition_error') THEN 'skipped'
 			WHEN q.failure = 'no_picture' THEN 'waiting'
 			WHEN q.failure IS NOT NULL THEN 'failed'
 			WHEN q.holder IS NOT NULL THEN 'claimed'
@@ -333,7 +429,8 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 			p.failure, p.detail, p.holder, p.attempts,
 			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
 		FROM @extschema@.llava_pending p
-		FULL JOIN @extschema@.llava_conversation c ON c.image = p.image AND c.task = p.task
+		FULL JOIN (SELECT image, task FROM @extschema@.llava_conversation
+			UNION ALL SELECT image, task FROM @extschema@.llava_annotation) c ON c.image = p.image AND c.task = p.task
 	) q ON q.image = i.id;
 COMMENT ON VIEW @extschema@.llava_status IS
 	'one row an image and task: where it stands, and why';
@@ -842,6 +939,31 @@ JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.o
 JOIN pg_proc p ON p.oid = d.objid AND p.proname = needs.function
 WHERE e.extname = 'llava_zh';
 
+-- Who may read the samples, or a column of theirs, may read the annotations, too; and a worker's
+-- role may write them.
+SELECT @extschema@.llava_update_grant(concat('GRANT ', g.privilege_type, ' ON @extschema@.llava_annotation TO ', g.grantee,
+		CASE WHEN g.grantable THEN ' WITH GRANT OPTION' END), false)
+FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,
+		a.privilege_type, bool_or(a.is_grantable) AS grantable
+	FROM pg_class c, LATERAL aclexplode(c.relacl) AS a
+	WHERE c.oid = '@extschema@.llava_conversation'::regclass
+		AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+		AND a.grantee <> c.relowner GROUP BY a.grantee, a.privilege_type) AS g;
+SELECT @extschema@.llava_update_grant(concat('GRANT SELECT (', n.name, ') ON @extschema@.llava_annotation TO ',
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+		CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END), false)
+FROM pg_attribute c CROSS JOIN LATERAL aclexplode(c.attacl) AS a
+JOIN (VALUES ('image', 'image'), ('task', 'task'), ('conversation', 'object'), ('flags', 'flags'),
+	('reply', 'reply'), ('task_version', 'task_version'), ('created_at', 'at')) AS n (before, name)
+	ON n.before = c.attname
+WHERE c.attrelid = '@extschema@.llava_conversation'::regclass AND a.privilege_type = 'SELECT';
+-- llava_progress reads it
+SELECT @extschema@.llava_update_grant(concat('GRANT SELECT (after) ON @extschema@.llava_task TO ',
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+		CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END), false)
+FROM pg_attribute c CROSS JOIN LATERAL aclexplode(c.attacl) AS a
+WHERE c.attrelid = '@extschema@.llava_task'::regclass AND c.attname = 'weight' AND a.privilege_type = 'SELECT';
+
 -- The old one goes, unless something of a user's depends on it, which then goes on with it.
 CREATE FUNCTION @extschema@.llava_update_replaced(routine regprocedure) RETURNS void
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
@@ -851,6 +973,7 @@ SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_list_1_0_0(te
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_selected_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_exported_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_parse_reply_1_0_0(text, text, text)');
 DROP FUNCTION @extschema@.llava_update_replaced(regprocedure);
 DROP FUNCTION @extschema@.llava_update_grant(text, boolean);
 
@@ -902,7 +1025,7 @@ COMMENT ON COLUMN @extschema@.llava_task.version IS '1, 2, ...: each INSERT unde
 COMMENT ON COLUMN @extschema@.llava_task.alias IS 'second name, accepted wherever a task is named';
 COMMENT ON COLUMN @extschema@.llava_task.title IS 'what it is, for people';
 COMMENT ON COLUMN @extschema@.llava_task.prompt IS 'the text that is sent with the picture';
-COMMENT ON COLUMN @extschema@.llava_task.kind IS 'shape of the reply: dialogue, question_answer or description';
+COMMENT ON COLUMN @extschema@.llava_task.kind IS 'shape of the reply: dialogue, question_answer, description or json';
 COMMENT ON COLUMN @extschema@.llava_task.language IS 'zh, en or any: replies in another language are rejected';
 COMMENT ON COLUMN @extschema@.llava_task.min_rounds IS 'fewest rounds of a dialogue';
 COMMENT ON COLUMN @extschema@.llava_task.max_rounds IS 'most rounds; those beyond are cut off';
@@ -934,7 +1057,7 @@ COMMENT ON COLUMN @extschema@.llava_pending.holder IS 'worker slot, or minus a s
 COMMENT ON COLUMN @extschema@.llava_pending.attempts IS 'requests that count against llava_zh.max_attempts';
 COMMENT ON COLUMN @extschema@.llava_pending.variation IS 'how often asked anew; the seed follows from it';
 COMMENT ON COLUMN @extschema@.llava_pending.interruptions IS 'calls whose worker ended before they did';
-COMMENT ON COLUMN @extschema@.llava_pending.released IS 'llava_retry released a long or blank picture: sent all the same';
+COMMENT ON COLUMN @extschema@.llava_pending.released IS 'named by llava_retry or llava_enqueue: sent, whatever it rested for';
 COMMENT ON COLUMN @extschema@.llava_pending.rejects IS 'why its replies were rejected so far';
 COMMENT ON COLUMN @extschema@.llava_pending.refused_by IS 'server that refused last; another one is preferred';
 COMMENT ON COLUMN @extschema@.llava_pending.failure IS 'why the row rests; NULL: it waits or is held';
@@ -1121,7 +1244,7 @@ COMMENT ON COLUMN @extschema@.llava_published.made_at IS 'when it was recorded';
 COMMENT ON COLUMN @extschema@.llava_status.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_status.path IS 'its path';
 COMMENT ON COLUMN @extschema@.llava_status.task IS 'name of the task';
-COMMENT ON COLUMN @extschema@.llava_status.status IS 'waiting, claimed, done, failed, same, rejected, not queued';
+COMMENT ON COLUMN @extschema@.llava_status.status IS 'waiting, claimed, done, failed, skipped, same, rejected, not queued';
 COMMENT ON COLUMN @extschema@.llava_status.reason IS 'why';
 COMMENT ON COLUMN @extschema@.llava_status.detail IS 'the same in words';
 COMMENT ON COLUMN @extschema@.llava_status.attempts IS 'requests that counted';
@@ -1129,7 +1252,7 @@ COMMENT ON COLUMN @extschema@.llava_status.attempts IS 'requests that counted';
 COMMENT ON COLUMN @extschema@.llava_progress.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_progress.waiting IS 'rows of the queue that are not in flight';
 COMMENT ON COLUMN @extschema@.llava_progress.in_flight IS 'sent and not answered; not preloaded: rows that are held';
-COMMENT ON COLUMN @extschema@.llava_progress.done IS 'samples';
+COMMENT ON COLUMN @extschema@.llava_progress.done IS 'samples, and annotations of tasks of kind json';
 COMMENT ON COLUMN @extschema@.llava_progress.failed IS 'rows that rest';
 COMMENT ON COLUMN @extschema@.llava_progress.replies IS 'replies in the ledger';
 COMMENT ON COLUMN @extschema@.llava_progress.rejected IS 'replies that are no sample';
@@ -1141,6 +1264,8 @@ COMMENT ON COLUMN @extschema@.llava_progress.weight IS 'share in the mix';
 COMMENT ON COLUMN @extschema@.llava_progress.untrusted IS 'why the worker may do nothing (llava_untrusted)';
 COMMENT ON COLUMN @extschema@.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
 COMMENT ON COLUMN @extschema@.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
+COMMENT ON COLUMN @extschema@.llava_progress.skipped IS 'rows that rest since the condition of the task did not hold';
+COMMENT ON COLUMN @extschema@.llava_progress.behind IS 'rows of the task that it follows in the queue; NULL: follows none';
 
 COMMENT ON COLUMN @extschema@.llava_stat_task.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_task.task_version IS 'version of the task';

@@ -31,6 +31,7 @@ CREATE TABLE @.llava_reply (
 	flags text[] NOT NULL DEFAULT '{}',
 	measures jsonb,
 	parser_version integer,
+	about bigint,
 	PRIMARY KEY (image, id)
 );
 ALTER TABLE @.llava_reply ALTER COLUMN body SET STATISTICS 0,
@@ -67,10 +68,11 @@ COMMENT ON COLUMN @.llava_reply.reason_offset IS 'where in the text the reason b
 COMMENT ON COLUMN @.llava_reply.flags IS 'what the parser changed or noticed';
 COMMENT ON COLUMN @.llava_reply.measures IS 'what the checks measured';
 COMMENT ON COLUMN @.llava_reply.parser_version IS 'parser that gave the verdict';
+COMMENT ON COLUMN @.llava_reply.about IS 'the reply whose result it followed; NULL: it followed none';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_reply', '');
 
 CREATE FUNCTION @.llava_parse_reply(task text, reply text, finish_reason text DEFAULT 'stop',
-	 OUT conversation jsonb, OUT reason text, OUT flags text[])
+	 OUT conversation jsonb, OUT reason text, OUT flags text[], OUT object jsonb)
 	RETURNS record LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @.llava_parse_reply(text, text, text) IS
 	'the parser and the checks alone, under the task''s newest version';

@@ -73,6 +73,9 @@ extern void extension_version_required(void);
 /* OID of one of the extension's own tables. */
 extern Oid	extension_relation(const char *name);
 
+/* One that 1.0.0 did not have; InvalidOid before ALTER EXTENSION llava_zh UPDATE. */
+extern Oid	extension_newer_relation(const char *name);
+
 /*
  * OID of one of the extension's own functions, by its declared types; ERROR if it has
  * none.  Others of the same name do not matter.

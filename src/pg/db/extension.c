@@ -181,6 +181,12 @@ extension_relation(const char *name)
 }
 
 Oid
+extension_newer_relation(const char *name)
+{
+	return get_relname_relid(name, extension_schema_required());
+}
+
+Oid
 relation_owner(Oid relation, bool missing_ok)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));

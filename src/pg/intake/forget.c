@@ -67,6 +67,7 @@ static struct
 	DELETED("llava_image", "id"),
 	DELETED("llava_pending", "image"),
 	DELETED("llava_conversation", "image"),
+	DELETED("llava_annotation", "image"),
 	/* the ledger keeps what the picture cost */
 	EMPTIED("llava_reply", "body = NULL, measures = NULL, reason_offset = NULL"),
 	DELETED("llava_interrupted", "image"),
@@ -80,7 +81,7 @@ static struct
 	{.table = "llava_hash"}
 };
 
-#define UNLOCKED 6
+#define UNLOCKED 7
 
 /* Set while llava_image's rows are deleted by this file: see llava_image_deleted. */
 static bool is_deleting = false;
@@ -260,10 +261,14 @@ clear_seen(const Family *family, Datum reason)
 static uint64
 clear_table(int i, Datum ids, bool *removed_statistics)
 {
-	Oid			table = extension_relation(cleared[i].table);
-	TableStatistics *statistics = erased_statistics_read(table, cleared[i].rows_stay);
+	Oid			table = extension_newer_relation(cleared[i].table);
+	TableStatistics *statistics;
 	uint64		rows;
 
+	*removed_statistics = false;
+	if (!OidIsValid(table))
+		return 0;
+	statistics = erased_statistics_read(table, cleared[i].rows_stay);
 	if (statistics != NULL)
 		erased_statistics_find(statistics, &cleared[i].rows, ids);
 	is_deleting = i == 0;
@@ -350,17 +355,22 @@ forget_locked(void *arg)
 	TimestampTz locked_at;
 	List	   *constraints;
 	Oid			tables[lengthof(cleared)];
+	int			n = 0;
 
 	set_locally();
 	for (int i = 0; i < lengthof(cleared); i++)
 	{
-		tables[i] = extension_relation(cleared[i].table);
+		Oid			table = extension_newer_relation(cleared[i].table);
+
+		if (!OidIsValid(table))
+			continue;
 		if (i < UNLOCKED)
-			LockRelationOid(tables[i], ShareRowExclusiveLock);
+			LockRelationOid(table, ShareRowExclusiveLock);
+		tables[n++] = table;
 	}
 	locked_at = GetCurrentTimestamp();
 	rows_spi_connect();
-	constraints = constraints_immediate(tables, lengthof(cleared));
+	constraints = constraints_immediate(tables, n);
 	clear_tables(forget);
 	constraints_put_back(constraints);
 	SPI_finish();

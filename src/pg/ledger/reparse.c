@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "miscadmin.h"
+#include "ledger.h"
 #include "reparse.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -98,14 +99,17 @@ reparse_lock_tables(void)
 	LockRelationOid(extension_relation("llava_image"), RowShareLock);
 	LockRelationOid(extension_relation("llava_pending"), RowExclusiveLock);
 	LockRelationOid(extension_relation("llava_conversation"), RowExclusiveLock);
+	LockRelationOid(extension_relation("llava_annotation"), RowExclusiveLock);
 	LockRelationOid(extension_relation("llava_reply"), RowExclusiveLock);
 }
 
 static SqlStatement sql_reparse_read = {
 	.text =
 	"SELECT r.image" READ_COLUMNS(SQL_RESULT) ","
-	" (SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
-	"    AND c.task = r.task AND c.reply = r.id AND c.keep IS NULL) "
+	" coalesce((SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
+	"    AND c.task = r.task AND c.reply = r.id AND c.keep IS NULL),"
+	"  (SELECT a.object FROM @.llava_annotation a WHERE a.image = r.image"
+	"    AND a.task = r.task AND a.reply = r.id)) "
 	"FROM @.llava_reply r "
 	"WHERE (r.image, r.id) > ($1, $2) AND NOT r.late AND r.body <> ''"
 	"  AND ($3 IS NULL OR r.task = $3) ORDER BY r.image, r.id LIMIT $4",
@@ -127,6 +131,7 @@ reparse_batch(Reparse *reparse)
 	SPITupleTable *table;
 
 	reparse_lock_tables();
+	reparse->followers = followers_read();
 	n = sql_run(&sql_reparse_read, values, reparse->task == NULL ? "  n " : NULL, 0);
 	table = SPI_tuptable;
 	for (uint64 i = 0; i < n; i++)
