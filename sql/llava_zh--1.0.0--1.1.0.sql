@@ -111,6 +111,23 @@ REVOKE ALL ON FUNCTION @extschema@.llava_resume_task(text) FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_resume_task(text) IS
 	'lets the rows of a stopped task be sent again; false if it was not stopped';
 
+ALTER TABLE @extschema@.llava_task ADD COLUMN required text[], ADD COLUMN response_format jsonb,
+	ADD COLUMN after text, ADD COLUMN condition jsonpath, ADD COLUMN share double precision,
+	DROP CONSTRAINT llava_task_kind_check,
+	ADD CONSTRAINT llava_task_kind_check
+		CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['dialogue', 'question_answer', 'description', 'json']));
+COMMENT ON COLUMN @extschema@.llava_task.required IS 'of kind json: keys with types, as worth 0..3, has_text boolean';
+COMMENT ON COLUMN @extschema@.llava_task.response_format IS 'of kind json: sent as it is; NULL: nothing is sent';
+COMMENT ON COLUMN @extschema@.llava_task.after IS 'the task whose results this one follows; NULL: none';
+COMMENT ON COLUMN @extschema@.llava_task.condition IS 'predicate on the result that it follows: queued where true';
+COMMENT ON COLUMN @extschema@.llava_task.share IS 'share of the pictures for which it is queued; NULL: all';
+
+-- What 1.0.0 did not ship; a user's own task of that name stays.
+CREATE FUNCTION @extschema@.llava_ship_tasks() RETURNS void
+	LANGUAGE c AS 'MODULE_PATHNAME';
+SELECT @extschema@.llava_ship_tasks();
+DROP FUNCTION @extschema@.llava_ship_tasks();
+
 --
 -- Pictures (sql/parts/image.sql)
 --
@@ -207,6 +224,56 @@ CREATE FUNCTION @extschema@.llava_worker_slots(OUT pid integer, OUT slot integer
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_worker_slots() FROM PUBLIC;
 
+ALTER FUNCTION @extschema@.llava_parse_reply(text, text, text) RENAME TO llava_parse_reply_1_0_0;
+CREATE FUNCTION @extschema@.llava_parse_reply(task text, reply text, finish_reason text DEFAULT 'stop',
+	 OUT conversation jsonb, OUT reason text, OUT flags text[], OUT object jsonb)
+	RETURNS record LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_parse_reply(text, text, text) IS
+	'the parser and the checks alone, under the task''s newest version';
+
+CREATE TABLE @extschema@.llava_annotation (
+	image bigint,
+	task text COLLATE "C",
+	object jsonb NOT NULL,
+	flags text[] NOT NULL DEFAULT '{}',
+	about bigint,
+	reply bigint NOT NULL,
+	task_version integer NOT NULL,
+	at timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (image, task)
+);
+CREATE INDEX llava_annotation_task ON @extschema@.llava_annotation (task, at);
+COMMENT ON TABLE @extschema@.llava_annotation IS
+	'the accepted objects of tasks of kind json, one an image and task';
+COMMENT ON COLUMN @extschema@.llava_annotation.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_annotation.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_annotation.object IS 'what the model said, its required values converted';
+COMMENT ON COLUMN @extschema@.llava_annotation.flags IS 'what the parser changed or noticed';
+COMMENT ON COLUMN @extschema@.llava_annotation.about IS 'the reply whose result it followed; NULL: it followed none';
+COMMENT ON COLUMN @extschema@.llava_annotation.reply IS 'id of its row in llava_reply';
+COMMENT ON COLUMN @extschema@.llava_annotation.task_version IS 'version of the task that was asked';
+COMMENT ON COLUMN @extschema@.llava_annotation.at IS 'when it was accepted';
+SELECT pg_extension_config_dump('@extschema@.llava_annotation', '');
+
+-- Another result than before: what was said about it leaves, and what follows it is queued.
+CREATE FUNCTION @extschema@.llava_conversation_changed() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_conversation_changed() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_conversation_changed() IS 'trigger: another sample than before has other followers';
+CREATE TRIGGER llava_conversation_changed AFTER UPDATE OF conversation, reply ON @extschema@.llava_conversation
+	FOR EACH ROW WHEN (NEW.conversation IS DISTINCT FROM OLD.conversation OR NEW.reply IS DISTINCT FROM OLD.reply)
+	EXECUTE FUNCTION @extschema@.llava_conversation_changed();
+CREATE FUNCTION @extschema@.llava_annotation_changed() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_annotation_changed() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_annotation_changed() IS 'trigger: another object than before has other followers';
+CREATE TRIGGER llava_annotation_changed AFTER UPDATE OF object, reply ON @extschema@.llava_annotation
+	FOR EACH ROW WHEN (NEW.object IS DISTINCT FROM OLD.object OR NEW.reply IS DISTINCT FROM OLD.reply)
+	EXECUTE FUNCTION @extschema@.llava_annotation_changed();
+
+
 ALTER TABLE @extschema@.llava_interrupted ADD COLUMN sent boolean;
 
 CREATE FUNCTION @extschema@.llava_waiting_tasks(OUT task text, OUT state text, OUT reason text)
@@ -254,6 +321,8 @@ ALTER TABLE @extschema@.llava_reply ALTER COLUMN body DROP NOT NULL;
 ALTER TABLE @extschema@.llava_reply ADD cost double precision, ADD estimated boolean;
 COMMENT ON COLUMN @extschema@.llava_reply.cost IS 'by the server''s prices, when it was settled; NULL: by 1.0.0';
 COMMENT ON COLUMN @extschema@.llava_reply.estimated IS 'true: the cost is a forecast, since the server did not say what it used';
+ALTER TABLE @extschema@.llava_reply ADD about bigint;
+COMMENT ON COLUMN @extschema@.llava_reply.about IS 'the reply whose result it followed; NULL: it followed none';
 
 CREATE FUNCTION @extschema@.llava_reply_words(body bytea, reason_offset bigint, OUT text text, OUT detail text)
 	RETURNS record LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
@@ -317,7 +386,17 @@ COMMENT ON FUNCTION @extschema@.llava_conversation_edited() IS 'trigger: refuses
 CREATE TRIGGER llava_conversation_edited BEFORE UPDATE OF conversation ON @extschema@.llava_conversation
 	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_conversation_edited();
 ALTER VIEW @extschema@.llava_turn SET (security_invoker = true);
-ALTER VIEW @extschema@.llava_provenance SET (security_invoker = true);
+CREATE OR REPLACE VIEW @extschema@.llava_provenance WITH (security_invoker = true) AS
+	SELECT c.image, c.task, i.path, i.sha256, i.source_url, i.licence,
+		r.server, r.model, r.model_reported, c.task_version, r.parameters, r.seed, r.variation,
+		r.sent_width, r.sent_height, r.parser_version, c.flags, c.rounds, c.reply AS call,
+		r.finish_reason, r.prompt_tokens, r.completion_tokens, r.latency_ms,
+		i.received_at AS image_at, r.received_at AS reply_at, c.created_at AS sample_at
+	FROM (SELECT image, task, task_version, flags, rounds, reply, created_at FROM @extschema@.llava_conversation
+		UNION ALL
+		SELECT image, task, task_version, flags, NULL, reply, at FROM @extschema@.llava_annotation) c
+	LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
+	LEFT JOIN @extschema@.llava_image i ON i.id = c.image;
 
 -- They have a further argument.  See "Functions whose arguments are others" below.
 ALTER FUNCTION @extschema@.llava_enqueue(bigint, text, boolean) RENAME TO llava_enqueue_1_0_0;
@@ -583,7 +662,7 @@ COMMENT ON COLUMN @extschema@.llava_stat_host.eta IS 'how long what waits will t
 
 CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true) AS
 	WITH task AS (
-		SELECT DISTINCT ON (name) name AS task, weight
+		SELECT DISTINCT ON (name) name AS task, weight, after
 		FROM @extschema@.llava_task ORDER BY name, version DESC),
 	queued AS (
 		SELECT task, pg_catalog.count(*) AS n
@@ -600,12 +679,20 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @extschema@.llava_pending WHERE failure IS NOT NULL
-			AND failure NOT IN ('near_duplicate', 'no_picture', 'cancelled') GROUP BY task),
+			AND failure NOT IN ('near_duplicate', 'no_picture', 'cancelled', 'condition', 'condition_error') GROUP BY task),
+	skipped AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @extschema@.llava_pending WHERE failure IN ('condition', 'condition_error') GROUP BY task),
 	done AS (
-		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation GROUP BY task),
+		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation GROUP BY task
+		UNION ALL
+		SELECT task, pg_catalog.count(*) FROM @extschema@.llava_annotation GROUP BY task),
 	fresh AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation
-		WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task),
+		WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task
+		UNION ALL
+		SELECT task, pg_catalog.count(*) FROM @extschema@.llava_annotation
+		WHERE at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task),
 	reply AS (
 		SELECT task, pg_catalog.count(*) AS n, pg_catalog.count(reason) AS rejected
 		FROM @extschema@.llava_reply GROUP BY task),
@@ -615,7 +702,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	sent AS (
 		SELECT task, @extschema@.llava_task_in_flight(task)::bigint AS n FROM task),
 	counted AS (
-		SELECT task, weight,
+		SELECT task.task, weight,
 			-- one whose row was deleted meanwhile is in flight all the same
 			GREATEST(coalesce(queued.n, 0) - coalesce(sent.n, held.n, 0), 0)
 				+ coalesce(absent.n, 0) AS waiting,
@@ -627,12 +714,15 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 			coalesce(reply.n, 0) AS replies,
 			coalesce(reply.rejected, 0) AS rejected,
 			coalesce(interrupted.n, 0) AS interrupted,
-			coalesce(fresh.n, 0) AS per_minute
+			coalesce(fresh.n, 0) AS per_minute,
+			coalesce(skipped.n, 0) AS skipped,
+			CASE WHEN after IS NOT NULL THEN coalesce(gate.n, 0) END AS behind
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
-		LEFT JOIN failed USING (task) LEFT JOIN same USING (task)
+		LEFT JOIN failed USING (task) LEFT JOIN same USING (task) LEFT JOIN skipped USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
-		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
+		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task)
+		LEFT JOIN queued gate ON gate.task = task.after)
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
 		CASE WHEN per_minute > 0 AND waits.task IS NULL THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
@@ -655,9 +745,13 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 			AS waits_for,
 		same,
 		CASE WHEN waiting > 0 THEN coalesce(waits.state, 'active') END AS state,
-		CASE WHEN waiting > 0 THEN waits.reason END AS reason
+		CASE WHEN waiting > 0 THEN waits.reason END AS reason,
+		-- rows that rest since the condition of the task did not hold
+		skipped,
+		-- rows of the task that it follows that are in the queue; NULL: it follows none
+		behind
 	FROM counted LEFT JOIN @extschema@.llava_waiting_tasks() waits USING (task)
-	WHERE weight > 0 OR waiting + in_flight + done + failed + same + replies > 0
+	WHERE weight > 0 OR waiting + in_flight + done + failed + same + skipped + replies > 0
 	ORDER BY weight DESC, task;
 
 COMMENT ON VIEW @extschema@.llava_progress IS
@@ -668,6 +762,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 		coalesce(q.task, i.task) AS task,
 		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
 			WHEN q.failure = 'cancelled' THEN 'cancelled'
+			WHEN q.failure IN ('condition', 'condition_error') THEN 'skipped'
 			WHEN q.failure = 'no_picture' THEN 'waiting'
 			WHEN q.failure IS NOT NULL THEN 'failed'
 			WHEN q.holder IS NOT NULL THEN 'claimed'
@@ -693,7 +788,8 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 			p.failure, p.detail, p.holder, p.attempts,
 			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
 		FROM @extschema@.llava_pending p
-		FULL JOIN @extschema@.llava_conversation c ON c.image = p.image AND c.task = p.task
+		FULL JOIN (SELECT image, task FROM @extschema@.llava_conversation
+			UNION ALL SELECT image, task FROM @extschema@.llava_annotation) c ON c.image = p.image AND c.task = p.task
 	) q ON q.image = i.id
 	LEFT JOIN @extschema@.llava_waiting_tasks() w ON w.task = q.task
 	LEFT JOIN @extschema@.llava_fetch f ON f.image = i.id;
@@ -1404,6 +1500,31 @@ FROM pg_class c, LATERAL (SELECT c.relacl UNION ALL SELECT attacl FROM pg_attrib
 WHERE c.oid = '@extschema@.llava_pending'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
 GROUP BY a.grantee;
 
+-- Who may read the samples, or a column of theirs, may read the annotations, too; and a worker's
+-- role may write them.
+SELECT @extschema@.llava_update_grant(concat('GRANT ', g.privilege_type, ' ON @extschema@.llava_annotation TO ', g.grantee,
+		CASE WHEN g.grantable THEN ' WITH GRANT OPTION' END), false)
+FROM (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee,
+		a.privilege_type, bool_or(a.is_grantable) AS grantable
+	FROM pg_class c, LATERAL aclexplode(c.relacl) AS a
+	WHERE c.oid = '@extschema@.llava_conversation'::regclass
+		AND a.privilege_type IN ('SELECT', 'INSERT', 'UPDATE', 'DELETE')
+		AND a.grantee <> c.relowner GROUP BY a.grantee, a.privilege_type) AS g;
+SELECT @extschema@.llava_update_grant(concat('GRANT SELECT (', n.name, ') ON @extschema@.llava_annotation TO ',
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+		CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END), false)
+FROM pg_attribute c CROSS JOIN LATERAL aclexplode(c.attacl) AS a
+JOIN (VALUES ('image', 'image'), ('task', 'task'), ('conversation', 'object'), ('flags', 'flags'),
+	('reply', 'reply'), ('task_version', 'task_version'), ('created_at', 'at')) AS n (before, name)
+	ON n.before = c.attname
+WHERE c.attrelid = '@extschema@.llava_conversation'::regclass AND a.privilege_type = 'SELECT';
+-- llava_progress reads it
+SELECT @extschema@.llava_update_grant(concat('GRANT SELECT (after) ON @extschema@.llava_task TO ',
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+		CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END), false)
+FROM pg_attribute c CROSS JOIN LATERAL aclexplode(c.attacl) AS a
+WHERE c.attrelid = '@extschema@.llava_task'::regclass AND c.attname = 'weight' AND a.privilege_type = 'SELECT';
+
 -- The old one goes, unless something of a user's depends on it, which then goes on with it.
 CREATE FUNCTION @extschema@.llava_update_replaced(routine regprocedure) RETURNS void
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
@@ -1416,6 +1537,7 @@ SELECT @extschema@.llava_update_replaced('@extschema@.llava_selected_1_0_0(text,
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_exported_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_reparse_1_0_0(text, bigint, integer, jsonb)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_parse_reply_1_0_0(text, text, text)');
 DROP FUNCTION @extschema@.llava_update_replaced(regprocedure);
 DROP FUNCTION @extschema@.llava_update_grant(text, boolean);
 
@@ -1467,7 +1589,7 @@ COMMENT ON COLUMN @extschema@.llava_task.version IS '1, 2, ...: each INSERT unde
 COMMENT ON COLUMN @extschema@.llava_task.alias IS 'second name, accepted wherever a task is named';
 COMMENT ON COLUMN @extschema@.llava_task.title IS 'what it is, for people';
 COMMENT ON COLUMN @extschema@.llava_task.prompt IS 'the text that is sent with the picture';
-COMMENT ON COLUMN @extschema@.llava_task.kind IS 'shape of the reply: dialogue, question_answer or description';
+COMMENT ON COLUMN @extschema@.llava_task.kind IS 'shape of the reply: dialogue, question_answer, description or json';
 COMMENT ON COLUMN @extschema@.llava_task.language IS 'zh, en or any: replies in another language are rejected';
 COMMENT ON COLUMN @extschema@.llava_task.min_rounds IS 'fewest rounds of a dialogue';
 COMMENT ON COLUMN @extschema@.llava_task.max_rounds IS 'most rounds; those beyond are cut off';
@@ -1499,7 +1621,7 @@ COMMENT ON COLUMN @extschema@.llava_pending.holder IS 'worker slot, or minus a s
 COMMENT ON COLUMN @extschema@.llava_pending.attempts IS 'requests that count against llava_zh.max_attempts';
 COMMENT ON COLUMN @extschema@.llava_pending.variation IS 'how often asked anew; the seed follows from it';
 COMMENT ON COLUMN @extschema@.llava_pending.interruptions IS 'calls whose worker ended before they did';
-COMMENT ON COLUMN @extschema@.llava_pending.released IS 'llava_retry released a long or blank picture: sent all the same';
+COMMENT ON COLUMN @extschema@.llava_pending.released IS 'named by llava_retry or llava_enqueue: sent, whatever it rested for';
 COMMENT ON COLUMN @extschema@.llava_pending.rejects IS 'why its replies were rejected so far';
 COMMENT ON COLUMN @extschema@.llava_pending.refused_by IS 'server that refused last; another one is preferred';
 COMMENT ON COLUMN @extschema@.llava_pending.failure IS 'why the row rests; NULL: it waits or is held';
@@ -1688,7 +1810,7 @@ COMMENT ON COLUMN @extschema@.llava_published.made_at IS 'when it was recorded';
 COMMENT ON COLUMN @extschema@.llava_status.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_status.path IS 'its path';
 COMMENT ON COLUMN @extschema@.llava_status.task IS 'name of the task';
-COMMENT ON COLUMN @extschema@.llava_status.status IS 'waiting, claimed, done, failed, same, cancelled, rejected, not queued';
+COMMENT ON COLUMN @extschema@.llava_status.status IS 'waiting, claimed, done, failed, skipped, same, cancelled, rejected, not queued';
 COMMENT ON COLUMN @extschema@.llava_status.reason IS 'why';
 COMMENT ON COLUMN @extschema@.llava_status.detail IS 'the same in words';
 COMMENT ON COLUMN @extschema@.llava_status.attempts IS 'requests that counted';
@@ -1696,7 +1818,7 @@ COMMENT ON COLUMN @extschema@.llava_status.attempts IS 'requests that counted';
 COMMENT ON COLUMN @extschema@.llava_progress.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_progress.waiting IS 'rows of the queue that are not in flight';
 COMMENT ON COLUMN @extschema@.llava_progress.in_flight IS 'sent and not answered; not preloaded: rows that are held';
-COMMENT ON COLUMN @extschema@.llava_progress.done IS 'samples';
+COMMENT ON COLUMN @extschema@.llava_progress.done IS 'samples, and annotations of tasks of kind json';
 COMMENT ON COLUMN @extschema@.llava_progress.failed IS 'rows that rest';
 COMMENT ON COLUMN @extschema@.llava_progress.replies IS 'replies in the ledger';
 COMMENT ON COLUMN @extschema@.llava_progress.rejected IS 'replies that are no sample';
@@ -1712,6 +1834,8 @@ COMMENT ON COLUMN @extschema@.llava_progress.same IS 'rows of near copies, which
 COMMENT ON COLUMN @extschema@.llava_progress.state IS
 	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
 COMMENT ON COLUMN @extschema@.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
+COMMENT ON COLUMN @extschema@.llava_progress.skipped IS 'rows that rest since the condition of the task did not hold';
+COMMENT ON COLUMN @extschema@.llava_progress.behind IS 'rows of the task that it follows in the queue; NULL: follows none';
 
 COMMENT ON COLUMN @extschema@.llava_stat_task.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_task.task_version IS 'version of the task';

@@ -20,7 +20,9 @@ FROM llava_task t FULL JOIN (VALUES
 	('描述图片', 'db98663aba81cc918fadbea8bd1cd4edbd6e2ced24d09ba0af2fa43c64098b89'),
 	('conversation_en', '404f12ead6f038dc0770f620e3cebdc9b880ee5708a33fa53f9785d5d8d25a14'),
 	('complex_reasoning_en', '3271621f0018f3e49fb8f9e2c7b03c6159fabdc2f7e2c6c832ab256c30b49168'),
-	('detail_en', '66a0783496cb4ce69b489cf1e113a308d08aab266cd76c4731992aa6420e6e3e')
+	('detail_en', '66a0783496cb4ce69b489cf1e113a308d08aab266cd76c4731992aa6420e6e3e'),
+	('筛选', '0567578fd6bbc08bd43f399fae375dbfe21bd1925ccf888b8fdb9fbfcdd6f73e'),
+	('triage_en', '0adbd0a513d5a4095a2565489033b347d7593a0ac7c4cc193034e57e7b7e6ad4')
 ) AS d (name, digest) USING (name) ORDER BY name COLLATE "C";
 
 -- questions are distinct and no marker or blank slipped in

@@ -37,6 +37,30 @@ COMMENT ON COLUMN @.llava_conversation.note IS 'your words';
 COMMENT ON COLUMN @.llava_conversation.edited_at IS 'when a person changed conversation; NULL: it is as the reply has it';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_conversation', '');
 
+CREATE TABLE @.llava_annotation (
+	image bigint,
+	task text COLLATE pg_catalog."C",
+	object jsonb NOT NULL,
+	flags text[] NOT NULL DEFAULT '{}',
+	about bigint,
+	reply bigint NOT NULL,
+	task_version integer NOT NULL,
+	at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	PRIMARY KEY (image, task)
+);
+CREATE INDEX llava_annotation_task ON @.llava_annotation (task, at);
+COMMENT ON TABLE @.llava_annotation IS
+	'the accepted objects of tasks of kind json, one an image and task';
+COMMENT ON COLUMN @.llava_annotation.image IS 'the picture';
+COMMENT ON COLUMN @.llava_annotation.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_annotation.object IS 'what the model said, its required values converted';
+COMMENT ON COLUMN @.llava_annotation.flags IS 'what the parser changed or noticed';
+COMMENT ON COLUMN @.llava_annotation.about IS 'the reply whose result it followed; NULL: it followed none';
+COMMENT ON COLUMN @.llava_annotation.reply IS 'id of its row in llava_reply';
+COMMENT ON COLUMN @.llava_annotation.task_version IS 'version of the task that was asked';
+COMMENT ON COLUMN @.llava_annotation.at IS 'when it was accepted';
+SELECT pg_catalog.pg_extension_config_dump('@.llava_annotation', '');
+
 CREATE FUNCTION @.llava_conversation_lengths() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_conversation_lengths() FROM PUBLIC;
@@ -51,6 +75,24 @@ REVOKE ALL ON FUNCTION @.llava_conversation_edited() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_conversation_edited() IS 'trigger: refuses what is no conversation, sets rounds and edited_at';
 CREATE TRIGGER llava_conversation_edited BEFORE UPDATE OF conversation ON @.llava_conversation
 	FOR EACH ROW EXECUTE FUNCTION @.llava_conversation_edited();
+
+-- Another result than before: what was said about it leaves, and what follows it is queued.
+CREATE FUNCTION @.llava_conversation_changed() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_conversation_changed() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_conversation_changed() IS 'trigger: another sample than before has other followers';
+CREATE TRIGGER llava_conversation_changed AFTER UPDATE OF conversation, reply ON @.llava_conversation
+	FOR EACH ROW WHEN (NEW.conversation IS DISTINCT FROM OLD.conversation OR NEW.reply IS DISTINCT FROM OLD.reply)
+	EXECUTE FUNCTION @.llava_conversation_changed();
+CREATE FUNCTION @.llava_annotation_changed() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_annotation_changed() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_annotation_changed() IS 'trigger: another object than before has other followers';
+CREATE TRIGGER llava_annotation_changed AFTER UPDATE OF object, reply ON @.llava_annotation
+	FOR EACH ROW WHEN (NEW.object IS DISTINCT FROM OLD.object OR NEW.reply IS DISTINCT FROM OLD.reply)
+	EXECUTE FUNCTION @.llava_annotation_changed();
 
 -- lz4 where the server has it; else the server's default stays.
 CREATE FUNCTION @.llava_set_compression() RETURNS void
@@ -81,7 +123,9 @@ CREATE VIEW @.llava_provenance WITH (security_invoker = true) AS
 		r.sent_width, r.sent_height, r.parser_version, c.flags, c.rounds, c.reply AS call,
 		r.finish_reason, r.prompt_tokens, r.completion_tokens, r.latency_ms,
 		i.received_at AS image_at, r.received_at AS reply_at, c.created_at AS sample_at
-	FROM @.llava_conversation c
+	FROM (SELECT image, task, task_version, flags, rounds, reply, created_at FROM @.llava_conversation
+		UNION ALL
+		SELECT image, task, task_version, flags, NULL, reply, at FROM @.llava_annotation) c
 	LEFT JOIN @.llava_reply r ON r.image = c.image AND r.id = c.reply
 	LEFT JOIN @.llava_image i ON i.id = c.image;
 COMMENT ON VIEW @.llava_provenance IS

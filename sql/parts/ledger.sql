@@ -33,6 +33,7 @@ CREATE TABLE @.llava_reply (
 	parser_version integer,
 	cost double precision,
 	estimated boolean,
+	about bigint,
 	PRIMARY KEY (image, id)
 );
 ALTER TABLE @.llava_reply ALTER COLUMN body SET STATISTICS 0,
@@ -71,6 +72,7 @@ COMMENT ON COLUMN @.llava_reply.measures IS 'what the checks measured';
 COMMENT ON COLUMN @.llava_reply.parser_version IS 'parser that gave the verdict';
 COMMENT ON COLUMN @.llava_reply.cost IS 'by the server''s prices, when it was settled; NULL: by 1.0.0';
 COMMENT ON COLUMN @.llava_reply.estimated IS 'true: the cost is a forecast, since the server did not say what it used';
+COMMENT ON COLUMN @.llava_reply.about IS 'the reply whose result it followed; NULL: it followed none';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_reply', '');
 
 CREATE FUNCTION @.llava_reply_words(body bytea, reason_offset bigint, OUT text text, OUT detail text)
@@ -105,7 +107,7 @@ COMMENT ON COLUMN @.llava_rejected.text IS 'the text, read from the body; NULL: 
 COMMENT ON COLUMN @.llava_rejected.at IS 'when it arrived';
 
 CREATE FUNCTION @.llava_parse_reply(task text, reply text, finish_reason text DEFAULT 'stop',
-	 OUT conversation jsonb, OUT reason text, OUT flags text[])
+	 OUT conversation jsonb, OUT reason text, OUT flags text[], OUT object jsonb)
 	RETURNS record LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @.llava_parse_reply(text, text, text) IS
 	'the parser and the checks alone, under the task''s newest version';

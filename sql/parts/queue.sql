@@ -40,7 +40,7 @@ COMMENT ON COLUMN @.llava_pending.holder IS 'worker slot, or minus a session''s 
 COMMENT ON COLUMN @.llava_pending.attempts IS 'requests that count against llava_zh.max_attempts';
 COMMENT ON COLUMN @.llava_pending.variation IS 'how often asked anew; the seed follows from it';
 COMMENT ON COLUMN @.llava_pending.interruptions IS 'calls whose worker ended before they did';
-COMMENT ON COLUMN @.llava_pending.released IS 'llava_retry released a long or blank picture: sent all the same';
+COMMENT ON COLUMN @.llava_pending.released IS 'named by llava_retry or llava_enqueue: sent, whatever it rested for';
 COMMENT ON COLUMN @.llava_pending.rejects IS 'why its replies were rejected so far';
 COMMENT ON COLUMN @.llava_pending.refused_by IS 'server that refused last; another one is preferred';
 COMMENT ON COLUMN @.llava_pending.failure IS 'why the row rests; NULL: it waits or is held';

@@ -9,6 +9,7 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 		coalesce(q.task, i.task) AS task,
 		CASE WHEN q.failure = 'near_duplicate' THEN 'same'
 			WHEN q.failure = 'cancelled' THEN 'cancelled'
+			WHEN q.failure IN ('condition', 'condition_error') THEN 'skipped'
 			WHEN q.failure = 'no_picture' THEN 'waiting'
 			WHEN q.failure IS NOT NULL THEN 'failed'
 			WHEN q.holder IS NOT NULL THEN 'claimed'
@@ -34,7 +35,8 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 			p.failure, p.detail, p.holder, p.attempts,
 			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
 		FROM @.llava_pending p
-		FULL JOIN @.llava_conversation c ON c.image = p.image AND c.task = p.task
+		FULL JOIN (SELECT image, task FROM @.llava_conversation
+			UNION ALL SELECT image, task FROM @.llava_annotation) c ON c.image = p.image AND c.task = p.task
 	) q ON q.image = i.id
 	LEFT JOIN @.llava_waiting_tasks() w ON w.task = q.task
 	LEFT JOIN @.llava_fetch f ON f.image = i.id;
@@ -43,14 +45,14 @@ COMMENT ON VIEW @.llava_status IS
 COMMENT ON COLUMN @.llava_status.image IS 'the picture';
 COMMENT ON COLUMN @.llava_status.path IS 'its path';
 COMMENT ON COLUMN @.llava_status.task IS 'name of the task';
-COMMENT ON COLUMN @.llava_status.status IS 'waiting, claimed, done, failed, same, cancelled, rejected, not queued';
+COMMENT ON COLUMN @.llava_status.status IS 'waiting, claimed, done, failed, skipped, same, cancelled, rejected, not queued';
 COMMENT ON COLUMN @.llava_status.reason IS 'why';
 COMMENT ON COLUMN @.llava_status.detail IS 'the same in words';
 COMMENT ON COLUMN @.llava_status.attempts IS 'requests that counted';
 
 CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	WITH task AS (
-		SELECT DISTINCT ON (name) name AS task, weight
+		SELECT DISTINCT ON (name) name AS task, weight, after
 		FROM @.llava_task ORDER BY name, version DESC),
 	queued AS (
 		SELECT task, pg_catalog.count(*) AS n
@@ -67,12 +69,20 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @.llava_pending WHERE failure IS NOT NULL
-			AND failure NOT IN ('near_duplicate', 'no_picture', 'cancelled') GROUP BY task),
+			AND failure NOT IN ('near_duplicate', 'no_picture', 'cancelled', 'condition', 'condition_error') GROUP BY task),
+	skipped AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @.llava_pending WHERE failure IN ('condition', 'condition_error') GROUP BY task),
 	done AS (
-		SELECT task, pg_catalog.count(*) AS n FROM @.llava_conversation GROUP BY task),
+		SELECT task, pg_catalog.count(*) AS n FROM @.llava_conversation GROUP BY task
+		UNION ALL
+		SELECT task, pg_catalog.count(*) FROM @.llava_annotation GROUP BY task),
 	fresh AS (
 		SELECT task, pg_catalog.count(*) AS n FROM @.llava_conversation
-		WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task),
+		WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task
+		UNION ALL
+		SELECT task, pg_catalog.count(*) FROM @.llava_annotation
+		WHERE at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task),
 	reply AS (
 		SELECT task, pg_catalog.count(*) AS n, pg_catalog.count(reason) AS rejected
 		FROM @.llava_reply GROUP BY task),
@@ -82,7 +92,7 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	sent AS (
 		SELECT task, @.llava_task_in_flight(task)::bigint AS n FROM task),
 	counted AS (
-		SELECT task, weight,
+		SELECT task.task, weight,
 			-- one whose row was deleted meanwhile is in flight all the same
 			GREATEST(coalesce(queued.n, 0) - coalesce(sent.n, held.n, 0), 0)
 				+ coalesce(absent.n, 0) AS waiting,
@@ -94,12 +104,15 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 			coalesce(reply.n, 0) AS replies,
 			coalesce(reply.rejected, 0) AS rejected,
 			coalesce(interrupted.n, 0) AS interrupted,
-			coalesce(fresh.n, 0) AS per_minute
+			coalesce(fresh.n, 0) AS per_minute,
+			coalesce(skipped.n, 0) AS skipped,
+			CASE WHEN after IS NOT NULL THEN coalesce(gate.n, 0) END AS behind
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
-		LEFT JOIN failed USING (task) LEFT JOIN same USING (task)
+		LEFT JOIN failed USING (task) LEFT JOIN same USING (task) LEFT JOIN skipped USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
-		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
+		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task)
+		LEFT JOIN queued gate ON gate.task = task.after)
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
 		CASE WHEN per_minute > 0 AND waits.task IS NULL THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
@@ -122,16 +135,20 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 			AS waits_for,
 		same,
 		CASE WHEN waiting > 0 THEN coalesce(waits.state, 'active') END AS state,
-		CASE WHEN waiting > 0 THEN waits.reason END AS reason
+		CASE WHEN waiting > 0 THEN waits.reason END AS reason,
+		-- rows that rest since the condition of the task did not hold
+		skipped,
+		-- rows of the task that it follows that are in the queue; NULL: it follows none
+		behind
 	FROM counted LEFT JOIN @.llava_waiting_tasks() waits USING (task)
-	WHERE weight > 0 OR waiting + in_flight + done + failed + same + replies > 0
+	WHERE weight > 0 OR waiting + in_flight + done + failed + same + skipped + replies > 0
 	ORDER BY weight DESC, task;
 COMMENT ON VIEW @.llava_progress IS
 	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix';
 COMMENT ON COLUMN @.llava_progress.task IS 'name of the task';
 COMMENT ON COLUMN @.llava_progress.waiting IS 'rows of the queue that are not in flight';
 COMMENT ON COLUMN @.llava_progress.in_flight IS 'sent and not answered; not preloaded: rows that are held';
-COMMENT ON COLUMN @.llava_progress.done IS 'samples';
+COMMENT ON COLUMN @.llava_progress.done IS 'samples, and annotations of tasks of kind json';
 COMMENT ON COLUMN @.llava_progress.failed IS 'rows that rest';
 COMMENT ON COLUMN @.llava_progress.replies IS 'replies in the ledger';
 COMMENT ON COLUMN @.llava_progress.rejected IS 'replies that are no sample';
@@ -147,6 +164,8 @@ COMMENT ON COLUMN @.llava_progress.same IS 'rows of near copies, which are not a
 COMMENT ON COLUMN @.llava_progress.state IS
 	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
 COMMENT ON COLUMN @.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
+COMMENT ON COLUMN @.llava_progress.skipped IS 'rows that rest since the condition of the task did not hold';
+COMMENT ON COLUMN @.llava_progress.behind IS 'rows of the task that it follows in the queue; NULL: follows none';
 
 CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server,

@@ -8,7 +8,7 @@ CREATE TABLE @.llava_task (
 	alias text,
 	title text,
 	prompt text NOT NULL,
-	kind text NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['dialogue', 'question_answer', 'description'])),
+	kind text NOT NULL CHECK (kind OPERATOR(pg_catalog.=) ANY (ARRAY['dialogue', 'question_answer', 'description', 'json'])),
 	language text NOT NULL CHECK (language OPERATOR(pg_catalog.=) ANY (ARRAY['zh', 'en', 'any'])),
 	min_rounds integer NOT NULL CHECK (min_rounds OPERATOR(pg_catalog.>=) 1),
 	max_rounds integer NOT NULL CHECK (max_rounds OPERATOR(pg_catalog.>=) min_rounds),
@@ -31,6 +31,11 @@ CREATE TABLE @.llava_task (
 	long_max_pixels bigint CHECK (long_max_pixels OPERATOR(pg_catalog.>=) 1),
 	shipped boolean NOT NULL DEFAULT false,
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	required text[],
+	response_format jsonb,
+	after text,
+	condition jsonpath,
+	share double precision,
 	PRIMARY KEY (name, version)
 );
 COMMENT ON TABLE @.llava_task IS
@@ -40,7 +45,7 @@ COMMENT ON COLUMN @.llava_task.version IS '1, 2, ...: each INSERT under the same
 COMMENT ON COLUMN @.llava_task.alias IS 'second name, accepted wherever a task is named';
 COMMENT ON COLUMN @.llava_task.title IS 'what it is, for people';
 COMMENT ON COLUMN @.llava_task.prompt IS 'the text that is sent with the picture';
-COMMENT ON COLUMN @.llava_task.kind IS 'shape of the reply: dialogue, question_answer or description';
+COMMENT ON COLUMN @.llava_task.kind IS 'shape of the reply: dialogue, question_answer, description or json';
 COMMENT ON COLUMN @.llava_task.language IS 'zh, en or any: replies in another language are rejected';
 COMMENT ON COLUMN @.llava_task.min_rounds IS 'fewest rounds of a dialogue';
 COMMENT ON COLUMN @.llava_task.max_rounds IS 'most rounds; those beyond are cut off';
@@ -63,6 +68,11 @@ COMMENT ON COLUMN @.llava_task.long_ratio IS 'a picture is long if its sides are
 COMMENT ON COLUMN @.llava_task.long_max_pixels IS 'most pixels under raise; NULL: 16384 * pixel_factor^2';
 COMMENT ON COLUMN @.llava_task.shipped IS 'true: made by CREATE EXTENSION, and not dumped';
 COMMENT ON COLUMN @.llava_task.created_at IS 'when it was inserted';
+COMMENT ON COLUMN @.llava_task.required IS 'of kind json: keys with types, as worth 0..3, has_text boolean';
+COMMENT ON COLUMN @.llava_task.response_format IS 'of kind json: sent as it is; NULL: nothing is sent';
+COMMENT ON COLUMN @.llava_task.after IS 'the task whose results this one follows; NULL: none';
+COMMENT ON COLUMN @.llava_task.condition IS 'predicate on the result that it follows: queued where true';
+COMMENT ON COLUMN @.llava_task.share IS 'share of the pictures for which it is queued; NULL: all';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_task', 'WHERE NOT shipped');
 
 CREATE FUNCTION @.llava_task_insert() RETURNS trigger

@@ -47,6 +47,11 @@ reply_rules_default(ReplyRules *rules, ReplyKind kind)
 	rules->kind = kind;
 	rules->language = REPLY_LANGUAGE_ZH;
 	rules->min_rounds = 1;
+	if (kind == REPLY_OBJECT)
+	{
+		rules->max_rounds = 1;
+		return;
+	}
 	rules->max_rounds = kind == REPLY_DIALOGUE ? 5 : 1;
 	rules->min_question_chars = kind == REPLY_DIALOGUE ? 4 : 0;
 	rules->max_question_chars = kind == REPLY_DIALOGUE ? 200 : 0;

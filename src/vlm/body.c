@@ -137,6 +137,13 @@ vlm_body_build(VlmBody *body, const char *model, const char *prompt,
 		json = NULL;
 	}
 	json_decref(extra);
+	/* the task's, whatever the server's extra_body says */
+	if (json != NULL && sampling->response_format != NULL &&
+		json_object_set_new(json, "response_format", json_loads(sampling->response_format, 0, NULL)) != 0)
+	{
+		json_decref(json);
+		json = NULL;
+	}
 	text = json == NULL ? NULL : json_dumps(json, JSON_COMPACT | JSON_REAL_PRECISION(12));
 	json_decref(json);
 	if (text != NULL && split(body, text))

@@ -25,6 +25,7 @@ typedef struct VlmSampling
 	double		repetition_penalty;
 	double		presence_penalty;
 	int64_t		seed;
+	const char *response_format;	/* a JSON object; NULL: none is sent */
 } VlmSampling;
 
 /*

@@ -43,7 +43,7 @@ colour_en(Colour colour)
 const char *
 task_name(Task task)
 {
-	static const char *const names[] = {"日常对话", "复杂推理", "描述图片"};
+	static const char *const names[] = {"日常对话", "复杂推理", "描述图片", "筛选"};
 
 	return names[task];
 }
@@ -51,7 +51,7 @@ task_name(Task task)
 const char *
 task_alias(Task task)
 {
-	static const char *const aliases[] = {"conversation", "complex_reasoning", "detail"};
+	static const char *const aliases[] = {"conversation", "complex_reasoning", "detail", "triage"};
 
 	return aliases[task];
 }
@@ -76,6 +76,8 @@ Task
 prompt_task(const char *prompt, bool *english)
 {
 	*english = !has_han(prompt);
+	if (has(prompt, "JSON"))
+		return TASK_OBJECT;
 	if (has(prompt, "用户:") || has(prompt, "用户：") || has(prompt, "对话") ||
 		has(prompt, "User:") || has(prompt, "conversation"))
 		return TASK_DIALOGUE;

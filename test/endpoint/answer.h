@@ -18,7 +18,8 @@ typedef enum Task
 {
 	TASK_DIALOGUE,
 	TASK_REASONING,
-	TASK_DESCRIPTION
+	TASK_DESCRIPTION,
+	TASK_OBJECT
 } Task;
 
 #define MAX_ROUNDS 8
@@ -29,7 +30,7 @@ typedef struct Turn
 	Buffer		answer;
 } Turn;
 
-/* A description has one turn without a question. */
+/* A description and an object have one turn without a question. */
 typedef struct Answer
 {
 	Task		task;
@@ -51,9 +52,13 @@ extern void answer_free(Answer *answer);
 extern const char *colour_zh(Colour colour);
 extern const char *colour_en(Colour colour);
 
-/* answer_zh.c, answer_en.c */
+/* answer_zh.c, answer_en.c, answer_object.c */
 extern void answer_chinese(Answer *answer, const Facts *facts, Dice *dice);
 extern void answer_english(Answer *answer, const Facts *facts, Dice *dice);
+extern void answer_object(Answer *answer, const Facts *facts);
+
+/* What the picture is worth, 0 to 3, as answer_object says. */
+extern int facts_worth(const Facts *facts);
 
 /* Which way the sides go, and by how much. */
 typedef enum Shape

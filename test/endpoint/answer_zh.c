@@ -374,5 +374,8 @@ answer_chinese(Answer *answer, const Facts *facts, Dice *dice)
 		case TASK_DESCRIPTION:
 			make_description(answer, facts, dice);
 			break;
+		case TASK_OBJECT:
+			answer_object(answer, facts);
+			break;
 	}
 }

@@ -78,6 +78,16 @@ static const Noise noises[] = {
 	{{"json-pairs", "[{\"用户\":…,\"助手\":…}]"},.write = odd_json_pairs},
 	{{"json-cut", "JSON that stops in a string"},.write = odd_json_roles,.rewrite = odd_cut,.finish = CUT},
 
+	/* one object */
+	{{"object-prose", "words around the object"},.lead = "根据图片，判断如下：\n\n",.tail = "\n\n以上就是我的判断。"},
+	{{"object-fence", "a fence of json around it"},.lead = "```json\n",.tail = "\n```"},
+	{{"object-template", "a template first, then the object"},.lead = "{\"seen\": [\"…\"], \"kind\": \"…\", \"has_text\": true/false, \"why\": \"…\", \"worth\": 0-3, \"unsafe\": true/false}\n\n"},
+	{{"object-python", "Python's quotes and words"},.rewrite = odd_object_python},
+	{{"object-wide", "full-width colons and commas"},.rewrite = odd_object_wide},
+	{{"object-word", "the worth as a word"},.rewrite = odd_object_word},
+	{{"object-white", "white space until max_tokens inside it"},.rewrite = odd_object_white,.finish = CUT},
+	{{"object-tail", "white space until max_tokens behind it"},.rewrite = odd_object_tail,.finish = CUT},
+
 	/* rounds */
 	{{"leading-answer", "an answer comes first"},.lead = "助手:您好，我已经看到这张图片了。\n\n"},
 	{{"dangling-turn", "ends in a question"},.tail = "\n\n用户:这张图片还有什么值得注意的地方吗？"},
@@ -186,7 +196,7 @@ write_turns(Buffer *to, const Answer *answer, const Noise *noise)
 			if (turn->answer.data)
 				buffer_text(to, chosen(noise->between, "\n\n"));
 		}
-		if (turn->answer.data && answer->task != TASK_DESCRIPTION)
+		if (turn->answer.data && answer->task < TASK_DESCRIPTION)
 			add_label(to, chosen(noise->gpt, "%A:"), answer, round);
 		if (turn->answer.data)
 			buffer_text(to, turn->answer.data);

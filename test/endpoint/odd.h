@@ -38,6 +38,13 @@ extern void odd_cut(Buffer *text);
 extern void odd_cut_early(Buffer *text);
 extern void odd_traditional(Buffer *text);
 
+/* Of an object. */
+extern void odd_object_python(Buffer *text);
+extern void odd_object_wide(Buffer *text);
+extern void odd_object_word(Buffer *text);
+extern void odd_object_white(Buffer *text);
+extern void odd_object_tail(Buffer *text);
+
 /* Texts instead of labelled turns. */
 extern void odd_json_roles(Buffer *to, const Answer *answer);
 extern void odd_json_object(Buffer *to, const Answer *answer);

@@ -29,7 +29,7 @@ add_round(Answer *answer, const char *question, const char *text)
 {
 	Turn	   *turn;
 
-	if (answer->rounds == MAX_ROUNDS || answer->task == TASK_DESCRIPTION)
+	if (answer->rounds == MAX_ROUNDS || answer->task >= TASK_DESCRIPTION)
 		return;
 	turn = &answer->turn[answer->rounds++];
 	replace(&turn->question, question);
@@ -129,14 +129,14 @@ odd_no_question(Answer *answer)
 void
 odd_no_answer(Answer *answer)
 {
-	if (answer->task != TASK_DESCRIPTION)
+	if (answer->task < TASK_DESCRIPTION)
 		buffer_free(&answer->turn[0].answer);
 }
 
 void
 odd_not_complex(Answer *answer)
 {
-	if (answer->task != TASK_DESCRIPTION)
+	if (answer->task < TASK_DESCRIPTION)
 		replace(&answer->turn[0].question, "请描述这张图片。");
 }
 
@@ -152,7 +152,7 @@ odd_too_short(Answer *answer)
 void
 odd_image_token(Answer *answer)
 {
-	put_in_front(answer->task == TASK_DESCRIPTION ? &answer->turn[0].answer : &answer->turn[0].question, "<image>\n");
+	put_in_front(answer->task >= TASK_DESCRIPTION ? &answer->turn[0].answer : &answer->turn[0].question, "<image>\n");
 }
 
 void

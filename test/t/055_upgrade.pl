@@ -391,7 +391,7 @@ is(scalar(split /\n/, $grants), 34, 'there are grants');
 $node->safe_psql('old', 'ALTER EXTENSION llava_zh UPDATE');
 is(differences(catalogue($node, 'postgres', $MADE_BY_TEST), catalogue($node, 'old', $MADE_BY_TEST)), '',
 	'after the update the catalogue is that of a new installation');
-is(contents('old'), $contents, 'with every row as it was');
+is(contents('old', q(kind <> 'json')), $contents, 'with every row as it was');
 my $ARGUMENTS = 'text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer,jsonb';
 # these have a further argument
 my $kept = $grants =~ s/^(function llava_(?:export|exported|selected|record_export|export_images|export_list)\([^)]*)\)/$1,jsonb)/mgr;
@@ -411,6 +411,8 @@ is(differences($kept, grants('old')), join("\n", map({ "+ function $_" }
 	'llava_server_limits() | privileges of feeder | EXECUTE',
 	'llava_worker_counters() | privileges of reader | EXECUTE',
 	'llava_worker_slots() | privileges of reader | EXECUTE'),
+	# who may read the samples
+	map({ "+ relation llava_annotation | privileges of $_ | SELECT" } qw(publisher reader stranger)),
 	'+ relation llava_fetch | privileges of reader | SELECT'), 'every grant, and what each role needs for what it has');
 
 is($node->safe_psql('old', "SET ROLE reader; SELECT count(*) FROM mine"), '9', "a user's view goes on");

@@ -143,7 +143,7 @@ GRANT USAGE, CREATE ON SCHEMA public TO worker_role;
 ALTER TABLE llava_pending OWNER TO worker_role;
 GRANT SELECT ON llava_image, llava_task TO worker_role;
 GRANT UPDATE (same_as, same_distance) ON llava_image TO worker_role;
-GRANT SELECT, INSERT, UPDATE ON llava_reply, llava_interrupted, llava_conversation, llava_usage, llava_hash TO worker_role;
+GRANT SELECT, INSERT, UPDATE ON llava_reply, llava_interrupted, llava_conversation, llava_annotation, llava_usage, llava_hash TO worker_role;
 GRANT USAGE ON SEQUENCE llava_call_seq TO worker_role;
 SQL
 $node->safe_psql('postgres', LlavaZh::Cluster::pictures_sql(10, 12));

@@ -20,7 +20,7 @@ GRANT USAGE ON SCHEMA evil TO PUBLIC;
 ALTER TABLE llava_pending OWNER TO worker_role;
 GRANT SELECT ON llava_image, llava_task TO worker_role;
 GRANT UPDATE (same_as, same_distance) ON llava_image TO worker_role;
-GRANT SELECT, INSERT, UPDATE ON llava_reply, llava_interrupted, llava_conversation, llava_usage, llava_hash TO worker_role;
+GRANT SELECT, INSERT, UPDATE ON llava_reply, llava_interrupted, llava_conversation, llava_annotation, llava_usage, llava_hash TO worker_role;
 GRANT USAGE ON SEQUENCE llava_call_seq TO worker_role;
 -- what a careless administrator may have granted
 GRANT SET ON PARAMETER session_replication_role TO worker_role;

@@ -63,12 +63,13 @@ WHERE c.relname LIKE 'llava%' AND c.relkind = 'r' AND has_column_privilege('moni
 GROUP BY c.relname ORDER BY c.relname
 SQL
 is($readable, <<'EXPECTED' =~ s/\n$//r, 'the columns that monitor reads');
+llava_annotation: at image reply task task_version
 llava_conversation: created_at image reply rounds task task_version
 llava_image: received_at rejected
 llava_interrupted: task
 llava_pending: failure holder task
 llava_reply: completion_tokens cost estimated flags id image image_tokens latency_ms measures prompt_tokens reason received_at server task task_version text_tokens
-llava_task: name version weight
+llava_task: after name version weight
 llava_usage: accepted completion_tokens cost estimated failed pause_detail pause_reason paused_at prompt_tokens replies requests server throttled
 EXPECTED
 refused('monitor', $_) for

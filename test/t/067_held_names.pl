@@ -213,7 +213,7 @@ is($limits->('sim'), 'shared|1', 'as llava_stat_server says');
 # those of the queue's owner, who is no superuser, are ours too
 $node->safe_psql('postgres', <<'SQL' . $create->('keeper', 1, 20));
 GRANT USAGE, CREATE ON SCHEMA public TO keeper;
-GRANT SELECT, INSERT, UPDATE, DELETE ON llava_image, llava_task, llava_reply, llava_interrupted, llava_conversation, llava_usage, llava_hash TO keeper;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llava_image, llava_task, llava_reply, llava_interrupted, llava_conversation, llava_annotation, llava_usage, llava_hash TO keeper;
 GRANT USAGE ON SEQUENCE llava_call_seq TO keeper;
 ALTER TABLE llava_pending OWNER TO keeper;
 SQL

@@ -126,7 +126,7 @@ $node->safe_psql('postgres', <<'SQL');
 CREATE ROLE keeper;
 GRANT USAGE, CREATE ON SCHEMA public TO keeper;
 ALTER TABLE llava_pending OWNER TO keeper;
-GRANT SELECT, INSERT, UPDATE, DELETE ON llava_image, llava_task, llava_reply, llava_interrupted, llava_conversation, llava_usage, llava_hash TO keeper;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llava_image, llava_task, llava_reply, llava_interrupted, llava_conversation, llava_annotation, llava_usage, llava_hash TO keeper;
 GRANT INSERT ON fired TO keeper;
 GRANT USAGE ON SEQUENCE llava_call_seq TO keeper;
 ALTER TABLE llava_image ENABLE ROW LEVEL SECURITY;

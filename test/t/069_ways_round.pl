@@ -330,7 +330,7 @@ ALTER TABLE llava_pending OWNER TO app;
 GRANT CREATE ON SCHEMA public TO app;
 GRANT SELECT ON llava_image, llava_task TO app;
 GRANT UPDATE (same_as, same_distance) ON llava_image TO app;
-GRANT SELECT, INSERT, UPDATE, DELETE ON llava_reply, llava_interrupted, llava_conversation, llava_usage, llava_hash TO app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON llava_reply, llava_interrupted, llava_conversation, llava_annotation, llava_usage, llava_hash TO app;
 GRANT USAGE ON SEQUENCE llava_call_seq TO app;
 SET ROLE app;
 CREATE FUNCTION app.swap() RETURNS trigger LANGUAGE plpgsql AS $$

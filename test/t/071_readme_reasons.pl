@@ -111,11 +111,12 @@ give(map { /"(\w+)"/g } $fetch =~ /rests = pstrdup\(([^;]*)\);/g);
 my $statements = join '', map { source($_) } glob 'src/pg/*/*.[ch]';
 foreach ($statements =~ /\bfailure = ('\w+'|CASE .*? END|\S+)(?=[, "])/g)
 {
-	next if /^(?:NULL|\$\d)/;
+	next if /^(?:NULL|EXCLUDED|\$\d)/;
 	my @names = /'(\w+)'/g;
 	is(scalar @names, 1, "a statement writes one reason: $_");
 	give(@names);
 }
+give(part('src/pg/ledger/followers.c', qr/sql_follow = \{(.*?)\};/s) =~ /'(condition\w*)'/g);
 give(part('sql/parts/server.sql', qr/ AS state,(.*?) AS pause_reason/s) =~ /THEN '(\w+)'/g);
 
 # The second column of the section's tables; code font that is no reason names a setting.

@@ -105,7 +105,7 @@ for my $row (grep { $_->[0] =~ /^`(?:max|min)_\w+`$/ && @$_ == 4 } $reference->r
 	my @said = map { [ /^(\d+)(?: \((\d+)\))?$/ ] } @{$row}[ 1 .. 3 ];
 	is(join(' ', map { ($_->[0], $_->[1] // $_->[0]) } @said), sql(qq{SELECT string_agg(${column}::text, ' ' ORDER BY n, language DESC)
 		FROM llava_task, LATERAL array_position(ARRAY['dialogue', 'question_answer', 'description'], kind) AS n
-		WHERE shipped AND version = 1 AND language IN ('zh', 'en')}), "sql/README.md has the defaults of $column");
+		WHERE shipped AND version = 1 AND language IN ('zh', 'en') AND kind <> 'json'}), "sql/README.md has the defaults of $column");
 }
 
 # What is written of a function's signature: arguments, and what comes back.

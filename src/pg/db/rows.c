@@ -15,13 +15,13 @@
 #include "utils/rel.h"
 #include "utils/timestamp.h"
 
-TriggerData *
-rows_trigger(FunctionCallInfo fcinfo, const char *table)
+static TriggerData *
+own_trigger(FunctionCallInfo fcinfo, const char *table, bool before)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
-		!TRIGGER_FIRED_BEFORE(trigger->tg_event) ||
+		(bool) TRIGGER_FIRED_BEFORE(trigger->tg_event) != before ||
 		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
 		RelationGetRelid(trigger->tg_relation) != extension_relation(table))
 		ereport(ERROR,
@@ -29,6 +29,18 @@ rows_trigger(FunctionCallInfo fcinfo, const char *table)
 				 errmsg("this function can only be called by the trigger on the extension's table \"%s\"",
 						table)));
 	return trigger;
+}
+
+TriggerData *
+rows_trigger(FunctionCallInfo fcinfo, const char *table)
+{
+	return own_trigger(fcinfo, table, true);
+}
+
+TriggerData *
+rows_trigger_after(FunctionCallInfo fcinfo, const char *table)
+{
+	return own_trigger(fcinfo, table, false);
 }
 
 void

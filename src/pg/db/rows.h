@@ -9,10 +9,11 @@
 #include "sql.h"
 
 /*
- * The trigger call, if it is one, for each row, on the extension's own table of this name;
+ * The trigger call, if it is one, before (or after) each row's change, on the extension's own table of this name;
  * else an ERROR: any role could create a trigger with our function on a table of its own.
  */
 extern TriggerData *rows_trigger(FunctionCallInfo fcinfo, const char *table);
+extern TriggerData *rows_trigger_after(FunctionCallInfo fcinfo, const char *table);
 
 /*
  * sql_run as the owner of the table that the statement writes or reads, behind the gate of

@@ -31,7 +31,7 @@ typedef struct Verdict
 } Verdict;
 
 const char *const trust_worker_relations[TRUST_WORKER_RELATIONS] = {
-	"llava_pending", "llava_image", "llava_task", "llava_reply", "llava_conversation",
+	"llava_pending", "llava_image", "llava_task", "llava_reply", "llava_conversation", "llava_annotation",
 	"llava_interrupted", "llava_hash", "llava_usage", "llava_call_seq"
 };
 

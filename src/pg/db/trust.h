@@ -60,7 +60,7 @@ extern void trust_check_relation(Oid relation);
 extern void trust_check_worker_relations(void);
 
 /* What the worker writes and reads, as the owner of llava_pending, the first of them. */
-#define TRUST_WORKER_RELATIONS 9
+#define TRUST_WORKER_RELATIONS 10
 extern const char *const trust_worker_relations[TRUST_WORKER_RELATIONS];
 
 /* All findings that a statement of this role would meet in a relation, which is locked. */

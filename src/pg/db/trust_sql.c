@@ -129,7 +129,8 @@ llava_untrusted(PG_FUNCTION_ARGS)
 
 	InitMaterializedSRF(fcinfo, 0);
 	for (int i = 0; i < lengthof(trust_worker_relations); i++)
-		put_relation(result, trust_worker_relations[i], true, worker);
+		if (OidIsValid(extension_find_relation(trust_worker_relations[i])))
+			put_relation(result, trust_worker_relations[i], true, worker);
 	for (int i = 0; i < lengthof(others); i++)
 		put_relation(result, others[i], false, worker);
 	catalogue_each(DependRelationId, DependReferenceIndexId, Anum_pg_depend_refobjid,

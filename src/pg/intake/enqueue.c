@@ -124,7 +124,8 @@ next_variation(Datum *image_and_task)
 
 typedef struct Enqueue
 {
-	Datum		values[4];		/* image, task, visible_at, variation */
+	Datum		values[5];		/* image, task, visible_at, variation,
+								 * released */
 	bool		again;
 	bool		first;
 	bool		queued;
@@ -137,11 +138,17 @@ static SqlStatement sql_conversation_exists = {
 	.types = "lt"
 };
 
+static SqlStatement sql_annotation_exists = {
+	.text =
+	"SELECT 1 FROM @.llava_annotation WHERE image = $1 AND task = $2",
+	.types = "lt"
+};
+
 static SqlStatement sql_enqueue = {
 	.text =
-	"INSERT INTO @.llava_pending (image, task, visible_at, variation) VALUES ($1, $2, $3, $4)"
+	"INSERT INTO @.llava_pending (image, task, visible_at, variation, released) VALUES ($1, $2, $3, $4, $5)"
 	" ON CONFLICT DO NOTHING",
-	.types = "ltzi"
+	.types = "ltziB"
 };
 
 static SqlStatement sql_to_front = {
@@ -151,6 +158,14 @@ static SqlStatement sql_to_front = {
 	.types = "ltz"
 };
 
+static bool
+has_annotation(Datum *image_and_task)
+{
+	Oid			table = extension_find_relation("llava_annotation");
+
+	return OidIsValid(table) && rows_run_as_owner(table, &sql_annotation_exists, image_and_task, NULL) > 0;
+}
+
 static void
 enqueue(void *arg)
 {
@@ -159,8 +174,9 @@ enqueue(void *arg)
 	rows_spi_connect();
 	check_image(e->values[0]);
 	if (e->again ||
-		rows_run_as_owner(extension_relation("llava_conversation"),
-						  &sql_conversation_exists, e->values, NULL) == 0)
+		(rows_run_as_owner(extension_relation("llava_conversation"),
+						   &sql_conversation_exists, e->values, NULL) == 0 &&
+		 !has_annotation(e->values)))
 	{
 		e->values[3] = Int32GetDatum(next_variation(e->values));
 		e->queued = rows_run_as_owner(extension_relation("llava_pending"), &sql_enqueue,
@@ -181,13 +197,17 @@ llava_enqueue(PG_FUNCTION_ARGS)
 {
 	Enqueue		e = {0};
 	TimestampTz place;
+	LlavaTask  *task;
 
 	e.again = argument_is_true(fcinfo, 2);
 	e.first = argument_is_true(fcinfo, 3);
 	place = place_in_queue(e.first);
 	e.values[0] = PG_GETARG_DATUM(0);
-	e.values[1] = resolve_task(PG_GETARG_TEXT_PP(1));
+	task = task_required(task_weights_as_owner(), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	e.values[1] = CStringGetTextDatum(task->name);
 	e.values[2] = TimestampTzGetDatum(place);
+	/* it is asked for by name: no other task's result is waited for */
+	e.values[4] = BoolGetDatum(task->after != NULL);
 	blockers_run("llava_enqueue", enqueue, &e);
 
 	if (e.queued || e.moved)
@@ -228,7 +248,7 @@ static SqlStatement sql_retry = {
 	"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
 	"  rejects = NULL, refused_by = NULL,"
 	"  variation = variation + 1, visible_at = $4,"
-	"  released = released OR failure IN ('long_image', 'blank') "
+	"  released = released OR failure IN ('long_image', 'blank', 'condition', 'condition_error') "
 	"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
 	"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
 
@@ -236,7 +256,8 @@ static SqlStatement sql_retry = {
 	 * rows that rest so as not to cost money for nothing, or since nobody
 	 * wants them, are released only by name
 	 */
-	"  AND (failure NOT IN ('near_duplicate', 'blank', 'cancelled') OR $1 IS NOT NULL OR $3 IS NOT NULL)",
+	"  AND (failure NOT IN ('near_duplicate', 'blank', 'cancelled', 'condition', 'condition_error')"
+	"    OR $1 IS NOT NULL OR $3 IS NOT NULL)",
 	.types = "lttz"
 };
 

@@ -68,6 +68,7 @@ static struct
 	DELETED("llava_image", "id"),
 	DELETED("llava_pending", "image"),
 	DELETED("llava_conversation", "image"),
+	DELETED("llava_annotation", "image"),
 	/* the ledger keeps what the picture cost */
 	EMPTIED("llava_reply", "body = NULL, measures = NULL, reason_offset = NULL"),
 	DELETED("llava_interrupted", "image"),
@@ -84,7 +85,7 @@ static struct
 	{.table = "llava_hash"}
 };
 
-#define UNLOCKED 8
+#define UNLOCKED 9
 
 /* Set while llava_image's rows are deleted by this file: see llava_image_deleted. */
 static bool is_deleting = false;

@@ -246,11 +246,12 @@ static SqlStatement sql_pending_add = {
 	.types = "ltz"
 };
 
+/* The first of the task's chain is asked for in its place. */
 static void
 queue(const Intake *intake, Datum id, const char *task)
 {
 	TimestampTz now = GetCurrentTransactionStartTimestamp();
-	Datum		values[3] = {id, CStringGetTextDatum(task), TimestampTzGetDatum(now)};
+	Datum		values[3] = {id, CStringGetTextDatum(task_first(intake->tasks, task)), TimestampTzGetDatum(now)};
 
 	rows_run_as_owner(intake->pending, &sql_pending_add, values, NULL);
 	wake_at_commit(now);

@@ -58,6 +58,12 @@ conversation_turns(const ReplyResult *result, const char *question, int *rounds)
 }
 
 Datum
+conversation_object(const ReplyResult *result)
+{
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum(result->object));
+}
+
+Datum
 conversation_flags(uint32 flags)
 {
 	Datum		names[REPLY_FLAGS];

@@ -7,7 +7,9 @@
 
 #include "db/sql.h"
 #include "fmgr.h"
+#include "nodes/pg_list.h"
 #include "reply/reply.h"
+#include "task/task.h"
 #include "vlm/vlm.h"
 
 /* ---- conversation.c: turns to jsonb ---- */
@@ -17,6 +19,9 @@
  * or NULL.
  */
 extern Datum conversation_turns(const ReplyResult *result, const char *question, int *rounds);
+
+/* The object of an accepted reply, as jsonb. */
+extern Datum conversation_object(const ReplyResult *result);
 extern Datum conversation_flags(uint32 flags);	/* text[] */
 extern Datum conversation_measures(const ReplyMeasures *measures);	/* jsonb */
 
@@ -43,5 +48,30 @@ extern bool conversation_is_whole(Datum conversation, int *rounds);
  */
 extern const char *verdict_of(const ReplyRules *rules, const VlmEnvelope *envelope,
 							  ReplyResult *result);
+
+/* ---- followers.c: tasks that follow another; the caller is SPI-connected ---- */
+
+/* Those of now, in the current context. */
+extern List *followers_read(void);
+
+/*
+ * A result of this task was accepted: what was said about an older one leaves, and its
+ * followers are queued.  True if any was.
+ */
+extern bool followers_of_result(const List *followers, int64 image, const char *task, Datum result,
+								int64 reply);
+
+/*
+ * The same where the result of the reply has other words by now: what was said about it
+ * leaves, too, and what is being said about it will be late.
+ */
+extern bool followers_of_change(const List *followers, int64 image, const char *task, Datum result,
+								int64 reply);
+
+/* The result is gone, and with it what was said about it. */
+extern void followers_of_withdrawn(const List *followers, int64 image, const char *task);
+
+/* The reply whose result the picture has of the task, locked; 0: it has none. */
+extern int64 result_reply(int64 image, const LlavaTask *task);
 
 #endif							/* LLAVA_LEDGER_H */

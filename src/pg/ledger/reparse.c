@@ -11,6 +11,7 @@
 
 #include "ledger.h"
 #include "miscadmin.h"
+#include "ledger.h"
 #include "reparse.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -60,7 +61,7 @@ leave_odd(Reparse *reparse, const Stored *stored)
 {
 	int			rounds;
 
-	if (stored->isnull[READ_SAMPLE] ||
+	if (stored->isnull[READ_SAMPLE] || stored->task->kind == REPLY_OBJECT ||
 		conversation_is_whole(stored->column[READ_SAMPLE], &rounds))
 		return false;
 	reparse->odd++;
@@ -122,14 +123,17 @@ reparse_lock_tables(void)
 	LockRelationOid(extension_relation("llava_image"), RowShareLock);
 	LockRelationOid(extension_relation("llava_pending"), RowExclusiveLock);
 	LockRelationOid(extension_relation("llava_conversation"), RowExclusiveLock);
+	LockRelationOid(extension_relation("llava_annotation"), RowExclusiveLock);
 	LockRelationOid(extension_relation("llava_reply"), RowExclusiveLock);
 }
 
 static SqlStatement sql_reparse_read = {
 	.text =
 	"SELECT r.image" READ_COLUMNS(SQL_RESULT) ","
-	" (SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
+	" coalesce((SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
 	"    AND c.task = r.task AND c.reply = r.id AND c.keep IS NULL),"
+	"  (SELECT a.object FROM @.llava_annotation a WHERE a.image = r.image"
+	"    AND a.task = r.task AND a.reply = r.id)),"
 	" (SELECT c.edited_at FROM @.llava_conversation c WHERE c.image = r.image"
 	"    AND c.task = r.task AND c.reply = r.id AND c.keep IS NULL) "
 	"FROM @.llava_reply r "
@@ -153,6 +157,7 @@ reparse_batch(Reparse *reparse)
 	SPITupleTable *table;
 
 	reparse_lock_tables();
+	reparse->followers = followers_read();
 	n = sql_run(&sql_reparse_read, values, reparse->task == NULL ? "  n " : NULL, 0);
 	table = SPI_tuptable;
 	for (uint64 i = 0; i < n; i++)

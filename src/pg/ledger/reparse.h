@@ -19,7 +19,8 @@
 	COLUMN(READ_REASON, "r.reason") \
 	COLUMN(READ_OFFSET, "r.reason_offset") \
 	COLUMN(READ_FLAGS, "r.flags") \
-	COLUMN(READ_MEASURES, "r.measures")
+	COLUMN(READ_MEASURES, "r.measures") \
+	COLUMN(READ_ABOUT, "r.about")
 
 /* The columns of sql_reparse_read and, but for the last two, of sql_reparse_other. */
 enum
@@ -71,6 +72,7 @@ typedef struct Reparse
 	text	   *task;			/* or NULL: all */
 	int			batch;
 	bool		edited_too;		/* samples that a person changed, too */
+	List	   *followers;		/* of the current batch */
 	int64		image;			/* the last reply looked at */
 	int64		id;
 
@@ -89,5 +91,14 @@ typedef struct Reparse
 extern void reparse_apply(Reparse *reparse, const Stored *stored, List *tasks);
 
 extern void reparse_rewrite(Reparse *reparse, const Stored *stored, bool flags_too);
+
+/* ---- reparse_annotation.c: the same for tasks of kind json ---- */
+
+/* True if the annotation was made; false if there was one, or what it is about has changed. */
+extern bool annotation_make(const Stored *stored);
+
+/* Whether the object or its flags were changed. */
+extern bool annotation_rewrite(const Stored *stored);
+extern bool annotation_withdraw(const Stored *stored);
 
 #endif							/* LLAVA_REPARSE_H */

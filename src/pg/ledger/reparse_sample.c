@@ -82,6 +82,8 @@ make_sample(const Stored *stored)
 {
 	Datum		values[SAMPLE_SIZE];
 
+	if (stored->task->kind == REPLY_OBJECT)
+		return annotation_make(stored);
 	sample_arguments(stored, values);
 	/* a call in flight then finds no queue row, and its reply is kept as late */
 	sql_run(&sql_reparse_done, values, NULL, 0);
@@ -123,20 +125,45 @@ static SqlStatement sql_reparse_rewrite = {
 	.types = "l" SAMPLE_COLUMNS(SQL_TYPE) "B"
 };
 
+/* The stored reply's result is there now; rewritten: in other words than before. */
+static void
+tell_followers(Reparse *reparse, const Stored *stored, bool rewritten)
+{
+	int			rounds;
+	Datum		result;
+
+	if (reparse->followers == NIL)
+		return;
+	result = stored->task->kind == REPLY_OBJECT ? conversation_object(&stored->result) :
+		conversation_turns(&stored->result, human_turn(stored), &rounds);
+	(rewritten ? followers_of_change : followers_of_result)
+		(reparse->followers, DatumGetInt64(stored->column[READ_IMAGE]), stored->task->name, result,
+		 DatumGetInt64(stored->column[READ_ID]));
+}
+
 void
 reparse_rewrite(Reparse *reparse, const Stored *stored, bool flags_too)
 {
 	Datum		values[SAMPLE_SIZE + 1];
+	bool		changed;
 
-	if (!flags_too && same_turns(stored))
-		return;
-	sample_arguments(stored, values);
-	values[SAMPLE_SIZE] = BoolGetDatum(reparse->edited_too);
-	reparse->rewritten += conversation_store(&sql_reparse_rewrite, values);
+	if (stored->task->kind == REPLY_OBJECT)
+		changed = annotation_rewrite(stored);
+	else
+	{
+		if (!flags_too && same_turns(stored))
+			return;
+		sample_arguments(stored, values);
+		values[SAMPLE_SIZE] = BoolGetDatum(reparse->edited_too);
+		changed = conversation_store(&sql_reparse_rewrite, values) > 0;
+	}
+	reparse->rewritten += changed;
+	if (changed)
+		tell_followers(reparse, stored, true);
 }
 
 static bool
-make_if_accepted(Stored *stored)
+make_if_accepted(Reparse *reparse, Stored *stored)
 {
 	volatile bool made = false;
 
@@ -144,6 +171,8 @@ make_if_accepted(Stored *stored)
 	{
 		if (stored_judge(stored) && stored->after == NULL)
 			made = make_sample(stored);
+		if (made)
+			tell_followers(reparse, stored, false);
 	}
 	PG_CATCH();
 	{
@@ -168,7 +197,7 @@ static SqlStatement sql_reparse_other = {
  * withdrawn.
  */
 static bool
-make_from_other(const Stored *withdrawn, List *tasks)
+make_from_other(Reparse *reparse, const Stored *withdrawn, List *tasks)
 {
 	Datum		values[3] = {
 		withdrawn->column[READ_IMAGE], withdrawn->column[READ_TASK], withdrawn->column[READ_ID]
@@ -183,7 +212,7 @@ make_from_other(const Stored *withdrawn, List *tasks)
 
 		stored_read(table->vals[i], table->tupdesc, tasks, &other);
 		other.isnull[READ_SAMPLE] = true;
-		made = make_if_accepted(&other);
+		made = make_if_accepted(reparse, &other);
 	}
 	return made;
 }
@@ -214,10 +243,12 @@ withdraw(Reparse *reparse, const Stored *stored, List *tasks)
 		CStringGetTextDatum(stored->after), BoolGetDatum(reparse->edited_too)
 	};
 
-	if (sql_run(&sql_reparse_withdraw, v, NULL, 0) == 0)
+	if (!(stored->task->kind == REPLY_OBJECT ? annotation_withdraw(stored) :
+		  sql_run(&sql_reparse_withdraw, v, NULL, 0) > 0))
 		return;
 	reparse->withdrawn++;
-	if (make_from_other(stored, tasks))
+	followers_of_withdrawn(reparse->followers, DatumGetInt64(stored->column[READ_IMAGE]), stored->task->name);
+	if (make_from_other(reparse, stored, tasks))
 		reparse->accepted++;
 	else
 		sql_run(&sql_reparse_failed, v, NULL, 0);
@@ -235,8 +266,11 @@ reparse_apply(Reparse *reparse, const Stored *stored, List *tasks)
 {
 	if (stored->after == NULL && stored->before != NULL)
 	{
-		reparse->accepted += make_sample(stored);
 		task_resume(stored->task->name, DatumGetInt32(stored->column[READ_TASK_VERSION]));
+		if (!make_sample(stored))
+			return;
+		reparse->accepted++;
+		tell_followers(reparse, stored, false);
 	}
 	else if (stored->after != NULL && stored->before == NULL)
 		withdraw(reparse, stored, tasks);

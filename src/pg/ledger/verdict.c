@@ -54,16 +54,26 @@ first_question(const LlavaTask *task)
 static Datum
 verdict_row(FunctionCallInfo fcinfo, const LlavaTask *task, const ReplyResult *result)
 {
-	Datum		values[3] = {0};
-	bool		nulls[3] = {false, false, false};
+	Datum		values[4] = {0};
+	bool		nulls[4] = {true, true, false, true};
 	int			rounds;
 
-	nulls[0] = result->reason != REPLY_ACCEPTED;
-	nulls[1] = !nulls[0];
-	if (nulls[1])
-		values[0] = conversation_turns(result, first_question(task), &rounds);
-	else
+	if (result->reason != REPLY_ACCEPTED)
+	{
 		values[1] = CStringGetTextDatum(reply_reason_name(result->reason));
+		nulls[1] = false;
+	}
+	else if (task->kind == REPLY_OBJECT)
+	{
+		/* before ALTER EXTENSION UPDATE the function has no such column */
+		values[3] = conversation_object(result);
+		nulls[3] = false;
+	}
+	else
+	{
+		values[0] = conversation_turns(result, first_question(task), &rounds);
+		nulls[0] = false;
+	}
 	values[2] = conversation_flags(result->flags);
 	return rows_result(fcinfo, values, nulls);
 }

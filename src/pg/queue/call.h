@@ -53,6 +53,7 @@ typedef struct Rejects
 	bool		looped;
 	bool		cut;
 	bool		refused;
+	bool		blank;			/* cut while it wrote nothing but white space */
 } Rejects;
 
 /* The row's columns as they were when it was claimed. */
@@ -65,8 +66,8 @@ typedef struct CallRow
 								 * the loop's context; or NULL */
 	LongImages	long_policy;	/* llava_image.long_images */
 	bool		first;			/* no reply of its task's version is known */
-	bool		released;		/* by llava_retry: does not rest as a long or
-								 * blank image again */
+	bool		released;		/* by name: does not rest as a long or blank
+								 * image again, and needs nothing to follow */
 	bool		excused;		/* was returned once, its server being at
 								 * fault (blame.c) */
 	int			company;		/* of a suspect (suspects.c): requests that
@@ -157,6 +158,7 @@ typedef struct Call
 	int64		id;				/* llava_pending.call */
 	TaskSet    *set;
 	LlavaTask  *task;
+	int64		about;			/* the reply that it follows; 0: none */
 	struct ServerState *server; /* that it is for; NULL: none was available */
 	CallRow		row;
 	CallLease	lease;
@@ -227,6 +229,17 @@ extern bool rejects_blame_server(const char *reason);
 
 /* The task's sampling parameters, changed as the earlier rejects call for. */
 extern VlmSampling rejects_sampling(const Rejects *before, const VlmSampling *of_task);
+
+/* What llava_pending.rejects is to say of a reply with this reason. */
+extern const char *rejects_word(const Call *call, const char *reason);
+
+/* ---- about.c ---- */
+
+/* Finds what claimed calls are about; those that have nothing to follow end as faults. */
+extern void about_read(struct Loop *loop);
+
+/* Whether the result that the call is about is another one by now; locks it. */
+extern bool about_is_outdated(const Call *call);
 
 #ifdef USE_ASSERT_CHECKING
 /* Asserts that the counters agree with the lists. */

@@ -252,7 +252,10 @@ look_and_claim(Loop *loop, void *arg)
 		full_pass = loop->claims.cursor.place.visible_at == DT_NOBEGIN;
 		claimed = claim_others_first(loop, *tasks, wanted);
 		if (claimed > 0)
+		{
+			about_read(loop);
 			pictures_read(loop);
+		}
 		if (claimed == wanted)
 			read_ahead(loop, *tasks);
 		plan_next_claim(loop, *tasks, claimed == wanted, claimed == 0, full_pass);

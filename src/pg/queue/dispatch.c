@@ -150,7 +150,7 @@ build_body(Call *call, VlmBody *body)
 	VlmSampling sampling = call->request.sampling;
 	const char *message;
 
-	if (call->row.rejects.looped || call->row.rejects.cut)
+	if (call->row.rejects.looped || call->row.rejects.cut || call->row.rejects.blank)
 	{
 		sampling.seed = call->request.seed;
 		return vlm_body_build(body, options->model, call->task->prompt, &sampling,

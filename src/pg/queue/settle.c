@@ -28,6 +28,7 @@ settle_batch(Loop *loop, void *arg)
 	batch->n_tallies = 0;
 	batch->accepted = batch->failed = 0;
 	batch->parameters_of = NULL;
+	batch->followers_known = false;
 	for (int i = 0; i < batch->n_calls; i++)
 	{
 		settle_call(batch, batch->calls[i]);

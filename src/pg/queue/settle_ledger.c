@@ -7,7 +7,9 @@
 
 #include <math.h>
 
+#include "access/xact.h"
 #include "ledger/ledger.h"
+#include "process/process.h"
 #include "settle_rows.h"
 #include "utils/builtins.h"
 
@@ -58,6 +60,8 @@ parameters_datum(const Call *call)
 		appendStringInfo(&json, ",\"repetition_penalty\":%g", sampling->repetition_penalty);
 	if (!isnan(sampling->presence_penalty))
 		appendStringInfo(&json, ",\"presence_penalty\":%g", sampling->presence_penalty);
+	if (sampling->response_format != NULL)
+		appendStringInfo(&json, ",\"response_format\":%s", sampling->response_format);
 	if (call->request.under->options->extra_body != NULL)
 		appendStringInfo(&json, ",\"extra_body\":%s", call->request.under->options->extra_body);
 	appendStringInfoChar(&json, '}');
@@ -118,7 +122,8 @@ measures_of(const Call *call)
 	KEPT(23, settle_text(long_images_name(call->fit.long_done)), "long_images", "t") \
 	KEPT(24, settle_number(call->fit.image_tokens, true), "image_tokens", "l") \
 	KEPT(25, settle_value(Float8GetDatum(call->end.cost)), "cost", "d") \
-	KEPT(26, settle_value(BoolGetDatum(call->end.estimated)), "estimated", "B")
+	KEPT(26, settle_value(BoolGetDatum(call->end.estimated)), "estimated", "B") \
+	KEPT(27, settle_number(call->about, call->about > 0), "about", "l")
 
 #define REPLY_DATUM(position, value, column, type) value,
 #define VALUE_UNLESS_GONE(position, value, column, type) \
@@ -130,7 +135,7 @@ measures_of(const Call *call)
 
 static SqlStatement sql_settle_reply = {
 	.text =
-	REPLY_INSERT " VALUES ($1, $2, $3" REPLY_COLUMNS(SQL_VALUE, SQL_VALUE) ", $27)",
+	REPLY_INSERT " VALUES ($1, $2, $3" REPLY_COLUMNS(SQL_VALUE, SQL_VALUE) ", $28)",
 	.types = REPLY_TYPES
 };
 
@@ -141,7 +146,7 @@ static SqlStatement sql_settle_reply = {
 static SqlStatement sql_settle_late = {
 	.text =
 	REPLY_INSERT " SELECT $1, $2, $3" REPLY_COLUMNS(SQL_VALUE, VALUE_UNLESS_GONE)
-	", CASE WHEN NOT gone THEN $27 END"
+	", CASE WHEN NOT gone THEN $28 END"
 	" FROM (SELECT NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (gone)",
 	.types = REPLY_TYPES
 };
@@ -177,8 +182,8 @@ static SqlStatement sql_settle_sample = {
 	.types = "ltljiTi"
 };
 
-void
-settle_sample(Call *call)
+static Datum
+store_sample(Call *call)
 {
 	int			rounds;
 	const char *question = call->task->kind == REPLY_DESCRIPTION ?
@@ -191,6 +196,43 @@ settle_sample(Call *call)
 	};
 
 	call_run(call, &sql_settle_sample, values, lengthof(values));
+	return turns;
+}
+
+static SqlStatement sql_settle_annotation = {
+	.text =
+	"INSERT INTO @.llava_annotation (image, task, reply, object, flags, about, task_version)"
+	" VALUES ($1, $2, $3, $4, $5, $6, $7) "
+	"ON CONFLICT (image, task) DO UPDATE SET object = EXCLUDED.object, flags = EXCLUDED.flags,"
+	"  about = EXCLUDED.about, reply = EXCLUDED.reply, task_version = EXCLUDED.task_version,"
+	"  at = pg_catalog.now()",
+	.types = "ltljTli"
+};
+
+static Datum
+store_annotation(Call *call)
+{
+	Datum		object = conversation_object(&call->end.result);
+	NullableDatum values[] = {
+		settle_value(object), settle_value(conversation_flags(call->end.result.flags)),
+		settle_number(call->about, call->about > 0), settle_value(Int32GetDatum(call->task->version))
+	};
+
+	call_run(call, &sql_settle_annotation, values, lengthof(values));
+	return object;
+}
+
+void
+settle_sample(Batch *batch, Call *call)
+{
+	Datum		result = call->task->kind == REPLY_OBJECT ? store_annotation(call) : store_sample(call);
+
+	if (!batch->followers_known)
+		batch->followers = followers_read();
+	batch->followers_known = true;
+	/* for the other workers: this one looks after each settle */
+	if (followers_of_result(batch->followers, call->image, call->task->name, result, call->id))
+		wake_at_commit(GetCurrentTransactionStartTimestamp());
 }
 
 /* Run after all calls of the batch are written, since it locks a row that all workers share. */

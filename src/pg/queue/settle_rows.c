@@ -112,13 +112,13 @@ static bool
 settle_reject(Batch *batch, Call *call, const char *reason, const char *detail)
 {
 	NullableDatum values[] = {
-		settle_text(reason), settle_text(detail),
+		settle_text(rejects_word(call, reason)), settle_text(detail),
 		settle_text(rejects_blame_server(reason) ? call->server->options->name : NULL),
 		said_number(call)
 	};
 
 	if (blame_excuses(call) || call->row.attempts >= llava_max_attempts ||
-		rejects_final(&call->row.rejects, reason))
+		rejects_final(&call->row.rejects, rejects_word(call, reason)))
 		return settle_as_failed(batch, call, reason, detail);
 	return call_run(call, &sql_settle_again, values, lengthof(values));
 }
@@ -165,12 +165,18 @@ settle_answer(Batch *batch, Call *call)
 	bool		mine;
 	Tally	   *tally = tally_of(batch, call->server);
 
-	if (reason == NULL)
+	/* the result before the row: so do all that change both */
+	if (about_is_outdated(call))
+	{
+		settle_as_released(call, 0, false, "the result that it follows has changed");
+		mine = false;
+	}
+	else if (reason == NULL)
 	{
 		mine = call_run(call, &sql_settle_done, NULL, 0);
 		if (mine)
 		{
-			settle_sample(call);
+			settle_sample(batch, call);
 			tally->accepted++;
 			batch->accepted++;
 		}

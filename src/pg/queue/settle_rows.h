@@ -34,6 +34,8 @@ typedef struct Batch
 	int			n_tallies;
 	uint64		accepted;
 	uint64		failed;
+	bool		followers_known;
+	List	   *followers;		/* of all tasks, read at the first result */
 	const Call *parameters_of;	/* the call that parameters was made for;
 								 * NULL: none */
 	Datum		parameters;		/* jsonb */
@@ -46,7 +48,9 @@ extern void settle_call(Batch *batch, Call *call);
 
 /* Stores a complete HTTP 200 body in the ledger; late: another call has its queue row. */
 extern void settle_reply(Batch *batch, Call *call, bool late, const char *reason);
-extern void settle_sample(Call *call);
+
+/* Stores an accepted result, and queues what follows it. */
+extern void settle_sample(Batch *batch, Call *call);
 
 /* Adds the batch's tallies to llava_usage. */
 extern void settle_usage(Batch *batch);

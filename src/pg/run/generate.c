@@ -243,6 +243,9 @@ conversation_of(Asking *asking)
 	if (reason != NULL)
 		generate_refuse_reply(asking, reason);
 
+	if (asking->task->kind == REPLY_OBJECT)
+		return conversation_object(&asking->result);
+
 	/* the same picture gets the same question */
 	if (asking->task->kind == REPLY_DESCRIPTION)
 		question = task_question(asking->task,

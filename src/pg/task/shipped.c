@@ -18,6 +18,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/lsyscache.h"
 
 /* Pictures with a larger ratio of sides are long, unless a task says otherwise. */
 #define LONG_RATIO 4.0
@@ -95,6 +96,36 @@ static const char en_detail[] =
 "description should be as comprehensive as possible, covering all objects in "
 "the image.";
 
+static const char zh_triage[] =
+"看一看这张图片,判断它值不值得用来提问。先写看到了什么和理由,再下结论。只输出一个 JSON 对象,"
+"不要输出别的文字,依次写这些键:\n"
+"seen: 图中看得见的主要内容,一到三项,每项不超过十个字,是一个字符串数组;\n"
+"kind: 图片的种类,从 照片、截图、海报、商品图、插画、图表、文档、标志、横幅、空白、其他 中选一个;\n"
+"has_text: 图中有没有看得清的中文,true 或 false;\n"
+"why: 用一句话说明下面两项的理由;\n"
+"worth: 0 到 3 的整数。0 表示没有内容可问,如空白、纯色、占位图、单独的标志或图标;1 表示内容很少,"
+"只能问出一两句话;2 表示有几样看得清的东西,可以问它们的数量、位置和样子;3 表示内容丰富,可以问出"
+"需要推理的问题;\n"
+"unsafe: 有没有色情、血腥或其他不适合公开的内容,true 或 false。";
+
+static const char en_triage[] =
+"Look at this picture and judge whether it is worth asking questions about. First write what you see "
+"and your reason, then the verdict. Output one JSON object and nothing else, with these keys in this order:\n"
+"seen: the main things to be seen, one to three items of at most five words, an array of strings;\n"
+"kind: what the picture is, one of photo, screenshot, poster, product, illustration, chart, document, logo, "
+"banner, blank, other;\n"
+"has_text: whether there is legible Chinese text in it, true or false;\n"
+"why: one sentence that gives the reason for the next two;\n"
+"worth: a whole number from 0 to 3. 0: there is nothing to ask about, as in a blank or plain picture, a "
+"placeholder, a lone logo or icon; 1: so little that one or two sentences say it all; 2: several things can "
+"be made out, and one can ask how many there are, where and what they are like; 3: rich content that allows "
+"questions that need reasoning;\n"
+"unsafe: whether there is sexual, bloody or other content that is not fit for the public, true or false.";
+
+static const char *const triage_keys[] = {
+	"seen list", "kind text", "has_text boolean", "why text", "worth 0..3", "unsafe boolean"
+};
+
 /* Human turns for descriptions; each can be asked about any picture. */
 static const char *const questions_zh[] = {
 	"请详细描述这张图片。",
@@ -158,6 +189,10 @@ static const ShippedTask shipped_tasks[] = {
 	"question_answer", "en", 0},
 	{"detail_en", NULL, "Detailed description", en_detail,
 	"description", "en", 0},
+	{"筛选", "triage", "图片值不值得提问", zh_triage,
+	"json", "zh", 0},
+	{"triage_en", NULL, "Whether the picture is worth asking about", en_triage,
+	"json", "en", 0},
 };
 
 /* Sampling of a kind; an answer ends by itself long before max_tokens. */
@@ -165,8 +200,8 @@ static void
 default_sampling(VlmSampling *sampling, ReplyKind kind)
 {
 	sampling->max_tokens = kind == REPLY_DIALOGUE ? 2048 :
-		kind == REPLY_QUESTION_ANSWER ? 1536 : 1024;
-	sampling->temperature = 0.7;
+		kind == REPLY_QUESTION_ANSWER ? 1536 : kind == REPLY_DESCRIPTION ? 1024 : 512;
+	sampling->temperature = kind == REPLY_OBJECT ? 0.2 : 0.7;
 	sampling->top_p = 0.8;
 	sampling->repetition_penalty = 1.05;
 	sampling->presence_penalty = NAN;
@@ -194,7 +229,7 @@ task_defaults(LlavaTask *task, ReplyKind kind, ReplyLanguage language)
 	task->rules.language = language;
 	task->rules.min_rounds = 1;
 	task->rules.max_rounds = kind == REPLY_DIALOGUE ? 5 : 1;
-	if (language == REPLY_LANGUAGE_EN)
+	if (language == REPLY_LANGUAGE_EN && kind != REPLY_OBJECT)
 		english_rules(&task->rules);
 }
 
@@ -210,17 +245,24 @@ shipped_questions(ReplyLanguage language, int *n)
 	return questions_zh;
 }
 
+static Datum
+text_array(const char *const *words, int n)
+{
+	Datum	   *elements = palloc(sizeof(Datum) * n);
+
+	for (int i = 0; i < n; i++)
+		elements[i] = CStringGetTextDatum(words[i]);
+	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
+}
+
 /* text[] of the questions; only a description's human turn is supplied by us. */
 static Datum
 questions_array(const ShippedTask *task)
 {
 	int			n;
 	const char *const *questions = shipped_questions(task_language(task->language), &n);
-	Datum	   *elements = palloc(sizeof(Datum) * n);
 
-	for (int i = 0; i < n; i++)
-		elements[i] = CStringGetTextDatum(questions[i]);
-	return PointerGetDatum(construct_array(elements, n, TEXTOID, -1, false, TYPALIGN_INT));
+	return text_array(questions, n);
 }
 
 enum
@@ -233,6 +275,7 @@ enum
 	SHIP_LANGUAGE,
 	SHIP_WEIGHT,
 	SHIP_QUESTIONS,
+	SHIP_REQUIRED,
 	SHIP_SIZE
 };
 
@@ -242,6 +285,15 @@ static SqlStatement sql_task_ship = {
 	"INSERT INTO @.llava_task (version, shipped, name, alias, title, prompt, kind, language,"
 	"  weight, questions) VALUES (1, true, $1, $2, $3, $4, $5, $6, $7, $8)",
 	.types = "ttttttlT"
+};
+
+/* 1.0.0 had neither the kind nor the column. */
+static SqlStatement sql_task_ship_object = {
+	.text =
+	"INSERT INTO @.llava_task (version, shipped, name, alias, title, prompt, kind, language,"
+	"  weight, questions, required) SELECT 1, true, $1, $2, $3, $4, $5, $6, $7, $8, $9"
+	" WHERE NOT EXISTS (SELECT FROM @.llava_task WHERE name IN ($1, $2) OR alias IN ($1, $2))",
+	.types = "ttttttlTT"
 };
 
 static void
@@ -269,7 +321,13 @@ ship(const ShippedTask *task)
 		values[SHIP_QUESTIONS] = questions_array(task);
 		nulls[SHIP_QUESTIONS] = ' ';
 	}
-	sql_run(&sql_task_ship, values, nulls, 0);
+	if (task_kind(task->kind) == REPLY_OBJECT)
+	{
+		values[SHIP_REQUIRED] = text_array(triage_keys, lengthof(triage_keys));
+		sql_run(&sql_task_ship_object, values, nulls, 0);
+	}
+	else
+		sql_run(&sql_task_ship, values, nulls, 0);
 }
 
 PG_FUNCTION_INFO_V1(llava_require_utf8);
@@ -318,13 +376,35 @@ llava_set_compression(PG_FUNCTION_ARGS)
 	PG_RETURN_VOID();
 }
 
-/* Inserts the shipped tasks, version 1 of each. */
+static SqlStatement sql_any_shipped = {
+	.text =
+	"SELECT 1 FROM @.llava_task WHERE shipped LIMIT 1",
+	.types = ""
+};
+
+/* Whether an older version has shipped its tasks already. */
+static bool
+has_shipped(void)
+{
+	bool		any;
+
+	rows_spi_connect();
+	any = sql_run(&sql_any_shipped, NULL, NULL, 0) > 0;
+	SPI_finish();
+	return any;
+}
+
+/* Inserts the shipped tasks, version 1 of each; a task of a user's that has the name stays. */
 Datum
 llava_ship_tasks(PG_FUNCTION_ARGS)
 {
+	bool		objects = get_attnum(extension_relation("llava_task"), "required") != InvalidAttrNumber;
+	bool		updating = has_shipped();
+
 	rows_spi_connect();
 	for (int i = 0; i < lengthof(shipped_tasks); i++)
-		ship(&shipped_tasks[i]);
+		if (task_kind(shipped_tasks[i].kind) == REPLY_OBJECT ? objects : !updating)
+			ship(&shipped_tasks[i]);
 	SPI_finish();
 	PG_RETURN_VOID();
 }

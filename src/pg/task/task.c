@@ -12,6 +12,7 @@
 #include "task_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
 
 /* The most names that a HINT lists. */
 #define HINT_NAMES 24
@@ -50,6 +51,7 @@ static const char *const kind_names[] = {
 	[REPLY_DIALOGUE] = "dialogue",
 	[REPLY_QUESTION_ANSWER] = "question_answer",
 	[REPLY_DESCRIPTION] = "description",
+	[REPLY_OBJECT] = "json",
 };
 
 static const char *const language_names[] = {
@@ -75,7 +77,7 @@ ReplyKind
 task_kind(const char *name)
 {
 	return (ReplyKind) place_of(kind_names, lengthof(kind_names), name, "kind of reply",
-								"A task's kind is dialogue, question_answer or description.");
+								"A task's kind is dialogue, question_answer, description or json.");
 }
 
 ReplyLanguage
@@ -160,6 +162,51 @@ read_numbers(LlavaTask *task, const TaskRow *row)
 	}
 }
 
+/* Index of a column that 1.0.0 did not have; -1: it is not there, or NULL. */
+static int
+newer_column(const TaskRow *row, const char *name)
+{
+	int			number = SPI_fnumber(row->desc, name);
+
+	return number > 0 && !row->nulls[number - 1] ? number - 1 : -1;
+}
+
+/* The keys that an object must have.  What cannot be read was not checked, as in a restore. */
+static void
+read_required(LlavaTask *task, const TaskRow *row)
+{
+	int			column = newer_column(row, "required");
+	Datum	   *elements;
+	bool	   *nulls;
+	int			n;
+	ReplyKey   *keys;
+
+	if (column < 0)
+		return;
+	deconstruct_array(DatumGetArrayTypeP(row->values[column]), TEXTOID, -1, false, TYPALIGN_INT,
+					  &elements, &nulls, &n);
+	task->rules.required = keys = palloc(sizeof(ReplyKey) * Max(n, 1));
+	for (int i = 0; i < n; i++)
+	{
+		char	   *spec = nulls[i] ? NULL : TextDatumGetCString(elements[i]);
+
+		if (spec != NULL && reply_key_parse(spec, strlen(spec), &keys[task->rules.n_required]))
+			task->rules.n_required++;
+	}
+}
+
+static void
+read_stage(LlavaTask *task, const TaskRow *row)
+{
+	int			column = newer_column(row, "response_format");
+
+	if (column >= 0)
+		task->sampling.response_format = DatumGetCString(DirectFunctionCall1(jsonb_out, row->values[column]));
+	column = newer_column(row, "after");
+	if (column >= 0)
+		task->after = TextDatumGetCString(row->values[column]);
+}
+
 static LlavaTask *
 read_task(const TaskRow *row)
 {
@@ -177,6 +224,8 @@ read_task(const TaskRow *row)
 	task->long_max_pixels = row_bigint(row, "long_max_pixels");
 	read_questions(task, row);
 	read_numbers(task, row);
+	read_required(task, row);
+	read_stage(task, row);
 	task->sampling.seed = -1;
 	task->rules.kind = task->kind;
 	task->rules.language = task->language;
@@ -234,15 +283,6 @@ task_list(void)
 	return tasks;
 }
 
-static SqlStatement sql_task_weights = {
-	.text =
-	"SELECT name, weight, alias "
-	"FROM (SELECT DISTINCT ON (name) name, weight, alias FROM @.llava_task"
-	"      ORDER BY name, version DESC) AS newest "
-	"ORDER BY name COLLATE pg_catalog.\"C\"",
-	.types = ""
-};
-
 static LlavaTask *
 read_weight(const TaskRow *row)
 {
@@ -251,13 +291,14 @@ read_weight(const TaskRow *row)
 	task->name = task_row_text(row, "name");
 	task->weight = row_bigint(row, "weight");
 	task->alias = task_row_text(row, "alias");
+	read_stage(task, row);
 	return task;
 }
 
 List *
 task_weights(void)
 {
-	return read_tasks(&sql_task_weights, read_weight);
+	return read_tasks(&sql_task_newest, read_weight);
 }
 
 List *
@@ -288,6 +329,23 @@ task_named(List *tasks, const char *name)
 			by_alias = task;
 	}
 	return by_alias;
+}
+
+const char *
+task_first(List *tasks, const char *name)
+{
+	LlavaTask  *task = task_named(tasks, name);
+
+	/* a restore could bring a circle */
+	for (int n = list_length(tasks); n > 0 && task != NULL && task->after != NULL; n--)
+	{
+		LlavaTask  *before = task_named(tasks, task->after);
+
+		if (before == NULL)
+			break;
+		task = before;
+	}
+	return task == NULL ? name : task->name;
 }
 
 LlavaTask *

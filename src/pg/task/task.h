@@ -42,6 +42,7 @@ typedef struct LlavaTask
 	ReplyRules	rules;			/* rules.prompts set up */
 	VlmBody		body;			/* the task's request but for its seed; kept
 								 * by dispatch.c */
+	char	   *after;			/* the task that it follows, or NULL */
 	uint64		body_of;		/* for which ServerState.options_read; 0: none */
 	struct TaskCounter *counter;	/* the loop's, once a row was claimed */
 	const struct TaskStopped *stopped;	/* its rows wait; NULL: they do not */
@@ -55,6 +56,9 @@ extern List *task_list(void);
 
 /* The task of a draw; NULL if no task has a weight. */
 extern const char *task_draw(List *tasks, int64 n);
+
+/* The first of the chain of tasks that this one ends: its own name, if it follows none. */
+extern const char *task_first(List *tasks, const char *name);
 
 /* Seed of a request: a hash of image, task and variation, in [0, 2^31). */
 extern int64 task_seed(int64 image, const char *task, int variation);
@@ -80,7 +84,7 @@ extern ReplyKind task_kind(const char *name);
 extern ReplyLanguage task_language(const char *name);
 
 /*
- * All tasks with no more than name, alias and weight, ordered by name's bytes,
+ * All tasks with no more than name, alias, weight and after, ordered by name's bytes,
  * palloc'd in the current context: what intake needs for each statement.
  */
 extern List *task_weights(void);

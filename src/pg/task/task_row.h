@@ -23,6 +23,17 @@ extern int	task_row_column(const TaskRow *row, const char *name);
 /* NULL for NULL, else palloc'd. */
 extern char *task_row_text(const TaskRow *row, const char *name);
 
+/* ---- task_stage.c: objects and stages ---- */
+
+/*
+ * Checks a row that is complete but for what it follows; taken_back: the row gives the
+ * empty text for that.
+ */
+extern void task_stage_check(TaskRow *row, List *tasks, const char *name, bool taken_back);
+
+/* What an experiment does not take from the task that it is one on. */
+extern void task_stage_leave(TaskRow *base);
+
 /* A number that a task says, or leaves to the defaults of its kind. */
 typedef struct TaskNumber
 {

@@ -127,7 +127,8 @@ depends_on_kind(const char *name)
 	for (int i = 0; i < TASK_NUMBERS; i++)
 		if (strcmp(name, task_numbers[i].column) == 0)
 			return task_numbers[i].of_kind;
-	return strcmp(name, "questions") == 0;
+	return strcmp(name, "questions") == 0 || strcmp(name, "required") == 0 ||
+		strcmp(name, "response_format") == 0;
 }
 
 static bool
@@ -205,7 +206,7 @@ require_what_is_asked(const TaskRow *row, const char *name)
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("the new task \"%s\" needs a %s", name, missing),
 				 errhint("INSERT INTO llava_task (name, kind, language, prompt) VALUES (%s, 'description', 'zh', '...'); "
-						 "kind is dialogue, question_answer or description, language zh, en or any. "
+						 "kind is dialogue, question_answer, description or json, language zh, en or any. "
 						 "A name that begins with a task's and a dash inherits from that task.",
 						 quote_literal_cstr(name))));
 }
@@ -297,6 +298,10 @@ complete(TaskRow *row, Oid table, const char *name)
 	TaskRow    *base;
 	bool		inherited = false;
 
+	/* false before ALTER EXTENSION UPDATE */
+	bool		newer = SPI_fnumber(row->desc, "after") > 0;
+	bool		follows_none = newer && !is_null(row, "after") && task_row_text(row, "after")[0] == '\0';
+
 	/* one at a time: conflicts with itself, with no INSERT and no SELECT */
 	LockRelationOid(table, ShareUpdateExclusiveLock);
 
@@ -322,6 +327,8 @@ complete(TaskRow *row, Oid table, const char *name)
 		{
 			task_row_set_null(base, "alias");
 			task_row_set(base, "weight", Int64GetDatum(0));
+			if (newer)
+				task_stage_leave(base);
 			inherited = inherit(row, base);
 		}
 		require_what_is_asked(row, name);
@@ -333,6 +340,46 @@ complete(TaskRow *row, Oid table, const char *name)
 	empty_is_null(row, "server");
 	check_server(row, name);
 	check_words(tasks, name, task_row_text(row, "alias"));
+	if (newer)
+		task_stage_check(row, tasks, name, follows_none);
+}
+
+/* Shipped rows are being deleted for those of a restore. */
+static bool giving_way;
+
+static SqlStatement sql_task_give_way = {
+	.text =
+	"DELETE FROM @.llava_task WHERE shipped AND kind OPERATOR(pg_catalog.=) 'json'"
+	" AND (CASE WHEN name OPERATOR(pg_catalog.=) $1 THEN version OPERATOR(pg_catalog.=) $2"
+	"  ELSE name OPERATOR(pg_catalog.=) $3 OR alias OPERATOR(pg_catalog.=) $1"
+	"   OR alias OPERATOR(pg_catalog.=) $3 END)",
+	.types = "tit"
+};
+
+/*
+ * A task that an older version did not ship may be a user's own in what is restored: then
+ * that is the task.
+ */
+static void
+give_way(const TaskRow *row, Oid table, const char *name)
+{
+	const char *alias = task_row_text(row, "alias");
+	Datum		values[3] = {CStringGetTextDatum(name), value_of(row, "version"), (Datum) 0};
+
+	if (alias != NULL)
+		values[2] = CStringGetTextDatum(alias);
+	rows_spi_connect();
+	giving_way = true;
+	PG_TRY();
+	{
+		rows_run_as_owner(table, &sql_task_give_way, values, alias == NULL ? "  n" : "   ");
+	}
+	PG_FINALLY();
+	{
+		giving_way = false;
+	}
+	PG_END_TRY();
+	SPI_finish();
 }
 
 /* BEFORE INSERT on llava_task, FOR EACH ROW, SECURITY DEFINER. */
@@ -358,6 +405,8 @@ llava_task_insert(PG_FUNCTION_ARGS)
 	{
 		task_row_set_if_null(row, "language", CStringGetTextDatum("zh"));
 		require_what_is_asked(row, name);
+		if (!creating_extension)
+			give_way(row, RelationGetRelid(trigger->tg_relation), name);
 		fill_defaults(row, creating_extension);
 		if (!creating_extension)	/* else pg_dump would leave it out */
 			task_row_set(row, "shipped", BoolGetDatum(false));
@@ -422,6 +471,8 @@ llava_task_frozen(PG_FUNCTION_ARGS)
 	TriggerData *trigger = rows_trigger(fcinfo, "llava_task");
 	bool		updated = TRIGGER_FIRED_BY_UPDATE(trigger->tg_event);
 
+	if (giving_way && !updated)
+		return PointerGetDatum(trigger->tg_trigtuple);
 	ereport(ERROR,
 			(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 			 errmsg("versions of a task are never %s", updated ? "changed" : "deleted"),

@@ -1,0 +1,169 @@
+/*
+ * followers.c
+ *	  Tasks that follow another one: queued for a picture when a result of that one is
+ *	  accepted.
+ *
+ * Which tasks follow is read in the transaction that stores the result, so that a task
+ * which was changed meanwhile counts as it is now.  A condition that is not true leaves a
+ * row that rests, countable and released by llava_retry; a share leaves none.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "db/db.h"
+#include "ledger.h"
+#include "utils/builtins.h"
+
+typedef struct Follower
+{
+	char	   *name;
+	char	   *after;
+	int32		version;
+	double		share;
+}			Follower;
+
+static SqlStatement sql_followers = {
+	.text =
+	"SELECT name, after, version, coalesce(share, 1)"
+	" FROM (SELECT DISTINCT ON (name) name, after, version, share FROM @.llava_task"
+	"       ORDER BY name, version DESC) AS newest WHERE after IS NOT NULL",
+	.types = ""
+};
+
+List *
+followers_read(void)
+{
+	uint64		n = sql_run(&sql_followers, NULL, NULL, 0);
+	List	   *followers = NIL;
+
+	for (uint64 i = 0; i < n; i++)
+	{
+		HeapTuple	row = SPI_tuptable->vals[i];
+		TupleDesc	desc = SPI_tuptable->tupdesc;
+		Follower   *follower = palloc(sizeof(Follower));
+		bool		isnull;
+
+		follower->name = SPI_getvalue(row, desc, 1);
+		follower->after = SPI_getvalue(row, desc, 2);
+		follower->version = DatumGetInt32(SPI_getbinval(row, desc, 3, &isnull));
+		follower->share = DatumGetFloat8(SPI_getbinval(row, desc, 4, &isnull));
+		followers = lappend(followers, follower);
+	}
+	return followers;
+}
+
+/* Annotations about another reply than this one. */
+static SqlStatement sql_follow_withdraw = {
+	.text =
+	"DELETE FROM @.llava_annotation WHERE image = $1 AND task = $2 AND about <> $3",
+	.types = "ltl"
+};
+
+/*
+ * A row that rests is judged anew, unless a person cancelled it; one that waits is asked
+ * about the new result anyway; one that is held finds at its settle that its result is about
+ * an old one.  A conversation that is there already is not asked for again.
+ */
+static SqlStatement sql_follow = {
+	.text =
+	"INSERT INTO @.llava_pending AS p (image, task, failure, detail)"
+	" SELECT i.id, t.name, CASE WHEN t.condition IS NULL OR c.holds THEN NULL"
+	"    WHEN c.holds IS NULL THEN 'condition_error' ELSE 'condition' END,"
+	"   CASE WHEN t.condition IS NULL OR c.holds THEN NULL ELSE pg_catalog.left(t.condition::pg_catalog.text, 200) END"
+	" FROM @.llava_image i, @.llava_task t,"
+	"  LATERAL (SELECT CASE WHEN t.condition IS NOT NULL"
+	"    THEN pg_catalog.jsonb_path_match($4, t.condition, '{}', true) END OFFSET 0) AS c (holds)"
+	" WHERE i.id = $1 AND t.name = $2 AND t.version = $3 AND (t.weight = 0 OR i.task = t.name)"
+	"  AND ($5 >= 1 OR @.llava_image_share(i.id, i.sha256, 2::pg_catalog.int8) < $5)"
+	"  AND NOT EXISTS (SELECT FROM @.llava_conversation s WHERE s.image = $1 AND s.task = $2)"
+	"  AND NOT EXISTS (SELECT FROM @.llava_annotation a WHERE a.image = $1 AND a.task = $2)"
+	" ON CONFLICT (image, task) DO UPDATE SET failure = EXCLUDED.failure, detail = EXCLUDED.detail,"
+	"  attempts = 0, interruptions = 0, rejects = NULL, refused_by = NULL, visible_at = pg_catalog.now()"
+	" WHERE p.failure <> 'cancelled'",
+	.types = "ltijd"
+};
+
+bool
+followers_of_result(const List *followers, int64 image, const char *task, Datum result, int64 reply)
+{
+	uint64		queued = 0;
+	ListCell   *cell;
+
+	foreach(cell, followers)
+	{
+		const		Follower *follower = lfirst(cell);
+		Datum		values[5] = {Int64GetDatum(image), (Datum) 0, Int64GetDatum(reply)};
+
+		if (strcmp(follower->after, task) != 0)
+			continue;
+		values[1] = CStringGetTextDatum(follower->name);
+		sql_run(&sql_follow_withdraw, values, NULL, 0);
+		if (follower->share <= 0)
+			continue;
+		values[2] = Int32GetDatum(follower->version);
+		values[3] = result;
+		values[4] = Float8GetDatum(follower->share);
+		queued += sql_run(&sql_follow, values, NULL, 0);
+	}
+	return queued > 0;
+}
+
+/* The row waits again, and the call that holds it will find that it is another's. */
+static SqlStatement sql_follow_fence = {
+	.text =
+	"UPDATE @.llava_pending SET call = NULL, holder = NULL, visible_at = pg_catalog.now(),"
+	"  attempts = GREATEST(attempts - 1, 0)"
+	" WHERE image = $1 AND task = $2 AND holder IS NOT NULL",
+	.types = "lt"
+};
+
+void
+followers_of_withdrawn(const List *followers, int64 image, const char *task)
+{
+	ListCell   *cell;
+
+	foreach(cell, followers)
+	{
+		const		Follower *follower = lfirst(cell);
+		Datum		values[3] = {Int64GetDatum(image), (Datum) 0, (Datum) 0};
+
+		if (strcmp(follower->after, task) != 0)
+			continue;
+		values[1] = CStringGetTextDatum(follower->name);
+		/* about NULL stays: it followed nothing */
+		values[2] = Int64GetDatum(0);
+		sql_run(&sql_follow_withdraw, values, NULL, 0);
+		sql_run(&sql_follow_fence, values, NULL, 0);
+	}
+}
+
+bool
+followers_of_change(const List *followers, int64 image, const char *task, Datum result, int64 reply)
+{
+	followers_of_withdrawn(followers, image, task);
+	return followers_of_result(followers, image, task, result, reply);
+}
+
+/* Locked, so that the result stays what the settle found until it has committed. */
+static SqlStatement sql_result_reply = {
+	.text =
+	"SELECT reply FROM @.llava_conversation WHERE image = $1 AND task = $2 FOR SHARE",
+	.types = "lt"
+};
+
+static SqlStatement sql_annotation_reply = {
+	.text =
+	"SELECT reply FROM @.llava_annotation WHERE image = $1 AND task = $2 FOR SHARE",
+	.types = "lt"
+};
+
+int64
+result_reply(int64 image, const LlavaTask *task)
+{
+	Datum		values[2] = {Int64GetDatum(image), CStringGetTextDatum(task->name)};
+	bool		isnull;
+
+	if (sql_run(task->kind == REPLY_OBJECT ? &sql_annotation_reply : &sql_result_reply, values, NULL, 0) == 0)
+		return 0;
+	return DatumGetInt64(sql_value(1, &isnull));
+}
