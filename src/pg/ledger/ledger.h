@@ -5,7 +5,7 @@
 #ifndef LLAVA_LEDGER_H
 #define LLAVA_LEDGER_H
 
-#include "db/sql.h"
+#include "db/db.h"
 #include "fmgr.h"
 #include "reply/reply.h"
 #include "vlm/vlm.h"
