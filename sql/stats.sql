@@ -34,7 +34,9 @@ SELECT * FROM llava_stat_opening ORDER BY task COLLATE "C", speaker, count DESC,
 SELECT * FROM llava_stat_repeat ORDER BY task COLLATE "C", count DESC;
 
 -- a person's own idea of a conversation stops no view
+SET session_replication_role = replica;
 UPDATE llava_conversation SET conversation = '"none"' WHERE image = 1;
+RESET session_replication_role;
 SELECT count(*) FROM llava_turn WHERE image = 1;
 SELECT sum(turns) FROM llava_stat_length;
 

@@ -5,7 +5,7 @@
 #ifndef LLAVA_LEDGER_H
 #define LLAVA_LEDGER_H
 
-#include "db/sql.h"
+#include "db/db.h"
 #include "fmgr.h"
 #include "nodes/pg_list.h"
 #include "reply/reply.h"
