@@ -137,7 +137,6 @@ is($node->safe_psql('postgres', 'SELECT pid, slot FROM llava_stat_worker'), "$wo
 $log = -s $node->logfile;
 $node->safe_psql('postgres', "SELECT pg_terminate_backend($worker)");
 isnt($node->worker_pid($worker), $worker, 'it follows when that ends');
-ok(wait_log($node, $log, qr/LOG:  llava_zh: worker 0 of database "postgres" ends: process \d+ has its slot/), 'which the postmaster starts again, and is not needed any more');
 is($node->wait_query($count, '1'), '1', 'one is left');
 drains('and works');
 $node->stop('fast');
