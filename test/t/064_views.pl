@@ -48,6 +48,9 @@ sql($_) for
 	"INSERT INTO llava_interrupted (image, call, task) VALUES (1, nextval('llava_call_seq'), '描述图片')",
 	"UPDATE llava_conversation SET created_at = now() - interval '1 hour'",
 	"UPDATE llava_conversation SET conversation = jsonb_set(conversation, '{1,value}', '\"一样的回答在这里。\"') WHERE image < 9",
+	"INSERT INTO llava_host (host, name, domain) VALUES ('http://a.cn', 'a.cn', 'a.cn')",
+	"INSERT INTO llava_fetch (image, host, url, digest, failure) SELECT id, 'http://a.cn', 'http://a.cn/' || id, 'x', 'not_found'
+		FROM llava_image WHERE rejected IS NOT NULL",
 	"SELECT llava_record_export('train.jsonl')";
 LlavaZh::Rights::set_up($node, 'postgres');
 LlavaZh::Rights::check_views($node, 'postgres');
@@ -65,6 +68,9 @@ SQL
 is($readable, <<'EXPECTED' =~ s/\n$//r, 'the columns that monitor reads');
 llava_annotation: at image reply task task_version
 llava_conversation: created_at image reply rounds task task_version
+llava_fetch: failure holder host image
+llava_fetched: image
+llava_host: bytes delay_ms domain fetched free_at host parked reason rests since state
 llava_image: received_at rejected
 llava_interrupted: task
 llava_pending: failure holder task
@@ -158,7 +164,7 @@ for my $view (LlavaZh::Rights::views($node, 'postgres'))
 {
 	my ($all) = LlavaZh::Rights::rows($node, 'postgres', $view);
 	my ($left) = LlavaZh::Rights::rows($node, 'postgres', $view, undef, $hide);
-	isnt($left, $all, "$view would show others") unless $view =~ /^llava_(?:stat_server|stat_worker|published)$/;
+	isnt($left, $all, "$view would show others") unless $view =~ /^llava_(?:stat_server|stat_worker|stat_fetch|stat_host|published)$/;
 	for my $role (qw(reader operator publisher))
 	{
 		my ($seen) = LlavaZh::Rights::rows($node, 'postgres', $view, $role);
