@@ -1594,9 +1594,9 @@ COMMENT ON COLUMN @extschema@.llava_task.language IS 'zh, en or any: replies in 
 COMMENT ON COLUMN @extschema@.llava_task.min_rounds IS 'fewest rounds of a dialogue';
 COMMENT ON COLUMN @extschema@.llava_task.max_rounds IS 'most rounds; those beyond are cut off';
 COMMENT ON COLUMN @extschema@.llava_task.weight IS 'share in the mix; 0: never drawn, only where named';
-COMMENT ON COLUMN @extschema@.llava_task.server IS 'the only server that is asked; NULL: any';
+COMMENT ON COLUMN @extschema@.llava_task.server IS 'the only server that is asked, which must exist; NULL: any';
 COMMENT ON COLUMN @extschema@.llava_task.questions IS 'human turns for a description; one is drawn by image';
-COMMENT ON COLUMN @extschema@.llava_task.max_tokens IS 'most tokens of a reply';
+COMMENT ON COLUMN @extschema@.llava_task.max_tokens IS 'most tokens of a reply, 1 to 1,000,000';
 COMMENT ON COLUMN @extschema@.llava_task.temperature IS 'sent if not NULL';
 COMMENT ON COLUMN @extschema@.llava_task.top_p IS 'sent if not NULL';
 COMMENT ON COLUMN @extschema@.llava_task.repetition_penalty IS 'sent if not NULL';
@@ -1761,7 +1761,7 @@ COMMENT ON COLUMN @extschema@.llava_stat_server.held_down_by IS 'what keeps more
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_until IS 'until when';
 COMMENT ON COLUMN @extschema@.llava_stat_server.generated IS
-	'requests of llava_generate since the server''s start, which max_requests counts and requests does not; NULL: nobody asks it, or not preloaded';
+	'requests of llava_generate, which requests has not';
 
 COMMENT ON COLUMN @extschema@.llava_turn.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_turn.task IS 'name of the task';

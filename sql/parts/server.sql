@@ -148,4 +148,4 @@ COMMENT ON COLUMN @.llava_stat_server.held_down_by IS 'what keeps more from bein
 COMMENT ON COLUMN @.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @.llava_stat_server.waits_until IS 'until when';
 COMMENT ON COLUMN @.llava_stat_server.generated IS
-	'requests of llava_generate since the server''s start, which max_requests counts and requests does not; NULL: nobody asks it, or not preloaded';
+	'requests of llava_generate, which requests has not';
