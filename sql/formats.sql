@@ -31,7 +31,19 @@ UPDATE llava_conversation SET flags = '{traditional,cut}' WHERE image = 2;
 SELECT count(*) FROM llava_export(tasks => ARRAY['conversation', '描述图片']);
 SELECT count(*) FROM llava_export(tasks => ARRAY['复杂推理']);
 SELECT count(*) FROM llava_export(without_flags => ARRAY['cut']);
-SELECT count(*) FROM llava_export(without_flags => ARRAY['loop']);
+SELECT count(*) FROM llava_export(without_flags => ARRAY['pii', NULL]);
+-- a misspelt flag would leave nothing out
+SELECT count(*) FROM llava_export(without_flags => '{cut,piii}');
+\set VERBOSITY sqlstate
+SELECT count(*) FROM llava_export(without_flags => '{piii}');
+SELECT count(*) FROM llava_selected(without_flags => '{piii}');
+SELECT count(*) FROM llava_validate(without_flags => '{piii}');
+SELECT llava_record_export('x', without_flags => '{piii}');
+SELECT llava_page(flag => 'xx');
+\set VERBOSITY default
+SELECT llava_page(flag => 'cut') LIKE '%一只猫%' AS chosen, llava_page(flag => 'pii') LIKE '%一只猫%' AS other;
+-- an export that was recorded is made again though no sample has its flag any more
+SELECT count(*) FROM llava_exported_by('llava', without_flags => '{gone}', rules => 2);
 
 -- names that leave the folder
 UPDATE llava_image SET path = '/etc/passwd' WHERE id = 1;

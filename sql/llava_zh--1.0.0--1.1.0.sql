@@ -887,6 +887,12 @@ CREATE FUNCTION @extschema@.llava_weighted_samples(task text, samples bigint) RE
 COMMENT ON FUNCTION @extschema@.llava_weighted_samples(text, bigint) IS
 	'the number of samples; an error if a task that an export''s weights name has none';
 
+-- The flags, or an ERROR: a misspelt one would leave nothing out.
+CREATE FUNCTION @extschema@.llava_known_flags(flags text[]) RETURNS text[]
+	LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_known_flags(text[]) IS
+	'the flags; an error if neither the parser nor any sample has one of them';
+
 CREATE FUNCTION @extschema@.llava_export(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
@@ -1203,6 +1209,16 @@ BEGIN ATOMIC
 			@extschema@.llava_template('page_note', jsonb_build_object('note', left(note, 32768))) END,
 		(SELECT string_agg(@extschema@.llava_template('page_flag', jsonb_build_object('flag', flag)),
 			'' ORDER BY n) FROM unnest(flags) WITH ORDINALITY AS f (flag, n)));
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_page(n integer DEFAULT 100, task text DEFAULT NULL,
+	seed bigint DEFAULT 0, flag text DEFAULT NULL, unseen boolean DEFAULT false)
+	RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED
+BEGIN ATOMIC
+	SELECT @extschema@.llava_page_head(n, task, known.flag, unseen)
+		|| @extschema@.llava_page_samples(n, task, seed, known.flag, unseen)
+		|| @extschema@.llava_template('page_foot', '{}')
+	FROM (SELECT (@extschema@.llava_known_flags(ARRAY[llava_page.flag]))[1] AS flag OFFSET 0) AS known;
 END;
 
 --

@@ -77,6 +77,7 @@ FROM (VALUES
 	('llava_image_tokens(integer, integer, integer, bigint, bigint)', 'from its arguments'),
 	('llava_jsonl_check(text)', 'from its arguments; COPY FROM calls it for whoever copies'),
 	('llava_jsonl_line(record)', 'from its arguments; COPY TO calls it for whoever copies'),
+	('llava_known_flags(text[])', 'judges its arguments by rows that the caller may read'),
 	('llava_lines_sha256(text)', 'from its arguments'),
 	('llava_lines_sha256_add(internal, text)', 'a part of llava_lines_sha256, which SQL cannot call'),
 	('llava_lines_sha256_end(internal)', 'a part of llava_lines_sha256, which SQL cannot call'),

@@ -13,6 +13,12 @@ CREATE FUNCTION @.llava_weighted_samples(task text, samples bigint) RETURNS bigi
 COMMENT ON FUNCTION @.llava_weighted_samples(text, bigint) IS
 	'the number of samples; an error if a task that an export''s weights name has none';
 
+-- The flags, or an ERROR: a misspelt one would leave nothing out.
+CREATE FUNCTION @.llava_known_flags(flags text[]) RETURNS text[]
+	LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_known_flags(text[]) IS
+	'the flags; an error if neither the parser nor any sample has one of them';
+
 CREATE FUNCTION @.llava_export(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',

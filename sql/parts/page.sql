@@ -125,9 +125,10 @@ CREATE FUNCTION @.llava_page(n integer DEFAULT 100, task text DEFAULT NULL,
 	seed bigint DEFAULT 0, flag text DEFAULT NULL, unseen boolean DEFAULT false)
 	RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
-	SELECT @.llava_page_head(n, task, flag, unseen)
-		|| @.llava_page_samples(n, task, seed, flag, unseen)
-		|| @.llava_template('page_foot', '{}');
+	SELECT @.llava_page_head(n, task, known.flag, unseen)
+		|| @.llava_page_samples(n, task, seed, known.flag, unseen)
+		|| @.llava_template('page_foot', '{}')
+	FROM (SELECT (@.llava_known_flags(ARRAY[llava_page.flag]))[1] AS flag OFFSET 0) AS known;
 END;
 REVOKE ALL ON FUNCTION @.llava_page(integer, text, bigint, text, boolean) FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_page(integer, text, bigint, text, boolean) IS

@@ -212,8 +212,11 @@ extern Span label_skip_description(Span text);
 /* The text without the blanks, rules and round headers at its end. */
 extern Span turns_trim_rules(Span text);
 
-/* Splits text at its labels; *preamble is the text before the first. */
-extern void turns_split(Span text, ReplyKind set, Parts *parts, Span *preamble);
+/*
+ * Splits text at its labels; *preamble is the text before the first.  inside: an answer's
+ * label may also stand right behind the mark that ends its question.
+ */
+extern void turns_split(Span text, ReplyKind set, bool inside, Parts *parts, Span *preamble);
 
 /* Makes the repairs of replies.md, section 2; REPLY_ACCEPTED or why not. */
 extern ReplyReason turns_repair(const ReplyRules *rules, ReplyFinish finish, Parts *parts,

@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* Goes up with every change that can change a verdict. */
-#define REPLY_PARSER_VERSION 4
+#define REPLY_PARSER_VERSION 5
 
 typedef enum ReplyKind
 {

@@ -239,10 +239,11 @@ split_turns(Work *work, Span *preamble)
 	Span		text = with_indent(work);
 	Span		before;
 
-	turns_split(text, work->rules->kind, &work->parts, preamble);
+	turns_split(text, work->rules->kind, work->rules->kind == REPLY_QUESTION_ANSWER, &work->parts,
+				preamble);
 	if (work->rules->kind != REPLY_QUESTION_ANSWER || parts_have_both(&work->parts))
 		return;
-	turns_split(text, REPLY_DIALOGUE, &other, &before);
+	turns_split(text, REPLY_DIALOGUE, false, &other, &before);
 	if (work->parts.n == 0 || parts_have_both(&other))
 	{
 		parts_free(&work->parts);
@@ -282,6 +283,56 @@ parse_labels(Work *work)
 	return reason;
 }
 
+/*
+ * The turns of a text that begins as a question's label says, if an answer's label
+ * follows; else none.
+ */
+static Parts
+leading_turns(Span text)
+{
+	static const ReplyKind sets[] = {REPLY_DIALOGUE, REPLY_QUESTION_ANSWER};
+	Parts		parts = {0};
+
+	for (size_t i = 0; i < sizeof(sets) / sizeof(sets[0]); i++)
+	{
+		Span		preamble;
+		Label		label;
+
+		if (!label_parse(text_line(text.p, text.p + text.n), sets[i], &label) || !label.human)
+			continue;
+		turns_split(text, sets[i], true, &parts, &preamble);
+		if (parts.no_memory || parts_have_both(&parts))
+			break;
+		parts_free(&parts);
+	}
+	return parts;
+}
+
+/*
+ * A description may come as the answer of one labelled pair.  More turns are a dialogue,
+ * which nobody has asked for; labels that do not begin the text are the picture's.
+ */
+static ReplyReason
+unwrap_pair(Work *work, Span *text)
+{
+	Parts		parts = leading_turns(*text);
+	ReplyReason reason = REPLY_ACCEPTED;
+
+	if (parts.no_memory)
+		reason = REPLY_NO_MEMORY;
+	else if (parts.n == 2)
+	{
+		/* a notice is only looked for where there is no label */
+		*text = label_skip_description(parts.items[1].text);
+		work->result->flags |= REPLY_ANSWER_UNWRAPPED;
+		reason = check_notice(*text);
+	}
+	else if (parts.n > 2)
+		reason = work_at(work, parts.items[2].text.p, REPLY_UNPARSABLE);
+	parts_free(&parts);
+	return reason;
+}
+
 static ReplyReason
 parse_description(Work *work)
 {
@@ -294,7 +345,11 @@ parse_description(Work *work)
 	/* a fence around a part of it is the picture's */
 	if (before.n > 0 || behind.n > 0)
 		text = whole;
-	text = without_closing(work, label_skip_description(text_trim(text)));
+	text = label_skip_description(text_trim(text));
+	reason = unwrap_pair(work, &text);
+	if (reason != REPLY_ACCEPTED)
+		return reason;
+	text = without_closing(work, text);
 	reason = degenerate(work, &text, 1);
 	if (reason != REPLY_ACCEPTED)
 		return reason;

@@ -89,9 +89,9 @@ turns_trim_rules(Span text)
 	}
 }
 
-/* In a question: behind the question mark, an answer's label. */
+/* In a question: behind the question mark, an answer's label of this set. */
 static bool
-answer_inside(Span line, const Signature *signature, const char **mark, Label *label)
+answer_inside(Span line, ReplyKind set, const Signature *signature, const char **mark, Label *label)
 {
 	const char *end = line.p + line.n;
 
@@ -107,7 +107,7 @@ answer_inside(Span line, const Signature *signature, const char **mark, Label *l
 			continue;
 		*mark = behind;
 		behind = text_skip_blanks(behind, end);
-		if (behind < end && label_parse(text_span(behind, end), REPLY_QUESTION_ANSWER, label) &&
+		if (behind < end && label_parse(text_span(behind, end), set, label) &&
 			!label->human && label->colon && label->bold == signature->common.bold)
 			return true;
 	}
@@ -119,6 +119,7 @@ typedef struct Splitter
 	ReplyKind	set;
 	Parts	   *parts;
 	Signature	signature;
+	bool		inside;			/* an answer may follow its question's mark */
 	bool		open;			/* a turn is being collected */
 	bool		human;
 	const char *start;
@@ -155,8 +156,8 @@ split_line(Splitter *s, Span line, Span *preamble, const char *text_start)
 		open_turn(s, label.human, label.end);
 		line = text_span(label.end, line.p + line.n);
 	}
-	if (s->set == REPLY_QUESTION_ANSWER && s->open && s->human &&
-		answer_inside(line, &s->signature, &mark, &label))
+	if (s->inside && s->open && s->human &&
+		answer_inside(line, s->set, &s->signature, &mark, &label))
 	{
 		close_turn(s, mark);
 		open_turn(s, false, label.end);
@@ -164,9 +165,9 @@ split_line(Splitter *s, Span line, Span *preamble, const char *text_start)
 }
 
 void
-turns_split(Span text, ReplyKind set, Parts *parts, Span *preamble)
+turns_split(Span text, ReplyKind set, bool inside, Parts *parts, Span *preamble)
 {
-	Splitter	s = {.set = set,.parts = parts};
+	Splitter	s = {.set = set,.inside = inside,.parts = parts};
 	const char *end = text.p + text.n;
 
 	*preamble = text;

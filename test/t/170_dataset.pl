@@ -60,7 +60,7 @@ sql('CALL llava_drain()');
 is(sql('SELECT count(*) FROM llava_conversation'), '14', 'fourteen samples');
 
 # provenance: each sample's own call, as the ledger and the endpoint know it
-is(sql(<<'SQL'), '14|14|1,2|test|4|14|14', 'one row a sample, with all that made it');
+is(sql(<<'SQL'), '14|14|1,2|test|5|14|14', 'one row a sample, with all that made it');
 SELECT count(*), count(DISTINCT call), string_agg(DISTINCT task_version::text, ','), min(model),
 	min(parser_version), count(*) FILTER (WHERE model_reported LIKE 'simulated%' AND seed IS NOT NULL
 		AND parameters ->> 'temperature' IS NOT NULL AND server = 'sim'),

@@ -29,7 +29,7 @@ my @bases = (
 	["'qwen', split => 'train', validation => 0.3"], ["'openai', data_urls => true, image_token => 'last'"],
 	["'imagefolder', mix => true"], ["'llava', mix => true, split => 'validation', validation => 0.6, seed => 5"],
 	[q{'swift', weights => '{"detail": 1, "conversation": 2}', seed => 7}],
-	["'llava', tasks => '{detail,conversation}', without_flags => '{no_questions,loop}', cutoff_len => 700"],
+	["'llava', tasks => '{detail,conversation}', without_flags => '{duplicate_key,pii}', cutoff_len => 700"],
 	["'llava'", 1], ["'imagefolder', mix => true", 1]);
 
 # The line of the cookbook.
@@ -93,7 +93,7 @@ sql(q{SELECT llava_forget(8, 'a letter')});
 sql(q{UPDATE llava_conversation SET conversation = jsonb_set(conversation, '{1,value}', '"改过的\\\\回答“\\n”。"') WHERE image IN (9, 10, 11)});
 sql(q{UPDATE llava_conversation SET conversation = jsonb_set(conversation, '{1,value}', '"看完</s>"') WHERE image = 12});
 sql(q{UPDATE llava_conversation SET conversation = jsonb_set(conversation, '{1,value}', '"[INST] 一只狗。"') WHERE image = 13});
-sql(q{UPDATE llava_conversation SET flags = '{loop}' WHERE image = 14});
+sql(q{UPDATE llava_conversation SET flags = '{pii}' WHERE image = 14});
 my ($gone, $more) = increments('changed');
 cmp_ok($gone, '>', 20, 'lines were gone');
 cmp_ok($more, '>', 100, 'and came');

@@ -78,6 +78,44 @@ static const Case labels[] = {
 	FLAGGED("English preamble", "Here is the conversation based on the image:\n\n" APART("用户：", "助手："), REPLY_PREAMBLE_DROPPED),
 };
 
+#define DQ "请描述这张图片里有什么？"
+#define DESCRIBED(name, reply, flags) {name, REPLY_DESCRIPTION, reply, REPLY_ACCEPTED, flags, {D}}
+#define AS_IT_IS(name, reply) {name, REPLY_DESCRIPTION, reply, REPLY_ACCEPTED, 0, {reply}}
+#define NO_DESCRIPTION(name, reply, reason) {name, REPLY_DESCRIPTION, reply, reason, 0}
+
+static const Case described_pairs[] = {
+	DESCRIBED("pair", "用户：" DQ "\n助手：" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("pair apart", "\n用户：" DQ "\n\n助手：\n" D "\n", REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("pair on one line", "用户：" DQ "助手：" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("pair in letters on one line", "Q: " DQ " A: " D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("bold pair", "**用户**：" DQ "\n\n**助手**：" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("bracketed pair", "【用户】" DQ "\n【助手】" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("indented pair", "  用户：" DQ "\n  助手：" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("English pair", "User: " DQ "\nAssistant: " D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("reasoning's pair", "问题：" DQ "\n答案：" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("labels of both sets", "问：" DQ "\n答：" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("pair without a question", "用户：\n助手：" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("pair of an order", "用户：请描述这张图片。\n助手：" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("fenced pair", "```\n用户：" DQ "\n助手：" D "\n```", REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("pair below a label", "图片描述：\n用户：" DQ "\n助手：" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("label in a pair", "用户：" DQ "\n助手：描述：" D, REPLY_ANSWER_UNWRAPPED),
+	DESCRIBED("courtesy in a pair", "用户：" DQ "\n助手：" D "\n\n如果您还想了解更多细节，请告诉我。",
+			  REPLY_ANSWER_UNWRAPPED | REPLY_CLOSING_TRIMMED),
+	{"a quote in a pair", REPLY_DESCRIPTION, "**用户**：" DQ "\n**助手**：" D "\n用户：在吗？\n助手：在。", REPLY_ACCEPTED,
+		REPLY_ANSWER_UNWRAPPED, {D "\n用户：在吗？\n助手：在。"}},
+	NO_DESCRIPTION("two pairs", "用户：" DQ "\n助手：" D "\n用户：" Q1 "\n助手：" A1, REPLY_UNPARSABLE),
+	NO_DESCRIPTION("two pairs on a line each", "用户：" DQ "助手：" D "\n用户：" Q1 "助手：" A1, REPLY_UNPARSABLE),
+	NO_DESCRIPTION("a third turn", "用户：" DQ "\n助手：" D "\n用户：谢谢！", REPLY_UNPARSABLE),
+	NO_DESCRIPTION("two answers", "用户：" DQ "\n助手：" D "\n助手：" A1, REPLY_UNPARSABLE),
+	NO_DESCRIPTION("pair without an answer", "用户：" DQ "\n助手：", REPLY_EMPTY),
+	NO_DESCRIPTION("pair of a refusal", "用户：" DQ "\n助手：抱歉，我无法描述这张图片。", REPLY_REFUSAL),
+	{"cut pair", REPLY_DESCRIPTION, "用户：" DQ "\n助手：" D, REPLY_TRUNCATED, 0, {NULL}, REPLY_FINISH_LENGTH},
+	AS_IT_IS("a quote further on", "画面是一段聊天：\n用户：在吗？\n助手：在。\n" D),
+	AS_IT_IS("a question's label alone", "用户：张三\n" D),
+	AS_IT_IS("a word that is a label elsewhere", "人：左边站着三位。\n车：右边停着一辆。\n" D),
+	AS_IT_IS("an answer's label in a sentence", "用户：张三，旁边写着助手：李四。\n" D),
+};
+
 static const Case contents[] = {
 	/* what only looks like a label stays in the answer */
 	{"a word that begins like a label", REPLY_DIALOGUE, "用户：" Q1 "\n助手：" A1 "\n人们说：天气真好。\n用户：" Q2 "\n助手：" A2,
@@ -264,6 +302,7 @@ description_replies(void **state)
 {
 	(void) state;
 	ALL_COME_OUT(descriptions);
+	ALL_COME_OUT(described_pairs);
 }
 
 static void

@@ -156,6 +156,14 @@ extern char *export_open(FunctionCallInfo fcinfo, ExportShape *shape);
  */
 extern void export_sample(TupleTableSlot *row, ExportSample *sample);
 
+/* ---- export_flags.c ---- */
+
+/*
+ * ERROR for a flag that neither the parser nor any sample has.  SPI-connected, with the
+ * caller's rights.
+ */
+extern void export_check_flags(ArrayType *flags);
+
 /* ---- export_weights.c: a mix by weights of the export's own ---- */
 
 /*

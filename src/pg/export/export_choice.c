@@ -429,6 +429,16 @@ weights_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 	return true;
 }
 
+/*
+ * Whether the arguments may be those of an export that was recorded, which is made again
+ * though the samples with a flag are gone.
+ */
+static bool
+is_recorded(FunctionCallInfo fcinfo)
+{
+	return PG_NARGS() > ARG_RULES || extension_older_version() != NULL;
+}
+
 static SqlStatement *
 choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *values, char *nulls)
 {
@@ -440,6 +450,8 @@ choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *value
 	}
 	values[CHOICE_WITHOUT_FLAGS] = PG_GETARG_DATUM(ARG_WITHOUT_FLAGS);
 	nulls[CHOICE_WITHOUT_FLAGS] = PG_ARGISNULL(ARG_WITHOUT_FLAGS) ? 'n' : ' ';
+	if (!PG_ARGISNULL(ARG_WITHOUT_FLAGS) && !is_recorded(fcinfo))
+		export_check_flags(PG_GETARG_ARRAYTYPE_P(ARG_WITHOUT_FLAGS));
 	split_arguments(fcinfo, values, nulls);
 	values[CHOICE_SEED] = PG_GETARG_DATUM(ARG_SEED);
 	nulls[CHOICE_SEED] = PG_ARGISNULL(ARG_SEED) ? 'n' : ' ';
