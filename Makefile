@@ -9,16 +9,16 @@ JOINED_SCRIPT = build/llava_zh--$(EXTVERSION).sql
 DATA = $(call sources,sql/llava_zh--*.sql)
 DATA_built = $(JOINED_SCRIPT)
 # The install script of the version that is open, part by part; a part needs those before it.
-PARTS = head server task image queue ledger dataset stats ask export manifest page card jsonl
+PARTS = head server task image queue fetch ledger dataset stats ask export manifest page card jsonl
 PART_FILES = $(PARTS:%=$(TOP)/sql/parts/%.sql)
-PURE_SOURCES = $(call sources,src/image/*.c src/vlm/*.c src/reply/*.c)
+PURE_SOURCES = $(call sources,src/image/*.c src/vlm/*.c src/reply/*.c src/web/*.c)
 PG_SOURCES = $(call sources,src/*.c src/pg/*/*.c)
 OBJS = $(PURE_SOURCES:.c=.o) $(PG_SOURCES:.c=.o)
 ifdef VPATH
 $(shell mkdir -p $(sort $(dir $(OBJS))))
 endif
 
-LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto
+LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto libcares libidn2 libpsl
 # make WITH_AVIF=no: without libavif, and AVIF files are refused with that reason
 ifneq ($(WITH_AVIF),no)
 LIBRARIES += libavif

@@ -143,7 +143,9 @@ FROM llava_export(seed => 2) AS a;
 
 -- 7 % of one task are missing, some samples are invalid, some have no place in the mix
 DELETE FROM llava_conversation WHERE task = '复杂推理' AND image % 14 = 0;
+SET session_replication_role = replica;
 UPDATE llava_conversation SET conversation = '[]' WHERE task = '复杂推理' AND image % 100 = 1;
+RESET session_replication_role;
 UPDATE llava_conversation SET keep = false WHERE task = '日常对话' AND image % 50 = 0;
 INSERT INTO llava_conversation SELECT image, 'detail_en', conversation, 1, '{}', reply, 1
 	FROM llava_conversation WHERE image < 20 AND conversation <> '[]';

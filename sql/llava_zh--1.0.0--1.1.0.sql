@@ -18,7 +18,8 @@ SET LOCAL search_path = pg_catalog, pg_temp;
 --
 
 CREATE FUNCTION @extschema@.llava_server_limits(OUT server oid, OUT limits text,
-	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz)
+	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz,
+	OUT generated bigint)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_server_limits() FROM PUBLIC;
@@ -33,6 +34,8 @@ ALTER TABLE @extschema@.llava_usage ADD estimated bigint NOT NULL DEFAULT 0;
 COMMENT ON TABLE @extschema@.llava_usage IS
 	'what each server was asked and has cost; max_requests and budget are compared with it';
 
+ALTER VIEW @extschema@.llava_stat_server RENAME COLUMN latency_p50 TO latency_p50_ms;
+ALTER VIEW @extschema@.llava_stat_server RENAME COLUMN latency_p95 TO latency_p95_ms;
 CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	SELECT s.srvname AS server,
 		CASE WHEN u.pause_reason IS NULL AND p.paused IS NULL AND o.stranger IS NULL THEN 'active'
@@ -50,10 +53,10 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 		coalesce(u.cost, 0) AS cost,
 		c.in_flight, c.allowed, c.answers, c.throttled AS throttled_since, c.timeouts,
 		c.disconnects, c.server_errors, c.others,
-		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute,
+		c.latency_p50 AS latency_p50_ms, c.latency_p95 AS latency_p95_ms, c.answers_per_minute, c.tokens_per_minute,
 		l.limits, coalesce(u.estimated, 0) AS estimated,
 		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting,
-		l.held_down_by, l.waits_for, l.waits_until
+		l.held_down_by, l.waits_for, l.waits_until, l.generated
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @extschema@.llava_usage u ON u.server = s.srvname
@@ -86,6 +89,31 @@ REVOKE ALL ON FUNCTION @extschema@.llava_task_given() FROM PUBLIC;
 CREATE TRIGGER llava_task_given BEFORE INSERT ON @extschema@.llava_task
 	FOR EACH ROW WHEN (NEW.version IS NOT NULL)
 	EXECUTE FUNCTION @extschema@.llava_task_given();
+
+CREATE TABLE @extschema@.llava_stopped_task (
+	task text PRIMARY KEY,
+	version integer NOT NULL,
+	reason text NOT NULL,
+	image bigint NOT NULL,
+	call bigint NOT NULL,
+	since timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE @extschema@.llava_stopped_task IS
+	'tasks whose rows wait, since the first replies of their version were all rejected';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.version IS 'its version; a newer one goes on';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.reason IS 'why each of the replies was rejected';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.image IS 'picture of one of them';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.call IS 'id of that reply (llava_reply)';
+COMMENT ON COLUMN @extschema@.llava_stopped_task.since IS 'when it was stopped';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_stopped_task', '');
+
+CREATE FUNCTION @extschema@.llava_resume_task(task text) RETURNS boolean
+	LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_resume_task(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_resume_task(text) IS
+	'lets the rows of a stopped task be sent again; false if it was not stopped';
 
 --
 -- Pictures (sql/parts/image.sql)
@@ -161,6 +189,12 @@ COMMENT ON TABLE @extschema@.llava_timeline IS
 INSERT INTO @extschema@.llava_timeline (timeline)
 	SELECT ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8))::bit(32)::bigint;
 
+CREATE FUNCTION @extschema@.llava_stop() RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_stop() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_stop() IS
+	'ends the worker that llava_start() began, for good; false if none runs';
+
 CREATE FUNCTION @extschema@.llava_untrusted(OUT "table" text, OUT object text, OUT owner text, OUT reason text,
 	OUT remedy text)
 	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME';
@@ -178,6 +212,11 @@ CREATE FUNCTION @extschema@.llava_worker_slots(OUT pid integer, OUT slot integer
 REVOKE ALL ON FUNCTION @extschema@.llava_worker_slots() FROM PUBLIC;
 
 ALTER TABLE @extschema@.llava_interrupted ADD COLUMN sent boolean;
+
+CREATE FUNCTION @extschema@.llava_waiting_tasks(OUT task text, OUT state text, OUT reason text)
+	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_waiting_tasks() IS
+	'tasks whose rows nobody will send as things are, and why';
 
 CREATE FUNCTION @extschema@.llava_task_in_flight(task text) RETURNS integer
 	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
@@ -216,6 +255,48 @@ COMMENT ON VIEW @extschema@.llava_stat_worker IS
 
 -- A takedown leaves NULL.
 ALTER TABLE @extschema@.llava_reply ALTER COLUMN body DROP NOT NULL;
+ALTER TABLE @extschema@.llava_reply ADD cost double precision, ADD estimated boolean;
+COMMENT ON COLUMN @extschema@.llava_reply.cost IS 'by the server''s prices, when it was settled; NULL: by 1.0.0';
+COMMENT ON COLUMN @extschema@.llava_reply.estimated IS 'true: the cost is a forecast, since the server did not say what it used';
+
+CREATE FUNCTION @extschema@.llava_reply_words(body bytea, reason_offset bigint, OUT text text, OUT detail text)
+	RETURNS record LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_reply_words(bytea, bigint) IS
+	'the text of a stored body, and the words at that byte of it, or why it is no completion';
+
+CREATE VIEW @extschema@.llava_reply_text WITH (security_invoker = true) AS
+	SELECT r.image, r.id, (@extschema@.llava_reply_words(r.body, NULL)).text
+	FROM @extschema@.llava_reply r;
+COMMENT ON VIEW @extschema@.llava_reply_text IS
+	'what each reply of the ledger says';
+COMMENT ON COLUMN @extschema@.llava_reply_text.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_reply_text.id IS 'the call';
+COMMENT ON COLUMN @extschema@.llava_reply_text.text IS 'the text, read from the body; NULL: no completion, or erased';
+
+CREATE VIEW @extschema@.llava_rejected WITH (security_invoker = true) AS
+	SELECT r.image, r.id, r.task, r.task_version AS version, r.server, r.reason,
+		(@extschema@.llava_reply_words(r.body, r.reason_offset)).detail,
+		(@extschema@.llava_reply_words(r.body, NULL)).text, r.received_at AS at
+	FROM @extschema@.llava_reply r WHERE r.reason IS NOT NULL;
+COMMENT ON VIEW @extschema@.llava_rejected IS
+	'the replies that are no sample: why, and what they say';
+COMMENT ON COLUMN @extschema@.llava_rejected.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_rejected.id IS 'the call';
+COMMENT ON COLUMN @extschema@.llava_rejected.task IS 'name of the task';
+COMMENT ON COLUMN @extschema@.llava_rejected.version IS 'version of the task';
+COMMENT ON COLUMN @extschema@.llava_rejected.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_rejected.reason IS 'why it is no sample';
+COMMENT ON COLUMN @extschema@.llava_rejected.detail IS 'the words where the reason begins, or what a body lacks';
+COMMENT ON COLUMN @extschema@.llava_rejected.text IS 'the text, read from the body; NULL: no completion, or erased';
+COMMENT ON COLUMN @extschema@.llava_rejected.at IS 'when it arrived';
+
+ALTER PROCEDURE @extschema@.llava_reparse(text, bigint, integer, jsonb) RENAME TO llava_reparse_1_0_0;
+CREATE PROCEDURE @extschema@.llava_reparse(task text DEFAULT NULL, first_image bigint DEFAULT NULL,
+	  batch integer DEFAULT 1000, INOUT report jsonb DEFAULT NULL, edited boolean DEFAULT false)
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON PROCEDURE @extschema@.llava_reparse(text, bigint, integer, jsonb, boolean) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.llava_reparse(text, bigint, integer, jsonb, boolean) IS
+	'stored replies under the parser and thresholds of today, without a request, committing as it goes; writes what changed';
 
 --
 -- Samples (sql/parts/dataset.sql)
@@ -230,6 +311,15 @@ REVOKE ALL ON FUNCTION @extschema@.llava_conversation_lengths() FROM PUBLIC;
 CREATE TRIGGER llava_conversation_lengths BEFORE UPDATE OF note ON @extschema@.llava_conversation
 	FOR EACH ROW WHEN (NEW.note IS NOT NULL)
 	EXECUTE FUNCTION @extschema@.llava_conversation_lengths();
+ALTER TABLE @extschema@.llava_conversation ADD COLUMN edited_at timestamptz;
+COMMENT ON COLUMN @extschema@.llava_conversation.edited_at IS 'when a person changed conversation; NULL: it is as the reply has it';
+
+CREATE FUNCTION @extschema@.llava_conversation_edited() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_conversation_edited() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_conversation_edited() IS 'trigger: refuses what is no conversation, sets rounds and edited_at';
+CREATE TRIGGER llava_conversation_edited BEFORE UPDATE OF conversation ON @extschema@.llava_conversation
+	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_conversation_edited();
 ALTER VIEW @extschema@.llava_turn SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_provenance SET (security_invoker = true);
 
@@ -261,6 +351,237 @@ COMMENT ON FUNCTION @extschema@.llava_cancel IS
 	'takes rows that wait out of the queue, by image or task; returns how many';
 
 --
+-- Pictures that are fetched from the web (sql/parts/fetch.sql)
+--
+
+CREATE TABLE @extschema@.llava_fetch (
+	image bigint PRIMARY KEY,
+	host text NOT NULL,
+	url text NOT NULL,
+	digest bytea NOT NULL,
+	visible_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	claim bigint,
+	holder integer,
+	attempts integer NOT NULL DEFAULT 0,
+	hops text[],
+	tried text,
+	expected bytea,
+	failure text,
+	detail text,
+	failed_at timestamptz
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX llava_fetch_waiting ON @extschema@.llava_fetch (host, visible_at, image) WHERE failure IS NULL;
+CREATE INDEX llava_fetch_failed ON @extschema@.llava_fetch (failure, host) WHERE failure IS NOT NULL;
+CREATE INDEX llava_fetch_held ON @extschema@.llava_fetch (image) WHERE holder IS NOT NULL;
+COMMENT ON TABLE @extschema@.llava_fetch IS
+	'pictures that wait to be fetched, or could not be; a row leaves when its picture has come';
+COMMENT ON COLUMN @extschema@.llava_fetch.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_fetch.host IS 'scheme, host and port of url: whose robots.txt and pace hold';
+COMMENT ON COLUMN @extschema@.llava_fetch.url IS 'what is asked for next, in its normal form: source_url, or where it led';
+COMMENT ON COLUMN @extschema@.llava_fetch.digest IS 'sha256 of the normal form of source_url';
+COMMENT ON COLUMN @extschema@.llava_fetch.visible_at IS 'not asked for before; while it is being asked for, its lease';
+COMMENT ON COLUMN @extschema@.llava_fetch.claim IS 'number of the newest request, which fences its outcome';
+COMMENT ON COLUMN @extschema@.llava_fetch.holder IS 'slot of the fetcher that is asking for it; NULL: none is';
+COMMENT ON COLUMN @extschema@.llava_fetch.attempts IS 'requests that failed for its own sake';
+COMMENT ON COLUMN @extschema@.llava_fetch.hops IS 'URLs that were redirected to the next';
+COMMENT ON COLUMN @extschema@.llava_fetch.tried IS 'why the last request failed';
+COMMENT ON COLUMN @extschema@.llava_fetch.expected IS 'the sha256 that the INSERT gave: other bytes are refused';
+COMMENT ON COLUMN @extschema@.llava_fetch.failure IS 'why the row rests; NULL: it waits';
+COMMENT ON COLUMN @extschema@.llava_fetch.detail IS 'the same in words';
+COMMENT ON COLUMN @extschema@.llava_fetch.failed_at IS 'since when it rests';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_fetch', '');
+
+CREATE TABLE @extschema@.llava_host (
+	host text PRIMARY KEY,
+	name text NOT NULL,
+	domain text NOT NULL,
+	next_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	free_at timestamptz NOT NULL DEFAULT '-infinity',
+	asking boolean NOT NULL DEFAULT false,
+	state text NOT NULL DEFAULT 'ok',
+	since timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	reason text,
+	rests text,
+	parked boolean NOT NULL DEFAULT false,
+	delay_ms integer NOT NULL DEFAULT 1000,
+	crawl_delay_ms integer NOT NULL DEFAULT 0,
+	penalty_ms integer NOT NULL DEFAULT 0,
+	latency_ms integer NOT NULL DEFAULT 0,
+	errors integer NOT NULL DEFAULT 0,
+	refusals integer NOT NULL DEFAULT 0,
+	probes integer NOT NULL DEFAULT 0,
+	recent bigint NOT NULL DEFAULT 0,
+	n_recent integer NOT NULL DEFAULT 0,
+	robots bytea,
+	robots_status integer,
+	robots_sha256 bytea,
+	robots_until timestamptz,
+	robots_good_at timestamptz,
+	robots_failed_at timestamptz,
+	fetched bigint NOT NULL DEFAULT 0,
+	bytes bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+CREATE INDEX llava_host_next ON @extschema@.llava_host (next_at, host);
+COMMENT ON TABLE @extschema@.llava_host IS
+	'the hosts that were asked for pictures, and what is known of each; written by the fetcher';
+COMMENT ON COLUMN @extschema@.llava_host.host IS 'scheme, host and port';
+COMMENT ON COLUMN @extschema@.llava_host.name IS 'the host alone';
+COMMENT ON COLUMN @extschema@.llava_host.domain IS 'what one owner has registered';
+COMMENT ON COLUMN @extschema@.llava_host.next_at IS 'its place in the line; infinity: nothing waits, or it is being asked';
+COMMENT ON COLUMN @extschema@.llava_host.free_at IS 'no request begins before';
+COMMENT ON COLUMN @extschema@.llava_host.asking IS 'a request is under way';
+COMMENT ON COLUMN @extschema@.llava_host.state IS 'ok, slow, throttled, blocked, down, robots_unreachable';
+COMMENT ON COLUMN @extschema@.llava_host.since IS 'of the state';
+COMMENT ON COLUMN @extschema@.llava_host.reason IS 'of the state, in words';
+COMMENT ON COLUMN @extschema@.llava_host.rests IS 'why its rows rest instead of being asked for';
+COMMENT ON COLUMN @extschema@.llava_host.parked IS 'a person has stopped it (llava_park)';
+COMMENT ON COLUMN @extschema@.llava_host.delay_ms IS 'from one request to the next, at the last one';
+COMMENT ON COLUMN @extschema@.llava_host.crawl_delay_ms IS 'what its robots.txt asks for';
+COMMENT ON COLUMN @extschema@.llava_host.penalty_ms IS 'delay that its 429 and 503 have led to';
+COMMENT ON COLUMN @extschema@.llava_host.latency_ms IS 'of its answers, smoothed';
+COMMENT ON COLUMN @extschema@.llava_host.errors IS 'in a row: not reached, not answered, or 5xx';
+COMMENT ON COLUMN @extschema@.llava_host.refusals IS '403 in a row';
+COMMENT ON COLUMN @extschema@.llava_host.probes IS 'in vain, since it is blocked or down';
+COMMENT ON COLUMN @extschema@.llava_host.recent IS 'its newest answers, a bit each: 403';
+COMMENT ON COLUMN @extschema@.llava_host.n_recent IS 'how many those are';
+COMMENT ON COLUMN @extschema@.llava_host.robots IS 'its robots.txt; NULL: it has none';
+COMMENT ON COLUMN @extschema@.llava_host.robots_status IS 'HTTP status of the request for it';
+COMMENT ON COLUMN @extschema@.llava_host.robots_sha256 IS 'of robots';
+COMMENT ON COLUMN @extschema@.llava_host.robots_until IS 'when it is asked for again';
+COMMENT ON COLUMN @extschema@.llava_host.robots_good_at IS 'when it was answered last';
+COMMENT ON COLUMN @extschema@.llava_host.robots_failed_at IS 'when it could not be had for the first time since';
+COMMENT ON COLUMN @extschema@.llava_host.fetched IS 'pictures that came';
+COMMENT ON COLUMN @extschema@.llava_host.bytes IS 'of those';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_host', '');
+
+CREATE TABLE @extschema@.llava_fetched (
+	image bigint PRIMARY KEY,
+	digest bytea NOT NULL,
+	url text NOT NULL,
+	final_url text NOT NULL,
+	hops text[],
+	address text,
+	status integer NOT NULL,
+	fetched_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	robots_sha256 bytea,
+	robots_line integer,
+	headers jsonb,
+	referer text,
+	tls_unverified boolean NOT NULL DEFAULT false
+);
+CREATE INDEX llava_fetched_digest ON @extschema@.llava_fetched (digest);
+COMMENT ON TABLE @extschema@.llava_fetched IS
+	'evidence: where each picture was fetched, when, from which address, and what robots.txt and the headers said';
+COMMENT ON COLUMN @extschema@.llava_fetched.image IS 'the picture';
+COMMENT ON COLUMN @extschema@.llava_fetched.digest IS 'sha256 of the normal form of url';
+COMMENT ON COLUMN @extschema@.llava_fetched.url IS 'the source_url, in its normal form';
+COMMENT ON COLUMN @extschema@.llava_fetched.final_url IS 'where the redirects led';
+COMMENT ON COLUMN @extschema@.llava_fetched.hops IS 'URLs that were redirected to the next';
+COMMENT ON COLUMN @extschema@.llava_fetched.address IS 'that was connected to';
+COMMENT ON COLUMN @extschema@.llava_fetched.status IS 'HTTP status';
+COMMENT ON COLUMN @extschema@.llava_fetched.fetched_at IS 'when the request was sent';
+COMMENT ON COLUMN @extschema@.llava_fetched.robots_sha256 IS 'of the robots.txt that was in force; NULL: there was none';
+COMMENT ON COLUMN @extschema@.llava_fetched.robots_line IS 'its line that allows the picture; NULL: none speaks of it';
+COMMENT ON COLUMN @extschema@.llava_fetched.headers IS 'content-type, last-modified, etag and those of reservations';
+COMMENT ON COLUMN @extschema@.llava_fetched.referer IS 'the Referer that was sent; NULL: none';
+COMMENT ON COLUMN @extschema@.llava_fetched.tls_unverified IS 'the certificate did not hold (llava_zh.fetch_tls is record)';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_fetched', '');
+
+CREATE TABLE @extschema@.llava_url_forgotten (
+	digest bytea PRIMARY KEY,
+	forgotten_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
+	reason text
+);
+COMMENT ON TABLE @extschema@.llava_url_forgotten IS
+	'sha256 of the URLs of pictures that were taken down: they are not fetched again';
+COMMENT ON COLUMN @extschema@.llava_url_forgotten.digest IS 'sha256 of the normal form of a URL';
+COMMENT ON COLUMN @extschema@.llava_url_forgotten.forgotten_at IS 'when it was taken down';
+COMMENT ON COLUMN @extschema@.llava_url_forgotten.reason IS 'the reason that llava_forget was given';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_url_forgotten', '');
+
+CREATE FUNCTION @extschema@.llava_image_moved() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_image_moved() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_image_moved() IS 'trigger: a new source_url queues the fetch anew';
+CREATE TRIGGER llava_image_moved BEFORE UPDATE OF source_url ON @extschema@.llava_image
+	FOR EACH ROW WHEN (NEW.source_url IS DISTINCT FROM OLD.source_url)
+	EXECUTE FUNCTION @extschema@.llava_image_moved();
+
+CREATE FUNCTION @extschema@.llava_url(url text, OUT normal text, OUT host text, OUT domain text, OUT reason text)
+	RETURNS record LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE COST 100 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_url(text) IS
+	'how a URL would be fetched: its normal form, host and registrable domain, or the reason why not';
+
+CREATE FUNCTION @extschema@.llava_robots(robots bytea, agent text, url text, OUT allowed boolean,
+	OUT line integer, OUT crawl_delay float8)
+	RETURNS record LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE COST 1000 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_robots(bytea, text, text) IS
+	'whether a robots.txt allows the product token agent to fetch a URL, and by which line';
+
+CREATE FUNCTION @extschema@.llava_fetch_check(url text, OUT outcome text, OUT reason text)
+	RETURNS record LANGUAGE c STRICT STABLE PARALLEL RESTRICTED COST 1000 AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_fetch_check(text) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_fetch_check(text) IS
+	'what would become of a URL by what is known today, and why: refused, forgotten, same, rests, waits, or fetch; no request is sent';
+
+CREATE FUNCTION @extschema@.llava_refetch(host text DEFAULT NULL, reason text DEFAULT NULL, image bigint DEFAULT NULL)
+	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_refetch(text, text, bigint) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_refetch(text, text, bigint) IS
+	'fetches what rests again, all or by host, reason, image; reads the robots.txt of a named host anew; returns how many rows';
+
+CREATE FUNCTION @extschema@.llava_park(host text, parked boolean DEFAULT true) RETURNS bigint
+	LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_park(text, boolean) FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_park(text, boolean) IS
+	'stops all fetching from a host, or with false lets it go on; its rows wait; returns how many hosts';
+
+CREATE VIEW @extschema@.llava_stat_fetch WITH (security_invoker = true) AS
+	SELECT coalesce(f.failure, CASE WHEN f.holder IS NULL THEN 'waiting' ELSE 'fetching' END) AS state,
+		pg_catalog.count(*) AS rows, pg_catalog.min(f.image) AS example,
+		pg_catalog.count(DISTINCT f.host) AS hosts
+	FROM @extschema@.llava_fetch f GROUP BY 1
+	UNION ALL
+	SELECT 'fetched', pg_catalog.count(*), pg_catalog.max(d.image), NULL
+	FROM @extschema@.llava_fetched d;
+COMMENT ON VIEW @extschema@.llava_stat_fetch IS
+	'pictures that wait, are being fetched, were fetched, or rest, by reason, with an image as an example';
+COMMENT ON COLUMN @extschema@.llava_stat_fetch.state IS 'waiting, fetching, fetched, or the reason why rows rest';
+COMMENT ON COLUMN @extschema@.llava_stat_fetch.rows IS 'how many';
+COMMENT ON COLUMN @extschema@.llava_stat_fetch.example IS 'one of the pictures';
+COMMENT ON COLUMN @extschema@.llava_stat_fetch.hosts IS 'of so many hosts';
+
+CREATE VIEW @extschema@.llava_stat_host WITH (security_invoker = true) AS
+	SELECT h.host, h.domain, CASE WHEN h.parked THEN 'parked' ELSE h.state END AS state,
+		coalesce(h.rests, h.reason) AS reason, h.since,
+		CASE WHEN h.free_at > pg_catalog.now() THEN h.free_at END AS until,
+		coalesce(w.waiting, 0) AS waiting, coalesce(w.resting, 0) AS resting, h.fetched, h.bytes,
+		pg_catalog.make_interval(secs => h.delay_ms / 1000.0) AS delay,
+		CASE WHEN NOT h.parked AND h.rests IS NULL
+			THEN pg_catalog.make_interval(secs => coalesce(w.waiting, 0) * (h.delay_ms / 1000.0)) END AS eta
+	FROM @extschema@.llava_host h
+	LEFT JOIN (SELECT f.host, pg_catalog.count(*) FILTER (WHERE f.failure IS NULL) AS waiting,
+			pg_catalog.count(f.failure) AS resting
+		FROM @extschema@.llava_fetch f GROUP BY f.host) w ON w.host = h.host;
+COMMENT ON VIEW @extschema@.llava_stat_host IS
+	'the hosts: state and since when, what waits and rests, the delay from one request to the next, and how long the rest will take at that pace';
+COMMENT ON COLUMN @extschema@.llava_stat_host.host IS 'scheme, host and port';
+COMMENT ON COLUMN @extschema@.llava_stat_host.domain IS 'what one owner has registered';
+COMMENT ON COLUMN @extschema@.llava_stat_host.state IS 'as in llava_host, or parked';
+COMMENT ON COLUMN @extschema@.llava_stat_host.reason IS 'why';
+COMMENT ON COLUMN @extschema@.llava_stat_host.since IS 'of the state';
+COMMENT ON COLUMN @extschema@.llava_stat_host.until IS 'it is not asked before; NULL: it may be asked now';
+COMMENT ON COLUMN @extschema@.llava_stat_host.waiting IS 'rows that wait';
+COMMENT ON COLUMN @extschema@.llava_stat_host.resting IS 'rows that rest';
+COMMENT ON COLUMN @extschema@.llava_stat_host.fetched IS 'pictures that came';
+COMMENT ON COLUMN @extschema@.llava_stat_host.bytes IS 'of those';
+COMMENT ON COLUMN @extschema@.llava_stat_host.delay IS 'from one request to the next';
+COMMENT ON COLUMN @extschema@.llava_stat_host.eta IS 'how long what waits will take at that pace';
+
+--
 -- Views that count (sql/parts/stats.sql)
 --
 
@@ -277,6 +598,9 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	absent AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @extschema@.llava_pending WHERE failure = 'no_picture' GROUP BY task),
+	same AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @extschema@.llava_pending WHERE failure = 'near_duplicate' GROUP BY task),
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @extschema@.llava_pending WHERE failure IS NOT NULL
@@ -308,6 +632,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 			coalesce(sent.n, held.n, 0) AS in_flight,
 			coalesce(done.n, 0) AS done,
 			coalesce(failed.n, 0) AS failed,
+			coalesce(same.n, 0) AS same,
 			coalesce(reply.n, 0) AS replies,
 			coalesce(reply.rejected, 0) AS rejected,
 			coalesce(interrupted.n, 0) AS interrupted,
@@ -315,11 +640,11 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 			fresh.per_second
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
-		LEFT JOIN failed USING (task)
+		LEFT JOIN failed USING (task) LEFT JOIN same USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
-		CASE WHEN per_second > 0 THEN
+		CASE WHEN per_second > 0 AND waits.task IS NULL THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) / per_second))
 		END AS eta,
 		-- samples that it lacks beside the task that is furthest ahead of its share
@@ -337,9 +662,12 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 		-- what must come before rows are claimed
 		coalesce((SELECT @extschema@.llava_restoring()),
 			CASE WHEN absent > 0 THEN pg_catalog.concat(absent, ' rows: their pictures are not in llava_image') END)
-			AS waits_for
-	FROM counted
-	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
+			AS waits_for,
+		same,
+		CASE WHEN waiting > 0 THEN coalesce(waits.state, 'active') END AS state,
+		CASE WHEN waiting > 0 THEN waits.reason END AS reason
+	FROM counted LEFT JOIN @extschema@.llava_waiting_tasks() waits USING (task)
+	WHERE weight > 0 OR waiting + in_flight + done + failed + same + replies > 0
 	ORDER BY weight DESC, task;
 
 COMMENT ON VIEW @extschema@.llava_progress IS
@@ -357,14 +685,18 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 			WHEN q.done THEN 'done'
 			WHEN i.rejected IS NOT NULL THEN 'rejected'
 			WHEN i.same_as IS NOT NULL THEN 'same'
+			WHEN f.failure IS NOT NULL THEN 'failed'
+			WHEN f.holder IS NOT NULL THEN 'fetching'
+			WHEN f.image IS NOT NULL THEN 'to be fetched'
 			ELSE 'not queued' END AS status,
-		coalesce(q.failure, i.rejected,
+		coalesce(q.failure, i.rejected, f.failure,
 			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
 				THEN pg_catalog.concat('same bytes as image ', i.same_as)
 				WHEN i.received_at IS NULL AND q.image IS NULL
-				THEN 'not taken in: inserted while triggers were off' END) AS reason,
-		coalesce(q.detail, i.rejected_detail) AS detail,
-		q.attempts
+				THEN 'not taken in: inserted while triggers were off'
+				WHEN q.waits AND q.holder IS NULL THEN w.reason END) AS reason,
+		coalesce(q.detail, i.rejected_detail, f.detail) AS detail,
+		coalesce(q.attempts, f.attempts) AS attempts
 	FROM @extschema@.llava_image i
 	LEFT JOIN (
 		SELECT coalesce(p.image, c.image) AS image, coalesce(p.task, c.task) AS task,
@@ -372,12 +704,68 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
 		FROM @extschema@.llava_pending p
 		FULL JOIN @extschema@.llava_conversation c ON c.image = p.image AND c.task = p.task
-	) q ON q.image = i.id;
+	) q ON q.image = i.id
+	LEFT JOIN @extschema@.llava_waiting_tasks() w ON w.task = q.task
+	LEFT JOIN @extschema@.llava_fetch f ON f.image = i.id;
 COMMENT ON VIEW @extschema@.llava_status IS
 	'one row an image and task: where it stands, and why';
 ALTER VIEW @extschema@.llava_progress SET (security_invoker = true);
-ALTER VIEW @extschema@.llava_stat_task SET (security_invoker = true);
-ALTER VIEW @extschema@.llava_stat_reason SET (security_invoker = true);
+ALTER VIEW @extschema@.llava_stat_task RENAME COLUMN prompt_tokens TO mean_prompt_tokens;
+ALTER VIEW @extschema@.llava_stat_task RENAME COLUMN completion_tokens TO mean_completion_tokens;
+ALTER VIEW @extschema@.llava_stat_task RENAME COLUMN image_tokens TO mean_image_tokens;
+CREATE OR REPLACE VIEW @extschema@.llava_stat_task WITH (security_invoker = true) AS
+	SELECT r.task, r.task_version, r.server,
+		pg_catalog.count(*) AS replies,
+		pg_catalog.count(*) FILTER (WHERE r.reason IS NULL) AS accepted,
+		pg_catalog.count(r.reason) AS rejected,
+		pg_catalog.avg(r.prompt_tokens) AS mean_prompt_tokens,
+		pg_catalog.avg(r.completion_tokens) AS mean_completion_tokens,
+		pg_catalog.avg(r.image_tokens) AS mean_image_tokens,
+		pg_catalog.min(r.text_tokens) AS min_text_tokens,
+		pg_catalog.max(r.text_tokens) AS max_text_tokens,
+		pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_ms) AS median_latency_ms,
+		pg_catalog.round(pg_catalog.sum((r.measures ->> 'han')::bigint) FILTER (WHERE r.reason IS NULL)
+			/ NULLIF(pg_catalog.sum((r.measures ->> 'all_letters')::bigint) FILTER (WHERE r.reason IS NULL), 0), 4) AS han_share,
+		pg_catalog.round(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL AND (r.measures ->> 'quoted_han')::integer > 0)
+			/ NULLIF(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL), 0)::numeric, 4) AS quoting_share,
+		pg_catalog.sum(r.prompt_tokens)::bigint AS prompt_tokens,
+		pg_catalog.sum(r.completion_tokens)::bigint AS completion_tokens,
+		pg_catalog.sum(r.image_tokens)::bigint AS image_tokens,
+		pg_catalog.sum(r.cost) AS cost,
+		pg_catalog.count(*) FILTER (WHERE r.estimated) AS estimated
+	FROM @extschema@.llava_reply r GROUP BY r.task, r.task_version, r.server;
+CREATE VIEW @extschema@.llava_stat_day WITH (security_invoker = true) AS
+	SELECT r.received_at::date AS day, r.server,
+		pg_catalog.count(*) AS replies,
+		pg_catalog.count(*) FILTER (WHERE r.reason IS NULL) AS accepted,
+		pg_catalog.count(r.reason) AS rejected,
+		pg_catalog.sum(r.prompt_tokens)::bigint AS prompt_tokens,
+		pg_catalog.sum(r.completion_tokens)::bigint AS completion_tokens,
+		pg_catalog.sum(r.cost) AS cost,
+		pg_catalog.count(*) FILTER (WHERE r.estimated) AS estimated
+	FROM @extschema@.llava_reply r GROUP BY r.received_at::date, r.server;
+COMMENT ON VIEW @extschema@.llava_stat_day IS
+	'one row a day and server: replies, tokens and what they have cost';
+COMMENT ON COLUMN @extschema@.llava_stat_day.day IS 'day of arrival, in the time zone of the session';
+COMMENT ON COLUMN @extschema@.llava_stat_day.server IS 'server that answered';
+COMMENT ON COLUMN @extschema@.llava_stat_day.replies IS 'replies in the ledger';
+COMMENT ON COLUMN @extschema@.llava_stat_day.accepted IS 'replies that became samples';
+COMMENT ON COLUMN @extschema@.llava_stat_day.rejected IS 'replies that are no sample';
+COMMENT ON COLUMN @extschema@.llava_stat_day.prompt_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_stat_day.completion_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_stat_day.cost IS 'sum of the replies; NULL: all were settled by 1.0.0';
+COMMENT ON COLUMN @extschema@.llava_stat_day.estimated IS 'replies in cost that count as forecast';
+
+CREATE OR REPLACE VIEW @extschema@.llava_stat_reason WITH (security_invoker = true) AS
+	SELECT 'image' AS kind, NULL::text AS task, i.rejected AS reason, pg_catalog.count(*) AS count
+	FROM @extschema@.llava_image i WHERE i.rejected IS NOT NULL GROUP BY i.rejected
+	UNION ALL
+	SELECT 'reply', r.task, r.reason, pg_catalog.count(*)
+	FROM @extschema@.llava_reply r WHERE r.reason IS NOT NULL GROUP BY r.task, r.reason
+	UNION ALL
+	SELECT CASE p.failure WHEN 'near_duplicate' THEN 'same' ELSE 'failed' END, p.task, p.failure,
+		pg_catalog.count(*)
+	FROM @extschema@.llava_pending p WHERE p.failure IS NOT NULL GROUP BY p.task, p.failure;
 ALTER VIEW @extschema@.llava_stat_rounds SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_verdict SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_flag SET (security_invoker = true);
@@ -757,6 +1145,143 @@ END;
 -- The dataset card (sql/parts/card.sql)
 --
 
+-- They name the columns of llava_conversation.
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_samples(tasks text[], manifests bigint[])
+	RETURNS SETOF @extschema@.llava_conversation LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
+BEGIN ATOMIC
+	SELECT c.* FROM @extschema@.llava_conversation c
+	WHERE manifests IS NULL AND c.keep IS NOT FALSE AND (tasks IS NULL OR c.task = ANY (tasks))
+	UNION ALL
+	SELECT c.* FROM @extschema@.llava_conversation c
+	WHERE manifests IS NOT NULL AND (tasks IS NULL OR c.task = ANY (tasks))
+		AND EXISTS (SELECT FROM @extschema@.llava_manifest_line l
+			WHERE l.image = c.image AND l.task = c.task AND l.manifest = ANY (manifests));
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_tasks(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_tasks', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_task', jsonb_build_object('task', task,
+			'samples', to_char(n, 'FM999,999,999,990'), 'share', round(100.0 * n / total, 1),
+			'images', to_char(images, 'FM999,999,999,990'), 'rounds', round(rounds, 1))),
+		'' ORDER BY n DESC, task COLLATE "C")))
+	FROM (SELECT task, count(*) AS n, sum(count(*)) OVER () AS total,
+			count(DISTINCT image) AS images, avg(rounds) AS rounds
+		FROM @extschema@.llava_card_samples(tasks, manifests) GROUP BY task) AS t;
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_lengths(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH turn AS (
+		SELECT c.task, t ->> 'from' AS who, length(t ->> 'value') AS chars
+		FROM @extschema@.llava_card_samples(tasks, manifests) AS c,
+			jsonb_path_query(c.conversation, 'lax $[*]') AS t),
+	chars AS (
+		SELECT task,
+			percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY chars) FILTER (WHERE who = 'human') AS question,
+			percentile_disc(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY chars) FILTER (WHERE who = 'gpt') AS answer
+		FROM turn GROUP BY task),
+	rounds AS (
+		SELECT task, sum(n) AS samples,
+			string_agg(concat(rounds, ': ', to_char(n, 'FM999,999,999,990')), ', ' ORDER BY rounds) AS rounds
+		FROM (SELECT task, rounds, count(*) AS n FROM @extschema@.llava_card_samples(tasks, manifests)
+			GROUP BY task, rounds) AS r GROUP BY task)
+	SELECT @extschema@.llava_template('card_lengths', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_length', jsonb_build_object('task', task, 'rounds', rounds.rounds,
+			'question_p50', question[1], 'question_p95', question[2],
+			'answer_p50', answer[1], 'answer_p95', answer[2])),
+		'' ORDER BY samples DESC, task COLLATE "C")))
+	FROM rounds LEFT JOIN chars USING (task);
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_models(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_models', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_model', jsonb_build_object('model', model,
+			'reported', model_reported, 'task', task, 'version', task_version,
+			'samples', to_char(n, 'FM999,999,999,990'), 'parameters', parameters)),
+		'' ORDER BY task COLLATE "C", task_version, n DESC, model COLLATE "C", parameters COLLATE "C")))
+	FROM (SELECT r.model, r.model_reported, c.task, c.task_version, count(*) AS n,
+			(SELECT string_agg(concat(p.key, ' ', p.value), ', ' ORDER BY p.key COLLATE "C")
+				FROM jsonb_each_text(r.parameters) AS p) AS parameters
+		FROM @extschema@.llava_card_samples(tasks, manifests) AS c
+		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
+		GROUP BY r.model, r.model_reported, c.task, c.task_version, r.parameters) AS m;
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_languages(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(string_agg(@extschema@.llava_template('card_language',
+		jsonb_build_object('language', language)), '' ORDER BY language DESC),
+		@extschema@.llava_template('card_language', '{"language": "zh"}'))
+	FROM (SELECT DISTINCT t.language FROM @extschema@.llava_task t WHERE t.language <> 'any'
+		AND (t.name, t.version) IN (SELECT c.task, c.task_version FROM @extschema@.llava_card_samples(tasks, manifests) AS c)) AS l;
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_dataset_card(name text DEFAULT 'llava-instruct-zh',
+	licence text DEFAULT NULL, train text DEFAULT 'train.jsonl', validation text DEFAULT NULL,
+	tasks text[] DEFAULT NULL, manifests bigint[] DEFAULT NULL)
+	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH said AS (
+		SELECT coalesce(llava_dataset_card.name, 'llava-instruct-zh') AS name,
+			coalesce(
+				(SELECT array_agg(@extschema@.llava_task_name(t)) FROM unnest(llava_dataset_card.tasks) AS t),
+				(SELECT array_agg(DISTINCT l.task) FROM @extschema@.llava_manifest_line l
+					WHERE l.manifest = ANY (llava_dataset_card.manifests))) AS tasks,
+			(SELECT array_agg(@extschema@.llava_manifest_known(m,
+					EXISTS (SELECT FROM @extschema@.llava_manifest WHERE id = m)))
+				FROM unnest(llava_dataset_card.manifests) AS m) AS manifests),
+	sample AS (
+		SELECT count(*) AS n, count(DISTINCT c.image) AS images,
+			string_agg(DISTINCT r.parser_version::text, ', ') AS parsers,
+			round(100.0 * count(*) FILTER (WHERE (r.measures ->> 'quoted_han')::numeric > 0)
+				/ nullif(count(*), 0), 1) AS quoting
+		FROM said, @extschema@.llava_card_samples(said.tasks, said.manifests) AS c
+		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply),
+	verdict AS (
+		SELECT count(keep) AS looked, count(*) FILTER (WHERE NOT keep) AS dropped
+		FROM @extschema@.llava_conversation, said
+		WHERE said.tasks IS NULL OR task = ANY (said.tasks)),
+	reply AS (
+		SELECT count(*) AS n, count(reason) AS rejected FROM @extschema@.llava_reply, said
+		WHERE said.tasks IS NULL OR task = ANY (said.tasks))
+	SELECT @extschema@.llava_template('card', jsonb_build_object(
+		'name', said.name, 'pretty_name', to_json(said.name)::text,
+		'licence', to_json(coalesce(llava_dataset_card.licence, 'unknown'))::text,
+		'licence_words', coalesce(llava_dataset_card.licence, @extschema@.llava_template('card_unstated', '{}')),
+		'languages', @extschema@.llava_card_languages(said.tasks, said.manifests),
+		'size', CASE WHEN sample.n < 1000 THEN 'n<1K' WHEN sample.n < 10000 THEN '1K<n<10K'
+			WHEN sample.n < 100000 THEN '10K<n<100K' WHEN sample.n < 1000000 THEN '100K<n<1M'
+			WHEN sample.n < 10000000 THEN '1M<n<10M' WHEN sample.n < 100000000 THEN '10M<n<100M'
+			ELSE '100M<n<1B' END,
+		-- without them a hub looks for itself, and finds an image folder
+		'configs', CASE WHEN train IS NOT NULL THEN @extschema@.llava_template('card_configs',
+			jsonb_build_object('files', concat(
+				@extschema@.llava_template('card_file', jsonb_build_object('split', 'train',
+					'path', to_json(train)::text)),
+				CASE WHEN validation IS NOT NULL THEN @extschema@.llava_template('card_file',
+					jsonb_build_object('split', 'validation', 'path', to_json(validation)::text)) END))) END,
+		'samples', to_char(sample.n, 'FM999,999,999,990'),
+		'images', to_char(sample.images, 'FM999,999,999,990'),
+		'looked', to_char(verdict.looked, 'FM999,999,999,990'),
+		'dropped', to_char(verdict.dropped, 'FM999,999,999,990'),
+		'replies', to_char(reply.n, 'FM999,999,999,990'),
+		'rejected', to_char(reply.rejected, 'FM999,999,999,990'),
+		'images_rejected', (SELECT to_char(coalesce(sum(count), 0), 'FM999,999,999,990')
+			FROM @extschema@.llava_stat_reason WHERE kind = 'image'),
+		'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'),
+		'parsers', sample.parsers, 'quoting', coalesce(sample.quoting, 0),
+		'tasks', @extschema@.llava_card_tasks(said.tasks, said.manifests), 'lengths', @extschema@.llava_card_lengths(said.tasks, said.manifests),
+		'models', @extschema@.llava_card_models(said.tasks, said.manifests), 'reasons', @extschema@.llava_card_reasons(said.tasks),
+		'licences', @extschema@.llava_card_licences(said.tasks, said.manifests), 'prompts', @extschema@.llava_card_prompts(said.tasks, said.manifests),
+		'export', CASE WHEN said.manifests IS NOT NULL THEN @extschema@.llava_card_rebuild(said.manifests) ELSE concat(
+			@extschema@.llava_card_export(CASE WHEN train IS NULL THEN 'imagefolder' ELSE 'llava' END,
+				coalesce(train, 'metadata.jsonl'), CASE WHEN validation IS NOT NULL THEN 'train' END, said.tasks),
+			@extschema@.llava_card_export('llava', validation, 'validation', said.tasks)) END))
+	FROM sample, verdict, reply, said;
+END;
+
 CREATE OR REPLACE FUNCTION @extschema@.llava_card_prompts(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT string_agg(@extschema@.llava_template('card_prompt', jsonb_build_object('task', t.name,
@@ -902,6 +1427,15 @@ JOIN pg_depend d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.o
 JOIN pg_proc p ON p.oid = d.objid AND p.proname = needs.function
 WHERE e.extname = 'llava_zh';
 
+-- llava_status reads llava_fetch, too: who could read it goes on reading it.
+SELECT @extschema@.llava_update_grant(concat('GRANT SELECT ON @extschema@.llava_fetch TO ',
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+		CASE WHEN bool_or(a.is_grantable) THEN ' WITH GRANT OPTION' END), false)
+FROM pg_class c, LATERAL (SELECT c.relacl UNION ALL SELECT attacl FROM pg_attribute WHERE attrelid = c.oid) AS held (acl),
+	LATERAL aclexplode(held.acl) AS a
+WHERE c.oid = '@extschema@.llava_pending'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+GROUP BY a.grantee;
+
 -- The old one goes, unless something of a user's depends on it, which then goes on with it.
 CREATE FUNCTION @extschema@.llava_update_replaced(routine regprocedure) RETURNS void
 	LANGUAGE c STRICT AS 'MODULE_PATHNAME';
@@ -913,6 +1447,7 @@ SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_list_1_0_0(te
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_selected_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_exported_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_reparse_1_0_0(text, bigint, integer, jsonb)');
 DROP FUNCTION @extschema@.llava_update_replaced(regprocedure);
 DROP FUNCTION @extschema@.llava_update_grant(text, boolean);
 
@@ -1123,8 +1658,8 @@ COMMENT ON COLUMN @extschema@.llava_stat_server.timeouts IS 'timeouts since then
 COMMENT ON COLUMN @extschema@.llava_stat_server.disconnects IS 'broken connections since then';
 COMMENT ON COLUMN @extschema@.llava_stat_server.server_errors IS '5xx since then';
 COMMENT ON COLUMN @extschema@.llava_stat_server.others IS 'other failures since then';
-COMMENT ON COLUMN @extschema@.llava_stat_server.latency_p50 IS 'median latency in ms, to a fifth';
-COMMENT ON COLUMN @extschema@.llava_stat_server.latency_p95 IS '95th percentile in ms, to a fifth';
+COMMENT ON COLUMN @extschema@.llava_stat_server.latency_p50_ms IS 'median latency in ms, to a fifth';
+COMMENT ON COLUMN @extschema@.llava_stat_server.latency_p95_ms IS '95th percentile in ms, to a fifth';
 COMMENT ON COLUMN @extschema@.llava_stat_server.answers_per_minute IS 'of the last minute';
 COMMENT ON COLUMN @extschema@.llava_stat_server.tokens_per_minute IS 'of the last minute';
 COMMENT ON COLUMN @extschema@.llava_stat_server.limits IS 'shared by all processes, local, or NULL: nobody asks it';
@@ -1135,6 +1670,8 @@ COMMENT ON COLUMN @extschema@.llava_stat_server.endpoint_waiting IS 'servers of 
 COMMENT ON COLUMN @extschema@.llava_stat_server.held_down_by IS 'what keeps more from being in flight';
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_until IS 'until when';
+COMMENT ON COLUMN @extschema@.llava_stat_server.generated IS
+	'requests of llava_generate since the server''s start, which max_requests counts and requests does not; NULL: nobody asks it, or not preloaded';
 
 COMMENT ON COLUMN @extschema@.llava_turn.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_turn.task IS 'name of the task';
@@ -1203,6 +1740,10 @@ COMMENT ON COLUMN @extschema@.llava_progress.weight IS 'share in the mix';
 COMMENT ON COLUMN @extschema@.llava_progress.untrusted IS 'why the worker may do nothing (llava_untrusted)';
 COMMENT ON COLUMN @extschema@.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
 COMMENT ON COLUMN @extschema@.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
+COMMENT ON COLUMN @extschema@.llava_progress.same IS 'rows of near copies, which are not asked about';
+COMMENT ON COLUMN @extschema@.llava_progress.state IS
+	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
+COMMENT ON COLUMN @extschema@.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 
 COMMENT ON COLUMN @extschema@.llava_stat_task.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_task.task_version IS 'version of the task';
@@ -1210,16 +1751,21 @@ COMMENT ON COLUMN @extschema@.llava_stat_task.server IS 'server that answered';
 COMMENT ON COLUMN @extschema@.llava_stat_task.replies IS 'replies in the ledger';
 COMMENT ON COLUMN @extschema@.llava_stat_task.accepted IS 'replies that became samples';
 COMMENT ON COLUMN @extschema@.llava_stat_task.rejected IS 'replies that are no sample';
-COMMENT ON COLUMN @extschema@.llava_stat_task.prompt_tokens IS 'mean of a reply';
-COMMENT ON COLUMN @extschema@.llava_stat_task.completion_tokens IS 'mean of a reply';
-COMMENT ON COLUMN @extschema@.llava_stat_task.image_tokens IS 'mean forecast for a picture';
+COMMENT ON COLUMN @extschema@.llava_stat_task.mean_prompt_tokens IS 'mean of a reply';
+COMMENT ON COLUMN @extschema@.llava_stat_task.mean_completion_tokens IS 'mean of a reply';
+COMMENT ON COLUMN @extschema@.llava_stat_task.mean_image_tokens IS 'mean forecast for a picture';
 COMMENT ON COLUMN @extschema@.llava_stat_task.min_text_tokens IS 'least text_tokens of a reply';
 COMMENT ON COLUMN @extschema@.llava_stat_task.max_text_tokens IS 'most text_tokens of a reply';
 COMMENT ON COLUMN @extschema@.llava_stat_task.median_latency_ms IS 'median latency';
 COMMENT ON COLUMN @extschema@.llava_stat_task.han_share IS 'of the letters of accepted answers';
 COMMENT ON COLUMN @extschema@.llava_stat_task.quoting_share IS 'of the accepted, those that quote Chinese words';
+COMMENT ON COLUMN @extschema@.llava_stat_task.prompt_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_stat_task.completion_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @extschema@.llava_stat_task.image_tokens IS 'sum of the forecasts for pictures';
+COMMENT ON COLUMN @extschema@.llava_stat_task.cost IS 'sum of the replies; NULL: all were settled by 1.0.0';
+COMMENT ON COLUMN @extschema@.llava_stat_task.estimated IS 'replies in cost that count as forecast';
 
-COMMENT ON COLUMN @extschema@.llava_stat_reason.kind IS 'image, reply or failed (a row of the queue)';
+COMMENT ON COLUMN @extschema@.llava_stat_reason.kind IS 'image, reply, or of a row of the queue: failed, same (a near copy)';
 COMMENT ON COLUMN @extschema@.llava_stat_reason.task IS 'name of the task; NULL: of a picture';
 COMMENT ON COLUMN @extschema@.llava_stat_reason.reason IS 'the reason';
 COMMENT ON COLUMN @extschema@.llava_stat_reason.count IS 'how often';
@@ -1228,7 +1774,7 @@ COMMENT ON COLUMN @extschema@.llava_stat_rounds.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_rounds.task_version IS 'version of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_rounds.server IS 'server that answered';
 COMMENT ON COLUMN @extschema@.llava_stat_rounds.rounds IS 'number of rounds';
-COMMENT ON COLUMN @extschema@.llava_stat_rounds.count IS 'samples with so many';
+COMMENT ON COLUMN @extschema@.llava_stat_rounds.count IS 'samples with this number of rounds';
 
 COMMENT ON COLUMN @extschema@.llava_stat_verdict.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_verdict.task_version IS 'version of the task';

@@ -124,6 +124,8 @@ ALTER SERVER plain OPTIONS (ADD extra_body '{"top_k": 20}');
 -- keys, which no message repeats
 \set VERBOSITY default
 CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key '');
+CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key 'secret ');
+CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key ' secret');
 CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key E'secret\nX-Header: y');
 CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key E'secret\x7f');
 CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (password 'secret');

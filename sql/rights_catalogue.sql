@@ -89,11 +89,15 @@ FROM (VALUES
 	('llava_page_turns(jsonb)', 'a part of the page: from its arguments'),
 	('llava_parse_reply(text, text, text)', 'from its arguments and a row of llava_task that the caller may read'),
 	('llava_prepare_image(bytea, integer, bigint, bigint, integer)', 'from its arguments'),
+	('llava_reply_words(bytea, bigint)', 'from its arguments'),
 	('llava_restoring()', 'pid and table of an owner''s COPY, which pg_locks shows to all'),
+	('llava_robots(bytea, text, text)', 'from its arguments'),
 	('llava_task_name(text)', 'from columns of llava_task that the caller may read'),
 	('llava_template(text, jsonb)', 'from its arguments'),
 	('llava_thumbnail(bytea, integer)', 'from its arguments'),
 	('llava_untrusted()', 'judges the catalogue, which all may read'),
+	('llava_waiting_tasks()', 'of tasks their names and servers, of servers what pg_foreign_server shows'),
+	('llava_url(text)', 'from its arguments'),
 	('llava_weighted_samples(text, bigint)', 'judges its arguments')) AS w (name, why)
 FULL JOIN (SELECT kind, name FROM privilege
 	WHERE grantee = 'PUBLIC' AND kind IN ('function', 'procedure', 'aggregate')) AS p ON p.name = w.name

@@ -20,7 +20,8 @@ FROM llava_reply r, LATERAL (VALUES
 WHERE r.reason IS NULL AND (turn < 3 OR r.task = '日常对话')
 GROUP BY r.image, r.task;
 
-SELECT task, server, replies, accepted, rejected, prompt_tokens::numeric(6, 1), completion_tokens::numeric(6, 1),
+SELECT task, server, replies, accepted, rejected, mean_prompt_tokens::numeric(6, 1) AS mean_prompt, mean_completion_tokens::numeric(6, 1) AS mean_completion,
+	prompt_tokens, completion_tokens,
 	han_share, quoting_share FROM llava_stat_task ORDER BY task COLLATE "C", server;
 SELECT * FROM llava_stat_verdict ORDER BY task COLLATE "C", server, verdict;
 SELECT * FROM llava_stat_flag ORDER BY task COLLATE "C", server, flag;
@@ -33,7 +34,9 @@ SELECT * FROM llava_stat_opening ORDER BY task COLLATE "C", speaker, count DESC,
 SELECT * FROM llava_stat_repeat ORDER BY task COLLATE "C", count DESC;
 
 -- a person's own idea of a conversation stops no view
+SET session_replication_role = replica;
 UPDATE llava_conversation SET conversation = '"none"' WHERE image = 1;
+RESET session_replication_role;
 SELECT count(*) FROM llava_turn WHERE image = 1;
 SELECT sum(turns) FROM llava_stat_length;
 

@@ -55,7 +55,7 @@ SELECT n.version, n.shipped, n.prompt, n.title = o.title AS title, n.alias = o.a
        n.min_letters = o.min_letters AS min_letters, n.temperature = o.temperature AS temperature
 FROM llava_task n JOIN llava_task o USING (name)
 WHERE name = '描述图片' AND n.version = 2 AND o.version = 1;
-INSERT INTO llava_task (name, weight, alias, max_tokens) VALUES ('描述图片', 0, '', -1);
+INSERT INTO llava_task (name, weight, alias, max_tokens) VALUES ('描述图片', 0, '', 4096);
 SELECT version, alias, weight, prompt, max_tokens, min_letters FROM llava_task
 WHERE name = '描述图片' ORDER BY version;
 -- the newest version counts, at once
@@ -78,7 +78,7 @@ ROLLBACK;
 
 -- a new task has its kind's defaults
 BEGIN;
-INSERT INTO llava_task (name, kind, prompt) VALUES ('地标', 'dialogue', '谈谈地标。');
+INSERT INTO llava_task (name, kind, language, prompt) VALUES ('地标', 'dialogue', 'zh', '谈谈地标。');
 INSERT INTO llava_task (name, kind, prompt, language, min_rounds) VALUES ('landmark', 'dialogue', 'Talk.', 'any', 7);
 SELECT name, version, weight, language, min_rounds, max_rounds, max_tokens, temperature, min_letters, shipped
 FROM llava_task WHERE NOT shipped ORDER BY name COLLATE "C";
@@ -95,12 +95,20 @@ ROLLBACK;
 \set VERBOSITY default
 INSERT INTO llava_task (name) VALUES ('新任务');
 INSERT INTO llava_task (name, kind) VALUES ('新任务', 'description');
-INSERT INTO llava_task (name, kind, prompt) VALUES ('新任务', 'poem', '写诗。');
+INSERT INTO llava_task (name, kind, language) VALUES ('新任务', 'description', 'zh');
+INSERT INTO llava_task (name, kind, language, prompt) VALUES ('新任务', 'poem', 'zh', '写诗。');
 INSERT INTO llava_task (name, kind, prompt, language) VALUES ('新任务', 'description', '写。', 'fr');
-INSERT INTO llava_task (name, kind, prompt, alias) VALUES ('新任务', 'description', '写。', 'detail');
-INSERT INTO llava_task (name, kind, prompt, alias) VALUES ('新任务', 'description', '写。', '日常对话');
-INSERT INTO llava_task (name, kind, prompt) VALUES ('detail', 'description', '写。');
+INSERT INTO llava_task (name, kind, language, prompt, alias) VALUES ('新任务', 'description', 'zh', '写。', 'detail');
+INSERT INTO llava_task (name, kind, language, prompt, alias) VALUES ('新任务', 'description', 'zh', '写。', '日常对话');
+INSERT INTO llava_task (name, kind, language, prompt) VALUES ('detail', 'description', 'zh', '写。');
 INSERT INTO llava_task (name, weight) VALUES ('描述图片', 1000000000001);
+INSERT INTO llava_task (name, max_tokens) VALUES ('描述图片', 0);
+INSERT INTO llava_task (name, max_tokens) VALUES ('描述图片', 1000001);
+INSERT INTO llava_task (name, server) VALUES ('描述图片', 'nowhere');
+CREATE FOREIGN DATA WRAPPER regress_llava_other;
+CREATE SERVER regress_llava_other FOREIGN DATA WRAPPER regress_llava_other;
+INSERT INTO llava_task (name, server) VALUES ('描述图片', 'regress_llava_other');
+DROP FOREIGN DATA WRAPPER regress_llava_other CASCADE;
 \set VERBOSITY terse
 INSERT INTO llava_task (name, max_rounds) VALUES ('日常对话', 0);
 INSERT INTO llava_task (name, prompt) VALUES (NULL, '写。');

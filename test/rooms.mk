@@ -1,4 +1,4 @@
-# What is checked of the pure rooms (src/image, src/vlm, src/reply) without a
+# What is checked of the pure rooms (src/image, src/vlm, src/reply, src/web) without a
 # server, and what is checked of all sources without running them.
 
 STRICT = -std=gnu99 -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
@@ -11,7 +11,7 @@ $(B)/unit/%.o: src/%.c $(wildcard src/*/*.h)
 	@mkdir -p $(@D)
 	gcc $(STRICT) $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) -c $< -o $@
 
-$(B)/test_%: test/unit/test_%.c $(PURE_SOURCES:src/%.c=$(B)/unit/%.o) $(wildcard test/unit/*.h)
+$(B)/test_%: test/unit/test_%.c $(PURE_SOURCES:src/%.c=$(B)/unit/%.o) $(wildcard test/unit/*.h test/web/*.h)
 	@mkdir -p $(@D)
 	gcc $(STRICT) -Wno-declaration-after-statement $(SANITIZE) -Isrc $(LIBRARY_CFLAGS) $(filter-out %.h,$^) -o $@ -lcmocka $(LIBRARY_LIBS)
 
@@ -63,11 +63,15 @@ T = 60
 FUZZ = *
 fuzz: $(patsubst test/fuzz/fuzz_%.c,$(B)/fuzz/run_%,$(wildcard test/fuzz/fuzz_$(FUZZ).c))
 
-## endpoint: the simulated chat-completions endpoint, build/llava_endpoint
-endpoint: $(B)/llava_endpoint
+## endpoint: the simulated chat-completions endpoint, build/llava_endpoint, and the simulated web, build/llava_web
+endpoint: $(B)/llava_endpoint $(B)/llava_web
 $(B)/llava_endpoint: $(wildcard test/endpoint/*.c test/endpoint/*.h)
 	@mkdir -p $(@D)
 	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
+
+$(B)/llava_web: $(wildcard test/web/*.c test/web/*.h)
+	@mkdir -p $(@D)
+	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement $(filter %.c,$^) -o $@ -lpthread
 
 $(B)/bare_client: test/bench/bare_client.c
 	@mkdir -p $(@D)
@@ -123,8 +127,8 @@ purity:
 	if [ -x "$$program" ]; then \
 		nm -D --defined-only "$$program" | sed 's/.* //; s/@.*//' | LC_ALL=C sort -u >$$server; \
 	else echo "# no server here: its names are not compared"; : >$$server; fi; \
-	for room in image vlm reply; do \
-		if grep -lE '#include "(\.\./|image/|vlm/|reply/|pg/|llava_zh)|postgres\.h|palloc|ereport' src/$$room/*.[ch]; \
+	for room in image vlm reply web; do \
+		if grep -lE '#include "(\.\./|image/|vlm/|reply/|web/|pg/|llava_zh)|postgres\.h|palloc|ereport' src/$$room/*.[ch]; \
 			then echo "src/$$room reaches out of its room"; exit 1; fi; \
 		$(if $(MISSING_HEADERS),continue;) \
 		for f in src/$$room/*.c; do o=$(B)/pure/$$room-$$(basename $$f .c).o; \
@@ -135,7 +139,7 @@ purity:
 				LC_ALL=C comm -12 - $$server | grep .; \
 			then echo "src/$$room defines a name that the server's would hide"; exit 1; fi; \
 		done; $(if $(MISSING_HEADERS),echo "# only includes are looked at; symbols need: $(MISSING_HEADERS)";) \
-		echo "# pure: image, vlm, reply"
+		echo "# pure: image, vlm, reply, web"
 
 ## rooms: which room of src calls into which; fails on an arrow up, a circle, a write to another's part of Loop
 rooms: all

@@ -13,8 +13,9 @@ use warnings;
 # The rooms that each room may use.  %open lists the rooms that all others may use: each
 # of these may itself use those with a lower number.
 my %may = (
-	load    => [qw(run queue export ledger intake picture server task jsonl)],
-	run     => [qw(queue ledger picture server task intake)],
+	load    => [qw(run queue fetch export ledger intake picture server task jsonl)],
+	run     => [qw(queue fetch ledger picture server task intake)],
+	fetch   => [qw(intake)],
 	queue   => [qw(ledger picture server task)],
 	ledger  => [qw(task)],
 	export  => [qw(picture task jsonl)],
@@ -22,8 +23,8 @@ my %may = (
 	picture => [qw(server)],
 	server  => [], task => [], jsonl => [],
 	db      => [], process => [],
-	image   => [], vlm => [], reply => []);
-my %open = (db => 2, process => 1, image => 0, vlm => 0, reply => 0);
+	image   => [], vlm => [], reply => [], web => []);
+my %open = (db => 2, process => 1, image => 0, vlm => 0, reply => 0, web => 0);
 
 sub room_of
 {

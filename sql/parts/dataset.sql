@@ -14,6 +14,7 @@ CREATE TABLE @.llava_conversation (
 	created_at timestamptz NOT NULL DEFAULT pg_catalog.now(),
 	keep boolean,
 	note text,
+	edited_at timestamptz,
 	PRIMARY KEY (image, task)
 );
 ALTER TABLE @.llava_conversation ALTER COLUMN conversation SET STATISTICS 0,
@@ -33,6 +34,7 @@ COMMENT ON COLUMN @.llava_conversation.task_version IS 'version of the task';
 COMMENT ON COLUMN @.llava_conversation.created_at IS 'when this sample was stored';
 COMMENT ON COLUMN @.llava_conversation.keep IS 'your verdict; false: in no export; NULL: not looked at';
 COMMENT ON COLUMN @.llava_conversation.note IS 'your words';
+COMMENT ON COLUMN @.llava_conversation.edited_at IS 'when a person changed conversation; NULL: it is as the reply has it';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_conversation', '');
 
 CREATE FUNCTION @.llava_conversation_lengths() RETURNS trigger
@@ -42,6 +44,13 @@ COMMENT ON FUNCTION @.llava_conversation_lengths() IS 'trigger: refuses a note t
 CREATE TRIGGER llava_conversation_lengths BEFORE UPDATE OF note ON @.llava_conversation
 	FOR EACH ROW WHEN (NEW.note IS NOT NULL)
 	EXECUTE FUNCTION @.llava_conversation_lengths();
+
+CREATE FUNCTION @.llava_conversation_edited() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_conversation_edited() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_conversation_edited() IS 'trigger: refuses what is no conversation, sets rounds and edited_at';
+CREATE TRIGGER llava_conversation_edited BEFORE UPDATE OF conversation ON @.llava_conversation
+	FOR EACH ROW EXECUTE FUNCTION @.llava_conversation_edited();
 
 -- lz4 where the server has it; else the server's default stays.
 CREATE FUNCTION @.llava_set_compression() RETURNS void

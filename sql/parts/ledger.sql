@@ -31,6 +31,8 @@ CREATE TABLE @.llava_reply (
 	flags text[] NOT NULL DEFAULT '{}',
 	measures jsonb,
 	parser_version integer,
+	cost double precision,
+	estimated boolean,
 	PRIMARY KEY (image, id)
 );
 ALTER TABLE @.llava_reply ALTER COLUMN body SET STATISTICS 0,
@@ -67,7 +69,40 @@ COMMENT ON COLUMN @.llava_reply.reason_offset IS 'where in the text the reason b
 COMMENT ON COLUMN @.llava_reply.flags IS 'what the parser changed or noticed';
 COMMENT ON COLUMN @.llava_reply.measures IS 'what the checks measured';
 COMMENT ON COLUMN @.llava_reply.parser_version IS 'parser that gave the verdict';
+COMMENT ON COLUMN @.llava_reply.cost IS 'by the server''s prices, when it was settled; NULL: by 1.0.0';
+COMMENT ON COLUMN @.llava_reply.estimated IS 'true: the cost is a forecast, since the server did not say what it used';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_reply', '');
+
+CREATE FUNCTION @.llava_reply_words(body bytea, reason_offset bigint, OUT text text, OUT detail text)
+	RETURNS record LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_reply_words(bytea, bigint) IS
+	'the text of a stored body, and the words at that byte of it, or why it is no completion';
+
+CREATE VIEW @.llava_reply_text WITH (security_invoker = true) AS
+	SELECT r.image, r.id, (@.llava_reply_words(r.body, NULL)).text
+	FROM @.llava_reply r;
+COMMENT ON VIEW @.llava_reply_text IS
+	'what each reply of the ledger says';
+COMMENT ON COLUMN @.llava_reply_text.image IS 'the picture';
+COMMENT ON COLUMN @.llava_reply_text.id IS 'the call';
+COMMENT ON COLUMN @.llava_reply_text.text IS 'the text, read from the body; NULL: no completion, or erased';
+
+CREATE VIEW @.llava_rejected WITH (security_invoker = true) AS
+	SELECT r.image, r.id, r.task, r.task_version AS version, r.server, r.reason,
+		(@.llava_reply_words(r.body, r.reason_offset)).detail,
+		(@.llava_reply_words(r.body, NULL)).text, r.received_at AS at
+	FROM @.llava_reply r WHERE r.reason IS NOT NULL;
+COMMENT ON VIEW @.llava_rejected IS
+	'the replies that are no sample: why, and what they say';
+COMMENT ON COLUMN @.llava_rejected.image IS 'the picture';
+COMMENT ON COLUMN @.llava_rejected.id IS 'the call';
+COMMENT ON COLUMN @.llava_rejected.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_rejected.version IS 'version of the task';
+COMMENT ON COLUMN @.llava_rejected.server IS 'server that answered';
+COMMENT ON COLUMN @.llava_rejected.reason IS 'why it is no sample';
+COMMENT ON COLUMN @.llava_rejected.detail IS 'the words where the reason begins, or what a body lacks';
+COMMENT ON COLUMN @.llava_rejected.text IS 'the text, read from the body; NULL: no completion, or erased';
+COMMENT ON COLUMN @.llava_rejected.at IS 'when it arrived';
 
 CREATE FUNCTION @.llava_parse_reply(task text, reply text, finish_reason text DEFAULT 'stop',
 	 OUT conversation jsonb, OUT reason text, OUT flags text[])
@@ -76,8 +111,8 @@ COMMENT ON FUNCTION @.llava_parse_reply(text, text, text) IS
 	'the parser and the checks alone, under the task''s newest version';
 
 CREATE PROCEDURE @.llava_reparse(task text DEFAULT NULL, first_image bigint DEFAULT NULL,
-	  batch integer DEFAULT 1000, INOUT report jsonb DEFAULT NULL)
+	  batch integer DEFAULT 1000, INOUT report jsonb DEFAULT NULL, edited boolean DEFAULT false)
 	LANGUAGE c AS 'MODULE_PATHNAME';
-REVOKE ALL ON PROCEDURE @.llava_reparse(text, bigint, integer, jsonb) FROM PUBLIC;
-COMMENT ON PROCEDURE @.llava_reparse(text, bigint, integer, jsonb) IS
+REVOKE ALL ON PROCEDURE @.llava_reparse(text, bigint, integer, jsonb, boolean) FROM PUBLIC;
+COMMENT ON PROCEDURE @.llava_reparse(text, bigint, integer, jsonb, boolean) IS
 	'stored replies under the parser and thresholds of today, without a request, committing as it goes; writes what changed';

@@ -111,6 +111,12 @@ REVOKE ALL ON FUNCTION @.llava_start() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_start() IS
 	'starts a background worker for this database; the pid of the one that runs';
 
+CREATE FUNCTION @.llava_stop() RETURNS boolean
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_stop() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_stop() IS
+	'ends the worker that llava_start() began, for good; false if none runs';
+
 CREATE PROCEDURE @.llava_drain("limit" bigint DEFAULT NULL, task text DEFAULT NULL,
 	server text DEFAULT NULL, max_time interval DEFAULT NULL)
 	LANGUAGE c AS 'MODULE_PATHNAME';
@@ -123,6 +129,11 @@ CREATE FUNCTION @.llava_untrusted(OUT "table" text, OUT object text, OUT owner t
 	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @.llava_untrusted() IS
 	'why statements that run with another role''s rights are refused: whose code they would run; no row: none is';
+
+CREATE FUNCTION @.llava_waiting_tasks(OUT task text, OUT state text, OUT reason text)
+	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_waiting_tasks() IS
+	'tasks whose rows nobody will send as things are, and why';
 
 CREATE FUNCTION @.llava_task_in_flight(task text) RETURNS integer
 	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';

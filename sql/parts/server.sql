@@ -64,7 +64,8 @@ REVOKE ALL ON FUNCTION @.llava_server_counters() FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_server_counters() IS 'what all processes counted of each server since the start';
 
 CREATE FUNCTION @.llava_server_limits(OUT server oid, OUT limits text,
-	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz)
+	OUT held_down_by text, OUT waits_for text, OUT waits_until timestamptz,
+	OUT generated bigint)
 	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 4
 	AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_server_limits() FROM PUBLIC;
@@ -94,10 +95,10 @@ CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 		coalesce(u.cost, 0) AS cost,
 		c.in_flight, c.allowed, c.answers, c.throttled AS throttled_since, c.timeouts,
 		c.disconnects, c.server_errors, c.others,
-		c.latency_p50, c.latency_p95, c.answers_per_minute, c.tokens_per_minute,
+		c.latency_p50 AS latency_p50_ms, c.latency_p95 AS latency_p95_ms, c.answers_per_minute, c.tokens_per_minute,
 		l.limits, coalesce(u.estimated, 0) AS estimated,
 		e.endpoint_limit, e.endpoint_in_flight, e.endpoint_waiting,
-		l.held_down_by, l.waits_for, l.waits_until
+		l.held_down_by, l.waits_for, l.waits_until, l.generated
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @.llava_usage u ON u.server = s.srvname
@@ -138,8 +139,8 @@ COMMENT ON COLUMN @.llava_stat_server.timeouts IS 'timeouts since then';
 COMMENT ON COLUMN @.llava_stat_server.disconnects IS 'broken connections since then';
 COMMENT ON COLUMN @.llava_stat_server.server_errors IS '5xx since then';
 COMMENT ON COLUMN @.llava_stat_server.others IS 'other failures since then';
-COMMENT ON COLUMN @.llava_stat_server.latency_p50 IS 'median latency in ms, to a fifth';
-COMMENT ON COLUMN @.llava_stat_server.latency_p95 IS '95th percentile in ms, to a fifth';
+COMMENT ON COLUMN @.llava_stat_server.latency_p50_ms IS 'median latency in ms, to a fifth';
+COMMENT ON COLUMN @.llava_stat_server.latency_p95_ms IS '95th percentile in ms, to a fifth';
 COMMENT ON COLUMN @.llava_stat_server.answers_per_minute IS 'of the last minute';
 COMMENT ON COLUMN @.llava_stat_server.tokens_per_minute IS 'of the last minute';
 COMMENT ON COLUMN @.llava_stat_server.limits IS 'shared by all processes, local, or NULL: nobody asks it';
@@ -150,3 +151,5 @@ COMMENT ON COLUMN @.llava_stat_server.endpoint_waiting IS 'servers of processes 
 COMMENT ON COLUMN @.llava_stat_server.held_down_by IS 'what keeps more from being in flight';
 COMMENT ON COLUMN @.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @.llava_stat_server.waits_until IS 'until when';
+COMMENT ON COLUMN @.llava_stat_server.generated IS
+	'requests of llava_generate since the server''s start, which max_requests counts and requests does not; NULL: nobody asks it, or not preloaded';

@@ -16,14 +16,18 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 			WHEN q.done THEN 'done'
 			WHEN i.rejected IS NOT NULL THEN 'rejected'
 			WHEN i.same_as IS NOT NULL THEN 'same'
+			WHEN f.failure IS NOT NULL THEN 'failed'
+			WHEN f.holder IS NOT NULL THEN 'fetching'
+			WHEN f.image IS NOT NULL THEN 'to be fetched'
 			ELSE 'not queued' END AS status,
-		coalesce(q.failure, i.rejected,
+		coalesce(q.failure, i.rejected, f.failure,
 			CASE WHEN i.same_as IS NOT NULL AND q.image IS NULL
 				THEN pg_catalog.concat('same bytes as image ', i.same_as)
 				WHEN i.received_at IS NULL AND q.image IS NULL
-				THEN 'not taken in: inserted while triggers were off' END) AS reason,
-		coalesce(q.detail, i.rejected_detail) AS detail,
-		q.attempts
+				THEN 'not taken in: inserted while triggers were off'
+				WHEN q.waits AND q.holder IS NULL THEN w.reason END) AS reason,
+		coalesce(q.detail, i.rejected_detail, f.detail) AS detail,
+		coalesce(q.attempts, f.attempts) AS attempts
 	FROM @.llava_image i
 	LEFT JOIN (
 		SELECT coalesce(p.image, c.image) AS image, coalesce(p.task, c.task) AS task,
@@ -31,7 +35,9 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
 		FROM @.llava_pending p
 		FULL JOIN @.llava_conversation c ON c.image = p.image AND c.task = p.task
-	) q ON q.image = i.id;
+	) q ON q.image = i.id
+	LEFT JOIN @.llava_waiting_tasks() w ON w.task = q.task
+	LEFT JOIN @.llava_fetch f ON f.image = i.id;
 COMMENT ON VIEW @.llava_status IS
 	'one row an image and task: where it stands, and why';
 COMMENT ON COLUMN @.llava_status.image IS 'the picture';
@@ -55,6 +61,9 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	absent AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @.llava_pending WHERE failure = 'no_picture' GROUP BY task),
+	same AS (
+		SELECT task, pg_catalog.count(*) AS n
+		FROM @.llava_pending WHERE failure = 'near_duplicate' GROUP BY task),
 	failed AS (
 		SELECT task, pg_catalog.count(*) AS n
 		FROM @.llava_pending WHERE failure IS NOT NULL
@@ -86,6 +95,7 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 			coalesce(sent.n, held.n, 0) AS in_flight,
 			coalesce(done.n, 0) AS done,
 			coalesce(failed.n, 0) AS failed,
+			coalesce(same.n, 0) AS same,
 			coalesce(reply.n, 0) AS replies,
 			coalesce(reply.rejected, 0) AS rejected,
 			coalesce(interrupted.n, 0) AS interrupted,
@@ -93,11 +103,11 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 			fresh.per_second
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
-		LEFT JOIN failed USING (task)
+		LEFT JOIN failed USING (task) LEFT JOIN same USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
-		CASE WHEN per_second > 0 THEN
+		CASE WHEN per_second > 0 AND waits.task IS NULL THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) / per_second))
 		END AS eta,
 		-- samples that it lacks beside the task that is furthest ahead of its share
@@ -115,9 +125,12 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 		-- what must come before rows are claimed
 		coalesce((SELECT @.llava_restoring()),
 			CASE WHEN absent > 0 THEN pg_catalog.concat(absent, ' rows: their pictures are not in llava_image') END)
-			AS waits_for
-	FROM counted
-	WHERE weight > 0 OR waiting + in_flight + done + failed + replies > 0
+			AS waits_for,
+		same,
+		CASE WHEN waiting > 0 THEN coalesce(waits.state, 'active') END AS state,
+		CASE WHEN waiting > 0 THEN waits.reason END AS reason
+	FROM counted LEFT JOIN @.llava_waiting_tasks() waits USING (task)
+	WHERE weight > 0 OR waiting + in_flight + done + failed + same + replies > 0
 	ORDER BY weight DESC, task;
 COMMENT ON VIEW @.llava_progress IS
 	'one row a task: what waits, is in flight, is done, has failed, how fast, how long, how far from the mix';
@@ -136,22 +149,31 @@ COMMENT ON COLUMN @.llava_progress.weight IS 'share in the mix';
 COMMENT ON COLUMN @.llava_progress.untrusted IS 'why the worker may do nothing (llava_untrusted)';
 COMMENT ON COLUMN @.llava_progress.not_taken_in IS 'pictures of any task inserted while triggers were off';
 COMMENT ON COLUMN @.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
+COMMENT ON COLUMN @.llava_progress.same IS 'rows of near copies, which are not asked about';
+COMMENT ON COLUMN @.llava_progress.state IS
+	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
+COMMENT ON COLUMN @.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 
 CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server,
 		pg_catalog.count(*) AS replies,
 		pg_catalog.count(*) FILTER (WHERE r.reason IS NULL) AS accepted,
 		pg_catalog.count(r.reason) AS rejected,
-		pg_catalog.avg(r.prompt_tokens) AS prompt_tokens,
-		pg_catalog.avg(r.completion_tokens) AS completion_tokens,
-		pg_catalog.avg(r.image_tokens) AS image_tokens,
+		pg_catalog.avg(r.prompt_tokens) AS mean_prompt_tokens,
+		pg_catalog.avg(r.completion_tokens) AS mean_completion_tokens,
+		pg_catalog.avg(r.image_tokens) AS mean_image_tokens,
 		pg_catalog.min(r.text_tokens) AS min_text_tokens,
 		pg_catalog.max(r.text_tokens) AS max_text_tokens,
 		pg_catalog.percentile_cont(0.5) WITHIN GROUP (ORDER BY r.latency_ms) AS median_latency_ms,
 		pg_catalog.round(pg_catalog.sum((r.measures ->> 'han')::bigint) FILTER (WHERE r.reason IS NULL)
 			/ NULLIF(pg_catalog.sum((r.measures ->> 'all_letters')::bigint) FILTER (WHERE r.reason IS NULL), 0), 4) AS han_share,
 		pg_catalog.round(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL AND (r.measures ->> 'quoted_han')::integer > 0)
-			/ NULLIF(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL), 0)::numeric, 4) AS quoting_share
+			/ NULLIF(pg_catalog.count(*) FILTER (WHERE r.reason IS NULL), 0)::numeric, 4) AS quoting_share,
+		pg_catalog.sum(r.prompt_tokens)::bigint AS prompt_tokens,
+		pg_catalog.sum(r.completion_tokens)::bigint AS completion_tokens,
+		pg_catalog.sum(r.image_tokens)::bigint AS image_tokens,
+		pg_catalog.sum(r.cost) AS cost,
+		pg_catalog.count(*) FILTER (WHERE r.estimated) AS estimated
 	FROM @.llava_reply r GROUP BY r.task, r.task_version, r.server;
 COMMENT ON VIEW @.llava_stat_task IS
 	'one row a task version and server: replies, verdicts, tokens, latency, share of Han and of quotations';
@@ -161,14 +183,41 @@ COMMENT ON COLUMN @.llava_stat_task.server IS 'server that answered';
 COMMENT ON COLUMN @.llava_stat_task.replies IS 'replies in the ledger';
 COMMENT ON COLUMN @.llava_stat_task.accepted IS 'replies that became samples';
 COMMENT ON COLUMN @.llava_stat_task.rejected IS 'replies that are no sample';
-COMMENT ON COLUMN @.llava_stat_task.prompt_tokens IS 'mean of a reply';
-COMMENT ON COLUMN @.llava_stat_task.completion_tokens IS 'mean of a reply';
-COMMENT ON COLUMN @.llava_stat_task.image_tokens IS 'mean forecast for a picture';
+COMMENT ON COLUMN @.llava_stat_task.mean_prompt_tokens IS 'mean of a reply';
+COMMENT ON COLUMN @.llava_stat_task.mean_completion_tokens IS 'mean of a reply';
+COMMENT ON COLUMN @.llava_stat_task.mean_image_tokens IS 'mean forecast for a picture';
 COMMENT ON COLUMN @.llava_stat_task.min_text_tokens IS 'least text_tokens of a reply';
 COMMENT ON COLUMN @.llava_stat_task.max_text_tokens IS 'most text_tokens of a reply';
 COMMENT ON COLUMN @.llava_stat_task.median_latency_ms IS 'median latency';
 COMMENT ON COLUMN @.llava_stat_task.han_share IS 'of the letters of accepted answers';
 COMMENT ON COLUMN @.llava_stat_task.quoting_share IS 'of the accepted, those that quote Chinese words';
+COMMENT ON COLUMN @.llava_stat_task.prompt_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @.llava_stat_task.completion_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @.llava_stat_task.image_tokens IS 'sum of the forecasts for pictures';
+COMMENT ON COLUMN @.llava_stat_task.cost IS 'sum of the replies; NULL: all were settled by 1.0.0';
+COMMENT ON COLUMN @.llava_stat_task.estimated IS 'replies in cost that count as forecast';
+
+CREATE VIEW @.llava_stat_day WITH (security_invoker = true) AS
+	SELECT r.received_at::date AS day, r.server,
+		pg_catalog.count(*) AS replies,
+		pg_catalog.count(*) FILTER (WHERE r.reason IS NULL) AS accepted,
+		pg_catalog.count(r.reason) AS rejected,
+		pg_catalog.sum(r.prompt_tokens)::bigint AS prompt_tokens,
+		pg_catalog.sum(r.completion_tokens)::bigint AS completion_tokens,
+		pg_catalog.sum(r.cost) AS cost,
+		pg_catalog.count(*) FILTER (WHERE r.estimated) AS estimated
+	FROM @.llava_reply r GROUP BY r.received_at::date, r.server;
+COMMENT ON VIEW @.llava_stat_day IS
+	'one row a day and server: replies, tokens and what they have cost';
+COMMENT ON COLUMN @.llava_stat_day.day IS 'day of arrival, in the time zone of the session';
+COMMENT ON COLUMN @.llava_stat_day.server IS 'server that answered';
+COMMENT ON COLUMN @.llava_stat_day.replies IS 'replies in the ledger';
+COMMENT ON COLUMN @.llava_stat_day.accepted IS 'replies that became samples';
+COMMENT ON COLUMN @.llava_stat_day.rejected IS 'replies that are no sample';
+COMMENT ON COLUMN @.llava_stat_day.prompt_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @.llava_stat_day.completion_tokens IS 'sum of what replies said';
+COMMENT ON COLUMN @.llava_stat_day.cost IS 'sum of the replies; NULL: all were settled by 1.0.0';
+COMMENT ON COLUMN @.llava_stat_day.estimated IS 'replies in cost that count as forecast';
 
 CREATE VIEW @.llava_stat_reason WITH (security_invoker = true) AS
 	SELECT 'image' AS kind, NULL::text AS task, i.rejected AS reason, pg_catalog.count(*) AS count
@@ -177,11 +226,12 @@ CREATE VIEW @.llava_stat_reason WITH (security_invoker = true) AS
 	SELECT 'reply', r.task, r.reason, pg_catalog.count(*)
 	FROM @.llava_reply r WHERE r.reason IS NOT NULL GROUP BY r.task, r.reason
 	UNION ALL
-	SELECT 'failed', p.task, p.failure, pg_catalog.count(*)
+	SELECT CASE p.failure WHEN 'near_duplicate' THEN 'same' ELSE 'failed' END, p.task, p.failure,
+		pg_catalog.count(*)
 	FROM @.llava_pending p WHERE p.failure IS NOT NULL GROUP BY p.task, p.failure;
 COMMENT ON VIEW @.llava_stat_reason IS
 	'why pictures were not asked about, replies not accepted, rows failed; with counts';
-COMMENT ON COLUMN @.llava_stat_reason.kind IS 'image, reply or failed (a row of the queue)';
+COMMENT ON COLUMN @.llava_stat_reason.kind IS 'image, reply, or of a row of the queue: failed, same (a near copy)';
 COMMENT ON COLUMN @.llava_stat_reason.task IS 'name of the task; NULL: of a picture';
 COMMENT ON COLUMN @.llava_stat_reason.reason IS 'the reason';
 COMMENT ON COLUMN @.llava_stat_reason.count IS 'how often';
@@ -196,7 +246,7 @@ COMMENT ON COLUMN @.llava_stat_rounds.task IS 'name of the task';
 COMMENT ON COLUMN @.llava_stat_rounds.task_version IS 'version of the task';
 COMMENT ON COLUMN @.llava_stat_rounds.server IS 'server that answered';
 COMMENT ON COLUMN @.llava_stat_rounds.rounds IS 'number of rounds';
-COMMENT ON COLUMN @.llava_stat_rounds.count IS 'samples with so many';
+COMMENT ON COLUMN @.llava_stat_rounds.count IS 'samples with this number of rounds';
 
 CREATE VIEW @.llava_stat_verdict WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server, COALESCE(r.reason, 'accepted') AS verdict,

@@ -89,6 +89,31 @@ COMMENT ON FUNCTION @.llava_task_frozen() IS 'trigger: refuses UPDATE and DELETE
 CREATE TRIGGER llava_task_frozen BEFORE UPDATE OR DELETE ON @.llava_task
 	FOR EACH ROW EXECUTE FUNCTION @.llava_task_frozen();
 
+CREATE TABLE @.llava_stopped_task (
+	task text PRIMARY KEY,
+	version integer NOT NULL,
+	reason text NOT NULL,
+	image bigint NOT NULL,
+	call bigint NOT NULL,
+	since timestamptz NOT NULL DEFAULT pg_catalog.now()
+);
+COMMENT ON TABLE @.llava_stopped_task IS
+	'tasks whose rows wait, since the first replies of their version were all rejected';
+COMMENT ON COLUMN @.llava_stopped_task.task IS 'name of the task';
+COMMENT ON COLUMN @.llava_stopped_task.version IS 'its version; a newer one goes on';
+COMMENT ON COLUMN @.llava_stopped_task.reason IS 'why each of the replies was rejected';
+COMMENT ON COLUMN @.llava_stopped_task.image IS 'picture of one of them';
+COMMENT ON COLUMN @.llava_stopped_task.call IS 'id of that reply (llava_reply)';
+COMMENT ON COLUMN @.llava_stopped_task.since IS 'when it was stopped';
+SELECT pg_catalog.pg_extension_config_dump('@.llava_stopped_task', '');
+
+CREATE FUNCTION @.llava_resume_task(task text) RETURNS boolean
+	LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_resume_task(text) FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_resume_task(text) IS
+	'lets the rows of a stopped task be sent again; false if it was not stopped';
+
 -- The shipped tasks.
 CREATE FUNCTION @.llava_ship_tasks() RETURNS void
 	LANGUAGE c AS 'MODULE_PATHNAME';

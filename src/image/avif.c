@@ -258,6 +258,22 @@ keep_grey(uint8_t *pixels, int width)
 	}
 }
 
+/* Grey or colour out of RGBA that is opaque. */
+static void
+drop_alpha(const uint8_t *pixels, uint8_t *row, int width, int channels)
+{
+	if (channels == 1)
+		for (int x = 0; x < width; x++)
+			row[x] = pixels[x * 4];
+	else
+		for (int x = 0; x < width; x++, row += 3, pixels += 4)
+		{
+			row[0] = pixels[0];
+			row[1] = pixels[1];
+			row[2] = pixels[2];
+		}
+}
+
 static ImageStatus
 read_row(ImageSource *source, uint8_t *row, ImageError *error)
 {
@@ -275,10 +291,15 @@ read_row(ImageSource *source, uint8_t *row, ImageError *error)
 	}
 	pixels = reader->band.pixels + (size_t) (reader->y - reader->band_top + reader->skipped) *
 		reader->band.rowBytes;
+	reader->y++;
+	if (reader->decoder->image->alphaPlane == NULL)
+	{
+		drop_alpha(pixels, row, source->width, source->channels);
+		return IMAGE_OK;
+	}
 	if (source->channels == 1)
 		keep_grey(pixels, source->width);
 	image_flatten(pixels, row, (size_t) source->width, source->channels, &source->ground);
-	reader->y++;
 	return IMAGE_OK;
 }
 

@@ -250,6 +250,19 @@ extern void vlm_outcome(VlmResponse *response,
 extern int64_t vlm_backoff_ms(int attempt, int64_t base_ms, int64_t max_ms,
 							  uint64_t random);
 
+/* ---- streak.c: replies about different pictures that are rejected, one after the other ---- */
+
+typedef struct VlmStreak
+{
+	int64_t		replies;		/* first replies since it began */
+	int64_t		accepted;
+	int64_t		run;			/* of the last ones, rejected for one reason */
+	char		reason[32];
+} VlmStreak;
+
+/* Notes a first reply (NULL: accepted); true if what comes will be rejected alike. */
+extern bool vlm_streak_note(VlmStreak *streak, const char *reason);
+
 /* ---- quota.c: how many in all, for how much money ---- */
 
 /* Tokens of a request: forecast, or as the server says.  -1: it does not. */

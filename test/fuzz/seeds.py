@@ -139,3 +139,19 @@ for file in ("servers.jsonl", "servers_more.jsonl"):
         case = json.loads(line)
         status = STATUSES.index(case["status"]) if case["status"] in STATUSES else 1
         (corpus / f"seed-{case['name']}").write_bytes(bytes([status, 0]) + case.get("body", "").encode("utf-8"))
+
+# fuzz_url takes a URL, and what is joined to it behind a newline; fuzz_robots a path, a newline, the file
+corpus = folder / "fuzz_url.corpus"
+corpus.mkdir(parents=True, exist_ok=True)
+for number, url in enumerate((
+        "http://a.cn/x.jpg\n../y", "https://图片.公司.cn:443/%2e%2E/图 1.jpg?词#z\n//b.cn", "http://[::ffff:127.0.0.1]/\nhttp://0x7f.1",
+        "http://①②⑦.⓪.⓪.①/", "http://0x7f000001/", "http://017700000001/", "http://127.0.0.%31./", "http://[64:ff9b::7f00:1]/",
+        "http://u:p@a.cn:80/\\", "http://1.2.3/", "http://[2002:7f00:1::]/", "http://XN--55QX5D.cn/", "http://a.localhost/")):
+    (corpus / f"seed-{number}").write_bytes(url.encode("utf-8"))
+corpus = folder / "fuzz_robots.corpus"
+corpus.mkdir(parents=True, exist_ok=True)
+for number, text in enumerate((
+        "/a/b.jpg?q\nUser-agent: *\nDisallow: /a*b$\nAllow: /%E5%9B%BE\nCrawl-delay: 1.5\nContent-Signal: ai-train=no\n",
+        "/x\n\ufeffUser-agent: llava_zh\r\nuser agent: other\rDisallow /x\n", "/x\n<html>User-agent: *<br>\nDisallow: /\n")):
+    (corpus / f"seed-{number}").write_bytes(text.encode("utf-8"))
+(corpus / "seed-utf16").write_bytes(b"/x\n" + "\ufeffUser-agent: *\nDisallow: /x\U0001f600\n".encode("utf-16-le"))

@@ -327,7 +327,7 @@ $node->safe_psql('old', $_) for
 	# what the lines of an export are made of, and none of its functions
 	'GRANT SELECT ON llava_image, llava_conversation, llava_task, llava_reply TO stranger',
 	'GRANT USAGE ON FOREIGN DATA WRAPPER llava_zh TO reader',
-	'CREATE VIEW mine AS SELECT image, status, reason FROM llava_status; GRANT SELECT ON mine TO reader';
+	'CREATE VIEW mine AS SELECT image, status, CASE WHEN status <> \'waiting\' THEN reason END AS reason FROM llava_status; GRANT SELECT ON mine TO reader';
 
 my $tables = $node->safe_psql('old', <<'SQL');
 SELECT format('SELECT %L, (SELECT string_agg(r::text, E''\n'' ORDER BY r::text) FROM (SELECT %s FROM %I) AS r);', c.relname,
@@ -396,7 +396,7 @@ my $ARGUMENTS = 'text,text[],text[],boolean,text,double precision,text,text,text
 # these have a further argument
 my $kept = $grants =~ s/^(function llava_(?:export|exported|selected|record_export|export_images|export_list)\([^)]*)\)/$1,jsonb)/mgr;
 $kept =~ s/^(function llava_enqueue\(bigint,text,boolean)\)/$1,boolean)/m;
-is(differences($kept, grants('old')), join("\n", map { "+ function $_" }
+is(differences($kept, grants('old')), join("\n", map({ "+ function $_" }
 	"llava_exported($ARGUMENTS) | privileges of exporter | EXECUTE*",
 	"llava_exported($ARGUMENTS) | privileges of publisher | EXECUTE",
 	"llava_exported($ARGUMENTS) | privileges of reader | EXECUTE",
@@ -410,7 +410,8 @@ is(differences($kept, grants('old')), join("\n", map { "+ function $_" }
 	'llava_server_endpoints() | privileges of feeder | EXECUTE',
 	'llava_server_limits() | privileges of feeder | EXECUTE',
 	'llava_worker_counters() | privileges of reader | EXECUTE',
-	'llava_worker_slots() | privileges of reader | EXECUTE'), 'every grant, and what each role needs for what it has');
+	'llava_worker_slots() | privileges of reader | EXECUTE'),
+	'+ relation llava_fetch | privileges of reader | SELECT'), 'every grant, and what each role needs for what it has');
 
 is($node->safe_psql('old', "SET ROLE reader; SELECT count(*) FROM mine"), '9', "a user's view goes on");
 

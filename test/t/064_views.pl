@@ -67,7 +67,7 @@ llava_conversation: created_at image reply rounds task task_version
 llava_image: received_at rejected
 llava_interrupted: task
 llava_pending: failure holder task
-llava_reply: completion_tokens flags id image image_tokens latency_ms measures prompt_tokens reason server task task_version text_tokens
+llava_reply: completion_tokens cost estimated flags id image image_tokens latency_ms measures prompt_tokens reason received_at server task task_version text_tokens
 llava_task: name version weight
 llava_usage: accepted completion_tokens cost estimated failed pause_detail pause_reason paused_at prompt_tokens replies requests server throttled
 EXPECTED

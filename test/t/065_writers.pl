@@ -167,7 +167,7 @@ refused('publisher', "INSERT INTO llava_manifest (id, file, settings, rows, byte
 sql("SET ROLE publisher; INSERT INTO llava_manifest (file, settings, rows, bytes, sha256) VALUES ('x', '{}', 0, 0, '')");
 refused('tasker', "INSERT INTO llava_task (name, version, prompt, kind) VALUES ('x', 2147483647, 'p', 'description')",
 	qr/42501: only the owner of "llava_task" may give version/, 'a version');
-sql("SET ROLE tasker; INSERT INTO llava_task (name, prompt, kind) VALUES ('x', 'p', 'description')");
+sql("SET ROLE tasker; INSERT INTO llava_task (name, prompt, kind, language) VALUES ('x', 'p', 'description', 'zh')");
 sql("INSERT INTO llava_task (name, version, prompt, kind) VALUES ('last', 2147483647, 'p', 'description')");
 like(fails("INSERT INTO llava_task (name, prompt) VALUES ('last', 'q')"), qr/22003: the task "last" has version 2147483647/, 'there is no version after the last');
 
@@ -217,10 +217,10 @@ refused('feeder', insert_one('licence', "chr(0)"), qr/54000/, 'a NUL');
 refused('feeder', insert_one('licence', "convert_from('\\xff', 'UTF8')"), qr/22021/, 'invalid UTF-8');
 refused('feeder', insert_one('meta', "repeat('[', 100000)::jsonb"), qr/54001/, 'JSON without an end to its depth');
 refused('feeder', insert_one('long_images', "'no'"), qr/23514/, 'a word that is not long_images\'');
-refused('tasker', "INSERT INTO llava_task (name, kind, prompt) VALUES ('long', 'description', repeat('x', 131073))", qr/22001: value too long for column "prompt" of "llava_task"/, 'a prompt');
-refused('tasker', "INSERT INTO llava_task (name, kind, prompt) VALUES (repeat('x', 257), 'description', 'p')", qr/22001: .*"name"/, 'the name of a task');
-refused('tasker', "INSERT INTO llava_task (name, kind, prompt, questions) VALUES ('long', 'description', 'p', ARRAY[repeat('x', 1100000)])", qr/22001: .*"questions"/, 'questions');
-refused('tasker', "INSERT INTO llava_task (name, kind, prompt, alias) VALUES ('long', 'description', 'p', repeat('x', 257))", qr/22001: .*"alias"/, 'an alias');
+refused('tasker', "INSERT INTO llava_task (name, kind, language, prompt) VALUES ('long', 'description', 'zh', repeat('x', 131073))", qr/22001: value too long for column "prompt" of "llava_task"/, 'a prompt');
+refused('tasker', "INSERT INTO llava_task (name, kind, language, prompt) VALUES (repeat('x', 257), 'description', 'zh', 'p')", qr/22001: .*"name"/, 'the name of a task');
+refused('tasker', "INSERT INTO llava_task (name, kind, language, prompt, questions) VALUES ('long', 'description', 'zh', 'p', ARRAY[repeat('x', 1100000)])", qr/22001: .*"questions"/, 'questions');
+refused('tasker', "INSERT INTO llava_task (name, kind, language, prompt, alias) VALUES ('long', 'description', 'zh', 'p', repeat('x', 257))", qr/22001: .*"alias"/, 'an alias');
 
 # what is allowed at its worst harms nobody
 ok($node->wait_drained, 'what was taken is asked about');
@@ -242,7 +242,7 @@ is(sql("SELECT count(*) FROM llava_export('llava', image_name => 'sha256')"), '1
 is(sql("SELECT length(llava_page(10)) BETWEEN 1 AND 1000000"), 't', 'and the page');
 is(sql("SELECT count(*), max(samples) FROM (SELECT task, done AS samples FROM llava_progress WHERE done > 0) p"), '1|120', 'progress counts');
 is(sql("SELECT count(*) FROM llava_status WHERE status = 'done'"), '120', 'so does the status');
-sql("INSERT INTO llava_task (name, kind, prompt) VALUES ('cr', 'description', E'one\\r# two\\r\\nthree')");
+sql("INSERT INTO llava_task (name, kind, language, prompt) VALUES ('cr', 'description', 'zh', E'one\\r# two\\r\\nthree')");
 sql("UPDATE llava_conversation SET task = 'cr', task_version = 1 WHERE image = (SELECT min(id) FROM llava_image)");
 like(sql('SELECT llava_dataset_card()'), qr/^    one\n    # two\n    three$/m, 'a carriage return does not end the block of a prompt');
 

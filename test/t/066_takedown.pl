@@ -216,7 +216,7 @@ sql(<<'SQL');
 CREATE TABLE album (image bigint CONSTRAINT shared_name REFERENCES llava_image DEFERRABLE INITIALLY DEFERRED);
 GRANT CREATE ON SCHEMA public TO app;
 GRANT EXECUTE ON FUNCTION llava_forget(bigint, text) TO app;
-GRANT EXECUTE ON PROCEDURE llava_drain(bigint, text, text, interval), llava_reparse(text, bigint, integer, jsonb) TO app;
+GRANT EXECUTE ON PROCEDURE llava_drain(bigint, text, text, interval), llava_reparse(text, bigint, integer, jsonb, boolean) TO app;
 GRANT SELECT ON llava_task TO app;
 SET ROLE app;
 CREATE TABLE public.mine (a int);

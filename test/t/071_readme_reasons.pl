@@ -87,10 +87,25 @@ sub give_assigned
 }
 
 # what the caller says, and what was judged or paused for before
-give_assigned(qr/(?:->|\.)fault = ([^;]+);/, 'fault', 'image_status_name(job->status)');
+give_assigned(qr/(?:->|\.)fault = ([^;]+);/, 'fault', 'image_status_name(job->status)', 'WEB_FAULT_MEMORY');
 give_assigned(qr/outcome(?:->|\.)reason = ([^;]+);/, 'reason');
 give_assigned(qr/\bserver_pause\(\w+, ([^,]+),/, 'outcome->reason', 'pause.reason', 'reason');
-give_assigned(qr/COLUMN_REJECTED, CStringGetTextDatum\(([^;]+)\)\);/, 'image_status_name(status)');
+give_assigned(qr/COLUMN_REJECTED, CStringGetTextDatum\(([^;]+)\)\);/, 'image_status_name(status)', 'reason');
+
+# the fetch: why a URL is refused, what a fault and a status mean, why rows rest
+foreach my $file ('src/web/url.c', 'src/web/url_host.c')
+{
+	my @reasons = source($file) =~ /return "(\w+)";/g;
+	cmp_ok(scalar @reasons, '>', 2, "$file has reasons");
+	give(@reasons);
+}
+my $fetch = join '', map { source($_) } glob 'src/pg/fetch/*.c';
+give($fetch =~ /\{WEB_FAULT_\w+, "(\w+)", OUTCOME_/g);
+give(grep { defined } $fetch =~ /outcome_make\(OUTCOME_\w+, (?:[^,"]*\? )?"(\w+)"(?: : "(\w+)")?,/g);
+give($fetch =~ /\b(?:rest|rest_row)\(errand, "(\w+)"/g);
+give($fetch =~ /host_rest_rows\(\w+, "(\w+)"/g);
+give($fetch =~ /robots_did_not_come\(host, "(\w+)"/g);
+give(map { /"(\w+)"/g } $fetch =~ /rests = pstrdup\(([^;]*)\);/g);
 
 # statements
 my $statements = join '', map { source($_) } glob 'src/pg/*/*.[ch]';

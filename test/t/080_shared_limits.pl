@@ -27,7 +27,7 @@ $endpoint->control(release => 1, faults => '', latency => 20);
 ok($node->wait_drained, 'two workers drain one queue');
 cmp_ok($endpoint->stats->{max_in_flight}, '<=', 6, 'never more in flight than max_in_flight');
 is(server('in_flight, allowed, answers'), '0|6|40', 'what is in flight is given back, and counted');
-is(server('latency_p50 BETWEEN 20 AND 10000 AND latency_p95 >= latency_p50 AND tokens_per_minute > 0'),
+is(server('latency_p50_ms BETWEEN 20 AND 10000 AND latency_p95_ms >= latency_p50_ms AND tokens_per_minute > 0'),
 	't', 'latencies and rates are known');
 is($node->safe_psql('postgres', 'SELECT count(*), count(DISTINCT image) FROM llava_conversation'), '40|40', 'each image once');
 

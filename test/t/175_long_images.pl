@@ -53,7 +53,7 @@ is(got('raise'), '140x2800', 'more pixels for this one');
 is(sql("SELECT long_images, sent_pixels, image_tokens, parameters->>'max_pixels' FROM llava_reply WHERE long_images = 'raise'"),
 	'raise|392000|502|12845056', 'the ledger says so');
 is(sql("SELECT count(DISTINCT text_tokens) = 1 AND min(text_tokens) > 0 FROM llava_reply"), 't', 'less the forecast the usage is the same for all: the forecast is right');
-is(sql("SELECT min_text_tokens = max_text_tokens AND image_tokens > 322 FROM llava_stat_task"), 't', 'and the view shows it');
+is(sql("SELECT min_text_tokens = max_text_tokens AND mean_image_tokens > 322 FROM llava_stat_task"), 't', 'and the view shows it');
 sql("INSERT INTO llava_task (name, long_images, long_max_pixels) VALUES ('描述图片', 'raise', 300000)");
 insert('task', 140, 2800);
 insert('little', 84, 1120);

@@ -15,9 +15,11 @@ sql(q{DROP EXTENSION llava_zh; CREATE EXTENSION llava_zh VERSION '1.0.0'});
 # 1 clean; 2 and 3 left out by both; 4 only by those of now; 5 only by those of 1.0.0
 sql(<<'SQL');
 CREATE TABLE said (n int, word text);
-INSERT INTO said VALUES (1, '一只猫。'), (2, '完<|im_end|>'), (3, '完</s>'), (4, '[INST] 一只狗。'), (5, '屏幕上写着“</s>”这个标签。');
+INSERT INTO said VALUES (1, '一只猫。'), (2, '完<|im_end|>'), (3, '完</s>'), (4, '[INST] 一只狗。'), (5, '屏幕上写着“</s>”这个标签。'),
+	(6, '名'), (7, '名'), (8, '名'), (9, E'一\u2028二\u2029三\u0085四\u2028'), (10, '名');
 INSERT INTO llava_image (id, path, sha256, format, width, height, received_at)
-SELECT n, n || '.jpg', sha256(n::text::bytea), 'jpeg', 640, 480, now() FROM said;
+SELECT n, CASE n WHEN 6 THEN 'http:/a.jpg' WHEN 7 THEN './/' || n || E'.jpg\u3000' WHEN 8 THEN ' 8.jpg' WHEN 10 THEN './x/http' ELSE n || '.jpg' END,
+	sha256(n::text::bytea), 'jpeg', 640, 480, now() FROM said;
 INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
 SELECT n, '描述图片', jsonb_build_array(jsonb_build_object('from', 'human', 'value', '问'),
 	jsonb_build_object('from', 'gpt', 'value', word)), 1, n, 1 FROM said;
@@ -30,22 +32,34 @@ my $rebuilt = sub { sql(qq{SELECT encode(llava_lines_sha256(l), 'hex') FROM llav
 my $recorded = sub { sql(qq{SELECT encode(sha256, 'hex') FROM llava_manifest WHERE id = $_[0]}) };
 
 my $old = sql(q{SELECT llava_record_export('old.jsonl')});
-is($of_file->($old), '1 4', 'under the schema of 1.0.0 its rules are kept');
-is(sql($exported), '1 4', 'by every export');
+is($of_file->($old), '1 4 6 7 8 9 10', 'under the schema of 1.0.0 its rules are kept');
+is(sql($exported), '1 4 6 7 8 9 10', 'by every export');
+my $separators = qr/\xe2\x80[\xa8\xa9]|\xc2\x85/;
+like(sql("SELECT l FROM llava_export() AS l WHERE l LIKE '%9.jpg%'"), $separators, 'which leaves separators of lines as they are');
 
 sql('ALTER EXTENSION llava_zh UPDATE');
-is(sql($exported), '1 5', 'after the update those of now are');
-is(sql($left_out), '2 special_token, 3 special_token, 4 special_token', 'llava_validate says the same');
+is(sql($exported), '1 5 9 10', 'after the update those of now are');
+is(sql($left_out), '2 special_token, 3 special_token, 4 special_token, 6 image_name, 7 image_name, 8 image_name', 'llava_validate says the same');
+is(sql(q{SELECT count(*) FROM llava_selected(image_name => 'sha256') WHERE rule = 'image_name'}), '0', 'named by their hashes they leave');
+is(sql(q{SELECT count(*) FROM llava_selected(folder => 'f') WHERE rule = 'image_name'}), '1', 'below a folder only a blank at the end counts');
+for my $format (qw(llava llamafactory swift qwen openai imagefolder))
+{
+	my $line = sql("SELECT l FROM llava_export('$format') AS l WHERE l LIKE '%9.jpg%'");
+	unlike($line, $separators, "$format: no separator of lines in a line");
+	like($line, qr/一\\u2028二\\u2029三\\u0085四\\u2028"/, 'but their escapes');
+	is(sql(qq{SELECT count(*) FROM llava_export('$format') AS l, llava_conversation c WHERE c.image = 9 AND strpos(l::jsonb::text, E'一\\u2028二\\u2029三\\u0085四\\u2028') > 0}),
+		'1', 'which mean the same');
+}
 is(sql("SELECT settings -> 'rules' IS NULL FROM llava_manifest WHERE id = $old"), 't', 'the old manifest names no rules');
 is(sql("SELECT count(*) FROM llava_verify_export($old)"), '0', 'and is judged by those of 1.0.0');
 is($rebuilt->($old), $recorded->($old), 'by which it is written again to the byte');
 
 my $new = sql(q{SELECT llava_record_export('new.jsonl')});
-is($of_file->($new), '1 5', 'a new one keeps those of now');
+is($of_file->($new), '1 5 9 10', 'a new one keeps those of now');
 is(sql("SELECT settings -> 'rules' FROM llava_manifest WHERE id = $new"), sql('SELECT llava_export_rules()'), 'and says so');
 is(sql("SELECT count(*) FROM llava_verify_export($new)"), '0', 'it can be verified');
 is($rebuilt->($new), $recorded->($new), 'and written again');
-is(sql(q{SELECT string_agg(image::text, ' ' ORDER BY image) FROM llava_exported_by('llava', rules => 1)}), '1 4',
+is(sql(q{SELECT string_agg(image::text, ' ' ORDER BY image) FROM llava_exported_by('llava', rules => 1)}), '1 4 6 7 8 9 10',
 	'the rules of 1.0.0 can be named');
 
 # a reply with each token: what is accepted is in an export

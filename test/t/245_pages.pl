@@ -19,8 +19,9 @@ my $reference = $page{'sql/README.md'};
 # Lines and links
 #
 cmp_ok(scalar @{ $page{'README.md'}{lines} }, '<=', 200, 'README is short');
-for my $file (@LlavaZh::Page::PAGES)
+for my $file (@LlavaZh::Page::PAGES, 'CHANGELOG.md')
 {
+	$page{$file} //= LlavaZh::Page->new($file);
 	my @long = grep { length $page{$file}{lines}[$_] > 120 } 0 .. $#{ $page{$file}{lines} };
 	is(join(' ', map { $_ + 1 } @long), '', "$file: no line is longer than 120 characters");
 	is(join(' ', map { $_->{line} } grep { $_->{language} !~ /^(?:|sql|sh|python|json|console)$/ } @{ $page{$file}{blocks} }),

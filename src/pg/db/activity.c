@@ -49,7 +49,7 @@ is_worker(const PgBackendStatus *status)
 	if (status->st_backendType != B_BG_WORKER)
 		return false;
 	type = GetBackgroundWorkerTypeByPid(status->st_procpid);
-	return type != NULL && strcmp(type, WORKER_TYPE) == 0;
+	return type != NULL && (strcmp(type, WORKER_TYPE) == 0 || strcmp(type, FETCHER_TYPE) == 0);
 }
 
 /* Whether pg_stat_activity would show the caller everything about the process. */

@@ -206,6 +206,7 @@ config_define(void)
 							   "Empty: the only one the caller may use.",
 							   &llava_server, "", PGC_USERSET, 0,
 							   NULL, NULL, NULL);
+	config_define_fetch();
 	MarkGUCPrefixReserved("llava_zh");
 }
 

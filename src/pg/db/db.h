@@ -18,6 +18,7 @@
 #include "trust.h"
 #include "tx.h"
 #include "utils/timestamp.h"
+#include "web/web.h"
 
 /*
  * The extension's version that goes with this library: default_version of
@@ -45,6 +46,32 @@ extern int	llava_max_reply_size;	/* kB */
 extern char *llava_image_directory; /* empty: no pictures in files */
 extern char *llava_server;		/* USERSET: the server of llava_generate */
 
+/* config_fetch.c */
+typedef enum FetchTls
+{
+	FETCH_TLS_VERIFY,
+	FETCH_TLS_RECORD
+} FetchTls;
+
+extern bool llava_fetch;
+extern char *llava_fetch_contact;
+extern char *llava_fetch_allow;
+extern char *llava_fetch_ports;
+extern char *llava_fetch_nameservers;
+extern int	llava_fetch_in_flight;
+extern int	llava_fetch_delay;	/* ms */
+extern int	llava_fetch_max_delay;	/* ms */
+extern int	llava_fetch_timeout;	/* ms */
+extern int	llava_fetch_memory; /* kB */
+extern int	llava_fetch_attempts;
+extern int	llava_fetch_tls;	/* FetchTls */
+extern char *llava_fetch_reservations;
+
+extern void config_define_fetch(void);
+
+/* Of llava_zh.fetch_ports. */
+extern const WebPorts *config_fetch_ports(void);
+
 extern void config_define(void);
 
 /* The names in llava_zh.databases, palloc'd.  Empty elements are skipped. */
@@ -70,7 +97,10 @@ extern char *extension_older_version(void);
 /* ERROR that says ALTER EXTENSION UPDATE, for an installed version that is older. */
 extern void extension_version_required(void);
 
-/* OID of one of the extension's own tables. */
+/* OID of one of the extension's own tables; InvalidOid: its version has none of that name. */
+extern Oid	extension_find_relation(const char *name);
+
+/* The same, with an ERROR that says ALTER EXTENSION UPDATE. */
 extern Oid	extension_relation(const char *name);
 
 /*

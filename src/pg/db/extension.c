@@ -168,9 +168,15 @@ extension_schema_required(void)
 }
 
 Oid
+extension_find_relation(const char *name)
+{
+	return get_relname_relid(name, extension_schema_required());
+}
+
+Oid
 extension_relation(const char *name)
 {
-	Oid			relation = get_relname_relid(name, extension_schema_required());
+	Oid			relation = extension_find_relation(name);
 
 	if (!OidIsValid(relation))
 		ereport(ERROR,

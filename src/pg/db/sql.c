@@ -14,7 +14,7 @@
 #include "utils/portal.h"
 #include "utils/rls.h"
 
-#define MAX_ARGUMENTS 25
+#define MAX_ARGUMENTS 32
 
 /* Of statements that run with another role's rights. */
 #define SAFE_SEARCH_PATH "pg_catalog, pg_temp"
@@ -103,7 +103,8 @@ statement_plan(SqlStatement *statement)
 
 	if (statement->bound == NULL)
 	{
-		Assert(n <= MAX_ARGUMENTS);
+		if (n > MAX_ARGUMENTS)
+			elog(ERROR, "a statement has more than %d arguments", MAX_ARGUMENTS);
 		for (int i = 0; i < n; i++)
 			types[i] = argument_type(statement->types[i]);
 		statement->bound = bind_text(statement->text, plans_schema_name, types, n);

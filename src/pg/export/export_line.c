@@ -2,15 +2,16 @@
  * export_line.c
  *	  One sample to one line of a trainer's format.
  *
- * A line is spelt as PostgreSQL spells jsonb (key order, spaces, escapes), so that
- * it comes back byte for byte from a jsonb column.  A format is a description of
- * its keys; no format has code of its own.
+ * A line is spelt as PostgreSQL spells jsonb (key order, spaces, escapes), but for the
+ * characters that some readers take for the end of a line: those are escaped too.  A
+ * format is a description of its keys; no format has code of its own.
  */
 #include "postgres.h"
 
 #include "common/base64.h"
 #include "export.h"
 #include "jsonl/jsonl.h"
+#include "reply/reply.h"
 #include "utils/builtins.h"
 
 /* How a format spells its rows. */
@@ -65,9 +66,31 @@ export_format_names(void)
 
 /* ---- turns ---- */
 
+/*
+ * The next character at which Python's splitlines() and its like end a line: U+0085,
+ * U+2028 or U+2029 in UTF-8; NULL: there is none.
+ */
+static const char *
+next_separator(const char *bytes, const char *end)
+{
+	const char *first = NULL;
+
+	for (const char *at = bytes; (at = memchr(at, 0xe2, end - at)) != NULL; at++)
+		if (end - at >= 3 && at[1] == '\x80' && (at[2] == '\xa8' || at[2] == '\xa9'))
+		{
+			first = at;
+			end = at;
+			break;
+		}
+	for (const char *at = bytes; (at = memchr(at, 0xc2, end - at)) != NULL; at++)
+		if (end - at >= 2 && at[1] == '\x85')
+			return at;
+	return first;
+}
+
 /* As jsonb writes strings; escape_json() takes each byte by itself, this whole runs. */
 static void
-append_escaped(StringInfo line, const char *bytes, int length)
+append_json(StringInfo line, const char *bytes, int length)
 {
 	static const char escapes[' '] = {['\b'] = 'b',['\f'] = 'f',['\n'] = 'n',['\r'] = 'r',['\t'] = 't'};
 	const char *end = bytes + length;
@@ -90,6 +113,23 @@ append_escaped(StringInfo line, const char *bytes, int length)
 	}
 }
 
+/* The rules of 1.0.0 leave separators as they are. */
+static void
+append_escaped(StringInfo line, const char *bytes, int length, int rules)
+{
+	const char *end = bytes + length;
+	const char *at;
+
+	while (rules > REPLY_TOKEN_RULES_1_0 && (at = next_separator(bytes, end)) != NULL)
+	{
+		append_json(line, bytes, at - bytes);
+		appendStringInfoString(line, *at == '\xc2' ? "\\u0085" :
+							   at[2] == '\xa8' ? "\\u2028" : "\\u2029");
+		bytes = at + (*at == '\xc2' ? 2 : 3);
+	}
+	append_json(line, bytes, end - bytes);
+}
+
 /* Content as a list of parts: alike in all turns, or a table's column has two types. */
 static void
 append_parts(StringInfo line, const JsonbValue *value, const char *image, const ExportShape *shape)
@@ -97,7 +137,7 @@ append_parts(StringInfo line, const JsonbValue *value, const char *image, const 
 	if (image != NULL && !shape->image_last)
 		appendStringInfo(line, "%s, ", image);
 	appendStringInfoString(line, "{\"text\": \"");
-	append_escaped(line, value->val.string.val, value->val.string.len);
+	append_escaped(line, value->val.string.val, value->val.string.len, shape->rules);
 	appendStringInfoString(line, "\", \"type\": \"text\"}");
 	if (image != NULL && shape->image_last)
 		appendStringInfo(line, ", %s", image);
@@ -112,7 +152,7 @@ append_text(StringInfo line, const JsonbValue *value, bool with_token, const Exp
 	appendStringInfoChar(line, '"');
 	if (with_token && !shape->image_last)
 		appendStringInfoString(line, spelling->token_first);
-	append_escaped(line, value->val.string.val, value->val.string.len);
+	append_escaped(line, value->val.string.val, value->val.string.len, shape->rules);
 	if (with_token && shape->image_last)
 		appendStringInfoString(line, spelling->token_last);
 	appendStringInfoChar(line, '"');
@@ -190,13 +230,13 @@ data_url(const ExportSample *sample)
 
 /* The image as a part of a turn's content. */
 static char *
-image_part(const char *url)
+image_part(const char *url, int rules)
 {
 	StringInfoData part;
 
 	initStringInfo(&part);
 	appendStringInfoString(&part, "{\"type\": \"image_url\", \"image_url\": {\"url\": \"");
-	append_escaped(&part, url, strlen(url));
+	append_escaped(&part, url, strlen(url), rules);
 	appendStringInfoString(&part, "\"}}");
 	return part.data;
 }
@@ -204,10 +244,10 @@ image_part(const char *url)
 /* ---- the line ---- */
 
 static void
-append_string(StringInfo line, const char *before, const char *value)
+append_string(StringInfo line, const char *before, const char *value, int rules)
 {
 	appendStringInfo(line, "%s\"", before);
-	append_escaped(line, value, strlen(value));
+	append_escaped(line, value, strlen(value), rules);
 	appendStringInfoChar(line, '"');
 }
 
@@ -240,15 +280,15 @@ export_line(StringInfo line, ExportSample *sample, const ExportShape *shape, boo
 		return fault;
 	appendStringInfoChar(line, '{');
 	if (spelling->before_id != NULL)
-		append_string(line, spelling->before_id, sample->id);
+		append_string(line, spelling->before_id, sample->id, shape->rules);
 	if (spelling->before_task != NULL)
-		append_string(line, spelling->before_task, sample->task);
+		append_string(line, spelling->before_task, sample->task, shape->rules);
 	if (spelling->before_image != NULL)
-		append_string(line, spelling->before_image, sample->name);
+		append_string(line, spelling->before_image, sample->name, shape->rules);
 	else if (!shape->data_urls)
-		part = image_part(sample->name);
+		part = image_part(sample->name, shape->rules);
 	else
-		part = image_part(with_picture ? data_url(sample) : "");
+		part = image_part(with_picture ? data_url(sample) : "", shape->rules);
 	appendStringInfoString(line, spelling->before_turns);
 	fault = append_turns(line, sample, part, shape);
 	appendStringInfoString(line, "]}");

@@ -8,6 +8,8 @@
 #include "postgres.h"
 
 #include "export.h"
+#include "mb/pg_wchar.h"
+#include "reply/reply.h"
 #include "utils/builtins.h"
 
 /* The longest path that Linux opens. */
@@ -33,6 +35,21 @@ is_plain(const char *name)
 		if (part[length] == '\0')
 			return true;
 	}
+}
+
+/*
+ * Whether loaders leave the name as it is: they fetch what begins with "http" as a URL, and
+ * strip blanks, of which Unicode has many.
+ */
+static bool
+is_left_alone(const char *name)
+{
+	const char *last = name;
+
+	for (const char *c = name; *c != '\0'; c += pg_mblen(c))
+		last = c;
+	return strncmp(name, "http", 4) != 0 && !reply_is_blank(name, pg_mblen(name)) &&
+		!reply_is_blank(last, strlen(last));
 }
 
 /* In place: without parts that are '.' or empty. */
@@ -87,6 +104,8 @@ export_name(ExportSample *sample, const ExportShape *shape)
 		return FAULT_IMAGE_NAME;
 	if (shape->folder != NULL)
 		sample->name = psprintf("%s/%s", shape->folder, name);
+	if (shape->rules > REPLY_TOKEN_RULES_1_0 && !is_left_alone(sample->name))
+		return FAULT_IMAGE_NAME;
 	return FAULT_NONE;
 }
 

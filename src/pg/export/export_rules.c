@@ -24,7 +24,7 @@
 
 const ExportRule export_rules[FAULTS] = {
 	[FAULT_IMAGE_MISSING] = {"image_missing", "neither path nor hash of the image, or without its bytes"},
-	[FAULT_IMAGE_NAME] = {"image_name", "a name that no file in the images' folder can have"},
+	[FAULT_IMAGE_NAME] = {"image_name", "a name that a loader would not look for below the images' folder"},
 	[FAULT_IMAGE_BROKEN] = {"image_broken", "a rejected image"},
 	[FAULT_IMAGE_CUT] = {"image_cut", "an image of which rows are missing"},
 	[FAULT_IMAGE_PIXELS] = {"image_pixels", "more pixels than Pillow opens"},

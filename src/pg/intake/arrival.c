@@ -30,6 +30,7 @@ static const char *const column_names[COLUMNS] = {
 	[COLUMN_ROWS] = "rows",
 	[COLUMN_ID] = "id",
 	[COLUMN_PATH] = "path",
+	[COLUMN_SOURCE_URL] = "source_url",
 };
 
 int
@@ -47,7 +48,7 @@ arrival_find_columns(TupleDesc desc, int *columns)
 void
 arrival_read(Arrival *arrival, const int *columns, HeapTuple tuple, TupleDesc desc)
 {
-	static const int given[] = {COLUMN_ID, COLUMN_IMAGE, COLUMN_PATH, COLUMN_TASK};
+	static const int given[] = {COLUMN_ID, COLUMN_IMAGE, COLUMN_PATH, COLUMN_TASK, COLUMN_SOURCE_URL};
 	Datum		sha256;
 	bool		isnull;
 

@@ -20,6 +20,7 @@
 #include "db/db.h"
 #include "erased_statistics.h"
 #include "forget.h"
+#include "intake.h"
 #include "storage/lmgr.h"
 #include "utils/array.h"
 #include "utils/datum.h"
@@ -76,11 +77,14 @@ static struct
 	 * called
 	 */
 	EMPTIED("llava_manifest_line", "file_name = ''"),
+	DELETED("llava_fetch", "image"),
+	DELETED("llava_fetched", "image"),
+	{.table = "llava_url_forgotten"},
 	{.table = "llava_seen"},
 	{.table = "llava_hash"}
 };
 
-#define UNLOCKED 6
+#define UNLOCKED 8
 
 /* Set while llava_image's rows are deleted by this file: see llava_image_deleted. */
 static bool is_deleting = false;
@@ -260,10 +264,14 @@ clear_seen(const Family *family, Datum reason)
 static uint64
 clear_table(int i, Datum ids, bool *removed_statistics)
 {
-	Oid			table = extension_relation(cleared[i].table);
-	TableStatistics *statistics = erased_statistics_read(table, cleared[i].rows_stay);
+	Oid			table = extension_find_relation(cleared[i].table);
+	TableStatistics *statistics;
 	uint64		rows;
 
+	*removed_statistics = false;
+	if (!OidIsValid(table))
+		return 0;
+	statistics = erased_statistics_read(table, cleared[i].rows_stay);
 	if (statistics != NULL)
 		erased_statistics_find(statistics, &cleared[i].rows, ids);
 	is_deleting = i == 0;
@@ -278,6 +286,50 @@ clear_table(int i, Datum ids, bool *removed_statistics)
 	PG_END_TRY();
 	*removed_statistics = statistics != NULL && rows > 0 && erased_statistics_remove(statistics);
 	return rows;
+}
+
+/* What the pictures were fetched from, or to be, and what their rows say. */
+static SqlStatement sql_forget_urls[] = {
+	{.text = "SELECT source_url FROM @.llava_image WHERE id = ANY ($1) AND source_url IS NOT NULL",.types = "L"},
+	{.text = "SELECT u.url FROM @.llava_fetch f, LATERAL (SELECT f.url UNION SELECT pg_catalog.unnest(f.hops)) u (url)"
+	" WHERE f.image = ANY ($1)",.types = "L"},
+	{.text = "SELECT u.url FROM @.llava_fetched f, LATERAL (SELECT f.url UNION SELECT f.final_url) u (url)"
+	" WHERE f.image = ANY ($1)",.types = "L"},
+};
+
+static SqlStatement sql_forget_url = {
+	.text =
+	"INSERT INTO @.llava_url_forgotten (digest, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+	.types = "bt"
+};
+
+/* A letter names URLs: they are fetched no more, whatever they lead to by then. */
+static void
+leave_url_tombstones(Datum ids, Datum reason)
+{
+	static const char *const tables[lengthof(sql_forget_urls)] = {"llava_image", "llava_fetch", "llava_fetched"};
+
+	if (!OidIsValid(extension_find_relation("llava_url_forgotten")))
+		return;
+	for (int i = 0; i < lengthof(sql_forget_urls); i++)
+	{
+		uint64		rows = rows_run_as_owner(extension_relation(tables[i]), &sql_forget_urls[i], &ids, NULL);
+		SPITupleTable *found = SPI_tuptable;
+
+		for (uint64 row = 0; row < rows; row++)
+		{
+			char	   *text = SPI_getvalue(found->vals[row], found->tupdesc, 1);
+			IntakeUrl	url;
+
+			intake_url(text, strlen(text), &url);
+			if (url.refused == NULL)
+			{
+				Datum		values[2] = {PointerGetDatum(url.digest), reason};
+
+				(void) rows_run_as_owner(extension_relation("llava_url_forgotten"), &sql_forget_url, values, NULL);
+			}
+		}
+	}
 }
 
 static void
@@ -307,6 +359,8 @@ clear_tables(Forget *forget)
 	else
 		find_family(forget->ids, forget->n, &family);
 	ids = ids_of(&family, false);
+	if (forget->reason != (Datum) 0)
+		leave_url_tombstones(ids, forget->reason);
 	forget->others += clear_seen(&family, forget->reason);
 	for (int i = 0; i < UNLOCKED; i++)
 	{
@@ -350,17 +404,23 @@ forget_locked(void *arg)
 	TimestampTz locked_at;
 	List	   *constraints;
 	Oid			tables[lengthof(cleared)];
+	int			n = 0;
 
 	set_locally();
+	/* an older version has fewer */
 	for (int i = 0; i < lengthof(cleared); i++)
 	{
-		tables[i] = extension_relation(cleared[i].table);
+		Oid			table = extension_find_relation(cleared[i].table);
+
+		if (!OidIsValid(table))
+			continue;
+		tables[n++] = table;
 		if (i < UNLOCKED)
-			LockRelationOid(tables[i], ShareRowExclusiveLock);
+			LockRelationOid(table, ShareRowExclusiveLock);
 	}
 	locked_at = GetCurrentTimestamp();
 	rows_spi_connect();
-	constraints = constraints_immediate(tables, lengthof(cleared));
+	constraints = constraints_immediate(tables, n);
 	clear_tables(forget);
 	constraints_put_back(constraints);
 	SPI_finish();

@@ -18,22 +18,24 @@
 #include "task/task.h"
 #include "utils/builtins.h"
 
-/* What all rows of a statement share. */
-typedef struct Intake
-{
-	List	   *tasks;			/* task_weights() */
-	Oid			image;
-	Oid			seen;
-	Oid			pending;
-	Oid			draw_seq;
-	ImageLimits limits;
-	int			columns[COLUMNS];
-	int			written;		/* of the columns */
-} Intake;
-
 int64		intake_unread_size = -1;
 
 PG_FUNCTION_INFO_V1(llava_intake);
+
+void
+intake_set_up(Intake *intake, Relation image)
+{
+	ImageFit	fit;
+
+	intake->image = RelationGetRelid(image);
+	intake->seen = extension_relation("llava_seen");
+	intake->pending = extension_relation("llava_pending");
+	intake->draw_seq = extension_relation("llava_draw_seq");
+	config_image_fit(&fit);
+	intake->limits = fit.limits;
+	intake->written = arrival_find_columns(RelationGetDescr(image), intake->columns);
+	intake->tasks = task_weights_as_owner();
+}
 
 /* Set up at the statement's first row.  fn_extra belongs to this trigger alone. */
 static Intake *
@@ -43,21 +45,13 @@ intake_of_statement(FunctionCallInfo fcinfo)
 	Intake	   *intake = flinfo->fn_extra;
 	MemoryContext caller;
 	Relation	relation;
-	ImageFit	fit;
 
 	if (intake != NULL)
 		return intake;
 	relation = rows_trigger(fcinfo, "llava_image")->tg_relation;
 	caller = MemoryContextSwitchTo(flinfo->fn_mcxt);
 	intake = palloc0(sizeof(Intake));
-	intake->image = RelationGetRelid(relation);
-	intake->seen = extension_relation("llava_seen");
-	intake->pending = extension_relation("llava_pending");
-	intake->draw_seq = extension_relation("llava_draw_seq");
-	config_image_fit(&fit);
-	intake->limits = fit.limits;
-	intake->written = arrival_find_columns(RelationGetDescr(relation), intake->columns);
-	intake->tasks = task_weights_as_owner();
+	intake_set_up(intake, relation);
 	MemoryContextSwitchTo(caller);
 	flinfo->fn_extra = intake;
 	copying_new_pictures(intake->image);
@@ -100,7 +94,7 @@ check_arrival(const Arrival *arrival)
 {
 	if (!arrival->nulls[COLUMN_PATH])
 		check_path(TextDatumGetCString(arrival->values[COLUMN_PATH]));
-	if (!arrival->nulls[COLUMN_IMAGE] || intake_unread_size >= 0)
+	if (!arrival->nulls[COLUMN_IMAGE] || intake_unread_size >= 0 || arrival_is_to_be_fetched(arrival))
 		return;
 	if (arrival->nulls[COLUMN_PATH] || llava_image_directory[0] == '\0')
 		ereport(ERROR,
@@ -108,7 +102,7 @@ check_arrival(const Arrival *arrival)
 				 errmsg("a row of \"llava_image\" needs the bytes of its picture"),
 				 errhint("INSERT INTO llava_image (path, image) VALUES ('a.jpg', pg_read_binary_file('/data/a.jpg')), "
 						 "or CALL llava_load('/data'). With the setting llava_zh.image_directory a path below it is enough. "
-						 "Nothing is fetched from source_url.")));
+						 "What source_url names is fetched where llava_zh.fetch is on.")));
 }
 
 /* The name of the task that the INSERT gave by name or alias; NULL if it gave none. */
@@ -207,9 +201,8 @@ first_with_bytes(const Intake *intake, Datum sha256, Datum id, MemoryContext con
 	}
 }
 
-/* These bytes were taken down: the row says so and holds nothing of them. */
-static void
-refuse_forgotten(Arrival *arrival, const char *forgotten)
+void
+intake_refuse_forgotten(Arrival *arrival, const char *forgotten)
 {
 	arrival_set_null(arrival, COLUMN_IMAGE);
 	arrival_set(arrival, COLUMN_IN_FILE, BoolGetDatum(false));
@@ -243,7 +236,7 @@ keep_rejected(Arrival *arrival, const Intake *intake)
 		return;
 	forgotten = words_of_takedown(intake->seen, arrival->values[COLUMN_SHA256]);
 	if (forgotten != NULL)
-		refuse_forgotten(arrival, forgotten);
+		intake_refuse_forgotten(arrival, forgotten);
 }
 
 static SqlStatement sql_pending_add = {
@@ -265,7 +258,7 @@ queue(const Intake *intake, Datum id, const char *task)
 
 /* Queues a picture that can be sent to a model, unless an earlier image has its bytes. */
 static void
-accept_image(Arrival *arrival, const Intake *intake, const char *task)
+accept_image(Arrival *arrival, const Intake *intake, const char *task, bool is_there)
 {
 	Datum		id = arrival->values[COLUMN_ID];
 	MemoryContext caller = CurrentMemoryContext;
@@ -278,12 +271,12 @@ accept_image(Arrival *arrival, const Intake *intake, const char *task)
 	 * a row with this id: then this INSERT fails or, with ON CONFLICT, stores
 	 * nothing, and must neither queue the existing row nor claim bytes for it
 	 */
-	if (rows_run_as_owner(intake->image, &sql_image_state, &id, NULL) == 0)
+	if (is_there || rows_run_as_owner(intake->image, &sql_image_state, &id, NULL) == 0)
 	{
 		first = first_with_bytes(intake, arrival->values[COLUMN_SHA256], id, caller, &forgotten);
 		MemoryContextSwitchTo(caller);
 		if (forgotten != NULL)
-			refuse_forgotten(arrival, forgotten);
+			intake_refuse_forgotten(arrival, forgotten);
 		else if (first != DatumGetInt64(id))
 		{
 			arrival_set(arrival, COLUMN_SAME_AS, Int64GetDatum(first));
@@ -296,6 +289,17 @@ accept_image(Arrival *arrival, const Intake *intake, const char *task)
 	SPI_finish();
 }
 
+void
+intake_judge(Arrival *arrival, const Intake *intake, const char *task, bool is_there)
+{
+	bool		is_usable = arrival_find_facts(arrival, &intake->limits);
+
+	if (arrival_has_given_digest(arrival) && is_usable)
+		accept_image(arrival, intake, task, is_there);
+	else
+		keep_rejected(arrival, intake);
+}
+
 /* BEFORE INSERT on llava_image, FOR EACH ROW WHEN received_at IS NULL, SECURITY DEFINER. */
 Datum
 llava_intake(PG_FUNCTION_ARGS)
@@ -303,30 +307,29 @@ llava_intake(PG_FUNCTION_ARGS)
 	Intake	   *intake = intake_of_statement(fcinfo);
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	HeapTuple	row = intake_clip_url(trigger->tg_trigtuple, desc, intake->columns);
 	HeapTuple	stored;
 	Datum		given;
 	Arrival		arrival;
 	const char *task;
-	bool		is_usable;
 
-	lengths_check_row("llava_image", trigger->tg_trigtuple, desc);
-	arrival_read(&arrival, intake->columns, trigger->tg_trigtuple, desc);
+	lengths_check_row("llava_image", row, desc);
+	arrival_read(&arrival, intake->columns, row, desc);
 	if (arrival.nulls[COLUMN_ID])	/* the table's own constraint raises the
 									 * error */
-		return PointerGetDatum(trigger->tg_trigtuple);
+		return PointerGetDatum(row);
 
 	given = arrival.values[COLUMN_IMAGE];
 	check_arrival(&arrival);
 	task = given_task(&arrival, intake);
-	is_usable = arrival_find_facts(&arrival, &intake->limits);
-	if (arrival_has_given_digest(&arrival) && is_usable)
-		accept_image(&arrival, intake, task);
+	if (arrival_is_to_be_fetched(&arrival))
+		arrival_queue_fetch(&arrival);
 	else
-		keep_rejected(&arrival, intake);
+		intake_judge(&arrival, intake, task, false);
 	arrival_set(&arrival, COLUMN_RECEIVED_AT,
 				TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 
-	stored = heap_modify_tuple_by_cols(trigger->tg_trigtuple, desc, intake->written, intake->columns,
+	stored = heap_modify_tuple_by_cols(row, desc, intake->written, intake->columns,
 									   arrival.values, arrival.nulls);
 	if (!arrival.nulls[COLUMN_IMAGE] && arrival.values[COLUMN_IMAGE] != given)
 		pfree(DatumGetPointer(arrival.values[COLUMN_IMAGE]));
@@ -366,7 +369,7 @@ intake_restored(HeapTuple tuple, TupleDesc desc)
 		row.values[i] = heap_getattr(tuple, columns[i], desc, &row.nulls[i]);
 	if (is_refused(&row))
 		return tuple;
-	refuse_forgotten(&row, forgotten);
+	intake_refuse_forgotten(&row, forgotten);
 	arrival_set_null(&row, COLUMN_SAME_AS);
 	arrival_set_null(&row, COLUMN_SAME_DISTANCE);
 	return heap_modify_tuple_by_cols(tuple, desc, WRITTEN, columns, row.values, row.nulls);

@@ -8,6 +8,8 @@
 #include "access/htup.h"
 #include "access/tupdesc.h"
 #include "db/db.h"
+#include "nodes/pg_list.h"
+#include "utils/rel.h"
 
 /* ---- a row on its way into llava_image ---- */
 
@@ -37,6 +39,7 @@ enum
 	WRITTEN,
 	COLUMN_ID = WRITTEN,
 	COLUMN_PATH,
+	COLUMN_SOURCE_URL,
 	COLUMNS
 };
 
@@ -47,6 +50,19 @@ typedef struct Arrival
 	bool		nulls[COLUMNS];
 	bytea	   *given_sha256;	/* what the INSERT gave; or NULL */
 } Arrival;
+
+/* What all rows of a statement share. */
+typedef struct Intake
+{
+	List	   *tasks;			/* task_weights() */
+	Oid			image;
+	Oid			seen;
+	Oid			pending;
+	Oid			draw_seq;
+	ImageLimits limits;
+	int			columns[COLUMNS];
+	int			written;		/* of the columns */
+} Intake;
 
 /* ---- arrival.c ---- */
 
@@ -81,6 +97,18 @@ extern bool arrival_has_given_digest(Arrival *arrival);
 
 /* ---- intake.c ---- */
 
+/* Sets it up for the table llava_image. */
+extern void intake_set_up(Intake *intake, Relation image);
+
+/*
+ * Judges the bytes that have arrived, and queues the row or says why not.  task: NULL: one
+ * is drawn.  is_there: the row is in the table already, and waits for its bytes.
+ */
+extern void intake_judge(Arrival *arrival, const Intake *intake, const char *task, bool is_there);
+
+/* These bytes, or this URL, were taken down: the row says so and holds nothing of them. */
+extern void intake_refuse_forgotten(Arrival *arrival, const char *forgotten);
+
 /*
  * $1 is a sha256.  Returns the first picture that had it, and when and why that was taken
  * down.
@@ -104,5 +132,46 @@ extern int64 intake_unread_size;
  * taken down.
  */
 extern HeapTuple intake_restored(HeapTuple tuple, TupleDesc desc);
+
+/* ---- from_url.c ---- */
+
+/* A URL as it is queued; refused: why it is not (static). */
+typedef struct IntakeUrl
+{
+	const char *refused;
+	char	   *normal;
+	char	   *host;			/* scheme, host and port */
+	struct varlena *digest;		/* sha256 of normal, as bytea */
+} IntakeUrl;
+
+extern void intake_url(const char *text, size_t size, IntakeUrl *url);
+
+/* Whether the row has no picture but a URL, from which one is fetched. */
+extern bool arrival_is_to_be_fetched(const Arrival *arrival);
+
+/* The row, with a source_url that is too long for any URL cut: it is refused, not an ERROR. */
+extern HeapTuple intake_clip_url(HeapTuple tuple, TupleDesc desc, const int *columns);
+
+/* Queues the fetch, or says in the row why there is none. */
+extern void arrival_queue_fetch(Arrival *arrival);
+
+/* ---- arrive.c: what was fetched ---- */
+
+/*
+ * Puts the bytes of a picture that was fetched into its row, judged as an INSERT's are, and
+ * queues it.  False: the row is gone, or has a picture already.  expected: the sha256 that
+ * was given, or NULL.
+ */
+extern bool intake_arrive(int64 image, const void *bytes, size_t size, struct varlena *expected);
+
+/* The row's URL has the picture of this one, or is why there is none. */
+extern void intake_same_url(int64 image, int64 first);
+extern void intake_url_forgotten(int64 image, const char *words);
+
+/* Words about the takedown of this URL, palloc'd; NULL: it was not taken down. */
+extern char *intake_find_forgotten(struct varlena *digest);
+
+/* The row of llava_image that is given its picture just now; 0: none. */
+extern int64 intake_arriving;
 
 #endif							/* LLAVA_INTAKE_H */

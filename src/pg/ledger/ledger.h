@@ -5,6 +5,7 @@
 #ifndef LLAVA_LEDGER_H
 #define LLAVA_LEDGER_H
 
+#include "db/db.h"
 #include "fmgr.h"
 #include "reply/reply.h"
 #include "vlm/vlm.h"
@@ -18,6 +19,20 @@
 extern Datum conversation_turns(const ReplyResult *result, const char *question, int *rounds);
 extern Datum conversation_flags(uint32 flags);	/* text[] */
 extern Datum conversation_measures(const ReplyMeasures *measures);	/* jsonb */
+
+/* ---- edited.c ---- */
+
+/*
+ * Runs a statement that stores a reply's conversation over an older one: it counts as no
+ * person's edit.
+ */
+extern uint64 conversation_store(SqlStatement *statement, Datum *values);
+
+/*
+ * Whether a stored conversation is a non-empty array of objects with strings "from" and
+ * "value"; rounds: its answers.
+ */
+extern bool conversation_is_whole(Datum conversation, int *rounds);
 
 /* ---- verdict.c ---- */
 

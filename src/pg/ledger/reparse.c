@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "ledger.h"
 #include "miscadmin.h"
 #include "process/process.h"
 #include "reparse.h"
@@ -54,13 +55,36 @@ count_change(Reparse *reparse, const Stored *stored)
 	MemoryContextSwitchTo(caller);
 }
 
+/* True, with a WARNING, if the reply's sample is no conversation: somebody wrote it. */
+static bool
+leave_odd(Reparse *reparse, const Stored *stored)
+{
+	int			rounds;
+
+	if (stored->isnull[READ_SAMPLE] ||
+		conversation_is_whole(stored->column[READ_SAMPLE], &rounds))
+		return false;
+	reparse->odd++;
+	ereport(WARNING,
+			(errmsg("the sample of image " INT64_FORMAT ", task \"%s\" is no conversation and stays as it is",
+					reparse->image, TextDatumGetCString(stored->column[READ_TASK])),
+			 errhint("UPDATE llava_conversation SET conversation = ..., or DELETE the row and queue the task again.")));
+	return true;
+}
+
 static void
 judge_again(Reparse *reparse, Stored *stored, List *tasks)
 {
 	bool		changed;
 
-	if (!stored_judge(stored))
+	if (!stored_judge(stored) || leave_odd(reparse, stored))
 		return;
+	/* from here on it is as one that a person judged */
+	if (!stored->isnull[READ_EDITED] && !reparse->edited_too)
+	{
+		reparse->edited++;
+		stored->isnull[READ_SAMPLE] = true;
+	}
 	changed = !stored_same_verdict(stored);
 	if (changed)
 	{
@@ -106,6 +130,8 @@ static SqlStatement sql_reparse_read = {
 	.text =
 	"SELECT r.image" READ_COLUMNS(SQL_RESULT) ","
 	" (SELECT c.conversation FROM @.llava_conversation c WHERE c.image = r.image"
+	"    AND c.task = r.task AND c.reply = r.id AND c.keep IS NULL),"
+	" (SELECT c.edited_at FROM @.llava_conversation c WHERE c.image = r.image"
 	"    AND c.task = r.task AND c.reply = r.id AND c.keep IS NULL) "
 	"FROM @.llava_reply r "
 	"WHERE (r.image, r.id) > ($1, $2) AND NOT r.late AND r.body <> ''"
@@ -202,8 +228,9 @@ reparse_report(const Reparse *reparse)
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"replies\": " INT64_FORMAT ", \"accepted\": " INT64_FORMAT
 					 ", \"withdrawn\": " INT64_FORMAT ", \"rewritten\": " INT64_FORMAT
+					 ", \"edited\": " INT64_FORMAT ", \"odd\": " INT64_FORMAT
 					 ", \"changes\": [", reparse->replies, reparse->accepted,
-					 reparse->withdrawn, reparse->rewritten);
+					 reparse->withdrawn, reparse->rewritten, reparse->edited, reparse->odd);
 	foreach(cell, reparse->changes)
 	{
 		const Change *change = lfirst(cell);
@@ -239,11 +266,13 @@ reparse_new(FunctionCallInfo fcinfo)
 				 errmsg("batch %d is less than 1", reparse->batch),
 				 errhint("The argument batch is the number of replies committed at once, %d by default.",
 						 DEFAULT_BATCH)));
+	/* the procedure of 1.0.0 has one argument less */
+	reparse->edited_too = PG_NARGS() > 4 && !PG_ARGISNULL(4) && PG_GETARG_BOOL(4);
 	MemoryContextSwitchTo(caller);
 	return reparse;
 }
 
-/* PROCEDURE llava_reparse(task, first_image, batch, INOUT report jsonb) */
+/* PROCEDURE llava_reparse(task, first_image, batch, INOUT report jsonb, edited) */
 Datum
 llava_reparse(PG_FUNCTION_ARGS)
 {

@@ -21,19 +21,20 @@
 	COLUMN(READ_FLAGS, "r.flags") \
 	COLUMN(READ_MEASURES, "r.measures")
 
-/* The columns of sql_reparse_read and, but for the last one, of sql_reparse_other. */
+/* The columns of sql_reparse_read and, but for the last two, of sql_reparse_other. */
 enum
 {
 	READ_IMAGE = 1,
 	READ_COLUMNS(SQL_RESULT_INDEX)
-	READ_SAMPLE					/* made of this reply, and judged by no person */
+	READ_SAMPLE,				/* made of this reply, and judged by no person */
+	READ_EDITED					/* when a person changed it; or NULL */
 };
 
 /* One stored reply, before and after. */
 typedef struct Stored
 {
-	Datum		column[READ_SAMPLE + 1];
-	bool		isnull[READ_SAMPLE + 1];
+	Datum		column[READ_EDITED + 1];
+	bool		isnull[READ_EDITED + 1];
 	LlavaTask  *task;
 	char	   *before;			/* reason, or NULL */
 	const char *after;
@@ -70,6 +71,7 @@ typedef struct Reparse
 	MemoryContext context;		/* of the call: survives commits */
 	text	   *task;			/* or NULL: all */
 	int			batch;
+	bool		edited_too;		/* samples that a person changed, too */
 	int64		image;			/* the last reply looked at */
 	int64		id;
 
@@ -78,6 +80,9 @@ typedef struct Reparse
 	int64		accepted;		/* samples made */
 	int64		withdrawn;
 	int64		rewritten;		/* samples whose text or flags changed */
+	int64		edited;			/* samples left, since a person changed them */
+	int64		odd;			/* samples left, since they are no
+								 * conversations */
 	List	   *changes;
 } Reparse;
 

@@ -117,20 +117,22 @@ same_turns(const Stored *stored)
 static SqlStatement sql_reparse_rewrite = {
 	.text =
 	"UPDATE @.llava_conversation SET conversation = $3, rounds = $4,"
-	"  flags = $5 WHERE image = $1 AND task = $2 AND reply = $6 AND keep IS NULL"
+	"  flags = $5, edited_at = NULL WHERE image = $1 AND task = $2 AND reply = $6 AND keep IS NULL"
+	"  AND ($8 OR edited_at IS NULL)"
 	"  AND (conversation <> $3 OR flags <> $5)",
-	.types = "l" SAMPLE_COLUMNS(SQL_TYPE)
+	.types = "l" SAMPLE_COLUMNS(SQL_TYPE) "B"
 };
 
 void
 reparse_rewrite(Reparse *reparse, const Stored *stored, bool flags_too)
 {
-	Datum		values[SAMPLE_SIZE];
+	Datum		values[SAMPLE_SIZE + 1];
 
 	if (!flags_too && same_turns(stored))
 		return;
 	sample_arguments(stored, values);
-	reparse->rewritten += sql_run(&sql_reparse_rewrite, values, NULL, 0);
+	values[SAMPLE_SIZE] = BoolGetDatum(reparse->edited_too);
+	reparse->rewritten += conversation_store(&sql_reparse_rewrite, values);
 }
 
 static bool
@@ -189,8 +191,8 @@ make_from_other(const Stored *withdrawn, List *tasks)
 static SqlStatement sql_reparse_withdraw = {
 	.text =
 	"DELETE FROM @.llava_conversation WHERE image = $1 AND task = $2 AND reply = $3"
-	"  AND keep IS NULL AND $4 IS NOT NULL",
-	.types = "ltlt"
+	"  AND keep IS NULL AND $4 IS NOT NULL AND ($5 OR edited_at IS NULL)",
+	.types = "ltltB"
 };
 
 /* A row that is queued already stays as it is. */
@@ -207,9 +209,9 @@ static SqlStatement sql_reparse_failed = {
 static void
 withdraw(Reparse *reparse, const Stored *stored, List *tasks)
 {
-	Datum		v[4] = {
+	Datum		v[5] = {
 		stored->column[READ_IMAGE], stored->column[READ_TASK], stored->column[READ_ID],
-		CStringGetTextDatum(stored->after)
+		CStringGetTextDatum(stored->after), BoolGetDatum(reparse->edited_too)
 	};
 
 	if (sql_run(&sql_reparse_withdraw, v, NULL, 0) == 0)
@@ -232,7 +234,10 @@ void
 reparse_apply(Reparse *reparse, const Stored *stored, List *tasks)
 {
 	if (stored->after == NULL && stored->before != NULL)
+	{
 		reparse->accepted += make_sample(stored);
+		task_resume(stored->task->name, DatumGetInt32(stored->column[READ_TASK_VERSION]));
+	}
 	else if (stored->after != NULL && stored->before == NULL)
 		withdraw(reparse, stored, tasks);
 	else if (stored->after != NULL && !stored_same_word(stored->before, stored->after))

@@ -12,6 +12,7 @@
 
 /* backend_type of this extension's workers in pg_stat_activity. */
 #define WORKER_TYPE "llava_zh worker"
+#define FETCHER_TYPE "llava_zh fetcher"
 
 /* ---- shared memory, where llava_zh is preloaded ---- */
 
@@ -174,8 +175,27 @@ typedef struct TaskCounter TaskCounter;
  */
 extern TaskCounter *task_counter(const char *task);
 
+/* The same if this process has one already, else NULL. */
+extern TaskCounter *task_counter_known(const char *task);
+
 /* Adds to the number of requests in flight; change may be negative.  Never an ERROR. */
 extern void task_counter_add(TaskCounter *counter, int change);
+
+/*
+ * Notes a task's first reply about a picture, of whichever process; reason NULL: accepted.
+ * True if this one has made the version hopeless (vlm_streak_note).
+ */
+extern bool task_counter_note(TaskCounter *counter, int version, const char *reason);
+
+/* Whether a process has found the version hopeless. */
+extern bool task_counter_is_hopeless(const TaskCounter *counter, int version);
+
+/* That is written down, so that it ends when what is written does; and whether it is. */
+extern void task_counter_written(TaskCounter *counter, int version);
+extern bool task_counter_is_written(const TaskCounter *counter, int version);
+
+/* Begins anew: what was written is gone. */
+extern void task_counter_forgive(TaskCounter *counter);
 
 /* Ends all counters of this process, when its loop ends. */
 extern void task_counters_give_back(void);

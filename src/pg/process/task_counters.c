@@ -6,6 +6,9 @@
  * process subtracts its requests when its loop ends, or when it exits.  Nothing is counted
  * unless llava_zh is preloaded, nor for tasks that find the table full.
  *
+ * Beside them stands what became of the task's first replies (vlm_streak_note), so that all
+ * processes together find a prompt hopeless; without a place each does so alone.
+ *
  * A process takes and gives back a task's place under a lock, once per task.  A request
  * costs one atomic addition when it is sent and one when it ends.
  */
@@ -22,12 +25,22 @@
 /* Tasks of all databases together. */
 #define MAX_TASKS 1024
 
+/* What is known of the replies of one version of a task. */
+typedef struct Replies
+{
+	int			version;
+	bool		hopeless;
+	bool		written;		/* llava_stopped_task says so */
+	VlmStreak	streak;
+} Replies;
+
 typedef struct Place
 {
 	Oid			database;
 	uint64		task;			/* hash of its name */
 	int			users;			/* number of processes; 0: free */
 	pg_atomic_uint32 in_flight;
+	Replies		replies;
 } Place;
 
 typedef struct SharedTasks
@@ -42,6 +55,7 @@ struct TaskCounter
 	uint64		task;
 	Place	   *place;			/* NULL: not counted in shared memory */
 	int			in_flight;		/* requests of this process */
+	Replies		replies;		/* where there is no place */
 };
 
 static SharedTasks *shared;		/* NULL: not preloaded */
@@ -90,6 +104,7 @@ take_place(uint64 task)
 		place->database = MyDatabaseId;
 		place->task = task;
 		pg_atomic_init_u32(&place->in_flight, 0);
+		memset(&place->replies, 0, sizeof(place->replies));
 	}
 	if (place != NULL)
 		place->users++;
@@ -106,20 +121,31 @@ give_back_at_exit(int code, Datum arg)
 }
 
 TaskCounter *
-task_counter(const char *task)
+task_counter_known(const char *task)
 {
-	static bool registered;
 	uint64		hash = hash_of(task, strlen(task));
-	TaskCounter *counter;
-	MemoryContext old;
 	ListCell   *cell;
 
 	foreach(cell, counters)
 	{
-		counter = lfirst(cell);
+		TaskCounter *counter = lfirst(cell);
+
 		if (counter->task == hash)
 			return counter;
 	}
+	return NULL;
+}
+
+TaskCounter *
+task_counter(const char *task)
+{
+	static bool registered;
+	uint64		hash = hash_of(task, strlen(task));
+	TaskCounter *counter = task_counter_known(task);
+	MemoryContext old;
+
+	if (counter != NULL)
+		return counter;
 	if (!registered)
 		before_shmem_exit(give_back_at_exit, (Datum) 0);
 	registered = true;
@@ -139,6 +165,81 @@ task_counter_add(TaskCounter *counter, int change)
 	counter->in_flight += change;
 	if (counter->place != NULL)
 		pg_atomic_fetch_add_u32(&counter->place->in_flight, change);
+}
+
+/* ---- replies: a look needs no lock, since a version once hopeless stays so ---- */
+
+static Replies *
+replies_of(const TaskCounter *counter)
+{
+	return counter->place != NULL ? &counter->place->replies : unconstify(Replies *, &counter->replies);
+}
+
+static void
+replies_lock(const TaskCounter *counter)
+{
+	if (counter->place != NULL)
+		LWLockAcquire(shared_lock(SHARED_LOCK_TASKS), LW_EXCLUSIVE);
+}
+
+static void
+replies_unlock(const TaskCounter *counter)
+{
+	if (counter->place != NULL)
+		LWLockRelease(shared_lock(SHARED_LOCK_TASKS));
+}
+
+/* A reply of an older version, which was in flight when the newer came, counts for nothing. */
+bool
+task_counter_note(TaskCounter *counter, int version, const char *reason)
+{
+	Replies    *replies = replies_of(counter);
+	bool		news = false;
+
+	replies_lock(counter);
+	if (replies->version < version)
+	{
+		memset(replies, 0, sizeof(*replies));
+		replies->version = version;
+	}
+	if (replies->version == version && !replies->hopeless)
+		news = replies->hopeless = vlm_streak_note(&replies->streak, reason);
+	replies_unlock(counter);
+	return news;
+}
+
+bool
+task_counter_is_hopeless(const TaskCounter *counter, int version)
+{
+	const Replies *replies = replies_of(counter);
+
+	return replies->hopeless && replies->version == version;
+}
+
+void
+task_counter_written(TaskCounter *counter, int version)
+{
+	Replies    *replies = replies_of(counter);
+
+	replies_lock(counter);
+	replies->written |= replies->hopeless && replies->version == version;
+	replies_unlock(counter);
+}
+
+bool
+task_counter_is_written(const TaskCounter *counter, int version)
+{
+	const Replies *replies = replies_of(counter);
+
+	return replies->written && replies->version == version;
+}
+
+void
+task_counter_forgive(TaskCounter *counter)
+{
+	replies_lock(counter);
+	memset(replies_of(counter), 0, sizeof(Replies));
+	replies_unlock(counter);
 }
 
 void

@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "hopeless.h"
 #include "ledger/ledger.h"
 #include "loop.h"
 #include "miscadmin.h"
@@ -51,7 +52,10 @@ judge_server(ServerState *server, Call *call)
 
 	if (outcome->action == VLM_PAUSE)
 	{
-		server_pause(server, outcome->reason, outcome->detail, outcome->probe, call->id);
+		if (strcmp(outcome->reason, "key") == 0)
+			server_pause_for_key(server, outcome, call->id);
+		else
+			server_pause(server, outcome->reason, outcome->detail, outcome->probe, call->id);
 		limits_owe(server->limits, outcome);
 	}
 	else if (blame_server(server, call) ||
@@ -190,6 +194,7 @@ answers_take(Loop *loop)
 		/* the server's counters must not include this call when it is judged */
 		call_move(loop, call, CALL_FINISHED);
 		answers_judge(call);
+		hopeless_note(loop, call);
 	}
 	return any;
 }

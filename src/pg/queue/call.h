@@ -64,6 +64,7 @@ typedef struct CallRow
 	char	   *refused_by;		/* server whose model refused it, palloc'd in
 								 * the loop's context; or NULL */
 	LongImages	long_policy;	/* llava_image.long_images */
+	bool		first;			/* no reply of its task's version is known */
 	bool		released;		/* by llava_retry: does not rest as a long or
 								 * blank image again */
 	bool		excused;		/* was returned once, its server being at

@@ -12,6 +12,7 @@
 
 #include "catalog/pg_type.h"
 #include "claim.h"
+#include "hopeless.h"
 #include "process/process.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
@@ -36,6 +37,8 @@ load_tasks(Loop *loop)
 												  ALLOCSET_SMALL_SIZES);
 	MemoryContext old = MemoryContextSwitchTo(context);
 	TaskSet    *set = palloc0(sizeof(TaskSet));
+	ListCell   *cell;
+
 
 	if (loop->claims.tasks != NULL)
 		taskset_release(loop->claims.tasks);
@@ -43,6 +46,13 @@ load_tasks(Loop *loop)
 	set->context = context;
 	set->users = 1;
 	set->tasks = task_list();
+	foreach(cell, set->tasks)
+	{
+		LlavaTask  *task = lfirst(cell);
+
+		task->counter = task_counter_known(task->name);
+	}
+	hopeless_read(set->tasks);
 	MemoryContextSwitchTo(old);
 	loop->claims.tasks = set;
 }
@@ -114,7 +124,7 @@ claimable_tasks(Loop *loop)
 
 		if (loop->scope.only_task != NULL && strcmp(loop->scope.only_task, task->name) != 0)
 			continue;
-		if (server_for_task(loop, task, NULL) != NULL)
+		if (!hopeless_waits(task) && server_for_task(loop, task, NULL) != NULL)
 			now = lappend(now, makeString(pstrdup(task->name)));
 	}
 	MemoryContextSwitchTo(old);
@@ -292,6 +302,7 @@ claims_run(Loop *loop)
 	ArrayType  *tasks;
 	TimestampTz cursor;
 	bool		full_pass;
+	bool		stopped;
 	XLogRecPtr	claimed_at;
 
 	/* the previous claim may have ended with an error during its commit */
@@ -314,6 +325,7 @@ claims_run(Loop *loop)
 	if (loop->tx.in_procedure || !flush_is_shared())
 		tx_commit_as("local");
 	cursor = loop->claims.cursor.place.visible_at;
+	stopped = hopeless_write(loop);
 	if (loop_try(loop, look_and_claim, &tasks, &error))
 	{
 		claim_succeeded(loop);
@@ -327,6 +339,8 @@ claims_run(Loop *loop)
 	}
 	loop->claims.lock_due = false;
 	claimed_at = loop_commit(loop);
+	if (stopped)
+		hopeless_written();
 	if (full_pass)
 		loop->claims.full_pass_at = GetCurrentTimestamp() +
 			Max(FULL_PASS_MS * INT64CONST(1000), FULL_PASS_SHARE * (GetCurrentTimestamp() - now));

@@ -40,7 +40,8 @@ enum
 	CLAIMED_REFUSED_BY,
 	CLAIMED_EXCUSED,
 	CLAIMED_COMPANY,
-	CLAIMED_HERE
+	CLAIMED_HERE,
+	CLAIMED_FIRST
 };
 
 static void
@@ -137,6 +138,7 @@ add_call(Loop *loop, uint64 row, const char *name, TimestampTz lease_until)
 	call->row.attempts = DatumGetInt32(returned(row, CLAIMED_ATTEMPTS));
 	call->row.variation = DatumGetInt32(returned(row, CLAIMED_VARIATION));
 	call->row.released = DatumGetBool(returned(row, CLAIMED_RELEASED));
+	call->row.first = DatumGetBool(returned(row, CLAIMED_FIRST));
 	call->row.excused = DatumGetBool(returned(row, CLAIMED_EXCUSED));
 	read_rejects(loop, call, SPI_tuptable->vals[row], SPI_tuptable->tupdesc);
 	call->row.company = DatumGetInt32(returned(row, CLAIMED_COMPANY));
@@ -172,7 +174,11 @@ static SqlStatement sql_claim = {
 	"FROM (SELECT k.*, (SELECT i.id FROM @.llava_image i WHERE i.id = k.image) IS NOT NULL AS here"
 	"  FROM picked k OFFSET 0) picked WHERE p.ctid = picked.ctid "
 	"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
-	"  p.released, p.rejects, p.refused_by, p.excused, p.company, here",
+	"  p.released, p.rejects, p.refused_by, p.excused, p.company, here,"
+	"  p.attempts = 1 AND (picked.call IS NULL OR (SELECT true FROM @.llava_reply r"
+	"    WHERE r.image = p.image AND r.task = p.task AND r.task_version ="
+	"      (SELECT pg_catalog.max(t.version) FROM @.llava_task t WHERE t.name = p.task)"
+	"    LIMIT 1) IS NULL)",
 	.types = "zltTlivLB"
 };
 

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "hopeless.h"
 #include "loop.h"
 #include "process/process.h"
 
@@ -251,6 +252,11 @@ try_to_send(Loop *loop, Call *call, int64 *wait)
 {
 	ServerState *server = call->server;
 
+	if (hopeless_holds(call))
+	{
+		call_move(loop, call, CALL_FINISHED);
+		return true;
+	}
 	switch (server_chance(server))
 	{
 		case SERVER_CLOSED:

@@ -10,6 +10,7 @@
 
 #include <unistd.h>
 
+#include "hopeless.h"
 #include "loop.h"
 #include "process/process.h"
 #include "storage/ipc.h"
@@ -306,6 +307,7 @@ tell_waits(Loop *loop)
 		ereport(NOTICE,
 				(errmsg(INT64_FORMAT " rows wait for pictures that are not in llava_image",
 						loop->absent.rows)));
+	hopeless_tell(loop);
 	foreach_server(server, loop)
 	{
 		Pause		pause;

@@ -73,4 +73,8 @@ extern void holders_release(Loop *loop);
 /* Writes a hint that tells how to switch off the model's thinking on this server. */
 extern void blame_thinking_hint(const LlavaServer *server, char *hint, Size size);
 
+/* Why rows wait whose task names no server. */
+#define SERVERS_TAKE_NO_QUEUE \
+	"no server takes rows that name none: ALTER SERVER ... OPTIONS (SET queue 'true')"
+
 #endif							/* LLAVA_QUEUE_H */

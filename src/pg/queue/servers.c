@@ -82,6 +82,14 @@ load_of(const ServerState *server)
 	return limits_load(server->limits, server->unsent);
 }
 
+bool
+server_takes_task(const Loop *loop, const ServerState *server, const LlavaTask *task)
+{
+	if (task->server != NULL)
+		return strcmp(task->server, server->options->name) == 0;
+	return server->options->queue || loop->scope.only_server != NULL;
+}
+
 ServerState *
 server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 {
@@ -90,7 +98,7 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 
 	foreach_server(server, loop)
 	{
-		if (task->server != NULL && strcmp(task->server, server->options->name) != 0)
+		if (!server_takes_task(loop, server, task))
 			continue;
 		if (server_room(loop, server) < 0)
 			continue;

@@ -18,6 +18,8 @@ typedef struct ServerRead
 	Oid			server;
 	LlavaServer *options;
 	char	   *key;			/* or NULL */
+	char	   *mappings_unused;	/* for people whose key was refused; or
+									 * NULL */
 	int			users;			/* calls, and the server itself */
 } ServerRead;
 
@@ -45,6 +47,13 @@ extern void servers_load_again(Loop *loop); /* the next time, whatever the
 
 /* Whether a call that was claimed for the server may be sent. */
 extern ServerChance server_chance(const ServerState *server);
+
+/*
+ * Whether the task's rows may go to the server, whatever its state: the one that the task
+ * names, else any whose option queue says so, or the one that llava_drain was asked for.
+ */
+extern bool server_takes_task(const struct Loop *loop, const ServerState *server,
+							  const LlavaTask *task);
 
 /*
  * The best server for the task, other than not_of (or NULL) if there is another; NULL
@@ -77,6 +86,9 @@ extern void servers_refresh(Loop *loop);
 extern void server_pause(ServerState *server, const char *reason, const char *detail,
 						 bool probe, int64 call);
 extern void server_works(ServerState *server);
+
+/* server_pause, for an endpoint that refused the key. */
+extern void server_pause_for_key(ServerState *server, const VlmOutcome *outcome, int64 call);
 
 /* The probe failed with a transient error. */
 extern void server_probe_failed(ServerState *server, int64 call);

@@ -48,9 +48,12 @@ load_key(Loop *loop, void *arg)
 {
 	ServerRead *read = arg;
 	char	   *key = server_key_for_worker(read->options);
+	char	   *unused = server_mappings_unused(read->options);
 
 	if (key != NULL)
 		read->key = MemoryContextStrdup(read->context, key);
+	if (unused != NULL)
+		read->mappings_unused = MemoryContextStrdup(read->context, unused);
 }
 
 static void

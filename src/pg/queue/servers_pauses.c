@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "loop.h"
+#include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
@@ -35,14 +36,26 @@ server_resume(ServerState *server)
 				(errmsg("llava_zh: server \"%s\" resumed", server->options->name)));
 }
 
+/* How many requests were made: of the queue's rows, which llava_usage counts, and others. */
+static const char *
+requests_words(const ServerState *server)
+{
+	long long	all = (long long) server->options->max_requests;
+	long long	generated = (long long) limits_generated(server->limits);
+
+	if (generated == 0)
+		return psprintf("%lld requests", all);
+	return psprintf("%lld requests, %lld of them by llava_generate since the server's start,", all, generated);
+}
+
 static const char *
 limit_detail(const ServerState *server, const char *reason)
 {
 	const char *name = quote_identifier(server->options->name);
 
 	if (strcmp(reason, "max_requests") == 0)
-		return psprintf("%lld requests were made; ALTER SERVER %s OPTIONS (SET max_requests '...') to go on",
-						(long long) server->options->max_requests, name);
+		return psprintf("%s were made; ALTER SERVER %s OPTIONS (SET max_requests '...') to go on",
+						requests_words(server), name);
 	if (strcmp(reason, "budget") == 0)
 		return psprintf("the budget is used up; ALTER SERVER %s OPTIONS (SET budget '...') to go on",
 						name);
@@ -86,6 +99,25 @@ server_pause(ServerState *server, const char *reason, const char *detail, bool p
 		ereport(LOG,
 				(errmsg("llava_zh: server \"%s\" paused (%s): %s",
 						server->options->name, reason, detail)));
+}
+
+/* The server's words are cut for what a person with a mapping of their own must know. */
+void
+server_pause_for_key(ServerState *server, const VlmOutcome *outcome, int64 call)
+{
+	const char *unused = server->read->mappings_unused;
+	char		words[sizeof(outcome->detail)];
+	int			room;
+
+	if (unused == NULL || strlen(unused) + strlen("; ") >= sizeof(words))
+	{
+		server_pause(server, outcome->reason, outcome->detail, outcome->probe, call);
+		return;
+	}
+	room = (int) (sizeof(words) - 1 - strlen(unused) - strlen("; "));
+	room = pg_mbcliplen(outcome->detail, (int) strlen(outcome->detail), room);
+	snprintf(words, sizeof(words), "%.*s; %s", room, outcome->detail, unused);
+	server_pause(server, outcome->reason, words, outcome->probe, call);
 }
 
 void

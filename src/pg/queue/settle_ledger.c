@@ -116,7 +116,9 @@ measures_of(const Call *call)
 	ERASED(21, measures_of(call), "measures", "j") \
 	KEPT(22, settle_value(Int32GetDatum(REPLY_PARSER_VERSION)), "parser_version", "i") \
 	KEPT(23, settle_text(long_images_name(call->fit.long_done)), "long_images", "t") \
-	KEPT(24, settle_number(call->fit.image_tokens, true), "image_tokens", "l")
+	KEPT(24, settle_number(call->fit.image_tokens, true), "image_tokens", "l") \
+	KEPT(25, settle_value(Float8GetDatum(call->end.cost)), "cost", "d") \
+	KEPT(26, settle_value(BoolGetDatum(call->end.estimated)), "estimated", "B")
 
 #define REPLY_DATUM(position, value, column, type) value,
 #define VALUE_UNLESS_GONE(position, value, column, type) \
@@ -128,7 +130,7 @@ measures_of(const Call *call)
 
 static SqlStatement sql_settle_reply = {
 	.text =
-	REPLY_INSERT " VALUES ($1, $2, $3" REPLY_COLUMNS(SQL_VALUE, SQL_VALUE) ", $25)",
+	REPLY_INSERT " VALUES ($1, $2, $3" REPLY_COLUMNS(SQL_VALUE, SQL_VALUE) ", $27)",
 	.types = REPLY_TYPES
 };
 
@@ -139,7 +141,7 @@ static SqlStatement sql_settle_reply = {
 static SqlStatement sql_settle_late = {
 	.text =
 	REPLY_INSERT " SELECT $1, $2, $3" REPLY_COLUMNS(SQL_VALUE, VALUE_UNLESS_GONE)
-	", CASE WHEN NOT gone THEN $25 END"
+	", CASE WHEN NOT gone THEN $27 END"
 	" FROM (SELECT NOT EXISTS (SELECT FROM @.llava_image WHERE id = $1) OFFSET 0) f (gone)",
 	.types = REPLY_TYPES
 };
@@ -171,7 +173,7 @@ static SqlStatement sql_settle_sample = {
 	"ON CONFLICT (image, task) DO UPDATE SET conversation = EXCLUDED.conversation,"
 	"  rounds = EXCLUDED.rounds, flags = EXCLUDED.flags, reply = EXCLUDED.reply,"
 	"  task_version = EXCLUDED.task_version, created_at = pg_catalog.now(),"
-	"  keep = NULL, note = NULL",
+	"  keep = NULL, note = NULL, edited_at = NULL",
 	.types = "ltljiTi"
 };
 

@@ -10,6 +10,7 @@
 
 #include <ctype.h>
 
+#include "hopeless.h"
 #include "loop.h"
 #include "process/process.h"
 #include "utils/builtins.h"
@@ -70,14 +71,18 @@ servers_words(Loop *loop, const LlavaTask *task)
 {
 	StringInfoData words;
 	int			n = 0;
+	int			n_others = 0;
 
 	initStringInfo(&words);
 	foreach_server(server, loop)
 	{
 		const char *why;
 
-		if (task->server != NULL && strcmp(task->server, server->options->name) != 0)
+		if (!server_takes_task(loop, server, task))
+		{
+			n_others++;
 			continue;
+		}
 		why = server_words(server);
 		if (why != NULL && n++ < MAX_NAMED)
 			appendStringInfo(&words, "%s%s", n > 1 ? "; " : "", why);
@@ -87,6 +92,8 @@ servers_words(Loop *loop, const LlavaTask *task)
 	if (task->server != NULL)
 		return psprintf("task \"%s\" is for server \"%s\", which does not exist or which the worker may not use",
 						task->name, task->server);
+	if (n_others > 0)
+		return SERVERS_TAKE_NO_QUEUE;
 	return loop->servers.strangers[0] != '\0' ?
 		"no server may be used: all are owned by roles that the worker does not act for" :
 		"there is no server: CREATE SERVER ... FOREIGN DATA WRAPPER llava_zh";
@@ -176,6 +183,8 @@ reason_of(Loop *loop, const char *task)
 		return held;
 	if (known == NULL)
 		return psprintf("task \"%s\" is not in llava_task", task);
+	if (hopeless_waits(known))
+		return psprintf("task \"%s\" waits: its first replies were all rejected, see llava_progress", task);
 	if (!list_member(loop->claims.claimable, makeString(pstrdup(task))))
 		return servers_words(loop, known);
 	return unclaimed_words(loop);

@@ -125,11 +125,44 @@ excerpt(const char *content, size_t size)
 	return size > EXCERPT ? psprintf("%s...", clean) : clean;
 }
 
+typedef struct ReplyRemedy
+{
+	const char *reason;
+	const char *hint;			/* NULL: the shape that the task's kind
+								 * expects */
+} ReplyRemedy;
+
+static const ReplyRemedy reply_remedies[] = {
+	{"no_user_first", NULL}, {"empty_turn", NULL}, {"roles_not_alternating", NULL},
+	{"ambiguous_role", NULL}, {"no_question", NULL}, {"no_answer", NULL}, {"unparsable", NULL},
+	{"too_few_rounds", NULL},
+	{"truncated", "The reply was cut off: raise the task's max_tokens, or the context of the server's model."},
+	{"too_short", "The task's min_letters and min_answer_chars say how long answers must be: ask for more in its prompt, or lower them."},
+	{"language", "The task's language and min_language_share say what answers must be written in: ask for it in its prompt."},
+	{"refusal", "Another prompt or another server's model may not refuse."},
+	{"content_filter", "Another prompt or another server's model may not refuse."},
+	{"image_not_seen", "Check that the server's model takes pictures: the reply says that it has seen none."},
+	{"not_complex", "The prompt must ask for a question that needs reasoning."},
+	{"degenerate", "The reply repeats itself: a presence_penalty of the task helps, or a lower temperature."},
+	{"empty", "The model said nothing: check its chat template, and the server option extra_body."},
+};
+
+/* What would help where a reply was rejected; the same request may well fail again. */
+static const char *
+remedy_of_reply(const Asking *asking, const char *reason)
+{
+	for (int i = 0; i < lengthof(reply_remedies); i++)
+		if (strcmp(reason, reply_remedies[i].reason) == 0)
+			return reply_remedies[i].hint != NULL ? reply_remedies[i].hint :
+				task_shape(asking->task->kind);
+	return "llava_parse_reply(task, reply) shows what is made of a reply.";
+}
+
 void
 generate_refuse_reply(const Asking *asking, const char *reason)
 {
 	const VlmEnvelope *envelope = &asking->envelope;
-	const char *hint = "Asked again, the model draws another reply.";
+	const char *hint = remedy_of_reply(asking, reason);
 	char		switched[BLAME_HINT_SIZE];
 
 	if (strcmp(reason, "no_answer_thinking") == 0)

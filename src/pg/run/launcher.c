@@ -17,6 +17,7 @@
 #include "commands/dbcommands.h"
 #include "compat.h"
 #include "db/db.h"
+#include "fetch/fetch.h"
 #include "funcapi.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
@@ -195,8 +196,12 @@ read_settings(void)
 	dlist_foreach(iter, &slots)
 		dlist_container(Slot, node, iter.cur)->wanted = false;
 	foreach(cell, config_databases())
+	{
 		for (int i = 0; i < llava_workers; i++)
-		want_slot(lfirst(cell), i);
+			want_slot(lfirst(cell), i);
+		if (fetch_is_on())
+			want_slot(lfirst(cell), FETCHER_SLOT);
+	}
 	MemoryContextSwitchTo(old);
 	MemoryContextDelete(context);
 }

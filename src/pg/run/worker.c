@@ -5,10 +5,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "access/xlog.h"
-#include "commands/dbcommands.h"
+#include "commands/extension.h"
 #include "compat.h"
 #include "db/db.h"
+#include "fetch/fetch.h"
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
@@ -17,6 +17,7 @@
 #include "run.h"
 #include "server/server.h"
 #include "storage/ipc.h"
+#include "storage/procarray.h"
 #include "tcop/tcopprot.h"
 #include "utils/backend_status.h"
 #include "utils/guc.h"
@@ -32,11 +33,8 @@
 /* After this long, a worker reports which process has its slot. */
 #define SAY_STANDBY_MS (5 * 1000)
 
-/* How long llava_start waits for another call of it, and for its worker. */
-#define START_MS (10 * 1000)
-#define START_LOOK_MS 10
-
-PG_FUNCTION_INFO_V1(llava_start);
+/* How often a worker of llava_start() looks whether its extension is still there. */
+#define EXTENSION_LOOK_MS 500
 
 static void
 rest(long ms)
@@ -55,7 +53,10 @@ show_name(const char *what, int slot)
 {
 	char		name[NAMEDATALEN];
 
-	snprintf(name, sizeof(name), "llava_zh %s %d", what, slot);
+	if (slot == FETCHER_SLOT)
+		snprintf(name, sizeof(name), "llava_zh %s", strcmp(what, "worker") == 0 ? "fetcher" : "fetcher standby");
+	else
+		snprintf(name, sizeof(name), "llava_zh %s %d", what, slot);
 	SetConfigOption("application_name", name, PGC_USERSET, PGC_S_SESSION);
 }
 
@@ -73,6 +74,89 @@ say_standing_by(int slot, const char *database)
 			(errmsg("llava_zh: worker %d of database \"%s\" stands by for %s", slot, database, who)));
 	CommitTransactionCommand();
 	pgstat_report_activity(STATE_IDLE, words);
+}
+
+/*
+ * ---- the end of a worker that llava_start() began ----
+ *
+ * The postmaster starts it again one second after it ends with a status other than 0.  That
+ * is right after a crash of the server or where connections are short, and wrong where
+ * somebody has ended it, where another has its slot, or where its database or its extension
+ * is gone: such an end has status 0, and the postmaster forgets the worker.
+ */
+
+/* The SQLSTATE of the message reported last: at an exit after FATAL, its own. */
+static int	last_sqlstate;
+
+static void
+note_sqlstate(void *arg)
+{
+	last_sqlstate = geterrcode();
+}
+
+static ErrorContextCallback sqlstate_watch = {.callback = note_sqlstate};
+
+/* on_proc_exit callback.  proc_exit may be called again in one, and goes on with the rest. */
+static void
+end_for_good(int code, Datum arg)
+{
+	switch (last_sqlstate)
+	{
+		case ERRCODE_ADMIN_SHUTDOWN:
+		case ERRCODE_UNDEFINED_DATABASE:
+		case ERRCODE_OBJECT_IN_USE: /* slot_keep */
+		case ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE:	/* tx_begin: the tables
+														 * are others */
+			if (code != 0)
+				proc_exit(0);
+			break;
+		default:
+			break;
+	}
+}
+
+/* Whether a process of this pid runs; one that has ended commits nothing any more. */
+static bool
+process_lives(int pid)
+{
+	return pid != 0 && BackendPidGetProc(pid) != NULL;
+}
+
+void
+worker_watch_errors(void)
+{
+	error_context_stack = &sqlstate_watch;
+}
+
+/* One that it has not seen yet may have been created by the transaction that called llava_start(). */
+void
+worker_end_without_extension(const WorkerTarget *target)
+{
+	static TimestampTz look_at;
+	static Oid	seen;
+	Oid			now;
+
+	if (!target->or_nobody || GetCurrentTimestamp() < look_at)
+		return;
+	look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), EXTENSION_LOOK_MS);
+	StartTransactionCommand();
+	now = get_extension_oid("llava_zh", true);
+	CommitTransactionCommand();
+	if (OidIsValid(now) && (!OidIsValid(seen) || now == seen))
+		seen = now;
+	else if (OidIsValid(seen) || !process_lives(MyBgworkerEntry->bgw_notify_pid))
+	{
+		ereport(LOG,
+				(errmsg("llava_zh: worker %d of database \"%s\" ends: the extension was dropped",
+						target->slot, target->database)));
+		proc_exit(0);
+	}
+}
+
+long
+worker_naptime(const WorkerTarget *target)
+{
+	return target->or_nobody ? Min(llava_naptime, EXTENSION_LOOK_MS) : llava_naptime;
 }
 
 /*
@@ -96,10 +180,7 @@ worker_wait_for_slot(int slot, const char *database)
 	}
 }
 
-/*
- * The postmaster restarts a worker that ends with a status other than 0.  One that
- * llava_start() began is not needed if another has the slot, so it ends with 0.
- */
+/* A worker that llava_start() began is not needed where another has the slot. */
 static void
 worker_take_slot(const WorkerTarget *target)
 {
@@ -135,20 +216,24 @@ worker_describe(BackgroundWorker *worker, const char *database, int slot, bool o
 	worker->bgw_notify_pid = MyProcPid;
 	strlcpy(worker->bgw_library_name, "llava_zh", sizeof(worker->bgw_library_name));
 	strlcpy(worker->bgw_function_name, "llava_worker_main", sizeof(worker->bgw_function_name));
-	snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh worker %d in %s", slot, database);
-	strlcpy(worker->bgw_type, WORKER_TYPE, BGW_MAXLEN);
+	if (slot == FETCHER_SLOT)
+		snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh fetcher in %s", database);
+	else
+		snprintf(worker->bgw_name, BGW_MAXLEN, "llava_zh worker %d in %s", slot, database);
+	strlcpy(worker->bgw_type, slot == FETCHER_SLOT ? FETCHER_TYPE : WORKER_TYPE, BGW_MAXLEN);
 }
 
 /* Turns the loop for ever.  An error ends a turn, not the requests in flight. */
 static void
-worker_loop(Loop *loop, int slot)
+worker_loop(Loop *loop, const WorkerTarget *target)
 {
+	long		naptime;
 	sigjmp_buf	on_error;
 	volatile bool wound_up = false;
 
 	if (sigsetjmp(on_error, 1) != 0)
 	{
-		error_context_stack = NULL;
+		worker_watch_errors();
 		HOLD_INTERRUPTS();
 		EmitErrorReport();
 		AbortCurrentTransaction();
@@ -164,7 +249,7 @@ worker_loop(Loop *loop, int slot)
 	for (;;)
 	{
 		CHECK_FOR_INTERRUPTS();
-		slot_keep(slot);
+		slot_keep(target->slot);
 		if (stop_wanted() && !wound_up)
 		{
 			wound_up = true;
@@ -178,8 +263,10 @@ worker_loop(Loop *loop, int slot)
 			ProcessConfigFile(PGC_SIGHUP);
 			loop_look_soon(loop);
 		}
+		worker_end_without_extension(target);
 		holders_release(loop);
-		loop_turn(loop, llava_naptime);
+		naptime = worker_naptime(target);
+		loop_turn(loop, naptime);
 	}
 }
 
@@ -190,6 +277,9 @@ llava_worker_main(Datum arg)
 	Loop	   *loop;
 
 	memcpy(&target, MyBgworkerEntry->bgw_extra, sizeof(target));
+	worker_watch_errors();
+	if (target.or_nobody)
+		on_proc_exit(end_for_good, (Datum) 0);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
 	pqsignal(SIGTERM, die);
 	BackgroundWorkerUnblockSignals();
@@ -199,106 +289,10 @@ llava_worker_main(Datum arg)
 	/* first: what the database's owner has set holds until then */
 	tx_environment(true);
 	worker_take_slot(&target);
+	if (target.slot == FETCHER_SLOT)
+		worker_fetch(&target);
 	loop = loop_new(target.slot, false);
 	holders_release(loop);
 	stop_watch();
-	worker_loop(loop, target.slot);
-}
-
-/* ---- llava_start ---- */
-
-/* One session starts a worker at a time, so each finds the one that another has started. */
-static void
-wait_for_turn(void)
-{
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), START_MS);
-
-	while (!own_lock_try(OWN_LOCK_START, 0, false))
-	{
-		if (GetCurrentTimestamp() >= end)
-			ereport(ERROR,
-					(errcode(ERRCODE_LOCK_NOT_AVAILABLE),
-					 errmsg("another session has been starting a worker for too long"),
-					 errdetail("It is %s.", process_words(own_lock_holder(OWN_LOCK_START, 0))),
-					 errhint("End it with pg_terminate_backend, and call llava_start again.")));
-		rest(START_LOOK_MS);
-	}
-}
-
-static BackgroundWorkerHandle *
-register_worker(void)
-{
-	BackgroundWorker worker;
-	BackgroundWorkerHandle *handle;
-
-	worker_describe(&worker, get_database_name(MyDatabaseId), 0, true);
-	/* nobody else restarts it after a crash of the server */
-	worker.bgw_restart_time = 1;
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-				 errmsg("no background worker slot is free"),
-				 errhint("Raise max_worker_processes.")));
-	return handle;
-}
-
-/*
- * Waits until the new worker has the slot, or another has taken it, which the next
- * llava_start finds.  A worker that ends before must not be restarted each second.
- */
-static int
-wait_for_worker(BackgroundWorkerHandle *handle)
-{
-	TimestampTz end = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), START_MS);
-	pid_t		pid = 0;
-	int			holder = 0;
-	bool		ended;
-
-	do
-	{
-		/* in this order: it may end because another has the slot */
-		ended = GetBackgroundWorkerPid(handle, &pid) == BGWH_STOPPED;
-		holder = slot_holder(0);
-		if (holder != 0)
-			return holder;
-		rest(START_LOOK_MS);
-	} while (!ended && GetCurrentTimestamp() < end);
-	TerminateBackgroundWorker(handle);
-	ereport(ERROR,
-			(errcode(ERRCODE_INSUFFICIENT_RESOURCES),
-			 errmsg("could not start a background worker"),
-			 ended ? errdetail("It ended before it began to work.") :
-			 errdetail("It had not begun to work after %d seconds.", START_MS / 1000),
-			 errhint("See the server log for the reason.")));
-}
-
-/*
- * Starts a background worker for this database, or finds the one that runs.
- * Returns its pid.
- */
-Datum
-llava_start(PG_FUNCTION_ARGS)
-{
-	int			pid = slot_holder(0);
-
-	if (pid != 0)
-		PG_RETURN_INT32(pid);
-	if (RecoveryInProgress())
-		ereport(ERROR,
-				(errcode(ERRCODE_READ_ONLY_SQL_TRANSACTION),
-				 errmsg("a standby has no workers"),
-				 errhint("Call llava_start on the primary.")));
-	wait_for_turn();
-	pid = slot_holder(0);
-	if (pid == 0)
-	{
-		pid = wait_for_worker(register_worker());
-		if (!flush_is_shared())
-			ereport(NOTICE,
-					(errmsg("llava_zh is not preloaded: per-server limits apply to each process separately"),
-					 errhint("Add llava_zh to shared_preload_libraries and this database to llava_zh.databases.")));
-	}
-	/* the transaction may go on for long */
-	own_lock_release(OWN_LOCK_START, 0, false);
-	PG_RETURN_INT32(pid);
+	worker_loop(loop, &target);
 }

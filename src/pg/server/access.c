@@ -32,6 +32,9 @@
 /* How many names a HINT lists. */
 #define HINT_NAMES 16
 
+/* How many roles with a mapping of their own a pause names. */
+#define MAPPED_NAMES 3
+
 #define CREATE_SERVER_HINT \
 	"CREATE SERVER qwen FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:8000/v1', model 'Qwen/Qwen2.5-VL-32B-Instruct');"
 
@@ -307,6 +310,45 @@ char *
 server_key_for_caller(const LlavaServer *server)
 {
 	return key_for(server, GetUserId());
+}
+
+/* The names of roles, other than the server's owner, that have a mapping of their own. */
+typedef struct Mapped
+{
+	const LlavaServer *server;
+	StringInfoData names;
+	int			n;
+} Mapped;
+
+static void
+add_mapped(HeapTuple tuple, TupleDesc desc, void *arg)
+{
+	Mapped	   *mapped = arg;
+	Oid			user = ((Form_pg_user_mapping) GETSTRUCT(tuple))->umuser;
+	char	   *name;
+
+	if (!OidIsValid(user) || user == mapped->server->owner)
+		return;
+	name = GetUserNameFromId(user, true);
+	if (name == NULL || ++mapped->n > MAPPED_NAMES)
+		return;
+	appendStringInfo(&mapped->names, "%s\"%s\"", mapped->n > 1 ? ", " : "", name);
+}
+
+char *
+server_mappings_unused(const LlavaServer *server)
+{
+	Mapped		mapped = {.server = server};
+
+	initStringInfo(&mapped.names);
+	catalogue_each(UserMappingRelationId, InvalidOid, Anum_pg_user_mapping_umserver, server->oid,
+				   add_mapped, &mapped);
+	if (mapped.n == 0)
+		return NULL;
+	if (mapped.n > MAPPED_NAMES)
+		appendStringInfoString(&mapped.names, ", ...");
+	return psprintf("workers use only the user mapping of the server's owner, \"%s\", or of PUBLIC, not that of %s",
+					GetUserNameFromId(server->owner, false), mapped.names.data);
 }
 
 /* ---- changes ---- */

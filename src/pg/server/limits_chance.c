@@ -86,6 +86,17 @@ limits_remaining(Limits *limits)
 	return left;
 }
 
+int64
+limits_generated(Limits *limits)
+{
+	int64		generated;
+
+	limits_lock();
+	generated = limits->counters.generated;
+	limits_unlock();
+	return generated;
+}
+
 void
 limits_settled(Limits *limits, double cost)
 {

@@ -90,6 +90,8 @@ limits_take(Limits *limits, int64 tokens, bool urgent, int company, EndpointUse 
 		mine->in_flight++;
 		mine->unsettled++;
 		vlm_quota_sent(&limits->quota);
+		if (urgent)
+			limits->counters.generated++;
 		if (company > 0)
 		{
 			suspects_sent(&limits->suspects, company, limits_now_ms());

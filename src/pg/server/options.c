@@ -62,6 +62,7 @@ static const ServerOption server_options[] = {
 	{"request_timeout", OPTION_TIME, offsetof(LlavaServer, request_timeout), 1, 24 * 3600 * 1000},
 	{"priority", OPTION_INT, offsetof(LlavaServer, priority), -1000000, 1000000},
 	{"paused", OPTION_BOOL, offsetof(LlavaServer, paused), 0, 0},
+	{"queue", OPTION_BOOL, offsetof(LlavaServer, queue), 0, 0},
 	{"max_requests", OPTION_BIGINT, offsetof(LlavaServer, max_requests), 0, 1000 * TRILLION},
 	{"budget", OPTION_NUMBER, offsetof(LlavaServer, budget), 0, TRILLION},
 	{"input_price", OPTION_NUMBER, offsetof(LlavaServer, price.input), 0, TRILLION},
@@ -192,6 +193,7 @@ static void
 set_defaults(LlavaServer *server)
 {
 	memset(server, 0, sizeof(*server));
+	server->queue = true;
 	server->max_in_flight = 32;
 	server->connect_timeout = 10 * 1000;
 	server->request_timeout = 300 * 1000;
@@ -314,6 +316,8 @@ options_key_problem(const char *key)
 	for (const char *c = key; *c != '\0'; c++)
 		if ((unsigned char) *c < ' ' || *c == 0x7f)
 			return "it has control characters";
+	if (key[0] == ' ' || key[strlen(key) - 1] == ' ')
+		return "it begins or ends with a blank";
 	return NULL;
 }
 
@@ -367,6 +371,15 @@ llava_fdw_validator(PG_FUNCTION_ARGS)
 	else if (options != NIL)
 		refuse_name(((DefElem *) linitial(options))->defname, "");
 	PG_RETURN_VOID();
+}
+
+bool
+server_takes_queue(Oid server)
+{
+	char	   *value = options_value(GetForeignServer(server)->options, "queue");
+	bool		takes = true;
+
+	return value == NULL || !parse_bool(value, &takes) || takes;
 }
 
 bool

@@ -24,6 +24,7 @@ typedef struct LlavaServer
 	char	   *extra_body;		/* or NULL */
 	int			priority;		/* smaller is tried first */
 	bool		paused;
+	bool		queue;			/* takes rows that name no server */
 
 	/* how much at a time */
 	int			max_in_flight;
@@ -52,6 +53,9 @@ typedef struct LlavaServer
 /* palloc'd in the current context. */
 extern LlavaServer *server_load(Oid server);
 
+/* Whether the server takes rows that name none (the option queue), whatever its other options. */
+extern bool server_takes_queue(Oid server);
+
 /* Whether other transactions see the server as this one does. */
 extern bool server_is_committed(Oid server);
 
@@ -73,6 +77,12 @@ extern LlavaServer *server_for_caller(const char *name);
  */
 extern char *server_key_for_worker(const LlavaServer *server);
 extern char *server_key_for_caller(const LlavaServer *server);
+
+/*
+ * What workers do not use, for people whose key was refused: that other roles have
+ * mappings of their own, palloc'd; NULL if none has.
+ */
+extern char *server_mappings_unused(const LlavaServer *server);
 
 /*
  * Watches the catalogue, from the first call of a process; and the number of changes
@@ -230,6 +240,12 @@ extern void limits_read(Limits *limits, int64 reading, int64 requests, double co
 
 /* Whether llava_usage was read for these limits at all. */
 extern bool limits_were_read(Limits *limits);
+
+/*
+ * Requests of llava_generate since the start of PostgreSQL, where limits are shared: they
+ * count against max_requests, and llava_usage has none of them.
+ */
+extern int64 limits_generated(Limits *limits);
 
 /* Requests that max_requests leaves; large where there is no limit. */
 extern int64 limits_remaining(Limits *limits);

@@ -104,6 +104,7 @@ typedef struct ServerCounters
 	int64		disconnects;	/* refused, reset, partial, DNS, TLS */
 	int64		server_errors;
 	int64		others;
+	int64		generated;		/* requests of llava_generate */
 	double		answers_rate;	/* in LIMITS_RATE_MS, as of rated_at */
 	double		tokens_rate;	/* completion tokens, likewise */
 	TimestampTz rated_at;

@@ -199,8 +199,9 @@ llava_server_limits(PG_FUNCTION_ARGS)
 		const char *wait = NULL;
 		TimestampTz until = 0;
 		const Limits *limits;
-		Datum		values[5] = {ObjectIdGetDatum(lfirst_oid(cell))};
-		bool		nulls[5] = {false};
+		int64		generated = -1;
+		Datum		values[6] = {ObjectIdGetDatum(lfirst_oid(cell))};
+		bool		nulls[6] = {false};
 
 		limits_lock();
 		hold = limits_hold(lfirst_oid(cell));
@@ -209,6 +210,7 @@ llava_server_limits(PG_FUNCTION_ARGS)
 		{
 			held_down_by = vlm_pace_held_down_by(&limits->pace, limits_now_ms());
 			wait = waits_for(limits, &until);
+			generated = limits->counters.generated;
 		}
 		limits_unlock();
 		values[1] = word(hold, &nulls[1]);
@@ -216,6 +218,8 @@ llava_server_limits(PG_FUNCTION_ARGS)
 		values[3] = word(wait, &nulls[3]);
 		values[4] = TimestampTzGetDatum(until);
 		nulls[4] = wait == NULL;
+		values[5] = Int64GetDatum(generated);
+		nulls[5] = generated < 0;
 		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
 	}
 	return (Datum) 0;

@@ -44,6 +44,7 @@ typedef struct LlavaTask
 								 * by dispatch.c */
 	uint64		body_of;		/* for which ServerState.options_read; 0: none */
 	struct TaskCounter *counter;	/* the loop's, once a row was claimed */
+	const struct TaskStopped *stopped;	/* its rows wait; NULL: they do not */
 } LlavaTask;
 
 /* Newest version by name or alias, palloc'd; ERROR with the names as HINT. */
@@ -71,6 +72,9 @@ extern uint64 task_mix(uint64 x);
 /* Small enough that the sum over any number of tasks fits in 64 bits. */
 #define TASK_MAX_WEIGHT INT64CONST(1000000000000)
 
+/* The most that max_tokens may say. */
+#define TASK_MAX_TOKENS 1000000
+
 /* ERROR with the possible values as HINT. */
 extern ReplyKind task_kind(const char *name);
 extern ReplyLanguage task_language(const char *name);
@@ -89,6 +93,41 @@ extern LlavaTask *task_named(List *tasks, const char *name);
 
 /* The same; ERROR with the tasks there are as HINT if there is none. */
 extern LlavaTask *task_required(List *tasks, const char *name);
+
+/* ---- task_newest.c ---- */
+
+typedef struct TaskNewest
+{
+	char	   *name;
+	int			version;
+	char	   *kind;
+	char	   *server;			/* or NULL */
+} TaskNewest;
+
+/* The newest version of each task, whoever asks, palloc'd. */
+extern List *task_newest(void);
+
+/* ---- stopped.c: tasks whose rows wait, since their first replies were all rejected ---- */
+
+typedef struct TaskStopped
+{
+	char	   *task;
+	int			version;
+	char	   *reason;			/* of all rejects */
+	int64		image;			/* of one reply */
+	int64		call;
+} TaskStopped;
+
+/* All rows of llava_stopped_task, whoever asks; and that of a version, NULL if none. */
+extern List *task_stopped_all(void);
+extern const TaskStopped *task_stopped_in(const List *all, const char *task, int version);
+
+/* Writes a row, and deletes that of a version (0: of any; false: there was none).  In SPI. */
+extern void task_stop(const TaskStopped *stopped);
+extern bool task_resume(const char *task, int version);
+
+/* What a prompt must ask for, in a sentence for people. */
+extern const char *task_shape(ReplyKind kind);
 
 /* ---- shipped.c ---- */
 

@@ -13,6 +13,7 @@
 
 #include "access/htup_details.h"
 #include "commands/extension.h"
+#include "foreign/foreign.h"
 #include "mb/pg_wchar.h"
 #include "storage/lmgr.h"
 #include "task_row.h"
@@ -176,7 +177,6 @@ fill_defaults(TaskRow *row, bool nullable_too)
 {
 	LlavaTask	defaults;
 
-	task_row_set_if_null(row, "language", CStringGetTextDatum("zh"));
 	task_defaults(&defaults, task_kind(task_row_text(row, "kind")),
 				  task_language(task_row_text(row, "language")));
 	if (!is_null(row, "min_rounds"))
@@ -189,18 +189,23 @@ fill_defaults(TaskRow *row, bool nullable_too)
 			fill_number(row, &task_numbers[i], &defaults);
 }
 
+/* What no default can stand for: a prompt's language is its writer's to know. */
 static void
-require_kind_and_prompt(const TaskRow *row, const char *name)
+require_what_is_asked(const TaskRow *row, const char *name)
 {
-	const char *missing = is_null(row, "kind") ? "kind" :
-	is_null(row, "prompt") ? "prompt" : NULL;
+	static const char *const columns[] = {"kind", "language", "prompt"};
+	const char *missing = NULL;
+
+	for (int i = lengthof(columns) - 1; i >= 0; i--)
+		if (is_null(row, columns[i]))
+			missing = columns[i];
 
 	if (missing != NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("the new task \"%s\" needs a %s", name, missing),
-				 errhint("INSERT INTO llava_task (name, kind, prompt) VALUES (%s, 'description', '...'); "
-						 "kind is dialogue, question_answer or description. "
+				 errhint("INSERT INTO llava_task (name, kind, language, prompt) VALUES (%s, 'description', 'zh', '...'); "
+						 "kind is dialogue, question_answer or description, language zh, en or any. "
 						 "A name that begins with a task's and a dash inherits from that task.",
 						 quote_literal_cstr(name))));
 }
@@ -254,6 +259,36 @@ check_weight(const TaskRow *row)
 				 errhint("Weights are shares: only their proportions count.")));
 }
 
+static void
+check_max_tokens(const TaskRow *row)
+{
+	int			tokens = is_null(row, "max_tokens") ? 1 : DatumGetInt32(value_of(row, "max_tokens"));
+
+	if (tokens < 1 || tokens > TASK_MAX_TOKENS)
+		ereport(ERROR,
+				(errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE),
+				 errmsg("max_tokens %d is not in 1 .. %d", tokens, TASK_MAX_TOKENS),
+				 errhint("It is how long a reply may be. NULL means as before.")));
+}
+
+/* Rows of a task whose server does not exist would wait for ever. */
+static void
+check_server(const TaskRow *row, const char *name)
+{
+	const char *server = task_row_text(row, "server");
+	Oid			oid = server == NULL ? InvalidOid : get_foreign_server_oid(server, true);
+
+	if (server == NULL ||
+		(OidIsValid(oid) && GetForeignServer(oid)->fdwid == get_foreign_data_wrapper_oid("llava_zh", true)))
+		return;
+	ereport(ERROR,
+			(errcode(OidIsValid(oid) ? ERRCODE_WRONG_OBJECT_TYPE : ERRCODE_UNDEFINED_OBJECT),
+			 OidIsValid(oid) ?
+			 errmsg("server \"%s\" of the task \"%s\" is not a server of the wrapper llava_zh", server, name) :
+			 errmsg("server \"%s\" of the task \"%s\" does not exist", server, name),
+			 errhint("CREATE SERVER it first, or name one of llava_stat_server; an empty text means any server.")));
+}
+
 /* The version and everything that was left out. */
 static void
 complete(TaskRow *row, Oid table, const char *name)
@@ -289,13 +324,14 @@ complete(TaskRow *row, Oid table, const char *name)
 			task_row_set(base, "weight", Int64GetDatum(0));
 			inherited = inherit(row, base);
 		}
-		require_kind_and_prompt(row, name);
+		require_what_is_asked(row, name);
 		task_row_set(row, "version", Int32GetDatum(1));
 	}
 	fill_defaults(row, !inherited);
 	empty_is_null(row, "alias");
 	empty_is_null(row, "title");
 	empty_is_null(row, "server");
+	check_server(row, name);
 	check_words(tasks, name, task_row_text(row, "alias"));
 }
 
@@ -314,12 +350,14 @@ llava_task_insert(PG_FUNCTION_ARGS)
 	if (is_null(row, "version"))
 	{
 		lengths_check_row("llava_task", trigger->tg_trigtuple, row->desc);
+		check_max_tokens(row);
 		complete(row, RelationGetRelid(trigger->tg_relation), name);
 		task_row_set(row, "shipped", BoolGetDatum(false));
 	}
 	else
 	{
-		require_kind_and_prompt(row, name);
+		task_row_set_if_null(row, "language", CStringGetTextDatum("zh"));
+		require_what_is_asked(row, name);
 		fill_defaults(row, creating_extension);
 		if (!creating_extension)	/* else pg_dump would leave it out */
 			task_row_set(row, "shipped", BoolGetDatum(false));

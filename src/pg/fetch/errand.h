@@ -1,0 +1,221 @@
+/*
+ * errand.h
+ *	  The parts of the fetcher: hosts, and errands to them.
+ */
+#ifndef LLAVA_ERRAND_H
+#define LLAVA_ERRAND_H
+
+#include "db/db.h"
+#include "fetch.h"
+#include "lib/ilist.h"
+#include "web/web.h"
+
+/* Most hosts a robots.txt, or a picture, is redirected through. */
+#define MOST_HOPS 5
+
+/* ---- hosts.c: rows of llava_host ---- */
+
+typedef struct Host
+{
+	char	   *host;
+	char	   *name;
+	char	   *domain;
+	WebPace		pace;			/* its points in time are TimestampTz / 1000 */
+	bool		robots_unreachable;
+	char	   *reason;			/* of its state; or NULL */
+	char	   *rests;			/* why its rows rest; or NULL */
+	bool		has_robots;		/* there is one, and it was read */
+	bytea	   *robots_sha256;	/* or NULL */
+	TimestampTz robots_until;	/* DT_NOBEGIN: never asked for */
+	TimestampTz robots_good_at; /* DT_NOBEGIN: never */
+	TimestampTz robots_failed_at;	/* first failure since; DT_NOBEGIN: none */
+	int64		fetched;
+	int64		bytes;
+	bool		parked;
+} Host;
+
+/* The host's row, locked; false if it is gone. */
+extern bool host_read(const char *name, Host *host);
+
+/* The hosts that are due, locked; those that are locked by others are left out. */
+extern int	hosts_due(TimestampTz now, int most, Host **hosts);
+
+/* When the first of all hosts is due; DT_NOEND: none is. */
+extern TimestampTz hosts_next(void);
+
+/* Writes all but its robots.txt. */
+extern void host_write(const Host *host, TimestampTz next_at, bool asking);
+
+/* When the first of its rows may be asked for; DT_NOEND: nothing waits. */
+extern TimestampTz host_first_row(const char *host);
+
+/* Writes it, to be claimed when its pace and its rows allow. */
+extern void host_put_in_line(Host *host);
+
+/* robots: NULL where there is none; status: 0 where none came. */
+extern void host_write_robots(const Host *host, const void *robots, size_t size, int status);
+extern void host_write_robots_times(const Host *host);
+extern bytea *host_robots_text(const char *host);
+
+/* Makes its row if there is none, and puts it in line if it has none. */
+extern void host_wanted(const char *host, const char *name, const char *domain);
+
+/* Rows that wait for a host rest; at most so many at once.  Returns how many did. */
+extern uint64 host_rest_rows(const char *host, const char *reason, const char *detail, int most);
+
+/* Rows that rest for this reason wait again. */
+extern uint64 host_release_rows(const char *host, const char *reason);
+
+/* The first host behind this one that has rows waiting, palloc'd with a URL of it; NULL: none. */
+extern char *host_after(const char *host, char **url);
+
+/* What was being asked when a process before this one ended. */
+extern void hosts_release(int delay_ms);
+
+static inline int64
+ms_of(TimestampTz time)
+{
+	return time / 1000;
+}
+
+/* ---- errand.c: one request and what it is for ---- */
+
+typedef struct Errand
+{
+	dlist_node	node;
+	MemoryContext context;
+	char	   *host;			/* whose pace it keeps */
+	char	   *domain;
+	WebUrl		url;
+	bool		unverified;		/* certificates are not looked at */
+	bool		sent;
+	TimestampTz sent_at;
+	int64		sent_ms;		/* monotonic */
+	int			settle_tries;
+
+	/* of a picture; image is 0 for a robots.txt */
+	int64		image;
+	int64		claim;
+	int			attempts;
+	char	   *tried;
+	bytea	   *digest;
+	bytea	   *expected;
+	Datum		hops;			/* text[]; 0: none */
+	int			n_hops;
+	int			robots_line;
+	bytea	   *robots_sha256;
+
+	/* of a robots.txt */
+	char	   *robots_of;		/* the host that it is of */
+	int			robots_hops;
+
+	WebResponse response;
+} Errand;
+
+extern Errand *errand_new(const char *host, const char *domain);
+extern void errand_free(Errand *errand);
+
+/* For one URL; false: it is refused, *reason says why. */
+extern bool errand_set_url(Errand *errand, const char *url, const char **reason);
+
+/* ---- judge.c: robots.txt in memory ---- */
+
+/* The parsed robots.txt of a host; NULL: it has none. */
+extern const WebRobots *judge_robots(const Host *host);
+
+/* ---- fetcher.c ---- */
+
+struct Fetcher
+{
+	Tx			tx;
+	MemoryContext context;
+	WebPool    *pool;
+	int			honoured;		/* reservations */
+
+	/* errands */
+	dlist_head	claimed;		/* in a transaction that has not committed */
+	dlist_head	ready;
+	dlist_head	flying;
+	dlist_head	ended;
+	dlist_head	hops;			/* of robots.txt, to hosts whose turn has not
+								 * come */
+	int			n_flying;		/* and ready */
+
+	/* when */
+	TimestampTz claim_at;
+	TimestampTz settle_at;
+	TimestampTz discover_at;
+	char	   *discovered;		/* the pass is behind this host; NULL: none is
+								 * under way */
+	bool		discover_again;
+	bool		started;		/* what was left over has been released */
+};
+
+/* ---- ended.c ---- */
+
+/* What a lock or a full disk is in the way of is tried again after this. */
+#define SETTLE_PAUSE_MS 200
+
+/* Takes the responses that have come out of the pool. */
+extern void ended_take(Fetcher *fetcher);
+
+/* Writes down what has ended; what cannot be written now is kept. */
+extern void ended_settle(Fetcher *fetcher);
+
+/* ---- claim.c ---- */
+
+/* Claims what is due; the number of errands.  In a transaction. */
+extern int	claim_errands(Fetcher *fetcher, TimestampTz now, int room);
+
+/* ---- settle.c, outcome.c, settle_robots.c ---- */
+
+typedef enum OutcomeAction
+{
+	OUTCOME_FETCHED,
+	OUTCOME_MOVED,				/* to Location */
+	OUTCOME_RETRY,				/* counts as an attempt */
+	OUTCOME_ONCE_MORE,			/* the second time it is final */
+	OUTCOME_HOST,				/* the host's fault: no attempt */
+	OUTCOME_FINAL
+} OutcomeAction;
+
+typedef struct Outcome
+{
+	OutcomeAction action;
+	const char *reason;			/* static */
+	char	   *detail;			/* palloc'd, or NULL */
+	bool		has_event;
+	WebEvent	event;
+	int64		delay_ms;		/* of OUTCOME_ONCE_MORE */
+} Outcome;
+
+/* What a response to the request for a picture means. */
+extern Outcome outcome_of(const Errand *errand, int honoured);
+
+/* The reason of a fault that is none of the answer's; NULL: there was an answer. */
+extern const char *outcome_fault(const WebResponse *response, WebEvent *event);
+
+/* Writes down what became of an errand.  In a subtransaction; arg is an array of both. */
+typedef struct Settle
+{
+	Fetcher    *fetcher;
+	Errand	   *errand;
+	Errand	   *next;			/* another request for the same robots.txt */
+} Settle;
+
+extern void settle_errand(void *arg);
+extern void settle_robots(Settle *settle, Host *host);
+
+/* What the end of the request means for the pace of its host. */
+extern void settle_pace(const Errand *errand, Host *host, const Outcome *outcome);
+
+/* The host's delay counts from this request on. */
+extern void settle_keep_delay(const Errand *errand, Host *host);
+
+/* Gives a claimed row back: it was not asked for. */
+extern void settle_give_back(const Errand *errand);
+
+/* The row rests with this error: it cannot be settled. */
+extern void settle_as_error(const Errand *errand, const char *message);
+
+#endif							/* LLAVA_ERRAND_H */

@@ -1,0 +1,99 @@
+/*
+ * waiting_tasks.c
+ *	  Tasks whose rows nobody will send as things are, and why, for llava_progress and
+ *	  llava_status.
+ */
+#include "postgres.h"
+
+#include "foreign/foreign.h"
+#include "funcapi.h"
+#include "queue.h"
+#include "server/server.h"
+#include "task/task.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(llava_waiting_tasks);
+
+/* What the servers amount to for a task that names none. */
+typedef struct ServersSeen
+{
+	bool		any;
+	bool		trusted;		/* workers use one */
+	bool		queue;			/* and it takes the queue's rows */
+} ServersSeen;
+
+static ServersSeen
+look_at_servers(void)
+{
+	ServersSeen seen = {false};
+	ListCell   *cell;
+
+	foreach(cell, server_oids())
+	{
+		seen.any = true;
+		if (server_rank(GetForeignServer(lfirst_oid(cell))->owner) == LIMITS_OF_OTHERS)
+			continue;
+		seen.trusted = true;
+		seen.queue |= server_takes_queue(lfirst_oid(cell));
+	}
+	return seen;
+}
+
+/* Why workers will send nothing to the server that a task names; NULL: they may. */
+static const char *
+why_not_named(const char *name)
+{
+	Oid			oid = get_foreign_server_oid(name, true);
+
+	if (!OidIsValid(oid) || !list_member_oid(server_oids(), oid))
+		return psprintf("server \"%s\", which the task names, does not exist", name);
+	return server_rank(GetForeignServer(oid)->owner) != LIMITS_OF_OTHERS ? NULL :
+		psprintf("workers do not use server \"%s\", which the task names: see its owner in llava_stat_server",
+				 name);
+}
+
+static const char *
+why_not_any(const ServersSeen *seen)
+{
+	if (!seen->any)
+		return "there is no server: CREATE SERVER ... FOREIGN DATA WRAPPER llava_zh";
+	if (!seen->trusted)
+		return "workers use none of the servers: see their owners in llava_stat_server";
+	return seen->queue ? NULL : SERVERS_TAKE_NO_QUEUE;
+}
+
+static const char *
+why_stopped(const TaskStopped *stopped, const char *kind)
+{
+	return psprintf("the first replies of version %d were all rejected (%s): see llava_reply of image " INT64_FORMAT ", id " INT64_FORMAT ". %s A new version lets it go on, or llava_resume_task(%s)",
+					stopped->version, stopped->reason, stopped->image, stopped->call,
+					task_shape(task_kind(kind)), quote_literal_cstr(stopped->task));
+}
+
+/* llava_waiting_tasks(): of each such task the state and the reason. */
+Datum
+llava_waiting_tasks(PG_FUNCTION_ARGS)
+{
+	ReturnSetInfo *result = (ReturnSetInfo *) fcinfo->resultinfo;
+	ServersSeen seen = look_at_servers();
+	List	   *all = task_stopped_all();
+	ListCell   *cell;
+
+	InitMaterializedSRF(fcinfo, 0);
+	foreach(cell, task_newest())
+	{
+		const TaskNewest *task = lfirst(cell);
+		const TaskStopped *stopped = task_stopped_in(all, task->name, task->version);
+		const char *why = stopped != NULL ? why_stopped(stopped, task->kind) :
+		task->server != NULL ? why_not_named(task->server) : why_not_any(&seen);
+		Datum		values[3] = {CStringGetTextDatum(task->name), CStringGetTextDatum(stopped != NULL ? "stopped" : "no server")};
+		bool		nulls[3] = {false};
+
+		if (why == NULL)
+			continue;
+		values[2] = CStringGetTextDatum(why);
+		tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
+	}
+	return (Datum) 0;
+}

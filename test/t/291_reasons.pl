@@ -1,0 +1,68 @@
+# Rows that nobody will send say why: a task whose server is gone, servers that leave the
+# queue to others, a key that workers do not use, and what llava_generate took of max_requests.
+use strict;
+use warnings;
+use lib 'test/perl';
+use LlavaZh::Cluster;
+use LlavaZh::Endpoint;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $endpoint = LlavaZh::Endpoint->new;
+my $node = LlavaZh::Cluster->new('reasons');
+my $picture = "decode('" . unpack('H*', LlavaZh::Cluster::png(5000)) . "', 'hex')";
+sub sql { return $node->safe_psql('postgres', $_[0]); }
+
+# a server that a task names and that is dropped
+$node->create_server('own', $endpoint->url, "max_requests '0'");
+$node->create_server('sim', $endpoint->url, "max_requests '0'");
+sql("INSERT INTO llava_task (name, server) VALUES ('描述图片', 'own')");
+$node->insert_pictures(1, 2, 'detail');
+$node->insert_pictures(3, 3, '日常对话');
+is(sql("SELECT state, reason FROM llava_progress WHERE task = '描述图片'"), 'active|', 'a task with its server waits for nothing');
+sql('DROP SERVER own');
+is(sql("SELECT waiting, eta, state, reason FROM llava_progress WHERE task = '描述图片'"),
+	'2||no server|server "own", which the task names, does not exist', 'a server that is dropped later is the reason');
+is(sql("SELECT DISTINCT status, reason FROM llava_status WHERE task = '描述图片'"),
+	'waiting|server "own", which the task names, does not exist', 'of each row');
+is(sql("SELECT state, reason FROM llava_progress WHERE task = '日常对话'"), 'active|', 'of no other task');
+my ($rc, $out, $err) = $node->psql('postgres', "INSERT INTO llava_task (name, prompt) VALUES ('描述图片', 'x')");
+like($err, qr/ERROR:  server "own" of the task "描述图片" does not exist\nHINT:  .*an empty text means any server/, 'and the next version must name another');
+sql("INSERT INTO llava_task (name, server) VALUES ('描述图片', '')");
+
+# servers that leave the queue to others
+sql("ALTER SERVER sim OPTIONS (ADD queue 'false', SET max_requests '2')");
+my $log = -s $node->logfile;
+is(sql("SELECT DISTINCT state, reason FROM llava_progress WHERE waiting > 0"),
+	"no server|no server takes rows that name none: ALTER SERVER ... OPTIONS (SET queue 'true')", 'no server takes the queue: the reason');
+is(sql("SELECT jsonb_array_length(llava_generate($picture, 'detail'))"), '2', 'llava_generate asks such a server');
+is($node->wait_query("SELECT activity ~ 'standing still: no server takes rows' FROM llava_stat_worker", 't'), 't', 'and so does the worker')
+  if sql('SHOW llava_zh.stall_report') =~ /^[0-9]s$/;
+is($endpoint->stats->{requests}, 1, 'the worker asks it for nothing');
+is(sql('SELECT generated, requests FROM llava_stat_server'), '1|0', 'what llava_generate asked is counted by itself');
+sql("INSERT INTO llava_task (name, server) VALUES ('描述图片', 'sim')");
+ok($node->wait_query("SELECT pause_reason = 'max_requests' AND requests = 1 FROM llava_stat_server"), 'rows of a task that names it go there');
+like(sql('SELECT pause_detail FROM llava_stat_server'), qr/^2 requests, 1 of them by llava_generate since the server's start, were made; ALTER SERVER sim /,
+	'and the pause names both numbers');
+is(sql('SELECT generated, requests FROM llava_stat_server'), '1|1', 'as the view does');
+sql("ALTER SERVER sim OPTIONS (SET queue 'true', SET max_requests '100')");
+ok($node->wait_drained, 'the option back: the queue drains');
+
+# a drain that names the server takes the queue's rows
+sql("ALTER SERVER sim OPTIONS (SET queue 'false')");
+$node->insert_pictures(4, 4, '日常对话');
+sql("CALL llava_drain(server => 'sim')");
+is(sql("SELECT count(*) FROM llava_conversation WHERE task = '日常对话'"), '2', 'llava_drain(server) asks it for all rows');
+
+# a key that workers do not use
+sql("ALTER SERVER sim OPTIONS (SET url '" . $endpoint->url('/fault/401') . "', SET queue 'true')");
+$node->insert_pictures(5, 5, '日常对话');
+ok($node->wait_query("SELECT pause_reason = 'key' AND pause_detail !~ 'workers use' FROM llava_stat_server"), 'a refused key');
+sql("CREATE ROLE bob; CREATE USER MAPPING FOR bob SERVER sim OPTIONS (api_key 'sk-of-bob')");
+ok($node->wait_query("SELECT pause_reason = 'key' AND pause_detail ~ 'workers use only the user mapping of the server''s owner, \".*\", or of PUBLIC, not that of \"bob\"\$' FROM llava_stat_server"),
+	'and a mapping that workers do not use is named');
+unlike(sql('SELECT pause_detail FROM llava_stat_server'), qr/sk-of/, 'without its key');
+
+$node->stop('fast');
+$endpoint->stop;
+done_testing();
