@@ -41,7 +41,8 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 		CASE WHEN u.pause_reason IS NULL AND p.paused IS NULL AND o.stranger IS NULL THEN 'active'
 			ELSE 'paused' END AS state,
 		coalesce(u.pause_reason, p.paused, CASE WHEN o.stranger IS NOT NULL THEN 'owner' END) AS pause_reason,
-		coalesce(u.pause_detail, CASE WHEN p.paused IS NOT NULL THEN 'by the server option paused' END, CASE WHEN o.stranger IS NOT NULL THEN
+		coalesce(u.pause_detail, CASE WHEN p.paused IS NOT NULL THEN 'by the server option paused'
+			WHEN o.stranger IS NOT NULL THEN
 			pg_catalog.concat('workers ask servers of superusers and of ', o.worker, '; this one is ',
 				o.stranger, '''s') END) AS pause_detail,
 		u.paused_at,
@@ -1504,9 +1505,9 @@ COMMENT ON COLUMN @extschema@.llava_task.language IS 'zh, en or any: replies in 
 COMMENT ON COLUMN @extschema@.llava_task.min_rounds IS 'fewest rounds of a dialogue';
 COMMENT ON COLUMN @extschema@.llava_task.max_rounds IS 'most rounds; those beyond are cut off';
 COMMENT ON COLUMN @extschema@.llava_task.weight IS 'share in the mix; 0: never drawn, only where named';
-COMMENT ON COLUMN @extschema@.llava_task.server IS 'the only server that is asked; NULL: any';
+COMMENT ON COLUMN @extschema@.llava_task.server IS 'the only server that is asked, which must exist; NULL: any';
 COMMENT ON COLUMN @extschema@.llava_task.questions IS 'human turns for a description; one is drawn by image';
-COMMENT ON COLUMN @extschema@.llava_task.max_tokens IS 'most tokens of a reply';
+COMMENT ON COLUMN @extschema@.llava_task.max_tokens IS 'most tokens of a reply, 1 to 1,000,000';
 COMMENT ON COLUMN @extschema@.llava_task.temperature IS 'sent if not NULL';
 COMMENT ON COLUMN @extschema@.llava_task.top_p IS 'sent if not NULL';
 COMMENT ON COLUMN @extschema@.llava_task.repetition_penalty IS 'sent if not NULL';
@@ -1671,7 +1672,7 @@ COMMENT ON COLUMN @extschema@.llava_stat_server.held_down_by IS 'what keeps more
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_until IS 'until when';
 COMMENT ON COLUMN @extschema@.llava_stat_server.generated IS
-	'requests of llava_generate since the server''s start, which max_requests counts and requests does not; NULL: nobody asks it, or not preloaded';
+	'requests of llava_generate, which requests does not count';
 
 COMMENT ON COLUMN @extschema@.llava_turn.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_turn.task IS 'name of the task';
@@ -1742,7 +1743,7 @@ COMMENT ON COLUMN @extschema@.llava_progress.not_taken_in IS 'pictures of any ta
 COMMENT ON COLUMN @extschema@.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
 COMMENT ON COLUMN @extschema@.llava_progress.same IS 'rows of near copies, which are not asked about';
 COMMENT ON COLUMN @extschema@.llava_progress.state IS
-	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
+	'active, or why rows that wait are not sent: no server, paused, stopped; NULL: none waits';
 COMMENT ON COLUMN @extschema@.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 
 COMMENT ON COLUMN @extschema@.llava_stat_task.task IS 'name of the task';

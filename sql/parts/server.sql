@@ -83,7 +83,8 @@ CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 		CASE WHEN u.pause_reason IS NULL AND p.paused IS NULL AND o.stranger IS NULL THEN 'active'
 			ELSE 'paused' END AS state,
 		coalesce(u.pause_reason, p.paused, CASE WHEN o.stranger IS NOT NULL THEN 'owner' END) AS pause_reason,
-		coalesce(u.pause_detail, CASE WHEN p.paused IS NOT NULL THEN 'by the server option paused' END, CASE WHEN o.stranger IS NOT NULL THEN
+		coalesce(u.pause_detail, CASE WHEN p.paused IS NOT NULL THEN 'by the server option paused'
+			WHEN o.stranger IS NOT NULL THEN
 			pg_catalog.concat('workers ask servers of superusers and of ', o.worker, '; this one is ',
 				o.stranger, '''s') END) AS pause_detail,
 		u.paused_at,
@@ -152,4 +153,4 @@ COMMENT ON COLUMN @.llava_stat_server.held_down_by IS 'what keeps more from bein
 COMMENT ON COLUMN @.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @.llava_stat_server.waits_until IS 'until when';
 COMMENT ON COLUMN @.llava_stat_server.generated IS
-	'requests of llava_generate since the server''s start, which max_requests counts and requests does not; NULL: nobody asks it, or not preloaded';
+	'requests of llava_generate, which requests does not count';

@@ -151,7 +151,7 @@ COMMENT ON COLUMN @.llava_progress.not_taken_in IS 'pictures of any task inserte
 COMMENT ON COLUMN @.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
 COMMENT ON COLUMN @.llava_progress.same IS 'rows of near copies, which are not asked about';
 COMMENT ON COLUMN @.llava_progress.state IS
-	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
+	'active, or why rows that wait are not sent: no server, paused, stopped; NULL: none waits';
 COMMENT ON COLUMN @.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 
 CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS

@@ -45,9 +45,9 @@ COMMENT ON COLUMN @.llava_task.language IS 'zh, en or any: replies in another la
 COMMENT ON COLUMN @.llava_task.min_rounds IS 'fewest rounds of a dialogue';
 COMMENT ON COLUMN @.llava_task.max_rounds IS 'most rounds; those beyond are cut off';
 COMMENT ON COLUMN @.llava_task.weight IS 'share in the mix; 0: never drawn, only where named';
-COMMENT ON COLUMN @.llava_task.server IS 'the only server that is asked; NULL: any';
+COMMENT ON COLUMN @.llava_task.server IS 'the only server that is asked, which must exist; NULL: any';
 COMMENT ON COLUMN @.llava_task.questions IS 'human turns for a description; one is drawn by image';
-COMMENT ON COLUMN @.llava_task.max_tokens IS 'most tokens of a reply';
+COMMENT ON COLUMN @.llava_task.max_tokens IS 'most tokens of a reply, 1 to 1,000,000';
 COMMENT ON COLUMN @.llava_task.temperature IS 'sent if not NULL';
 COMMENT ON COLUMN @.llava_task.top_p IS 'sent if not NULL';
 COMMENT ON COLUMN @.llava_task.repetition_penalty IS 'sent if not NULL';

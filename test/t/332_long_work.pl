@@ -86,18 +86,23 @@ is(sql("BEGIN; DECLARE c CURSOR FOR SELECT llava_export(image_name => 'sha256');
 is(sql("BEGIN; DECLARE c CURSOR FOR SELECT llava_export(image_name => 'sha256'); MOVE 3 c; CLOSE c; SELECT count(*) FROM llava_work; COMMIT"),
 	'0', 'and one that was closed before its end');
 
+sql("CREATE SERVER sim FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:9/v1', model 'test')");
 # llava_progress: what came after the first sample of the last minute, since that; the rest waits
 is(sql("BEGIN; DELETE FROM llava_conversation; DELETE FROM llava_pending;
 	INSERT INTO llava_pending (image, task) SELECT g, 'detail_en' FROM generate_series(1, 8) g;
 	INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version, created_at)
 	SELECT 100 + g, 'detail_en', '[]', 1, g, 1, now() - make_interval(secs => CASE WHEN g < 4 THEN 10 ELSE 5 END) FROM generate_series(1, 7) g;
 	SELECT waiting, per_minute, eta FROM llava_progress WHERE task = 'detail_en';
+	SELECT llava_pause('sim'); SELECT waiting, eta, state, reason FROM llava_progress WHERE task = 'detail_en';
+	CREATE SERVER other FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:9/v1', model 'test');
+	SELECT eta, state FROM llava_progress WHERE task = 'detail_en';
+	SELECT llava_resume('sim'); DROP SERVER other;
 	UPDATE llava_conversation SET created_at = now() - interval '5 s';
 	SELECT per_minute, eta IS NULL FROM llava_progress WHERE task = 'detail_en'; ROLLBACK"),
-	"8|7|00:00:20\n7|t", 'an ETA by the rate of the last minute, and none from one moment');
+	"8|7|00:00:20\n\n8||paused|all servers that take the queue are paused: see llava_stat_server\n00:00:20|active\n\n7|t",
+	'an ETA by the rate of the last minute, none while all servers are paused, and none from one moment');
 
 # paused as soon as the option says so, whether a worker has seen it or not
-sql("CREATE SERVER sim FOREIGN DATA WRAPPER llava_zh OPTIONS (url 'http://127.0.0.1:9/v1', model 'test')");
 is(sql('SELECT state, pause_reason FROM llava_stat_server'), 'active|', 'a server');
 sql("SELECT llava_pause('sim')");
 is(sql('SELECT state, pause_reason, pause_detail FROM llava_stat_server'), 'paused|paused|by the server option paused', 'is paused at once');
