@@ -75,6 +75,11 @@ reads('task', "SELECT concat(llava_draw_task(5), llava_task_name('detail'))");
 reads('jsonl', "SELECT concat(llava_jsonl_line(t), llava_jsonl_check('1')) FROM (SELECT 1 AS a) AS t");
 reads('verify', 'SELECT v::text FROM llava_verify_export(1) AS v');
 reads('rebuild', 'SELECT llava_rebuild_export(1)');
+reads($_, "SELECT s::text FROM llava_$_(1) AS s") for qw(manifest_whole manifest_since export_since gone_since);
+reads('weighted', "SELECT llava_weighted_samples('detail', 1)::text");
+reads('url', "SELECT u::text FROM llava_url('http://example.com/a.jpg') AS u");
+reads('robots', "SELECT r::text FROM llava_robots('User-agent: *'::bytea, 'llava', 'http://example.com/a.jpg') AS r");
+reads('fetch check', "SELECT c::text FROM llava_fetch_check('http://example.com/a.jpg') AS c");
 my %writes = (
 	'record' => "SELECT llava_record_export('f', 'llava', split => 'train', seed => 4)::text",
 	'images' => "SELECT e::text FROM llava_export_images('$folder/out') AS e",
@@ -84,6 +89,10 @@ my %writes = (
 	'forget resting' => "SELECT llava_forget((SELECT min(image) FROM llava_pending WHERE failure IS NOT NULL), 'letter')::text",
 	'pause' => "SELECT llava_pause('sim')::text",
 	'resume' => "SELECT llava_resume('sim')::text", 'start' => "SELECT (llava_start() > 0)::text",
+	'since' => "SELECT llava_record_since('since', 1)::text", 'remove' => "SELECT llava_remove(5)::text",
+	'cancel' => "SELECT llava_cancel(2)::text", 'resume task' => "SELECT llava_resume_task('detail')::text",
+	'refetch' => 'SELECT llava_refetch()::text', 'park' => "SELECT llava_park('http://example.com')::text",
+	'stop' => 'SELECT llava_stop()::text',
 	'generate' => "SELECT (llava_generate($png, 'detail') IS NOT NULL)::text");
 %call = (%call, %writes);
 mkdir "$folder/$_" for qw(out prepared);
@@ -351,6 +360,11 @@ is($written->{forget}, "1\n", 'a picture is forgotten');
 is($written->{$_} =~ /ERROR/ ? $written->{$_} : '', '', $_) for qw(pause resume start);
 is(called($hostile, 'generate')->{generate}, "true\n", 'an image is asked about');
 ok($node->wait_query("SELECT count(*) = 0 FROM llava.llava_pending WHERE failure IS NULL"), 'the worker has done what was queued');
+my %further = (since => "3\n", remove => "1\n", cancel => "0\n", 'resume task' => "false\n", refetch => "0\n");
+my $further = called($hostile, keys %further, 'stop', 'park');
+is($further->{$_}, $further{$_}, $_) for sort keys %further;
+like($further->{park}, qr/^NOTICE:.*is known\n.*^0$/ms, 'no host is parked');
+like($further->{stop}, qr/ERROR:.*llava_zh\.databases/, 'stop names the setting that keeps workers');
 
 # pictures and their copies, by the worker and by a session
 $node->safe_psql('postgres', 'ALTER SYSTEM SET llava_zh.near_duplicates = on');
@@ -370,7 +384,7 @@ for my $drain (0, 1)
 is(called($hostile, 'retry')->{retry}, "0\n", 'a copy is not asked about by the way');
 # with thresholds that no reply meets
 sql("INSERT INTO llava_task (name, min_letters) SELECT DISTINCT name, 100000 FROM llava_task");
-$node->safe_psql('postgres', "$hostile CALL llava.llava_reparse(NULL::text, NULL::bigint, 10, NULL::jsonb)");
+$node->safe_psql('postgres', "$hostile CALL llava.llava_reparse(NULL::text, NULL::bigint, 10, NULL::jsonb, false)");
 is(sql('SELECT count(*) FROM llava_conversation'), '0', 'samples are withdrawn');
 is(sql('SELECT count(*) > 20 FROM llava_pending WHERE failure IS NOT NULL'), 't', 'and their rows rest');
 mkdir "$folder/load";

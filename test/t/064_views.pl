@@ -48,6 +48,9 @@ sql($_) for
 	"INSERT INTO llava_interrupted (image, call, task) VALUES (1, nextval('llava_call_seq'), '描述图片')",
 	"UPDATE llava_conversation SET created_at = now() - interval '1 hour'",
 	"UPDATE llava_conversation SET conversation = jsonb_set(conversation, '{1,value}', '\"一样的回答在这里。\"') WHERE image < 9",
+	"INSERT INTO llava_host (host, name, domain) VALUES ('http://a.cn', 'a.cn', 'a.cn')",
+	"INSERT INTO llava_fetch (image, host, url, digest, failure) SELECT id, 'http://a.cn', 'http://a.cn/' || id, 'x', 'not_found'
+		FROM llava_image WHERE rejected IS NOT NULL",
 	"SELECT llava_record_export('train.jsonl')";
 # a call that waits for a lock, so that llava_work has a row
 my $other = $node->background_psql('postgres');
@@ -73,6 +76,9 @@ GROUP BY c.relname ORDER BY c.relname
 SQL
 is($readable, <<'EXPECTED' =~ s/\n$//r, 'the columns that monitor reads');
 llava_conversation: created_at image reply rounds task task_version
+llava_fetch: failure holder host image
+llava_fetched: image
+llava_host: bytes delay_ms domain fetched free_at host parked reason rests since state
 llava_image: received_at rejected
 llava_interrupted: task
 llava_pending: failure holder task
@@ -167,7 +173,7 @@ for my $view (LlavaZh::Rights::views($node, 'postgres'))
 	next if $view eq 'llava_work';	# which is of no rows
 	my ($all) = LlavaZh::Rights::rows($node, 'postgres', $view);
 	my ($left) = LlavaZh::Rights::rows($node, 'postgres', $view, undef, $hide);
-	isnt($left, $all, "$view would show others") unless $view =~ /^llava_(?:stat_server|stat_worker|published)$/;
+	isnt($left, $all, "$view would show others") unless $view =~ /^llava_(?:stat_server|stat_worker|stat_fetch|stat_host|published)$/;
 	for my $role (qw(reader operator publisher))
 	{
 		my ($seen) = LlavaZh::Rights::rows($node, 'postgres', $view, $role);
