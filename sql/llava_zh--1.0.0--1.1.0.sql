@@ -38,9 +38,11 @@ ALTER VIEW @extschema@.llava_stat_server RENAME COLUMN latency_p50 TO latency_p5
 ALTER VIEW @extschema@.llava_stat_server RENAME COLUMN latency_p95 TO latency_p95_ms;
 CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	SELECT s.srvname AS server,
-		CASE WHEN u.pause_reason IS NULL AND o.stranger IS NULL THEN 'active' ELSE 'paused' END AS state,
-		coalesce(u.pause_reason, CASE WHEN o.stranger IS NOT NULL THEN 'owner' END) AS pause_reason,
-		coalesce(u.pause_detail, CASE WHEN o.stranger IS NOT NULL THEN
+		CASE WHEN u.pause_reason IS NULL AND p.paused IS NULL AND o.stranger IS NULL THEN 'active'
+			ELSE 'paused' END AS state,
+		coalesce(u.pause_reason, p.paused, CASE WHEN o.stranger IS NOT NULL THEN 'owner' END) AS pause_reason,
+		coalesce(u.pause_detail, CASE WHEN p.paused IS NOT NULL THEN 'by the server option paused'
+			WHEN o.stranger IS NOT NULL THEN
 			pg_catalog.concat('workers ask servers of superusers and of ', o.worker, '; this one is ',
 				o.stranger, '''s') END) AS pause_detail,
 		u.paused_at,
@@ -59,6 +61,9 @@ CREATE OR REPLACE VIEW @extschema@.llava_stat_server AS
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @extschema@.llava_usage u ON u.server = s.srvname
+	-- the option says so before a worker has seen it
+	LEFT JOIN LATERAL (SELECT 'paused' AS paused FROM pg_catalog.pg_options_to_table(s.srvoptions) t
+		WHERE t.option_name = 'paused' AND t.option_value::boolean) p ON true
 	-- the worker acts as the owner of the queue
 	LEFT JOIN (SELECT r.oid, r.rolname COLLATE pg_catalog."default" AS stranger,
 			pg_catalog.pg_get_userbyid(q.relowner) COLLATE pg_catalog."default" AS worker
@@ -687,12 +692,17 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation GROUP BY task
 		UNION ALL
 		SELECT task, pg_catalog.count(*) FROM @extschema@.llava_annotation GROUP BY task),
+	-- the rate is that since the first of them: what came with it was not made since
 	fresh AS (
-		SELECT task, pg_catalog.count(*) AS n FROM @extschema@.llava_conversation
-		WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task
-		UNION ALL
-		SELECT task, pg_catalog.count(*) FROM @extschema@.llava_annotation
-		WHERE at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task),
+		SELECT task, pg_catalog.count(*) AS n, pg_catalog.count(*) FILTER (WHERE at > first)
+			/ NULLIF(EXTRACT(epoch FROM pg_catalog.now() - first), 0) AS per_second
+		FROM (SELECT task, at, pg_catalog.min(at) OVER (PARTITION BY task) AS first
+			FROM (SELECT task, created_at AS at FROM @extschema@.llava_conversation
+				WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval
+				UNION ALL
+				SELECT task, at FROM @extschema@.llava_annotation
+				WHERE at > pg_catalog.now() - '1 minute'::pg_catalog.interval) made) last_minute
+		GROUP BY task, first),
 	reply AS (
 		SELECT task, pg_catalog.count(*) AS n, pg_catalog.count(reason) AS rejected
 		FROM @extschema@.llava_reply GROUP BY task),
@@ -716,7 +726,8 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 			coalesce(interrupted.n, 0) AS interrupted,
 			coalesce(fresh.n, 0) AS per_minute,
 			coalesce(skipped.n, 0) AS skipped,
-			CASE WHEN after IS NOT NULL THEN coalesce(gate.n, 0) END AS behind
+			CASE WHEN after IS NOT NULL THEN coalesce(gate.n, 0) END AS behind,
+			fresh.per_second
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
 		LEFT JOIN failed USING (task) LEFT JOIN same USING (task) LEFT JOIN skipped USING (task)
@@ -724,8 +735,8 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task)
 		LEFT JOIN queued gate ON gate.task = task.after)
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
-		CASE WHEN per_minute > 0 AND waits.task IS NULL THEN
-			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
+		CASE WHEN per_second > 0 AND waits.task IS NULL THEN
+			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) / per_second))
 		END AS eta,
 		-- samples that it lacks beside the task that is furthest ahead of its share
 		CASE WHEN weight > 0 THEN
@@ -858,6 +869,28 @@ ALTER VIEW @extschema@.llava_stat_flag SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_length SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_opening SET (security_invoker = true);
 ALTER VIEW @extschema@.llava_stat_repeat SET (security_invoker = true);
+
+CREATE FUNCTION @extschema@.llava_work_counters(OUT pid integer, OUT what text, OUT done bigint,
+	OUT total bigint, OUT per_second float8)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 1
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_work_counters() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_work_counters() IS 'how far the long calls in this database are';
+
+CREATE VIEW @extschema@.llava_work WITH (security_invoker = true) AS
+	SELECT w.pid, w.what, w.done, w.total, pg_catalog.round(w.per_second::numeric, 1) AS per_second,
+		CASE WHEN w.per_second > 0 AND w.total >= w.done THEN
+			pg_catalog.make_interval(secs => pg_catalog.round((w.total - w.done) / w.per_second::numeric))
+		END AS eta
+	FROM @extschema@.llava_work_counters() w;
+COMMENT ON VIEW @extschema@.llava_work IS
+	'one row a long call of this database, where preloaded: how far it is, how fast, how long';
+COMMENT ON COLUMN @extschema@.llava_work.pid IS 'process that makes the call';
+COMMENT ON COLUMN @extschema@.llava_work.what IS 'function that was called';
+COMMENT ON COLUMN @extschema@.llava_work.done IS 'files, replies, samples or images that are done';
+COMMENT ON COLUMN @extschema@.llava_work.total IS 'how many there are; NULL: not known before the end';
+COMMENT ON COLUMN @extschema@.llava_work.per_second IS 'rate of the last minute';
+COMMENT ON COLUMN @extschema@.llava_work.eta IS 'time that is left, at that rate';
 
 --
 -- llava_generate (sql/parts/ask.sql)
@@ -1777,7 +1810,7 @@ COMMENT ON COLUMN @extschema@.llava_stat_server.held_down_by IS 'what keeps more
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @extschema@.llava_stat_server.waits_until IS 'until when';
 COMMENT ON COLUMN @extschema@.llava_stat_server.generated IS
-	'requests of llava_generate, which requests has not';
+	'requests of llava_generate, which requests does not count';
 
 COMMENT ON COLUMN @extschema@.llava_turn.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_turn.task IS 'name of the task';
@@ -1840,7 +1873,7 @@ COMMENT ON COLUMN @extschema@.llava_progress.replies IS 'replies in the ledger';
 COMMENT ON COLUMN @extschema@.llava_progress.rejected IS 'replies that are no sample';
 COMMENT ON COLUMN @extschema@.llava_progress.interrupted IS 'calls whose worker ended before they did';
 COMMENT ON COLUMN @extschema@.llava_progress.per_minute IS 'samples of the last minute';
-COMMENT ON COLUMN @extschema@.llava_progress.eta IS 'time until nothing waits, at that rate';
+COMMENT ON COLUMN @extschema@.llava_progress.eta IS 'time until nothing waits, at the rate of the last minute or since its first sample';
 COMMENT ON COLUMN @extschema@.llava_progress.shortfall IS 'samples it lacks beside the task furthest ahead of its share';
 COMMENT ON COLUMN @extschema@.llava_progress.weight IS 'share in the mix';
 COMMENT ON COLUMN @extschema@.llava_progress.untrusted IS 'why the worker may do nothing (llava_untrusted)';
@@ -1848,7 +1881,7 @@ COMMENT ON COLUMN @extschema@.llava_progress.not_taken_in IS 'pictures of any ta
 COMMENT ON COLUMN @extschema@.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
 COMMENT ON COLUMN @extschema@.llava_progress.same IS 'rows of near copies, which are not asked about';
 COMMENT ON COLUMN @extschema@.llava_progress.state IS
-	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
+	'active, or why rows that wait are not sent: no server, paused, stopped; NULL: none waits';
 COMMENT ON COLUMN @extschema@.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 COMMENT ON COLUMN @extschema@.llava_progress.skipped IS 'rows that rest since the condition of the task did not hold';
 COMMENT ON COLUMN @extschema@.llava_progress.behind IS 'rows of the task that it follows in the queue; NULL: follows none';

@@ -97,7 +97,7 @@ FROM (VALUES
 	('llava_template(text, jsonb)', 'from its arguments'),
 	('llava_thumbnail(bytea, integer)', 'from its arguments'),
 	('llava_untrusted()', 'judges the catalogue, which all may read'),
-	('llava_waiting_tasks()', 'of tasks their names and servers, of servers what pg_foreign_server shows'),
+	('llava_waiting_tasks()', 'of tasks their names and servers, of servers what pg_foreign_server shows and whether they are paused'),
 	('llava_url(text)', 'from its arguments'),
 	('llava_weighted_samples(text, bigint)', 'judges its arguments')) AS w (name, why)
 FULL JOIN (SELECT kind, name FROM privilege

@@ -16,7 +16,8 @@
 
 static const SharedPart *const parts[] = {
 	&wake_shared, &limits_shared, &endpoints_shared, &flush_shared,
-	&meter_shared, &slots_shared, &task_counters_shared, &vacancies_shared
+	&meter_shared, &slots_shared, &task_counters_shared, &vacancies_shared,
+	&work_shared
 };
 
 static shmem_request_hook_type previous_request_hook;

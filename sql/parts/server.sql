@@ -80,9 +80,11 @@ COMMENT ON FUNCTION @.llava_server_endpoints() IS 'what llava_zh.endpoints allow
 
 CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 	SELECT s.srvname AS server,
-		CASE WHEN u.pause_reason IS NULL AND o.stranger IS NULL THEN 'active' ELSE 'paused' END AS state,
-		coalesce(u.pause_reason, CASE WHEN o.stranger IS NOT NULL THEN 'owner' END) AS pause_reason,
-		coalesce(u.pause_detail, CASE WHEN o.stranger IS NOT NULL THEN
+		CASE WHEN u.pause_reason IS NULL AND p.paused IS NULL AND o.stranger IS NULL THEN 'active'
+			ELSE 'paused' END AS state,
+		coalesce(u.pause_reason, p.paused, CASE WHEN o.stranger IS NOT NULL THEN 'owner' END) AS pause_reason,
+		coalesce(u.pause_detail, CASE WHEN p.paused IS NOT NULL THEN 'by the server option paused'
+			WHEN o.stranger IS NOT NULL THEN
 			pg_catalog.concat('workers ask servers of superusers and of ', o.worker, '; this one is ',
 				o.stranger, '''s') END) AS pause_detail,
 		u.paused_at,
@@ -101,6 +103,9 @@ CREATE VIEW @.llava_stat_server WITH (security_invoker = true) AS
 	FROM pg_catalog.pg_foreign_server s
 	JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh'
 	LEFT JOIN @.llava_usage u ON u.server = s.srvname
+	-- the option says so before a worker has seen it
+	LEFT JOIN LATERAL (SELECT 'paused' AS paused FROM pg_catalog.pg_options_to_table(s.srvoptions) t
+		WHERE t.option_name = 'paused' AND t.option_value::boolean) p ON true
 	-- the worker acts as the owner of the queue
 	LEFT JOIN (SELECT r.oid, r.rolname COLLATE pg_catalog."default" AS stranger,
 			pg_catalog.pg_get_userbyid(q.relowner) COLLATE pg_catalog."default" AS worker
@@ -148,4 +153,4 @@ COMMENT ON COLUMN @.llava_stat_server.held_down_by IS 'what keeps more from bein
 COMMENT ON COLUMN @.llava_stat_server.waits_for IS 'what the next request waits for';
 COMMENT ON COLUMN @.llava_stat_server.waits_until IS 'until when';
 COMMENT ON COLUMN @.llava_stat_server.generated IS
-	'requests of llava_generate, which requests has not';
+	'requests of llava_generate, which requests does not count';

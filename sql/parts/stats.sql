@@ -77,12 +77,17 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 		SELECT task, pg_catalog.count(*) AS n FROM @.llava_conversation GROUP BY task
 		UNION ALL
 		SELECT task, pg_catalog.count(*) FROM @.llava_annotation GROUP BY task),
+	-- the rate is that since the first of them: what came with it was not made since
 	fresh AS (
-		SELECT task, pg_catalog.count(*) AS n FROM @.llava_conversation
-		WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task
-		UNION ALL
-		SELECT task, pg_catalog.count(*) FROM @.llava_annotation
-		WHERE at > pg_catalog.now() - '1 minute'::pg_catalog.interval GROUP BY task),
+		SELECT task, pg_catalog.count(*) AS n, pg_catalog.count(*) FILTER (WHERE at > first)
+			/ NULLIF(EXTRACT(epoch FROM pg_catalog.now() - first), 0) AS per_second
+		FROM (SELECT task, at, pg_catalog.min(at) OVER (PARTITION BY task) AS first
+			FROM (SELECT task, created_at AS at FROM @.llava_conversation
+				WHERE created_at > pg_catalog.now() - '1 minute'::pg_catalog.interval
+				UNION ALL
+				SELECT task, at FROM @.llava_annotation
+				WHERE at > pg_catalog.now() - '1 minute'::pg_catalog.interval) made) last_minute
+		GROUP BY task, first),
 	reply AS (
 		SELECT task, pg_catalog.count(*) AS n, pg_catalog.count(reason) AS rejected
 		FROM @.llava_reply GROUP BY task),
@@ -106,7 +111,8 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 			coalesce(interrupted.n, 0) AS interrupted,
 			coalesce(fresh.n, 0) AS per_minute,
 			coalesce(skipped.n, 0) AS skipped,
-			CASE WHEN after IS NOT NULL THEN coalesce(gate.n, 0) END AS behind
+			CASE WHEN after IS NOT NULL THEN coalesce(gate.n, 0) END AS behind,
+			fresh.per_second
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
 		LEFT JOIN failed USING (task) LEFT JOIN same USING (task) LEFT JOIN skipped USING (task)
@@ -114,8 +120,8 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task)
 		LEFT JOIN queued gate ON gate.task = task.after)
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
-		CASE WHEN per_minute > 0 AND waits.task IS NULL THEN
-			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) * 60.0 / per_minute))
+		CASE WHEN per_second > 0 AND waits.task IS NULL THEN
+			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) / per_second))
 		END AS eta,
 		-- samples that it lacks beside the task that is furthest ahead of its share
 		CASE WHEN weight > 0 THEN
@@ -154,7 +160,7 @@ COMMENT ON COLUMN @.llava_progress.replies IS 'replies in the ledger';
 COMMENT ON COLUMN @.llava_progress.rejected IS 'replies that are no sample';
 COMMENT ON COLUMN @.llava_progress.interrupted IS 'calls whose worker ended before they did';
 COMMENT ON COLUMN @.llava_progress.per_minute IS 'samples of the last minute';
-COMMENT ON COLUMN @.llava_progress.eta IS 'time until nothing waits, at that rate';
+COMMENT ON COLUMN @.llava_progress.eta IS 'time until nothing waits, at the rate of the last minute or since its first sample';
 COMMENT ON COLUMN @.llava_progress.shortfall IS 'samples it lacks beside the task furthest ahead of its share';
 COMMENT ON COLUMN @.llava_progress.weight IS 'share in the mix';
 COMMENT ON COLUMN @.llava_progress.untrusted IS 'why the worker may do nothing (llava_untrusted)';
@@ -162,7 +168,7 @@ COMMENT ON COLUMN @.llava_progress.not_taken_in IS 'pictures of any task inserte
 COMMENT ON COLUMN @.llava_progress.waits_for IS 'a restore, or rows whose pictures have not come';
 COMMENT ON COLUMN @.llava_progress.same IS 'rows of near copies, which are not asked about';
 COMMENT ON COLUMN @.llava_progress.state IS
-	'active, or why rows that wait are not sent as things are: no server, stopped; NULL: none waits';
+	'active, or why rows that wait are not sent: no server, paused, stopped; NULL: none waits';
 COMMENT ON COLUMN @.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 COMMENT ON COLUMN @.llava_progress.skipped IS 'rows that rest since the condition of the task did not hold';
 COMMENT ON COLUMN @.llava_progress.behind IS 'rows of the task that it follows in the queue; NULL: follows none';
@@ -347,3 +353,25 @@ COMMENT ON COLUMN @.llava_stat_repeat.task_version IS 'version of the task';
 COMMENT ON COLUMN @.llava_stat_repeat.count IS 'how often the answer stands';
 COMMENT ON COLUMN @.llava_stat_repeat.first_image IS 'first picture that has it';
 COMMENT ON COLUMN @.llava_stat_repeat.answer IS 'the answer';
+
+CREATE FUNCTION @.llava_work_counters(OUT pid integer, OUT what text, OUT done bigint,
+	OUT total bigint, OUT per_second float8)
+	RETURNS SETOF record LANGUAGE c VOLATILE PARALLEL RESTRICTED ROWS 1
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_work_counters() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_work_counters() IS 'how far the long calls in this database are';
+
+CREATE VIEW @.llava_work WITH (security_invoker = true) AS
+	SELECT w.pid, w.what, w.done, w.total, pg_catalog.round(w.per_second::numeric, 1) AS per_second,
+		CASE WHEN w.per_second > 0 AND w.total >= w.done THEN
+			pg_catalog.make_interval(secs => pg_catalog.round((w.total - w.done) / w.per_second::numeric))
+		END AS eta
+	FROM @.llava_work_counters() w;
+COMMENT ON VIEW @.llava_work IS
+	'one row a long call of this database, where preloaded: how far it is, how fast, how long';
+COMMENT ON COLUMN @.llava_work.pid IS 'process that makes the call';
+COMMENT ON COLUMN @.llava_work.what IS 'function that was called';
+COMMENT ON COLUMN @.llava_work.done IS 'files, replies, samples or images that are done';
+COMMENT ON COLUMN @.llava_work.total IS 'how many there are; NULL: not known before the end';
+COMMENT ON COLUMN @.llava_work.per_second IS 'rate of the last minute';
+COMMENT ON COLUMN @.llava_work.eta IS 'time that is left, at that rate';

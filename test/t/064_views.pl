@@ -52,9 +52,18 @@ sql($_) for
 	"INSERT INTO llava_fetch (image, host, url, digest, failure) SELECT id, 'http://a.cn', 'http://a.cn/' || id, 'x', 'not_found'
 		FROM llava_image WHERE rejected IS NOT NULL",
 	"SELECT llava_record_export('train.jsonl')";
+# a call that waits for a lock, so that llava_work has a row
+my $other = $node->background_psql('postgres');
+$other->query_safe('BEGIN; LOCK TABLE llava_reply IN SHARE MODE');
+my $call = IPC::Run::start([ 'psql', '-Xq', '-d', $node->connstr('postgres'), '-c', "CALL llava_reparse('描述图片')" ], '<', \undef, '>', \my $said, '2>', \my $refused);
+ok($node->wait_query('SELECT count(*) = 1 FROM llava_work'), 'a long call is under way');
 LlavaZh::Rights::set_up($node, 'postgres');
 LlavaZh::Rights::check_views($node, 'postgres');
 cmp_ok(sql("SELECT count(*) FROM $_"), '>', 0, "$_ has rows") for LlavaZh::Rights::views($node, 'postgres');
+sql('SELECT pg_cancel_backend(pid) FROM llava_work');
+$call->finish;
+$other->query_safe('ROLLBACK');
+$other->quit;
 
 #
 # monitor reads numbers and reasons, and not what they are about.
@@ -94,7 +103,7 @@ for my $function ('llava_export()', 'llava_exported()', 'llava_selected()', 'lla
 	refused($_, "SELECT * FROM $function") for qw(tables monitor caller feeder);
 }
 refused($_, 'SELECT * FROM llava_card_samples(NULL, NULL)') for qw(monitor caller feeder);
-refused($_, 'SELECT * FROM llava_server_counters(), llava_worker_counters(), llava_worker_slots(), llava_server_limits(), llava_server_endpoints(), llava_process_activity(), llava_missing_workers(), llava_task_in_flight(\'detail\')')
+refused($_, 'SELECT * FROM llava_server_counters(), llava_worker_counters(), llava_worker_slots(), llava_server_limits(), llava_server_endpoints(), llava_process_activity(), llava_missing_workers(), llava_task_in_flight(\'detail\'), llava_work_counters()')
   for qw(tables caller feeder);
 for my $role (qw(reader operator publisher))
 {
@@ -162,6 +171,7 @@ SQL
 my $hide = 'DELETE FROM llava_reply WHERE image % 2 <> 0; DELETE FROM llava_conversation WHERE image % 2 <> 0; SET session_replication_role = replica; DELETE FROM llava_image WHERE id % 2 <> 0; RESET session_replication_role';
 for my $view (LlavaZh::Rights::views($node, 'postgres'))
 {
+	next if $view eq 'llava_work';	# which is of no rows
 	my ($all) = LlavaZh::Rights::rows($node, 'postgres', $view);
 	my ($left) = LlavaZh::Rights::rows($node, 'postgres', $view, undef, $hide);
 	isnt($left, $all, "$view would show others") unless $view =~ /^llava_(?:stat_server|stat_worker|stat_fetch|stat_host|published)$/;

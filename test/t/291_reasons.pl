@@ -19,13 +19,17 @@ $node->create_server('sim', $endpoint->url, "max_requests '0'");
 sql("INSERT INTO llava_task (name, server) VALUES ('描述图片', 'own')");
 $node->insert_pictures(1, 2, 'detail');
 $node->insert_pictures(3, 3, '日常对话');
-is(sql("SELECT state, reason FROM llava_progress WHERE task = '描述图片'"), 'active|', 'a task with its server waits for nothing');
+ok($node->wait_query("SELECT state, reason FROM llava_progress WHERE task = '描述图片'",
+	'paused\|server "own", which the task names, is paused: see llava_stat_server'), 'a task whose server a limit pauses waits for it');
 sql('DROP SERVER own');
 is(sql("SELECT waiting, eta, state, reason FROM llava_progress WHERE task = '描述图片'"),
 	'2||no server|server "own", which the task names, does not exist', 'a server that is dropped later is the reason');
 is(sql("SELECT DISTINCT status, reason FROM llava_status WHERE task = '描述图片'"),
 	'waiting|server "own", which the task names, does not exist', 'of each row');
-is(sql("SELECT state, reason FROM llava_progress WHERE task = '日常对话'"), 'active|', 'of no other task');
+ok($node->wait_query("SELECT state, reason FROM llava_progress WHERE task = '日常对话'",
+	'paused\|all servers that take the queue are paused: see llava_stat_server'), 'of no other task');
+is(sql("SELECT DISTINCT status, reason FROM llava_status WHERE task = '日常对话'"),
+	'waiting|all servers that take the queue are paused: see llava_stat_server', 'whose rows say their own');
 my ($rc, $out, $err) = $node->psql('postgres', "INSERT INTO llava_task (name, prompt) VALUES ('描述图片', 'x')");
 like($err, qr/ERROR:  server "own" of the task "描述图片" does not exist\nHINT:  .*an empty text means any server/, 'and the next version must name another');
 sql("INSERT INTO llava_task (name, server) VALUES ('描述图片', '')");

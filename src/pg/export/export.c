@@ -13,6 +13,7 @@
 #include "access/htup_details.h"
 #include "export.h"
 #include "funcapi.h"
+#include "process/process.h"
 #include "tcop/dest.h"
 #include "tcop/pquery.h"
 #include "utils/builtins.h"
@@ -70,6 +71,7 @@ typedef struct Export
 	int			n_results;
 	int			next_result;
 	uint64		written;
+	struct Work *work;			/* how far the call is */
 	uint64		faults[FAULTS];
 	int64		first_fault;	/* image */
 } Export;
@@ -209,6 +211,7 @@ fetch_results(Export *export)
 	rows = PortalRunFetch(cursor, FETCH_FORWARD, wanted, &export->receiver);
 	SPI_finish();
 	export->written += export->n_results;
+	work_done(export->work, (int64) export->written);
 	return rows > 0;
 }
 
@@ -250,6 +253,7 @@ export_begin(FunctionCallInfo fcinfo, ExportResult wanted, MemoryContext context
 													ALLOCSET_DEFAULT_SIZES);
 	MemoryContextSwitchTo(old);
 	RegisterExprContextCallback(export->caller, close_cursor, PointerGetDatum(export));
+	export->work = work_begin(context, "llava_export", "samples", -1);
 	return export;
 }
 
@@ -287,6 +291,7 @@ warn_of_faults(const Export *export)
 static void
 export_end(Export *export)
 {
+	work_end(export->work);
 	UnregisterExprContextCallback(export->caller, close_cursor, PointerGetDatum(export));
 	close_cursor(PointerGetDatum(export));
 	if (export->wanted != RESULT_SELECTED)

@@ -15,6 +15,7 @@
 #include "image_folder.h"
 #include "miscadmin.h"
 #include "picture/picture.h"
+#include "process/process.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 
@@ -267,6 +268,8 @@ static SqlStatement sql_export_images_1_0 = {
 static void
 take_all(ExportImages *export, Datum *values, const char *nulls)
 {
+	Work	   *work = work_begin(CurrentMemoryContext, "llava_export_images", "images", -1);
+	int64		done = 0;
 	SqlStatement *statement = extension_older_version() == NULL ? &sql_export_images :
 	&sql_export_images_1_0;
 	Portal		cursor = sql_open(statement, values, nulls);
@@ -280,10 +283,14 @@ take_all(ExportImages *export, Datum *values, const char *nulls)
 		if (SPI_processed == 0)
 			break;
 		for (uint64 i = 0; i < rows->numvals; i++)
+		{
 			images_take_row(export, rows->vals[i], rows->tupdesc);
+			work_done(work, ++done);
+		}
 		SPI_freetuptable(rows);
 	}
 	SPI_cursor_close(cursor);
+	work_end(work);
 	folder_sync(&export->folder);
 }
 

@@ -17,6 +17,7 @@
 #include "load.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "process/process.h"
 #include "task/task.h"
 #include "utils/builtins.h"
 
@@ -148,6 +149,7 @@ take_file(Load *load, const char *name)
 	LoadFile   *file;
 
 	load->seen++;
+	work_done(load->work, load->seen);
 	if (load_is_known(load, name))
 	{
 		load->known++;
@@ -223,6 +225,36 @@ load_folder(Load *load, const char *name)
 		pfree(below);
 	}
 	list_free_deep(entries);
+}
+
+/* How many files a folder has, with those below; what cannot be read has none. */
+static int64
+files_below(Load *load, const char *name)
+{
+	List	   *entries = NIL;
+	ListCell   *cell;
+	int64		files = 0;
+
+	CHECK_FOR_INTERRUPTS();
+	if (strlen(load->prefix) + strlen(name) >= PATH_MAX || stack_is_too_deep())
+		return 0;
+	(void) load_files_list(&load->in, name, &entries);
+	foreach(cell, entries)
+	{
+		LoadEntry  *entry = lfirst(cell);
+		char	   *below;
+
+		if (!entry->is_folder)
+		{
+			files++;
+			continue;
+		}
+		below = psprintf("%s%s%s", name, name[0] != '\0' ? "/" : "", entry->name);
+		files += files_below(load, below);
+		pfree(below);
+	}
+	list_free_deep(entries);
+	return files;
 }
 
 /* ---- the call ---- */
@@ -391,6 +423,7 @@ llava_load(PG_FUNCTION_ARGS)
 	PG_TRY();
 	{
 		load_files_open(&load->in, load->directory[0] != '\0' ? load->directory : "/");
+		load->work = work_begin(load->context, "llava_load", "files", files_below(load, ""));
 		load_folder(load, "");
 		load_store(load);
 	}

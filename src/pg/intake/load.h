@@ -90,6 +90,7 @@ typedef struct Load
 	uint64		uncommitted_bytes;
 
 	/* for the report */
+	struct Work *work;			/* how far the call is */
 	LoadCounts	stored;
 	int64		seen;
 	int64		known;

@@ -11,7 +11,7 @@
 
 #include "ledger.h"
 #include "miscadmin.h"
-#include "ledger.h"
+#include "process/process.h"
 #include "reparse.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -166,6 +166,7 @@ reparse_batch(Reparse *reparse)
 
 		CHECK_FOR_INTERRUPTS();
 		reparse_reply(reparse, table->vals[i], table->tupdesc, tasks);
+		work_done(reparse->work, reparse->replies + i + 1);
 		MemoryContextSwitchTo(caller);
 		MemoryContextReset(each);
 	}
@@ -173,11 +174,34 @@ reparse_batch(Reparse *reparse)
 	return n;
 }
 
+static SqlStatement sql_reparse_count = {
+	.text =
+	"SELECT pg_catalog.count(*) FROM @.llava_reply r"
+	" WHERE (r.image, r.id) > ($1, $2) AND NOT r.late AND ($3 IS NULL OR r.task = $3)",
+	.types = "llt"
+};
+
+/* Counts what is to be read; erased replies are among it. */
+static void
+begin_work(Reparse *reparse)
+{
+	Datum		values[3] = {
+		Int64GetDatum(reparse->image), Int64GetDatum(reparse->id), PointerGetDatum(reparse->task)
+	};
+
+	bool		isnull;
+
+	(void) sql_run(&sql_reparse_count, values, reparse->task == NULL ? "  n" : NULL, 0);
+	reparse->work = work_begin(reparse->context, "llava_reparse", "replies",
+							   DatumGetInt64(sql_value(1, &isnull)));
+}
+
 static void
 reparse_all(Reparse *reparse)
 {
 	Tx			tx = {.in_procedure = true};
 	uint64		n;
+	bool		counted = false;
 
 	do
 	{
@@ -185,6 +209,9 @@ reparse_all(Reparse *reparse)
 			extension_schema_required();
 		/* this session holds nothing up while it waits for a lock */
 		tx_set_locally("lock_timeout", "0");
+		if (!counted)
+			begin_work(reparse);
+		counted = true;
 		n = reparse_batch(reparse);
 		tx_commit(&tx, NULL);
 	} while (n > 0);
@@ -264,6 +291,7 @@ llava_reparse(PG_FUNCTION_ARGS)
 	tx_enter_procedure("llava_reparse");
 	reparse_all(reparse);
 	SPI_finish();
+	work_end(reparse->work);
 
 	report = reparse_report(reparse);
 	PG_RETURN_DATUM(rows_result(fcinfo, &report, &is_null));

@@ -68,6 +68,7 @@ extern bool stored_write_verdict(const Stored *stored);
 
 typedef struct Reparse
 {
+	struct Work *work;			/* how far the call is */
 	MemoryContext context;		/* of the call: survives commits */
 	text	   *task;			/* or NULL: all */
 	int			batch;

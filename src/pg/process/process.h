@@ -30,6 +30,7 @@ extern const SharedPart flush_shared;
 extern const SharedPart meter_shared;
 extern const SharedPart task_counters_shared;
 extern const SharedPart wake_shared;
+extern const SharedPart work_shared;
 
 /* The locks of the tranche "llava_zh". */
 typedef enum SharedLock
@@ -37,6 +38,7 @@ typedef enum SharedLock
 	SHARED_LOCK_LIMITS,
 	SHARED_LOCK_SLOTS,
 	SHARED_LOCK_TASKS,
+	SHARED_LOCK_WORK,
 	SHARED_LOCKS
 }			SharedLock;
 
@@ -45,6 +47,21 @@ shared_lock(SharedLock lock)
 {
 	return &GetNamedLWLockTranche("llava_zh")[lock].lock;
 }
+
+/* ---- work.c: how far a long call is ---- */
+
+typedef struct Work Work;
+
+/*
+ * Shows how far a call of this function is, until work_end or the end of the memory
+ * context.  things: what is counted, in the plural; total: how many there are, -1 if that
+ * is unknown.  NULL if a call around this one is shown already.
+ */
+extern Work *work_begin(MemoryContext context, const char *name, const char *things, int64 total);
+
+/* So many are done by now.  Does nothing if work is NULL. */
+extern void work_done(Work *work, int64 done);
+extern void work_end(Work *work);
 
 /* ---- transport.c: the request pool in a PostgreSQL process ---- */
 

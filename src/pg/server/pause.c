@@ -21,6 +21,23 @@ has_option_paused(Oid server)
 	return options_value(GetForeignServer(server)->options, "paused") != NULL;
 }
 
+bool
+server_is_paused(Oid server)
+{
+	const char *value = options_value(GetForeignServer(server)->options, "paused");
+	bool		paused = false;
+	const Limits *limits;
+
+	if (value != NULL && parse_bool(value, &paused) && paused)
+		return true;
+	limits_lock();
+	limits = limits_entry_of(server);
+	/* that the option was taken back counts before a worker has seen it */
+	paused = limits != NULL && limits->pause.reason[0] != '\0' && strcmp(limits->pause.reason, "paused") != 0;
+	limits_unlock();
+	return paused;
+}
+
 /* ALTER SERVER with the caller's rights. */
 static void
 alter_server(const char *name, const char *options)

@@ -56,6 +56,12 @@ extern LlavaServer *server_load(Oid server);
 /* Whether the server takes rows that name none (the option queue), whatever its other options. */
 extern bool server_takes_queue(Oid server);
 
+/*
+ * pause.c: whether the option paused says that workers send the server nothing, or, where
+ * llava_zh is preloaded, another pause does.
+ */
+extern bool server_is_paused(Oid server);
+
 /* Whether other transactions see the server as this one does. */
 extern bool server_is_committed(Oid server);
 

@@ -54,12 +54,13 @@ sub reads
 	my ($role, $view) = @_;
 	return 1 if grep { $_ eq $role } @READS_ALL;
 	return 0 if grep { $_ eq $role } @READS_NONE;
-	return $view =~ /^llava_(?:progress|stat_\w+)$/ && $view !~ $WORDS;
+	return $view =~ /^llava_(?:progress|work|stat_\w+)$/ && $view !~ $WORDS;
 }
 
 # What of a view is the same a moment later.
 my %STEADY = (
 	llava_stat_worker => 'pid, slot, held',
+	llava_work => 'pid, what, total',
 	llava_stat_server => 'server, state, requests, replies, accepted, cost, in_flight, answers',
 	llava_progress => 'task, waiting, in_flight, done, failed, replies, rejected, interrupted, shortfall, weight');
 
