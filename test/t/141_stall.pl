@@ -57,7 +57,9 @@ sql("SELECT llava_resume('sim')");
 goes_on('resumed again');
 
 # a task whose server is not there
+$node->create_server('gone', $endpoint->url);
 sql("INSERT INTO llava_task (name, prompt, kind, language, min_rounds, max_rounds, weight, server) SELECT 'elsewhere', prompt, kind, language, min_rounds, max_rounds, 0, 'gone' FROM llava_task WHERE alias = 'detail' AND version = 1");
+sql('DROP SERVER gone CASCADE');
 $node->insert_pictures(11, 12, 'elsewhere');
 stands_still('task "elsewhere" is for server "gone", which does not exist or which the worker may not use', 1, 'a server that is not there');
 $node->create_server('gone', $endpoint->url, "max_in_flight '4'");

@@ -97,10 +97,10 @@ for my $lack ([ 'bare PATH', \%bare ], [ 'no headers', {}, "CC=$no_gif" ], [ 'no
 # headers are there: objects too, without pkg-config; else includes only, and it says so
 ($said, $code) = run_make({}, 'purity', "CC=$no_gif");
 is($code, 0, 'purity without headers') or diag($said);
-like($said, qr/^# only includes are looked at; symbols need: libgif-dev\n# pure: image, vlm, reply\n\z/m, 'says at what it did not look');
+like($said, qr/^# only includes are looked at; symbols need: libgif-dev\n# pure: image, vlm, reply, web\n\z/m, 'says at what it did not look');
 ($said, $code) = run_make(\%bare, 'purity');
 is($code, 0, 'purity without pkg-config and pg_config') or diag($said);
-is($said =~ s/^gcc .*//mgr =~ s/\A.*?^(?=# no server)//msr, "# no server here: its names are not compared\n# pure: image, vlm, reply\n", 'looks at the objects');
+is($said =~ s/^gcc .*//mgr =~ s/\A.*?^(?=# no server)//msr, "# no server here: its names are not compared\n# pure: image, vlm, reply, web\n", 'looks at the objects');
 PostgreSQL::Test::Utils::append_to_file("$tree/src/reply/reply.c", "#include \"../vlm/vlm.h\"\n");
 for my $arguments ([\%bare], [ {}, "CC=$no_gif" ])
 {
