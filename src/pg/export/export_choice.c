@@ -302,8 +302,7 @@ split_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 	" AND ($2 IS NULL OR NOT c.flags OPERATOR(pg_catalog.&&) $2)" \
 	" AND ($3 IS NULL OR (@.llava_image_share(c.image, i.sha256, 0::bigint)" \
 	"   OPERATOR(pg_catalog.<) $4) OPERATOR(pg_catalog.=) $3)"
-#define EXPORT_ORDER \
-	"@.llava_image_share(c.image, i.sha256, $5), c.image, c.task COLLATE pg_catalog.\"C\""
+#define EXPORT_ORDER "@.llava_image_share(c.image, i.sha256, $5), c.image, c.task COLLATE pg_catalog.\"C\""
 
 #define EXPORT_IN_ORDER(ROWS) \
 	EXPORT_SAMPLES(ROWS) " WHERE " EXPORT_CHOSEN \

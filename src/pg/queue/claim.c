@@ -297,12 +297,31 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 	claims_rest(loop, 1000);
 }
 
+/* Claims in a subtransaction; cursor: where it was before. */
+static void
+try_claim(Loop *loop, TimestampTz cursor)
+{
+	ErrorData  *error = NULL;
+	ArrayType  *tasks;
+
+	if (loop_try(loop, look_and_claim, &tasks, &error))
+	{
+		claim_succeeded(loop);
+		if (loop->claims.lock_due)
+			in_the_way_of_claim(loop, tasks);
+	}
+	else
+	{
+		calls_free(loop, CALL_CLAIMED);
+		claim_failed(loop, error, cursor);
+	}
+	loop->claims.lock_due = false;
+}
+
 Step
 claims_run(Loop *loop)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	ErrorData  *error = NULL;
-	ArrayType  *tasks;
 	TimestampTz cursor;
 	bool		full_pass;
 	bool		stopped;
@@ -329,18 +348,7 @@ claims_run(Loop *loop)
 		tx_commit_as("local");
 	cursor = loop->claims.cursor.place.visible_at;
 	stopped = hopeless_write(loop);
-	if (loop_try(loop, look_and_claim, &tasks, &error))
-	{
-		claim_succeeded(loop);
-		if (loop->claims.lock_due)
-			in_the_way_of_claim(loop, tasks);
-	}
-	else
-	{
-		calls_free(loop, CALL_CLAIMED);
-		claim_failed(loop, error, cursor);
-	}
-	loop->claims.lock_due = false;
+	try_claim(loop, cursor);
 	claimed_at = loop_commit(loop);
 	if (stopped)
 		hopeless_written();
