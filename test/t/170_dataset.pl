@@ -184,7 +184,7 @@ is(sql("SELECT count(*) FROM (SELECT llava_lines_sha256(repeat('a', n)) AS a, sh
 # a reader's rights suffice for the page and the card, and nobody else has them
 sql(<<'SQL');
 CREATE ROLE reader; CREATE ROLE nobody;
-GRANT SELECT ON llava_image, llava_pending, llava_reply, llava_conversation, llava_task, llava_provenance, llava_stat_reason, llava_manifest, llava_manifest_line TO reader;
+GRANT SELECT ON llava_image, llava_pending, llava_reply, llava_conversation, llava_annotation, llava_task, llava_provenance, llava_stat_reason, llava_manifest, llava_manifest_line TO reader;
 GRANT EXECUTE ON FUNCTION llava_page, llava_dataset_card, llava_image_bytes TO reader;
 SQL
 like(sql('SET ROLE reader; SELECT left(llava_page(3), 15) || left(llava_dataset_card(), 3) || count(*) FROM llava_provenance'), qr/^<!doctype html>---\d+$/, 'a reader sees them');
