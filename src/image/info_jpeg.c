@@ -149,7 +149,7 @@ note_scan(Walk *walk, const uint8_t *body, size_t length, const ImageInfo *info)
 	unsigned	last = COEFFICIENTS - 1;
 	bool		exact = true;
 
-	if (length < 4 + 2 * n)
+	if (walk->components == NULL || length < 4 + 2 * n)
 		return;
 	if (info->progressive)
 	{

@@ -41,7 +41,7 @@ image_source_open(const uint8_t *data, size_t size, const ImageInfo *info, int m
 	ImageStatus status = open_format(data, size, info, min_width, min_height, work, source,
 									 error);
 
-	if (status == IMAGE_OK)
+	if (status == IMAGE_OK && *source != NULL)
 		(*source)->ground.level = GROUND_WHITE;
 	return status;
 }
@@ -95,7 +95,7 @@ image_rows_there(const uint8_t *data, size_t size, const ImageInfo *info)
 	/* the rows of a JPEG are counted at an eighth of its size */
 	status = image_source_open(data, size, info, jpeg ? 1 : info->width, jpeg ? 1 : info->height,
 							   NULL, &source, NULL);
-	if (status != IMAGE_OK)
+	if (status != IMAGE_OK || source == NULL)
 		return status == IMAGE_TRUNCATED ? 0 : -1;
 	rows = count_rows(source);
 	if (rows == source->height)

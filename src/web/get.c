@@ -263,7 +263,7 @@ get_new(struct WebPool *pool, const WebRequest *request)
 	get->deadline_ms = web_now_ms() + request->deadline_ms;
 	get->response.user = request->user;
 	get->response.retry_after_ms = -1;
-	strcpy(get->host, request->url->host);
+	memcpy(get->host, request->url->host, sizeof(get->host));
 	get->port = request->url->port;
 	get->url = strdup(request->url->normal);
 	if (get->url != NULL)

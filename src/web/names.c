@@ -229,13 +229,14 @@ static Entry *
 add_entry(Names *names, const char *host)
 {
 	Entry	  **bucket = bucket_of(names, host);
+	size_t		size = strlen(host) + 1;
 	Entry	   *entry;
 
 	tidy(names, bucket);
-	entry = calloc(1, sizeof(Entry) + strlen(host) + 1);
+	entry = calloc(1, sizeof(Entry) + size);
 	if (entry == NULL)
 		return NULL;
-	strcpy(entry->host, host);
+	memcpy(entry->host, host, size);
 	entry->names = names;
 	entry->next = *bucket;
 	*bucket = entry;

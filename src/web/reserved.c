@@ -80,7 +80,7 @@ tag_reserves(const char *value, int honoured, const char *agent)
 
 	while (*value != '\0')
 	{
-		size_t		size = strcspn(value, ",\n");
+		size_t		size;
 		size_t		name;
 
 		/* of a repeated header each begins anew */

@@ -63,5 +63,7 @@ url_domain(WebUrl *url)
 	}
 	if (domain == NULL)
 		domain = psl_registrable_domain(psl_builtin(), url->host);
-	strcpy(url->domain, domain == NULL ? url->host : domain);
+	if (domain == NULL)
+		domain = url->host;
+	memcpy(url->domain, domain, strlen(domain) + 1);
 }

@@ -79,7 +79,7 @@ to_ascii(const char *name, char out[WEB_HOST_MAX + 2])
 		return false;
 	ok = strlen((char *) mapped) <= WEB_HOST_MAX + 1;
 	if (ok)
-		strcpy(out, (char *) mapped);
+		memcpy(out, mapped, strlen((char *) mapped) + 1);
 	idn2_free(mapped);
 	return ok;
 }
@@ -164,7 +164,7 @@ take_address(const WebAddress *address, WebUrl *url)
 	if (!web_address_public(address))
 		return "address";
 	url->literal = true;
-	strcpy(url->domain, url->host);
+	memcpy(url->domain, url->host, sizeof(url->domain));
 	return NULL;
 }
 
@@ -203,8 +203,8 @@ take_ip4(const char *text, size_t size, WebUrl *url)
 const char *
 url_host_parse(const char *text, size_t size, WebUrl *url)
 {
-	char		name[WEB_URL_MAX + 1];
-	char		host[WEB_HOST_MAX + 2];
+	char		name[WEB_URL_MAX + 1] = "";
+	char		host[WEB_HOST_MAX + 2] = "";
 	size_t		length;
 
 	if (size > 0 && text[0] == '[')
@@ -216,7 +216,7 @@ url_host_parse(const char *text, size_t size, WebUrl *url)
 		host[--length] = '\0';
 	if (length > WEB_HOST_MAX || !labels_are_good(host))
 		return "url";
-	strcpy(url->host, host);
+	memcpy(url->host, host, length + 1);
 	if (ends_in_number(host))
 		return take_ip4(text, size, url);
 	if (strchr(host, '.') == NULL)

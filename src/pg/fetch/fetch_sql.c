@@ -8,6 +8,9 @@
 #include "funcapi.h"
 #include "utils/builtins.h"
 
+/* The longest normal form: each octet may have become an escape. */
+#define URL_SPACE (3 * WEB_URL_MAX + WEB_HOST_MAX + 64)
+
 PG_FUNCTION_INFO_V1(llava_url);
 PG_FUNCTION_INFO_V1(llava_robots);
 
@@ -26,7 +29,7 @@ Datum
 llava_url(PG_FUNCTION_ARGS)
 {
 	text	   *given = PG_GETARG_TEXT_PP(0);
-	char	   *normal = palloc(3 * WEB_URL_MAX + WEB_HOST_MAX + 64);
+	char	   *normal = palloc(URL_SPACE);
 	Datum		values[4] = {0};
 	bool		nulls[4] = {true, true, true, true};
 	WebUrl		url;
@@ -37,7 +40,7 @@ llava_url(PG_FUNCTION_ARGS)
 	if (reason == NULL)
 	{
 		/* nothing may be raised while it is ours to free */
-		strcpy(normal, url.normal);
+		strlcpy(normal, url.normal, URL_SPACE);
 		web_url_free(&url);
 		values[0] = CStringGetTextDatum(normal);
 		values[1] = CStringGetTextDatum(url.host);
@@ -56,12 +59,12 @@ llava_url(PG_FUNCTION_ARGS)
 static char *
 path_of(text *given)
 {
-	char	   *path = palloc(3 * WEB_URL_MAX + 64);
+	char	   *path = palloc(URL_SPACE);
 	WebUrl		url;
 
 	if (web_url_parse(VARDATA_ANY(given), VARSIZE_ANY_EXHDR(given), NULL, &url) != NULL)
 		return NULL;
-	strcpy(path, url.path);
+	strlcpy(path, url.path, URL_SPACE);
 	web_url_free(&url);
 	return path;
 }

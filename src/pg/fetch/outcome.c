@@ -11,25 +11,25 @@
 
 static const struct
 {
-	WebFault	fault;
 	const char *reason;
-	OutcomeAction action;
-	bool		has_event;
-	WebEvent	event;
 	int64		delay_ms;
+	WebFault	fault;
+	OutcomeAction action;
+	WebEvent	event;
+	bool		has_event;
 }			faults[] = {
-	{WEB_FAULT_NO_NAME, "dns", OUTCOME_ONCE_MORE, false, 0, DAY_MS},
-	{WEB_FAULT_NAMES, "dns", OUTCOME_HOST, true, WEB_EVENT_ERROR, 0},
-	{WEB_FAULT_ADDRESS, "address", OUTCOME_FINAL, false, 0, 0},
-	{WEB_FAULT_CONNECT, "connect", OUTCOME_RETRY, true, WEB_EVENT_ERROR, 0},
-	{WEB_FAULT_TLS, "tls", OUTCOME_ONCE_MORE, false, 0, DAY_MS},
-	{WEB_FAULT_TIMEOUT, "timeout", OUTCOME_RETRY, true, WEB_EVENT_ERROR, 0},
-	{WEB_FAULT_SLOW, "slow", OUTCOME_RETRY, true, WEB_EVENT_ERROR, 0},
-	{WEB_FAULT_CUT, "cut", OUTCOME_RETRY, true, WEB_EVENT_ERROR, 0},
-	{WEB_FAULT_TOO_LARGE, "too_large", OUTCOME_FINAL, true, WEB_EVENT_ANSWER, 0},
-	{WEB_FAULT_NOT_IMAGE, "not_image", OUTCOME_FINAL, true, WEB_EVENT_ANSWER, 0},
-	{WEB_FAULT_PROTOCOL, "connect", OUTCOME_RETRY, true, WEB_EVENT_ERROR, 0},
-	{WEB_FAULT_MEMORY, "memory", OUTCOME_HOST, false, 0, 0}
+	{"dns", DAY_MS, WEB_FAULT_NO_NAME, OUTCOME_ONCE_MORE, 0, false},
+	{"dns", 0, WEB_FAULT_NAMES, OUTCOME_HOST, WEB_EVENT_ERROR, true},
+	{"address", 0, WEB_FAULT_ADDRESS, OUTCOME_FINAL, 0, false},
+	{"connect", 0, WEB_FAULT_CONNECT, OUTCOME_RETRY, WEB_EVENT_ERROR, true},
+	{"tls", DAY_MS, WEB_FAULT_TLS, OUTCOME_ONCE_MORE, 0, false},
+	{"timeout", 0, WEB_FAULT_TIMEOUT, OUTCOME_RETRY, WEB_EVENT_ERROR, true},
+	{"slow", 0, WEB_FAULT_SLOW, OUTCOME_RETRY, WEB_EVENT_ERROR, true},
+	{"cut", 0, WEB_FAULT_CUT, OUTCOME_RETRY, WEB_EVENT_ERROR, true},
+	{"too_large", 0, WEB_FAULT_TOO_LARGE, OUTCOME_FINAL, WEB_EVENT_ANSWER, true},
+	{"not_image", 0, WEB_FAULT_NOT_IMAGE, OUTCOME_FINAL, WEB_EVENT_ANSWER, true},
+	{"connect", 0, WEB_FAULT_PROTOCOL, OUTCOME_RETRY, WEB_EVENT_ERROR, true},
+	{"memory", 0, WEB_FAULT_MEMORY, OUTCOME_HOST, 0, false}
 };
 
 static Outcome

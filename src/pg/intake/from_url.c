@@ -72,7 +72,7 @@ intake_url(const char *text, size_t size, IntakeUrl *url)
 	if (url->refused == NULL)
 	{
 		/* nothing may be raised while the parser's memory is ours to free */
-		strcpy(copy, parsed.normal);
+		strlcpy(copy, parsed.normal, 3 * WEB_URL_MAX + WEB_HOST_MAX + 64);
 		host = parsed.path - parsed.normal;
 		web_url_free(&parsed);
 		url->normal = copy;
