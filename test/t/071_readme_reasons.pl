@@ -100,7 +100,7 @@ foreach my $file ('src/web/url.c', 'src/web/url_host.c')
 	give(@reasons);
 }
 my $fetch = join '', map { source($_) } glob 'src/pg/fetch/*.c';
-give($fetch =~ /\{WEB_FAULT_\w+, "(\w+)", OUTCOME_/g);
+give($fetch =~ /\{"(\w+)", \w+, WEB_FAULT_/g);
 give(grep { defined } $fetch =~ /outcome_make\(OUTCOME_\w+, (?:[^,"]*\? )?"(\w+)"(?: : "(\w+)")?,/g);
 give($fetch =~ /\b(?:rest|rest_row)\(errand, "(\w+)"/g);
 give($fetch =~ /host_rest_rows\(\w+, "(\w+)"/g);

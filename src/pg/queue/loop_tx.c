@@ -9,12 +9,12 @@
 #include "loop.h"
 #include "process/process.h"
 
-typedef struct Work
+typedef struct LoopWork
 {
 	Loop	   *loop;
 	void		(*work) (Loop *loop, void *arg);
 	void	   *arg;
-} Work;
+} LoopWork;
 
 /* Nesting depth of loop_try; only the outermost watches for locks. */
 static int	tries;
@@ -56,7 +56,7 @@ loop_bigints(Datum *values, int n)
 static void
 do_work(void *arg)
 {
-	Work	   *work = arg;
+	LoopWork   *work = arg;
 
 	work->work(work->loop, work->arg);
 }
@@ -64,7 +64,7 @@ do_work(void *arg)
 bool
 loop_try(Loop *loop, void (*work) (Loop *loop, void *arg), void *arg, ErrorData **error)
 {
-	Work		all = {loop, work, arg};
+	LoopWork	all = {loop, work, arg};
 	bool		done;
 
 	if (tries++ == 0)
