@@ -48,14 +48,21 @@ endpoint_is_active(const EndpointUse *use)
 	return use->in_flight > 0 || use->waiting;
 }
 
+/* The place of the use's URL; -1 if it has none. */
+static int
+place_of(const EndpointUse *use)
+{
+	if (use->place >= 0 && shared_endpoints->endpoints[use->place].url == use->url)
+		return use->place;
+	return find_endpoint_place(use->url);
+}
+
 /* The entry of the use's URL; NULL if it has none. */
 Endpoint *
 endpoint_of(const EndpointUse *use)
 {
-	int			place = use->place;
+	int			place = place_of(use);
 
-	if (place < 0 || shared_endpoints->endpoints[place].url != use->url)
-		place = find_endpoint_place(use->url);
 	return place < 0 ? NULL : &shared_endpoints->endpoints[place];
 }
 
@@ -63,10 +70,9 @@ endpoint_of(const EndpointUse *use)
 Endpoint *
 endpoint_settle_down(EndpointUse *use)
 {
-	const Endpoint *endpoint = endpoint_of(use);
-
-	use->place = endpoint != NULL ? (int) (endpoint - shared_endpoints->endpoints) :
-		make_endpoint_place(use->url, false);
+	use->place = place_of(use);
+	if (use->place < 0)
+		use->place = make_endpoint_place(use->url, false);
 	return use->place < 0 ? NULL : &shared_endpoints->endpoints[use->place];
 }
 
