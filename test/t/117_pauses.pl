@@ -19,6 +19,7 @@ $node->insert_pictures(1, 10);
 $endpoint->wait_for(in_flight => 2);
 sql("SELECT llava_pause('sim')");
 ok($node->wait_query($pauses, 'sim paused'), 'paused with two requests in flight');
+$node->wait_for_log(qr/server "sim" paused \(paused\)/);
 $endpoint->control(release => 1, faults => '');
 ok($node->wait_query('SELECT count(*) FROM llava_conversation', '2'), 'they are samples');
 ok($node->wait_query('SELECT count(*) = 0 FROM llava_pending WHERE holder IS NOT NULL'), 'what was claimed ahead is given back');

@@ -551,7 +551,7 @@ put_around(Reply *reply, Text *text, Text *body, Text *room)
 }
 
 /* What every reply needs room for, allocated once. */
-static void
+static inline void
 reply_room(Reply *reply, Text *body, Text *room)
 {
 	memset(reply, 0, sizeof(*reply));
@@ -562,7 +562,7 @@ reply_room(Reply *reply, Text *body, Text *room)
 	room->p = malloc(REPLY_BYTES);
 }
 
-static void
+static inline void
 reply_room_free(Reply *reply, Text *body, Text *room)
 {
 	for (int i = 0; i < MAX_TURNS; i++)
@@ -573,7 +573,7 @@ reply_room_free(Reply *reply, Text *body, Text *room)
 }
 
 /* The next reply of the seed's sequence. */
-static void
+static inline void
 compose(Reply *reply, Text *body, Text *room)
 {
 	static const ReplyKind kinds[] = {REPLY_DIALOGUE, REPLY_DIALOGUE, REPLY_DIALOGUE, REPLY_QUESTION_ANSWER, REPLY_DESCRIPTION};
