@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "db/db.h"
 #include "executor/spi.h"
 #include "export.h"
@@ -46,8 +47,7 @@ flag_is_of_parser(const char *flag)
 	return false;
 }
 
-pg_attribute_noreturn()
-static void
+pg_noreturn static void
 flag_unknown(const char *flag)
 {
 	Datum		names[REPLY_FLAGS];
