@@ -103,8 +103,9 @@ extern ImageStatus image_avif_info(const uint8_t *data, size_t size, ImageInfo *
 typedef struct ImageWork
 {
 	const ImageFit *fit;
-	int64_t		until;			/* CPU time of this thread in ns; 0: no limit */
-	unsigned	polls;
+	int64_t		cpu_until;		/* CPU time of this thread in ns; 0: no limit */
+	int64_t		passed_until;	/* coarse monotonic clock in ns: no look
+								 * before */
 } ImageWork;
 
 extern void image_work_begin(ImageWork *work, const ImageFit *fit);

@@ -6,25 +6,53 @@
 
 #include <time.h>
 
-/* Polls between two readings of the clock, each of which costs as much as a short row. */
-#define POLLS_PER_LOOK	16
+/*
+ * The CPU time of a thread is read by a system call, which costs as much as a short row.
+ * It is never more than the time that has passed, which costs nothing to read but is known
+ * only to a few milliseconds: so the system is asked once that time is used up.
+ */
+#define COARSE_NS (10 * 1000000)
 
 static int64_t
-cpu_time(void)
+read_clock(clockid_t clock)
 {
 	struct timespec now;
 
-	if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
+	if (clock_gettime(clock, &now) != 0)
 		return 0;
 	return (int64_t) now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* The limit cannot be reached before passed_until. */
+static void
+look_again_after(ImageWork *work, int64_t cpu_left)
+{
+	work->passed_until = read_clock(CLOCK_MONOTONIC_COARSE) + cpu_left - COARSE_NS;
 }
 
 void
 image_work_begin(ImageWork *work, const ImageFit *fit)
 {
+	int64_t		limit = (int64_t) fit->limits.max_ms * 1000000;
+
 	work->fit = fit;
-	work->polls = 0;
-	work->until = fit->limits.max_ms > 0 ? cpu_time() + (int64_t) fit->limits.max_ms * 1000000 : 0;
+	work->cpu_until = 0;
+	if (limit <= 0)
+		return;
+	work->cpu_until = read_clock(CLOCK_THREAD_CPUTIME_ID) + limit;
+	look_again_after(work, limit);
+}
+
+static bool
+is_used_up(ImageWork *work)
+{
+	int64_t		left;
+
+	if (work->cpu_until == 0 || read_clock(CLOCK_MONOTONIC_COARSE) < work->passed_until)
+		return false;
+	left = work->cpu_until - read_clock(CLOCK_THREAD_CPUTIME_ID);
+	look_again_after(work, left);
+	return left < 0;
 }
 
 ImageStatus
@@ -34,7 +62,7 @@ image_poll(ImageWork *work, ImageError *error)
 		return IMAGE_OK;
 	if (work->fit->stop != NULL && work->fit->stop(work->fit->stop_arg))
 		return image_fail(error, IMAGE_STOPPED, "stopped");
-	if (work->until > 0 && ++work->polls % POLLS_PER_LOOK == 0 && cpu_time() > work->until)
+	if (is_used_up(work))
 		return image_fail(error, IMAGE_TOO_SLOW, "decoding takes over %d ms",
 						  work->fit->limits.max_ms);
 	return IMAGE_OK;
