@@ -57,11 +57,11 @@ endif
 # pgxs compiles headers' users only when the source changes
 $(OBJS): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h $(TOP)/src/pg/*/*.h)
 
-# The texts of the page and the card as strings of C, a line each.
-build/templates.h: $(TOP)/src/pg/export/page.template $(TOP)/src/pg/export/card.template $(TOP)/Makefile
+# The texts of the page and the card, and the page's script, as strings of C, a line each.
+build/templates.h: $(addprefix $(TOP)/src/pg/export/,page.template card.template page.js) $(TOP)/Makefile
 	@mkdir -p $(@D)
-	@set -e; for name in page card; do echo "static const char $$name[] ="; \
-		sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $(TOP)/src/pg/export/$$name.template; echo ';'; done >$@.new
+	@set -e; for file in page.template card.template page.js; do echo "static const char $${file%.*}_$${file##*.}[] ="; \
+		sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $(TOP)/src/pg/export/$$file; echo ';'; done >$@.new
 	@mv $@.new $@
 src/pg/export/template.o src/pg/export/template.bc: build/templates.h
 
@@ -86,6 +86,10 @@ soak:
 rehearsal:
 	LLAVA_REHEARSAL=641868 $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/150_rehearsal.pl PROVE_FLAGS="$(PROVE_FLAGS) -v"
 
+## page-check: 200 samples judged on llava_page in Chromium, by keys, and taken in
+page-check:
+	$(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/page_check.pl
+
 ## screenshot: what PAGE=file.html, a page of llava_page, looks like in Chromium
 screenshot:
 	test/screenshot $(PAGE)
@@ -96,4 +100,4 @@ help:
 
 include $(TOP)/test/rooms.mk
 
-.PHONY: help soak rehearsal screenshot
+.PHONY: help soak rehearsal page-check screenshot

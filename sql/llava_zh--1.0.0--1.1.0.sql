@@ -1244,15 +1244,149 @@ BEGIN ATOMIC
 			'' ORDER BY n) FROM unnest(flags) WITH ORDINALITY AS f (flag, n)));
 END;
 
+CREATE FUNCTION @extschema@.llava_page_digest("value" jsonb) RETURNS text
+	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+	RETURN left(encode(sha256(convert_to("value"::text, 'UTF8')), 'hex'), 32);
+COMMENT ON FUNCTION @extschema@.llava_page_digest(jsonb) IS 'by which llava_keep_in knows what the page showed';
+
+-- As of format llava: what the rules say of a sample hardly depends on the format.
+CREATE FUNCTION @extschema@.llava_page_fault(conversation jsonb, path text, sha256 bytea, format text,
+	rejected text, width integer, height integer, channels integer, complete boolean, rows integer,
+	OUT rule text, OUT detail text)
+	RETURNS record LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_page_fault(jsonb, text, bytea, text, text, integer, integer, integer, boolean, integer) IS
+	'the rule by which an export leaves a sample out; NULL: none';
+
+CREATE FUNCTION @extschema@.llava_page_annotations(image bigint, task text, reply bigint) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(string_agg(@extschema@.llava_template('page_annotation', jsonb_build_object(
+		'task', a.task, 'version', a.task_version, 'pairs', (
+			SELECT string_agg(@extschema@.llava_template('page_pair', jsonb_build_object('key', left(o.key, 200),
+				'value', left(o.value, 2000))), '' ORDER BY o.n)
+			FROM jsonb_each_text(a.object) WITH ORDINALITY AS o (key, value, n)))), '' ORDER BY a.task), '')
+	FROM @extschema@.llava_annotation a
+	WHERE a.image = llava_page_annotations.image AND jsonb_typeof(a.object) = 'object'
+		-- what is about the image's sample of another task stands beside that one
+		AND NOT EXISTS (SELECT FROM @extschema@.llava_conversation c WHERE c.image = a.image AND c.reply = a.about
+			AND c.reply <> llava_page_annotations.reply AND c.task <> llava_page_annotations.task);
+END;
+COMMENT ON FUNCTION @extschema@.llava_page_annotations(bigint, text, bigint) IS
+	'the annotations beside a sample on the page: of its picture, and about it';
+
+-- The samples of a page, in its order: by a hash of image and seed.
+CREATE OR REPLACE FUNCTION @extschema@.llava_page_samples(n integer, task text, seed bigint, flag text, unseen boolean)
+	RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED
+BEGIN ATOMIC
+	WITH chosen AS (
+		SELECT c.image, c.task, row_number() OVER () AS nth
+		FROM (
+			SELECT s.image, s.task FROM @extschema@.llava_conversation s
+			WHERE (llava_page_samples.task IS NULL
+					OR s.task = @extschema@.llava_task_name(llava_page_samples.task))
+				AND (llava_page_samples.flag IS NULL OR llava_page_samples.flag = ANY (s.flags))
+				AND (unseen IS NOT TRUE OR s.keep IS NULL)
+			ORDER BY hashint8extended(s.image, coalesce(seed, 0)), s.image, s.task COLLATE "C"
+			LIMIT coalesce(llava_page_samples.n, 100)) AS c)
+	SELECT coalesce(string_agg(@extschema@.llava_template('page_sample', jsonb_build_object(
+			'image', c.image, 'n', h.nth, 'file', name.file,
+			'sides', CASE WHEN i.width > 0 THEN @extschema@.llava_template('page_sides',
+				CASE WHEN i.orientation >= 5
+				THEN jsonb_build_object('width', i.height, 'height', i.width)
+				ELSE jsonb_build_object('width', i.width, 'height', i.height) END) END, 'task', c.task, 'version', c.task_version,
+			'model', coalesce(r.model_reported, r.model), 'reply', c.reply,
+			'words', @extschema@.llava_page_digest(c.conversation),
+			'judged', @extschema@.llava_page_digest(jsonb_build_array(c.keep, c.note)),
+			-- of a note that is longer than notes may be, so much that it is not taken for a whole one
+			'keep', c.keep::text, 'note', left(c.note, 32769),
+			'fault', CASE WHEN fault.rule IS NOT NULL THEN @extschema@.llava_template('page_fault', jsonb_build_object(
+				'rule', fault.rule, 'detail', CASE WHEN fault.detail <> '' THEN
+					@extschema@.llava_template('page_fault_detail', jsonb_build_object('detail', fault.detail)) END)) END,
+			'annotations', @extschema@.llava_page_annotations(c.image, c.task, c.reply),
+			'picture', @extschema@.llava_page_picture(@extschema@.llava_image_bytes(i.id), name.file),
+			'tags', @extschema@.llava_page_tags(c.flags, c.keep, c.note),
+			'turns', @extschema@.llava_page_turns(c.conversation))), '' ORDER BY h.nth), '')
+	FROM chosen h
+	JOIN @extschema@.llava_conversation c ON c.image = h.image AND c.task = h.task
+	LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
+	LEFT JOIN @extschema@.llava_image i ON i.id = c.image,
+	LATERAL (SELECT coalesce(nullif(i.path, ''), encode(i.sha256, 'hex')) AS file) AS name,
+	LATERAL @extschema@.llava_page_fault(c.conversation, i.path, i.sha256, i.format, i.rejected, i.width,
+		i.height, i.channels::integer, i.complete, i.rows) AS fault;
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_page_head(n integer, task text, flag text, unseen boolean)
+	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	WITH sample AS (
+		SELECT s.task, s.rounds, s.keep, s.flags FROM @extschema@.llava_conversation s
+		WHERE llava_page_head.task IS NULL
+			OR s.task = @extschema@.llava_task_name(llava_page_head.task)),
+	total AS (
+		SELECT count(*) AS n, count(keep) AS looked, count(*) FILTER (WHERE NOT keep) AS dropped,
+			count(*) FILTER (WHERE (llava_page_head.flag IS NULL OR llava_page_head.flag = ANY (s.flags))
+				AND (unseen IS NOT TRUE OR s.keep IS NULL)) AS fits
+		FROM sample s),
+	task AS (SELECT s.task AS label, count(*) AS n FROM sample s GROUP BY s.task),
+	rounds AS (SELECT s.rounds, count(*) AS n FROM sample s GROUP BY s.rounds),
+	reason AS (
+		SELECT s.reason AS label, sum(s.count)::bigint AS n FROM @extschema@.llava_stat_reason s
+		WHERE s.kind <> 'failed' AND (llava_page_head.task IS NULL
+			OR s.task = @extschema@.llava_task_name(llava_page_head.task))
+		GROUP BY s.reason ORDER BY sum(s.count) DESC, s.reason COLLATE "C" LIMIT 8)
+	SELECT @extschema@.llava_template('page_head', jsonb_build_object(
+		'total', to_char(total.n, 'FM999,999,999,999,990'),
+		'shown', to_char(least(total.fits, coalesce(llava_page_head.n, 100)), 'FM999,999,990'),
+		'looked', to_char(total.looked, 'FM999,999,999,990'),
+		'dropped', to_char(total.dropped, 'FM999,999,999,990'),
+		'scope', CASE WHEN llava_page_head.task IS NOT NULL THEN @extschema@.llava_template('page_scope',
+			jsonb_build_object('task', @extschema@.llava_task_name(llava_page_head.task))) END,
+		'made', to_char(now(), 'YYYY-MM-DD HH24:MI'),
+		'script', @extschema@.llava_template('page_policy', jsonb_build_object('hash',
+			encode(sha256(convert_to(@extschema@.llava_template('page_script', '{}'), 'UTF8')), 'base64'))),
+		'tasks', (SELECT @extschema@.llava_page_bars(array_agg(label ORDER BY task.n DESC, label COLLATE "C"),
+			array_agg(task.n ORDER BY task.n DESC, label COLLATE "C")) FROM task),
+		'rounds', (SELECT @extschema@.llava_page_bars(array_agg(@extschema@.llava_template('page_rounds',
+			jsonb_build_object('rounds', rounds.rounds)) ORDER BY rounds.rounds),
+			array_agg(rounds.n ORDER BY rounds.rounds)) FROM rounds),
+		'reasons', (SELECT @extschema@.llava_page_bars(array_agg(label ORDER BY reason.n DESC, label COLLATE "C"),
+			array_agg(reason.n ORDER BY reason.n DESC, label COLLATE "C")) FROM reason)))
+	FROM total;
+END;
+
 CREATE OR REPLACE FUNCTION @extschema@.llava_page(n integer DEFAULT 100, task text DEFAULT NULL,
 	seed bigint DEFAULT 0, flag text DEFAULT NULL, unseen boolean DEFAULT false)
 	RETURNS text LANGUAGE sql STABLE PARALLEL RESTRICTED
 BEGIN ATOMIC
-	SELECT @extschema@.llava_page_head(n, task, known.flag, unseen)
-		|| @extschema@.llava_page_samples(n, task, seed, known.flag, unseen)
-		|| @extschema@.llava_template('page_foot', '{}')
-	FROM (SELECT (@extschema@.llava_known_flags(ARRAY[llava_page.flag]))[1] AS flag OFFSET 0) AS known;
+	SELECT @extschema@.llava_page_head(n, task, known.flag, unseen) || samples.html
+		|| @extschema@.llava_template('page_foot', jsonb_build_object('guide', @extschema@.llava_template('page_guide', '{}'),
+			'work', @extschema@.llava_template('page_work', jsonb_build_object(
+				'digest', left(encode(sha256(convert_to(samples.html, 'UTF8')), 'hex'), 32),
+				'script', @extschema@.llava_template('page_script', '{}')))))
+	FROM (SELECT (@extschema@.llava_known_flags(ARRAY[llava_page.flag]))[1] AS flag OFFSET 0) AS known,
+		LATERAL (SELECT @extschema@.llava_page_samples(n, task, seed, known.flag, unseen) AS html OFFSET 0) AS samples;
 END;
+COMMENT ON FUNCTION @extschema@.llava_page(integer, text, bigint, text, boolean) IS
+	'one HTML page to judge n samples, drawn by the seed: pictures, dialogues, flags, counts';
+
+-- What was judged there comes in: one line of keep.jsonl a row.  The view is empty: its trigger
+-- writes keep and note, with the rights of who copies.
+CREATE VIEW @extschema@.llava_keep_in WITH (security_invoker = true) AS
+	SELECT NULL::text AS line WHERE false;
+COMMENT ON VIEW @extschema@.llava_keep_in IS
+	'takes judgements in: \copy llava_keep_in FROM ''keep.jsonl'' WITH (FORMAT jsonl)';
+COMMENT ON COLUMN @extschema@.llava_keep_in.line IS 'a line that llava_page wrote';
+
+CREATE FUNCTION @extschema@.llava_keep_in_line() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_keep_in_line() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_keep_in_line() IS 'trigger: takes a judgement in, or names why it does not';
+CREATE TRIGGER llava_keep_in_line INSTEAD OF INSERT ON @extschema@.llava_keep_in
+	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_keep_in_line();
+CREATE TRIGGER llava_keep_in_begin BEFORE INSERT ON @extschema@.llava_keep_in
+	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.llava_keep_in_line();
+CREATE TRIGGER llava_keep_in_end AFTER INSERT ON @extschema@.llava_keep_in
+	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.llava_keep_in_line();
 
 --
 -- The dataset card (sql/parts/card.sql)

@@ -82,7 +82,10 @@ FROM (VALUES
 	('llava_lines_sha256_add(internal, text)', 'a part of llava_lines_sha256, which SQL cannot call'),
 	('llava_lines_sha256_end(internal)', 'a part of llava_lines_sha256, which SQL cannot call'),
 	('llava_manifest_known(bigint, boolean)', 'judges its arguments'),
+	('llava_page_annotations(bigint, text, bigint)', 'a part of the page: rows that the caller may read'),
 	('llava_page_bars(text[], bigint[])', 'a part of the page: from its arguments'),
+	('llava_page_digest(jsonb)', 'a part of the page: from its arguments'),
+	('llava_page_fault(jsonb, text, bytea, text, text, integer, integer, integer, boolean, integer)', 'a part of the page: from its arguments'),
 	('llava_page_head(integer, text, text, boolean)', 'a part of the page: counts rows that the caller may read'),
 	('llava_page_picture(bytea, text)', 'a part of the page: from its arguments'),
 	('llava_page_samples(integer, text, bigint, text, boolean)', 'a part of the page: calls llava_image_bytes, which is not PUBLIC''s'),
@@ -143,7 +146,7 @@ FROM (VALUES ('llava_card_languages(NULL, NULL)'), ('llava_card_lengths(NULL, NU
 	('llava_card_licences(NULL, NULL)'), ('llava_card_models(NULL, NULL)'), ('llava_card_prompts(NULL, NULL)'),
 	('llava_card_reasons(NULL)'), ('llava_card_rebuild(NULL)'), ('llava_card_samples(NULL, NULL)'),
 	('llava_card_tasks(NULL, NULL)'), ('llava_draw_task(1)'), ('llava_page_head(1, NULL, NULL, false)'),
-	('llava_page_samples(1, NULL, 0, NULL, false)'), ('llava_parse_reply(''detail'', ''x'')'),
+	('llava_page_samples(1, NULL, 0, NULL, false)'), ('llava_page_annotations(1, ''x'', 1)'), ('llava_parse_reply(''detail'', ''x'')'),
 	('llava_task_name(''detail'')'), ('llava_selected()'), ('llava_exported()'),
 	('llava_export_rules()')) AS c (call);
 RESET ROLE;

@@ -10,6 +10,7 @@ use Encode qw(decode_utf8 encode_utf8);
 use IPC::Run;
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
+use LlavaZh::Judge;
 use LlavaZh::Page;
 use PostgreSQL::Test::Utils;
 use Test::More;
@@ -35,6 +36,15 @@ is(query('SELECT count(*) FROM llava_conversation'), '24', 'samples to cook with
 
 sub sha256_of { return (split / /, `sha256sum $_[0]`)[0]; }
 
+# keep.jsonl of twelve samples
+sub judged
+{
+	unlink "$data/work/keep.jsonl";
+	write_file("$data/work/keep.jsonl", LlavaZh::Judge::line($_, $_->{image} % 3 ? 'true' : 'false', undef))
+	  for LlavaZh::Judge::samples(query('SELECT llava_page(12, unseen => true)'));
+	return;
+}
+
 # What is done before the first block of a heading: SQL, or code.
 my %before = (
 	'How do I ask again?' => 'UPDATE llava_conversation SET keep = false WHERE image IN (2, 3)',
@@ -48,6 +58,10 @@ my %before = (
 		query(q{UPDATE llava_conversation SET conversation = replace(conversation::text, '。', '！')::jsonb WHERE image = 6});
 	},
 	'How do I mix it with English data?' => sub { write_file("$data/work/llava_v1_5_mix665k.json", '[{"id": "en 1", "image": "coco/1.jpg"}]') },
+	'How do I judge many samples?' => \&judged,
+	llava_keep_in => \&judged,
+	'How do I get verdicts beside pictures, to train a filter of my own?' => q{INSERT INTO llava_annotation (image, task, object, reply, task_version)
+		SELECT image, '筛选', jsonb_build_object('worth', image % 4, 'kind', '招牌'), reply, 1 FROM llava_conversation},
 	'How do I take pictures down?' => "UPDATE llava_image SET page_url = 'https://example.cn/' || id WHERE id < 4",
 	'How do I give each colleague only the rights they need?' => join('; ', map { "CREATE ROLE $_" } qw(caller feeder loader monitor reader reviewer publisher operator)),
 	"How do I run the worker without a superuser's rights?" => 'DROP EXTENSION llava_zh CASCADE; CREATE SCHEMA llava; CREATE EXTENSION llava_zh SCHEMA llava',
@@ -83,6 +97,14 @@ my %after = (
 	'Which replies were rejected, and what did they say?' => sub { like($_[0], qr/^image\|\|/m, $_[1]) },
 	'What came out?' => sub { like($_[0], qr/^日常对话\|qwen\|\d+\|\d+\|0\|/m, $_[1]) },
 	'How do I look at samples?' => sub { like(slurp_file("$data/work/page.html"), qr/^<!doctype html>/, $_[1]) },
+	'How do I judge many samples?' => [ 'SELECT count(keep) FROM llava_conversation', '12' ],
+	llava_keep_in => [ 'SELECT count(keep) FROM llava_conversation', '12' ],
+	'How do I get verdicts beside pictures, to train a filter of my own?' => sub {
+		my @lines = split /\n/, slurp_file("$data/work/filter/metadata.jsonl");
+		is(scalar(@lines), 24, $_[1]);
+		like(decode_utf8($lines[0]), qr/^\{"file_name": "\d+\.png", "kind": "招牌", "worth": \d\}$/, $_[1]);
+		is(scalar(my @files = glob "$data/work/filter/*.png"), 24, $_[1]);
+	},
 	'How do I judge a sample?' => [ 'SELECT count(*) FILTER (WHERE keep), count(*) FILTER (WHERE NOT keep) FROM llava_conversation', '1|1' ],
 	'How do I export for a trainer?' => sub { is(scalar(split /\n/, slurp_file("$data/train.jsonl")), 24, $_[1]) },
 	'How do I export without a file on the server?' => sub { is(scalar(split /\n/, slurp_file("$data/work/train.jsonl")), 24, $_[1]) },

@@ -2,8 +2,8 @@
  * template.c
  *	  A fixed text with values in it: what the page and the dataset card are made of.
  *
- * The texts are those of page.template and card.template, which make turns into the strings
- * of templates.h.
+ * The texts are those of page.template and card.template, and page.js as a whole, which make
+ * turns into the strings of templates.h.
  */
 #include "postgres.h"
 
@@ -20,8 +20,12 @@ PG_FUNCTION_INFO_V1(llava_template);
 static char *
 template_find(const char *name, bool *markdown)
 {
-	const char *const files[] = {page, card};
+	const char *const files[] = {page_template, card_template};
 	char	   *mark = psprintf("\n=== %s\n", name);
+
+	*markdown = false;
+	if (strcmp(name, "page_script") == 0)
+		return pstrdup(page_js);
 
 	for (int i = 0; i < lengthof(files); i++)
 	{
@@ -30,7 +34,7 @@ template_find(const char *name, bool *markdown)
 		if (begin == NULL)
 			continue;
 		begin += strlen(mark);
-		*markdown = files[i] == card;
+		*markdown = files[i] == card_template;
 		return pnstrdup(begin, strstr(begin, "\n===") - begin);
 	}
 	ereport(ERROR,
