@@ -1642,7 +1642,7 @@ COMMENT ON COLUMN @extschema@.llava_image.same_distance IS 'bits of 256 in which
 COMMENT ON COLUMN @extschema@.llava_image.meta IS 'anything of yours, as JSON';
 COMMENT ON COLUMN @extschema@.llava_image.received_at IS 'when it was taken in; set at INSERT: the row is a restore';
 COMMENT ON COLUMN @extschema@.llava_image.rows IS 'of a file that ends early: rows that are there, as far as is known';
-COMMENT ON COLUMN @extschema@.llava_image.file_time IS 'when its file was changed, as llava_load saw; a file of this time and size is not read again';
+COMMENT ON COLUMN @extschema@.llava_image.file_time IS 'when its file was changed; llava_load reads no file of this time and size again';
 
 COMMENT ON COLUMN @extschema@.llava_seen.sha256 IS 'of the bytes';
 COMMENT ON COLUMN @extschema@.llava_seen.image IS 'first image that had them, even if it is gone';

@@ -73,7 +73,7 @@ COMMENT ON COLUMN @.llava_image.same_distance IS 'bits of 256 in which the hashe
 COMMENT ON COLUMN @.llava_image.meta IS 'anything of yours, as JSON';
 COMMENT ON COLUMN @.llava_image.received_at IS 'when it was taken in; set at INSERT: the row is a restore';
 COMMENT ON COLUMN @.llava_image.rows IS 'of a file that ends early: rows that are there, as far as is known';
-COMMENT ON COLUMN @.llava_image.file_time IS 'when its file was changed, as llava_load saw; a file of this time and size is not read again';
+COMMENT ON COLUMN @.llava_image.file_time IS 'when its file was changed; llava_load reads no file of this time and size again';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_image', '');
 SELECT pg_catalog.pg_extension_config_dump('@.llava_image_id_seq', '');
 
