@@ -137,7 +137,7 @@ DROP FUNCTION @extschema@.llava_ship_tasks();
 -- Pictures (sql/parts/image.sql)
 --
 
-ALTER TABLE @extschema@.llava_image ADD COLUMN rows integer;
+ALTER TABLE @extschema@.llava_image ADD COLUMN rows integer, ADD COLUMN file_time timestamptz;
 -- what was inserted while triggers were off: none, as a rule
 CREATE INDEX llava_image_not_taken_in ON @extschema@.llava_image (id) WHERE received_at IS NULL;
 
@@ -165,6 +165,13 @@ CREATE TRIGGER llava_image_lengths
 	BEFORE UPDATE OF path, source_url, page_url, licence, task, meta ON @extschema@.llava_image
 	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_image_lengths();
 
+CREATE FUNCTION @extschema@.llava_image_timed() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_image_timed() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_image_timed() IS 'trigger: file_time is set by llava_load only';
+CREATE TRIGGER llava_image_timed BEFORE UPDATE OF file_time ON @extschema@.llava_image
+	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_image_timed();
+
 CREATE FUNCTION @extschema@.llava_image_deleted() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_image_deleted() FROM PUBLIC;
@@ -172,6 +179,18 @@ COMMENT ON FUNCTION @extschema@.llava_image_deleted() IS 'trigger: rows are take
 CREATE TRIGGER llava_image_deleted BEFORE DELETE ON @extschema@.llava_image
 	FOR EACH ROW WHEN (OLD.received_at IS NOT NULL)
 	EXECUTE FUNCTION @extschema@.llava_image_deleted();
+
+ALTER PROCEDURE @extschema@.llava_load(text, text, text, integer, boolean) RENAME TO llava_load_1_0_0;
+CREATE PROCEDURE @extschema@.llava_load(directory text, task text DEFAULT NULL,
+	licence text DEFAULT NULL,
+	batch integer DEFAULT 100,
+	store boolean DEFAULT true,
+	replace boolean DEFAULT false,
+	prefix text DEFAULT '')
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON PROCEDURE @extschema@.llava_load(text, text, text, integer, boolean, boolean, text) FROM PUBLIC;
+COMMENT ON PROCEDURE @extschema@.llava_load(text, text, text, integer, boolean, boolean, text) IS
+	'reads every file below a directory of the server into llava_image, committing as it goes; files that are there are skipped, others of a known path are left out or, with replace, take it; prefix: before each path; store false: the bytes stay in the files';
 
 CREATE FUNCTION @extschema@.llava_remove(image bigint) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
@@ -1567,7 +1586,8 @@ END;
 --
 
 ALTER TABLE @extschema@.llava_image ALTER COLUMN image SET STATISTICS 0,
-	ALTER COLUMN meta SET STATISTICS 0, ALTER COLUMN rejected_detail SET STATISTICS 0;
+	ALTER COLUMN meta SET STATISTICS 0, ALTER COLUMN rejected_detail SET STATISTICS 0,
+	ALTER COLUMN file_time SET STATISTICS 0;
 ALTER TABLE @extschema@.llava_conversation ALTER COLUMN conversation SET STATISTICS 0,
 	ALTER COLUMN note SET STATISTICS 0;
 ALTER TABLE @extschema@.llava_reply ALTER COLUMN body SET STATISTICS 0,
@@ -1719,6 +1739,7 @@ SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_list_1_0_0(te
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_selected_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_exported_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_load_1_0_0(text, text, text, integer, boolean)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_reparse_1_0_0(text, bigint, integer, jsonb)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_parse_reply_1_0_0(text, text, text)');
 DROP FUNCTION @extschema@.llava_update_replaced(regprocedure);
@@ -1755,6 +1776,7 @@ COMMENT ON COLUMN @extschema@.llava_image.same_distance IS 'bits of 256 in which
 COMMENT ON COLUMN @extschema@.llava_image.meta IS 'anything of yours, as JSON';
 COMMENT ON COLUMN @extschema@.llava_image.received_at IS 'when it was taken in; set at INSERT: the row is a restore';
 COMMENT ON COLUMN @extschema@.llava_image.rows IS 'of a file that ends early: rows that are there, as far as is known';
+COMMENT ON COLUMN @extschema@.llava_image.file_time IS 'when its file was changed; llava_load reads no file of this time and size again';
 
 COMMENT ON COLUMN @extschema@.llava_seen.sha256 IS 'of the bytes';
 COMMENT ON COLUMN @extschema@.llava_seen.image IS 'first image that had them, even if it is gone';

@@ -29,13 +29,15 @@ CREATE TABLE @.llava_image (
 	same_distance smallint,
 	meta jsonb,
 	received_at timestamptz,
-	rows integer
+	rows integer,
+	file_time timestamptz
 );
 ALTER TABLE @.llava_image ALTER COLUMN image SET STORAGE EXTERNAL;
 -- ANALYZE copies values into pg_statistic, where llava_forget would leave them: none of
 -- columns that no plan needs, here and in the other tables
 ALTER TABLE @.llava_image ALTER COLUMN image SET STATISTICS 0,
-	ALTER COLUMN meta SET STATISTICS 0, ALTER COLUMN rejected_detail SET STATISTICS 0;
+	ALTER COLUMN meta SET STATISTICS 0, ALTER COLUMN rejected_detail SET STATISTICS 0,
+	ALTER COLUMN file_time SET STATISTICS 0;
 CREATE INDEX llava_image_path ON @.llava_image (path);
 -- what llava_forget follows from a picture to its copies
 CREATE INDEX llava_image_same_as ON @.llava_image (same_as) WHERE same_as IS NOT NULL;
@@ -71,6 +73,7 @@ COMMENT ON COLUMN @.llava_image.same_distance IS 'bits of 256 in which the hashe
 COMMENT ON COLUMN @.llava_image.meta IS 'anything of yours, as JSON';
 COMMENT ON COLUMN @.llava_image.received_at IS 'when it was taken in; set at INSERT: the row is a restore';
 COMMENT ON COLUMN @.llava_image.rows IS 'of a file that ends early: rows that are there, as far as is known';
+COMMENT ON COLUMN @.llava_image.file_time IS 'when its file was changed; llava_load reads no file of this time and size again';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_image', '');
 SELECT pg_catalog.pg_extension_config_dump('@.llava_image_id_seq', '');
 
@@ -151,6 +154,13 @@ COMMENT ON FUNCTION @.llava_image_frozen() IS 'trigger: refuses changes of id, i
 CREATE TRIGGER llava_image_frozen BEFORE UPDATE OF id, image, sha256 ON @.llava_image
 	FOR EACH ROW EXECUTE FUNCTION @.llava_image_frozen();
 
+CREATE FUNCTION @.llava_image_timed() RETURNS trigger
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_image_timed() FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_image_timed() IS 'trigger: file_time is set by llava_load only';
+CREATE TRIGGER llava_image_timed BEFORE UPDATE OF file_time ON @.llava_image
+	FOR EACH ROW EXECUTE FUNCTION @.llava_image_timed();
+
 CREATE FUNCTION @.llava_image_released() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME';
@@ -171,11 +181,13 @@ CREATE TRIGGER llava_image_deleted BEFORE DELETE ON @.llava_image
 CREATE PROCEDURE @.llava_load(directory text, task text DEFAULT NULL,
 	licence text DEFAULT NULL,
 	batch integer DEFAULT 100,
-	store boolean DEFAULT true)
+	store boolean DEFAULT true,
+	replace boolean DEFAULT false,
+	prefix text DEFAULT '')
 	LANGUAGE c AS 'MODULE_PATHNAME';
-REVOKE ALL ON PROCEDURE @.llava_load(text, text, text, integer, boolean) FROM PUBLIC;
-COMMENT ON PROCEDURE @.llava_load(text, text, text, integer, boolean) IS
-	'reads every file below a directory of the server into llava_image, committing as it goes; known paths are skipped; store false: the bytes stay in the files';
+REVOKE ALL ON PROCEDURE @.llava_load(text, text, text, integer, boolean, boolean, text) FROM PUBLIC;
+COMMENT ON PROCEDURE @.llava_load(text, text, text, integer, boolean, boolean, text) IS
+	'reads every file below a directory of the server into llava_image, committing as it goes; files that are there are skipped, others of a known path are left out or, with replace, take it; prefix: before each path; store false: the bytes stay in the files';
 
 CREATE FUNCTION @.llava_forget(image bigint, reason text) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER

@@ -48,6 +48,14 @@ sub judged
 # What is done before the first block of a heading: SQL, or code.
 my %before = (
 	'How do I ask again?' => 'UPDATE llava_conversation SET keep = false WHERE image IN (2, 3)',
+	'How do I load a second folder that has the same names in it?' => sub {
+		mkdir "$data/more";
+		write_file("$data/more/001.png", LlavaZh::Cluster::png(101));
+		write_file("$data/more/003.png", LlavaZh::Cluster::png(3));
+	},
+	'How do I load files that were changed since?' => sub { unlink "$data/images/024.png"; write_file("$data/images/024.png", LlavaZh::Cluster::png(124)) },
+	'How do I run a loader again and insert only what is new?' => q{INSERT INTO llava_image (path, sha256, received_at) SELECT 'other/' || n, sha256(n::text::bytea), now() FROM generate_series(1, 20000) AS n;
+		INSERT INTO llava_image (path, image) VALUES ('nightly/001.png', 'x'), ('nightly/002.png', 'y'); ANALYZE llava_image},
 	'How do I put failed rows back?' => "SELECT llava_enqueue(2, 'detail', true); UPDATE llava_pending SET failure = 'timeout'",
 	'How do I run it as a batch job, without a worker?' => 'SELECT llava_enqueue(image, task, true) FROM llava_conversation',
 	'How do I compare prompts and models?' => "CREATE SERVER other FOREIGN DATA WRAPPER llava_zh OPTIONS (url '$url', model 'other')",
@@ -75,6 +83,13 @@ my %between = (
 # What has come of the blocks: a query and its answer, or code, of the output.
 my %after = (
 	'How do I load a folder of pictures?' => [ 'SELECT count(*), count(rejected), count(same_as) FROM llava_image', '26|1|1' ],
+	'How do I load a second folder that has the same names in it?' => [ "SELECT string_agg(path || '|' || (same_as IS NULL), ' ' ORDER BY path) FROM llava_image WHERE path LIKE 'more/%'", 'more/001.png|true more/003.png|false' ],
+	'How do I load files that were changed since?' => sub {
+		like($_[0], qr/^24\|\d/, $_[1]);
+		is(query("SELECT count(*) FROM llava_image WHERE path = '024.png' AND id > 26"), '1', $_[1]);
+		unlink "$data/images/024.png";
+		write_file("$data/images/024.png", LlavaZh::Cluster::png(24));
+	},
 	'How do I insert pictures with my own facts about them?' => [ "SELECT licence, same_as IS NOT NULL FROM llava_image WHERE meta ->> 'album' = 'shops'", 'CC BY 4.0|t' ],
 	'How do I keep the pictures in their files?' => [ "SELECT count(*), count(image) FROM llava_image WHERE path LIKE 'images/%'", '26|0' ],
 	'Why was a picture not taken?' => sub { like($_[0], qr/^again\.png\|same\|same bytes as image \d+\|\nbroken\.jpg\|rejected\|\w+\|/m, $_[1]) },
@@ -118,6 +133,8 @@ my %after = (
 		join("\n", sort split /\n/, query('SELECT llava_export()')), $_[1]) },
 	'How do I take pictures down?' => [ 'SELECT count(*), (SELECT count(*) FROM llava_seen WHERE forgotten_at IS NOT NULL) FROM llava_image WHERE page_url IS NOT NULL', '0|3' ],
 	'How do I insert pictures from Python, and see the verdict?' => sub { like($_[0], qr/^\d+ 001\.png same as \d+\n(?:.*\n)*\d+ broken\.jpg \w+$/m, $_[1]) },
+	'How do I run a loader again and insert only what is new?' => sub {
+		like($_[0], qr/^24 new of 26\n?Insert on llava_image\n(?:.*\n)*.*Index (?:Only )?Scan using llava_image_path on llava_image/, $_[1]) },
 	'How do I read an export in Python?' => sub { like($_[0], qr/^24 001\.png$/, $_[1]) },
 	'How do I call the procedures from Python?' => sub { like($_[0], qr/llava_load.*\n.*\{.*'replies': 24/s, $_[1]) },
 	'How do I stop a call from Python?' => sub { is($_[0], 'cancelled', $_[1]) },

@@ -64,6 +64,8 @@ static const struct
 	TRIGGER_FIRES_ON_ORIGIN},
 	{"llava_image", "llava_image_frozen", "BEFORE UPDATE OF id, image, sha256", NULL,
 	"llava_image_frozen", TRIGGER_FIRES_ON_ORIGIN},
+	{"llava_image", "llava_image_timed", "BEFORE UPDATE OF file_time", NULL,
+	"llava_image_timed", TRIGGER_FIRES_ON_ORIGIN},
 	{"llava_image", "llava_image_deleted", "BEFORE DELETE", "(old.received_at IS NOT NULL)",
 	"llava_image_deleted", TRIGGER_FIRES_ON_ORIGIN},
 	{"llava_image", "llava_image_released", "BEFORE UPDATE OF long_images",

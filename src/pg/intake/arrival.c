@@ -28,6 +28,7 @@ static const char *const column_names[COLUMNS] = {
 	[COLUMN_SAME_DISTANCE] = "same_distance",
 	[COLUMN_RECEIVED_AT] = "received_at",
 	[COLUMN_ROWS] = "rows",
+	[COLUMN_FILE_TIME] = "file_time",
 	[COLUMN_ID] = "id",
 	[COLUMN_PATH] = "path",
 	[COLUMN_SOURCE_URL] = "source_url",
@@ -39,10 +40,10 @@ arrival_find_columns(TupleDesc desc, int *columns)
 	for (int i = 0; i < COLUMNS; i++)
 	{
 		columns[i] = SPI_fnumber(desc, column_names[i]);
-		if (columns[i] <= 0 && i != COLUMN_ROWS)
+		if (columns[i] <= 0 && i != COLUMN_ROWS && i != COLUMN_FILE_TIME)
 			elog(ERROR, "table \"llava_image\" has no column \"%s\"", column_names[i]);
 	}
-	return columns[COLUMN_ROWS] > 0 ? WRITTEN : COLUMN_ROWS;
+	return columns[COLUMN_FILE_TIME] > 0 ? WRITTEN : COLUMN_ROWS;
 }
 
 void

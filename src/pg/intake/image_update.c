@@ -13,6 +13,7 @@
 #include "utils/datum.h"
 
 PG_FUNCTION_INFO_V1(llava_image_frozen);
+PG_FUNCTION_INFO_V1(llava_image_timed);
 PG_FUNCTION_INFO_V1(llava_image_released);
 PG_FUNCTION_INFO_V1(llava_image_lengths);
 PG_FUNCTION_INFO_V1(llava_conversation_lengths);
@@ -56,6 +57,27 @@ llava_image_frozen(PG_FUNCTION_ARGS)
 				 errmsg("column \"%s\" of \"llava_image\" is never changed", changed),
 				 errdetail("Replies and samples refer to the picture as it was."),
 				 errhint("INSERT the other picture as a new row. image = NULL erases the bytes.")));
+	return PointerGetDatum(trigger->tg_newtuple);
+}
+
+/*
+ * BEFORE UPDATE OF file_time on llava_image, FOR EACH ROW: only llava_load sets it, which
+ * knows a file by it; anybody may take it away.
+ */
+Datum
+llava_image_timed(PG_FUNCTION_ARGS)
+{
+	TriggerData *trigger = rows_trigger(fcinfo, "llava_image");
+	TupleDesc	desc = RelationGetDescr(trigger->tg_relation);
+	bool		isnull;
+	Datum		time = heap_getattr(trigger->tg_newtuple, SPI_fnumber(desc, "file_time"), desc, &isnull);
+
+	if (!isnull && !is_unchanged(trigger, "file_time") &&
+		(intake_file.path == NULL || DatumGetTimestampTz(time) != intake_file.time))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("column \"file_time\" of \"llava_image\" is set by llava_load only"),
+				 errhint("file_time = NULL lets the next llava_load compare the bytes.")));
 	return PointerGetDatum(trigger->tg_newtuple);
 }
 

@@ -19,6 +19,7 @@
 #include "utils/builtins.h"
 
 int64		intake_unread_size = -1;
+IntakeFile	intake_file = {NULL, DT_NOBEGIN};
 
 PG_FUNCTION_INFO_V1(llava_intake);
 
@@ -74,12 +75,18 @@ has_parent_component(const char *path)
 }
 
 /* Exports write files under this name: it must not lead out of their directory. */
+const char *
+intake_path_problem(const char *path)
+{
+	return path[0] == '\0' ? "is empty" :
+		path[0] == '/' || path[0] == '\\' ? "is absolute" :
+		has_parent_component(path) ? "leads upwards" : NULL;
+}
+
 static void
 check_path(const char *path)
 {
-	const char *problem = path[0] == '\0' ? "is empty" :
-	path[0] == '/' || path[0] == '\\' ? "is absolute" :
-	has_parent_component(path) ? "leads upwards" : NULL;
+	const char *problem = intake_path_problem(path);
 
 	if (problem != NULL)
 		ereport(ERROR,
@@ -139,7 +146,7 @@ drawn_task(Arrival *arrival, const Intake *intake)
 /* Locked against llava_forget until what follows from it is committed. */
 SqlStatement sql_image_state = {
 	.text =
-	"SELECT rejected, same_as, image IS NULL AND NOT in_file, received_at IS NULL, sha256"
+	"SELECT rejected, same_as, image IS NULL AND (NOT in_file OR path IS NULL), received_at IS NULL, sha256"
 	" FROM @.llava_image WHERE id = $1"
 	" FOR KEY SHARE",
 	.types = "l"
@@ -205,6 +212,7 @@ void
 intake_refuse_forgotten(Arrival *arrival, const char *forgotten)
 {
 	arrival_set_null(arrival, COLUMN_IMAGE);
+	arrival_set_null(arrival, COLUMN_FILE_TIME);
 	arrival_set(arrival, COLUMN_IN_FILE, BoolGetDatum(false));
 	for (int i = COLUMN_FORMAT; i <= COLUMN_BYTES; i++)
 		arrival_set_null(arrival, i);
@@ -224,6 +232,12 @@ words_of_takedown(Oid seen, Datum sha256)
 	(void) find_seen(seen, sha256, &first, caller, &forgotten);
 	SPI_finish();
 	return forgotten;
+}
+
+bool
+intake_is_forgotten(Datum sha256)
+{
+	return words_of_takedown(extension_relation("llava_seen"), sha256) != NULL;
 }
 
 /* A picture that cannot be sent to a model.  Its bytes may have been taken down before. */
@@ -301,6 +315,19 @@ intake_judge(Arrival *arrival, const Intake *intake, const char *task, bool is_t
 		keep_rejected(arrival, intake);
 }
 
+/*
+ * Sets the time of the row's file, if llava_load has brought it.  What an INSERT gives is
+ * not taken, since llava_load does not read a file of the stored size and time.
+ */
+static void
+set_file_time(Arrival *arrival)
+{
+	if (intake_file.path != NULL && intake_file.time != DT_NOBEGIN &&
+		!arrival->nulls[COLUMN_BYTES] && !arrival->nulls[COLUMN_PATH] &&
+		strcmp(TextDatumGetCString(arrival->values[COLUMN_PATH]), intake_file.path) == 0)
+		arrival_set(arrival, COLUMN_FILE_TIME, TimestampTzGetDatum(intake_file.time));
+}
+
 /* BEFORE INSERT on llava_image, FOR EACH ROW WHEN received_at IS NULL, SECURITY DEFINER. */
 Datum
 llava_intake(PG_FUNCTION_ARGS)
@@ -326,7 +353,10 @@ llava_intake(PG_FUNCTION_ARGS)
 	if (arrival_is_to_be_fetched(&arrival))
 		arrival_queue_fetch(&arrival);
 	else
+	{
 		intake_judge(&arrival, intake, task, false);
+		set_file_time(&arrival);
+	}
 	arrival_set(&arrival, COLUMN_RECEIVED_AT,
 				TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 

@@ -36,6 +36,7 @@ enum
 	COLUMN_SAME_DISTANCE,
 	COLUMN_RECEIVED_AT,
 	COLUMN_ROWS,
+	COLUMN_FILE_TIME,
 	WRITTEN,
 	COLUMN_ID = WRITTEN,
 	COLUMN_PATH,
@@ -68,7 +69,7 @@ typedef struct Intake
 
 /*
  * Looks up the attribute number of each column; returns how many are written.  That is all
- * but the last where the table is 1.0.0's, which has no rows.
+ * but the last two where the table is 1.0.0's, which has neither rows nor file_time.
  */
 extern int	arrival_find_columns(TupleDesc desc, int *columns);
 
@@ -126,6 +127,22 @@ extern SqlStatement sql_image_state;
  * is over the limit; else -1.
  */
 extern int64 intake_unread_size;
+
+/* The file whose row llava_load writes next; path NULL: it writes none. */
+typedef struct IntakeFile
+{
+	const char *path;			/* as in the row */
+	TimestampTz time;			/* when it was changed last; DT_NOBEGIN: not
+								 * known */
+} IntakeFile;
+
+extern IntakeFile intake_file;
+
+/* Why a path cannot name a picture (static), or NULL. */
+extern const char *intake_path_problem(const char *path);
+
+/* Whether the bytes with this sha256 were taken down. */
+extern bool intake_is_forgotten(Datum sha256);
 
 /*
  * The row that a restore stores: the one given, or one that says that its picture was

@@ -3,10 +3,11 @@
  *	  CALL llava_load: loads a directory of the server into llava_image.
  *
  * Paths are walked in the order of their bytes, links are not followed.  Files are
- * committed in batches, and a path that is loaded already is skipped, so that an
- * interrupted call can simply be repeated.  Rows are inserted as the caller.  A file that
- * cannot be loaded never stops the rest: it is skipped with a WARNING, and the report says
- * how many there were and why.
+ * committed in batches, and a file that is loaded already is skipped, so that an
+ * interrupted call can simply be repeated.  One with other bytes than the picture under its
+ * path is left out, with a WARNING at the end, or replaces it.  Rows are inserted as the
+ * caller.  A file that cannot be loaded never stops the rest: it is skipped with a WARNING,
+ * and the report says how many there were and why.
  */
 #include "postgres.h"
 
@@ -14,154 +15,72 @@
 #include <sys/stat.h>
 
 #include "catalog/pg_authid.h"
+#include "intake.h"
 #include "load.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
 #include "process/process.h"
 #include "task/task.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
+#include "utils/lsyscache.h"
 
 #define DEFAULT_BATCH 100
-
-/* How many reasons the report tells apart. */
-#define MAX_REASONS 12
-
-/* A reason why files were skipped, and the first of them. */
-typedef struct Reason
-{
-	char	   *reason;
-	int64		files;
-	char	   *example;
-} Reason;
 
 PG_FUNCTION_INFO_V1(llava_load);
 
 static void load_folder(Load *load, const char *name);
 
-/* ---- what is skipped ---- */
-
-static Reason *
-find_reason(Load *load, const char *reason)
-{
-	ListCell   *cell;
-	Reason	   *new;
-
-	if (list_length(load->reasons) >= MAX_REASONS)
-		reason = "other";
-	foreach(cell, load->reasons)
-	{
-		if (strcmp(((Reason *) lfirst(cell))->reason, reason) == 0)
-			return lfirst(cell);
-	}
-	new = palloc0(sizeof(Reason));
-	new->reason = pstrdup(reason);
-	load->reasons = lappend(load->reasons, new);
-	return new;
-}
-
-void
-load_count_skipped(Load *load, const char *reason, const char *name, const char *message)
-{
-	MemoryContext caller = MemoryContextSwitchTo(load->context);
-	Reason	   *counted = find_reason(load, reason);
-
-	if (counted->files++ == 0)
-		counted->example = message == NULL ? psprintf("\"%s\"", name) :
-			psprintf("\"%s\": %s", name, message);
-	MemoryContextSwitchTo(caller);
-}
-
-void
-load_cannot_read(Load *load, const char *name)
-{
-	int			failure = errno;
-
-	/* these errors are not about the file */
-	if (failure == EMFILE || failure == ENFILE || failure == ENOMEM)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read \"%s/%s\": %m", load->directory, name)));
-	load->unreadable++;
-	load_count_skipped(load, strerror(failure), name, NULL);
-	errno = failure;
-	ereport(WARNING,
-			(errcode_for_file_access(),
-			 errmsg("could not read \"%s%s%s\": %m", load->directory,
-					name[0] != '\0' ? "/" : "", name)));
-}
-
-/* A name in a form that can be shown, whatever its bytes are. */
-static char *
-escaped(const char *name)
-{
-	StringInfoData shown;
-
-	initStringInfo(&shown);
-	for (const unsigned char *c = (const unsigned char *) name; *c != '\0'; c++)
-		if (*c >= ' ' && *c < 0x7f)
-			appendStringInfoChar(&shown, *c);
-		else
-			appendStringInfo(&shown, "\\x%02x", *c);
-	return shown.data;
-}
-
-static void
-cannot_name(Load *load, const char *name)
-{
-	char	   *shown = escaped(name);
-
-	load->seen++;
-	load->unreadable++;
-	load_count_skipped(load, psprintf("name not valid in encoding %s", GetDatabaseEncodingName()),
-					   shown, NULL);
-	ereport(WARNING,
-			(errcode(ERRCODE_CHARACTER_NOT_IN_REPERTOIRE),
-			 errmsg("a file name in \"%s\" is not valid in encoding %s",
-					load->directory, GetDatabaseEncodingName()),
-			 errdetail_internal("%s", shown)));
-}
-
 /* ---- the walk ---- */
 
-/* These run with the caller's search_path. */
-static SqlStatement sql_load_known = {
-	.text =
-	"SELECT 1 FROM @.llava_image WHERE path OPERATOR(pg_catalog.=) $1",
-	.types = "t"
-};
-
-static bool
-load_is_known(const Load *load, const char *name)
-{
-	char	   *path = psprintf("%s%s", load->prefix, name);
-	Datum		value = CStringGetTextDatum(path);
-	bool		known = sql_run(&sql_load_known, &value, NULL, 1) > 0;
-
-	SPI_freetuptable(SPI_tuptable);
-	return known;
-}
-
-/* Adds a file to those that are stored next, unless its path is loaded already. */
+/* Adds a file to those that are stored next. */
 static void
-take_file(Load *load, const char *name)
+gather(Load *load, LoadStep step, const char *name, TimestampTz time, int64 image)
 {
-	MemoryContext caller;
-	LoadFile   *file;
+	MemoryContext caller = MemoryContextSwitchTo(load->batch_context);
+	LoadFile   *file = palloc0(offsetof(LoadFile, name) + strlen(name) + 1);
 
-	load->seen++;
-	work_done(load->work, load->seen);
-	if (load_is_known(load, name))
-	{
-		load->known++;
-		return;
-	}
-	caller = MemoryContextSwitchTo(load->batch_context);
-	file = palloc0(offsetof(LoadFile, name) + strlen(name) + 1);
+	file->step = step;
+	file->time = time;
+	file->image = image;
 	memcpy(file->name, name, strlen(name) + 1);
 	load->files = lappend(load->files, file);
 	MemoryContextSwitchTo(caller);
 	if (list_length(load->files) >= load->batch)
 		load_store(load);
+}
+
+/* Decides what is done about a file. */
+static void
+take_file(Load *load, const LoadEntry *entry, const char *name)
+{
+	LoadFacts	facts = entry->facts;
+	int64		image = 0;
+
+	load->report.seen++;
+	work_done(load->work, load->report.seen);
+	switch (load_compare(load, name, &facts, &image))
+	{
+		case PATH_IS_NEW:
+			gather(load, LOAD_ADD, name, facts.time, image);
+			break;
+		case PATH_HAS_FILE:
+			load->report.known++;
+			break;
+		case PATH_HAS_FILE_UNTIMED:
+			load->report.known++;
+			gather(load, LOAD_SET_TIME, name, facts.time, image);
+			break;
+		case PATH_HAS_OTHER:
+			if (load->replace)
+				gather(load, LOAD_REPLACE, name, facts.time, image);
+			else
+				load_count_other(load, name, image);
+			break;
+		case FILE_IS_UNREADABLE:
+			load_cannot_read(load, name);
+			break;
+	}
 }
 
 /* One name of a folder, in the memory of one file. */
@@ -178,16 +97,16 @@ load_entry(Load *load, const LoadEntry *entry, const char *name)
 	}
 	caller = MemoryContextSwitchTo(load->file_context);
 	if (!pg_verifymbstr(name, strlen(name), true))
-		cannot_name(load, name);
+		load_cannot_name(load, name);
 	else
-		take_file(load, name);
+		take_file(load, entry, name);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(load->file_context);
 }
 
 /*
  * Lists a folder before the walk descends into it; NIL, with a WARNING, if it cannot be
- * read.
+ * read.  ERROR if it is the call's own.
  */
 static List *
 entries_of(Load *load, const char *name)
@@ -202,7 +121,13 @@ entries_of(Load *load, const char *name)
 		load_cannot_read(load, name);
 	}
 	else if (!load_files_list(&load->in, name, &entries))
+	{
+		if (name[0] == '\0')
+			ereport(ERROR,
+					(errcode_for_file_access(),
+					 errmsg("could not read directory \"%s\": %m", load->directory)));
 		load_cannot_read(load, name);
+	}
 	MemoryContextSwitchTo(caller);
 	return entries;
 }
@@ -302,10 +227,15 @@ directory_argument(text *argument)
  * "" if it is that one; ERROR if it is not below.
  */
 static const char *
-prefix_below(const char *directory)
+prefix_below(const char *directory, const char *given)
 {
 	char	   *top = pstrdup(llava_image_directory);
 
+	if (given[0] != '\0')
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("prefix \"%s\" was given with store => false", given),
+				 errdetail("The path of a picture that stays in its file says where that is.")));
 	if (top[0] == '\0')
 		ereport(ERROR,
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
@@ -324,6 +254,36 @@ prefix_below(const char *directory)
 	if (directory[strlen(top)] == '\0')
 		return "";
 	return psprintf("%s/", directory + strlen(top) + 1);
+}
+
+/* What the call puts before each path; procedures of 1.0.0 have no such argument. */
+static const char *
+prefix_argument(FunctionCallInfo fcinfo)
+{
+	const char *prefix = PG_NARGS() <= 6 || PG_ARGISNULL(6) ? "" : text_to_cstring(PG_GETARG_TEXT_PP(6));
+	const char *problem = prefix[0] == '\0' ? NULL : intake_path_problem(prefix);
+
+	if (problem != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("prefix \"%s\" %s", prefix, problem),
+				 errhint("It goes before the path of each file, as in prefix => 'b/'.")));
+	return prefix;
+}
+
+/* Paths are taken from rows that have them, which needs the right to change them. */
+static void
+check_replace(void)
+{
+	Oid			table = extension_relation("llava_image");
+
+	if (pg_class_aclcheck(table, GetUserId(), ACL_UPDATE) != ACLCHECK_OK &&
+		pg_attribute_aclcheck(table, get_attnum(table, "path"), GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to replace pictures"),
+				 errhint("GRANT UPDATE (path) ON llava_image TO %s;",
+						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
 }
 
 /* Allocated in the context of the call, since a commit frees the arguments. */
@@ -347,7 +307,9 @@ load_new(FunctionCallInfo fcinfo)
 				 errhint("CALL llava_load('/data/images');")));
 	load->directory = directory_argument(PG_GETARG_TEXT_PP(0));
 	load->store = PG_ARGISNULL(4) || PG_GETARG_BOOL(4);
-	load->prefix = load->store ? "" : prefix_below(load->directory);
+	load->prefix = prefix_argument(fcinfo);
+	if (!load->store)
+		load->prefix = prefix_below(load->directory, load->prefix);
 	if (!PG_ARGISNULL(1))
 		load->task = DatumGetTextPCopy(PG_GETARG_DATUM(1));
 	if (!PG_ARGISNULL(2))
@@ -361,6 +323,8 @@ load_new(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("batch %d is less than 1", load->batch),
 				 errhint("The argument batch is the number of files committed at once, 100 by default.")));
+	load->replace = PG_NARGS() > 5 && !PG_ARGISNULL(5) && PG_GETARG_BOOL(5);
+	load->compare = get_attnum(extension_relation("llava_image"), "file_time") != InvalidAttrNumber;
 	MemoryContextSwitchTo(caller);
 	return load;
 }
@@ -373,44 +337,10 @@ load_check_task(const Load *load)
 		(void) task_required(task_weights(), text_to_cstring(load->task));
 }
 
-/* One line for each reason why files were skipped. */
-static char *
-reasons_detail(const Load *load)
-{
-	StringInfoData lines;
-	ListCell   *cell;
-
-	initStringInfo(&lines);
-	appendStringInfoString(&lines, "Skipped, with the first of each kind:");
-	foreach(cell, load->reasons)
-	{
-		const Reason *reason = lfirst(cell);
-
-		appendStringInfo(&lines, "\n" INT64_FORMAT " x %s, as %s", reason->files, reason->reason,
-						 reason->example);
-	}
-	return lines.data;
-}
-
-static void
-load_report(const Load *load)
-{
-	StringInfoData line;
-
-	initStringInfo(&line);
-	appendStringInfo(&line, "llava_load: " INT64_FORMAT " files, " INT64_FORMAT " queued, "
-					 INT64_FORMAT " stopped before any request, " INT64_FORMAT " known",
-					 load->seen, load->stored.queued, load->stored.stopped, load->known);
-	if (load->unreadable > 0)
-		appendStringInfo(&line, ", " INT64_FORMAT " unreadable", load->unreadable);
-	if (load->refused > 0)
-		appendStringInfo(&line, ", " INT64_FORMAT " refused", load->refused);
-	ereport(NOTICE,
-			(errmsg_internal("%s", line.data),
-			 load->reasons != NIL ? errdetail_internal("%s", reasons_detail(load)) : 0));
-}
-
-/* PROCEDURE llava_load(directory, task, licence text, batch integer, store boolean) */
+/*
+ * PROCEDURE llava_load(directory, task, licence text, batch integer, store, replace boolean,
+ * prefix text)
+ */
 Datum
 llava_load(PG_FUNCTION_ARGS)
 {
@@ -419,6 +349,8 @@ llava_load(PG_FUNCTION_ARGS)
 	load_check_call(fcinfo);
 	load = load_new(fcinfo);
 	load_check_task(load);
+	if (load->replace)
+		check_replace();
 	rows_spi_connect_committing();
 	PG_TRY();
 	{

@@ -1,7 +1,8 @@
 /*
  * load.h
- *	  One call of llava_load: load.c walks the folder, load_files.c reads it, load_store.c
- *	  stores the files.
+ *	  One call of llava_load: load.c walks the folder, load_files.c reads it, load_known.c
+ *	  compares a file with the picture under its path, load_store.c stores the files,
+ *	  load_report.c says what became of them.
  */
 #ifndef LLAVA_LOAD_H
 #define LLAVA_LOAD_H
@@ -25,10 +26,18 @@ typedef struct LoadFiles
 	DIR		   *listing;		/* of a folder; else NULL */
 } LoadFiles;
 
+/* What tells a file that was changed, most of the time, without a look at its bytes. */
+typedef struct LoadFacts
+{
+	int64		size;			/* -1: not known */
+	TimestampTz time;			/* DT_NOBEGIN: not known, or too young to tell */
+} LoadFacts;
+
 /* A name in a folder. */
 typedef struct LoadEntry
 {
 	bool		is_folder;
+	LoadFacts	facts;			/* of a file */
 	char		name[FLEXIBLE_ARRAY_MEMBER];
 } LoadEntry;
 
@@ -41,8 +50,8 @@ extern void load_files_open(LoadFiles *files, const char *directory);
  */
 extern bool load_files_list(LoadFiles *files, const char *name, List **entries);
 
-/* Opens a regular file, its size in *size; false, with errno set, if it cannot. */
-extern bool load_files_open_file(LoadFiles *files, const char *name, off_t *size);
+/* Opens a regular file; false, with errno set, if it cannot. */
+extern bool load_files_open_file(LoadFiles *files, const char *name, LoadFacts *facts);
 
 /* Reads up to size bytes of that file; returns how many were read, or -1 with errno set. */
 extern ssize_t load_files_read(LoadFiles *files, char *bytes, size_t size);
@@ -53,10 +62,23 @@ extern void load_files_close(LoadFiles *files);
 
 /* ---- one call ---- */
 
+/* What is done about a file. */
+typedef enum LoadStep
+{
+	LOAD_ADD,					/* a row of its own */
+	LOAD_REPLACE,				/* the same, and its path is taken from the
+								 * rows that have it */
+	LOAD_SET_TIME				/* its picture is known; only the time is
+								 * stored */
+} LoadStep;
+
 /* One file on its way into llava_image. */
 typedef struct LoadFile
 {
+	LoadStep	step;
 	bool		skipped;		/* it could not be read */
+	int64		image;			/* LOAD_SET_TIME: whose time it is */
+	TimestampTz time;			/* of the file when it was listed or compared */
 	char		name[FLEXIBLE_ARRAY_MEMBER];	/* below the directory */
 } LoadFile;
 
@@ -65,7 +87,21 @@ typedef struct LoadCounts
 {
 	int64		queued;
 	int64		stopped;
+	int64		replaced;		/* of both */
 } LoadCounts;
+
+/* What became of the others. */
+typedef struct LoadReport
+{
+	int64		seen;			/* all files */
+	int64		known;
+	int64		unreadable;
+	int64		refused;
+	int64		others;			/* left out: a known path, other bytes */
+	char	   *other;			/* the first of them */
+	int64		other_image;	/* that has its path */
+	List	   *reasons;		/* why files were skipped */
+} LoadReport;
 
 typedef struct Load
 {
@@ -75,7 +111,11 @@ typedef struct Load
 	text	   *licence;		/* or NULL */
 	int			batch;
 	bool		store;			/* the bytes too; else they stay in the files */
-	const char *prefix;			/* of paths: "", or where directory lies below
+	bool		replace;
+	bool		compare;		/* files of known paths; false for a table of
+								 * 1.0.0 */
+	const char *prefix;			/* of paths: "", as the call says, or where
+								 * directory lies below
 								 * llava_zh.image_directory */
 	LoadFiles	in;
 
@@ -92,11 +132,7 @@ typedef struct Load
 	/* for the report */
 	struct Work *work;			/* how far the call is */
 	LoadCounts	stored;
-	int64		seen;
-	int64		known;
-	int64		unreadable;
-	int64		refused;
-	List	   *reasons;		/* why files were skipped */
+	LoadReport	report;
 } Load;
 
 /* ---- load.c ---- */
@@ -104,12 +140,43 @@ typedef struct Load
 /* ERROR if the call's task does not exist. */
 extern void load_check_task(const Load *load);
 
+/* ---- load_report.c ---- */
+
 /* Reports with a WARNING, in errno's words, that a file or folder is skipped. */
 extern void load_cannot_read(Load *load, const char *name);
 
 /* Counts a file that was skipped; the first for each reason is the report's example. */
 extern void load_count_skipped(Load *load, const char *reason, const char *name,
 							   const char *message);
+
+/* The same of a name that is no text in the database's encoding. */
+extern void load_cannot_name(Load *load, const char *name);
+
+/* Counts a file that is left out, since this other picture has its path. */
+extern void load_count_other(Load *load, const char *name, int64 image);
+
+/* Says what became of all files. */
+extern void load_report(const Load *load);
+
+/* ---- load_known.c ---- */
+
+/* What is known of a file's path. */
+typedef enum LoadVerdict
+{
+	PATH_IS_NEW,
+	PATH_HAS_FILE,				/* its picture is the file's */
+	PATH_HAS_FILE_UNTIMED,		/* the same, and its row has another time, or
+								 * none */
+	PATH_HAS_OTHER,
+	FILE_IS_UNREADABLE			/* errno is set */
+} LoadVerdict;
+
+/*
+ * Compares a file with the pictures that have its path.  Size and time are the file's when
+ * it was listed; where they do not decide it is read, and they become those of the file
+ * that was read.  *image is the row that was found.
+ */
+extern LoadVerdict load_compare(Load *load, const char *name, LoadFacts *facts, int64 *image);
 
 /* ---- load_store.c ---- */
 

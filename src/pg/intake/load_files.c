@@ -21,8 +21,20 @@
 #include "load.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "utils/timestamp.h"
 
 #define READ_CHUNK (1024 * 1024)
+
+/*
+ * A file that was changed a moment ago may be changed again and bear the same time, so its
+ * time is not taken: at least two ticks of a kernel of 100 Hz, or two seconds where the
+ * time has no fractions.
+ */
+#define YOUNG (20 * INT64CONST(1000))
+#define YOUNG_IN_SECONDS (2 * USECS_PER_SEC)
+
+/* Seconds that a timestamp surely has room for. */
+#define MOST_SECONDS (USECS_PER_SEC * 1000 * 1000)
 
 void
 load_files_open(LoadFiles *files, const char *directory)
@@ -73,21 +85,42 @@ open_below(int top, const char *name, int flags)
 	return at;
 }
 
+static const LoadFacts facts_unknown = {-1, DT_NOBEGIN};
+
+static LoadFacts
+facts_of(const struct stat *stats)
+{
+	const struct timespec *changed = &stats->st_mtim;
+	LoadFacts	facts = {stats->st_size, DT_NOBEGIN};
+	TimestampTz time;
+
+	if (changed->tv_sec < -MOST_SECONDS || changed->tv_sec > MOST_SECONDS)
+		return facts;
+	time = (changed->tv_sec - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) *
+		USECS_PER_SEC + changed->tv_nsec / 1000;
+	if (!IS_VALID_TIMESTAMP(time) ||
+		Abs(GetCurrentTimestamp() - time) < (changed->tv_nsec != 0 ? YOUNG : YOUNG_IN_SECONDS))
+		return facts;
+	facts.time = time;
+	return facts;
+}
+
 /* Adds one name; links, pipes and the like are left out. */
 static void
 add_entry(List **entries, int folder, const char *name)
 {
-	struct stat facts;
+	struct stat stats;
 	LoadEntry  *entry;
-	bool		is_gone = fstatat(folder, name, &facts, AT_SYMLINK_NOFOLLOW) < 0;
+	bool		is_gone = fstatat(folder, name, &stats, AT_SYMLINK_NOFOLLOW) < 0;
 
 	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
 		return;
 	/* where stat fails, opening the file reports why */
-	if (!is_gone && !S_ISDIR(facts.st_mode) && !S_ISREG(facts.st_mode))
+	if (!is_gone && !S_ISDIR(stats.st_mode) && !S_ISREG(stats.st_mode))
 		return;
-	entry = palloc(offsetof(LoadEntry, name) + strlen(name) + 1);
-	entry->is_folder = !is_gone && S_ISDIR(facts.st_mode);
+	entry = palloc0(offsetof(LoadEntry, name) + strlen(name) + 1);
+	entry->is_folder = !is_gone && S_ISDIR(stats.st_mode);
+	entry->facts = is_gone ? facts_unknown : facts_of(&stats);
 	memcpy(entry->name, name, strlen(name) + 1);
 	*entries = lappend(*entries, entry);
 }
@@ -140,19 +173,19 @@ load_files_list(LoadFiles *files, const char *name, List **entries)
 }
 
 bool
-load_files_open_file(LoadFiles *files, const char *name, off_t *size)
+load_files_open_file(LoadFiles *files, const char *name, LoadFacts *facts)
 {
-	struct stat facts;
+	struct stat stats;
 	int			failure = EINVAL;
 
 	files->file = open_below(files->top, name, O_RDONLY | PG_BINARY);
 	if (files->file < 0)
 		return false;
-	if (fstat(files->file, &facts) < 0)
+	if (fstat(files->file, &stats) < 0)
 		failure = errno;
-	else if (S_ISREG(facts.st_mode))
+	else if (S_ISREG(stats.st_mode))
 	{
-		*size = facts.st_size;
+		*facts = facts_of(&stats);
 		return true;
 	}
 	load_files_close_file(files);

@@ -43,23 +43,36 @@ static SqlStatement sql_load_add = {
 	.types = "tbtt"
 };
 
-/* bytes NULL: they stay in the file, which the intake reads.  task may be NULL. */
+/* Pictures that others load under it meanwhile keep it. */
+static SqlStatement sql_load_take_path = {
+	.text =
+	"UPDATE @.llava_image SET path = NULL WHERE path OPERATOR(pg_catalog.=) $1",
+	.types = "t"
+};
+
+/*
+ * Inserts the file's row.  bytes NULL: they stay in the file, which the intake reads.  task
+ * may be NULL.
+ */
 static void
-add_image(Load *load, const char *path, bytea *bytes, text *task)
+add_image(Load *load, const LoadFile *file, const char *path, bytea *bytes, text *task)
 {
 	Datum		values[4] = {
 		CStringGetTextDatum(path), PointerGetDatum(bytes), PointerGetDatum(task),
 		PointerGetDatum(load->licence)
 	};
 	char		nulls[4];
+	uint64		rows;
 	bool		rejected_null,
 				same_null;
 
 	for (int i = 0; i < lengthof(values); i++)
 		nulls[i] = DatumGetPointer(values[i]) == NULL ? 'n' : ' ';
 
-	/* no row: a user's trigger suppressed it */
-	if (sql_run(&sql_load_add, values, nulls, 0) > 0)
+	if (file->step == LOAD_REPLACE)
+		(void) sql_run(&sql_load_take_path, values, NULL, 0);
+	rows = sql_run(&sql_load_add, values, nulls, 0);
+	if (rows > 0)
 	{
 		(void) sql_value(1, &rejected_null);
 		(void) sql_value(3, &same_null);
@@ -67,7 +80,13 @@ add_image(Load *load, const char *path, bytea *bytes, text *task)
 			load->stored.queued++;
 		else
 			load->stored.stopped++;
+		if (file->step == LOAD_REPLACE)
+			load->stored.replaced++;
 	}
+	else if (file->step == LOAD_REPLACE)
+		ereport(ERROR,
+				(errcode(ERRCODE_TRIGGERED_ACTION_EXCEPTION),
+				 errmsg("a trigger suppressed the row that was to have the path")));
 	SPI_freetuptable(SPI_tuptable);
 }
 
@@ -76,12 +95,12 @@ add_image(Load *load, const char *path, bytea *bytes, text *task)
  * other, with the caller's rights, and intake is told the size.
  */
 static void
-add_unread(Load *load, const char *path, off_t size)
+add_unread(Load *load, const LoadFile *file, const char *path, int64 size)
 {
-	intake_unread_size = (int64) size;
+	intake_unread_size = size;
 	PG_TRY();
 	{
-		add_image(load, path, NULL, NULL);
+		add_image(load, file, path, NULL, NULL);
 	}
 	PG_FINALLY();
 	{
@@ -112,20 +131,35 @@ read_bytes(Load *load, LoadFile *file, size_t size)
 static void
 add_file(Load *load, LoadFile *file, const char *path)
 {
-	off_t		size;
+	LoadFacts	facts;
 	bytea	   *bytes;
 
-	if (!load_files_open_file(&load->in, file->name, &size))
+	if (!load_files_open_file(&load->in, file->name, &facts))
 	{
 		file->skipped = true;
 		load_cannot_read(load, file->name);
 		return;
 	}
-	if (size > (off_t) llava_image_max_size * 1024)
-		add_unread(load, path, size);
-	else if ((bytes = read_bytes(load, file, (size_t) size)) != NULL)
-		add_image(load, path, bytes, load->task);
+	intake_file.time = facts.time;
+	if (facts.size > (int64) llava_image_max_size * 1024)
+		add_unread(load, file, path, facts.size);
+	else if ((bytes = read_bytes(load, file, (size_t) facts.size)) != NULL)
+		add_image(load, file, path, bytes, load->task);
 	load_files_close_file(&load->in);
+}
+
+static SqlStatement sql_load_set_time = {
+	.text = "UPDATE @.llava_image SET file_time = $2 WHERE id = $1",
+	.types = "lz"
+};
+
+/* The caller's rights may not reach so far, and it could as well read the file again. */
+static void
+set_time(const LoadFile *file)
+{
+	Datum		values[2] = {Int64GetDatum(file->image), TimestampTzGetDatum(file->time)};
+
+	(void) rows_run_as_owner(extension_relation("llava_image"), &sql_load_set_time, values, NULL);
 }
 
 static void
@@ -135,12 +169,25 @@ store_file(Load *load, LoadFile *file)
 	char	   *path = psprintf("%s%s", load->prefix, file->name);
 
 	CHECK_FOR_INTERRUPTS();
-	if (file->skipped)
-		;						/* in an attempt before this one */
-	else if (load->store)
-		add_file(load, file, path);
-	else
-		add_image(load, path, NULL, load->task);
+	intake_file.path = path;
+	intake_file.time = file->time;
+	PG_TRY();
+	{
+		if (file->skipped)
+			;					/* in an attempt before this one */
+		else if (file->step == LOAD_SET_TIME)
+			set_time(file);
+		else if (load->store)
+			add_file(load, file, path);
+		else
+			add_image(load, file, path, NULL, load->task);
+	}
+	PG_FINALLY();
+	{
+		intake_file.path = NULL;
+		intake_file.time = DT_NOBEGIN;
+	}
+	PG_END_TRY();
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(load->file_context);
 }
@@ -241,7 +288,7 @@ is_of_every_row(const Load *load, const ErrorData *error)
 static void
 load_refuse(Load *load, const LoadFile *file, const ErrorData *error)
 {
-	load->refused++;
+	load->report.refused++;
 	load_count_skipped(load, psprintf("SQLSTATE %s", unpack_sql_state(error->sqlerrcode)),
 					   file->name, error->message);
 	ereport(WARNING,

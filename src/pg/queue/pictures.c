@@ -236,6 +236,7 @@ pictures_read_row_carefully(Loop *loop, RowArgument *argument)
 /*
  * The pictures $1 in order of id.  fits: within $2 bytes, of which $3 are read from the
  * table; the first always fits.  Pictures of more than $4 bytes are read in slices later.
+ * One in a file has no bytes when its path was taken away.
  */
 static SqlStatement sql_claim_images = {
 	.text =
@@ -244,8 +245,9 @@ static SqlStatement sql_claim_images = {
 	"  s.width, s.height, s.long_images, s.path, s.sha256, s.bytes FROM ("
 	"  SELECT i.id, i.width, i.height, i.long_images,"
 	"    CASE WHEN i.in_file THEN i.path END AS path, i.sha256,"
-	"    CASE WHEN i.in_file THEN i.bytes ELSE pg_catalog.octet_length(i.image) END AS bytes,"
-	"    coalesce(pg_catalog.sum(CASE WHEN i.in_file THEN i.bytes"
+	"    CASE WHEN i.in_file AND i.path IS NOT NULL THEN i.bytes"
+	"      ELSE pg_catalog.octet_length(i.image) END AS bytes,"
+	"    coalesce(pg_catalog.sum(CASE WHEN i.in_file AND i.path IS NOT NULL THEN i.bytes"
 	"      ELSE pg_catalog.octet_length(i.image) END) OVER before, 0) < $2"
 	"    AND (i.in_file OR coalesce(pg_catalog.sum(pg_catalog.octet_length(i.image))"
 	"      OVER before, 0) < $3) AS fits"
