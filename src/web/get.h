@@ -18,6 +18,14 @@ typedef enum GetState
 	GET_ENDED
 } GetState;
 
+/* Where it may be sent. */
+typedef struct GetPlaces
+{
+	WebAddress	addresses[NAMES_ADDRESSES];
+	int			n;
+	int			tried;			/* the one whose turn it is */
+} GetPlaces;
+
 typedef struct Get
 {
 	struct Get *next;
@@ -32,10 +40,7 @@ typedef struct Get
 	WebRequest	request;
 	int64_t		deadline_ms;
 
-	/* where */
-	WebAddress	addresses[NAMES_ADDRESSES];
-	int			n_addresses;
-	int			address;		/* the one that is tried */
+	GetPlaces	places;
 
 	/* how it goes */
 	CURL	   *easy;

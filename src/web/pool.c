@@ -123,7 +123,7 @@ address_has_room(const Get *get)
 
 	for (const Get *other = get->pool->gets; other != NULL; other = other->next)
 		running += other->state == GET_RUNNING &&
-			memcmp(&other->addresses[other->address], &get->addresses[get->address], sizeof(WebAddress)) == 0;
+			memcmp(&other->places.addresses[other->places.tried], &get->places.addresses[get->places.tried], sizeof(WebAddress)) == 0;
 	return running < get->pool->config.max_per_address;
 }
 
@@ -155,8 +155,8 @@ on_named(void *arg, const NamesAnswer *answer)
 	}
 	for (int i = 0; i < answer->n; i++)
 		if (web_address_allowed(&answer->addresses[i], &get->pool->config.allow))
-			get->addresses[get->n_addresses++] = answer->addresses[i];
-	if (get->n_addresses > 0)
+			get->places.addresses[get->places.n++] = answer->addresses[i];
+	if (get->places.n > 0)
 	{
 		start(get);
 		return;

@@ -14,7 +14,6 @@
 #include "intake/intake.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 
 /* Requests at once to hosts of one registered domain. */
 #define MOST_PER_DOMAIN 4
@@ -36,7 +35,6 @@
 	RESULT(CLAIM_DIGEST, "f.digest") \
 	RESULT(CLAIM_CLAIM, "f.claim") \
 	RESULT(CLAIM_ATTEMPTS, "f.attempts") \
-	RESULT(CLAIM_HOPS, "f.hops") \
 	RESULT(CLAIM_N_HOPS, "coalesce(pg_catalog.cardinality(f.hops), 0)") \
 	RESULT(CLAIM_TRIED, "f.tried") \
 	RESULT(CLAIM_EXPECTED, "f.expected")
@@ -67,19 +65,17 @@ errand_of_row(const Host *host)
 	bool		isnull;
 	Datum		value;
 
-	errand->image = DatumGetInt64(SPI_getbinval(row, desc, CLAIM_IMAGE + 1, &isnull));
-	errand->digest = DatumGetByteaPCopy(SPI_getbinval(row, desc, CLAIM_DIGEST + 1, &isnull));
-	errand->claim = DatumGetInt64(SPI_getbinval(row, desc, CLAIM_CLAIM + 1, &isnull));
-	errand->attempts = DatumGetInt32(SPI_getbinval(row, desc, CLAIM_ATTEMPTS + 1, &isnull));
-	value = SPI_getbinval(row, desc, CLAIM_HOPS + 1, &isnull);
-	errand->hops = isnull ? (Datum) 0 : datumCopy(value, false, -1);
-	errand->n_hops = DatumGetInt32(SPI_getbinval(row, desc, CLAIM_N_HOPS + 1, &isnull));
+	errand->row.image = DatumGetInt64(SPI_getbinval(row, desc, CLAIM_IMAGE + 1, &isnull));
+	errand->row.digest = DatumGetByteaPCopy(SPI_getbinval(row, desc, CLAIM_DIGEST + 1, &isnull));
+	errand->row.claim = DatumGetInt64(SPI_getbinval(row, desc, CLAIM_CLAIM + 1, &isnull));
+	errand->row.attempts = DatumGetInt32(SPI_getbinval(row, desc, CLAIM_ATTEMPTS + 1, &isnull));
+	errand->row.n_hops = DatumGetInt32(SPI_getbinval(row, desc, CLAIM_N_HOPS + 1, &isnull));
 	value = SPI_getbinval(row, desc, CLAIM_TRIED + 1, &isnull);
-	errand->tried = isnull ? NULL : TextDatumGetCString(value);
+	errand->row.tried = isnull ? NULL : TextDatumGetCString(value);
 	value = SPI_getbinval(row, desc, CLAIM_EXPECTED + 1, &isnull);
-	errand->expected = isnull ? NULL : DatumGetByteaPCopy(value);
+	errand->row.expected = isnull ? NULL : DatumGetByteaPCopy(value);
 	if (host->robots_sha256 != NULL)
-		errand->robots_sha256 = DatumGetByteaPCopy(PointerGetDatum(host->robots_sha256));
+		errand->row.robots_sha256 = DatumGetByteaPCopy(PointerGetDatum(host->robots_sha256));
 	MemoryContextSwitchTo(old);
 	return errand;
 }
@@ -96,7 +92,7 @@ static SqlStatement sql_claim_rest = {
 static void
 rest_row(const Errand *errand, const char *reason, const char *detail)
 {
-	Datum		values[3] = {Int64GetDatum(errand->image), CStringGetTextDatum(reason), CStringGetTextDatum(detail)};
+	Datum		values[3] = {Int64GetDatum(errand->row.image), CStringGetTextDatum(reason), CStringGetTextDatum(detail)};
 
 	(void) sql_run(&sql_claim_rest, values, NULL, 0);
 }
@@ -125,21 +121,21 @@ static SqlStatement sql_claim_known = {
 static bool
 row_is_settled(Errand *errand)
 {
-	Datum		id = Int64GetDatum(errand->image);
-	Datum		digest = PointerGetDatum(errand->digest);
+	Datum		id = Int64GetDatum(errand->row.image);
+	Datum		digest = PointerGetDatum(errand->row.digest);
 	bool		isnull;
 	char	   *forgotten;
 
 	if (sql_run(&sql_claim_waits, &id, NULL, 0) == 0)
 		(void) sql_run(&sql_claim_done, &id, NULL, 0);
-	else if ((forgotten = intake_find_forgotten(errand->digest)) != NULL)
+	else if ((forgotten = intake_find_forgotten(errand->row.digest)) != NULL)
 	{
-		intake_url_forgotten(errand->image, forgotten);
+		intake_url_forgotten(errand->row.image, forgotten);
 		(void) sql_run(&sql_claim_done, &id, NULL, 0);
 	}
 	else if (sql_run(&sql_claim_known, &digest, NULL, 0) > 0)
 	{
-		intake_same_url(errand->image, DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)));
+		intake_same_url(errand->row.image, DatumGetInt64(SPI_getbinval(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1, &isnull)));
 		(void) sql_run(&sql_claim_done, &id, NULL, 0);
 	}
 	else
@@ -156,7 +152,7 @@ row_is_allowed(Errand *errand, const Host *host)
 
 	if (robots != NULL)
 		verdict = web_robots_judge(robots, errand->url.path);
-	errand->robots_line = verdict.line;
+	errand->row.robots_line = verdict.line;
 	if (!verdict.allowed)
 		rest_row(errand, "robots", psprintf("line %d of %s/robots.txt", verdict.line, host->host));
 	else if (verdict.reserved_line != 0)

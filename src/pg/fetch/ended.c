@@ -58,7 +58,7 @@ give_up_settling(Settle *settle, const ErrorData *error)
 		return false;
 	ereport(WARNING,
 			(errmsg("llava_zh: what was fetched for image " INT64_FORMAT " could not be written down: %s",
-					settle->errand->image, error->message)));
+					settle->errand->row.image, error->message)));
 	return tx_try(CurrentMemoryContext, settle_error, settle, &second);
 }
 

@@ -80,6 +80,20 @@ ms_of(TimestampTz time)
 
 /* ---- errand.c: one request and what it is for ---- */
 
+/* What is known of the row whose picture is asked for. */
+typedef struct ErrandRow
+{
+	int64		image;			/* 0: the errand is for a robots.txt */
+	int64		claim;
+	int			attempts;
+	char	   *tried;
+	bytea	   *digest;
+	bytea	   *expected;
+	int			n_hops;
+	int			robots_line;
+	bytea	   *robots_sha256;
+} ErrandRow;
+
 typedef struct Errand
 {
 	dlist_node	node;
@@ -88,27 +102,12 @@ typedef struct Errand
 	char	   *domain;
 	WebUrl		url;
 	bool		unverified;		/* certificates are not looked at */
-	bool		sent;
 	TimestampTz sent_at;
 	int64		sent_ms;		/* monotonic */
 	int			settle_tries;
-
-	/* of a picture; image is 0 for a robots.txt */
-	int64		image;
-	int64		claim;
-	int			attempts;
-	char	   *tried;
-	bytea	   *digest;
-	bytea	   *expected;
-	Datum		hops;			/* text[]; 0: none */
-	int			n_hops;
-	int			robots_line;
-	bytea	   *robots_sha256;
-
-	/* of a robots.txt */
-	char	   *robots_of;		/* the host that it is of */
-	int			robots_hops;
-
+	ErrandRow	row;
+	char	   *robots_of;		/* the host whose robots.txt it is for; or NULL */
+	int			robots_hops;	/* on the way to that */
 	WebResponse response;
 } Errand;
 

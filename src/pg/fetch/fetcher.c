@@ -318,17 +318,16 @@ send_errand(Fetcher *fetcher, Errand *errand)
 {
 	WebRequest	request = {
 		.url = &errand->url,
-		.max_bytes = errand->image == 0 ? WEB_ROBOTS_MAX : (size_t) llava_image_max_size * 1024,
-		.deadline_ms = errand->image == 0 ? Min(llava_fetch_timeout, 30000) : llava_fetch_timeout,
-		.images_only = errand->image != 0,
-		.cut_is_enough = errand->image == 0,
+		.max_bytes = errand->row.image == 0 ? WEB_ROBOTS_MAX : (size_t) llava_image_max_size * 1024,
+		.deadline_ms = errand->row.image == 0 ? Min(llava_fetch_timeout, 30000) : llava_fetch_timeout,
+		.images_only = errand->row.image != 0,
+		.cut_is_enough = errand->row.image == 0,
 		.unverified = errand->unverified,
 		.user = errand
 	};
 	struct timespec monotonic;
 
 	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	errand->sent = true;
 	errand->sent_at = GetCurrentTimestamp();
 	errand->sent_ms = (int64) monotonic.tv_sec * 1000 + monotonic.tv_nsec / 1000000;
 	dlist_delete(&errand->node);
