@@ -171,7 +171,8 @@ static bool
 begins_as_image(const uint8_t *body, size_t size)
 {
 	return size >= 12 && (memcmp(body, "\xFF\xD8\xFF", 3) == 0 || memcmp(body, "\x89PNG", 4) == 0 ||
-						  memcmp(body, "GIF8", 4) == 0 || (memcmp(body, "RIFF", 4) == 0 && memcmp(body + 8, "WEBP", 4) == 0));
+						  memcmp(body, "GIF8", 4) == 0 || (memcmp(body, "RIFF", 4) == 0 && memcmp(body + 8, "WEBP", 4) == 0) ||
+						  memcmp(body + 4, "ftypavi", 7) == 0);
 }
 
 /* What says of itself that it is none, and looks like it. */

@@ -5,6 +5,7 @@
 #ifndef LLAVA_WEB_GET_H
 #define LLAVA_WEB_GET_H
 
+#include "crowd.h"
 #include "names.h"
 #include "web.h"
 
@@ -24,6 +25,7 @@ typedef struct GetPlaces
 	WebAddress	addresses[NAMES_ADDRESSES];
 	int			n;
 	int			tried;			/* the one whose turn it is */
+	CrowdPlace *counted;		/* where it is counted; or NULL */
 } GetPlaces;
 
 typedef struct Get

@@ -10,10 +10,14 @@
 #include "errand.h"
 #include "executor/spi.h"
 #include "intake/intake.h"
+#include "process/process.h"
 #include "utils/builtins.h"
 
 /* The pauses before the second, third, ... attempt. */
 static const int64 settle_pauses_ms[] = {60000, 600000, INT64CONST(7200000), INT64CONST(43200000)};
+
+/* A host whose name nobody could tell is asked for again after this. */
+#define RESOLVER_PAUSE_MS (60 * 1000)
 
 /* Points in time are cut to milliseconds, of two clocks. */
 #define ROUNDING_MS 2
@@ -223,19 +227,36 @@ settle_row(const Errand *errand, const Outcome *outcome, Host *host)
  * host within its delay.
  */
 void
-settle_keep_delay(const Errand *errand, Host *host)
+settle_keep_delay(Errand *errand, Host *host)
 {
 	const WebResponse *response = &errand->response;
-	int64		there_ms = response->answered_ms != 0 ?
-	ms_of(errand->sent_at) + (response->answered_ms - errand->sent_ms) : ms_of(GetCurrentTimestamp());
+	int64		now_ms = ms_of(GetCurrentTimestamp());
+	int64		there_ms = response->answered_ms == 0 ? now_ms : now_ms - (clock_monotonic_ms() - response->answered_ms);
 	int64		free_ms = there_ms + web_pace_delay(&host->pace, llava_fetch_delay) + ROUNDING_MS;
 
 	if (response->began_ms != 0 && host->pace.free_ms < free_ms)
 		host->pace.free_ms = free_ms;
+	errand->host_free_at = host->pace.free_ms * 1000;
+}
+
+/* What is no fault of the host's, and yet takes time. */
+static void
+settle_own_limits(const Errand *errand, Host *host)
+{
+	const WebResponse *response = &errand->response;
+	TimestampTz now = GetCurrentTimestamp();
+	int64		free_ms = 0;
+
+	if (response->fault == WEB_FAULT_BUSY)
+		free_ms = ms_of(domain_turn(response->address, now));
+	else if (response->fault == WEB_FAULT_RESOLVER)
+		free_ms = ms_of(now) + RESOLVER_PAUSE_MS;
+	if (host->pace.free_ms < free_ms)
+		host->pace.free_ms = free_ms;
 }
 
 void
-settle_pace(const Errand *errand, Host *host, const Outcome *outcome)
+settle_pace(Errand *errand, Host *host, const Outcome *outcome)
 {
 	const WebResponse *response = &errand->response;
 	int64		now_ms = ms_of(GetCurrentTimestamp());
@@ -245,6 +266,7 @@ settle_pace(const Errand *errand, Host *host, const Outcome *outcome)
 					 response->retry_after_ms, now_ms))
 		host->rests = pstrdup(host->pace.state == WEB_HOST_DOWN ? "host_down" : "blocked");
 	settle_keep_delay(errand, host);
+	settle_own_limits(errand, host);
 	if (host->pace.state == WEB_HOST_OK || host->pace.state == WEB_HOST_SLOW)
 	{
 		if (host->reason != NULL && strcmp(host->reason, "tls") != 0)
@@ -277,6 +299,8 @@ settle_errand(void *arg)
 		host.reason = pstrdup("tls");
 		outcome.action = OUTCOME_HOST;
 	}
+	if (errand->response.fault == WEB_FAULT_NONE && !errand->unverified && host.reason != NULL && strcmp(host.reason, "tls") == 0)
+		host.reason = NULL;
 	settle_pace(errand, &host, &outcome);
 	if (sql_run(&sql_settle_locked, values, NULL, 0) > 0)
 		settle_row(errand, &outcome, &host);
