@@ -472,6 +472,7 @@ CREATE TABLE @extschema@.llava_fetch (
 CREATE INDEX llava_fetch_waiting ON @extschema@.llava_fetch (host, visible_at, image) WHERE failure IS NULL;
 CREATE INDEX llava_fetch_failed ON @extschema@.llava_fetch (failure, host) WHERE failure IS NOT NULL;
 CREATE INDEX llava_fetch_held ON @extschema@.llava_fetch (image) WHERE holder IS NOT NULL;
+CREATE INDEX llava_fetch_asked ON @extschema@.llava_fetch (digest) WHERE claim IS NOT NULL AND failure IS NULL;
 COMMENT ON TABLE @extschema@.llava_fetch IS
 	'pictures that wait to be fetched, or could not be; a row leaves when its picture has come';
 COMMENT ON COLUMN @extschema@.llava_fetch.image IS 'the picture';
@@ -598,6 +599,14 @@ COMMENT ON COLUMN @extschema@.llava_url_forgotten.forgotten_at IS 'when it was t
 COMMENT ON COLUMN @extschema@.llava_url_forgotten.reason IS 'the reason that llava_forget was given';
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_url_forgotten', '');
 
+CREATE FUNCTION @extschema@.llava_image_queued() RETURNS trigger
+	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+	AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_image_queued() FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_image_queued() IS 'trigger: queues what a statement''s rows have to be fetched';
+CREATE TRIGGER llava_image_queued AFTER INSERT ON @extschema@.llava_image
+	FOR EACH STATEMENT EXECUTE FUNCTION @extschema@.llava_image_queued();
+
 CREATE FUNCTION @extschema@.llava_image_moved() RETURNS trigger
 	LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 	AS 'MODULE_PATHNAME';
@@ -639,19 +648,34 @@ COMMENT ON FUNCTION @extschema@.llava_park(text, boolean) IS
 	'stops all fetching from a host, or with false lets it go on; its rows wait; returns how many hosts';
 
 CREATE VIEW @extschema@.llava_stat_fetch WITH (security_invoker = true) AS
-	SELECT coalesce(f.failure, CASE WHEN f.holder IS NULL THEN 'waiting' ELSE 'fetching' END) AS state,
-		pg_catalog.count(*) AS rows, pg_catalog.min(f.image) AS example,
-		pg_catalog.count(DISTINCT f.host) AS hosts
-	FROM @extschema@.llava_fetch f GROUP BY 1
+	WITH hosts AS (
+		SELECT f.host, coalesce(f.failure, CASE WHEN f.holder IS NULL THEN 'waiting' ELSE 'fetching' END) AS state,
+			pg_catalog.count(*) AS rows, pg_catalog.min(f.image) AS example
+		FROM @extschema@.llava_fetch f GROUP BY 1, 2),
+	came AS (
+		SELECT pg_catalog.count(*) AS rows, pg_catalog.max(d.image) AS example,
+			pg_catalog.count(*) FILTER (WHERE d.fetched_at > pg_catalog.now() - interval '1 minute') AS per_minute
+		FROM @extschema@.llava_fetched d)
+	SELECT w.state, pg_catalog.sum(w.rows)::bigint AS rows, pg_catalog.min(w.example) AS example,
+		pg_catalog.count(*) AS hosts, NULL::bigint AS per_minute,
+		CASE WHEN w.state = 'waiting' THEN GREATEST(
+			pg_catalog.make_interval(secs => pg_catalog.max(CASE WHEN NOT coalesce(h.parked, false)
+				THEN w.rows * (coalesce(h.delay_ms, 1000) / 1000.0) END)::float8),
+			pg_catalog.make_interval(secs => (pg_catalog.sum(w.rows)
+				* 60 / nullif((SELECT c.per_minute FROM came c), 0))::float8)) END AS eta
+	FROM hosts w LEFT JOIN @extschema@.llava_host h ON h.host = w.host GROUP BY w.state
 	UNION ALL
-	SELECT 'fetched', pg_catalog.count(*), pg_catalog.max(d.image), NULL
-	FROM @extschema@.llava_fetched d;
+	SELECT 'fetched', c.rows, c.example, NULL, c.per_minute, NULL
+	FROM came c;
 COMMENT ON VIEW @extschema@.llava_stat_fetch IS
-	'pictures that wait, are being fetched, were fetched, or rest, by reason, with an image as an example';
+	'pictures that wait, are being fetched, were fetched, or rest, by reason, with an image as an example; how many come, and how long the rest takes';
 COMMENT ON COLUMN @extschema@.llava_stat_fetch.state IS 'waiting, fetching, fetched, or the reason why rows rest';
 COMMENT ON COLUMN @extschema@.llava_stat_fetch.rows IS 'how many';
 COMMENT ON COLUMN @extschema@.llava_stat_fetch.example IS 'one of the pictures';
 COMMENT ON COLUMN @extschema@.llava_stat_fetch.hosts IS 'of so many hosts';
+COMMENT ON COLUMN @extschema@.llava_stat_fetch.per_minute IS 'of fetched: how many came in the last minute';
+COMMENT ON COLUMN @extschema@.llava_stat_fetch.eta IS
+	'of waiting: how long it will take at the rate of the last minute, or at the pace of the host that takes longest';
 
 CREATE VIEW @extschema@.llava_stat_host WITH (security_invoker = true) AS
 	SELECT h.host, h.domain, CASE WHEN h.parked THEN 'parked' ELSE h.state END AS state,

@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "db/db.h"
+#include "fetch/fetch.h"
 #include "miscadmin.h"
 #include "process/process.h"
 #include "run/run.h"
@@ -17,7 +18,7 @@
 static const SharedPart *const parts[] = {
 	&wake_shared, &limits_shared, &endpoints_shared, &flush_shared,
 	&meter_shared, &slots_shared, &task_counters_shared, &vacancies_shared,
-	&work_shared
+	&work_shared, &fetch_shared
 };
 
 static shmem_request_hook_type previous_request_hook;

@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 typedef struct Range4
 {
@@ -134,27 +135,67 @@ is_public(const WebAddress *address)
 	return !((b[8] & 0xFD) == 0 && b[9] == 0 && b[10] == 0x5E && b[11] == 0xFE);
 }
 
-/* Whether one of this machine's interfaces has it. */
+/* The addresses of this machine's interfaces, as of at most so long ago. */
+#define OWN_FOR_MS 5000
+
 static bool
-is_our_own(const WebAddress *address)
+address_of_interface(const struct ifaddrs *interface, WebAddress *address)
+{
+	if (interface->ifa_addr == NULL)
+		return false;
+	memcpy(address->bytes, mapped_prefix, 12);
+	if (interface->ifa_addr->sa_family == AF_INET)
+		memcpy(address->bytes + 12, &((struct sockaddr_in *) interface->ifa_addr)->sin_addr, 4);
+	else if (interface->ifa_addr->sa_family == AF_INET6)
+		memcpy(address->bytes, &((struct sockaddr_in6 *) interface->ifa_addr)->sin6_addr, 16);
+	else
+		return false;
+	return true;
+}
+
+/* Reads them anew; false, with those of before, if they cannot be read. */
+static bool
+read_own(WebAddress **own, int *n)
 {
 	struct ifaddrs *interfaces;
-	bool		found = false;
+	WebAddress *list;
+	int			most = 0;
 
 	if (getifaddrs(&interfaces) != 0)
 		return false;
-	for (struct ifaddrs *i = interfaces; i != NULL && !found; i = i->ifa_next)
+	for (struct ifaddrs *i = interfaces; i != NULL; i = i->ifa_next)
+		most++;
+	list = malloc(sizeof(WebAddress) * (size_t) (most + 1));
+	if (list != NULL)
 	{
-		if (i->ifa_addr == NULL)
-			continue;
-		if (i->ifa_addr->sa_family == AF_INET)
-			found = is_ip4(address) &&
-				memcmp(&((struct sockaddr_in *) i->ifa_addr)->sin_addr, address->bytes + 12, 4) == 0;
-		else if (i->ifa_addr->sa_family == AF_INET6)
-			found = memcmp(&((struct sockaddr_in6 *) i->ifa_addr)->sin6_addr, address->bytes, 16) == 0;
+		free(*own);
+		*own = list;
+		*n = 0;
+		for (struct ifaddrs *i = interfaces; i != NULL; i = i->ifa_next)
+			*n += address_of_interface(i, &list[*n]);
 	}
 	freeifaddrs(interfaces);
-	return found;
+	return list != NULL;
+}
+
+/* Whether one of this machine's interfaces has it.  Each request asks three times. */
+static bool
+is_our_own(const WebAddress *address)
+{
+	static WebAddress *own;
+	static int	n;
+	static int64_t read_ms;
+	struct timespec now;
+	int64_t		now_ms;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	now_ms = (int64_t) now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	if ((own == NULL || now_ms - read_ms > OWN_FOR_MS) && read_own(&own, &n))
+		read_ms = now_ms;
+	for (int i = 0; i < n; i++)
+		if (memcmp(&own[i], address, sizeof(WebAddress)) == 0)
+			return true;
+	return false;
 }
 
 bool

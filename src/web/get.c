@@ -171,7 +171,8 @@ static bool
 begins_as_image(const uint8_t *body, size_t size)
 {
 	return size >= 12 && (memcmp(body, "\xFF\xD8\xFF", 3) == 0 || memcmp(body, "\x89PNG", 4) == 0 ||
-						  memcmp(body, "GIF8", 4) == 0 || (memcmp(body, "RIFF", 4) == 0 && memcmp(body + 8, "WEBP", 4) == 0));
+						  memcmp(body, "GIF8", 4) == 0 || (memcmp(body, "RIFF", 4) == 0 && memcmp(body + 8, "WEBP", 4) == 0) ||
+						  memcmp(body + 4, "ftypavi", 7) == 0);
 }
 
 /* What says of itself that it is none, and looks like it. */
@@ -312,7 +313,7 @@ make_lists(Get *get, const WebPoolConfig *config)
 	char		where[WEB_ADDRESS_TEXT + 32];
 	bool		ip6;
 
-	web_address_text(&get->addresses[get->address], address);
+	web_address_text(&get->places.addresses[get->places.tried], address);
 	ip6 = strchr(address, ':') != NULL;
 	snprintf(where, sizeof(where), "::%s%s%s:%d", ip6 ? "[" : "", address, ip6 ? "]" : "", get->port);
 	snprintf(line, sizeof(line), "From: %s", config->from);
@@ -452,10 +453,10 @@ get_finish(Get *get, CURLcode code)
 	int64_t		now_ms = web_now_ms();
 	long		status = 0;
 
-	if (response->began_ms == 0 && get->address + 1 < get->n_addresses && now_ms < get->deadline_ms &&
+	if (response->began_ms == 0 && get->places.tried + 1 < get->places.n && now_ms < get->deadline_ms &&
 		(fault == WEB_FAULT_CONNECT || fault == WEB_FAULT_ADDRESS))
 	{
-		get->address++;
+		get->places.tried++;
 		get->stopped_for = WEB_FAULT_NONE;
 		return true;
 	}

@@ -5,6 +5,7 @@
 #ifndef LLAVA_WEB_GET_H
 #define LLAVA_WEB_GET_H
 
+#include "crowd.h"
 #include "names.h"
 #include "web.h"
 
@@ -17,6 +18,15 @@ typedef enum GetState
 	GET_RUNNING,
 	GET_ENDED
 } GetState;
+
+/* Where it may be sent. */
+typedef struct GetPlaces
+{
+	WebAddress	addresses[NAMES_ADDRESSES];
+	int			n;
+	int			tried;			/* the one whose turn it is */
+	CrowdPlace *counted;		/* where it is counted; or NULL */
+} GetPlaces;
 
 typedef struct Get
 {
@@ -32,10 +42,7 @@ typedef struct Get
 	WebRequest	request;
 	int64_t		deadline_ms;
 
-	/* where */
-	WebAddress	addresses[NAMES_ADDRESSES];
-	int			n_addresses;
-	int			address;		/* the one that is tried */
+	GetPlaces	places;
 
 	/* how it goes */
 	CURL	   *easy;

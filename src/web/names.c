@@ -18,6 +18,9 @@
 #define BUCKETS 4096
 #define MOST_KEPT 50000
 
+/* After so many lookups in a row without an answer the name servers are taken to be away. */
+#define SILENT_AFTER 5
+
 #define FIRST_TIMEOUT_MS 2500
 #define TRIES 3
 
@@ -51,6 +54,7 @@ struct Names
 	int			epoll;
 	uint64_t	mark;
 	int			kept;
+	int			unanswered;		/* lookups in a row */
 	bool		ending;
 	Entry	   *buckets[BUCKETS];
 };
@@ -187,6 +191,25 @@ take_addresses(NamesAnswer *answer, const struct ares_addrinfo *found)
 	return keep_ms < SHORTEST_MS ? SHORTEST_MS : keep_ms;
 }
 
+/*
+ * c-ares says "refused" also where each name server has answered that it cannot tell, so
+ * that says nothing.
+ */
+static void
+note_silence(Names *names, int status)
+{
+	if (status == ARES_ETIMEOUT)
+		names->unanswered++;
+	else if (status != ARES_ECONNREFUSED && status != ARES_EDESTRUCTION && status != ARES_ECANCELLED)
+		names->unanswered = 0;
+}
+
+bool
+names_are_silent(const Names *names)
+{
+	return names->unanswered >= SILENT_AFTER;
+}
+
 static void
 on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 {
@@ -196,6 +219,7 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 	Asker	   *asker = entry->askers;
 
 	(void) timeouts;
+	note_silence(entry->names, status);
 	memset(answer, 0, sizeof(*answer));
 	if (status == ARES_SUCCESS && found != NULL)
 		keep_ms = take_addresses(answer, found);
@@ -206,7 +230,7 @@ on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *found)
 		bool		no_name = status == ARES_ENOTFOUND || status == ARES_ENODATA || status == ARES_SUCCESS ||
 		status == ARES_EBADNAME;
 
-		answer->fault = no_name ? WEB_FAULT_NO_NAME : WEB_FAULT_NAMES;
+		answer->fault = no_name ? WEB_FAULT_NO_NAME : names_are_silent(entry->names) ? WEB_FAULT_RESOLVER : WEB_FAULT_NAMES;
 		keep_ms = no_name ? NO_NAME_MS : FAILED_MS;
 	}
 	if (found != NULL)

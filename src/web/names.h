@@ -11,7 +11,8 @@
 
 typedef struct NamesAnswer
 {
-	WebFault	fault;			/* none, WEB_FAULT_NO_NAME, WEB_FAULT_NAMES */
+	WebFault	fault;			/* none, WEB_FAULT_NO_NAME, WEB_FAULT_NAMES,
+								 * WEB_FAULT_RESOLVER */
 	int			n;
 	WebAddress	addresses[NAMES_ADDRESSES]; /* IPv4 first */
 	char		error[128];
@@ -37,6 +38,9 @@ extern int64_t names_wait_ms(Names *names);
 /* fd: of an event, or -1. */
 extern void names_serve(Names *names, int fd, bool readable, bool writable);
 extern void names_free(Names *names);
+
+/* Whether the last lookups, of whatever names, got no answer at all. */
+extern bool names_are_silent(const Names *names);
 
 extern int64_t web_now_ms(void);
 

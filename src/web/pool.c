@@ -21,6 +21,9 @@ _Static_assert(LIBCURL_VERSION_NUM >= 0x075700, "libcurl 7.87 or later is needed
 #define NAMES_MARK (UINT64_C(1) << 32)
 #define EVENTS_AT_ONCE 16
 
+/* So many times as many as run at one address may wait for it. */
+#define WAITING_PER_RUNNING 4
+
 /* A step begins no more after this long. */
 #define STEP_MS 3
 
@@ -29,6 +32,7 @@ struct WebPool
 	WebPoolConfig config;
 	CURLM	   *multi;
 	Names	   *names;
+	Crowd	   *crowd;
 	int			epoll;
 	int64_t		timer_ms;		/* of libcurl; -1: none */
 	Get		   *gets;			/* all that have not ended, doubly linked */
@@ -85,9 +89,15 @@ static void
 move(Get *get, GetState state)
 {
 	WebPool    *pool = get->pool;
+	GetPlaces  *places = &get->places;
 
 	pool->waiting += (state <= GET_WAITING) - (get->state <= GET_WAITING);
 	pool->for_address += (state == GET_WAITING) - (get->state == GET_WAITING);
+	crowd_leave(pool->crowd, places->counted, get->state == GET_RUNNING, get->state == GET_WAITING);
+	places->counted = NULL;
+	if (state == GET_RUNNING || state == GET_WAITING)
+		places->counted = crowd_enter(pool->crowd, &places->addresses[places->tried], state == GET_RUNNING,
+									  state == GET_WAITING);
 	get->state = state;
 }
 
@@ -116,15 +126,41 @@ fail(Get *get, WebFault fault, const char *error)
 	end(get);
 }
 
+/* Our own limit is in the way; no fault of the host's. */
+static void
+fail_busy(Get *get)
+{
+	web_address_text(&get->places.addresses[get->places.tried], get->response.address);
+	fail(get, WEB_FAULT_BUSY, "its address has enough requests under way");
+}
+
+/*
+ * Until when a request that has not begun may go on waiting: for its name to the end, for
+ * its address only so long that there is time to ask.
+ */
+static int64_t
+waits_until_ms(const Get *get)
+{
+	return get->state == GET_WAITING ? get->deadline_ms - get->request.deadline_ms / 2 : get->deadline_ms;
+}
+
 static bool
 address_has_room(const Get *get)
 {
-	int			running = 0;
+	const CrowdPlace *place = crowd_find(get->pool->crowd, &get->places.addresses[get->places.tried]);
 
-	for (const Get *other = get->pool->gets; other != NULL; other = other->next)
-		running += other->state == GET_RUNNING &&
-			memcmp(&other->addresses[other->address], &get->addresses[get->address], sizeof(WebAddress)) == 0;
-	return running < get->pool->config.max_per_address;
+	return place == NULL || place->running < get->pool->config.max_per_address;
+}
+
+/* Its address is busy: it waits, unless so many do that others are kept from the pool. */
+static void
+wait_or_leave(Get *get)
+{
+	int			most = get->pool->config.max_per_address * WAITING_PER_RUNNING;
+
+	move(get, GET_WAITING);
+	if (get->places.counted != NULL && get->places.counted->waiting > most)
+		fail_busy(get);
 }
 
 static void
@@ -132,7 +168,7 @@ start(Get *get)
 {
 	if (!address_has_room(get))
 	{
-		move(get, GET_WAITING);
+		wait_or_leave(get);
 		return;
 	}
 	if (!get_set_up(get, &get->pool->config) || curl_multi_add_handle(get->pool->multi, get->easy) != CURLM_OK)
@@ -155,8 +191,8 @@ on_named(void *arg, const NamesAnswer *answer)
 	}
 	for (int i = 0; i < answer->n; i++)
 		if (web_address_allowed(&answer->addresses[i], &get->pool->config.allow))
-			get->addresses[get->n_addresses++] = answer->addresses[i];
-	if (get->n_addresses > 0)
+			get->places.addresses[get->places.n++] = answer->addresses[i];
+	if (get->places.n > 0)
 	{
 		start(get);
 		return;
@@ -201,12 +237,15 @@ end_the_late(WebPool *pool)
 	for (Get *get = pool->waiting > 0 ? pool->gets : NULL; get != NULL; get = next)
 	{
 		next = get->next;
-		if (get->state > GET_WAITING || now_ms < get->deadline_ms)
+		if (get->state > GET_WAITING || now_ms < waits_until_ms(get))
 			continue;
-		if (get->state == GET_NAMING)
-			names_forget(pool->names, get->host, get);
-		fail(get, get->state == GET_NAMING ? WEB_FAULT_NAMES : WEB_FAULT_TIMEOUT,
-			 get->state == GET_NAMING ? "the name was not resolved in time" : "its address was busy for too long");
+		if (get->state == GET_WAITING)
+		{
+			fail_busy(get);
+			continue;
+		}
+		names_forget(pool->names, get->host, get);
+		fail(get, names_are_silent(pool->names) ? WEB_FAULT_RESOLVER : WEB_FAULT_NAMES, "the name was not resolved in time");
 	}
 }
 
@@ -222,7 +261,7 @@ start_waiting(WebPool *pool)
 	for (; last != NULL && pool->for_address > 0; last = previous)
 	{
 		previous = last->previous;
-		if (last->state == GET_WAITING && address_has_room(last))
+		if (last->state == GET_WAITING && address_has_room(last) && web_now_ms() < waits_until_ms(last))
 			start(last);
 	}
 }
@@ -280,7 +319,8 @@ web_pool_new(const WebPoolConfig *config)
 	pool->ended_tail = &pool->ended;
 	pool->epoll = epoll_create1(EPOLL_CLOEXEC);
 	pool->multi = curl_multi_init();
-	if (pool->epoll >= 0 && pool->multi != NULL &&
+	pool->crowd = crowd_new();
+	if (pool->epoll >= 0 && pool->crowd != NULL && pool->multi != NULL &&
 		curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
 		curl_multi_setopt(pool->multi, CURLMOPT_SOCKETDATA, pool) == CURLM_OK &&
 		curl_multi_setopt(pool->multi, CURLMOPT_TIMERFUNCTION, on_timer) == CURLM_OK &&
@@ -338,7 +378,7 @@ web_pool_prepare_wait(WebPool *pool)
 	wait = sooner(wait, names_wait_ms(pool->names));
 	for (const Get *get = pool->waiting > 0 ? pool->gets : NULL; get != NULL; get = get->next)
 		if (get->state <= GET_WAITING)
-			wait = sooner(wait, get->deadline_ms < now_ms ? 0 : get->deadline_ms - now_ms);
+			wait = sooner(wait, waits_until_ms(get) < now_ms ? 0 : waits_until_ms(get) - now_ms);
 	return wait;
 }
 
@@ -433,6 +473,7 @@ web_pool_free(WebPool *pool)
 	}
 	if (pool->multi != NULL)
 		curl_multi_cleanup(pool->multi);
+	crowd_free(pool->crowd);
 	if (pool->epoll >= 0)
 		close(pool->epoll);
 	free(pool);

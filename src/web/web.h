@@ -205,6 +205,9 @@ typedef enum WebFault
 	WEB_FAULT_NONE,				/* an HTTP status, and the body whole */
 	WEB_FAULT_NO_NAME,			/* the name does not exist */
 	WEB_FAULT_NAMES,			/* the resolver failed */
+	WEB_FAULT_RESOLVER,			/* no name server answers, whatever name it is
+								 * asked for */
+	WEB_FAULT_BUSY,				/* max_per_address kept it from being sent */
 	WEB_FAULT_ADDRESS,			/* no address of the name may be connected to */
 	WEB_FAULT_CONNECT,
 	WEB_FAULT_TLS,

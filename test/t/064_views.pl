@@ -78,7 +78,7 @@ is($readable, <<'EXPECTED' =~ s/\n$//r, 'the columns that monitor reads');
 llava_annotation: at image reply task task_version
 llava_conversation: created_at image reply rounds task task_version
 llava_fetch: failure holder host image
-llava_fetched: image
+llava_fetched: fetched_at image
 llava_host: bytes delay_ms domain fetched free_at host parked reason rests since state
 llava_image: received_at rejected
 llava_interrupted: task

@@ -57,12 +57,12 @@ submit(WebPool *pool, const char *host, const char *path, int deadline_ms)
 	web_url_free(&url);
 }
 
-/* The next that ends, within ten seconds. */
+/* The next that ends, within thirty seconds. */
 static WebResponse
 wait_for(WebPool *pool)
 {
 	WebResponse response;
-	int64_t		end = simulated_us() + 10000000;
+	int64_t		end = simulated_us() + 30000000;
 
 	while (!web_pool_next(pool, &response))
 	{
@@ -205,6 +205,98 @@ caps(void **state)
 	web_pool_free(pool);
 }
 
+/*
+ * Some wait for an address that is busy, more are turned away at once, and neither is a
+ * fault of the host's.
+ */
+static void
+crowds(void **state)
+{
+	WebPoolConfig config = usual();
+	WebPool    *pool;
+	int			faults[WEB_FAULT_MEMORY + 1] = {0};
+
+	(void) state;
+	config.max_per_address = 1;
+	pool = web_pool_new(&config);
+	for (int i = 0; i < 10; i++)
+	{
+		char		host[32];
+
+		snprintf(host, sizeof(host), "ip-127-0-0-5.%d.test", i);
+		submit(pool, host, "/hang", 700);
+	}
+	for (int i = 0; i < 10; i++)
+	{
+		WebResponse response = wait_for(pool);
+
+		faults[response.fault]++;
+		if (response.fault == WEB_FAULT_BUSY)
+			assert_string_equal(response.address, "127.0.0.5");
+		/* those that are turned away come first */
+		if (i < 5)
+			assert_int_equal(response.fault, WEB_FAULT_BUSY);
+		web_response_free(&response);
+	}
+	assert_int_equal(faults[WEB_FAULT_BUSY], 9);
+	assert_int_equal(faults[WEB_FAULT_TIMEOUT], 1);
+	web_pool_free(pool);
+}
+
+/* Where nobody answers it is no single name's fault, until somebody does. */
+static void
+no_name_server(void **state)
+{
+	WebPoolConfig config = usual();
+	WebPool    *pool;
+
+	int			faults[WEB_FAULT_MEMORY + 1] = {0};
+
+	(void) state;
+	pool = web_pool_new(&config);
+	for (int i = 0; i < 8; i++)
+	{
+		char		host[32];
+
+		snprintf(host, sizeof(host), "silent-away%d.test", i);
+		submit(pool, host, "/x", 60000);
+	}
+	for (int i = 0; i < 8; i++)
+	{
+		WebResponse response = wait_for(pool);
+
+		faults[response.fault]++;
+		web_response_free(&response);
+	}
+	assert_int_equal(faults[WEB_FAULT_NAMES], 4);
+	assert_int_equal(faults[WEB_FAULT_RESOLVER], 4);
+	for (int i = 0; i < 8; i++)
+	{
+		char		host[32];
+		WebResponse response;
+
+		snprintf(host, sizeof(host), i == 0 ? "nx%d.test" : "servfail%d.test", i);
+		response = get(pool, host, "/x", 20000);
+		assert_int_equal(response.fault, i == 0 ? WEB_FAULT_NO_NAME : WEB_FAULT_NAMES);
+		web_response_free(&response);
+	}
+	web_pool_free(pool);
+}
+
+/* An AVIF is a picture, whatever a server takes it for. */
+static void
+avif_as_film(void **state)
+{
+	WebPoolConfig config = usual();
+	WebPool    *pool = web_pool_new(&config);
+	WebResponse response = get(pool, "a.test", "/avif", 5000);
+
+	(void) state;
+	assert_int_equal(response.fault, WEB_FAULT_NONE);
+	web_response_free(&response);
+	web_pool_free(pool);
+}
+
 /* Names that never come do not hold up what does, nor the pool's end. */
 static void
 silent_names(void **state)
@@ -311,6 +403,9 @@ main(void)
 		cmocka_unit_test(faults),
 		cmocka_unit_test(rebinding),
 		cmocka_unit_test(caps),
+		cmocka_unit_test(crowds),
+		cmocka_unit_test(no_name_server),
+		cmocka_unit_test(avif_as_film),
 		cmocka_unit_test(silent_names),
 		cmocka_unit_test(kept_headers),
 		cmocka_unit_test(reservations),

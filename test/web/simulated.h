@@ -235,6 +235,11 @@ simulated_body(int fd, const char *path, int *status, bool *stays)
 		*stays = simulated_reply(fd, 200, "Content-Type: text/html\r\n", "<html><body>no picture here</body></html>", 41);
 	else if (strncmp(path, "/lie", 4) == 0)
 		*stays = simulated_picture(fd, 200, "Content-Type: text/html\r\n", path);
+	else if (strncmp(path, "/avif", 5) == 0)
+	{
+		memcpy(block, "\0\0\0\x20" "ftypavif", 12);
+		*stays = simulated_reply(fd, 200, "Content-Type: video/mp4\r\n", block, 600);
+	}
 	else if (strncmp(path, "/empty", 6) == 0)
 		*stays = simulated_reply(fd, 200, "", "", 0);
 	else if (strncmp(path, "/gzip", 5) == 0)
@@ -292,8 +297,36 @@ simulated_decode(const char *from, size_t size, char *to)
 	*to = '\0';
 }
 
+/* A picture of so many bytes: what lacks is comments. */
+static bool
+simulated_large(int fd, const char *text, size_t size)
+{
+	unsigned char *body = calloc(1, size + sizeof(simulated_jpeg) + 8);
+	size_t		at = 2;
+	bool		sent;
+
+	if (body == NULL)
+		abort();
+	memcpy(body, simulated_jpeg, 2);
+	while (at + 8 + sizeof(simulated_jpeg) < size)
+	{
+		size_t		part = size - at - sizeof(simulated_jpeg) < 65000 ? size - at - sizeof(simulated_jpeg) : 65000;
+
+		body[at] = 0xFF;
+		body[at + 1] = 0xFE;
+		body[at + 2] = (unsigned char) ((part - 2) >> 8);
+		body[at + 3] = (unsigned char) (part - 2);
+		snprintf((char *) body + at + 4, part - 4, "%s", text);
+		at += part;
+	}
+	memcpy(body + at, simulated_jpeg + 2, sizeof(simulated_jpeg) - 2);
+	sent = simulated_reply(fd, 200, "", body, at + sizeof(simulated_jpeg) - 2);
+	free(body);
+	return sent;
+}
+
 /*
- * /status/NNN, /retry/NNN/SECONDS, /header/LINE/... (a picture with that header line), the
+ * /size/BYTES/... (a picture of about so many bytes), /status/NNN, /retry/NNN/SECONDS, /header/LINE/... (a picture with that header line), the
  * redirects and bodies above; everything else is a picture of its own, /picture/X of the
  * host and path, and of /same/X alone, so that two URLs may have the same.
  */
@@ -312,6 +345,11 @@ simulated_act(Simulated *web, int fd, const char *host, const char *path, int *s
 	if (simulated_body(fd, path, status, &stays))
 		return stays;
 	*status = 200;
+	if ((rest = simulated_word(path, "size")) != NULL)
+	{
+		snprintf(line, sizeof(line), "%.400s%.3000s", host, path);
+		return simulated_large(fd, line, (size_t) atoi(rest));
+	}
 	if ((rest = simulated_word(path, "status")) != NULL)
 		return simulated_reply(fd, *status = atoi(rest), "", "no", 2);
 	if ((rest = simulated_word(path, "retry")) != NULL)

@@ -16,13 +16,13 @@
 #include "utils/timestamp.h"
 
 static TriggerData *
-own_trigger(FunctionCallInfo fcinfo, const char *table, bool before)
+own_trigger(FunctionCallInfo fcinfo, const char *table, bool before, bool row)
 {
 	TriggerData *trigger = (TriggerData *) fcinfo->context;
 
 	if (!CALLED_AS_TRIGGER(fcinfo) ||
 		(bool) TRIGGER_FIRED_BEFORE(trigger->tg_event) != before ||
-		!TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
+		(bool) TRIGGER_FIRED_FOR_ROW(trigger->tg_event) != row ||
 		RelationGetRelid(trigger->tg_relation) != extension_relation(table))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
@@ -34,13 +34,19 @@ own_trigger(FunctionCallInfo fcinfo, const char *table, bool before)
 TriggerData *
 rows_trigger(FunctionCallInfo fcinfo, const char *table)
 {
-	return own_trigger(fcinfo, table, true);
+	return own_trigger(fcinfo, table, true, true);
 }
 
 TriggerData *
 rows_trigger_after(FunctionCallInfo fcinfo, const char *table)
 {
-	return own_trigger(fcinfo, table, false);
+	return own_trigger(fcinfo, table, false, true);
+}
+
+void
+rows_statement_trigger(FunctionCallInfo fcinfo, const char *table)
+{
+	(void) own_trigger(fcinfo, table, false, false);
 }
 
 void

@@ -15,6 +15,9 @@
 extern TriggerData *rows_trigger(FunctionCallInfo fcinfo, const char *table);
 extern TriggerData *rows_trigger_after(FunctionCallInfo fcinfo, const char *table);
 
+/* The same after each statement. */
+extern void rows_statement_trigger(FunctionCallInfo fcinfo, const char *table);
+
 /*
  * sql_run as the owner of the table that the statement writes or reads, behind the gate of
  * trust.h: only code of a superuser or of the owner runs, only with the owner's rights,

@@ -59,6 +59,8 @@ static const struct
 	"llava_manifest_numbered", TRIGGER_FIRES_ON_ORIGIN},
 	{"llava_image", "llava_intake", "BEFORE INSERT", "(new.received_at IS NULL)", "llava_intake",
 	TRIGGER_FIRES_ON_ORIGIN},
+	{"llava_image", "llava_image_queued", "AFTER INSERT", NULL, "llava_image_queued",
+	TRIGGER_FIRES_ON_ORIGIN},
 	{"llava_image", "llava_image_moved", "BEFORE UPDATE OF source_url",
 		"(new.source_url IS DISTINCT FROM old.source_url)", "llava_image_moved",
 	TRIGGER_FIRES_ON_ORIGIN},
@@ -98,9 +100,15 @@ shipped_definition(int entry)
 	const char *schema = quote_identifier(get_namespace_name(extension_schema()));
 	const char *when = own_triggers[entry].when;
 
-	return psprintf("TRIGGER %s %s ON %s.%s FOR EACH ROW %s%s%sEXECUTE FUNCTION %s.%s()",
+	/*
+	 * what follows an INSERT looks at all its rows together; all others are
+	 * fired for each row
+	 */
+	bool		is_for_statement = strcmp(own_triggers[entry].event, "AFTER INSERT") == 0;
+
+	return psprintf("TRIGGER %s %s ON %s.%s FOR EACH %s %s%s%sEXECUTE FUNCTION %s.%s()",
 					own_triggers[entry].trigger, own_triggers[entry].event, schema,
-					own_triggers[entry].table, when == NULL ? "" : "WHEN (",
+					own_triggers[entry].table, is_for_statement ? "STATEMENT" : "ROW", when == NULL ? "" : "WHEN (",
 					when == NULL ? "" : when, when == NULL ? "" : ") ", schema,
 					own_triggers[entry].function);
 }

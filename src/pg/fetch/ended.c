@@ -8,12 +8,19 @@
 #include "postgres.h"
 
 #include "errand.h"
+#include "process/process.h"
 #include "utils/memutils.h"
 
 /* Other errors of its own end its row after so many tries. */
 #define SETTLE_TRIES 3
 
 #define SETTLES_AT_ONCE 32
+
+/* A pass begins no more settles after this long: locks are waited for. */
+#define PASS_MS 100
+
+/* What is locked is tried again after SETTLE_PAUSE_MS, and so often after twice as long. */
+#define MOST_DOUBLINGS 5
 
 void
 ended_take(Fetcher *fetcher)
@@ -25,6 +32,8 @@ ended_take(Fetcher *fetcher)
 		Errand	   *errand = response.user;
 
 		errand->response = response;
+		fetcher->ended_bytes += response.body_size;
+		fetcher->settle_at = DT_NOBEGIN;
 		dlist_delete(&errand->node);
 		dlist_push_tail(&fetcher->ended, &errand->node);
 	}
@@ -34,10 +43,11 @@ static void
 finish(Fetcher *fetcher, Settle *settle)
 {
 	dlist_delete(&settle->errand->node);
+	fetcher->ended_bytes -= settle->errand->response.body_size;
 	errand_free(settle->errand);
 	fetcher->n_flying--;
 	if (settle->next != NULL)
-		dlist_push_tail(&fetcher->hops, &settle->next->node);
+		fetcher_add_hop(fetcher, settle->next);
 }
 
 static void
@@ -58,52 +68,88 @@ give_up_settling(Settle *settle, const ErrorData *error)
 		return false;
 	ereport(WARNING,
 			(errmsg("llava_zh: what was fetched for image " INT64_FORMAT " could not be written down: %s",
-					settle->errand->image, error->message)));
+					settle->errand->row.image, error->message)));
 	return tx_try(CurrentMemoryContext, settle_error, settle, &second);
 }
 
-/* Each in a subtransaction of its own: one that fails keeps none of the others. */
-void
-ended_settle(Fetcher *fetcher)
+/* False: it stays with those that have ended. */
+static bool
+settle_one(Settle *settle)
 {
-	dlist_mutable_iter iter;
-	bool		failed = false;
-	int			settled = 0;
-	List	   *done = NIL;
-	ListCell   *cell;
+	ErrorData  *error;
 
-	if (!tx_begin(&fetcher->tx, "llava_zh: writing down what has come"))
-	{
-		fetcher->settle_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), llava_naptime);
-		return;
-	}
+	if (tx_try(CurrentMemoryContext, settle_errand, settle, &error) || give_up_settling(settle, error))
+		return true;
+	settle->errand->settle_at_ms = clock_monotonic_ms() + (SETTLE_PAUSE_MS << settle->errand->settle_waits);
+	settle->errand->settle_waits = Min(settle->errand->settle_waits + 1, MOST_DOUBLINGS);
+	if (settle->next != NULL)
+		errand_free(settle->next);
+	return false;
+}
+
+/*
+ * Each in a subtransaction of its own: one that fails keeps none of the others.  Each with
+ * memory of its own, too: pictures are copied.  Returns what is to be finished.  What has
+ * failed is behind the others, however many have.
+ */
+static List *
+settle_some(Fetcher *fetcher)
+{
+	MemoryContext context = AllocSetContextCreate(fetcher->context, "llava_zh settle", ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
+	List	   *done = NIL;
+	int64		begun_ms = clock_monotonic_ms();
+	dlist_mutable_iter iter;
+	int			n = 0;
+
 	dlist_foreach_modify(iter, &fetcher->ended)
 	{
-		Settle	   *settle = MemoryContextAllocZero(fetcher->context, sizeof(Settle));
-		ErrorData  *error;
+		Errand	   *errand = dlist_container(Errand, node, iter.cur);
+		Settle	   *settle;
 
-		if (++settled > SETTLES_AT_ONCE)
+		if (errand->settle_at_ms > clock_monotonic_ms())
+			continue;
+		if (++n > SETTLES_AT_ONCE || clock_monotonic_ms() - begun_ms > PASS_MS)
 			break;
+		settle = MemoryContextAllocZero(fetcher->context, sizeof(Settle));
 		settle->fetcher = fetcher;
-		settle->errand = dlist_container(Errand, node, iter.cur);
-		if (tx_try(CurrentMemoryContext, settle_errand, settle, &error) || give_up_settling(settle, error))
+		settle->errand = errand;
+		if (settle_one(settle))
 		{
-			MemoryContext old = MemoryContextSwitchTo(fetcher->context);
-
+			MemoryContextSwitchTo(fetcher->context);
 			done = lappend(done, settle);
-			MemoryContextSwitchTo(old);
+			MemoryContextSwitchTo(context);
 		}
 		else
 		{
-			failed = true;
-			if (settle->next != NULL)
-				errand_free(settle->next);
+			dlist_delete(&errand->node);
+			dlist_push_tail(&fetcher->ended, &errand->node);
 		}
+		MemoryContextReset(context);
+		fetcher_serve(fetcher);
 	}
+	MemoryContextSwitchTo(caller);
+	return done;
+}
+
+bool
+ended_settle(Fetcher *fetcher)
+{
+	TimestampTz later = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SETTLE_PAUSE_MS);
+	List	   *done;
+	ListCell   *cell;
+	bool		any;
+
+	fetcher->settle_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), llava_naptime);
+	if (!tx_begin(&fetcher->tx, "llava_zh: writing down what has come"))
+		return false;
+	done = settle_some(fetcher);
 	(void) tx_commit(&fetcher->tx, NULL);
 	foreach(cell, done)
 		finish(fetcher, lfirst(cell));
+	any = done != NIL;
 	MemoryContextReset(fetcher->context);
 	fetcher->claim_at = DT_NOBEGIN;
-	fetcher->settle_at = failed ? TimestampTzPlusMilliseconds(GetCurrentTimestamp(), SETTLE_PAUSE_MS) : DT_NOBEGIN;
+	fetcher->settle_at = any ? DT_NOBEGIN : later;
+	return any;
 }

@@ -22,9 +22,24 @@ errand_new(const char *host, const char *domain)
 	return errand;
 }
 
+/* Its host is nobody's; what is not known of the request counts as sent now. */
+void
+errand_let_go(Errand *errand)
+{
+	TimestampTz now = GetCurrentTimestamp();
+
+	domain_leave(errand);
+	if (errand->holds_host)
+		shared_pace_give(errand->host, errand->host_free_at != 0 ? errand->host_free_at :
+						 TimestampTzPlusMilliseconds(now, llava_fetch_delay));
+	errand->holds_host = false;
+	errand->host_free_at = 0;
+}
+
 void
 errand_free(Errand *errand)
 {
+	errand_let_go(errand);
 	web_url_free(&errand->url);
 	web_response_free(&errand->response);
 	MemoryContextDelete(errand->context);

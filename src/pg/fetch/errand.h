@@ -13,6 +13,12 @@
 /* Most hosts a robots.txt, or a picture, is redirected through. */
 #define MOST_HOPS 5
 
+/* So many robots.txt may wait for the turn of the hosts that they were redirected to ... */
+#define MOST_HOPS_WAITING 1000
+
+/* ... and look so often whether those are in line. */
+#define HOP_LOOK_MS 1000
+
 /* ---- hosts.c: rows of llava_host ---- */
 
 typedef struct Host
@@ -40,8 +46,8 @@ extern bool host_read(const char *name, Host *host);
 /* The hosts that are due, locked; those that are locked by others are left out. */
 extern int	hosts_due(TimestampTz now, int most, Host **hosts);
 
-/* When the first of all hosts is due; DT_NOEND: none is. */
-extern TimestampTz hosts_next(void);
+/* When the first host whose turn comes after this is due; DT_NOEND: none is. */
+extern TimestampTz hosts_next(TimestampTz after);
 
 /* Writes all but its robots.txt. */
 extern void host_write(const Host *host, TimestampTz next_at, bool asking);
@@ -57,20 +63,32 @@ extern void host_write_robots(const Host *host, const void *robots, size_t size,
 extern void host_write_robots_times(const Host *host);
 extern bytea *host_robots_text(const char *host);
 
-/* Makes its row if there is none, and puts it in line if it has none. */
+/* host.rests of a host whose robots.txt was changed: what it refused is asked anew. */
+#define RESTS_UNTIL_RELEASED "robots_changed"
+
+/* Makes its row if there is none, and puts it in line if it stands in none. */
 extern void host_wanted(const char *host, const char *name, const char *domain);
 
 /* Rows that wait for a host rest; at most so many at once.  Returns how many did. */
 extern uint64 host_rest_rows(const char *host, const char *reason, const char *detail, int most);
 
-/* Rows that rest for this reason wait again. */
-extern uint64 host_release_rows(const char *host, const char *reason);
+/* Rows that rest for this reason wait again; at most so many at once.  Returns how many did. */
+extern uint64 host_release_rows(const char *host, const char *reason, int most);
 
-/* The first host behind this one that has rows waiting, palloc'd with a URL of it; NULL: none. */
-extern char *host_after(const char *host, char **url);
+/*
+ * The first host behind this one that has rows waiting, palloc'd with a URL of it; NULL:
+ * none.  in_line: nothing is to be done about it.
+ */
+extern char *host_after(const char *host, char **url, bool *in_line);
 
 /* What was being asked when a process before this one ended. */
 extern void hosts_release(int delay_ms);
+
+/*
+ * The machine's clock was set, by so much: no host waits for longer than its pace asks for,
+ * nor for less.
+ */
+extern void hosts_follow_clock(int64 step_ms);
 
 static inline int64
 ms_of(TimestampTz time)
@@ -80,6 +98,20 @@ ms_of(TimestampTz time)
 
 /* ---- errand.c: one request and what it is for ---- */
 
+/* What is known of the row whose picture is asked for. */
+typedef struct ErrandRow
+{
+	int64		image;			/* 0: the errand is for a robots.txt */
+	int64		claim;
+	int			attempts;
+	char	   *tried;
+	bytea	   *digest;
+	bytea	   *expected;
+	int			n_hops;
+	int			robots_line;
+	bytea	   *robots_sha256;
+} ErrandRow;
+
 typedef struct Errand
 {
 	dlist_node	node;
@@ -88,35 +120,51 @@ typedef struct Errand
 	char	   *domain;
 	WebUrl		url;
 	bool		unverified;		/* certificates are not looked at */
-	bool		sent;
 	TimestampTz sent_at;
-	int64		sent_ms;		/* monotonic */
 	int			settle_tries;
-
-	/* of a picture; image is 0 for a robots.txt */
-	int64		image;
-	int64		claim;
-	int			attempts;
-	char	   *tried;
-	bytea	   *digest;
-	bytea	   *expected;
-	Datum		hops;			/* text[]; 0: none */
-	int			n_hops;
-	int			robots_line;
-	bytea	   *robots_sha256;
-
-	/* of a robots.txt */
-	char	   *robots_of;		/* the host that it is of */
-	int			robots_hops;
-
+	int64		settle_at_ms;	/* monotonic: not tried before */
+	int			settle_waits;	/* how often something was in the way */
+	bool		counted;		/* as its domain's: domains.c */
+	bool		holds_host;		/* against other databases: shared_pace.c */
+	TimestampTz host_free_at;	/* when those may ask it; 0: not known yet */
+	int64		wanted_ms;		/* when its host was put in line for it */
+	ErrandRow	row;
+	char	   *robots_of;		/* the host whose robots.txt it is for; or
+								 * NULL */
+	int			robots_hops;	/* on the way to that */
 	WebResponse response;
 } Errand;
 
 extern Errand *errand_new(const char *host, const char *domain);
 extern void errand_free(Errand *errand);
 
+/* It is no request any more. */
+extern void errand_let_go(Errand *errand);
+
 /* For one URL; false: it is refused, *reason says why. */
 extern bool errand_set_url(Errand *errand, const char *url, const char **reason);
+
+/* ---- domains.c ---- */
+
+extern void domain_enter(Errand *errand);
+extern void domain_leave(Errand *errand);
+
+/* Whether enough requests go to hosts of this domain. */
+extern bool domain_is_busy(const char *name);
+
+/* When a host is to come back that finds its domain, or its address, busy. */
+extern TimestampTz domain_turn(const char *name, TimestampTz now);
+
+/* ---- shared_pace.c ---- */
+
+/*
+ * DT_NOBEGIN: the host may be asked, and no other database does meanwhile; else when to look
+ * again.
+ */
+extern TimestampTz shared_pace_take(const char *host, TimestampTz now);
+
+/* Its request is over; from then on others may ask it. */
+extern void shared_pace_give(const char *host, TimestampTz free_at);
 
 /* ---- judge.c: robots.txt in memory ---- */
 
@@ -124,6 +172,17 @@ extern bool errand_set_url(Errand *errand, const char *url, const char **reason)
 extern const WebRobots *judge_robots(const Host *host);
 
 /* ---- fetcher.c ---- */
+
+/* The pass over all hosts that have rows: discover.c. */
+typedef struct Discovery
+{
+	TimestampTz at;				/* its next step */
+	char	   *behind;			/* this host; NULL: none is under way */
+	bool		again;			/* rows have come meanwhile */
+	bool		started;		/* what was left over has been released */
+	int64		spent_ms;		/* on this pass */
+	int64		clock_step_ms;	/* the clock was set; 0: it was not */
+} Discovery;
 
 struct Fetcher
 {
@@ -133,23 +192,44 @@ struct Fetcher
 	int			honoured;		/* reservations */
 
 	/* errands */
+	Errand	   *making;			/* is being claimed; or NULL */
 	dlist_head	claimed;		/* in a transaction that has not committed */
 	dlist_head	ready;
 	dlist_head	flying;
 	dlist_head	ended;
 	dlist_head	hops;			/* of robots.txt, to hosts whose turn has not
 								 * come */
-	int			n_flying;		/* and ready */
+	int			n_hops;
+	int			n_flying;		/* and ready, and ended */
+	size_t		ended_bytes;	/* of bodies that are not written down yet */
 
-	/* when */
 	TimestampTz claim_at;
 	TimestampTz settle_at;
-	TimestampTz discover_at;
-	char	   *discovered;		/* the pass is behind this host; NULL: none is
-								 * under way */
-	bool		discover_again;
-	bool		started;		/* what was left over has been released */
+	Discovery	discovery;
 };
+
+/* Serves the sockets in the middle of long work. */
+extern void fetcher_serve(Fetcher *fetcher);
+
+/* An errand that was to be claimed is none: that of a hop goes on waiting. */
+extern void fetcher_drop(Fetcher *fetcher, Errand *errand);
+
+/* Waits for its host's turn. */
+extern void fetcher_add_hop(Fetcher *fetcher, Errand *errand);
+
+/*
+ * Does some work in a part of a transaction.  False: a user's lock or a full disk is in the
+ * way, and it is to be tried again.
+ */
+extern bool fetcher_try(void (*work) (void *arg), void *arg);
+
+/* ---- discover.c ---- */
+
+/* A step of the pass. */
+extern void discover(Fetcher *fetcher);
+
+/* The latch was set: rows may have been queued. */
+extern void discover_news(Fetcher *fetcher);
 
 /* ---- ended.c ---- */
 
@@ -159,13 +239,16 @@ struct Fetcher
 /* Takes the responses that have come out of the pool. */
 extern void ended_take(Fetcher *fetcher);
 
-/* Writes down what has ended; what cannot be written now is kept. */
-extern void ended_settle(Fetcher *fetcher);
+/* Writes down some of what has ended; what cannot be written now is kept.  False: nothing was. */
+extern bool ended_settle(Fetcher *fetcher);
 
 /* ---- claim.c ---- */
 
-/* Claims what is due; the number of errands.  In a transaction. */
-extern int	claim_errands(Fetcher *fetcher, TimestampTz now, int room);
+/*
+ * Claims what is due; the number of errands.  In a transaction.  stuck: not one host could
+ * be seen to.
+ */
+extern int	claim_errands(Fetcher *fetcher, TimestampTz now, int room, bool *stuck);
 
 /* ---- settle.c, outcome.c, settle_robots.c ---- */
 
@@ -192,8 +275,11 @@ typedef struct Outcome
 /* What a response to the request for a picture means. */
 extern Outcome outcome_of(const Errand *errand, int honoured);
 
-/* The reason of a fault that is none of the answer's; NULL: there was an answer. */
-extern const char *outcome_fault(const WebResponse *response, WebEvent *event);
+/*
+ * What a fault that is none of the answer's means for the host; its reason, or NULL: there
+ * was an answer.
+ */
+extern const char *outcome_fault(const WebResponse *response, Outcome *outcome);
 
 /* Writes down what became of an errand.  In a subtransaction; arg is an array of both. */
 typedef struct Settle
@@ -207,10 +293,10 @@ extern void settle_errand(void *arg);
 extern void settle_robots(Settle *settle, Host *host);
 
 /* What the end of the request means for the pace of its host. */
-extern void settle_pace(const Errand *errand, Host *host, const Outcome *outcome);
+extern void settle_pace(Errand *errand, Host *host, const Outcome *outcome);
 
 /* The host's delay counts from this request on. */
-extern void settle_keep_delay(const Errand *errand, Host *host);
+extern void settle_keep_delay(Errand *errand, Host *host);
 
 /* Gives a claimed row back: it was not asked for. */
 extern void settle_give_back(const Errand *errand);

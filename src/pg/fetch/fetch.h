@@ -6,6 +6,7 @@
 #define LLAVA_FETCH_H
 
 #include "fmgr.h"
+#include "process/process.h"
 
 /* The fetcher's number in slots.c, beyond all workers'. */
 #define FETCHER_SLOT 100
@@ -15,13 +16,16 @@
 
 typedef struct Fetcher Fetcher;
 
+/* shared_pace.c's */
+extern const SharedPart fetch_shared;
+
 /* Whether the settings say that pictures are fetched. */
 extern bool fetch_is_on(void);
 
 extern Fetcher *fetcher_new(void);
 
 /* One turn: settles what has come, claims what is due, sends it, and waits. */
-extern void fetcher_turn(Fetcher *fetcher, int naptime_ms);
+extern void fetcher_turn(Fetcher *fetcher);
 
 /* After an ERROR that ended a turn. */
 extern void fetcher_recover(Fetcher *fetcher, int rest_ms);

@@ -13,15 +13,13 @@
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "process/process.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
 
-/* Most hosts claimed, and most looked at for rows, in one transaction. */
+/* Most hosts claimed in one transaction. */
 #define CLAIM_HOSTS 64
-#define DISCOVER_HOSTS 200
 
-/* A pass over all hosts begins at most so often. */
-#define DISCOVER_PAUSE_MS 500
+/* In the middle of long work sockets are served about so often. */
+#define SERVE_MS 2
 
 #define MOST_PER_ADDRESS 8
 
@@ -70,7 +68,31 @@ fetcher_reload(Fetcher *fetcher)
 				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
 				 errmsg("could not use llava_zh.fetch_nameservers: %s", llava_fetch_nameservers)));
 	warn_of_settings(&config);
-	fetcher->claim_at = fetcher->discover_at = DT_NOBEGIN;
+	fetcher->claim_at = fetcher->discovery.at = DT_NOBEGIN;
+}
+
+void
+fetcher_serve(Fetcher *fetcher)
+{
+	static int64 served_ms;
+	int64		now_ms = clock_monotonic_ms();
+
+	if (now_ms - served_ms < SERVE_MS)
+		return;
+	served_ms = now_ms;
+	web_pool_step(fetcher->pool);
+}
+
+bool
+fetcher_try(void (*work) (void *arg), void *arg)
+{
+	ErrorData  *error;
+
+	if (tx_try(CurrentMemoryContext, work, arg, &error))
+		return true;
+	if (!tx_error_passes(error))
+		ReThrowError(error);
+	return false;
 }
 
 Fetcher *
@@ -95,151 +117,9 @@ fetcher_new(void)
 	dlist_init(&fetcher->flying);
 	dlist_init(&fetcher->ended);
 	dlist_init(&fetcher->hops);
-	fetcher->claim_at = fetcher->settle_at = fetcher->discover_at = DT_NOBEGIN;
+	fetcher->claim_at = fetcher->settle_at = fetcher->discovery.at = DT_NOBEGIN;
 	warn_of_settings(&config);
 	return fetcher;
-}
-
-/* ---- which hosts there are ---- */
-
-/* The next hosts of the pass; false: it has come to the end. */
-static bool
-discover_hosts(Fetcher *fetcher)
-{
-	char	   *host = fetcher->discovered == NULL ? pstrdup("") : pstrdup(fetcher->discovered);
-	char	   *url;
-
-	for (int i = 0; i < DISCOVER_HOSTS; i++)
-	{
-		WebUrl		parsed;
-		char		name[WEB_HOST_MAX + 1];
-		char		domain[WEB_HOST_MAX + 1];
-
-		host = host_after(host, &url);
-		if (host == NULL)
-			return false;
-		if (web_url_parse(url, strlen(url), config_fetch_ports(), &parsed) != NULL)
-		{
-			/* a port that the settings no longer let in */
-			(void) host_rest_rows(host, "port", "the URL cannot be fetched with the settings of today", 1000);
-			continue;
-		}
-		strlcpy(name, parsed.host, sizeof(name));
-		strlcpy(domain, parsed.domain, sizeof(domain));
-		web_url_free(&parsed);
-		host_wanted(host, name, domain);
-	}
-	if (fetcher->discovered != NULL)
-		pfree(fetcher->discovered);
-	fetcher->discovered = MemoryContextStrdup(TopMemoryContext, host);
-	return true;
-}
-
-static SqlStatement sql_wide_feeders = {
-	.text =
-	"SELECT pg_catalog.string_agg(CASE a.grantee WHEN 0 THEN 'PUBLIC'"
-	"  ELSE pg_catalog.pg_get_userbyid(a.grantee)::pg_catalog.text END, ', ')"
-	" FROM pg_catalog.pg_class c, LATERAL pg_catalog.aclexplode(c.relacl) a"
-	" WHERE c.oid = '@.llava_image'::pg_catalog.regclass AND a.privilege_type = 'INSERT' AND a.grantee <> c.relowner",
-	.types = ""
-};
-
-/* What was granted before there was fetching may be more than was meant. */
-static void
-warn_of_feeders(void)
-{
-	char	   *roles;
-
-	(void) sql_run(&sql_wide_feeders, NULL, NULL, 0);
-	roles = SPI_getvalue(SPI_tuptable->vals[0], SPI_tuptable->tupdesc, 1);
-	if (roles != NULL)
-		ereport(WARNING,
-				(errmsg("llava_zh: roles that may INSERT into any column of \"llava_image\" can make this server send requests: %s", roles),
-				 errhint("GRANT INSERT on the columns that they need: without source_url nothing is fetched.")));
-}
-
-/* A step of a transaction, and what came of it. */
-typedef struct Step
-{
-	Fetcher    *fetcher;
-	TimestampTz now;
-	int			room;
-	int			claimed;
-	bool		more;			/* there are hosts behind those that were
-								 * looked at */
-	TimestampTz next;
-} Step;
-
-/* False: a user's lock or a full disk is in the way, and it is to be tried again. */
-static bool
-try_step(void (*work) (void *arg), Step *step)
-{
-	ErrorData  *error;
-
-	if (tx_try(CurrentMemoryContext, work, step, &error))
-		return true;
-	if (!tx_error_passes(error))
-		ReThrowError(error);
-	return false;
-}
-
-static void
-discover_step(void *arg)
-{
-	Step	   *step = arg;
-
-	if (!step->fetcher->started)
-	{
-		hosts_release(llava_fetch_delay);
-		warn_of_feeders();
-	}
-	step->more = discover_hosts(step->fetcher);
-}
-
-static void
-discover(Fetcher *fetcher)
-{
-	TimestampTz now = GetCurrentTimestamp();
-	Step		step = {.fetcher = fetcher};
-
-	fetcher->discover_at = TimestampTzPlusMilliseconds(now, llava_naptime);
-	if (!tx_begin(&fetcher->tx, "llava_zh: looking for hosts"))
-		return;
-	if (!try_step(discover_step, &step))
-	{
-		fetcher->discover_at = TimestampTzPlusMilliseconds(now, SETTLE_PAUSE_MS);
-		(void) tx_commit(&fetcher->tx, NULL);
-		return;
-	}
-	fetcher->started = true;
-	if (step.more)
-		fetcher->discover_at = now;
-	else
-	{
-		if (fetcher->discovered != NULL)
-			pfree(fetcher->discovered);
-		fetcher->discovered = NULL;
-		if (fetcher->discover_again)
-			fetcher->discover_at = TimestampTzPlusMilliseconds(now, DISCOVER_PAUSE_MS);
-		fetcher->discover_again = false;
-	}
-	(void) tx_commit(&fetcher->tx, NULL);
-	fetcher->claim_at = DT_NOBEGIN;
-}
-
-/* A commit has queued rows: after the pass that is under way there is another one. */
-static void
-look_for_news(Fetcher *fetcher)
-{
-	TimestampTz earliest;
-	TimestampTz soon = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), DISCOVER_PAUSE_MS / 10);
-
-	if (!wake_take_queued(&earliest) || earliest == DT_NOEND)
-		return;
-	if (fetcher->discovered != NULL)
-		fetcher->discover_again = true;
-	else if (fetcher->discover_at > soon)
-		fetcher->discover_at = soon;
 }
 
 /* ---- claims ---- */
@@ -259,44 +139,75 @@ is_being_restored(void)
 	return !isnull;
 }
 
-/* What was claimed in a transaction, or a part of one, that failed was not. */
+void
+fetcher_add_hop(Fetcher *fetcher, Errand *errand)
+{
+	errand->wanted_ms = 0;
+	dlist_push_tail(&fetcher->hops, &errand->node);
+	fetcher->n_hops++;
+}
+
+void
+fetcher_drop(Fetcher *fetcher, Errand *errand)
+{
+	errand_let_go(errand);
+	if (errand->robots_hops > 0)
+		fetcher_add_hop(fetcher, errand);
+	else
+		errand_free(errand);
+}
+
+/* What was claimed in a transaction that failed was not. */
 static void
 drop_claimed(Fetcher *fetcher)
 {
+	if (fetcher->making != NULL)
+		fetcher_drop(fetcher, fetcher->making);
+	fetcher->making = NULL;
 	while (!dlist_is_empty(&fetcher->claimed))
-	{
-		Errand	   *errand = dlist_container(Errand, node, dlist_pop_head_node(&fetcher->claimed));
-
-		if (errand->robots_hops > 0)
-			dlist_push_tail(&fetcher->hops, &errand->node);
-		else
-			errand_free(errand);
-	}
+		fetcher_drop(fetcher, dlist_container(Errand, node, dlist_pop_head_node(&fetcher->claimed)));
 }
+
+typedef struct ClaimStep
+{
+	Fetcher    *fetcher;
+	TimestampTz now;
+	int			room;
+	int			claimed;
+	TimestampTz next;
+} ClaimStep;
 
 static void
 claim_step(void *arg)
 {
-	Step	   *step = arg;
+	ClaimStep  *step = arg;
+	TimestampTz soon = TimestampTzPlusMilliseconds(step->now, SETTLE_PAUSE_MS);
+	bool		stuck;
 
 	if (is_being_restored())
 		return;
-	step->claimed = claim_errands(step->fetcher, step->now, step->room);
-	step->next = hosts_next();
+	step->claimed = claim_errands(step->fetcher, step->now, step->room, &stuck);
+	step->next = hosts_next(DT_NOBEGIN);
+	/* hosts that others have locked are due, and nothing can be done about it */
+	if (stuck && step->next <= step->now)
+		step->next = Min(hosts_next(step->now), soon);
+	/* whose hosts may have been put in line by nobody else */
+	if (step->fetcher->n_hops > 0)
+		step->next = Min(step->next, TimestampTzPlusMilliseconds(step->now, HOP_LOOK_MS));
 }
 
 static void
 claim(Fetcher *fetcher)
 {
-	int			room = Min(llava_fetch_in_flight - fetcher->n_flying, CLAIM_HOSTS);
 	TimestampTz now = GetCurrentTimestamp();
 	TimestampTz nap = TimestampTzPlusMilliseconds(now, llava_naptime);
-	Step		step = {.fetcher = fetcher,.now = now,.room = room,.next = nap};
+	ClaimStep	step = {.fetcher = fetcher,.now = now,.next = nap};
 
+	step.room = Min(llava_fetch_in_flight - fetcher->n_flying, CLAIM_HOSTS);
 	fetcher->claim_at = nap;
 	if (!tx_begin(&fetcher->tx, "llava_zh: claiming what is due"))
 		return;
-	if (try_step(claim_step, &step))
+	if (fetcher_try(claim_step, &step))
 		fetcher->claim_at = Min(nap, step.next);
 	else
 	{
@@ -318,19 +229,15 @@ send_errand(Fetcher *fetcher, Errand *errand)
 {
 	WebRequest	request = {
 		.url = &errand->url,
-		.max_bytes = errand->image == 0 ? WEB_ROBOTS_MAX : (size_t) llava_image_max_size * 1024,
-		.deadline_ms = errand->image == 0 ? Min(llava_fetch_timeout, 30000) : llava_fetch_timeout,
-		.images_only = errand->image != 0,
-		.cut_is_enough = errand->image == 0,
+		.max_bytes = errand->row.image == 0 ? WEB_ROBOTS_MAX : (size_t) llava_image_max_size * 1024,
+		.deadline_ms = errand->row.image == 0 ? Min(llava_fetch_timeout, 30000) : llava_fetch_timeout,
+		.images_only = errand->row.image != 0,
+		.cut_is_enough = errand->row.image == 0,
 		.unverified = errand->unverified,
 		.user = errand
 	};
-	struct timespec monotonic;
 
-	clock_gettime(CLOCK_MONOTONIC, &monotonic);
-	errand->sent = true;
 	errand->sent_at = GetCurrentTimestamp();
-	errand->sent_ms = (int64) monotonic.tv_sec * 1000 + monotonic.tv_nsec / 1000000;
 	dlist_delete(&errand->node);
 	dlist_push_tail(&fetcher->flying, &errand->node);
 	if (web_pool_submit(fetcher->pool, &request))
@@ -355,8 +262,8 @@ send_ready(Fetcher *fetcher)
 static bool
 may_claim(const Fetcher *fetcher)
 {
-	return fetch_is_on() && fetcher->started && fetcher->n_flying < llava_fetch_in_flight &&
-		web_pool_bytes(fetcher->pool) < (size_t) llava_fetch_memory * 1024;
+	return fetch_is_on() && fetcher->discovery.started && fetcher->n_flying < llava_fetch_in_flight &&
+		web_pool_bytes(fetcher->pool) + fetcher->ended_bytes < (size_t) llava_fetch_memory * 1024;
 }
 
 static void
@@ -370,24 +277,40 @@ wait_for_something(Fetcher *fetcher)
 	if (!dlist_is_empty(&fetcher->ended))
 		until = Min(until, fetcher->settle_at);
 	if (fetch_is_on())
-		until = Min(until, fetcher->discover_at);
+		until = Min(until, fetcher->discovery.at);
 	if (may_claim(fetcher))
 		until = Min(until, fetcher->claim_at);
 	wait = until <= now ? 0 : (long) ((until - now + 999) / 1000);
 	if (pool_ms >= 0 && pool_ms < wait)
 		wait = (long) pool_ms;
 	if (transport_wait(web_pool_fd(fetcher->pool), wait))
-		look_for_news(fetcher);
+		discover_news(fetcher);
 	web_pool_step(fetcher->pool);
 }
 
-void
-fetcher_turn(Fetcher *fetcher, int naptime_ms)
+/* All times of the wall are for nothing after it was set. */
+static void
+look_at_clock(Fetcher *fetcher)
 {
+	int64		step = clock_step_ms();
+
+	if (step == 0)
+		return;
+	ereport(LOG,
+			(errmsg("llava_zh: the clock was set %s by " INT64_FORMAT " s", step < 0 ? "back" : "forward",
+					(Abs(step) + 500) / 1000)));
+	fetcher->discovery.clock_step_ms += step;
+	fetcher->claim_at = fetcher->settle_at = fetcher->discovery.at = DT_NOBEGIN;
+}
+
+void
+fetcher_turn(Fetcher *fetcher)
+{
+	look_at_clock(fetcher);
 	ended_take(fetcher);
 	if (!dlist_is_empty(&fetcher->ended) && GetCurrentTimestamp() >= fetcher->settle_at)
-		ended_settle(fetcher);
-	if (fetch_is_on() && GetCurrentTimestamp() >= fetcher->discover_at)
+		(void) ended_settle(fetcher);
+	if (fetch_is_on() && GetCurrentTimestamp() >= fetcher->discovery.at)
 		discover(fetcher);
 	if (may_claim(fetcher) && GetCurrentTimestamp() >= fetcher->claim_at)
 		claim(fetcher);
@@ -402,18 +325,18 @@ fetcher_recover(Fetcher *fetcher, int rest_ms)
 
 	drop_claimed(fetcher);
 	MemoryContextReset(fetcher->context);
-	fetcher->claim_at = fetcher->settle_at = fetcher->discover_at = later;
+	fetcher->claim_at = fetcher->settle_at = fetcher->discovery.at = later;
 }
 
 /* Lease and host of what has not come are given back; its delay counts from now on. */
 void
 fetcher_wind_up(Fetcher *fetcher)
 {
-	dlist_head *lists[] = {&fetcher->ready, &fetcher->flying};
+	dlist_head *lists[] = {&fetcher->ready, &fetcher->flying, &fetcher->ended};
 
 	ended_take(fetcher);
-	if (!dlist_is_empty(&fetcher->ended))
-		ended_settle(fetcher);
+	while (!dlist_is_empty(&fetcher->ended) && ended_settle(fetcher))
+		;
 	if (!tx_begin(&fetcher->tx, "llava_zh: giving back what was claimed"))
 		return;
 	for (int i = 0; i < lengthof(lists); i++)

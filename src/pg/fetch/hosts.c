@@ -177,8 +177,8 @@ hosts_due(TimestampTz now, int most, Host **hosts)
 }
 
 static SqlStatement sql_hosts_next = {
-	.text = "SELECT next_at FROM @.llava_host WHERE next_at < 'infinity' ORDER BY next_at, host LIMIT 1",
-	.types = ""
+	.text = "SELECT next_at FROM @.llava_host WHERE next_at > $1 AND next_at < 'infinity' ORDER BY next_at, host LIMIT 1",
+	.types = "z"
 };
 
 /* The point in time in the only row; DT_NOEND: there is none. */
@@ -191,9 +191,11 @@ only_time(uint64 rows)
 }
 
 TimestampTz
-hosts_next(void)
+hosts_next(TimestampTz after)
 {
-	return only_time(sql_run(&sql_hosts_next, NULL, NULL, 0));
+	Datum		value = TimestampTzGetDatum(after);
+
+	return only_time(sql_run(&sql_hosts_next, &value, NULL, 0));
 }
 
 #define HOST_ARGUMENTS(ARGUMENT) \
@@ -346,13 +348,21 @@ host_robots_text(const char *host)
 
 /* ---- which hosts there are ---- */
 
-/* A host that is idle is put in line: what was said of its rows counts for those only. */
+static SqlStatement sql_host_add = {
+	.text = "INSERT INTO @.llava_host (host, name, domain) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
+	.types = "ttt"
+};
+
+/*
+ * A host that is idle is put in line: what was said of its rows counts for those only.  One
+ * that somebody has locked is left for another time.
+ */
 static SqlStatement sql_host_wanted = {
 	.text =
-	"INSERT INTO @.llava_host AS h (host, name, domain) VALUES ($1, $2, $3)"
-	" ON CONFLICT (host) DO UPDATE SET next_at = GREATEST(h.free_at, pg_catalog.now()), rests = NULL"
-	" WHERE h.next_at = 'infinity' AND NOT h.asking AND NOT h.parked",
-	.types = "ttt"
+	"UPDATE @.llava_host SET next_at = GREATEST(free_at, pg_catalog.now()), rests = NULL"
+	" WHERE host = (SELECT h.host FROM @.llava_host h WHERE h.host = $1 AND h.next_at = 'infinity'"
+	"  AND NOT h.asking AND NOT h.parked FOR UPDATE SKIP LOCKED)",
+	.types = "t"
 };
 
 void
@@ -360,25 +370,32 @@ host_wanted(const char *host, const char *name, const char *domain)
 {
 	Datum		values[3] = {CStringGetTextDatum(host), CStringGetTextDatum(name), CStringGetTextDatum(domain)};
 
-	(void) sql_run(&sql_host_wanted, values, NULL, 0);
+	if (sql_run(&sql_host_add, values, NULL, 0) == 0)
+		(void) sql_run(&sql_host_wanted, values, NULL, 0);
 }
 
 static SqlStatement sql_host_after = {
 	.text =
-	"SELECT host, url FROM @.llava_fetch WHERE host > $1 AND failure IS NULL"
-	" ORDER BY host, visible_at, image LIMIT 1",
+	"SELECT f.host, f.url, EXISTS (SELECT FROM @.llava_host h WHERE h.host = f.host"
+	"  AND (h.next_at < 'infinity' OR h.asking OR h.parked))"
+	" FROM @.llava_fetch f WHERE f.host > $1 AND f.failure IS NULL"
+	" ORDER BY f.host, f.visible_at, f.image LIMIT 1",
 	.types = "t"
 };
 
 char *
-host_after(const char *host, char **url)
+host_after(const char *host, char **url, bool *in_line)
 {
 	Datum		value = CStringGetTextDatum(host);
+	HeapTuple	row;
+	bool		isnull;
 
 	if (sql_run(&sql_host_after, &value, NULL, 0) == 0)
 		return NULL;
-	*url = text_column(SPI_tuptable->vals[0], 1);
-	return text_column(SPI_tuptable->vals[0], 0);
+	row = SPI_tuptable->vals[0];
+	*url = text_column(row, 1);
+	*in_line = DatumGetBool(column(row, 2, &isnull));
+	return text_column(row, 0);
 }
 
 /* ---- rows of a host ---- */
@@ -403,14 +420,16 @@ host_rest_rows(const char *host, const char *reason, const char *detail, int mos
 static SqlStatement sql_host_release_rows = {
 	.text =
 	"UPDATE @.llava_fetch SET failure = NULL, detail = NULL, failed_at = NULL, attempts = 0, tried = NULL,"
-	"  visible_at = pg_catalog.now() WHERE failure = $2 AND host = $1",
-	.types = "tt"
+	"  visible_at = pg_catalog.now()"
+	" WHERE image = ANY (ARRAY(SELECT image FROM @.llava_fetch WHERE failure = $2 AND host = $1"
+	"  LIMIT $3 FOR UPDATE SKIP LOCKED))",
+	.types = "ttl"
 };
 
 uint64
-host_release_rows(const char *host, const char *reason)
+host_release_rows(const char *host, const char *reason, int most)
 {
-	Datum		values[2] = {CStringGetTextDatum(host), CStringGetTextDatum(reason)};
+	Datum		values[3] = {CStringGetTextDatum(host), CStringGetTextDatum(reason), Int64GetDatum(most)};
 
 	return sql_run(&sql_host_release_rows, values, NULL, 0);
 }
@@ -439,4 +458,36 @@ hosts_release(int delay_ms)
 
 	(void) sql_run(&sql_rows_release, NULL, NULL, 0);
 	(void) sql_run(&sql_hosts_release, &value, NULL, 0);
+}
+
+/*
+ * A host that is asked as usual waits for its delay from now on.  How long it is put off by
+ * what it has said itself, or by what it does not do, follows the clock.
+ */
+static SqlStatement sql_hosts_follow = {
+	.text =
+	"UPDATE @.llava_host SET free_at = pg_catalog.now() + pg_catalog.make_interval(secs => delay_ms / 1000.0),"
+	"  next_at = CASE WHEN next_at = 'infinity' THEN next_at"
+	"   ELSE pg_catalog.now() + pg_catalog.make_interval(secs => delay_ms / 1000.0) END"
+	" WHERE NOT asking AND state IN ('ok', 'slow') AND robots_failed_at IS NULL"
+	"  AND free_at > pg_catalog.now() - pg_catalog.make_interval(secs => GREATEST($1, 0) / 1000.0)",
+	.types = "l"
+};
+
+/* What was queued by the clock of before. */
+static SqlStatement sql_rows_follow = {
+	.text =
+	"UPDATE @.llava_fetch SET visible_at = pg_catalog.now()"
+	" WHERE failure IS NULL AND holder IS NULL AND tried IS NULL AND visible_at > pg_catalog.now()",
+	.types = ""
+};
+
+void
+hosts_follow_clock(int64 step_ms)
+{
+	Datum		value = Int64GetDatum(step_ms);
+
+	(void) sql_run(&sql_hosts_follow, &value, NULL, 0);
+	if (step_ms < 0)
+		(void) sql_run(&sql_rows_follow, NULL, NULL, 0);
 }

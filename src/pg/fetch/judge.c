@@ -12,7 +12,7 @@
 
 #define PLACES 512
 
-/* A text that is longer is parsed for each request anew. */
+/* Texts that are longer share one place. */
 #define KEPT_SIZE (32 * 1024)
 
 typedef struct Place
@@ -23,6 +23,7 @@ typedef struct Place
 } Place;
 
 static Place places[PLACES];
+static Place place_of_long;
 
 static bool
 is_in(const Place *place, const Host *host)
@@ -43,17 +44,21 @@ judge_robots(const Host *host)
 	place = &places[hash_bytes((const unsigned char *) host->host, strlen(host->host)) % PLACES];
 	if (is_in(place, host))
 		return place->robots;
+	if (is_in(&place_of_long, host))
+		return place_of_long.robots;
 	text = host_robots_text(host->host);
 
 	if (text == NULL)
 		return NULL;
+	if (VARSIZE_ANY_EXHDR(text) > KEPT_SIZE)
+		place = &place_of_long;
 	web_robots_free(place->robots);
 	place->host[0] = '\0';
 	place->robots = web_robots_parse(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text), FETCHER_AGENT);
 	if (place->robots == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
 	/* without its host's name it is found by nobody */
-	if (VARSIZE_ANY_EXHDR(text) <= KEPT_SIZE && strlen(host->host) < sizeof(place->host))
+	if (strlen(host->host) < sizeof(place->host))
 	{
 		strlcpy(place->host, host->host, sizeof(place->host));
 		memcpy(place->sha256, VARDATA_ANY(host->robots_sha256), IMAGE_SHA256_SIZE);

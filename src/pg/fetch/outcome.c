@@ -20,6 +20,8 @@ static const struct
 }			faults[] = {
 	{"dns", DAY_MS, WEB_FAULT_NO_NAME, OUTCOME_ONCE_MORE, 0, false},
 	{"dns", 0, WEB_FAULT_NAMES, OUTCOME_HOST, WEB_EVENT_ERROR, true},
+	{"dns", 0, WEB_FAULT_RESOLVER, OUTCOME_HOST, 0, false},
+	{"busy", 0, WEB_FAULT_BUSY, OUTCOME_HOST, 0, false},
 	{"address", 0, WEB_FAULT_ADDRESS, OUTCOME_FINAL, 0, false},
 	{"connect", 0, WEB_FAULT_CONNECT, OUTCOME_RETRY, WEB_EVENT_ERROR, true},
 	{"tls", DAY_MS, WEB_FAULT_TLS, OUTCOME_ONCE_MORE, 0, false},
@@ -42,12 +44,15 @@ outcome_make(OutcomeAction action, const char *reason, WebEvent event)
 }
 
 const char *
-outcome_fault(const WebResponse *response, WebEvent *event)
+outcome_fault(const WebResponse *response, Outcome *outcome)
 {
+	outcome->has_event = true;
+	outcome->event = WEB_EVENT_ANSWER;
 	for (int i = 0; i < lengthof(faults); i++)
 		if (faults[i].fault == response->fault)
 		{
-			*event = faults[i].has_event ? faults[i].event : WEB_EVENT_ANSWER;
+			outcome->has_event = faults[i].has_event;
+			outcome->event = faults[i].event;
 			return faults[i].reason;
 		}
 	return NULL;

@@ -10,10 +10,14 @@
 #include "errand.h"
 #include "executor/spi.h"
 #include "intake/intake.h"
+#include "process/process.h"
 #include "utils/builtins.h"
 
 /* The pauses before the second, third, ... attempt. */
 static const int64 settle_pauses_ms[] = {60000, 600000, INT64CONST(7200000), INT64CONST(43200000)};
+
+/* A host whose name nobody could tell is asked for again after this. */
+#define RESOLVER_PAUSE_MS (60 * 1000)
 
 /* Points in time are cut to milliseconds, of two clocks. */
 #define ROUNDING_MS 2
@@ -41,7 +45,7 @@ static SqlStatement sql_settle_again = {
 static void
 again(const Errand *errand, TimestampTz visible_at, const Outcome *outcome, bool back)
 {
-	Datum		values[5] = {Int64GetDatum(errand->image), TimestampTzGetDatum(visible_at),
+	Datum		values[5] = {Int64GetDatum(errand->row.image), TimestampTzGetDatum(visible_at),
 		outcome->reason == NULL ? (Datum) 0 : CStringGetTextDatum(outcome->reason),
 	outcome->detail == NULL ? (Datum) 0 : CStringGetTextDatum(outcome->detail), Int32GetDatum(back)};
 	char		nulls[6] = "     ";
@@ -61,7 +65,7 @@ static SqlStatement sql_settle_rest = {
 static void
 rest(const Errand *errand, const char *reason, const char *detail)
 {
-	Datum		values[3] = {Int64GetDatum(errand->image), CStringGetTextDatum(reason),
+	Datum		values[3] = {Int64GetDatum(errand->row.image), CStringGetTextDatum(reason),
 	detail == NULL ? (Datum) 0 : CStringGetTextDatum(detail)};
 
 	(void) sql_run(&sql_settle_rest, values, detail == NULL ? "  n" : NULL, 0);
@@ -86,10 +90,10 @@ static void
 move_on(const Errand *errand, const WebUrl *to)
 {
 	char	   *host = pnstrdup(to->normal, to->path - to->normal);
-	Datum		there[2] = {Int64GetDatum(errand->image), CStringGetTextDatum(to->normal)};
+	Datum		there[2] = {Int64GetDatum(errand->row.image), CStringGetTextDatum(to->normal)};
 	Datum		values[4] = {there[0], CStringGetTextDatum(host), there[1], CStringGetTextDatum(errand->url.normal)};
 
-	if (errand->n_hops >= MOST_HOPS)
+	if (errand->row.n_hops >= MOST_HOPS)
 		rest(errand, "redirects", psprintf("more than %d redirects", MOST_HOPS));
 	else if (sql_run(&sql_settle_was_there, there, NULL, 0) > 0)
 		rest(errand, "redirects", "a redirect leads back to where it came from");
@@ -146,12 +150,12 @@ write_evidence(const Errand *errand)
 	static const WebHeader kept[] = {WEB_HEADER_CONTENT_TYPE, WEB_HEADER_X_ROBOTS_TAG, WEB_HEADER_TDM_RESERVATION,
 	WEB_HEADER_TDM_POLICY, WEB_HEADER_CONTENT_USAGE, WEB_HEADER_LAST_MODIFIED, WEB_HEADER_ETAG};
 	const WebResponse *response = &errand->response;
-	Datum		values[15] = {Int64GetDatum(errand->image), PointerGetDatum(errand->digest), CStringGetTextDatum(response->address),
-		Int32GetDatum(response->status), TimestampTzGetDatum(errand->sent_at), PointerGetDatum(errand->robots_sha256),
-	Int32GetDatum(errand->robots_line)};
+	Datum		values[15] = {Int64GetDatum(errand->row.image), PointerGetDatum(errand->row.digest), CStringGetTextDatum(response->address),
+		Int32GetDatum(response->status), TimestampTzGetDatum(errand->sent_at), PointerGetDatum(errand->row.robots_sha256),
+	Int32GetDatum(errand->row.robots_line)};
 	char		nulls[16] = "               ";
 
-	nulls[5] = errand->robots_sha256 == NULL ? 'n' : ' ';
+	nulls[5] = errand->row.robots_sha256 == NULL ? 'n' : ' ';
 	for (int i = 0; i < lengthof(kept); i++)
 	{
 		const char *header = response->headers[kept[i]];
@@ -167,9 +171,9 @@ write_evidence(const Errand *errand)
 static void
 fetched(const Errand *errand, Host *host)
 {
-	Datum		id = Int64GetDatum(errand->image);
+	Datum		id = Int64GetDatum(errand->row.image);
 
-	if (intake_arrive(errand->image, errand->response.body, errand->response.body_size, errand->expected))
+	if (intake_arrive(errand->row.image, errand->response.body, errand->response.body_size, errand->row.expected))
 	{
 		write_evidence(errand);
 		host->fetched++;
@@ -184,7 +188,7 @@ static void
 settle_row(const Errand *errand, const Outcome *outcome, Host *host)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	int			pause = Min(Max(errand->attempts - 1, 0), lengthof(settle_pauses_ms) - 1);
+	int			pause = Min(Max(errand->row.attempts - 1, 0), lengthof(settle_pauses_ms) - 1);
 	bool		down = host->pace.state == WEB_HOST_DOWN;
 
 	switch (outcome->action)
@@ -197,13 +201,13 @@ settle_row(const Errand *errand, const Outcome *outcome, Host *host)
 			break;
 		case OUTCOME_RETRY:
 			/* the probe of a host that is down is not to blame */
-			if (errand->attempts >= llava_fetch_attempts && !down)
+			if (errand->row.attempts >= llava_fetch_attempts && !down)
 				rest(errand, outcome->reason, outcome->detail);
 			else
 				again(errand, TimestampTzPlusMilliseconds(now, down ? 0 : settle_pauses_ms[pause]), outcome, down);
 			break;
 		case OUTCOME_ONCE_MORE:
-			if (errand->tried != NULL && strcmp(errand->tried, outcome->reason) == 0)
+			if (errand->row.tried != NULL && strcmp(errand->row.tried, outcome->reason) == 0)
 				rest(errand, outcome->reason, outcome->detail);
 			else
 				again(errand, TimestampTzPlusMilliseconds(now, outcome->delay_ms), outcome, true);
@@ -223,19 +227,36 @@ settle_row(const Errand *errand, const Outcome *outcome, Host *host)
  * host within its delay.
  */
 void
-settle_keep_delay(const Errand *errand, Host *host)
+settle_keep_delay(Errand *errand, Host *host)
 {
 	const WebResponse *response = &errand->response;
-	int64		there_ms = response->answered_ms != 0 ?
-	ms_of(errand->sent_at) + (response->answered_ms - errand->sent_ms) : ms_of(GetCurrentTimestamp());
+	int64		now_ms = ms_of(GetCurrentTimestamp());
+	int64		there_ms = response->answered_ms == 0 ? now_ms : now_ms - (clock_monotonic_ms() - response->answered_ms);
 	int64		free_ms = there_ms + web_pace_delay(&host->pace, llava_fetch_delay) + ROUNDING_MS;
 
 	if (response->began_ms != 0 && host->pace.free_ms < free_ms)
 		host->pace.free_ms = free_ms;
+	errand->host_free_at = host->pace.free_ms * 1000;
+}
+
+/* What is no fault of the host's, and yet takes time. */
+static void
+settle_own_limits(const Errand *errand, Host *host)
+{
+	const WebResponse *response = &errand->response;
+	TimestampTz now = GetCurrentTimestamp();
+	int64		free_ms = 0;
+
+	if (response->fault == WEB_FAULT_BUSY)
+		free_ms = ms_of(domain_turn(response->address, now));
+	else if (response->fault == WEB_FAULT_RESOLVER)
+		free_ms = ms_of(now) + RESOLVER_PAUSE_MS;
+	if (host->pace.free_ms < free_ms)
+		host->pace.free_ms = free_ms;
 }
 
 void
-settle_pace(const Errand *errand, Host *host, const Outcome *outcome)
+settle_pace(Errand *errand, Host *host, const Outcome *outcome)
 {
 	const WebResponse *response = &errand->response;
 	int64		now_ms = ms_of(GetCurrentTimestamp());
@@ -245,6 +266,7 @@ settle_pace(const Errand *errand, Host *host, const Outcome *outcome)
 					 response->retry_after_ms, now_ms))
 		host->rests = pstrdup(host->pace.state == WEB_HOST_DOWN ? "host_down" : "blocked");
 	settle_keep_delay(errand, host);
+	settle_own_limits(errand, host);
 	if (host->pace.state == WEB_HOST_OK || host->pace.state == WEB_HOST_SLOW)
 	{
 		if (host->reason != NULL && strcmp(host->reason, "tls") != 0)
@@ -259,13 +281,13 @@ settle_errand(void *arg)
 {
 	Settle	   *settle = arg;
 	Errand	   *errand = settle->errand;
-	Datum		values[2] = {Int64GetDatum(errand->image), Int64GetDatum(errand->claim)};
+	Datum		values[2] = {Int64GetDatum(errand->row.image), Int64GetDatum(errand->row.claim)};
 	Host		host;
 	Outcome		outcome;
 
 	if (!host_read(errand->host, &host))
 		return;
-	if (errand->image == 0)
+	if (errand->row.image == 0)
 	{
 		settle_robots(settle, &host);
 		return;
@@ -277,6 +299,8 @@ settle_errand(void *arg)
 		host.reason = pstrdup("tls");
 		outcome.action = OUTCOME_HOST;
 	}
+	if (errand->response.fault == WEB_FAULT_NONE && !errand->unverified && host.reason != NULL && strcmp(host.reason, "tls") == 0)
+		host.reason = NULL;
 	settle_pace(errand, &host, &outcome);
 	if (sql_run(&sql_settle_locked, values, NULL, 0) > 0)
 		settle_row(errand, &outcome, &host);
@@ -287,10 +311,10 @@ void
 settle_give_back(const Errand *errand)
 {
 	Outcome		nothing = {0};
-	Datum		values[2] = {Int64GetDatum(errand->image), Int64GetDatum(errand->claim)};
+	Datum		values[2] = {Int64GetDatum(errand->row.image), Int64GetDatum(errand->row.claim)};
 	Host		host;
 
-	if (errand->image != 0 && sql_run(&sql_settle_locked, values, NULL, 0) > 0)
+	if (errand->row.image != 0 && sql_run(&sql_settle_locked, values, NULL, 0) > 0)
 		again(errand, GetCurrentTimestamp(), &nothing, true);
 	if (host_read(errand->host, &host))
 		host_put_in_line(&host);
@@ -299,10 +323,10 @@ settle_give_back(const Errand *errand)
 void
 settle_as_error(const Errand *errand, const char *message)
 {
-	Datum		values[2] = {Int64GetDatum(errand->image), Int64GetDatum(errand->claim)};
+	Datum		values[2] = {Int64GetDatum(errand->row.image), Int64GetDatum(errand->row.claim)};
 	Host		host;
 
-	if (errand->image != 0 && sql_run(&sql_settle_locked, values, NULL, 0) > 0)
+	if (errand->row.image != 0 && sql_run(&sql_settle_locked, values, NULL, 0) > 0)
 		rest(errand, "error", message);
 	if (host_read(errand->host, &host))
 		host_put_in_line(&host);

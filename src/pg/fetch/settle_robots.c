@@ -42,8 +42,9 @@ take_crawl_delay(Host *host, const WebRobots *robots)
 
 /* The rules of today, or that there are none. */
 static void
-robots_came(Host *host, const WebResponse *response, bool any)
+robots_came(Host *host, const Errand *errand, bool any)
 {
+	const WebResponse *response = &errand->response;
 	TimestampTz now = GetCurrentTimestamp();
 	bytea	   *before = host->robots_sha256;
 	bool		had_rules = host->has_robots;
@@ -55,7 +56,8 @@ robots_came(Host *host, const WebResponse *response, bool any)
 	host->robots_good_at = now;
 	host->robots_failed_at = DT_NOBEGIN;
 	host->robots_unreachable = false;
-	host->reason = host->reason != NULL && strcmp(host->reason, "tls") == 0 ? host->reason : NULL;
+	if (!errand->unverified || host->reason == NULL || strcmp(host->reason, "tls") != 0)
+		host->reason = NULL;
 	host->has_robots = any;
 	host->robots_sha256 = NULL;
 	if (any)
@@ -66,9 +68,9 @@ robots_came(Host *host, const WebResponse *response, bool any)
 	changed = had_rules && (!any || before == NULL || memcmp(VARDATA_ANY(before), digest, sizeof(digest)) != 0);
 	host_write_robots(host, any ? text : NULL, response->body_size, response->status);
 	take_crawl_delay(host, any ? judge_robots(host) : NULL);
-	/* what the former rules refused is asked anew */
-	if (changed)
-		(void) host_release_rows(host->host, "robots");
+	/* what the former rules refused is asked anew, so many rows at a time */
+	if (changed && host->rests == NULL)
+		host->rests = pstrdup(RESTS_UNTIL_RELEASED);
 }
 
 /* It waits; after the second time the last good copy serves, or its rows rest. */
@@ -98,9 +100,25 @@ robots_did_not_come(Host *host, const char *reason, const char *detail, int64 wa
 	host_write_robots_times(host);
 }
 
-/* Another request for the same robots.txt; false: the redirect leads nowhere. */
+/* Another host, which a person has stopped, or where many wait already, is not waited for. */
+static const char *
+why_not_followed(const Settle *settle, const char *host)
+{
+	Host		there;
+
+	if (settle->fetcher->n_hops >= MOST_HOPS_WAITING)
+		return "robots.txt is redirected, as those of many other hosts are";
+	if (strcmp(host, settle->errand->host) == 0 || !host_read(host, &there) || !there.parked)
+		return NULL;
+	return "robots.txt is redirected to a host that is parked";
+}
+
+/*
+ * Another request for the same robots.txt; false: the redirect leads nowhere, or *why it is
+ * not followed.
+ */
 static bool
-follow(Settle *settle)
+follow(Settle *settle, const char **why)
 {
 	Errand	   *errand = settle->errand;
 	const char *location = errand->response.headers[WEB_HEADER_LOCATION];
@@ -117,6 +135,12 @@ follow(Settle *settle)
 	next->url = to;
 	next->robots_of = MemoryContextStrdup(next->context, errand->robots_of);
 	next->robots_hops = errand->robots_hops + 1;
+	*why = why_not_followed(settle, host);
+	if (*why != NULL)
+	{
+		errand_free(next);
+		return false;
+	}
 	settle->next = next;
 	host_wanted(host, to.host, to.domain);
 	return true;
@@ -127,15 +151,18 @@ settle_answer(Settle *settle, Host *host)
 {
 	const WebResponse *response = &settle->errand->response;
 	int			status = response->status;
+	const char *why = NULL;
 
 	if (status >= 200 && status < 300)
-		robots_came(host, response, true);
-	else if (status >= 300 && status < 400 && follow(settle))
+		robots_came(host, settle->errand, true);
+	else if (status >= 300 && status < 400 && follow(settle, &why))
 		return;
+	else if (why != NULL)
+		robots_did_not_come(host, "robots_unreachable", why, UNREACHABLE_US);
 	else if (status >= 500 || status == 429)
 		robots_did_not_come(host, "robots_unreachable", psprintf("robots.txt: HTTP status %d", status), UNREACHABLE_US);
 	else
-		robots_came(host, response, false);
+		robots_came(host, settle->errand, false);
 }
 
 /* Clash and its kind give each name an address of this range, which is for benchmarks. */
@@ -163,12 +190,19 @@ settle_fault(Settle *settle, Host *host, const char *reason)
 								   "the name leads to an address that is not public");
 			break;
 		case WEB_FAULT_NAMES:
+		case WEB_FAULT_RESOLVER:
+		case WEB_FAULT_BUSY:
 		case WEB_FAULT_MEMORY:
 			/* the host's pace has noted it: it is asked again by and by */
 			break;
 		case WEB_FAULT_TLS:
 			if (llava_fetch_tls == FETCH_TLS_RECORD && !settle->errand->unverified)
+			{
+				/* what was never asked for is asked for without a look at it */
 				host->reason = pstrdup("tls");
+				host->robots_until = DT_NOBEGIN;
+				host_write_robots_times(host);
+			}
 			else
 				robots_did_not_come(host, reason, words, 24 * HOUR_US);
 			break;
@@ -183,8 +217,8 @@ void
 settle_robots(Settle *settle, Host *asked)
 {
 	Errand	   *errand = settle->errand;
-	Outcome		outcome = {.has_event = true,.event = WEB_EVENT_ANSWER};
-	const char *reason = outcome_fault(&errand->response, &outcome.event);
+	Outcome		outcome = {0};
+	const char *reason = outcome_fault(&errand->response, &outcome);
 	Host		owner;
 
 	if (errand->response.status == 429 || errand->response.status == 503)

@@ -143,20 +143,32 @@ arrival_reject(Arrival *arrival, const char *reason, const char *detail)
 	arrival_set(arrival, COLUMN_REJECTED_DETAIL, CStringGetTextDatum(detail));
 }
 
-/* As id_is_taken of intake.c: an INSERT that stores nothing queues nothing either. */
-static bool
-is_taken(Datum id)
+/*
+ * What is taken down while the statement runs, and what it does not store in the end, the
+ * fetcher finds before it sends a request.
+ */
+static char *
+words_of_forgotten(const IntakeUrl *url, const FetchQueue *queue)
 {
-	return rows_run_as_owner(extension_relation("llava_image"), &sql_image_state, &id, NULL) > 0;
+	MemoryContext caller = CurrentMemoryContext;
+	char	   *words;
+
+	if (!fetch_queue_any_forgotten(queue))
+		return NULL;
+	rows_spi_connect();
+	words = intake_find_forgotten(url->digest);
+	if (words != NULL)
+		words = MemoryContextStrdup(caller, words);
+	SPI_finish();
+	return words;
 }
 
 void
-arrival_queue_fetch(Arrival *arrival)
+arrival_queue_fetch(Arrival *arrival, FetchQueue *queue)
 {
 	struct varlena *text = PG_DETOAST_DATUM_PACKED(arrival->values[COLUMN_SOURCE_URL]);
 	char	   *forgotten;
 	IntakeUrl	url;
-	MemoryContext caller = CurrentMemoryContext;
 
 	arrival_set(arrival, COLUMN_IN_FILE, BoolGetDatum(false));
 	intake_url(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text), &url);
@@ -165,15 +177,11 @@ arrival_queue_fetch(Arrival *arrival)
 		arrival_reject(arrival, url.refused, refused_words(VARDATA_ANY(text), VARSIZE_ANY_EXHDR(text)));
 		return;
 	}
-	rows_spi_connect();
-	forgotten = intake_find_forgotten(url.digest);
-	if (forgotten != NULL)
-		forgotten = MemoryContextStrdup(caller, forgotten);
-	else if (!is_taken(arrival->values[COLUMN_ID]))
-		add_fetch(arrival->values[COLUMN_ID], &url, arrival->given_sha256);
-	SPI_finish();
+	forgotten = words_of_forgotten(&url, queue);
 	if (forgotten != NULL)
 		intake_refuse_forgotten(arrival, forgotten);
+	else
+		fetch_queue_add(queue, arrival->values[COLUMN_ID], &url, arrival->given_sha256);
 }
 
 /* ---- another URL for a picture that has not come yet ---- */

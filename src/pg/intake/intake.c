@@ -36,6 +36,7 @@ intake_set_up(Intake *intake, Relation image)
 	intake->limits = fit.limits;
 	intake->written = arrival_find_columns(RelationGetDescr(image), intake->columns);
 	intake->tasks = task_weights_as_owner();
+	intake->fetch_queue = NULL;
 }
 
 /* Set up at the statement's first row.  fn_extra belongs to this trigger alone. */
@@ -351,7 +352,7 @@ llava_intake(PG_FUNCTION_ARGS)
 	check_arrival(&arrival);
 	task = given_task(&arrival, intake);
 	if (arrival_is_to_be_fetched(&arrival))
-		arrival_queue_fetch(&arrival);
+		arrival_queue_fetch(&arrival, fetch_queue_of(intake, fcinfo->flinfo->fn_mcxt));
 	else
 	{
 		intake_judge(&arrival, intake, task, false);

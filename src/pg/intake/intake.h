@@ -52,6 +52,8 @@ typedef struct Arrival
 	bytea	   *given_sha256;	/* what the INSERT gave; or NULL */
 } Arrival;
 
+typedef struct FetchQueue FetchQueue;
+
 /* What all rows of a statement share. */
 typedef struct Intake
 {
@@ -63,6 +65,8 @@ typedef struct Intake
 	ImageLimits limits;
 	int			columns[COLUMNS];
 	int			written;		/* of the columns */
+	FetchQueue *fetch_queue;	/* NULL: no row of the statement is to be
+								 * fetched yet */
 } Intake;
 
 /* ---- arrival.c ---- */
@@ -170,7 +174,18 @@ extern bool arrival_is_to_be_fetched(const Arrival *arrival);
 extern HeapTuple intake_clip_url(HeapTuple tuple, TupleDesc desc, const int *columns);
 
 /* Queues the fetch, or says in the row why there is none. */
-extern void arrival_queue_fetch(Arrival *arrival);
+extern void arrival_queue_fetch(Arrival *arrival, FetchQueue *queue);
+
+/* ---- fetch_queue.c ---- */
+
+/* Of the statement with this memory context. */
+extern FetchQueue *fetch_queue_of(Intake *intake, MemoryContext statement);
+
+/* False: no URL had been taken down when the statement began. */
+extern bool fetch_queue_any_forgotten(const FetchQueue *queue);
+
+/* expected: the sha256 that was given, or NULL. */
+extern void fetch_queue_add(FetchQueue *queue, Datum id, const IntakeUrl *url, const struct varlena *expected);
 
 /* ---- arrive.c: what was fetched ---- */
 

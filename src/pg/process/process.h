@@ -39,6 +39,7 @@ typedef enum SharedLock
 	SHARED_LOCK_SLOTS,
 	SHARED_LOCK_TASKS,
 	SHARED_LOCK_WORK,
+	SHARED_LOCK_FETCH,
 	SHARED_LOCKS
 }			SharedLock;
 
@@ -122,6 +123,14 @@ extern bool flush_is_shared(void);
 #define FLUSH_LOOK_MS 10
 extern void flush_ask(XLogRecPtr upto);
 extern bool flush_is_done(XLogRecPtr upto);
+
+/* ---- clock_step.c ---- */
+
+/* Milliseconds of a clock that cannot be set. */
+extern int64 clock_monotonic_ms(void);
+
+/* By how much the machine's clock was set since the last call, forward or (negative) back. */
+extern int64 clock_step_ms(void);
 
 /* ---- wake.c: tells the workers at commit that rows were queued ---- */
 

@@ -10,22 +10,6 @@
 #include "postgres.h"
 
 #include "claim.h"
-#include "portability/instr_time.h"
-
-/* A smaller step is an adjustment (NTP), not a change of the clock. */
-#define STEP_MS 1000
-
-/* The two clocks are compared only if both were read within this time. */
-#define TOGETHER_MS 50
-
-int64
-clock_monotonic_ms(void)
-{
-	instr_time	now;
-
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) (INSTR_TIME_GET_MICROSEC(now) / 1000);
-}
 
 /* Makes everything due that the loop put off until some wall-clock time. */
 static void
@@ -42,22 +26,13 @@ forget_times(Loop *loop)
 void
 clock_look(Loop *loop)
 {
-	static int64 ahead_ms;		/* wall clock minus monotonic clock */
-	static bool known;
-	int64		before = clock_monotonic_ms();
-	int64		now_ahead = GetCurrentTimestamp() / 1000 - before;
-	int64		back = ahead_ms - now_ahead;
+	int64		step = clock_step_ms();
 
-	if (clock_monotonic_ms() - before > TOGETHER_MS)
+	if (step >= 0)
 		return;
-	ahead_ms = now_ahead;
-	if (known && back >= STEP_MS)
-	{
-		ereport(loop->tx.in_procedure ? NOTICE : LOG,
-				(errmsg("llava_zh: the clock was set back by " INT64_FORMAT " s", (back + 500) / 1000)));
-		forget_times(loop);
-	}
-	known = true;
+	ereport(loop->tx.in_procedure ? NOTICE : LOG,
+			(errmsg("llava_zh: the clock was set back by " INT64_FORMAT " s", (500 - step) / 1000)));
+	forget_times(loop);
 }
 
 /* Slots of this database that have a worker, as bigint[]. */

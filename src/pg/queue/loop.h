@@ -41,7 +41,7 @@ typedef enum Step
 	STEP_DONE,
 	STEP_GONE					/* the extension was dropped: nothing can be
 								 * written */
-} Step;
+}			Step;
 
 /* loop.c's and claim_start.c's: the arguments of llava_drain; NULL and -1 in a worker. */
 typedef struct Scope
@@ -356,9 +356,6 @@ extern void summaries_hurry(Loop *loop);
 extern void servers_hurry(Loop *loop);
 
 /* ---- clock.c ---- */
-
-/* Milliseconds of a clock that cannot be set. */
-extern int64 clock_monotonic_ms(void);
 
 /* Once a turn: resets the loop's timers if the clock was set back. */
 extern void clock_look(Loop *loop);

@@ -71,6 +71,6 @@ worker_fetch(const WorkerTarget *target)
 		end_if_wanted(fetcher);
 		reload_if_wanted(fetcher);
 		worker_end_without_extension(target);
-		fetcher_turn(fetcher, worker_naptime(target));
+		fetcher_turn(fetcher);
 	}
 }
