@@ -83,6 +83,7 @@ my %after = (
 	'Which replies were rejected, and what did they say?' => sub { like($_[0], qr/^image\|\|/m, $_[1]) },
 	'What came out?' => sub { like($_[0], qr/^日常对话\|qwen\|\d+\|\d+\|0\|/m, $_[1]) },
 	'How do I look at samples?' => sub { like(slurp_file("$data/work/page.html"), qr/^<!doctype html>/, $_[1]) },
+	'How did the last days go?' => sub { like(slurp_file("$data/work/report.html"), qr/^<!doctype html>/, $_[1]) },
 	'How do I judge a sample?' => [ 'SELECT count(*) FILTER (WHERE keep), count(*) FILTER (WHERE NOT keep) FROM llava_conversation', '1|1' ],
 	'How do I export for a trainer?' => sub { is(scalar(split /\n/, slurp_file("$data/train.jsonl")), 24, $_[1]) },
 	'How do I export without a file on the server?' => sub { is(scalar(split /\n/, slurp_file("$data/work/train.jsonl")), 24, $_[1]) },
