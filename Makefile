@@ -9,7 +9,7 @@ JOINED_SCRIPT = build/llava_zh--$(EXTVERSION).sql
 DATA = $(call sources,sql/llava_zh--*.sql)
 DATA_built = $(JOINED_SCRIPT)
 # The install script of the version that is open, part by part; a part needs those before it.
-PARTS = head server task image queue fetch ledger dataset stats ask export manifest page card jsonl
+PARTS = head server task image queue fetch ledger dataset stats ask export manifest page card report jsonl
 PART_FILES = $(PARTS:%=$(TOP)/sql/parts/%.sql)
 PURE_SOURCES = $(call sources,src/image/*.c src/vlm/*.c src/reply/*.c src/web/*.c)
 PG_SOURCES = $(call sources,src/*.c src/pg/*/*.c)
@@ -57,10 +57,11 @@ endif
 # pgxs compiles headers' users only when the source changes
 $(OBJS): $(wildcard $(TOP)/src/*.h $(TOP)/src/*/*.h $(TOP)/src/pg/*/*.h)
 
-# The texts of the page and the card, and the page's script, as strings of C, a line each.
-build/templates.h: $(addprefix $(TOP)/src/pg/export/,page.template card.template page.js) $(TOP)/Makefile
+# The texts of the page, the card and the report, and the page's script, as strings of C, a line each.
+TEMPLATES = page.template card.template report.template page.js
+build/templates.h: $(addprefix $(TOP)/src/pg/export/,$(TEMPLATES)) $(TOP)/Makefile
 	@mkdir -p $(@D)
-	@set -e; for file in page.template card.template page.js; do echo "static const char $${file%.*}_$${file##*.}[] ="; \
+	@set -e; for file in $(TEMPLATES); do echo "static const char $${file%.*}_$${file##*.}[] ="; \
 		sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $(TOP)/src/pg/export/$$file; echo ';'; done >$@.new
 	@mv $@.new $@
 src/pg/export/template.o src/pg/export/template.bc: build/templates.h
@@ -90,7 +91,7 @@ rehearsal:
 page-check:
 	$(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/page_check.pl
 
-## screenshot: what PAGE=file.html, a page of llava_page, looks like in Chromium
+## screenshot: what PAGE=file.html, of llava_page or llava_report, looks like in Chromium
 screenshot:
 	test/screenshot $(PAGE)
 

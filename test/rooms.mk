@@ -115,6 +115,10 @@ bench-export:
 bench-reparse:
 	test/bench/reparse
 
+## bench-million: llava_report over 1,000,000 samples, llava_forget_all of 100,000 pictures beside a worker (BENCH=100000: fewer)
+bench-million:
+	test/bench/million $(BENCH)
+
 ## bench-reply: MB/s of the reply parser, and growth of its time with hostile input
 bench-reply: $(B)/bench_reply
 	$(B)/bench_reply
@@ -179,4 +183,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-throttle bench-image bench-same bench-export bench-reparse bench-reply purity rooms lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-throttle bench-image bench-same bench-export bench-reparse bench-million bench-reply purity rooms lint indent indent-check typedefs

@@ -98,6 +98,9 @@ CREATE TABLE @.llava_hash (
 	colours bytea NOT NULL,
 	copy boolean NOT NULL DEFAULT false
 );
+-- what a picture looks like, and no plan needs it: those of the candidates' indexes are of their expressions
+ALTER TABLE @.llava_hash ALTER COLUMN coarse SET STATISTICS 0,
+	ALTER COLUMN fine SET STATISTICS 0, ALTER COLUMN colours SET STATISTICS 0;
 -- hashes at most 8 bits apart are at most 2 apart in one of these
 CREATE INDEX llava_hash_0 ON @.llava_hash ((coarse & 4194303::bigint)) WHERE NOT copy;
 CREATE INDEX llava_hash_1 ON @.llava_hash (((coarse >> 22) & 2097151::bigint)) WHERE NOT copy;

@@ -67,6 +67,7 @@ reads('list', "SELECT l::text FROM llava_export_list(mix => true, split => 'trai
 reads('card', "SELECT llava_dataset_card(validation => 'v.jsonl')");
 reads('info', 'SELECT llava_dataset_info()::text');
 reads('page', "SELECT regexp_replace(llava_page(25, unseen => true), '\\d\\d\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d', 'now')");
+reads('report', "SELECT regexp_replace(llava_report(30), '\\d\\d\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d', 'now', 'g')");
 reads('share', "SELECT llava_image_share(1, 'abcdefgh')::text");
 reads('parse', "SELECT p::text FROM llava_parse_reply('detail', 'x') AS p");
 reads('picture', "SELECT concat(llava_image_info(i.image), llava_prepare_image(i.image), llava_image_bytes(i.id), llava_image_hash(i.image),

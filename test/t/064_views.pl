@@ -97,7 +97,7 @@ refused('monitor', $_) for
 #
 sql('CREATE ROLE tables; GRANT SELECT ON ALL TABLES IN SCHEMA public TO tables');
 for my $function ('llava_export()', 'llava_exported()', 'llava_selected()', 'llava_validate()', 'llava_export_list()',
-	'llava_page()', 'llava_page_samples(1, NULL, 0, NULL, false)', 'llava_dataset_card()',
+	'llava_page()', 'llava_page_samples(1, NULL, 0, NULL, false)', 'llava_report()', 'llava_dataset_card()',
 	'llava_manifest_today(1)', 'llava_verify_export(1)', 'llava_rebuild_export(1)', 'llava_image_bytes(1)')
 {
 	refused($_, "SELECT * FROM $function") for qw(tables monitor caller feeder);
@@ -111,7 +111,7 @@ for my $role (qw(reader operator publisher))
 		'llava_export()', "llava_export(mix => true, tasks => '{detail}')", 'llava_exported()', 'llava_selected()', 'llava_validate()',
 		"llava_export('openai', data_urls => true)", 'llava_export_list()';
 	is(as($role, "SELECT length($_) > 1000"), 't', "$role: $_") for
-		'llava_page()', 'llava_dataset_card()', "llava_dataset_card(manifests => '{1}')";
+		'llava_page()', 'llava_report()', 'llava_dataset_card()', "llava_dataset_card(manifests => '{1}')";
 	is(as($role, 'SELECT llava_image_bytes(3)'), sql('SELECT image FROM llava_image WHERE id = 3'), "$role: llava_image_bytes");
 }
 my $folder = $node->basedir . '/published';

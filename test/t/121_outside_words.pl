@@ -136,7 +136,7 @@ without_key($bodies =~ s/\\"/"/gr, 'the bodies are without the key');
 without_key($node->safe_psql('postgres',
 		"SELECT conversation, r.id, r.model_reported, r.finish_reason, r.parameters FROM llava_conversation c JOIN llava_reply r ON r.id = c.reply") =~ s/\\"/"/gr,
 	'samples and ledger too');
-without_key($node->safe_psql('postgres', "SELECT llava_dataset_card(), llava_page(), string_agg(e, '') FROM llava_export() e"),
+without_key($node->safe_psql('postgres', "SELECT llava_dataset_card(), llava_page(), llava_report(), string_agg(e, '') FROM llava_export() e"),
 	'and what is published');
 is($node->safe_psql('postgres', "CALL llava_reparse()") =~ /"rewritten": 0/ ? 'same' : 'other', 'same',
 	'what is stored is read again to the same samples');

@@ -120,6 +120,7 @@ my %after = (
 		like(decode_utf8($lines[0]), qr/^\{"file_name": "\d+\.png", "kind": "招牌", "worth": \d\}$/, $_[1]);
 		is(scalar(my @files = glob "$data/work/filter/*.png"), 24, $_[1]);
 	},
+	'How did the last days go?' => sub { like(slurp_file("$data/work/report.html"), qr/^<!doctype html>/, $_[1]) },
 	'How do I judge a sample?' => [ 'SELECT count(*) FILTER (WHERE keep), count(*) FILTER (WHERE NOT keep) FROM llava_conversation', '1|1' ],
 	'How do I export for a trainer?' => sub { is(scalar(split /\n/, slurp_file("$data/train.jsonl")), 24, $_[1]) },
 	'How do I export without a file on the server?' => sub { is(scalar(split /\n/, slurp_file("$data/work/train.jsonl")), 24, $_[1]) },

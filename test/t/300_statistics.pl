@@ -40,6 +40,8 @@ INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_v
 UPDATE llava_pending SET failure = 'refusal', detail = 'no $m' WHERE image = (SELECT id FROM llava_image WHERE path = '$m.png');
 INSERT INTO llava_manifest_line (image, task, manifest, line, file_name, sha256)
 	SELECT id, 'detail', 1, $n, '$m.png', 'x' FROM llava_image WHERE path = '$m.png';
+INSERT INTO llava_hash (image, coarse, fine, colours)
+	SELECT id, $n, convert_to('fine $m', 'UTF8'), convert_to('$m', 'UTF8') FROM llava_image WHERE path = '$m.png';
 SQL
 	}
 	return;
@@ -60,6 +62,7 @@ sql('ANALYZE');
 my $kept = 'by_note.expr by_title.expr by_words.substr llava_image.asset llava_image.page_url llava_image.path llava_image.source_url';
 is(where(marker(7)), $kept, 'ANALYZE stores what joins are planned by, and none of the other words');
 is(sql(sprintf $COLUMNS, ('x' . unpack('H*', substr(LlavaZh::Cluster::png(7), 40, 8))) x 2), '', 'nor a picture');
+is(sql("SELECT string_agg(attname, ' ') FROM pg_stats WHERE tablename = 'llava_hash' AND attname IN ('coarse', 'fine', 'colours')"), '', 'nor what one looks like');
 is(pairs(), '1', 'and extended statistics');
 
 sub notice { my ($ret, $out, $err) = $node->psql('postgres', $_[0]); return $err =~ s/^psql:\S+ //mgr; }

@@ -1,14 +1,15 @@
 /*
  * template.c
- *	  A fixed text with values in it: what the page and the dataset card are made of.
+ *	  A fixed text with values in it: what the page, the card and the report are made of.
  *
- * The texts are those of page.template and card.template, and page.js as a whole, which make
- * turns into the strings of templates.h.
+ * The texts are those of page.template, card.template and report.template, and page.js as a
+ * whole, which make turns into the strings of templates.h.
  */
 #include "postgres.h"
 
 #include "fmgr.h"
 #include "lib/stringinfo.h"
+#include "template.h"
 #include "templates.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -20,7 +21,7 @@ PG_FUNCTION_INFO_V1(llava_template);
 static char *
 template_find(const char *name, bool *markdown)
 {
-	const char *const files[] = {page_template, card_template};
+	const char *const files[] = {page_template, card_template, report_template};
 	char	   *mark = psprintf("\n=== %s\n", name);
 
 	*markdown = false;
@@ -42,9 +43,8 @@ template_find(const char *name, bool *markdown)
 			 errmsg("there is no template \"%s\"", name)));
 }
 
-/* Text that no element, attribute or entity can begin or end in. */
-static void
-append_html(StringInfo out, const char *bytes, int length)
+void
+template_append_html(StringInfo out, const char *bytes, int length)
 {
 	static const char *const entities[PG_UINT8_MAX + 1] = {
 		['&'] = "&amp;",['<'] = "&lt;",['>'] = "&gt;",['"'] = "&quot;",['\''] = "&#39;"
@@ -112,7 +112,7 @@ template_append_value(StringInfo out, bool markdown, Jsonb *values, const char *
 	else if (markdown)
 		append_markdown(out, bytes, size);
 	else
-		append_html(out, bytes, size);
+		template_append_html(out, bytes, size);
 }
 
 /* llava_template(name text, "values" jsonb): the text with the values in it. */

@@ -4,8 +4,9 @@
  *
  * Writers wait while a takedown holds the tables' locks.  llava_forget_all commits batch by
  * batch, and makes them smaller where one takes longer than LOCKED_MS; what waited goes
- * first, since the locks are queued.  A call that was broken off is made again: what is
- * gone already costs a lookup.
+ * first, since the locks are queued.  The worker's steps wait for a lock no longer than 20 ms
+ * (LOCK_TIMEOUT in db/tx.c): batches are shorter than that, so that they keep their places in
+ * the queue.  A call that was broken off is made again: what is gone already costs a lookup.
  */
 #include "postgres.h"
 
@@ -20,7 +21,7 @@
 
 #define DEFAULT_BATCH 100
 #define FIRST_BATCH 10
-#define LOCKED_MS 50
+#define LOCKED_MS 12
 
 PG_FUNCTION_INFO_V1(llava_forget);
 PG_FUNCTION_INFO_V1(llava_remove);
