@@ -18,7 +18,7 @@ ifdef VPATH
 $(shell mkdir -p $(sort $(dir $(OBJS))))
 endif
 
-LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto libcares libidn2 libpsl
+LIBRARIES = libcurl jansson libjpeg libpng libwebp libcrypto libarchive libcares libidn2 libpsl
 # make WITH_AVIF=no: without libavif, and AVIF files are refused with that reason
 ifneq ($(WITH_AVIF),no)
 LIBRARIES += libavif

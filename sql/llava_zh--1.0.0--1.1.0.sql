@@ -1094,12 +1094,36 @@ COMMENT ON COLUMN @extschema@.llava_manifest_gone.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_manifest_gone.task IS 'name of the task';
 SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_manifest_gone', '');
 
+-- Of an export that is written as shards; rows and bytes of llava_manifest are those of its lines.
+CREATE TABLE @extschema@.llava_manifest_shard (
+	manifest bigint,
+	line bigint,
+	file text NOT NULL,
+	rows bigint NOT NULL,
+	bytes bigint NOT NULL,
+	sha256 bytea NOT NULL,
+	PRIMARY KEY (manifest, line)
+);
+COMMENT ON TABLE @extschema@.llava_manifest_shard IS
+	'the files of a recorded export that was written as shards (llava_export_shards)';
+COMMENT ON COLUMN @extschema@.llava_manifest_shard.manifest IS 'the recorded export';
+COMMENT ON COLUMN @extschema@.llava_manifest_shard.line IS 'number of its first line, from 1';
+COMMENT ON COLUMN @extschema@.llava_manifest_shard.file IS 'name of the file';
+COMMENT ON COLUMN @extschema@.llava_manifest_shard.rows IS 'samples that are in it';
+COMMENT ON COLUMN @extschema@.llava_manifest_shard.bytes IS 'size of the file';
+COMMENT ON COLUMN @extschema@.llava_manifest_shard.sha256 IS 'of the file, as sha256sum says';
+SELECT pg_catalog.pg_extension_config_dump('@extschema@.llava_manifest_shard', '');
+
 CREATE FUNCTION @extschema@.llava_manifest_numbered() RETURNS trigger
 	LANGUAGE c AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_manifest_numbered() FROM PUBLIC;
 CREATE TRIGGER llava_manifest_numbered BEFORE INSERT ON @extschema@.llava_manifest
 	FOR EACH ROW EXECUTE FUNCTION @extschema@.llava_manifest_numbered();
-ALTER VIEW @extschema@.llava_published SET (security_invoker = true);
+CREATE OR REPLACE VIEW @extschema@.llava_published WITH (security_invoker = true) AS
+	SELECT l.image, l.task, l.image_sha256, l.file_name, COALESCE((
+		SELECT s.file FROM @extschema@.llava_manifest_shard s WHERE s.manifest = l.manifest AND s.line <= l.line
+		ORDER BY s.line DESC LIMIT 1), m.file) AS file, l.line, l.manifest, m.made_at
+	FROM @extschema@.llava_manifest_line l JOIN @extschema@.llava_manifest m ON m.id = l.manifest;
 CREATE FUNCTION @extschema@.llava_record_export(file text, format text DEFAULT 'llava',
 	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
@@ -1137,6 +1161,61 @@ REVOKE ALL ON FUNCTION @extschema@.llava_record_export FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_record_export IS
 	'notes what llava_export writes with these arguments into a file: its digest, and each line''s; the manifest''s id';
 
+-- Writes the files of llava_export_shards, and returns what that records: a row a sample
+-- (image is set), a row a shard (line is set, too) and one of the whole.  Said to be few: to
+-- have the plan around it compiled takes longer than to run it.
+CREATE FUNCTION @extschema@.llava_write_shards(directory text, settings jsonb, prepared boolean, shard_bytes bigint,
+	shard_rows bigint, format text, tasks text[], without_flags text[], mix boolean, split text,
+	validation double precision, image_token text, seed bigint, cutoff_len integer, weights jsonb)
+	RETURNS TABLE (line bigint, image bigint, task text, file_name text, image_sha256 bytea, sha256 bytea,
+		file text, rows bigint, bytes bigint, written boolean, missing bigint)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_write_shards FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_write_shards IS
+	'writes the files of llava_export_shards, and tells what it records of them';
+
+CREATE FUNCTION @extschema@.llava_export_shards(directory text, format text DEFAULT 'llava',
+	prepared boolean DEFAULT false, shard_bytes bigint DEFAULT 1000000000, shard_rows bigint DEFAULT NULL,
+	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
+	split text DEFAULT NULL, validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	seed bigint DEFAULT NULL, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL,
+	OUT manifest bigint, OUT shards bigint, OUT written bigint, OUT rows bigint, OUT missing bigint, OUT bytes bigint)
+	RETURNS record LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+	WITH said AS MATERIALIZED (
+		SELECT jsonb_strip_nulls(jsonb_build_object('format', format, 'prepared', coalesce(prepared, false),
+			'shard_bytes', shard_bytes, 'shard_rows', shard_rows, 'tasks', tasks, 'without_flags', without_flags,
+			'mix', mix OR weights IS NOT NULL, 'weights', weights, 'split', split,
+			'validation', CASE WHEN split IS NOT NULL THEN validation END, 'image_token', image_token,
+			'image_name', CASE WHEN prepared THEN 'sample.jpg' ELSE 'sample' END, 'seed', seed,
+			'cutoff_len', cutoff_len, 'data_urls', false, 'rules', @extschema@.llava_export_rules(),
+			'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'))) AS settings),
+	part AS MATERIALIZED (
+		SELECT w.* FROM said, @extschema@.llava_write_shards(directory, said.settings, prepared, shard_bytes, shard_rows,
+			format, tasks, without_flags, mix, split, validation, image_token, seed, cutoff_len, weights) AS w),
+	recorded AS (
+		INSERT INTO @extschema@.llava_manifest (file, settings, rows, bytes, sha256)
+		SELECT part.file, said.settings, part.rows, part.bytes, part.sha256
+		FROM said, part WHERE part.line IS NULL
+		RETURNING id),
+	shard AS (
+		INSERT INTO @extschema@.llava_manifest_shard (manifest, line, file, rows, bytes, sha256)
+		SELECT recorded.id, part.line, part.file, part.rows, part.bytes, part.sha256
+		FROM recorded, part WHERE part.line IS NOT NULL AND part.image IS NULL),
+	listed AS (
+		INSERT INTO @extschema@.llava_manifest_line (image, task, manifest, line, image_sha256, file_name, sha256)
+		SELECT part.image, part.task, recorded.id, part.line, part.image_sha256, part.file_name, part.sha256
+		FROM recorded, part WHERE part.image IS NOT NULL)
+	SELECT recorded.id, count(*) FILTER (WHERE part.line IS NOT NULL), count(*) FILTER (WHERE part.written),
+		max(part.rows) FILTER (WHERE part.line IS NULL), max(part.missing),
+		coalesce(sum(part.bytes) FILTER (WHERE part.line IS NOT NULL), 0)::bigint
+	FROM recorded, part WHERE part.image IS NULL
+	GROUP BY recorded.id;
+END;
+REVOKE ALL ON FUNCTION @extschema@.llava_export_shards FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_export_shards IS
+	'writes an export as tar files of pictures and lines into a directory of the server, and records it';
+
 CREATE OR REPLACE FUNCTION @extschema@.llava_manifest_today(manifest bigint, OUT nth bigint, OUT image bigint,
 	OUT task text, OUT line text, OUT same boolean)
 	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE ROWS 100000
@@ -1153,6 +1232,20 @@ BEGIN ATOMIC
 		sha256(convert_to(today.line || E'\n', 'UTF8')) = l.sha256
 	FROM @extschema@.llava_manifest_line l LEFT JOIN today USING (image, task)
 	WHERE l.manifest = llava_manifest_today.manifest;
+END;
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_verify_export(manifest bigint, OUT line bigint, OUT image bigint,
+	OUT task text, OUT problem text)
+	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
+BEGIN ATOMIC
+	SELECT t.nth, t.image, t.task, CASE WHEN t.line IS NULL THEN 'gone' WHEN t.same THEN 'no picture' ELSE 'changed' END
+	FROM @extschema@.llava_manifest_today(@extschema@.llava_manifest_known(manifest,
+		EXISTS (SELECT FROM @extschema@.llava_manifest m WHERE m.id = manifest))) AS t
+	WHERE t.same IS NOT TRUE OR (
+		-- shards have the pictures in them
+		EXISTS (SELECT FROM @extschema@.llava_manifest m WHERE m.id = llava_verify_export.manifest AND m.settings ? 'shard_bytes')
+		AND EXISTS (SELECT FROM @extschema@.llava_image i WHERE i.id = t.image AND i.image IS NULL AND NOT i.in_file))
+	ORDER BY t.nth;
 END;
 
 --
@@ -1506,6 +1599,29 @@ BEGIN ATOMIC
 		@extschema@.llava_template('card_language', '{"language": "zh"}'))
 	FROM (SELECT DISTINCT t.language FROM @extschema@.llava_task t WHERE t.language <> 'any'
 		AND (t.name, t.version) IN (SELECT c.task, c.task_version FROM @extschema@.llava_card_samples(tasks, manifests) AS c)) AS l;
+END;
+
+-- The command in an indented block: on one line, whatever the file is called.
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_export(format text, file text, split text, tasks text[]) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT format(CASE WHEN file LIKE '%.tar' THEN E'    SELECT * FROM llava_export_shards(''/data'', %L%s%s);\n'
+		ELSE E'    \\copy (SELECT llava_export(%L%s%s)) TO %s WITH (FORMAT jsonl)\n' END, format,
+		', split => ' || quote_literal(split),
+		', tasks => ' || regexp_replace(quote_literal(tasks::text), '[\x01-\x1f]', ' ', 'g'),
+		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'))
+	WHERE file IS NOT NULL;
+END;
+-- A recorded export has its own command, and what the file must be.
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_rebuild(manifests bigint[]) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT string_agg(format(E'    -- %s rows, sha256 %s, %s\n    \\copy (SELECT llava_rebuild_export(%s)) TO %s WITH (FORMAT jsonl)\n',
+		to_char(m.rows, 'FM999,999,999,990'), encode(m.sha256, 'hex'), m.settings, m.id,
+		-- of shards: their lines
+		regexp_replace(quote_literal(CASE WHEN m.settings ? 'shard_bytes' THEN split_part(m.file, '-*', 1) || '.jsonl'
+			ELSE m.file END), '[\x01-\x1f]', ' ', 'g')), '' ORDER BY m.id)
+	FROM @extschema@.llava_manifest m WHERE m.id = ANY (manifests);
 END;
 
 CREATE OR REPLACE FUNCTION @extschema@.llava_dataset_card(name text DEFAULT 'llava-instruct-zh',
@@ -2001,6 +2117,15 @@ SELECT @extschema@.llava_update_grant(concat('GRANT SELECT ON @extschema@.llava_
 FROM pg_class c, LATERAL (SELECT c.relacl UNION ALL SELECT attacl FROM pg_attribute WHERE attrelid = c.oid) AS held (acl),
 	LATERAL aclexplode(held.acl) AS a
 WHERE c.oid = '@extschema@.llava_pending'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+GROUP BY a.grantee;
+
+-- llava_published reads llava_manifest_shard, too.
+SELECT @extschema@.llava_update_grant(concat('GRANT SELECT ON @extschema@.llava_manifest_shard TO ',
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+		CASE WHEN bool_or(a.is_grantable) THEN ' WITH GRANT OPTION' END), false)
+FROM pg_class c, LATERAL (SELECT c.relacl UNION ALL SELECT attacl FROM pg_attribute WHERE attrelid = c.oid) AS held (acl),
+	LATERAL aclexplode(held.acl) AS a
+WHERE c.oid = '@extschema@.llava_manifest'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
 GROUP BY a.grantee;
 
 -- Who may read the samples, or a column of theirs, may read the annotations, too; and a worker's

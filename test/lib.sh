@@ -95,7 +95,8 @@ install_build_packages() {
     [ -n "$PG_MAJOR" ] || die 'apt offers no postgresql-server-dev package'
     install_packages "postgresql-$PG_MAJOR" "postgresql-server-dev-$PG_MAJOR" \
         gcc make libc6-dev pkg-config libcurl4-openssl-dev libjpeg62-turbo-dev libpng-dev \
-        libwebp-dev libgif-dev libavif-dev libjansson-dev libssl-dev libc-ares-dev libidn2-dev libpsl-dev python3 "$@"
+        libwebp-dev libgif-dev libavif-dev libjansson-dev libssl-dev libarchive-dev \
+        libc-ares-dev libidn2-dev libpsl-dev python3 "$@"
     PGBIN=/usr/lib/postgresql/$PG_MAJOR/bin
     PG_CONFIG=$PGBIN/pg_config
     export PG_MAJOR PGBIN PG_CONFIG

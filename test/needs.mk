@@ -4,11 +4,11 @@
 
 # Each library's header, and the package that has it.
 LIBRARY_HEADERS = curl/curl.h:libcurl4-openssl-dev jansson.h:libjansson-dev jpeglib.h:libjpeg62-turbo-dev png.h:libpng-dev \
-	webp/decode.h:libwebp-dev gif_lib.h:libgif-dev openssl/evp.h:libssl-dev ares.h:libc-ares-dev \
+	webp/decode.h:libwebp-dev gif_lib.h:libgif-dev openssl/evp.h:libssl-dev archive.h:libarchive-dev ares.h:libc-ares-dev \
 	idn2.h:libidn2-dev libpsl.h:libpsl-dev stdlib.h:libc6-dev
 # pkg-config's names of those that it knows; giflib is not among them.
 LIBRARY_MODULES = libcurl:libcurl4-openssl-dev jansson:libjansson-dev libjpeg:libjpeg62-turbo-dev libpng:libpng-dev \
-	libwebp:libwebp-dev libcrypto:libssl-dev libcares:libc-ares-dev libidn2:libidn2-dev libpsl:libpsl-dev
+	libwebp:libwebp-dev libcrypto:libssl-dev libarchive:libarchive-dev libcares:libc-ares-dev libidn2:libidn2-dev libpsl:libpsl-dev
 ifneq ($(WITH_AVIF),no)
 LIBRARY_HEADERS += avif/avif.h:libavif-dev
 LIBRARY_MODULES += libavif:libavif-dev

@@ -111,6 +111,10 @@ $(B)/bench_reply: test/bench/bench_reply.c $(wildcard src/reply/*.[ch])
 bench-export:
 	test/bench/export $(BENCH)
 
+## bench-shards: llava_export_shards beside tar (BENCH='641868 100': so many pictures of so many bytes)
+bench-shards:
+	test/bench/shards $(BENCH)
+
 ## bench-reparse: llava_reparse over 200,000 stored replies
 bench-reparse:
 	test/bench/reparse
@@ -183,4 +187,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-throttle bench-image bench-same bench-export bench-reparse bench-million bench-reply purity rooms lint indent indent-check typedefs
+.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-throttle bench-image bench-same bench-export bench-shards bench-reparse bench-million bench-reply purity rooms lint indent indent-check typedefs

@@ -129,7 +129,8 @@ COMMENT ON FUNCTION @.llava_card_languages(text[], bigint[]) IS 'languages in th
 CREATE FUNCTION @.llava_card_export(format text, file text, split text, tasks text[]) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
-	SELECT format(E'    \\copy (SELECT llava_export(%L%s%s)) TO %s WITH (FORMAT jsonl)\n', format,
+	SELECT format(CASE WHEN file LIKE '%.tar' THEN E'    SELECT * FROM llava_export_shards(''/data'', %L%s%s);\n'
+		ELSE E'    \\copy (SELECT llava_export(%L%s%s)) TO %s WITH (FORMAT jsonl)\n' END, format,
 		', split => ' || quote_literal(split),
 		', tasks => ' || regexp_replace(quote_literal(tasks::text), '[\x01-\x1f]', ' ', 'g'),
 		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'))
@@ -143,7 +144,9 @@ CREATE FUNCTION @.llava_card_rebuild(manifests bigint[]) RETURNS text
 BEGIN ATOMIC
 	SELECT string_agg(format(E'    -- %s rows, sha256 %s, %s\n    \\copy (SELECT llava_rebuild_export(%s)) TO %s WITH (FORMAT jsonl)\n',
 		to_char(m.rows, 'FM999,999,999,990'), encode(m.sha256, 'hex'), m.settings, m.id,
-		regexp_replace(quote_literal(m.file), '[\x01-\x1f]', ' ', 'g')), '' ORDER BY m.id)
+		-- of shards: their lines
+		regexp_replace(quote_literal(CASE WHEN m.settings ? 'shard_bytes' THEN split_part(m.file, '-*', 1) || '.jsonl'
+			ELSE m.file END), '[\x01-\x1f]', ' ', 'g')), '' ORDER BY m.id)
 	FROM @.llava_manifest m WHERE m.id = ANY (manifests);
 END;
 COMMENT ON FUNCTION @.llava_card_rebuild(bigint[]) IS 'the commands on the card that rebuild a recorded export';

@@ -71,6 +71,26 @@ COMMENT ON COLUMN @.llava_manifest_gone.image IS 'the picture';
 COMMENT ON COLUMN @.llava_manifest_gone.task IS 'name of the task';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest_gone', '');
 
+-- Of an export that is written as shards; rows and bytes of llava_manifest are those of its lines.
+CREATE TABLE @.llava_manifest_shard (
+	manifest bigint,
+	line bigint,
+	file text NOT NULL,
+	rows bigint NOT NULL,
+	bytes bigint NOT NULL,
+	sha256 bytea NOT NULL,
+	PRIMARY KEY (manifest, line)
+);
+COMMENT ON TABLE @.llava_manifest_shard IS
+	'the files of a recorded export that was written as shards (llava_export_shards)';
+COMMENT ON COLUMN @.llava_manifest_shard.manifest IS 'the recorded export';
+COMMENT ON COLUMN @.llava_manifest_shard.line IS 'number of its first line, from 1';
+COMMENT ON COLUMN @.llava_manifest_shard.file IS 'name of the file';
+COMMENT ON COLUMN @.llava_manifest_shard.rows IS 'samples that are in it';
+COMMENT ON COLUMN @.llava_manifest_shard.bytes IS 'size of the file';
+COMMENT ON COLUMN @.llava_manifest_shard.sha256 IS 'of the file, as sha256sum says';
+SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest_shard', '');
+
 CREATE FUNCTION @.llava_lines_sha256_add(internal, text) RETURNS internal
 	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @.llava_lines_sha256_add(internal, text) IS 'step of the aggregate llava_lines_sha256';
@@ -120,6 +140,61 @@ REVOKE ALL ON FUNCTION @.llava_record_export FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_record_export IS
 	'notes what llava_export writes with these arguments into a file: its digest, and each line''s; the manifest''s id';
 
+-- Writes the files of llava_export_shards, and returns what that records: a row a sample
+-- (image is set), a row a shard (line is set, too) and one of the whole.  Said to be few: to
+-- have the plan around it compiled takes longer than to run it.
+CREATE FUNCTION @.llava_write_shards(directory text, settings jsonb, prepared boolean, shard_bytes bigint,
+	shard_rows bigint, format text, tasks text[], without_flags text[], mix boolean, split text,
+	validation double precision, image_token text, seed bigint, cutoff_len integer, weights jsonb)
+	RETURNS TABLE (line bigint, image bigint, task text, file_name text, image_sha256 bytea, sha256 bytea,
+		file text, rows bigint, bytes bigint, written boolean, missing bigint)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_write_shards FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_write_shards IS
+	'writes the files of llava_export_shards, and tells what it records of them';
+
+CREATE FUNCTION @.llava_export_shards(directory text, format text DEFAULT 'llava',
+	prepared boolean DEFAULT false, shard_bytes bigint DEFAULT 1000000000, shard_rows bigint DEFAULT NULL,
+	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
+	split text DEFAULT NULL, validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	seed bigint DEFAULT NULL, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL,
+	OUT manifest bigint, OUT shards bigint, OUT written bigint, OUT rows bigint, OUT missing bigint, OUT bytes bigint)
+	RETURNS record LANGUAGE sql VOLATILE PARALLEL UNSAFE
+BEGIN ATOMIC
+	WITH said AS MATERIALIZED (
+		SELECT jsonb_strip_nulls(jsonb_build_object('format', format, 'prepared', coalesce(prepared, false),
+			'shard_bytes', shard_bytes, 'shard_rows', shard_rows, 'tasks', tasks, 'without_flags', without_flags,
+			'mix', mix OR weights IS NOT NULL, 'weights', weights, 'split', split,
+			'validation', CASE WHEN split IS NOT NULL THEN validation END, 'image_token', image_token,
+			'image_name', CASE WHEN prepared THEN 'sample.jpg' ELSE 'sample' END, 'seed', seed,
+			'cutoff_len', cutoff_len, 'data_urls', false, 'rules', @.llava_export_rules(),
+			'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'))) AS settings),
+	part AS MATERIALIZED (
+		SELECT w.* FROM said, @.llava_write_shards(directory, said.settings, prepared, shard_bytes, shard_rows,
+			format, tasks, without_flags, mix, split, validation, image_token, seed, cutoff_len, weights) AS w),
+	recorded AS (
+		INSERT INTO @.llava_manifest (file, settings, rows, bytes, sha256)
+		SELECT part.file, said.settings, part.rows, part.bytes, part.sha256
+		FROM said, part WHERE part.line IS NULL
+		RETURNING id),
+	shard AS (
+		INSERT INTO @.llava_manifest_shard (manifest, line, file, rows, bytes, sha256)
+		SELECT recorded.id, part.line, part.file, part.rows, part.bytes, part.sha256
+		FROM recorded, part WHERE part.line IS NOT NULL AND part.image IS NULL),
+	listed AS (
+		INSERT INTO @.llava_manifest_line (image, task, manifest, line, image_sha256, file_name, sha256)
+		SELECT part.image, part.task, recorded.id, part.line, part.image_sha256, part.file_name, part.sha256
+		FROM recorded, part WHERE part.image IS NOT NULL)
+	SELECT recorded.id, count(*) FILTER (WHERE part.line IS NOT NULL), count(*) FILTER (WHERE part.written),
+		max(part.rows) FILTER (WHERE part.line IS NULL), max(part.missing),
+		coalesce(sum(part.bytes) FILTER (WHERE part.line IS NOT NULL), 0)::bigint
+	FROM recorded, part WHERE part.image IS NULL
+	GROUP BY recorded.id;
+END;
+REVOKE ALL ON FUNCTION @.llava_export_shards FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_export_shards IS
+	'writes an export as tar files of pictures and lines into a directory of the server, and records it';
+
 -- The argument, or an ERROR: a number that is nobody's is not an export without samples.
 CREATE FUNCTION @.llava_manifest_known(manifest bigint, known boolean) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL SAFE AS 'MODULE_PATHNAME';
@@ -150,10 +225,13 @@ CREATE FUNCTION @.llava_verify_export(manifest bigint, OUT line bigint, OUT imag
 	OUT task text, OUT problem text)
 	RETURNS SETOF record LANGUAGE sql STABLE PARALLEL UNSAFE
 BEGIN ATOMIC
-	SELECT t.nth, t.image, t.task, CASE WHEN t.line IS NULL THEN 'gone' ELSE 'changed' END
+	SELECT t.nth, t.image, t.task, CASE WHEN t.line IS NULL THEN 'gone' WHEN t.same THEN 'no picture' ELSE 'changed' END
 	FROM @.llava_manifest_today(@.llava_manifest_known(manifest,
 		EXISTS (SELECT FROM @.llava_manifest m WHERE m.id = manifest))) AS t
-	WHERE t.same IS NOT TRUE
+	WHERE t.same IS NOT TRUE OR (
+		-- shards have the pictures in them
+		EXISTS (SELECT FROM @.llava_manifest m WHERE m.id = llava_verify_export.manifest AND m.settings ? 'shard_bytes')
+		AND EXISTS (SELECT FROM @.llava_image i WHERE i.id = t.image AND i.image IS NULL AND NOT i.in_file))
 	ORDER BY t.nth;
 END;
 REVOKE ALL ON FUNCTION @.llava_verify_export(bigint) FROM PUBLIC;
@@ -288,7 +366,9 @@ COMMENT ON FUNCTION @.llava_record_since(text, bigint) IS
 	'notes llava_export_since and llava_gone_since as an increment, which may be the base of the next; its manifest''s id';
 
 CREATE VIEW @.llava_published WITH (security_invoker = true) AS
-	SELECT l.image, l.task, l.image_sha256, l.file_name, m.file, l.line, l.manifest, m.made_at
+	SELECT l.image, l.task, l.image_sha256, l.file_name, COALESCE((
+		SELECT s.file FROM @.llava_manifest_shard s WHERE s.manifest = l.manifest AND s.line <= l.line
+		ORDER BY s.line DESC LIMIT 1), m.file) AS file, l.line, l.manifest, m.made_at
 	FROM @.llava_manifest_line l JOIN @.llava_manifest m ON m.id = l.manifest;
 COMMENT ON VIEW @.llava_published IS
 	'one row an image, task and recorded export: which file has it, on which line';

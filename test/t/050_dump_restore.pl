@@ -24,6 +24,8 @@ $node->safe_psql('postgres', "INSERT INTO llava_image (path, image) SELECT 'agai
 $node->safe_psql('postgres', "INSERT INTO llava_image (path, image) VALUES ('bad.jpg', 'no picture')");
 $node->safe_psql('postgres', "UPDATE llava_conversation SET keep = false, note = 'dull' WHERE image = 1");
 $node->safe_psql('postgres', "SELECT llava_record_export('train.jsonl')");
+mkdir $node->basedir . '/shards' or die $!;
+$node->safe_psql('postgres', "SELECT llava_export_shards('" . $node->basedir . "/shards')");
 
 my %rows = (
 	llava_image => 'id, path, image, task, sha256, format, width, rejected, same_as, received_at',
@@ -34,6 +36,7 @@ my %rows = (
 	llava_conversation => '*',
 	llava_manifest => '*',
 	llava_manifest_line => '*',
+	llava_manifest_shard => '*',
 	llava_usage => 'server, requests, replies, accepted, failed');
 
 sub contents

@@ -413,7 +413,8 @@ is(differences($kept, grants('old')), join("\n", map({ "+ function $_" }
 	'llava_worker_slots() | privileges of reader | EXECUTE'),
 	# who may read the samples
 	map({ "+ relation llava_annotation | privileges of $_ | SELECT" } qw(publisher reader stranger)),
-	'+ relation llava_fetch | privileges of reader | SELECT'), 'every grant, and what each role needs for what it has');
+	'+ relation llava_fetch | privileges of reader | SELECT',
+	'+ relation llava_manifest_shard | privileges of publisher | SELECT'), 'every grant, and what each role needs for what it has');
 
 is($node->safe_psql('old', "SET ROLE reader; SELECT count(*) FROM mine"), '9', "a user's view goes on");
 

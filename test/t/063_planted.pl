@@ -85,6 +85,8 @@ my %writes = (
 	'record' => "SELECT llava_record_export('f', 'llava', split => 'train', seed => 4)::text",
 	'images' => "SELECT e::text FROM llava_export_images('$folder/out') AS e",
 	'prepared' => "SELECT e::text FROM llava_export_images('$folder/prepared', prepared => true, mix => true, split => 'train') AS e",
+	'shards' => "SELECT e::text FROM llava_export_shards('$folder/shards') AS e",
+	'mixed shards' => "SELECT e::text FROM llava_export_shards('$folder/mixed', prepared => true, mix => true, split => 'train', seed => 3) AS e",
 	'enqueue' => "SELECT llava_enqueue(2, 'detail_en')::text", 'retry' => 'SELECT llava_retry()::text',
 	'forget' => "SELECT llava_forget(3, 'letter')::text",
 	'forget resting' => "SELECT llava_forget((SELECT min(image) FROM llava_pending WHERE failure IS NOT NULL), 'letter')::text",
@@ -96,7 +98,7 @@ my %writes = (
 	'stop' => 'SELECT llava_stop()::text',
 	'generate' => "SELECT (llava_generate($png, 'detail') IS NOT NULL)::text");
 %call = (%call, %writes);
-mkdir "$folder/$_" for qw(out prepared);
+mkdir "$folder/$_" for qw(out prepared shards mixed);
 sql("SELECT llava_record_export('first')");
 sql('CREATE SCHEMA caller; ' . join ' ',
 	map { "CREATE FUNCTION caller.\"$_\"() RETURNS SETOF text LANGUAGE sql BEGIN ATOMIC $call{$_}; END;" } sort keys %call);

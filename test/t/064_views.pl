@@ -98,6 +98,7 @@ refused('monitor', $_) for
 sql('CREATE ROLE tables; GRANT SELECT ON ALL TABLES IN SCHEMA public TO tables');
 for my $function ('llava_export()', 'llava_exported()', 'llava_selected()', 'llava_validate()', 'llava_export_list()',
 	'llava_page()', 'llava_page_samples(1, NULL, 0, NULL, false)', 'llava_report()', 'llava_dataset_card()',
+	"llava_export_shards('/tmp')", "llava_write_shards('/tmp', '{}', false, 1, 1, 'llava', NULL, NULL, false, NULL, 0, 'first', NULL, 0, NULL)",
 	'llava_manifest_today(1)', 'llava_verify_export(1)', 'llava_rebuild_export(1)', 'llava_image_bytes(1)')
 {
 	refused($_, "SELECT * FROM $function") for qw(tables monitor caller feeder);
@@ -123,6 +124,8 @@ is(as('publisher', "SELECT llava_record_since('more.jsonl', 2)"), '3', 'records 
 is(as('publisher', 'SELECT count(*) > 0 FROM llava_export_since(2)'), 'f', 'which has no lines');
 is(as('publisher', 'SELECT count(*) FROM llava_rebuild_export(1)'), sql('SELECT count(*) FROM llava_rebuild_export(1)'), 'builds it again');
 is(as('publisher', "SELECT written FROM llava_export_images('$folder')"), '14', 'writes the pictures');
+is(as('publisher', "SELECT written, rows FROM llava_export_shards('$folder')"), '1|' . sql('SELECT count(*) FROM llava_export()'), 'and shards');
+is(as('reader', 'SELECT count(*) FROM llava_published'), sql('SELECT count(*) FROM llava_published'), 'which a reader sees');
 is(as('operator', "SELECT llava_enqueue(7, 'detail_en'), llava_start() > 0"), 't|t', 'operator asks again');
 ok($node->wait_drained, 'and is answered');
 like(as('operator', "CALL llava_reparse('detail')"), qr/^\{/, 'judges again');

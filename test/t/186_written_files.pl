@@ -259,25 +259,44 @@ $copy->finish;
 is($node->safe_psql('postgres', 'SELECT doc FROM lines'), '{"n": 1}', 'and what it has read is there');
 $holder->quit;
 
-# llava_export_images: the same of its unfinished file
+# llava_export_images and llava_export_shards: the same of their unfinished files
 $node->safe_psql('postgres', LlavaZh::Cluster::pictures_sql(1, 3));
 $node->safe_psql('postgres', <<'SQL');
 INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
 SELECT id, '描述图片', '[{"from": "human", "value": "问"}, {"from": "gpt", "value": "答"}]', 1, id, 1
 FROM llava_image;
 SQL
-for my $what ($victim, "$dir/nothing")
+for my $export ([ 'images', 'pic1.png', 'pic1.png pic2.png pic3.png' ],
+	[ 'shards', '.llava_zh.train-00000.tar', '.llava_zh.train.shards train-00000-of-00001.tar' ])
 {
-	my $folder = shared('images' . $count++);
-	spew($swaps, $what);
-	like(psql("SELECT * FROM llava_export_images('$folder')"), qr/ERROR:  "\Q$folder\E\/pic1.png" was not written: somebody has replaced.*HINT/s, 'an image whose unfinished file is swapped');
-	ok(!-e $swaps, 'it was');
-	untouched('an image');
-	is(found($folder), '', 'no image and no part is left');
-	ok(!-e "$dir/nothing", 'and nothing was written elsewhere');
-	is(psql("SELECT * FROM llava_export_images('$folder')"), '', 'another call');
-	is(found($folder), 'pic1.png pic2.png pic3.png', 'writes them');
+	my ($kind, $first, $all) = @$export;
+	for my $what ($victim, "$dir/nothing")
+	{
+		my $folder = shared($kind . $count++);
+		spew($swaps, $what);
+		like(psql("SELECT * FROM llava_export_$kind('$folder')"),
+			qr/ERROR:  "\Q$folder\E\/\Q$first\E" was not written: somebody has replaced.*HINT/s, "$kind whose unfinished file is swapped");
+		ok(!-e $swaps, 'it was');
+		untouched($kind);
+		is(found($folder), '', 'no file and no part is left');
+		ok(!-e "$dir/nothing", 'and nothing was written elsewhere');
+		is(psql("SELECT * FROM llava_export_$kind('$folder')"), '', 'another call');
+		is(found($folder), $all, 'writes them');
+	}
 }
+
+# what llava_export_shards notes is not read through a link
+my $noted = shared('noted');
+symlink $victim, "$noted/.llava_zh.train.shards" or die $!;
+like(psql("SELECT llava_export_shards('$noted')"), qr/could not read "\S+shards": Too many levels/, 'notes that are a link are not followed');
+untouched('notes');
+unlink "$noted/.llava_zh.train.shards";
+link $victim, "$noted/.llava_zh.train.shards" or die $!;
+like(psql("SELECT llava_export_shards('$noted')"), qr/is not a file of the server's own user, with one name\nHINT/, 'nor is a second name of a file');
+untouched('notes');
+unlink "$noted/.llava_zh.train.shards";
+mkfifo("$noted/.llava_zh.train.shards", 0666) or die $!;
+like(psql("SET statement_timeout = '60s'; SELECT llava_export_shards('$noted')"), qr/is not a file of the server's own user/, 'a pipe keeps nobody waiting');
 
 $node->stop('fast');
 done_testing();

@@ -18,7 +18,7 @@ use Test::More;
 my $endpoint = LlavaZh::Endpoint->new;
 my $node = LlavaZh::Cluster->new('kitchen', databases => '');
 my $data = $node->basedir . '/user';
-mkdir $_ for $data, map { "$data/$_" } qw(images zh pictures work);
+mkdir $_ for $data, map { "$data/$_" } qw(images zh pictures shards work);
 sub write_file { PostgreSQL::Test::Utils::append_to_file(@_); return; }
 write_file(sprintf('%s/images/%03d.png', $data, $_), LlavaZh::Cluster::png($_)) for 1 .. 24;
 write_file("$data/images/again.png", LlavaZh::Cluster::png(1));
@@ -65,6 +65,7 @@ my %before = (
 		query('UPDATE llava_conversation SET keep = false WHERE image IN (4, 5)');
 		query(q{UPDATE llava_conversation SET conversation = replace(conversation::text, '。', '！')::jsonb WHERE image = 6});
 	},
+	'Are the shards that I have those that were written?' => sub { unlink glob "$data/shards/* $data/shards/.llava_zh.*"; query("SELECT llava_export_shards('$data/shards')") },
 	'How do I mix it with English data?' => sub { write_file("$data/work/llava_v1_5_mix665k.json", '[{"id": "en 1", "image": "coco/1.jpg"}]') },
 	'How do I judge many samples?' => \&judged,
 	llava_keep_in => \&judged,
@@ -126,7 +127,11 @@ my %after = (
 	'How do I export without a file on the server?' => sub { is(scalar(split /\n/, slurp_file("$data/work/train.jsonl")), 24, $_[1]) },
 	'How do I get a file to train on and one to validate with?' => sub { is(scalar(split /\n/, slurp_file("$data/train.jsonl") . slurp_file("$data/validation.jsonl")), 24, $_[1]) },
 	'How do I get the pictures with it?' => sub { is(scalar(my @files = glob "$data/pictures/*.png"), 24, $_[1]) },
-	'How do I publish on Hugging Face and ModelScope?' => [ "SELECT encode(sha256, 'hex') FROM llava_manifest WHERE file = 'metadata.jsonl'", sub { sha256_of("$data/zh/metadata.jsonl") } ],
+	'How do I publish on Hugging Face and ModelScope?' => [ "SELECT string_agg(encode(sha256, 'hex'), ' ' ORDER BY file) FROM llava_manifest_shard",
+		sub { join ' ', map { sha256_of($_) } sort glob "$data/shards/*.tar" } ],
+	'How do I publish a folder of pictures?' => [ "SELECT encode(sha256, 'hex') FROM llava_manifest WHERE file = 'metadata.jsonl'", sub { sha256_of("$data/zh/metadata.jsonl") } ],
+	'How do I make Parquet with the pictures in it?' => sub { is(scalar(my @files = glob "$data/pictures/??/*.png"), 24, $_[1]) },
+	'Are the shards that I have those that were written?' => sub { is($_[0], 'train-00000-of-00001.tar: OK', $_[1]) },
 	'What does the card look like?' => sub { like(decode_utf8(slurp_file("$data/work/README.md")), qr/共 \*\*24\*\* 条样本/, $_[1]) },
 	'Which sha256 does a manifest hold?' => sub { like($_[0], qr/^1\|\d+\.png\|[0-9a-f]{64}\|[0-9a-f]{64}$/m, $_[1]) },
 	'Can I still make the file that was published?' => [ "SELECT encode(sha256, 'hex') FROM llava_manifest WHERE id = 1", sub { sha256_of("$data/train.jsonl") } ],

@@ -51,6 +51,8 @@ typedef struct ExportShape
 	ExportFormat format;
 	bool		image_last;		/* the image stands after the question */
 	bool		named_by_hash;	/* 'ab/abcd....jpg' rather than the path */
+	bool		named_by_sample;	/* '12-detail.png' rather than the path */
+	bool		all_jpeg;		/* so named, and every picture is prepared */
 	bool		data_urls;		/* the picture itself rather than its name */
 	int			rules;			/* REPLY_TOKEN_RULES, or earlier ones */
 	int			cutoff_len;		/* of the trainer, in tokens; 0: not checked */
@@ -127,6 +129,9 @@ extern ExportFault export_check_length(ExportSample *sample, const ExportShape *
 
 /* ---- export_images.c ---- */
 
+/* The bytes as the model was sent them; NULL if they cannot be made. */
+extern bytea *export_prepared_bytes(bytea *bytes);
+
 /*
  * The bytes of a picture, wherever they are, not detoasted; NULL: they are gone.  Read with
  * the caller's rights; they belong to the SPI connection.
@@ -135,8 +140,14 @@ extern struct varlena *export_image_bytes(int64 image);
 
 /* ---- export_name.c: what an export calls an image ---- */
 
+/* The shape's fields of names, for the argument image_name; ERROR if there is no such. */
+extern void export_image_name(const char *said, ExportShape *shape);
+
 /* Sets sample->name: the folder and the name of the file, each file having only one. */
 extern ExportFault export_name(ExportSample *sample, const ExportShape *shape);
+
+/* Whether a picture of this format leaves as the JPEG that the model was sent. */
+extern bool export_is_prepared(const char *image_format, bool ends_early);
 
 /* The folder as the shape has it; NULL: none. */
 extern char *export_folder(char *folder);

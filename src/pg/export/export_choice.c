@@ -234,7 +234,7 @@ shape_arguments(FunctionCallInfo fcinfo, ExportShape *shape)
 	shape->format = format_argument(fcinfo);
 	shape->image_last = argument_choice(fcinfo, ARG_IMAGE_TOKEN, "place of the image token",
 										"first", "last");
-	shape->named_by_hash = argument_choice(fcinfo, ARG_IMAGE_NAME, "image name", "path", "sha256");
+	export_image_name(choice_argument_text(fcinfo, ARG_IMAGE_NAME), shape);
 	shape->folder = export_folder(choice_argument_text(fcinfo, ARG_FOLDER));
 	if (shape->folder != NULL && shape->format == EXPORT_IMAGEFOLDER)
 		ereport(ERROR,

@@ -10,7 +10,6 @@
 
 #include <sys/stat.h>
 
-#include "catalog/pg_authid.h"
 #include "export.h"
 #include "image_folder.h"
 #include "miscadmin.h"
@@ -150,9 +149,8 @@ is_present(ExportImages *export, const char *name, const char *file, const Image
 	return true;
 }
 
-/* The bytes as the model was sent them; NULL if they cannot be made. */
-static bytea *
-prepared_bytes(bytea *bytes)
+bytea *
+export_prepared_bytes(bytea *bytes)
 {
 	ImageError	error;
 	ImageFit	fit;
@@ -193,7 +191,7 @@ write_image(ExportImages *export, int64 image, const char *name, const char *fil
 		return "its bytes are gone";
 	bytes = DatumGetByteaPP(PointerGetDatum(stored));
 	if (facts->prepared)
-		bytes = prepared_bytes(bytes);
+		bytes = export_prepared_bytes(bytes);
 	if (bytes == NULL)
 		return "it cannot be decoded";
 	folder_write(&export->folder, name, file, VARDATA_ANY(bytes), VARSIZE_ANY_EXHDR(bytes));
@@ -297,12 +295,7 @@ take_all(ExportImages *export, Datum *values, const char *nulls)
 static void
 images_check_call(FunctionCallInfo fcinfo)
 {
-	if (!has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES))
-		ereport(ERROR,
-				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("permission denied to write files of the server"),
-				 errhint("GRANT pg_write_server_files TO %s;",
-						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+	folder_check_role();
 	if (PG_ARGISNULL(ARG_DIRECTORY))
 		ereport(ERROR,
 				(errcode(ERRCODE_NULL_VALUE_NOT_ALLOWED),

@@ -88,11 +88,49 @@ name_by_hash(const ExportSample *sample)
 	return psprintf("%.2s/%s.%s", hex, hex, strcmp(format, "jpeg") == 0 ? "jpg" : format);
 }
 
+/* Pillow reads no file that ends early and, before 11.3, no AVIF. */
+bool
+export_is_prepared(const char *image_format, bool ends_early)
+{
+	return ends_early || (image_format != NULL && strcmp(image_format, "avif") == 0);
+}
+
+/*
+ * '12-detail.png'.  Readers of tar files take what stands before the first dot for the
+ * sample's key, so that there is none in it; no two samples have the same.
+ */
+static char *
+name_by_sample(const ExportSample *sample, const ExportShape *shape)
+{
+	const char *format = sample->image_format;
+	bool		is_jpeg = shape->all_jpeg || export_is_prepared(format, sample->ends_early);
+	StringInfoData name;
+
+	if (format == NULL)
+		return NULL;
+	initStringInfo(&name);
+	for (const char *c = sample->id; *c != '\0'; c++)
+		if ((unsigned char) *c < ' ' || strchr("%./\\\177", *c) != NULL)
+			appendStringInfo(&name, "%%%02X", (unsigned char) *c);
+		else
+			appendStringInfoChar(&name, *c);
+	appendStringInfo(&name, ".%s", is_jpeg || strcmp(format, "jpeg") == 0 ? "jpg" : format);
+	return name.data;
+}
+
+/* Of a sample whose picture has no path, or is not to be named by it. */
+static char *
+name_without_path(const ExportSample *sample, const ExportShape *shape)
+{
+	return shape->named_by_sample ? name_by_sample(sample, shape) : name_by_hash(sample);
+}
+
 ExportFault
 export_name(ExportSample *sample, const ExportShape *shape)
 {
-	bool		by_path = !shape->named_by_hash && sample->path != NULL && sample->path[0] != '\0';
-	char	   *name = by_path ? pstrdup(sample->path) : name_by_hash(sample);
+	bool		by_path = !shape->named_by_hash && !shape->named_by_sample && sample->path != NULL &&
+	sample->path[0] != '\0';
+	char	   *name = by_path ? pstrdup(sample->path) : name_without_path(sample, shape);
 
 	sample->name = name;
 	if (name == NULL)
@@ -107,6 +145,20 @@ export_name(ExportSample *sample, const ExportShape *shape)
 	if (shape->rules > REPLY_TOKEN_RULES_1_0 && !is_left_alone(sample->name))
 		return FAULT_IMAGE_NAME;
 	return FAULT_NONE;
+}
+
+void
+export_image_name(const char *said, ExportShape *shape)
+{
+	shape->all_jpeg = said != NULL && strcmp(said, "sample.jpg") == 0;
+	shape->named_by_sample = shape->all_jpeg || (said != NULL && strcmp(said, "sample") == 0);
+	shape->named_by_hash = said != NULL && strcmp(said, "sha256") == 0;
+	if (said == NULL ||
+		!(shape->named_by_sample || shape->named_by_hash || strcmp(said, "path") == 0))
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("invalid image name \"%s\"", said == NULL ? "NULL" : said),
+				 errhint("It is 'path', 'sha256', 'sample' or 'sample.jpg'.")));
 }
 
 char *

@@ -18,13 +18,26 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "catalog/pg_authid.h"
 #include "image_folder.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
+#include "utils/builtins.h"
 
 #define PART_NAME ".llava_zh.part"
 #define WRITE_CHUNK (1024 * 1024)
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+
+void
+folder_check_role(void)
+{
+	if (!has_privs_of_role(GetUserId(), ROLE_PG_WRITE_SERVER_FILES))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied to write files of the server"),
+				 errhint("GRANT pg_write_server_files TO %s;",
+						 quote_identifier(GetUserNameFromId(GetUserId(), false)))));
+}
 
 static void
 check_argument(char *path)
@@ -177,8 +190,8 @@ folder_file_size(ImageFolder *folder, const char *name, const char *file)
 	return facts.st_size;
 }
 
-pg_noreturn static void
-cannot_write(const ImageFolder *folder, const char *name)
+void
+folder_cannot_write(const ImageFolder *folder, const char *name)
 {
 	ereport(ERROR,
 			(errcode_for_file_access(),
@@ -186,17 +199,15 @@ cannot_write(const ImageFolder *folder, const char *name)
 			 errhint("The files written so far are complete; another call continues after them.")));
 }
 
-/* All bytes and the wait for the disk; false with errno. */
-static bool
-write_part(ImageFolder *folder, const char *data, size_t size)
+bool
+folder_part_write(ImageFolder *folder, const char *data, size_t size)
 {
 	while (size > 0)
 	{
 		ssize_t		n;
 
-		CHECK_FOR_INTERRUPTS();
 		errno = ENOSPC;			/* if a short write set none */
-		n = write(folder->part, data, Min(size, WRITE_CHUNK));
+		n = write(folder->part, data, size);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
@@ -204,7 +215,7 @@ write_part(ImageFolder *folder, const char *data, size_t size)
 		data += n;
 		size -= n;
 	}
-	return pg_fsync(folder->part) == 0;
+	return true;
 }
 
 /*
@@ -218,7 +229,7 @@ folder_check_part(ImageFolder *folder, const char *name)
 	struct stat named;
 
 	if (fstat(folder->part, &written) < 0)
-		cannot_write(folder, name);
+		folder_cannot_write(folder, name);
 	if (fstatat(folder->inner, PART_NAME, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
 		written.st_dev == named.st_dev && written.st_ino == named.st_ino &&
 		S_ISREG(named.st_mode) && named.st_nlink <= 1)
@@ -232,25 +243,47 @@ folder_check_part(ImageFolder *folder, const char *name)
 }
 
 void
-folder_write(ImageFolder *folder, const char *name, const char *file, const char *data, size_t size)
+folder_part_begin(ImageFolder *folder, const char *name)
 {
 	/* what a crashed server left, if anything */
 	if (unlinkat(folder->inner, PART_NAME, 0) < 0 && errno != ENOENT)
-		cannot_write(folder, name);
+		folder_cannot_write(folder, name);
 	folder->part = openat(folder->inner, PART_NAME,
 						  O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0666);
 	if (folder->part < 0)
-		cannot_write(folder, name);
+		folder_cannot_write(folder, name);
 	folder->part_is_there = true;
-	if (!write_part(folder, data, size))
-		cannot_write(folder, name);
+}
+
+void
+folder_part_end(ImageFolder *folder, const char *name, const char *file)
+{
+	if (pg_fsync(folder->part) < 0)
+		folder_cannot_write(folder, name);
 	folder_check_part(folder, name);
 	if (renameat(folder->inner, PART_NAME, folder->inner, file) < 0)
-		cannot_write(folder, name);
+		folder_cannot_write(folder, name);
 	folder->part_is_there = false;
 	/* fsync has reported all errors */
 	close(folder->part);
 	folder->part = -1;
+}
+
+void
+folder_write(ImageFolder *folder, const char *name, const char *file, const char *data, size_t size)
+{
+	folder_part_begin(folder, name);
+	while (size > 0)
+	{
+		size_t		n = Min(size, WRITE_CHUNK);
+
+		CHECK_FOR_INTERRUPTS();
+		if (!folder_part_write(folder, data, n))
+			folder_cannot_write(folder, name);
+		data += n;
+		size -= n;
+	}
+	folder_part_end(folder, name, file);
 }
 
 void

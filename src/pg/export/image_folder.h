@@ -23,6 +23,9 @@ typedef struct ImageFolder
 	int			part;			/* while it is written; else -1 */
 } ImageFolder;
 
+/* ERROR unless the caller may write files of the server. */
+extern void folder_check_role(void);
+
 /*
  * ERROR if the path is not absolute, is a link, is not there or not a directory,
  * or is being written into by another call.
@@ -43,6 +46,18 @@ extern int64 folder_file_size(ImageFolder *folder, const char *name, const char 
 /* Writes a whole and durable file of this name; after an ERROR there is none. */
 extern void folder_write(ImageFolder *folder, const char *name, const char *file,
 						 const char *data, size_t size);
+
+/*
+ * The same of a file that is written piece by piece: it gets its name at the end, and until
+ * then there can be no other.  folder_part_write returns false with errno, and never
+ * raises an ERROR.
+ */
+extern void folder_part_begin(ImageFolder *folder, const char *name);
+extern bool folder_part_write(ImageFolder *folder, const char *data, size_t size);
+extern void folder_part_end(ImageFolder *folder, const char *name, const char *file);
+
+/* ERROR, with errno, that says how to go on. */
+pg_noreturn extern void folder_cannot_write(const ImageFolder *folder, const char *name);
 
 /* Makes the names durable. */
 extern void folder_sync(ImageFolder *folder);

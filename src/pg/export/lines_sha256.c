@@ -10,10 +10,8 @@
 
 #include <openssl/evp.h>
 
-#include "compat.h"
+#include "export_digest.h"
 #include "fmgr.h"
-
-#define DIGEST 32
 
 PG_FUNCTION_INFO_V1(llava_lines_sha256_add);
 PG_FUNCTION_INFO_V1(llava_lines_sha256_end);
@@ -25,9 +23,8 @@ free_state(void *state)
 	EVP_MD_CTX_free(state);
 }
 
-/* A digest that is freed with the context. */
-static EVP_MD_CTX *
-new_state(MemoryContext context)
+EVP_MD_CTX *
+export_digest_new(MemoryContext context)
 {
 	MemoryContextCallback *callback = MemoryContextAllocZero(context, sizeof(*callback));
 	EVP_MD_CTX *state = EVP_MD_CTX_new();
@@ -42,8 +39,8 @@ new_state(MemoryContext context)
 	return state;
 }
 
-static void
-lines_take_bytes(EVP_MD_CTX *state, const void *bytes, size_t n)
+void
+export_digest_add(EVP_MD_CTX *state, const void *bytes, size_t n)
 {
 	if (!EVP_DigestUpdate(state, bytes, n))
 		elog(ERROR, "could not go on with a SHA-256 digest");
@@ -59,24 +56,31 @@ llava_lines_sha256_add(PG_FUNCTION_ARGS)
 
 	if (!AggCheckCallContext(fcinfo, &context))
 		elog(ERROR, "llava_lines_sha256_add was not called by its aggregate");
-	state = PG_ARGISNULL(0) ? new_state(context) : (EVP_MD_CTX *) PG_GETARG_POINTER(0);
+	state = PG_ARGISNULL(0) ? export_digest_new(context) : (EVP_MD_CTX *) PG_GETARG_POINTER(0);
 	if (!PG_ARGISNULL(1))
 	{
 		line = PG_GETARG_TEXT_PP(1);
-		lines_take_bytes(state, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line));
-		lines_take_bytes(state, "\n", 1);
+		export_digest_add(state, VARDATA_ANY(line), VARSIZE_ANY_EXHDR(line));
+		export_digest_add(state, "\n", 1);
 	}
 	PG_RETURN_POINTER(state);
+}
+
+void
+export_digest_end(EVP_MD_CTX *state, unsigned char *digest)
+{
+	if (!EVP_DigestFinal_ex(state, digest, NULL) || !EVP_DigestInit_ex(state, EVP_sha256(), NULL))
+		elog(ERROR, "could not end a SHA-256 digest");
 }
 
 /* Final function.  Leaves the state as it is, since a window may call it again. */
 Datum
 llava_lines_sha256_end(PG_FUNCTION_ARGS)
 {
-	EVP_MD_CTX *end = new_state(CurrentMemoryContext);
-	bytea	   *digest = palloc(VARHDRSZ + DIGEST);
+	EVP_MD_CTX *end = export_digest_new(CurrentMemoryContext);
+	bytea	   *digest = palloc(VARHDRSZ + EXPORT_DIGEST);
 
-	SET_VARSIZE(digest, VARHDRSZ + DIGEST);
+	SET_VARSIZE(digest, VARHDRSZ + EXPORT_DIGEST);
 	if ((!PG_ARGISNULL(0) && !EVP_MD_CTX_copy_ex(end, (EVP_MD_CTX *) PG_GETARG_POINTER(0))) ||
 		!EVP_DigestFinal_ex(end, (unsigned char *) VARDATA(digest), NULL))
 		elog(ERROR, "could not end a SHA-256 digest");
