@@ -127,7 +127,7 @@ inserted_prompt(const LlavaTask *task, const LlavaTask *followed, Datum result, 
 	if (expanded != NULL)
 		prompt = MemoryContextAllocExtended(CurrentMemoryContext, strlen(expanded) + 1, MCXT_ALLOC_NO_OOM);
 	if (prompt != NULL)
-		strcpy(prompt, expanded);
+		memcpy(prompt, expanded, strlen(expanded) + 1);
 	free(expanded);
 	if (prompt == NULL)
 		ereport(ERROR,
