@@ -118,3 +118,15 @@ CREATE PROCEDURE @.llava_reparse(task text DEFAULT NULL, first_image bigint DEFA
 REVOKE ALL ON PROCEDURE @.llava_reparse(text, bigint, integer, jsonb, boolean) FROM PUBLIC;
 COMMENT ON PROCEDURE @.llava_reparse(text, bigint, integer, jsonb, boolean) IS
 	'stored replies under the parser and thresholds of today, without a request, committing as it goes; writes what changed';
+
+CREATE FUNCTION @.llava_sentences(text text) RETURNS text[]
+	LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_sentences(text) IS
+	'the sentences of a text, with the numbers that {{sentences}} of a prompt gives them';
+
+CREATE PROCEDURE @.llava_follow(task text DEFAULT NULL, batch integer DEFAULT 1000, dry boolean DEFAULT false,
+	  INOUT report jsonb DEFAULT NULL)
+	LANGUAGE c AS 'MODULE_PATHNAME';
+REVOKE ALL ON PROCEDURE @.llava_follow(text, integer, boolean, jsonb) FROM PUBLIC;
+COMMENT ON PROCEDURE @.llava_follow(text, integer, boolean, jsonb) IS
+	'queues what a change of after, condition or share owes to older results, committing as it goes; dry: only counts';

@@ -222,6 +222,12 @@ extern void reply_result_free(ReplyResult *result);
  */
 extern size_t reply_sentence(const char *text, size_t length);
 
+/*
+ * Takes the next sentence off the front of a text, without the white space round it.  False
+ * if nothing but white space is left.
+ */
+extern bool reply_next_sentence(const char **text, size_t *length, const char **sentence, size_t *size);
+
 /* ---- control tokens: what a sample's text must not hold ---- */
 
 /* The rules of 1.0.0, and those of now: a number above both is taken for the latter. */

@@ -131,3 +131,37 @@ reply_sentence(const char *text, size_t length)
 	}
 	return (size_t) (skip_white(p, end) - text);
 }
+
+static Span
+trim_sentence(Span span)
+{
+	for (;;)
+	{
+		span = text_trim(span);
+		if (span.n > 0 && span.p[span.n - 1] == '\r')
+			span = text_span(span.p, span.p + span.n - 1);
+		else if (span.n > 0 && *span.p == '\r')
+			span = text_span(span.p + 1, span.p + span.n);
+		else
+			return span;
+	}
+}
+
+bool
+reply_next_sentence(const char **text, size_t *length, const char **sentence, size_t *size)
+{
+	while (*length > 0)
+	{
+		size_t		n = reply_sentence(*text, *length);
+		Span		trimmed = trim_sentence(text_span(*text, *text + n));
+
+		*text += n;
+		*length -= n;
+		if (trimmed.n == 0)
+			continue;
+		*sentence = trimmed.p;
+		*size = trimmed.n;
+		return true;
+	}
+	return false;
+}

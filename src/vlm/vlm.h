@@ -245,6 +245,24 @@ extern void vlm_outcome(VlmResponse *response,
 
 #include "pace.h"
 
+/* ---- prompt.c: texts in the place of {{name}} ---- */
+
+typedef struct VlmInsert
+{
+	const char *name;			/* of the placeholder, without its braces */
+	const char *text;
+	size_t		length;
+} VlmInsert;
+
+/* Whether the prompt has the placeholder {{name}}. */
+extern bool vlm_prompt_has(const char *prompt, const char *name);
+
+/*
+ * The prompt with each placeholder replaced by its text as a JSON string, malloc'd; NULL
+ * without the memory for it.
+ */
+extern char *vlm_prompt_insert(const char *prompt, const VlmInsert *inserts, int n);
+
 /* ---- backoff.c ---- */
 
 /* Back-off with full jitter before attempt number (1 ...), bounded by max_ms. */

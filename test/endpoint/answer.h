@@ -36,6 +36,8 @@ typedef struct Answer
 	Task		task;
 	bool		english;
 	int			rounds;
+	int			told;			/* the worth that the prompt told it to say, and
+								 * 1; 0: none */
 	Turn		turn[MAX_ROUNDS];
 } Answer;
 
@@ -59,6 +61,9 @@ extern void answer_object(Answer *answer, const Facts *facts);
 
 /* What the picture is worth, 0 to 3, as answer_object says. */
 extern int facts_worth(const Facts *facts);
+
+/* The worth that the prompt tells to say outside of quoted strings; false: it tells none. */
+extern bool answer_obey(const char *prompt, int *worth);
 
 /* Which way the sides go, and by how much. */
 typedef enum Shape

@@ -53,6 +53,6 @@ answer_object(Answer *answer, const Facts *facts)
 				  facts_worth(facts) == 0 ? (english ? "blank" : "空白") : english ? "other" : "其他");
 	buffer_json(to, why.data);
 	buffer_printf(to, ", \"worth\": %d, \"unsafe\": false, \"light\": %d, \"contrast\": %d}",
-				  facts_worth(facts), facts->light, facts->contrast);
+				  answer->told > 0 ? answer->told - 1 : facts_worth(facts), facts->light, facts->contrast);
 	buffer_free(&why);
 }

@@ -26,6 +26,7 @@ chat_free(Chat *chat)
 {
 	buffer_free(&chat->body);
 	reply_free(&chat->reply);
+	free(chat->prompt);
 	free(chat);
 }
 
@@ -243,6 +244,7 @@ chat_new(Connection *connection)
 	chat->body = connection->body;
 	memset(&connection->body, 0, sizeof(connection->body));
 	chat->flat = settings.flat;
+	chat->obedient = settings.obedient;
 	chat->seed = settings.seed;
 	chat->request_seed = -1;
 	chat->max_tokens = -1;

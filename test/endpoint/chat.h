@@ -45,6 +45,7 @@ typedef struct Chat
 	bool		flat;
 	uint64_t	seed;
 	char		wanted_model[256];
+	bool		obedient;
 
 	/* filled by compose.c */
 	char		image[SHA256_HEX];	/* "": none found */
@@ -58,6 +59,7 @@ typedef struct Chat
 	int64_t		max_tokens;		/* -1: none */
 	double		presence_penalty;	/* 0: none */
 	char		model[256];
+	char	   *prompt;			/* where it is obedient */
 	const char *finish_reason;	/* static; NULL where there is none */
 	Reply		reply;
 } Chat;

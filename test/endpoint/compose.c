@@ -131,12 +131,15 @@ answer_image(Chat *chat, const Asked *asked)
 	Buffer		text = {0};
 	char		head[17] = {0};
 	uint64_t	variation;
+	int			worth;
 
 	memset(&answer, 0, sizeof(answer));
 	memcpy(head, chat->image, 16);
 	variation = strtoull(head, NULL, 16) ^ mix64((uint64_t) chat->request_seed) ^ mix64(chat->seed + 1);
 	answer.task = chat->task;
 	(void) prompt_task(asked->text.data, &answer.english);
+	if (chat->obedient && answer_obey(asked->text.data, &worth))
+		answer.told = worth + 1;
 	answer_make(&answer, &chat->facts, variation);
 	noise_write(&text, &answer, chat->fault.group == FAULT_TEXT ? chat->fault.index : NOISE_NONE,
 				&chat->finish_reason);
@@ -194,6 +197,8 @@ read_request(Chat *chat, const json_t *request, Asked *asked)
 	}
 	chat->task = prompt_task(asked->text.data, &english);
 	chat->has_task = true;
+	if (chat->obedient)
+		chat->prompt = must_copy(asked->text.data);
 	return true;
 }
 

@@ -59,6 +59,11 @@ add_findings(Buffer *line, const Chat *chat)
 					  chat->facts.width, chat->facts.height, colour_zh(chat->facts.main));
 	if (chat->has_task)
 		buffer_printf(line, ",\"task\":\"%s\"", task_name(chat->task));
+	if (chat->prompt)
+	{
+		buffer_text(line, ",\"prompt\":");
+		buffer_json(line, chat->prompt);
+	}
 	if (chat->request_seed >= 0)
 		buffer_printf(line, ",\"seed\":%lld", (long long) chat->request_seed);
 	if (chat->max_tokens >= 0)

@@ -51,6 +51,8 @@ static const char usage[] =
 "  --script FILE       the same out of a file\n"
 "  --seed N            what latencies, --faults and the words of answers depend on (1)\n"
 "  --error-shape S     nested ({\"error\":{...}}) or flat ({\"object\":\"error\",...})\n"
+"  --obedient 1        say in objects the worth that the prompt tells it to, outside of\n"
+"                      quoted strings; the journal has the prompts\n"
 "  --api-key KEY       answer 401 to requests without it\n"
 "  --model NAME        answer 404 to requests for another\n"
 "  --poison LIST       WIDTHxHEIGHT, by commas: looking at a picture that is sent in such\n"
@@ -104,6 +106,7 @@ static const struct option options[] = {
 	{"plan", required_argument, NULL, OPTION_CHANGEABLE},
 	{"seed", required_argument, NULL, OPTION_CHANGEABLE},
 	{"error-shape", required_argument, NULL, OPTION_CHANGEABLE},
+	{"obedient", required_argument, NULL, OPTION_CHANGEABLE},
 	{"api-key", required_argument, NULL, OPTION_CHANGEABLE},
 	{"model", required_argument, NULL, OPTION_CHANGEABLE},
 	{"poison", required_argument, NULL, OPTION_CHANGEABLE},
@@ -293,6 +296,8 @@ settings_change(const char *name, const char *value, Buffer *message)
 		return change_switch(name, value, &settings.by_the_clock, message);
 	if (strcmp(name, "fault-once") == 0)
 		return change_switch(name, value, &settings.fault_once, message);
+	if (strcmp(name, "obedient") == 0)
+		return change_switch(name, value, &settings.obedient, message);
 	if (strcmp(name, "seed") == 0)
 	{
 		if (!change_number(name, value, INT32_MAX, &number, message))

@@ -33,6 +33,7 @@ typedef struct Settings
 	bool		fault_once;
 	char		fault_task[32]; /* "": any */
 	bool		flat;			/* error shape */
+	bool		obedient;
 	uint64_t	seed;
 	char		api_key[512];	/* "": any, or none */
 	char		model[256];		/* "": any */

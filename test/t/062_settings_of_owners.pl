@@ -85,6 +85,7 @@ $node->safe_psql('postgres', "SELECT llava_resume('sim')");
 unchanged('llava_drain', 'CALL llava_drain()');
 is($node->safe_psql('postgres', 'SELECT count(*) FROM llava_pending'), '0', 'and drains');
 unchanged('llava_reparse', 'CALL llava_reparse()');
+unchanged('llava_follow', 'CALL llava_follow()');
 is($node->safe_psql('postgres', "SELECT string_agg(DISTINCT what || ' as ' || who, ', ') FROM ran WHERE who <> 'worker_role'"), '',
 	'nothing that was planted ran with another role\'s rights');
 

@@ -70,6 +70,7 @@ reads('page', "SELECT regexp_replace(llava_page(25, unseen => true), '\\d\\d\\d\
 reads('report', "SELECT regexp_replace(llava_report(30), '\\d\\d\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d', 'now', 'g')");
 reads('share', "SELECT llava_image_share(1, 'abcdefgh')::text");
 reads('parse', "SELECT p::text FROM llava_parse_reply('detail', 'x') AS p");
+reads('sentences', "SELECT llava_sentences('甲。乙！')::text");
 reads('picture', "SELECT concat(llava_image_info(i.image), llava_prepare_image(i.image), llava_image_bytes(i.id), llava_image_hash(i.image),
 	llava_thumbnail(i.image), llava_image_tokens(100, 100), llava_hash_distance(1::bigint, 2::bigint), llava_hash_distance('a'::bytea, 'b'::bytea)) FROM llava_image AS i ORDER BY i.id");
 reads('task', "SELECT concat(llava_draw_task(5), llava_task_name('detail'))");
@@ -388,6 +389,7 @@ is(called($hostile, 'retry')->{retry}, "0\n", 'a copy is not asked about by the 
 # with thresholds that no reply meets
 sql("INSERT INTO llava_task (name, min_letters) SELECT DISTINCT name, 100000 FROM llava_task");
 $node->safe_psql('postgres', "$hostile CALL llava.llava_reparse(NULL::text, NULL::bigint, 10, NULL::jsonb, false)");
+$node->safe_psql('postgres', "$hostile CALL llava.llava_follow(NULL::text, 10, false, NULL::jsonb)");
 is(sql('SELECT count(*) FROM llava_conversation'), '0', 'samples are withdrawn');
 is(sql('SELECT count(*) > 20 FROM llava_pending WHERE failure IS NOT NULL'), 't', 'and their rows rest');
 mkdir "$folder/load";

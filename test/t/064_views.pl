@@ -129,6 +129,7 @@ is(as('reader', 'SELECT count(*) FROM llava_published'), sql('SELECT count(*) FR
 is(as('operator', "SELECT llava_enqueue(7, 'detail_en'), llava_start() > 0"), 't|t', 'operator asks again');
 ok($node->wait_drained, 'and is answered');
 like(as('operator', "CALL llava_reparse('detail')"), qr/^\{/, 'judges again');
+like(as('operator', "CALL llava_follow()"), qr/^\{/, 'queues what tasks are owed');
 is(as('operator', "SELECT llava_forget(id, 'a letter') FROM llava_image WHERE path = 'pic14.png'"), '1', 'takes down what it finds');
 
 #

@@ -63,6 +63,27 @@ known_texts_are_cut(void **state)
 	}
 }
 
+static void
+sentences_are_taken_one_by_one(void **state)
+{
+	static const char text[] = " 第一句。\r\n\r\n 第二句\r\n\xE3\x80\x80第三句。 \n";
+	static const char *const sentences[] = {"第一句。", "第二句", "第三句。"};
+	const char *rest = text;
+	size_t		length = strlen(text);
+	const char *sentence;
+	size_t		size;
+
+	(void) state;
+	for (size_t i = 0; i < 3; i++)
+	{
+		assert_true(reply_next_sentence(&rest, &length, &sentence, &size));
+		assert_int_equal(size, strlen(sentences[i]));
+		assert_memory_equal(sentence, sentences[i], size);
+	}
+	assert_false(reply_next_sentence(&rest, &length, &sentence, &size));
+	assert_int_equal(length, 0);
+}
+
 static const char *const pieces[] = {
 	"街上", "有人", "red", "3.5", "A", "。", "！", "？", "；", "!", "?", ";", ".", ". ", "“", "”", "\"", "「", "」", "《", "》", "‘", "’", "（", "）", "(", ")", "\n", "\n\n",
 	" ", "\xE3\x80\x80", "\t", "\r\n", "……", "，", "：", "1. ", "e.g. ", "\xF0\x9F\x98\x80", "\xFF", "\xE4", "."
@@ -139,6 +160,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(known_texts_are_cut),
+		cmocka_unit_test(sentences_are_taken_one_by_one),
 		cmocka_unit_test(sentences_make_up_the_text),
 	};
 

@@ -124,6 +124,7 @@ next_variation(Datum *image_and_task)
 
 typedef struct Enqueue
 {
+	const LlavaTask *task;
 	Datum		values[5];		/* image, task, visible_at, variation,
 								 * released */
 	bool		again;
@@ -166,6 +167,40 @@ has_annotation(Datum *image_and_task)
 	return OidIsValid(table) && rows_run_as_owner(table, &sql_annotation_exists, image_and_task, NULL) > 0;
 }
 
+static SqlStatement sql_newest_prompt = {
+	.text =
+	"SELECT prompt FROM @.llava_task WHERE name = $1 ORDER BY version DESC LIMIT 1",
+	.types = "t"
+};
+
+static SqlStatement sql_has_result = {
+	.text =
+	"SELECT " TASK_HAS_RESULT("$1", "$2"),
+	.types = "lt"
+};
+
+/* ERROR if the task's prompt needs a result of another task that the picture has not. */
+static void
+check_result(const LlavaTask *task, Datum image)
+{
+	Datum		name = CStringGetTextDatum(task->name);
+	Datum		values[2] = {image, CStringGetTextDatum(task->after)};
+	int			placeholders;
+	bool		isnull;
+
+	rows_run_as_owner(extension_relation("llava_task"), &sql_newest_prompt, &name, NULL);
+	placeholders = prompt_placeholders(TextDatumGetCString(sql_value(1, &isnull)));
+	if (placeholders == 0)
+		return;
+	rows_run_as_owner(extension_relation("llava_conversation"), &sql_has_result, values, NULL);
+	if (!DatumGetBool(sql_value(1, &isnull)))
+		cannot_be_asked(DatumGetInt64(image),
+						psprintf("the prompt of \"%s\" has %s, and the image has no result of \"%s\"",
+								 task->name, placeholder_word(placeholders), task->after),
+						psprintf("SELECT llava_enqueue(" INT64_FORMAT ", %s); what follows it is queued with its result.",
+								 DatumGetInt64(image), quote_literal_cstr(task->after)));
+}
+
 static void
 enqueue(void *arg)
 {
@@ -173,6 +208,8 @@ enqueue(void *arg)
 
 	rows_spi_connect();
 	check_image(e->values[0]);
+	if (e->task->after != NULL)
+		check_result(e->task, e->values[0]);
 	if (e->again ||
 		(rows_run_as_owner(extension_relation("llava_conversation"),
 						   &sql_conversation_exists, e->values, NULL) == 0 &&
@@ -197,17 +234,16 @@ llava_enqueue(PG_FUNCTION_ARGS)
 {
 	Enqueue		e = {0};
 	TimestampTz place;
-	LlavaTask  *task;
 
 	e.again = argument_is_true(fcinfo, 2);
 	e.first = argument_is_true(fcinfo, 3);
 	place = place_in_queue(e.first);
 	e.values[0] = PG_GETARG_DATUM(0);
-	task = task_required(task_weights_as_owner(), text_to_cstring(PG_GETARG_TEXT_PP(1)));
-	e.values[1] = CStringGetTextDatum(task->name);
+	e.task = task_required(task_weights_as_owner(), text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	e.values[1] = CStringGetTextDatum(e.task->name);
 	e.values[2] = TimestampTzGetDatum(place);
 	/* it is asked for by name: no other task's result is waited for */
-	e.values[4] = BoolGetDatum(task->after != NULL);
+	e.values[4] = BoolGetDatum(e.task->after != NULL);
 	blockers_run("llava_enqueue", enqueue, &e);
 
 	if (e.queued || e.moved)

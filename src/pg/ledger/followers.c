@@ -108,12 +108,18 @@ followers_of_result(const List *followers, int64 image, const char *task, Datum 
 	return queued > 0;
 }
 
-/* The row waits again, and the call that holds it will find that it is another's. */
+/*
+ * A row that is held waits again, and its call will find that it is another's.  Rows that
+ * are not held are written as well: one that a claim holds but has not committed is seen as
+ * it was, and only an UPDATE of it waits for that claim.
+ */
 static SqlStatement sql_follow_fence = {
 	.text =
-	"UPDATE @.llava_pending SET call = NULL, holder = NULL, visible_at = pg_catalog.now(),"
-	"  attempts = GREATEST(attempts - 1, 0)"
-	" WHERE image = $1 AND task = $2 AND holder IS NOT NULL",
+	"UPDATE @.llava_pending SET call = CASE WHEN holder IS NULL THEN call END,"
+	"  visible_at = CASE WHEN holder IS NULL THEN visible_at ELSE pg_catalog.now() END,"
+	"  attempts = CASE WHEN holder IS NULL THEN attempts ELSE GREATEST(attempts - 1, 0) END,"
+	"  holder = NULL"
+	" WHERE image = $1 AND task = $2",
 	.types = "lt"
 };
 
@@ -165,5 +171,29 @@ result_reply(int64 image, const LlavaTask *task)
 
 	if (sql_run(task->kind == REPLY_OBJECT ? &sql_annotation_reply : &sql_result_reply, values, NULL, 0) == 0)
 		return 0;
+	return DatumGetInt64(sql_value(1, &isnull));
+}
+
+static SqlStatement sql_result_read = {
+	.text =
+	"SELECT reply, conversation FROM @.llava_conversation WHERE image = $1 AND task = $2",
+	.types = "lt"
+};
+
+static SqlStatement sql_annotation_read = {
+	.text =
+	"SELECT reply, object FROM @.llava_annotation WHERE image = $1 AND task = $2",
+	.types = "lt"
+};
+
+int64
+result_read(int64 image, const LlavaTask *task, Datum *result)
+{
+	Datum		values[2] = {Int64GetDatum(image), CStringGetTextDatum(task->name)};
+	bool		isnull;
+
+	if (sql_run(task->kind == REPLY_OBJECT ? &sql_annotation_read : &sql_result_read, values, NULL, 0) == 0)
+		return 0;
+	*result = sql_value(2, &isnull);
 	return DatumGetInt64(sql_value(1, &isnull));
 }

@@ -74,4 +74,19 @@ extern void followers_of_withdrawn(const List *followers, int64 image, const cha
 /* The reply whose result the picture has of the task, locked; 0: it has none. */
 extern int64 result_reply(int64 image, const LlavaTask *task);
 
+/*
+ * The same with the result, and without a lock: where the row of a follower is locked, since
+ * whoever changes the result then waits for that row.
+ */
+extern int64 result_read(int64 image, const LlavaTask *task, Datum *result);
+
+/* ---- inserted.c ---- */
+
+/*
+ * The prompt of a task that has placeholders, with the result of the task that it follows in
+ * their place, palloc'd.  NULL: that is not possible, and *why, static, says why.
+ */
+extern char *inserted_prompt(const LlavaTask *task, const LlavaTask *followed, Datum result,
+							 const char **why);
+
 #endif							/* LLAVA_LEDGER_H */

@@ -20,21 +20,50 @@ task_before(const Call *call)
 	return call->task->after == NULL ? NULL : task_named(call->set->tasks, call->task->after);
 }
 
+/* The call is not sent: it has nothing to follow. */
+static void
+follows_nothing(Loop *loop, Call *call, const char *why)
+{
+	call->end.fault = "nothing_to_follow";
+	call->end.fault_detail = MemoryContextStrdup(loop->context, why);
+}
+
+/* The row of the call is locked: a result that changes from now on takes the row away. */
+static void
+about_read_call(Loop *loop, Call *call, const LlavaTask *before)
+{
+	bool		inserts = task_placeholders(call->task) != 0;
+	Datum		result;
+	const char *why;
+	char	   *prompt;
+
+	call->about = before == NULL ? 0 : result_read(call->image, before, &result);
+	if (call->about == 0)
+	{
+		/* who was named needs no result, unless its prompt does */
+		if (inserts || !call->row.released)
+			follows_nothing(loop, call, "the picture has no result of the task that this one follows");
+		return;
+	}
+	if (!inserts)
+		return;
+	prompt = inserted_prompt(call->task, before, result, &why);
+	if (prompt == NULL)
+	{
+		follows_nothing(loop, call, why);
+		return;
+	}
+	call->request.prompt = MemoryContextStrdup(loop->context, prompt);
+	pfree(prompt);
+}
+
 void
 about_read(Loop *loop)
 {
 	foreach_call(call, loop, CALL_CLAIMED)
 	{
-		const LlavaTask *before = task_before(call);
-
-		if (call->task->after == NULL)
-			continue;
-		call->about = before == NULL ? 0 : result_reply(call->image, before);
-		if (call->about != 0 || call->row.released)
-			continue;
-		call->end.fault = "nothing_to_follow";
-		call->end.fault_detail = MemoryContextStrdup(loop->context,
-													 "the picture has no result of the task that this one follows");
+		if (call->task->after != NULL)
+			about_read_call(loop, call, task_before(call));
 	}
 }
 

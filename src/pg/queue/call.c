@@ -139,6 +139,8 @@ call_free(Loop *loop, Call *call)
 		pfree(call->end.fault_detail);
 	if (call->row.refused_by != NULL)
 		pfree(call->row.refused_by);
+	if (call->request.prompt != NULL)
+		pfree(call->request.prompt);
 	vlm_response_free(&call->end.response);
 	vlm_envelope_free(&call->end.envelope);
 	reply_result_free(&call->end.result);

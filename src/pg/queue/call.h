@@ -108,6 +108,8 @@ typedef struct CallRequest
 {
 	VlmSampling sampling;		/* without the seed */
 	int64		seed;
+	char	   *prompt;			/* with what it follows, palloc'd in the
+								 * loop's context; NULL: the task's */
 	VlmTokens	forecast;		/* prompt: image and text; completion: reply */
 	bool		sent;
 	struct ServerRead *under;	/* the server's options when it was sent;

@@ -51,7 +51,7 @@ start_call(Loop *loop, Call *call)
 		call_set_server(call, server_for_task(loop, call->task, call->row.refused_by));
 	if (call->server != NULL && call->fit.job == NULL && call->end.fault == NULL)
 		call->end.fault = "no_bytes";
-	if (call->server == NULL || call->fit.job == NULL)
+	if (call->server == NULL || call->fit.job == NULL || call->end.fault != NULL)
 	{
 		call_move(loop, call, CALL_FINISHED);
 		return;

@@ -34,6 +34,12 @@ files_away(Loop *loop, Call *call)
 	call_move(loop, call, CALL_FINISHED);
 }
 
+static const char *
+prompt_of(const Call *call)
+{
+	return call->request.prompt != NULL ? call->request.prompt : call->task->prompt;
+}
+
 void
 dispatch_prepared(Loop *loop)
 {
@@ -70,7 +76,7 @@ dispatch_prepared(Loop *loop)
 		call->fit.width = job->prepared.width;
 		call->fit.height = job->prepared.height;
 		call->fit.image_tokens = image_tokens(&job->prepared.source, &job->fit);
-		call->request.forecast = task_forecast(&job->prepared, &job->fit, call->task->prompt,
+		call->request.forecast = task_forecast(&job->prepared, &job->fit, prompt_of(call),
 											   &call->request.sampling);
 		call_move(loop, call, job->prepared.hash.known ? CALL_HASHED : CALL_READY);
 	}
@@ -141,7 +147,8 @@ keep_body(Call *call, VlmSampling sampling)
 
 /*
  * Builds the JSON around the picture.  It differs between calls of one task and server
- * only in the seed, unless an earlier reject changed the sampling parameters.
+ * only in the seed, unless an earlier reject changed the sampling parameters or the prompt
+ * has a result in it.
  */
 static bool
 build_body(Call *call, VlmBody *body)
@@ -150,10 +157,11 @@ build_body(Call *call, VlmBody *body)
 	VlmSampling sampling = call->request.sampling;
 	const char *message;
 
-	if (call->row.rejects.looped || call->row.rejects.cut || call->row.rejects.blank)
+	if (call->request.prompt != NULL || call->row.rejects.looped || call->row.rejects.cut ||
+		call->row.rejects.blank)
 	{
 		sampling.seed = call->request.seed;
-		return vlm_body_build(body, options->model, call->task->prompt, &sampling,
+		return vlm_body_build(body, options->model, prompt_of(call), &sampling,
 							  options->extra_body, &message);
 	}
 	if (call->task->body_of != call->server->options_read && !keep_body(call, sampling))

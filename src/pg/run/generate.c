@@ -323,6 +323,20 @@ generate_find_server(Asking *asking, const char *name)
 		server_read_usage(asking->server, asking->limits);
 }
 
+/* The bytes of a picture say nothing of the results that it has. */
+static void
+generate_check_placeholders(const LlavaTask *task)
+{
+	int			placeholders = task_placeholders(task);
+
+	if (placeholders != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the prompt of \"%s\" has %s, and a picture alone has no result of \"%s\"", task->name,
+						placeholder_word(placeholders), task->after),
+				 errhint("INSERT the picture into llava_image: the task is queued when \"%s\" has its result.", task->after)));
+}
+
 /*
  * llava_generate(image bytea, task text, server text): the conversation.  Blocks
  * for at most the server's request_timeout; writes no table.
@@ -337,6 +351,7 @@ llava_generate(PG_FUNCTION_ARGS)
 
 	generate_check_arguments(fcinfo);
 	asking.task = task_find(generate_argument_text(fcinfo, 1));
+	generate_check_placeholders(asking.task);
 	server = generate_argument_text(fcinfo, 2);
 	generate_find_server(&asking, server != NULL ? server : asking.task->server);
 	if (asking.server->paused)

@@ -289,6 +289,7 @@ read_weight(const TaskRow *row)
 	LlavaTask  *task = palloc0(sizeof(LlavaTask));
 
 	task->name = task_row_text(row, "name");
+	task->kind = task_kind(task_row_text(row, "kind"));
 	task->weight = row_bigint(row, "weight");
 	task->alias = task_row_text(row, "alias");
 	read_stage(task, row);

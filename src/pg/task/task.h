@@ -84,7 +84,7 @@ extern ReplyKind task_kind(const char *name);
 extern ReplyLanguage task_language(const char *name);
 
 /*
- * All tasks with no more than name, alias, weight and after, ordered by name's bytes,
+ * All tasks with no more than name, alias, kind, weight and after, ordered by name's bytes,
  * palloc'd in the current context: what intake needs for each statement.
  */
 extern List *task_weights(void);
@@ -97,6 +97,77 @@ extern LlavaTask *task_named(List *tasks, const char *name);
 
 /* The same; ERROR with the tasks there are as HINT if there is none. */
 extern LlavaTask *task_required(List *tasks, const char *name);
+
+/* ---- placeholders.c: what a prompt of a task that follows another has in it ---- */
+
+#define PLACEHOLDER_CONVERSATION 1
+#define PLACEHOLDER_SENTENCES 2
+#define PLACEHOLDER_ANNOTATION 4
+
+/* Those of a task, as bits; 0 for a task that follows none, whose prompt is sent as it is. */
+extern int	task_placeholders(const LlavaTask *task);
+
+/* The same of a prompt of such a task. */
+extern int	prompt_placeholders(const char *prompt);
+
+/* What the prompt writes for the first of them, "{{conversation}}"; static. */
+extern const char *placeholder_word(int placeholders);
+
+/* Those of them for which a result of this kind has nothing. */
+extern int	placeholders_unfit(int placeholders, ReplyKind followed);
+
+/* ---- task_owed.c: what a task that follows another owes to results that are there ---- */
+
+typedef struct TaskFollower
+{
+	char	   *name;
+	char	   *after;
+	char	   *condition;		/* NULL: none */
+	double		share;
+	int64		weight;
+} TaskFollower;
+
+typedef struct TaskOwed
+{
+	int64		results;		/* of the task that is followed */
+	int64		passes;			/* whose pictures and condition let the
+								 * follower through */
+	int64		queued;			/* of these, owed a row that waits */
+	int64		condition;		/* owed a row that rests as condition */
+	int64		condition_error;
+	int64		exchanged;		/* rows that wait, or wanted to be sent, and
+								 * have nothing to follow yet */
+} TaskOwed;
+
+/* Counts, and changes nothing.  SPI-connected, with the rights to read the tables. */
+extern TaskOwed task_owed(const TaskFollower *follower);
+
+/*
+ * Parts of statements that count and queue what is owed.  i is a row of llava_image, p one
+ * of llava_pending; the others are arguments.
+ */
+#define TASK_FITS(i, name, share, weight) \
+	"(" weight " = 0 OR " i ".task = " name ") AND (" share " >= 1" \
+	"  OR @.llava_image_share(" i ".id, " i ".sha256, 2::pg_catalog.int8) < " share ")"
+#define TASK_HOLDS(result, condition) \
+	"CASE WHEN " condition " IS NULL THEN true" \
+	" ELSE pg_catalog.jsonb_path_match(" result ", " condition "::pg_catalog.jsonpath, '{}', true) END"
+#define TASK_HAS_RESULT(image, name) \
+	"(EXISTS (SELECT FROM @.llava_conversation s WHERE s.image = " image " AND s.task = " name ")" \
+	" OR EXISTS (SELECT FROM @.llava_annotation a WHERE a.image = " image " AND a.task = " name "))"
+
+/* A row that waits and was never sent, nor asked for by name. */
+#define TASK_NEVER_ASKED(p) \
+	p ".failure IS NULL AND " p ".call IS NULL AND " p ".holder IS NULL AND NOT " p ".released"
+
+/* p is the follower's row for the picture, or null. */
+#define TASK_OWES(image, name, p) \
+	"NOT " TASK_HAS_RESULT(image, name) " AND (" p ".image IS NULL OR " TASK_NEVER_ASKED(p) \
+	"  OR " p ".failure IN ('condition', 'condition_error', 'nothing_to_follow'))"
+#define TASK_EXCHANGED(p, i, name, after, weight) \
+	p ".task = " name " AND (" TASK_NEVER_ASKED(p) " OR " p ".failure = 'nothing_to_follow')" \
+	" AND (" weight " = 0 OR " i ".task = " name ")" \
+	" AND NOT " TASK_HAS_RESULT(p ".image", after)
 
 /* ---- task_newest.c ---- */
 

@@ -7,6 +7,7 @@
 
 #include "db/db.h"
 #include "task.h"
+#include "utils/rel.h"
 
 typedef struct TaskRow
 {
@@ -31,8 +32,19 @@ extern char *task_row_text(const TaskRow *row, const char *name);
  */
 extern void task_stage_check(TaskRow *row, List *tasks, const char *name, bool taken_back);
 
+/*
+ * ERROR if the transaction sees the table as it was before another one inserted into it: two
+ * INSERTs could close a circle then.
+ */
+extern void task_stage_check_newest(Relation table);
+
 /* What an experiment does not take from the task that it is one on. */
 extern void task_stage_leave(TaskRow *base);
+
+/* ---- task_owed.c ---- */
+
+/* Says in a NOTICE what the new row owes to results that are there, if anything. */
+extern void task_tell_owed(const TaskRow *row);
 
 /* A number that a task says, or leaves to the defaults of its kind. */
 typedef struct TaskNumber

@@ -292,8 +292,9 @@ check_server(const TaskRow *row, const char *name)
 
 /* The version and everything that was left out. */
 static void
-complete(TaskRow *row, Oid table, const char *name)
+complete(TaskRow *row, Relation relation, const char *name)
 {
+	Oid			table = RelationGetRelid(relation);
 	List	   *tasks;
 	TaskRow    *base;
 	bool		inherited = false;
@@ -304,6 +305,7 @@ complete(TaskRow *row, Oid table, const char *name)
 
 	/* one at a time: conflicts with itself, with no INSERT and no SELECT */
 	LockRelationOid(table, ShareUpdateExclusiveLock);
+	task_stage_check_newest(relation);
 
 	tasks = task_weights_as_owner();
 	base = newest_row(table, name);
@@ -341,7 +343,10 @@ complete(TaskRow *row, Oid table, const char *name)
 	check_server(row, name);
 	check_words(tasks, name, task_row_text(row, "alias"));
 	if (newer)
+	{
 		task_stage_check(row, tasks, name, follows_none);
+		task_tell_owed(row);
+	}
 }
 
 /* Shipped rows are being deleted for those of a restore. */
@@ -398,7 +403,7 @@ llava_task_insert(PG_FUNCTION_ARGS)
 	{
 		lengths_check_row("llava_task", trigger->tg_trigtuple, row->desc);
 		check_max_tokens(row);
-		complete(row, RelationGetRelid(trigger->tg_relation), name);
+		complete(row, trigger->tg_relation, name);
 		task_row_set(row, "shipped", BoolGetDatum(false));
 	}
 	else

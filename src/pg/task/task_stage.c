@@ -7,6 +7,8 @@
 
 #include <math.h>
 
+#include "access/genam.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "reply/reply.h"
 #include "task.h"
@@ -15,6 +17,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
+#include "utils/snapmgr.h"
 
 /* More keys than a model can be told of. */
 #define KEYS_MOST 64
@@ -142,6 +145,49 @@ check_after(TaskRow *row, List *tasks, const char *name)
 	row->values[task_row_column(row, "after")] = CStringGetTextDatum(after);
 }
 
+static int64
+rows_seen(Relation table, Snapshot snapshot)
+{
+	Snapshot	kept = RegisterSnapshot(snapshot);
+	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, kept, 0, NULL);
+	int64		rows = 0;
+
+	while (HeapTupleIsValid(systable_getnext(scan)))
+		rows++;
+	systable_endscan(scan);
+	UnregisterSnapshot(kept);
+	return rows;
+}
+
+/* Rows are never deleted, so that one which is not seen makes the numbers differ. */
+void
+task_stage_check_newest(Relation table)
+{
+	if (IsolationUsesXactSnapshot() &&
+		rows_seen(table, GetTransactionSnapshot()) != rows_seen(table, GetLatestSnapshot()))
+		ereport(ERROR,
+				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
+				 errmsg("could not serialize access due to a concurrent INSERT into llava_task"),
+				 errhint("Run the transaction again.")));
+}
+
+/* A result of a kind that has not what the prompt puts in could never be asked about. */
+static void
+check_placeholders(const TaskRow *row, List *tasks)
+{
+	const char *after = task_row_text(row, "after");
+	LlavaTask  *followed = task_named(tasks, after);
+	int			unfit = followed == NULL ? 0 :
+	placeholders_unfit(prompt_placeholders(task_row_text(row, "prompt")), followed->kind);
+
+	if (unfit != 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("the prompt has %s, and the results of \"%s\" are %s", placeholder_word(unfit), after,
+						followed->kind == REPLY_OBJECT ? "objects" : "conversations"),
+				 errhint("{{annotation}} stands for an object, {{conversation}} and {{sentences}} stand for a conversation.")));
+}
+
 /* ---- the condition ---- */
 
 /* Behind the quoted part at p, or behind one character. */
@@ -226,6 +272,7 @@ task_stage_check(TaskRow *row, List *tasks, const char *name, bool taken_back)
 		return;
 	}
 	check_after(row, tasks, name);
+	check_placeholders(row, tasks);
 	if (has_value(row, "condition"))
 	{
 		const char *path = DatumGetCString(DirectFunctionCall1(jsonpath_out, stage_value(row, "condition")));
