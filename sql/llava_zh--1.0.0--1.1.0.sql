@@ -214,7 +214,13 @@ ALTER VIEW @extschema@.llava_duplicate SET (security_invoker = true);
 ALTER TABLE @extschema@.llava_pending ADD COLUMN said bigint,
 	ADD COLUMN excused boolean NOT NULL DEFAULT false;
 CREATE INDEX llava_pending_said ON @extschema@.llava_pending (said, call) WHERE said IS NOT NULL;
-ALTER TABLE @extschema@.llava_pending ADD COLUMN company integer;
+ALTER TABLE @extschema@.llava_pending ADD COLUMN company integer,
+	ADD COLUMN server text NOT NULL DEFAULT '',
+	ADD COLUMN not_server text NOT NULL DEFAULT '';
+-- rows that the same servers may be asked about stand together: those that have to wait are not read
+DROP INDEX @extschema@.llava_pending_visible;
+CREATE INDEX llava_pending_visible ON @extschema@.llava_pending (task, server, not_server, visible_at, image)
+	WHERE failure IS NULL;
 
 -- Not dumped: in another cluster it means nothing.
 CREATE TABLE @extschema@.llava_timeline (
@@ -305,6 +311,11 @@ CREATE FUNCTION @extschema@.llava_waiting_tasks(OUT task text, OUT state text, O
 COMMENT ON FUNCTION @extschema@.llava_waiting_tasks() IS
 	'tasks whose rows nobody will send as things are, and why';
 
+CREATE FUNCTION @extschema@.llava_row_waits(task text, server text, not_server text) RETURNS text
+	LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_row_waits(text, text, text) IS
+	'why nobody will send rows of a task that name or forbid a server; NULL: they are sent';
+
 CREATE FUNCTION @extschema@.llava_task_in_flight(task text) RETURNS integer
 	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_task_in_flight(text) FROM PUBLIC;
@@ -345,8 +356,10 @@ ALTER TABLE @extschema@.llava_reply ALTER COLUMN body DROP NOT NULL;
 ALTER TABLE @extschema@.llava_reply ADD cost double precision, ADD estimated boolean;
 COMMENT ON COLUMN @extschema@.llava_reply.cost IS 'by the server''s prices, when it was settled; NULL: by 1.0.0';
 COMMENT ON COLUMN @extschema@.llava_reply.estimated IS 'true: the cost is a forecast, since the server did not say what it used';
-ALTER TABLE @extschema@.llava_reply ADD about bigint;
+ALTER TABLE @extschema@.llava_reply ADD about bigint, ADD keep boolean, ADD note text;
 COMMENT ON COLUMN @extschema@.llava_reply.about IS 'the reply whose result it followed; NULL: it followed none';
+COMMENT ON COLUMN @extschema@.llava_reply.keep IS 'what people said of its sample, when another took its place';
+COMMENT ON COLUMN @extschema@.llava_reply.note IS 'their note on that sample';
 
 CREATE FUNCTION @extschema@.llava_reply_words(body bytea, reason_offset bigint, OUT text text, OUT detail text)
 	RETURNS record LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
@@ -439,15 +452,16 @@ ALTER FUNCTION @extschema@.llava_enqueue(bigint, text, boolean) RENAME TO llava_
 ALTER FUNCTION @extschema@.llava_retry(bigint, text, text) RENAME TO llava_retry_1_0_0;
 
 CREATE FUNCTION @extschema@.llava_enqueue(image bigint, task text, again boolean DEFAULT false,
-	first boolean DEFAULT false)
-	RETURNS boolean LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	first boolean DEFAULT false, server text DEFAULT NULL, not_server text DEFAULT NULL)
+	RETURNS boolean LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_enqueue FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_enqueue IS
 	'queues a task about an image; false if it waits or is done already';
 
 CREATE FUNCTION @extschema@.llava_retry(image bigint DEFAULT NULL, task text DEFAULT NULL,
-	reason text DEFAULT NULL, first boolean DEFAULT false)
+	reason text DEFAULT NULL, first boolean DEFAULT false, new_server text DEFAULT NULL,
+	not_server text DEFAULT NULL)
 	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @extschema@.llava_retry FROM PUBLIC;
@@ -845,13 +859,15 @@ CREATE OR REPLACE VIEW @extschema@.llava_status WITH (security_invoker = true) A
 				THEN pg_catalog.concat('same bytes as image ', i.same_as)
 				WHEN i.received_at IS NULL AND q.image IS NULL
 				THEN 'not taken in: inserted while triggers were off'
-				WHEN q.waits AND q.holder IS NULL THEN w.reason END) AS reason,
+				WHEN NOT q.waits OR q.holder IS NOT NULL THEN NULL
+				WHEN w.state = 'stopped' OR (q.server = '' AND q.not_server = '') THEN w.reason
+				ELSE @extschema@.llava_row_waits(q.queued, q.server, q.not_server) END) AS reason,
 		coalesce(q.detail, i.rejected_detail, f.detail) AS detail,
 		coalesce(q.attempts, f.attempts) AS attempts
 	FROM @extschema@.llava_image i
 	LEFT JOIN (
 		SELECT coalesce(p.image, c.image) AS image, coalesce(p.task, c.task) AS task,
-			p.failure, p.detail, p.holder, p.attempts,
+			p.failure, p.detail, p.holder, p.attempts, p.task AS queued, p.server, p.not_server,
 			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
 		FROM @extschema@.llava_pending p
 		FULL JOIN (SELECT image, task FROM @extschema@.llava_conversation
@@ -2017,7 +2033,8 @@ ALTER TABLE @extschema@.llava_image ALTER COLUMN image SET STATISTICS 0,
 ALTER TABLE @extschema@.llava_conversation ALTER COLUMN conversation SET STATISTICS 0,
 	ALTER COLUMN note SET STATISTICS 0;
 ALTER TABLE @extschema@.llava_reply ALTER COLUMN body SET STATISTICS 0,
-	ALTER COLUMN parameters SET STATISTICS 0, ALTER COLUMN measures SET STATISTICS 0;
+	ALTER COLUMN parameters SET STATISTICS 0, ALTER COLUMN measures SET STATISTICS 0,
+	ALTER COLUMN note SET STATISTICS 0;
 ALTER TABLE @extschema@.llava_hash ALTER COLUMN coarse SET STATISTICS 0,
 	ALTER COLUMN fine SET STATISTICS 0, ALTER COLUMN colours SET STATISTICS 0;
 ALTER TABLE @extschema@.llava_pending ALTER COLUMN detail SET STATISTICS 0;
@@ -2139,6 +2156,13 @@ FROM pg_class c, LATERAL (SELECT c.relacl UNION ALL SELECT attacl FROM pg_attrib
 	LATERAL aclexplode(held.acl) AS a
 WHERE c.oid = '@extschema@.llava_manifest'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
 GROUP BY a.grantee;
+
+-- llava_status reads further columns of llava_pending, too.
+SELECT @extschema@.llava_update_grant(concat('GRANT SELECT (server, not_server) ON @extschema@.llava_pending TO ',
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+		CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END), false)
+FROM pg_attribute c, LATERAL aclexplode(c.attacl) AS a
+WHERE c.attrelid = '@extschema@.llava_pending'::regclass AND c.attname = 'holder' AND a.privilege_type = 'SELECT';
 
 -- Who may read the samples, or a column of theirs, may read the annotations, too; and a worker's
 -- role may write them.
@@ -2271,6 +2295,8 @@ COMMENT ON COLUMN @extschema@.llava_pending.detail IS 'the same in words, of the
 COMMENT ON COLUMN @extschema@.llava_pending.said IS 'fingerprint of server and error words of its failure';
 COMMENT ON COLUMN @extschema@.llava_pending.excused IS 'its server was at fault and it went back once';
 COMMENT ON COLUMN @extschema@.llava_pending.company IS 'suspect of an engine crash: most requests beside it, and itself';
+COMMENT ON COLUMN @extschema@.llava_pending.server IS 'the only server that may be asked; empty: as the task says';
+COMMENT ON COLUMN @extschema@.llava_pending.not_server IS 'server that must not be asked; empty: none';
 
 COMMENT ON COLUMN @extschema@.llava_interrupted.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_interrupted.call IS 'the call that nobody finished';

@@ -106,6 +106,7 @@ FROM (VALUES
 	('llava_report_sum(text, text)', 'from its arguments'),
 	('llava_restoring()', 'pid and table of an owner''s COPY, which pg_locks shows to all'),
 	('llava_robots(bytea, text, text)', 'from its arguments'),
+	('llava_row_waits(text, text, text)', 'of a task its server, of servers what pg_foreign_server shows and whether they are paused'),
 	('llava_sentences(text)', 'from its arguments'),
 	('llava_task_name(text)', 'from columns of llava_task that the caller may read'),
 	('llava_template(text, jsonb)', 'from its arguments'),

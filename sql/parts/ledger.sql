@@ -34,10 +34,13 @@ CREATE TABLE @.llava_reply (
 	cost double precision,
 	estimated boolean,
 	about bigint,
+	keep boolean,
+	note text,
 	PRIMARY KEY (image, id)
 );
 ALTER TABLE @.llava_reply ALTER COLUMN body SET STATISTICS 0,
-	ALTER COLUMN parameters SET STATISTICS 0, ALTER COLUMN measures SET STATISTICS 0;
+	ALTER COLUMN parameters SET STATISTICS 0, ALTER COLUMN measures SET STATISTICS 0,
+	ALTER COLUMN note SET STATISTICS 0;
 -- counts by verdict without a look at the bodies
 CREATE INDEX llava_reply_verdict ON @.llava_reply (task, reason);
 COMMENT ON TABLE @.llava_reply IS
@@ -73,6 +76,8 @@ COMMENT ON COLUMN @.llava_reply.parser_version IS 'parser that gave the verdict'
 COMMENT ON COLUMN @.llava_reply.cost IS 'by the server''s prices, when it was settled; NULL: by 1.0.0';
 COMMENT ON COLUMN @.llava_reply.estimated IS 'true: the cost is a forecast, since the server did not say what it used';
 COMMENT ON COLUMN @.llava_reply.about IS 'the reply whose result it followed; NULL: it followed none';
+COMMENT ON COLUMN @.llava_reply.keep IS 'what people said of its sample, when another took its place';
+COMMENT ON COLUMN @.llava_reply.note IS 'their note on that sample';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_reply', '');
 
 CREATE FUNCTION @.llava_reply_words(body bytea, reason_offset bigint, OUT text text, OUT detail text)

@@ -19,10 +19,13 @@ CREATE TABLE @.llava_pending (
 	said bigint,
 	excused boolean NOT NULL DEFAULT false,
 	company integer,
+	server text NOT NULL DEFAULT '',
+	not_server text NOT NULL DEFAULT '',
 	PRIMARY KEY (image, task)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 ALTER TABLE @.llava_pending ALTER COLUMN detail SET STATISTICS 0;
-CREATE INDEX llava_pending_visible ON @.llava_pending (visible_at, image, task)
+-- rows that the same servers may be asked about stand together: those that have to wait are not read
+CREATE INDEX llava_pending_visible ON @.llava_pending (task, server, not_server, visible_at, image)
 	WHERE failure IS NULL;
 -- what llava_progress counts: few rows each, whatever waits
 CREATE INDEX llava_pending_held ON @.llava_pending (task) WHERE holder IS NOT NULL;
@@ -48,6 +51,8 @@ COMMENT ON COLUMN @.llava_pending.detail IS 'the same in words, of the server or
 COMMENT ON COLUMN @.llava_pending.said IS 'fingerprint of server and error words of its failure';
 COMMENT ON COLUMN @.llava_pending.excused IS 'its server was at fault and it went back once';
 COMMENT ON COLUMN @.llava_pending.company IS 'suspect of an engine crash: most requests beside it, and itself';
+COMMENT ON COLUMN @.llava_pending.server IS 'the only server that may be asked; empty: as the task says';
+COMMENT ON COLUMN @.llava_pending.not_server IS 'server that must not be asked; empty: none';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_pending', '');
 
 CREATE TABLE @.llava_interrupted (
@@ -83,15 +88,16 @@ INSERT INTO @.llava_timeline (timeline)
 	SELECT ('x' || pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 8))::bit(32)::bigint;
 
 CREATE FUNCTION @.llava_enqueue(image bigint, task text, again boolean DEFAULT false,
-	first boolean DEFAULT false)
-	RETURNS boolean LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE SECURITY DEFINER
+	first boolean DEFAULT false, server text DEFAULT NULL, not_server text DEFAULT NULL)
+	RETURNS boolean LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_enqueue FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_enqueue IS
 	'queues a task about an image; false if it waits or is done already';
 
 CREATE FUNCTION @.llava_retry(image bigint DEFAULT NULL, task text DEFAULT NULL,
-	reason text DEFAULT NULL, first boolean DEFAULT false)
+	reason text DEFAULT NULL, first boolean DEFAULT false, new_server text DEFAULT NULL,
+	not_server text DEFAULT NULL)
 	RETURNS bigint LANGUAGE c VOLATILE PARALLEL UNSAFE SECURITY DEFINER
 	SET search_path = pg_catalog, pg_temp AS 'MODULE_PATHNAME';
 REVOKE ALL ON FUNCTION @.llava_retry FROM PUBLIC;
@@ -134,6 +140,11 @@ CREATE FUNCTION @.llava_waiting_tasks(OUT task text, OUT state text, OUT reason 
 	RETURNS SETOF record LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1 AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @.llava_waiting_tasks() IS
 	'tasks whose rows nobody will send as things are, and why';
+
+CREATE FUNCTION @.llava_row_waits(task text, server text, not_server text) RETURNS text
+	LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_row_waits(text, text, text) IS
+	'why nobody will send rows of a task that name or forbid a server; NULL: they are sent';
 
 CREATE FUNCTION @.llava_task_in_flight(task text) RETURNS integer
 	LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';

@@ -26,13 +26,15 @@ CREATE VIEW @.llava_status WITH (security_invoker = true) AS
 				THEN pg_catalog.concat('same bytes as image ', i.same_as)
 				WHEN i.received_at IS NULL AND q.image IS NULL
 				THEN 'not taken in: inserted while triggers were off'
-				WHEN q.waits AND q.holder IS NULL THEN w.reason END) AS reason,
+				WHEN NOT q.waits OR q.holder IS NOT NULL THEN NULL
+				WHEN w.state = 'stopped' OR (q.server = '' AND q.not_server = '') THEN w.reason
+				ELSE @.llava_row_waits(q.queued, q.server, q.not_server) END) AS reason,
 		coalesce(q.detail, i.rejected_detail, f.detail) AS detail,
 		coalesce(q.attempts, f.attempts) AS attempts
 	FROM @.llava_image i
 	LEFT JOIN (
 		SELECT coalesce(p.image, c.image) AS image, coalesce(p.task, c.task) AS task,
-			p.failure, p.detail, p.holder, p.attempts,
+			p.failure, p.detail, p.holder, p.attempts, p.task AS queued, p.server, p.not_server,
 			p.image IS NOT NULL AS waits, c.image IS NOT NULL AS done
 		FROM @.llava_pending p
 		FULL JOIN (SELECT image, task FROM @.llava_conversation

@@ -246,7 +246,7 @@ my @changes = (
 	[ 'ALTER FUNCTION llava_image_tokens COST 7' => 'function llava_image_tokens\(.*\) \| cost, rows \| 7' ],
 	[ 'ALTER FUNCTION llava_export ROWS 7' => 'function llava_export\(.*\) \| cost, rows' ],
 	[ 'ALTER FUNCTION llava_enqueue RESET ALL' => 'function llava_enqueue\(.*\) \| settings \| \(none\)' ],
-	[ 'ALTER FUNCTION llava_enqueue SECURITY INVOKER' => 'function llava_enqueue\(.*\) \| volatile, .* \| vutf' ],
+	[ 'ALTER FUNCTION llava_enqueue SECURITY INVOKER' => 'function llava_enqueue\(.*\) \| volatile, .* \| vuff' ],
 	[ 'ALTER FUNCTION llava_image_tokens VOLATILE' => 'function llava_image_tokens\(.*\) \| volatile,.* \| vs' ],
 	[ 'ALTER FUNCTION llava_image_tokens PARALLEL UNSAFE' => 'function llava_image_tokens\(.*\) \| volatile,.* \| iu' ],
 	[ 'ALTER FUNCTION llava_image_tokens CALLED ON NULL INPUT' => 'function llava_image_tokens\(.*\) \| volatile,.* \| isf' ],
@@ -395,7 +395,7 @@ is(contents('old', q(kind <> 'json')), $contents, 'with every row as it was');
 my $ARGUMENTS = 'text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer,jsonb';
 # these have a further argument
 my $kept = $grants =~ s/^(function llava_(?:export|exported|selected|record_export|export_images|export_list)\([^)]*)\)/$1,jsonb)/mgr;
-$kept =~ s/^(function llava_enqueue\(bigint,text,boolean)\)/$1,boolean)/m;
+$kept =~ s/^(function llava_enqueue\(bigint,text,boolean)\)/$1,boolean,text,text)/m;
 is(differences($kept, grants('old')), join("\n", map({ "+ function $_" }
 	"llava_exported($ARGUMENTS) | privileges of exporter | EXECUTE*",
 	"llava_exported($ARGUMENTS) | privileges of publisher | EXECUTE",

@@ -56,6 +56,7 @@ my %before = (
 	'How do I load files that were changed since?' => sub { unlink "$data/images/024.png"; write_file("$data/images/024.png", LlavaZh::Cluster::png(124)) },
 	'How do I run a loader again and insert only what is new?' => q{INSERT INTO llava_image (path, sha256, received_at) SELECT 'other/' || n, sha256(n::text::bytea), now() FROM generate_series(1, 20000) AS n;
 		INSERT INTO llava_image (path, image) VALUES ('nightly/001.png', 'x'), ('nightly/002.png', 'y'); ANALYZE llava_image},
+	'How do I ask again of another server?' => 'UPDATE llava_conversation SET keep = false WHERE image IN (2, 3)',
 	'How do I put failed rows back?' => "SELECT llava_enqueue(2, 'detail', true); UPDATE llava_pending SET failure = 'timeout'",
 	'How do I run it as a batch job, without a worker?' => 'SELECT llava_enqueue(image, task, true) FROM llava_conversation',
 	'How do I compare prompts and models?' => "CREATE SERVER other FOREIGN DATA WRAPPER llava_zh OPTIONS (url '$url', model 'other')",
@@ -100,6 +101,7 @@ my %after = (
 	'How do I ask about one picture, now?' => sub { like($_[0], qr/"from": "gpt"/, $_[1]) },
 	'How do I ask again?' => [ 'SELECT count(*), count(c.image) FROM llava_pending p LEFT JOIN llava_conversation c USING (image, task)', '2|2' ],
 	'What does asking again do to keep and note?' => [ 'SELECT count(*), count(c.keep), count(c.note), count(DISTINCT r.id) FROM llava_conversation c JOIN llava_reply r USING (image) WHERE image = 1', '2|0|0|2' ],
+	'How do I ask again of another server?' => [ "SELECT count(*) FROM llava_pending WHERE not_server = 'qwen'", '2' ],
 	'How do I put failed rows back?' => [ 'SELECT count(*), count(failure) FROM llava_pending', '1|0' ],
 	'How do I change what is rejected, without asking again?' => [ "SELECT max(version), (SELECT count(*) FROM llava_conversation) FROM llava_task WHERE name = '描述图片'", '2|24' ],
 	'How do I run it as a batch job, without a worker?' => [ 'SELECT (SELECT count(*) FROM llava_pending), (SELECT count(*) FROM llava_reply)', '0|48' ],

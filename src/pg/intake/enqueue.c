@@ -125,12 +125,14 @@ next_variation(Datum *image_and_task)
 typedef struct Enqueue
 {
 	const LlavaTask *task;
-	Datum		values[5];		/* image, task, visible_at, variation,
-								 * released */
+	Datum		values[7];		/* image, task, visible_at, variation,
+								 * released, server, not_server */
+	char		nulls[8];
 	bool		again;
 	bool		first;
 	bool		queued;
-	bool		moved;			/* it waits already, and went to the front */
+	TimestampTz due;			/* of the row that was queued, or that waited
+								 * and has moved; DT_NOEND: none has */
 } Enqueue;
 
 static SqlStatement sql_conversation_exists = {
@@ -152,11 +154,26 @@ static SqlStatement sql_enqueue = {
 	.types = "ltziB"
 };
 
+static SqlStatement sql_enqueue_pinned = {
+	.text =
+	"INSERT INTO @.llava_pending (image, task, visible_at, variation, released, server, not_server)"
+	" VALUES ($1, $2, $3, $4, $5, coalesce($6, ''), coalesce($7, ''))"
+	" ON CONFLICT DO NOTHING",
+	.types = "ltziBtt"
+};
+
 static SqlStatement sql_to_front = {
 	.text =
 	"UPDATE @.llava_pending SET visible_at = $3"
 	" WHERE image = $1 AND task = $2 AND failure IS NULL AND holder IS NULL",
 	.types = "ltz"
+};
+
+static SqlStatement sql_repin = {
+	.text =
+	"UPDATE @.llava_pending SET server = coalesce($3, server), not_server = coalesce($4, not_server)"
+	" WHERE image = $1 AND task = $2 AND failure IS NULL AND holder IS NULL RETURNING visible_at",
+	.types = "lttt"
 };
 
 static bool
@@ -201,6 +218,22 @@ check_result(const LlavaTask *task, Datum image)
 								 DatumGetInt64(image), quote_literal_cstr(task->after)));
 }
 
+/* Moves a row that waits to the front, or to other servers. */
+static void
+move(Enqueue *e)
+{
+	Datum		pins[] = {e->values[0], e->values[1], e->values[5], e->values[6]};
+	char		nulls[] = {' ', ' ', e->nulls[5], e->nulls[6], '\0'};
+	bool		isnull;
+
+	if (e->first && rows_run_as_owner(extension_relation("llava_pending"), &sql_to_front,
+									  e->values, NULL) > 0)
+		e->due = DatumGetTimestampTz(e->values[2]);
+	if (pins_are_given(e->nulls + 5) &&
+		rows_run_as_owner(extension_relation("llava_pending"), &sql_repin, pins, nulls) > 0)
+		e->due = DatumGetTimestampTz(sql_value(1, &isnull));
+}
+
 static void
 enqueue(void *arg)
 {
@@ -216,38 +249,56 @@ enqueue(void *arg)
 		 !has_annotation(e->values)))
 	{
 		e->values[3] = Int32GetDatum(next_variation(e->values));
-		e->queued = rows_run_as_owner(extension_relation("llava_pending"), &sql_enqueue,
-									  e->values, NULL) > 0;
+		e->queued = rows_run_as_owner(extension_relation("llava_pending"),
+									  pins_are_given(e->nulls + 5) ? &sql_enqueue_pinned : &sql_enqueue,
+									  e->values, e->nulls) > 0;
 	}
-	if (e->first && !e->queued)
-		e->moved = rows_run_as_owner(extension_relation("llava_pending"), &sql_to_front,
-									 e->values, NULL) > 0;
+	if (e->queued)
+		e->due = DatumGetTimestampTz(e->values[2]);
+	else
+		move(e);
 	SPI_finish();
 }
 
+/* Whether an argument that must not be NULL is. */
+static bool
+any_is_null(FunctionCallInfo fcinfo, int n)
+{
+	for (int i = 0; i < n; i++)
+		if (PG_ARGISNULL(i))
+			return true;
+	return false;
+}
+
 /*
- * llava_enqueue(image, task, again, first): false if the image is queued, parked, failed or
- * done already.  With first, a row that waits goes to the front of the queue, too.
+ * llava_enqueue(image, task, again, first, server, not_server): false if the image is queued,
+ * parked, failed or done already.  A row that waits takes the pins that are not NULL, and with
+ * first goes to the front of the queue.  NULL if one of the first four arguments is.
  */
 Datum
 llava_enqueue(PG_FUNCTION_ARGS)
 {
-	Enqueue		e = {0};
-	TimestampTz place;
+	Enqueue		e = {.nulls = "     ",.due = DT_NOEND};
+	Pins		pins;
 
+	if (any_is_null(fcinfo, Min(PG_NARGS(), 4)))
+		PG_RETURN_NULL();
+	pins = pins_argument(fcinfo, 4, "server");
+	e.values[5] = pins.server;
+	e.values[6] = pins.not_server;
+	memcpy(e.nulls + 5, pins.nulls, sizeof(pins.nulls));
 	e.again = argument_is_true(fcinfo, 2);
 	e.first = argument_is_true(fcinfo, 3);
-	place = place_in_queue(e.first);
 	e.values[0] = PG_GETARG_DATUM(0);
 	e.task = task_required(task_weights_as_owner(), text_to_cstring(PG_GETARG_TEXT_PP(1)));
 	e.values[1] = CStringGetTextDatum(e.task->name);
-	e.values[2] = TimestampTzGetDatum(place);
+	e.values[2] = TimestampTzGetDatum(place_in_queue(e.first));
 	/* it is asked for by name: no other task's result is waited for */
 	e.values[4] = BoolGetDatum(e.task->after != NULL);
 	blockers_run("llava_enqueue", enqueue, &e);
 
-	if (e.queued || e.moved)
-		wake_at_commit(place);
+	if (e.due != DT_NOEND)
+		wake_at_commit(e.due);
 	PG_RETURN_BOOL(e.queued);
 }
 
@@ -274,27 +325,32 @@ tell_unknown_reason(const char *reason)
 
 typedef struct Retry
 {
-	Datum		values[4];		/* image, task, reason, visible_at */
-	char		nulls[5];
+	Datum		values[6];		/* image, task, reason, visible_at, server,
+								 * not_server */
+	char		nulls[7];
 	uint64		rows;
 } Retry;
 
-static SqlStatement sql_retry = {
-	.text =
-	"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0,"
-	"  rejects = NULL, refused_by = NULL,"
-	"  variation = variation + 1, visible_at = $4,"
-	"  released = released OR failure IN ('long_image', 'blank', 'condition', 'condition_error') "
-	"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)"
-	"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)"
+#define RETRY(pins) \
+	"UPDATE @.llava_pending SET failure = NULL, detail = NULL, attempts = 0, interruptions = 0," \
+	"  rejects = NULL, refused_by = NULL," \
+	"  variation = variation + 1, visible_at = $4," pins \
+	"  released = released OR failure IN ('long_image', 'blank', 'condition', 'condition_error') " \
+	"WHERE failure IS NOT NULL AND ($1 IS NULL OR image = $1)" \
+	"  AND ($2 IS NULL OR task = $2) AND ($3 IS NULL OR failure = $3)" \
+	/* rows that rest so as not to cost money for nothing, or since nobody wants */ \
+	/* them, are released only by name */ \
+	"  AND (failure NOT IN ('near_duplicate', 'blank', 'cancelled', 'condition', 'condition_error')" \
+	"    OR $1 IS NOT NULL OR $3 IS NOT NULL)"
 
-	/*
-	 * rows that rest so as not to cost money for nothing, or since nobody
-	 * wants them, are released only by name
-	 */
-	"  AND (failure NOT IN ('near_duplicate', 'blank', 'cancelled', 'condition', 'condition_error')"
-	"    OR $1 IS NOT NULL OR $3 IS NOT NULL)",
+static SqlStatement sql_retry = {
+	.text = RETRY(""),
 	.types = "lttz"
+};
+
+static SqlStatement sql_retry_pinned = {
+	.text = RETRY(" server = coalesce($5, server), not_server = coalesce($6, not_server),"),
+	.types = "lttztt"
 };
 
 static SqlStatement sql_hash_parked = {
@@ -344,7 +400,8 @@ retry(void *arg)
 
 	rows_spi_connect();
 	release_copies(r->values, r->nulls);
-	r->rows = rows_run_as_owner(extension_relation("llava_pending"), &sql_retry, r->values, r->nulls);
+	r->rows = rows_run_as_owner(extension_relation("llava_pending"),
+								pins_are_given(r->nulls + 4) ? &sql_retry_pinned : &sql_retry, r->values, r->nulls);
 	if (r->rows == 0 && r->nulls[2] == ' ' && r->nulls[0] == 'n' && r->nulls[1] == 'n')
 		tell_unknown_reason(TextDatumGetCString(r->values[2]));
 	SPI_finish();
@@ -365,15 +422,19 @@ read_choice(FunctionCallInfo fcinfo, int n, Datum *values, char *nulls)
 	}
 }
 
-/* llava_retry(image, task, reason, first): the number of rows. */
+/* llava_retry(image, task, reason, first, new_server, not_server): the number of rows. */
 Datum
 llava_retry(PG_FUNCTION_ARGS)
 {
 	Retry		r = {.nulls = "nnn "};
 	TimestampTz place = place_in_queue(argument_is_true(fcinfo, 3));
+	Pins		pins = pins_argument(fcinfo, 4, "new_server");
 
 	read_choice(fcinfo, 3, r.values, r.nulls);
 	r.values[3] = TimestampTzGetDatum(place);
+	r.values[4] = pins.server;
+	r.values[5] = pins.not_server;
+	memcpy(r.nulls + 4, pins.nulls, sizeof(pins.nulls));
 	blockers_run("llava_retry", retry, &r);
 
 	if (r.rows > 0)

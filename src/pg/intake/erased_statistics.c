@@ -56,7 +56,8 @@ struct TableStatistics
 
 /* Columns whose values the extension takes from lists of its own: they tell of no picture. */
 static const char *const listed[] = {
-	"task", "format", "rejected", "long_images", "flags", "failure", "rejects", "refused_by"
+	"task", "format", "rejected", "long_images", "flags", "failure", "rejects", "refused_by",
+	"server", "not_server"
 };
 
 /* ---- what is stored ---- */

@@ -25,6 +25,7 @@
 #include "utils/array.h"
 #include "utils/datum.h"
 #include "utils/guc.h"
+#include "utils/lsyscache.h"
 
 /* A row of llava_image that goes. */
 typedef struct Member
@@ -52,9 +53,10 @@ typedef struct Family
 #define DELETED(name, key) \
 	{ROWS_OF(name, key), \
 		.statement = {.text = "DELETE FROM @." name " WHERE " key " = ANY ($1)",.types = "L"}}
-#define EMPTIED(name, columns) \
-	{ROWS_OF(name, "image"),.rows_stay = true, \
-		.statement = {.text = "UPDATE @." name " SET " columns " WHERE image = ANY ($1)",.types = "L"}}
+#define WRITTEN(name, columns) \
+	ROWS_OF(name, "image"),.rows_stay = true, \
+		.statement = {.text = "UPDATE @." name " SET " columns " WHERE image = ANY ($1)",.types = "L"}
+#define EMPTIED(name, columns) {WRITTEN(name, columns)}
 
 static struct
 {
@@ -62,6 +64,7 @@ static struct
 	SqlStatement statement;
 	SqlStatement rows;			/* see erased_statistics_find */
 	bool		rows_stay;
+	const char *column;			/* 1.0.0 does not have it; or NULL */
 }			cleared[] =
 
 {
@@ -73,10 +76,8 @@ static struct
 	EMPTIED("llava_reply", "body = NULL, measures = NULL, reason_offset = NULL"),
 	DELETED("llava_interrupted", "image"),
 
-	/*
-	 * which files have the picture is still to be found, not what it was
-	 * called
-	 */
+	{WRITTEN("llava_reply", "keep = NULL, note = NULL"),.column = "keep"},
+	/* which files have the picture is still found, not its name there */
 	EMPTIED("llava_manifest_line", "file_name = ''"),
 	DELETED("llava_fetch", "image"),
 	DELETED("llava_fetched", "image"),
@@ -85,7 +86,7 @@ static struct
 	{.table = "llava_hash"}
 };
 
-#define UNLOCKED 9
+#define UNLOCKED 10
 
 /* Set while llava_image's rows are deleted by this file: see llava_image_deleted. */
 static bool is_deleting = false;
@@ -270,7 +271,8 @@ clear_table(int i, Datum ids, bool *removed_statistics)
 	uint64		rows;
 
 	*removed_statistics = false;
-	if (!OidIsValid(table))
+	if (!OidIsValid(table) ||
+		(cleared[i].column != NULL && get_attnum(table, cleared[i].column) == InvalidAttrNumber))
 		return 0;
 	statistics = erased_statistics_read(table, cleared[i].rows_stay);
 	if (statistics != NULL)
@@ -408,7 +410,6 @@ forget_locked(void *arg)
 	int			n = 0;
 
 	set_locally();
-	/* an older version has fewer */
 	for (int i = 0; i < lengthof(cleared); i++)
 	{
 		Oid			table = extension_find_relation(cleared[i].table);

@@ -206,4 +206,23 @@ extern char *intake_find_forgotten(struct varlena *digest);
 /* The row of llava_image that is given its picture just now; 0: none. */
 extern int64 intake_arriving;
 
+/* ---- pins.c ---- */
+
+/* What a call says of the servers that rows may go to: two texts, empty to take them back. */
+typedef struct Pins
+{
+	Datum		server;
+	Datum		not_server;
+	char		nulls[2];		/* as for sql_run: 'n', nothing is said */
+} Pins;
+
+/*
+ * The argument n, of this name, and the one after it, not_server; functions of 1.0.0 have
+ * neither.  ERROR where no server could be asked.
+ */
+extern Pins pins_argument(FunctionCallInfo fcinfo, int n, const char *argument);
+
+/* Whether one of these two is given.  1.0.0 has no columns for them. */
+extern bool pins_are_given(const char *nulls);
+
 #endif							/* LLAVA_INTAKE_H */

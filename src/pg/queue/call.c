@@ -141,6 +141,10 @@ call_free(Loop *loop, Call *call)
 		pfree(call->row.refused_by);
 	if (call->request.prompt != NULL)
 		pfree(call->request.prompt);
+	if (call->row.server != NULL)
+		pfree(call->row.server);
+	if (call->row.not_server != NULL)
+		pfree(call->row.not_server);
 	vlm_response_free(&call->end.response);
 	vlm_envelope_free(&call->end.envelope);
 	reply_result_free(&call->end.result);

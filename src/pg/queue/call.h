@@ -65,6 +65,9 @@ typedef struct CallRow
 	char	   *refused_by;		/* server whose model refused it, palloc'd in
 								 * the loop's context; or NULL */
 	LongImages	long_policy;	/* llava_image.long_images */
+	char	   *server;			/* the only one that may be asked, palloc'd in
+								 * the loop's context; or NULL */
+	char	   *not_server;		/* one that must not be, likewise */
 	bool		first;			/* no reply of its task's version is known */
 	bool		released;		/* by name: does not rest as a long or blank
 								 * image again, and needs nothing to follow */

@@ -2,23 +2,18 @@
  * claim.c
  *	  Decides when rows of the queue are claimed, and how many.
  *
- * A claim scans the index on (visible_at, image, task) from a cursor on, so that it reads
- * the dead entries of settled rows once and not at every claim.  When a commit queues
- * rows before the cursor, the cursor moves back to them (wake.c).  Rows that a claim
- * skipped because they were locked are found by a full pass, at the start and at most once
- * a minute after.
+ * A claim scans the index of each group of rows (destinations.h) from its destination's
+ * cursor on, so that it reads the dead entries of settled rows once and not at every claim.
+ * When a commit queues rows before a cursor, the cursor moves back to them (wake.c).  Rows
+ * that a claim skipped because they were locked are found by a full pass, at the start and
+ * at most once a minute after.
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "claim.h"
 #include "hopeless.h"
 #include "process/process.h"
-#include "utils/builtins.h"
 #include "utils/memutils.h"
-
-/* Most rows of one claim. */
-#define CLAIM_BATCH 64
 
 /*
  * The interval of full passes.  While an old snapshot exists, a pass reads the index
@@ -60,14 +55,37 @@ load_tasks(Loop *loop)
 void
 claims_wake(Loop *loop)
 {
-	loop->claims.at = 0;
-	loop->claims.dry = false;
+	claims_wake_by(loop, 0);
+	destinations_pins_changed(loop);
+	loop->claims.not_before = 0;
+	foreach_destination(destination, loop)
+	{
+		destination->dry = false;
+	}
+}
+
+void
+claims_wake_for(Loop *loop, const Call *call)
+{
+	Route		route = route_of(call->task, call->row.server, call->row.not_server);
+
+	loop->claims.not_before = 0;
+	foreach_destination(destination, loop)
+	{
+		if (!destination_has_route(destination, &route))
+			continue;
+		destination->at = 0;
+		destination->dry = false;
+	}
 }
 
 void
 claims_wake_by(Loop *loop, TimestampTz at)
 {
-	loop->claims.at = Min(loop->claims.at, at);
+	foreach_destination(destination, loop)
+	{
+		destination->at = Min(destination->at, at);
+	}
 }
 
 void
@@ -79,7 +97,8 @@ claims_look_by(Loop *loop, TimestampTz at)
 void
 claims_rest(Loop *loop, int ms)
 {
-	loop->claims.at = loop->claims.look_at = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
+	loop->claims.not_before = loop->claims.look_at =
+		TimestampTzPlusMilliseconds(GetCurrentTimestamp(), ms);
 }
 
 void
@@ -93,147 +112,167 @@ claims_hurry(Loop *loop)
 void
 claim_reset_cursor(Loop *loop, TimestampTz from)
 {
-	Cursor	   *cursor = &loop->claims.cursor;
-
-	if (from > cursor->place.visible_at)
-		return;
-	cursor->place.visible_at = from == DT_NOBEGIN ? from : from - 1;
-	cursor->place.image = 0;
-	cursor->task[0] = '\0';
-	read_ahead_reset(loop);
-	claims_wake(loop);
-}
-
-/*
- * Names of the tasks that have an available server now, as text[].  When the set grows,
- * rows before the cursor become claimable, so the cursor goes back to the start.
- */
-static ArrayType *
-claimable_tasks(Loop *loop)
-{
-	ListCell   *cell;
-	Datum	   *names = palloc(sizeof(Datum) * Max(list_length(loop->claims.tasks->tasks), 1));
-	List	   *before = loop->claims.claimable;
-	List	   *now = NIL;
-	int			n = 0;
-	MemoryContext old = MemoryContextSwitchTo(loop->context);
-
-	foreach(cell, loop->claims.tasks->tasks)
+	destinations_pins_changed(loop);
+	if (from == DT_NOBEGIN)
+		loop->claims.full_pass = true;
+	foreach_destination(destination, loop)
 	{
-		LlavaTask  *task = lfirst(cell);
-
-		if (loop->scope.only_task != NULL && strcmp(loop->scope.only_task, task->name) != 0)
+		if (from > destination->cursor.visible_at)
 			continue;
-		if (!hopeless_waits(task) && server_for_task(loop, task, NULL) != NULL)
-			now = lappend(now, makeString(pstrdup(task->name)));
+		destination_reset(destination);
+		if (from != DT_NOBEGIN)
+			destination->cursor.visible_at = from - 1;
+		loop->claims.not_before = 0;
 	}
-	MemoryContextSwitchTo(old);
-	foreach(cell, now)
-	{
-		if (!list_member(before, lfirst(cell)))
-			claim_reset_cursor(loop, DT_NOBEGIN);
-		names[n++] = CStringGetTextDatum(strVal(lfirst(cell)));
-	}
-	list_free_deep(before);
-	loop->claims.claimable = now;
-	return construct_array(names, n, TEXTOID, -1, false, TYPALIGN_INT);
 }
 
 /*
- * How many rows to claim: enough beyond the requests in flight that a free slot never
- * waits for a claim, but no more than max_requests and llava_drain's limit allow to send.
+ * How many rows to claim in all: no more than there is memory for, and llava_drain's limit
+ * allows to send.  Rows of servers that have too many, since others refused them, count
+ * only in the end.
  */
 static int
 rows_wanted(Loop *loop)
 {
 	int64		left;
-	int64		capacity = servers_capacity(loop, &left);
-	int64		most = 2 * Max(capacity, 1);	/* one window in flight, one
-												 * prepared */
+	int64		most = 4 * Max(servers_capacity(loop, &left), 1);
 
 	if (dispatch_files_are_away(loop) || clock_monotonic_ms() < loop->restore.until_ms)
 		return 0;
-
-	/*
-	 * wait until a group can be claimed: a claim costs about the same for 1
-	 * or 64 rows
-	 */
-	if (left <= 0 || loop->calls.held > most - Min(CLAIM_BATCH, Max(capacity / 2, 1)))
-		return 0;
-	left = Min(left, most - loop->calls.held);
+	most = Min(most - loop->calls.held, left);
 	if (loop->scope.limit >= 0)
-		left = Min(left, loop->scope.limit);
-	return (int) Max(0, Min(left, Min(CLAIM_BATCH, pictures_at_once(loop))));
+		most = Min(most, loop->scope.limit);
+	return (int) Max(0, Min(most, Min(CLAIM_BATCH, pictures_at_once(loop))));
 }
 
 /* While there is no room for more rows a claim would be in vain: a call must end first. */
 TimestampTz
 claims_due(Loop *loop)
 {
-	if (loop->claims.at > GetCurrentTimestamp() || rows_wanted(loop) > 0)
-		return Min(loop->claims.look_at, loop->claims.at);
-	return loop->claims.look_at;
+	TimestampTz due = destinations_due(loop);
+
+	if (due <= GetCurrentTimestamp() && rows_wanted(loop) == 0)
+		return loop->claims.look_at;
+	return Min(loop->claims.look_at, Max(due, loop->claims.not_before));
 }
 
 static SqlStatement sql_next_due = {
 	.text =
-	"SELECT visible_at FROM @.llava_pending"
-	" WHERE failure IS NULL AND visible_at > pg_catalog.now() AND holder IS NULL"
-	"  AND task = ANY ($1) ORDER BY visible_at LIMIT 1",
-	.types = "T"
+	"SELECT pg_catalog.min(n.visible_at) FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2),"
+	"  pg_catalog.unnest($3)) AS g (task, server, not_server) CROSS JOIN LATERAL ("
+	"  SELECT p.visible_at FROM @.llava_pending p"
+	"  WHERE " ROW_OF_GROUP " AND p.visible_at > pg_catalog.now() AND p.holder IS NULL"
+	"  ORDER BY p.visible_at LIMIT 1) n",
+	.types = "TTT"
 };
 
-/* Sets the time of the next claim from what this one found. */
-static void
-plan_next_claim(Loop *loop, ArrayType *tasks, bool found_all, bool found_none, bool full_pass)
+static TimestampTz
+next_due(const Destination *destination)
 {
-	Datum		values[] = {PointerGetDatum(tasks)};
+	Datum		values[3];
+	Datum		due;
+	bool		isnull;
 
-	claims_wake(loop);
-	if (found_all)
+	groups_values(&destination->asked, values);
+	sql_run(&sql_next_due, values, NULL, 0);
+	due = sql_value(1, &isnull);
+	return isnull ? DT_NOEND : DatumGetTimestampTz(due);
+}
+
+/* Sets the time of the next claim for a destination from what this one found. */
+static void
+plan_next_claim(Loop *loop, Destination *destination)
+{
+	bool		full_pass = destination->cursor_before.visible_at == DT_NOBEGIN;
+	bool		found_none = destination->claimed == 0;
+
+	destination->at = 0;
+	destination->dry = false;
+	if (destination->claimed == destination->wanted)
 		return;
-	if (!full_pass && found_none && loop->calls.held == 0)
+	if (!full_pass && found_none && destination_is_idle(loop, destination))
 	{
 		/*
 		 * before resting, find rows that were locked when the cursor passed
 		 * them
 		 */
-		claim_reset_cursor(loop, DT_NOBEGIN);
+		destination_reset(destination);
+		loop->claims.full_pass = true;
 		return;
 	}
-	loop->claims.dry = full_pass && found_none;
-	loop->claims.lock_due = loop->claims.dry;
-	loop->claims.next_due = sql_run(&sql_next_due, values, NULL, 0) > 0 ?
-		DatumGetTimestampTz(returned(0, 1)) : DT_NOEND;
-	loop->claims.at = loop->claims.next_due;
+	destination->dry = full_pass && found_none;
+	loop->claims.lock_due |= destination->dry;
+	destination->next_due = next_due(destination);
+	destination->at = destination->next_due;
 }
 
 /* Repairs that are rarely needed: done on full passes only, and at most once a second. */
 static void
-look_for_rare(Loop *loop)
+look_for_rare(Loop *loop, bool full_pass)
 {
 	int64		now_ms = clock_monotonic_ms();
 
-	if (!loop->far_ahead &&
-		(loop->claims.cursor.place.visible_at != DT_NOBEGIN || now_ms < loop->claims.rare_looks_ms))
+	if (!loop->far_ahead && (!full_pass || now_ms < loop->claims.rare_looks_ms))
 		return;
 	loop->claims.rare_looks_ms = now_ms + RARE_LOOKS_MS;
 	clock_bring_back(loop);
 	untaken_look(loop);
 }
 
-/*
- * The claim's transaction: reads servers and tasks, then claims rows if there is room.
- * Sets *arg to the tasks that have a server, as text[].
- */
+/* Claims rows for one destination after the other, up to wanted in all.  Returns how many. */
+static int
+claim_for_all(Loop *loop, int wanted)
+{
+	Destination *destination;
+	int			claimed = 0;
+
+	while (claimed < wanted && (destination = destination_next(loop)) != NULL)
+	{
+		destination->wanted = (int) Min(destination->room, wanted - claimed);
+		destination->claimed = claim_others_first(loop, destination, destination->wanted);
+		destination_took(loop, destination, destination->claimed);
+		claimed += destination->claimed;
+	}
+	return claimed;
+}
+
+static void
+claim_rows(Loop *loop)
+{
+	int			wanted = rows_wanted(loop);
+	Datum		groups[3];
+
+	timeline_check(loop);
+	holders_look(loop);
+	destinations_groups(loop, false, groups);
+	absent_release(loop, DatumGetArrayTypeP(groups[0]));
+	/* these may have moved cursors */
+	foreach_destination(destination, loop)
+	{
+		destination->cursor_before = destination->cursor;
+		destination->wanted = 0;
+	}
+	if (claim_for_all(loop, wanted) > 0)
+	{
+		about_read(loop);
+		pictures_read(loop);
+	}
+	foreach_destination(destination, loop)
+	{
+		if (destination->wanted == 0)
+			continue;
+		if (destination->claimed == destination->wanted)
+			read_ahead(loop, destination);
+		plan_next_claim(loop, destination);
+	}
+}
+
+/* The claim's transaction: reads servers and tasks, then claims rows if there is room. */
 static void
 look_and_claim(Loop *loop, void *arg)
 {
-	ArrayType **tasks = arg;
-	bool		full_pass;
+	bool		full_pass = *(bool *) arg;
 	bool		restoring;
-	int			wanted;
-	int			claimed;
 
 	/* send nothing whose reply could not be stored */
 	trust_check_worker_relations();
@@ -241,25 +280,11 @@ look_and_claim(Loop *loop, void *arg)
 	load_tasks(loop);
 	restoring = restore_is_awaited(loop);
 	if (!restoring)
-		look_for_rare(loop);
-	*tasks = claimable_tasks(loop);
-	wanted = rows_wanted(loop);
-	if (wanted > 0 && !restoring)
-	{
-		timeline_check(loop);
-		holders_look(loop);
-		absent_release(loop, *tasks);
-		full_pass = loop->claims.cursor.place.visible_at == DT_NOBEGIN;
-		claimed = claim_others_first(loop, *tasks, wanted);
-		if (claimed > 0)
-		{
-			about_read(loop);
-			pictures_read(loop);
-		}
-		if (claimed == wanted)
-			read_ahead(loop, *tasks);
-		plan_next_claim(loop, *tasks, claimed == wanted, claimed == 0, full_pass);
-	}
+		look_for_rare(loop, full_pass);
+	destinations_read(loop);
+	destinations_look(loop);
+	if (rows_wanted(loop) > 0 && !restoring)
+		claim_rows(loop);
 	server_record_pauses(loop);
 }
 
@@ -271,6 +296,20 @@ claim_succeeded(Loop *loop)
 		ereport(LOG, (errmsg("llava_zh: claims go on")));
 }
 
+/* Moves the cursors back to where they were before this claim, which failed. */
+static void
+cursors_back(Loop *loop)
+{
+	foreach_destination(destination, loop)
+	{
+		if (destination->wanted == 0)
+			continue;
+		destination->cursor = destination->cursor_before;
+		destination->at = 0;
+		read_ahead_reset(&destination->ahead);
+	}
+}
+
 /*
  * After a transient error (a lock, a full disk) the claim is repeated later; requests in
  * flight go on.  Any other error may be due to one row: the next claim takes the same
@@ -278,7 +317,7 @@ claim_succeeded(Loop *loop)
  * left to the next full pass, and llava_drain raises the error.
  */
 static void
-claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
+claim_failed(Loop *loop, ErrorData *error)
 {
 	bool		passes = tx_error_passes(error);
 
@@ -291,29 +330,33 @@ claim_failed(Loop *loop, ErrorData *error, TimestampTz cursor)
 				 error->hint == NULL ? 0 : errhint("%s", error->hint)));
 	FreeErrorData(error);
 	if (passes || !loop->claims.careful)
-		claim_reset_cursor(loop, cursor);
+		cursors_back(loop);
 	loop->claims.careful = !passes;
 	servers_load_again(loop);
 	claims_rest(loop, 1000);
 }
 
-/* Claims in a subtransaction; cursor: where it was before. */
+/* Claims in a subtransaction. */
 static void
-try_claim(Loop *loop, TimestampTz cursor)
+try_claim(Loop *loop, bool full_pass)
 {
 	ErrorData  *error = NULL;
-	ArrayType  *tasks;
 
-	if (loop_try(loop, look_and_claim, &tasks, &error))
+	foreach_destination(destination, loop)
+	{
+		destination->wanted = 0;
+	}
+	if (loop_try(loop, look_and_claim, &full_pass, &error))
 	{
 		claim_succeeded(loop);
 		if (loop->claims.lock_due)
-			in_the_way_of_claim(loop, tasks);
+			in_the_way_of_claim(loop);
 	}
 	else
 	{
 		calls_free(loop, CALL_CLAIMED);
-		claim_failed(loop, error, cursor);
+		loop->claims.full_pass |= full_pass;
+		claim_failed(loop, error);
 	}
 	loop->claims.lock_due = false;
 }
@@ -322,7 +365,6 @@ Step
 claims_run(Loop *loop)
 {
 	TimestampTz now = GetCurrentTimestamp();
-	TimestampTz cursor;
 	bool		full_pass;
 	bool		stopped;
 	XLogRecPtr	claimed_at;
@@ -332,13 +374,14 @@ claims_run(Loop *loop)
 	loop->claims.look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
 	if (now >= loop->claims.full_pass_at)
 		claim_reset_cursor(loop, DT_NOBEGIN);
-	full_pass = loop->claims.cursor.place.visible_at == DT_NOBEGIN;
 	if (!loop_begin(loop, "llava_zh: claiming images"))
 	{
-		loop->claims.dry = true;
-		loop->claims.at = loop->claims.look_at;
+		destinations_forget(loop);
+		loop->claims.not_before = loop->claims.look_at;
 		return STEP_GONE;
 	}
+	full_pass = loop->claims.full_pass;
+	loop->claims.full_pass = false;
 
 	/*
 	 * a session's synchronous_commit may be off, and it does not ask the
@@ -346,9 +389,8 @@ claims_run(Loop *loop)
 	 */
 	if (loop->tx.in_procedure || !flush_is_shared())
 		tx_commit_as("local");
-	cursor = loop->claims.cursor.place.visible_at;
 	stopped = hopeless_write(loop);
-	try_claim(loop, cursor);
+	try_claim(loop, full_pass);
 	claimed_at = loop_commit(loop);
 	if (stopped)
 		hopeless_written();

@@ -15,10 +15,11 @@
 /* Parameters of sql_claim, from $1 on, and the columns that it returns. */
 enum
 {
-	CLAIM_AFTER_VISIBLE_AT,
-	CLAIM_AFTER_IMAGE,
-	CLAIM_AFTER_TASK,
 	CLAIM_TASKS,
+	CLAIM_SERVERS,
+	CLAIM_NOT_SERVERS,
+	CLAIM_FROM_VISIBLE_AT,
+	CLAIM_FROM_IMAGE,
 	CLAIM_WANTED,
 	CLAIM_HOLDER,
 	CLAIM_LEASE,
@@ -40,36 +41,42 @@ enum
 	CLAIMED_REFUSED_BY,
 	CLAIMED_EXCUSED,
 	CLAIMED_COMPANY,
+	CLAIMED_SERVER,
+	CLAIMED_NOT_SERVER,
 	CLAIMED_HERE,
 	CLAIMED_FIRST
 };
 
 static void
-advance_cursor(Loop *loop, TimestampTz visible_at, int64 image, const char *task)
+advance_cursor(Destination *destination, TimestampTz visible_at, int64 image)
 {
-	Cursor	   *cursor = &loop->claims.cursor;
+	QueuePlace *cursor = &destination->cursor;
 
-	if (visible_at < cursor->place.visible_at ||
-		(visible_at == cursor->place.visible_at && image < cursor->place.image))
+	if (visible_at < cursor->visible_at ||
+		(visible_at == cursor->visible_at && image < cursor->image))
 		return;
-	cursor->place.visible_at = visible_at;
-	cursor->place.image = image;
-	pfree(cursor->task);
-	cursor->task = MemoryContextStrdup(loop->context, task);
+	cursor->visible_at = visible_at;
+	cursor->image = image;
+}
+
+/* A text column in the loop's memory; NULL if it is null or empty. */
+static char *
+read_text(Loop *loop, uint64 row, int column)
+{
+	char	   *text = SPI_getvalue(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column);
+
+	return text == NULL || text[0] == '\0' ? NULL : MemoryContextStrdup(loop->context, text);
 }
 
 /* Reads the row's rejection history, and derives the sampling parameters from it. */
 static void
-read_rejects(Loop *loop, Call *call, HeapTuple row, TupleDesc desc)
+read_rejects(Call *call, HeapTuple row, TupleDesc desc)
 {
 	bool		isnull;
 	Datum		reasons = SPI_getbinval(row, desc, CLAIMED_REJECTS, &isnull);
-	char	   *refused_by = SPI_getvalue(row, desc, CLAIMED_REFUSED_BY);
 
 	if (!isnull)
 		call->row.rejects = rejects_of(reasons);
-	if (refused_by != NULL)
-		call->row.refused_by = MemoryContextStrdup(loop->context, refused_by);
 	call->request.sampling = rejects_sampling(&call->row.rejects, &call->task->sampling);
 }
 
@@ -140,47 +147,53 @@ add_call(Loop *loop, uint64 row, const char *name, TimestampTz lease_until)
 	call->row.released = DatumGetBool(returned(row, CLAIMED_RELEASED));
 	call->row.first = DatumGetBool(returned(row, CLAIMED_FIRST));
 	call->row.excused = DatumGetBool(returned(row, CLAIMED_EXCUSED));
-	read_rejects(loop, call, SPI_tuptable->vals[row], SPI_tuptable->tupdesc);
+	call->row.refused_by = read_text(loop, row, CLAIMED_REFUSED_BY);
+	call->row.server = read_text(loop, row, CLAIMED_SERVER);
+	call->row.not_server = read_text(loop, row, CLAIMED_NOT_SERVER);
+	read_rejects(call, SPI_tuptable->vals[row], SPI_tuptable->tupdesc);
 	call->row.company = DatumGetInt32(returned(row, CLAIMED_COMPANY));
 	call->lease.until = lease_until;
 	call->request.seed = task_seed(call->image, name, call->row.variation);
 }
 
-static SqlStatement sql_claim = {
-	.text =
-	"WITH picked AS MATERIALIZED ("
-	"  SELECT p.ctid, p.image, p.task, p.visible_at, p.call, p.holder FROM @.llava_pending p"
-	"  WHERE p.failure IS NULL AND p.visible_at <= pg_catalog.now()"
-	"    AND (p.visible_at, p.image, p.task) > ($1, $2, $3) AND p.task = ANY ($4)"
-	"    AND NOT coalesce(p.call = ANY ($8), false) AND (NOT p.excused OR $9)"
-	"  ORDER BY p.visible_at, p.image, p.task LIMIT $5 FOR UPDATE SKIP LOCKED), "
+/*
+ * The merge gives the rows' places, in the order of the queue; the lock is taken at the
+ * places, one after the other, until there are enough.  What must hold of a locked row is
+ * said of p, since it is tested again if another process has changed the row meanwhile.
+ */
+#define CLAIM(rows) { \
+	.text = \
+	"WITH picked AS MATERIALIZED (" \
+	"  SELECT p.ctid, p.image, p.task, p.visible_at, p.call, p.holder" \
+	"  FROM (" rows ") k JOIN @.llava_pending p ON p.ctid = k.spot" \
+	"  WHERE p.failure IS NULL AND p.visible_at <= pg_catalog.now()" \
+	"    AND NOT coalesce(p.call = ANY ($9), false) AND (NOT p.excused OR $10)" \
+	"  ORDER BY k.visible_at, k.image LIMIT $6 FOR UPDATE OF p SKIP LOCKED), " \
+	/* rows that still have a holder: the lease ran out before the call was settled */ \
+	"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)" \
+	"  SELECT image, call, task FROM picked WHERE holder IS NOT NULL" \
+	"  ON CONFLICT DO NOTHING) " \
+	"UPDATE @.llava_pending p" \
+	" SET call = CASE WHEN here THEN pg_catalog.nextval('@.llava_call_seq') ELSE p.call END," \
+	"  holder = CASE WHEN here THEN $7 END," \
+	"  visible_at = CASE WHEN here THEN pg_catalog.now() + $8 ELSE p.visible_at END," \
+	"  attempts = p.attempts + (here AND picked.holder IS NULL)::integer," \
+	"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer," \
+	"  failure = CASE WHEN NOT here THEN 'no_picture' END," \
+	"  detail = CASE WHEN here THEN p.detail ELSE 'it has no row in llava_image' END " \
+	/* picked has locked the rows, so that their ctids stay valid */ \
+	"FROM (SELECT k.*, (SELECT i.id FROM @.llava_image i WHERE i.id = k.image) IS NOT NULL AS here" \
+	"  FROM picked k OFFSET 0) picked WHERE p.ctid = picked.ctid " \
+	"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at," \
+	"  p.released, p.rejects, p.refused_by, p.excused, p.company, p.server, p.not_server, here," \
+	"  p.attempts = 1 AND (picked.call IS NULL OR (SELECT true FROM @.llava_reply r" \
+	"    WHERE r.image = p.image AND r.task = p.task AND r.task_version =" \
+	"      (SELECT pg_catalog.max(t.version) FROM @.llava_task t WHERE t.name = p.task)" \
+	"    LIMIT 1) IS NULL)", \
+	.types = "TTTzllivLB" \
+}
 
-	/*
-	 * rows that still have a holder: the lease ran out before the call was
-	 * settled
-	 */
-	"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
-	"  SELECT image, call, task FROM picked WHERE holder IS NOT NULL"
-	"  ON CONFLICT DO NOTHING) "
-	"UPDATE @.llava_pending p"
-	" SET call = CASE WHEN here THEN pg_catalog.nextval('@.llava_call_seq') ELSE p.call END,"
-	"  holder = CASE WHEN here THEN $6 END,"
-	"  visible_at = CASE WHEN here THEN pg_catalog.now() + $7 ELSE p.visible_at END,"
-	"  attempts = p.attempts + (here AND picked.holder IS NULL)::integer,"
-	"  interruptions = p.interruptions + (picked.holder IS NOT NULL)::integer,"
-	"  failure = CASE WHEN NOT here THEN 'no_picture' END,"
-	"  detail = CASE WHEN here THEN p.detail ELSE 'it has no row in llava_image' END "
-	/* picked has locked the rows, so that their ctids stay valid */
-	"FROM (SELECT k.*, (SELECT i.id FROM @.llava_image i WHERE i.id = k.image) IS NOT NULL AS here"
-	"  FROM picked k OFFSET 0) picked WHERE p.ctid = picked.ctid "
-	"RETURNING p.image, p.task, p.call, p.attempts, p.variation, picked.visible_at,"
-	"  p.released, p.rejects, p.refused_by, p.excused, p.company, here,"
-	"  p.attempts = 1 AND (picked.call IS NULL OR (SELECT true FROM @.llava_reply r"
-	"    WHERE r.image = p.image AND r.task = p.task AND r.task_version ="
-	"      (SELECT pg_catalog.max(t.version) FROM @.llava_task t WHERE t.name = p.task)"
-	"    LIMIT 1) IS NULL)",
-	.types = "zltTlivLB"
-};
+static SqlStatement sql_claim[] = FOR_GROUPS(CLAIM);
 
 /*
  * The claim itself.  Returns the number of rows, including those put aside for want of
@@ -188,7 +201,7 @@ static SqlStatement sql_claim = {
  * whether to claim rows that blame.c returned to the queue.
  */
 static int
-claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool excused)
+claim(Loop *loop, Destination *destination, int wanted, const List *passed_over, bool excused)
 {
 	Datum		values[CLAIM_VALUES];
 	uint64		absent = 0;
@@ -196,17 +209,16 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 	int64		lease = servers_longest_lease(loop);
 	TimestampTz lease_until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), lease);
 
-	values[CLAIM_AFTER_VISIBLE_AT] = TimestampTzGetDatum(loop->claims.cursor.place.visible_at);
-	values[CLAIM_AFTER_IMAGE] = Int64GetDatum(loop->claims.cursor.place.image);
-	values[CLAIM_AFTER_TASK] = CStringGetTextDatum(loop->claims.cursor.task);
-	values[CLAIM_TASKS] = PointerGetDatum(tasks);
+	groups_values(&destination->asked, values + CLAIM_TASKS);
+	values[CLAIM_FROM_VISIBLE_AT] = TimestampTzGetDatum(destination->cursor.visible_at);
+	values[CLAIM_FROM_IMAGE] = Int64GetDatum(destination->cursor.image);
 	values[CLAIM_WANTED] = Int64GetDatum(wanted);
 	values[CLAIM_HOLDER] = Int32GetDatum(loop->holder);
 	values[CLAIM_LEASE] = rows_interval(lease);
 	/* not the unsettled calls' rows either, whose leases may have run out */
 	values[CLAIM_NOT_CALLS] = id_array(list_concat(unsettled_ids(loop), passed_over));
 	values[CLAIM_EXCUSED] = BoolGetDatum(excused);
-	n = sql_run(&sql_claim, values, NULL, 0);
+	n = sql_run(OF_GROUPS(sql_claim, destination->asked.n), values, NULL, 0);
 
 	for (uint64 i = 0; i < n; i++)
 	{
@@ -216,8 +228,8 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 			add_call(loop, i, task, lease_until);
 		else
 			absent++;
-		advance_cursor(loop, DatumGetTimestampTz(returned(i, CLAIMED_VISIBLE_AT)),
-					   DatumGetInt64(returned(i, CLAIMED_IMAGE)), task);
+		advance_cursor(destination, DatumGetTimestampTz(returned(i, CLAIMED_VISIBLE_AT)),
+					   DatumGetInt64(returned(i, CLAIMED_IMAGE)));
 	}
 	absent_note(loop, absent);
 	return (int) n;
@@ -226,14 +238,16 @@ claim(Loop *loop, ArrayType *tasks, int wanted, const List *passed_over, bool ex
 /* A random row that is due, and that blame.c has not returned to the queue. */
 static SqlStatement sql_any_due = {
 	.text =
-	"SELECT visible_at, image FROM @.llava_pending"
-	" WHERE image >= (SELECT pg_catalog.min(image) + pg_catalog.floor(pg_catalog.random()"
+	"SELECT p.visible_at, p.image FROM @.llava_pending p"
+	" WHERE p.image >= (SELECT pg_catalog.min(image) + pg_catalog.floor(pg_catalog.random()"
 	"    * (pg_catalog.max(image) - pg_catalog.min(image) + 1))::pg_catalog.int8"
 	"   FROM @.llava_pending)"
-	"  AND failure IS NULL AND visible_at <= pg_catalog.now() AND task = ANY ($1)"
-	"  AND NOT excused AND NOT coalesce(call = ANY ($2), false)"
-	" ORDER BY image, task LIMIT 1",
-	.types = "TL"
+	"  AND p.failure IS NULL AND p.visible_at <= pg_catalog.now() AND EXISTS (SELECT FROM ROWS FROM"
+	"   (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS g (task, server, not_server)"
+	"   WHERE g.task = p.task AND g.server = p.server AND g.not_server = p.not_server OFFSET 0)"
+	"  AND NOT p.excused AND NOT coalesce(p.call = ANY ($4), false)"
+	" ORDER BY p.image, p.task LIMIT 1",
+	.types = "TTTL"
 };
 
 /*
@@ -242,19 +256,20 @@ static SqlStatement sql_any_due = {
  * queue, and probing with one after the other would prolong the pause.
  */
 static int
-claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
+claim_any(Loop *loop, Destination *destination, const List *passed_over)
 {
-	Datum		values[] = {PointerGetDatum(tasks), id_array(passed_over)};
+	Datum		values[4];
 	int			claimed;
 
+	groups_values(&destination->asked, values);
+	values[3] = id_array(passed_over);
 	if (sql_run(&sql_any_due, values, NULL, 0) == 0)
 		return 0;
-	loop->claims.cursor.place.visible_at = DatumGetTimestampTz(returned(0, 1));
-	loop->claims.cursor.place.image = DatumGetInt64(returned(0, 2));
-	loop->claims.cursor.task[0] = '\0';
+	destination->cursor.visible_at = DatumGetTimestampTz(returned(0, 1));
+	destination->cursor.image = DatumGetInt64(returned(0, 2));
 	/* the row may be gone: another process may have claimed it */
-	claimed = claim(loop, tasks, 1, passed_over, false);
-	claim_reset_cursor(loop, DT_NOBEGIN);
+	claimed = claim(loop, destination, 1, passed_over, false);
+	destination_reset(destination);
 	return claimed;
 }
 
@@ -263,16 +278,16 @@ claim_any(Loop *loop, ArrayType *tasks, const List *passed_over)
  * that row may be at fault itself.  If no other row is due, that row is used.
  */
 int
-claim_others_first(Loop *loop, ArrayType *tasks, int wanted)
+claim_others_first(Loop *loop, Destination *destination, int wanted)
 {
 	List	   *guilty = guilty_ids(loop);
-	bool		full_pass = loop->claims.cursor.place.visible_at == DT_NOBEGIN;
+	bool		full_pass = destination->cursor.visible_at == DT_NOBEGIN;
 	int			claimed = 0;
 
 	if (servers_probe_blamed(loop))
-		claimed = claim_any(loop, tasks, guilty);
+		claimed = claim_any(loop, destination, guilty);
 	if (claimed == 0)
-		claimed = claim(loop, tasks, wanted, guilty, true);
+		claimed = claim(loop, destination, wanted, guilty, true);
 	return claimed == 0 && full_pass && guilty != NIL ?
-		claim(loop, tasks, wanted, NIL, true) : claimed;
+		claim(loop, destination, wanted, NIL, true) : claimed;
 }

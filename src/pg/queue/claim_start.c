@@ -48,7 +48,7 @@ start_call(Loop *loop, Call *call)
 	 * still accepts
 	 */
 	if (!call->fit.no_room)
-		call_set_server(call, server_for_task(loop, call->task, call->row.refused_by));
+		call_set_server(call, server_for_call(loop, call));
 	if (call->server != NULL && call->fit.job == NULL && call->end.fault == NULL)
 		call->end.fault = "no_bytes";
 	if (call->server == NULL || call->fit.job == NULL || call->end.fault != NULL)

@@ -51,13 +51,13 @@ live_slots(void)
 /* $1: longest possible wait.  $2: slots of live workers, which renew their own leases. */
 static SqlStatement sql_bring_back = {
 	.text =
-	"WITH far AS MATERIALIZED ("
-	"  SELECT ctid, image, task, call, holder FROM @.llava_pending"
-	"  WHERE failure IS NULL AND visible_at > pg_catalog.now() + $1"
-	"   AND (holder IS NULL OR CASE WHEN holder < 0 THEN -holder NOT IN"
+	QUEUE_GROUPS ", far AS MATERIALIZED ("
+	"  SELECT p.ctid, p.image, p.task, p.call, p.holder FROM g JOIN @.llava_pending p ON " ROW_OF_GROUP
+	"  WHERE p.visible_at > pg_catalog.now() + $1"
+	"   AND (p.holder IS NULL OR CASE WHEN p.holder < 0 THEN -p.holder NOT IN"
 	"     (SELECT pid FROM pg_catalog.pg_stat_get_activity(NULL) WHERE pid IS NOT NULL)"
-	"    ELSE holder <> ALL ($2) END)"
-	"  ORDER BY visible_at, image, task LIMIT 1000 FOR UPDATE SKIP LOCKED), "
+	"    ELSE p.holder <> ALL ($2) END)"
+	"  LIMIT 1000 FOR UPDATE OF p SKIP LOCKED), "
 	"interrupted AS (INSERT INTO @.llava_interrupted (image, call, task)"
 	"  SELECT image, call, task FROM far WHERE holder IS NOT NULL ON CONFLICT DO NOTHING) "
 	"UPDATE @.llava_pending p SET visible_at = pg_catalog.now(), holder = NULL,"

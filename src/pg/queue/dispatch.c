@@ -243,7 +243,7 @@ use_other_server(Loop *loop, Call *call)
 
 	if (dlist_head_node(&loop->servers.list) == dlist_tail_node(&loop->servers.list))
 		return false;
-	to = server_for_task(loop, call->task, call->row.refused_by);
+	to = server_for_call(loop, call);
 	if (to == NULL || to == from || to->full || limits_load(to->limits, 1) > 1 ||
 		!same_fit(from->options, to->options))
 		return false;

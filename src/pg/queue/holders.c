@@ -122,7 +122,10 @@ holders_release(Loop *loop)
 void
 holders_look(Loop *loop)
 {
-	if (loop->claims.dry && loop->calls.held == 0 && clock_monotonic_ms() >= loop->holders.look_ms)
+	TimestampTz next_due;
+
+	if (loop->calls.held == 0 && clock_monotonic_ms() >= loop->holders.look_ms &&
+		destinations_are_dry(loop, &next_due))
 		try_release(loop);
 }
 

@@ -238,23 +238,27 @@ in_the_way_look(Loop *loop, const ErrorData *error)
 
 static SqlStatement sql_lock_due = {
 	.text =
-	"SELECT FROM @.llava_pending"
-	" WHERE failure IS NULL AND visible_at <= pg_catalog.now() AND task = ANY ($1)"
-	"  AND NOT coalesce(call = ANY ($2), false) ORDER BY visible_at LIMIT 1 FOR UPDATE",
-	.types = "TL"
+	"SELECT FROM @.llava_pending WHERE ctid = (SELECT n.ctid FROM ROWS FROM (pg_catalog.unnest($1),"
+	"  pg_catalog.unnest($2), pg_catalog.unnest($3)) AS g (task, server, not_server) CROSS JOIN LATERAL ("
+	"  SELECT p.ctid, p.visible_at FROM @.llava_pending p"
+	"  WHERE " ROW_OF_GROUP " AND p.visible_at <= pg_catalog.now() AND NOT coalesce(p.call = ANY ($4), false)"
+	"  ORDER BY p.visible_at LIMIT 1) n LIMIT 1) FOR UPDATE",
+	.types = "TTTL"
 };
 
 static void
-lock_due(Loop *loop, void *tasks)
+lock_due(Loop *loop, void *arg)
 {
-	Datum		values[] = {PointerGetDatum(tasks), claim_unsettled(loop)};
+	Datum		values[4];
 
+	destinations_groups(loop, true, values);
+	values[3] = claim_unsettled(loop);
 	sql_run(&sql_lock_due, values, NULL, 0);
 }
 
 /* Tries twice: the first failure turns on the recording, the second is recorded. */
 void
-in_the_way_of_claim(Loop *loop, ArrayType *tasks)
+in_the_way_of_claim(Loop *loop)
 {
 	int64		now_ms = clock_monotonic_ms();
 	bool		done = false;
@@ -264,7 +268,7 @@ in_the_way_of_claim(Loop *loop, ArrayType *tasks)
 		return;
 	for (int i = 0; i < 2 && !done; i++)
 	{
-		done = loop_try(loop, lock_due, tasks, &error);
+		done = loop_try(loop, lock_due, NULL, &error);
 		if (!done)
 			FreeErrorData(error);
 	}

@@ -53,11 +53,9 @@ loop_new(int holder, bool in_procedure)
 	loop->tx.in_procedure = in_procedure;
 	loop->scope.limit = -1;
 	loop->picture_size = PICTURE_SIZE_AT_FIRST;
-	loop->claims.cursor.place.visible_at = DT_NOBEGIN;
-	loop->ahead.begin.visible_at = loop->ahead.end.visible_at = DT_NOBEGIN;
-	loop->claims.cursor.task = MemoryContextStrdup(context, "");
+	loop->claims.full_pass = loop->destinations.pins_changed = true;
+	dlist_init(&loop->destinations.list);
 	loop->servers.strangers = MemoryContextStrdup(context, "");
-	loop->claims.next_due = DT_NOEND;
 	dlist_init(&loop->servers.list);
 	for (int state = 0; state < CALL_STATES; state++)
 		dlist_init(&loop->calls.lists[state]);
@@ -275,13 +273,15 @@ loop_rest(Loop *loop, int ms)
 bool
 loop_is_over(Loop *loop)
 {
+	TimestampTz next_due;
+
 	if (loop->calls.held > 0)
 		return false;
 	if (loop->scope.limit == 0)
 		return true;
 	return loop->claims.looked &&
 		(dispatch_files_are_away(loop) || !servers_any_usable(loop) || restore_has_no_end(loop) ||
-		 (loop->claims.dry && loop->claims.next_due == DT_NOEND));
+		 (destinations_are_dry(loop, &next_due) && next_due == DT_NOEND));
 }
 
 void

@@ -81,46 +81,45 @@ typedef struct Dispatch
 										 * be opened */
 } Dispatch;
 
-/* A place in the queue's order, between images. */
+/* A place in the queue's order. */
 typedef struct QueuePlace
 {
 	TimestampTz visible_at;
 	int64		image;
 } QueuePlace;
 
-/* Claims have read the queue up to and including this row. */
-typedef struct Cursor
-{
-	QueuePlace	place;
-	char	   *task;
-} Cursor;
-
-/* claim.c's and claim_rows.c's: when and where rows are claimed. */
+/* claim.c's: when rows are claimed. */
 typedef struct Claims
 {
 	TaskSet    *tasks;			/* the newest */
-	List	   *claimable;		/* names of the tasks of the last claim */
-	Cursor		cursor;
-	TimestampTz at;				/* when there may be rows to claim */
+	TimestampTz not_before;		/* rests until then, after an error */
 	TimestampTz look_at;		/* when servers and tasks are read, with or
 								 * without rows to claim */
-	TimestampTz full_pass_at;	/* when the cursor goes back to the start */
-	TimestampTz next_due;		/* earliest visible_at of the waiting rows;
-								 * DT_NOEND: none waits */
+	TimestampTz full_pass_at;	/* when all cursors go back to the start */
+	bool		full_pass;		/* they have gone back since the last claim */
 	bool		looked;			/* servers and tasks were read at least once */
-	bool		dry;			/* a full pass found no row that is due */
 	bool		lock_due;		/* rows that are due may be locked */
 	bool		careful;		/* the last claim failed: read pictures one by
 								 * one */
 	int64		rare_looks_ms;	/* time of the next look_for_rare */
 } Claims;
 
+/* destinations.c's: what rows are claimed for. */
+typedef struct Destinations
+{
+	dlist_head	list;			/* Destination (destinations.h) */
+	List	   *pins;			/* the groups in the queue that have a pin or
+								 * a prohibition */
+	bool		pins_changed;	/* there may be others by now */
+	int64		pins_look_ms;	/* earliest next look for them */
+} Destinations;
+
 /* read_ahead.c's: the last range of pictures that the kernel was told to read. */
 typedef struct Ahead
 {
 	QueuePlace	begin;			/* exclusive */
 	QueuePlace	end;			/* inclusive */
-}			Ahead;
+} Ahead;
 
 /* duplicates.c's. */
 typedef struct Copies
@@ -214,7 +213,7 @@ struct Loop
 	Servers		servers;
 	Dispatch	dispatch;
 	Claims		claims;
-	Ahead		ahead;
+	Destinations destinations;
 	Copies		copies;
 	Settles		settles;
 	Renewals	renewals;
@@ -329,11 +328,18 @@ extern void holders_release_again(Loop *loop);
 extern TimestampTz claims_due(Loop *loop);
 extern Step claims_run(Loop *loop);
 
-/* Moves the cursor back to rows visible from this time on; it never moves it forward. */
+/*
+ * Rows were queued that are visible from this time on: moves cursors back to them, where
+ * they are further on, and looks for new pins.
+ */
 extern void claim_reset_cursor(Loop *loop, TimestampTz from);
 
-/* Rows may have become due: claims at once; or at this time at the latest. */
+/*
+ * Rows may have become due: claims at once, all or only what the same servers may be asked
+ * about as the call's row; or at this time at the latest.
+ */
 extern void claims_wake(Loop *loop);
+extern void claims_wake_for(Loop *loop, const Call *call);
 extern void claims_wake_by(Loop *loop, TimestampTz at);
 
 /* Reads servers and tasks at this time at the latest. */
@@ -345,6 +351,26 @@ extern void settles_rest(Loop *loop, int ms);
 
 /* Ids of the calls whose settle has failed before, as bigint[]. */
 extern Datum claim_unsettled(Loop *loop);
+
+/* Most rows of one claim. */
+#define CLAIM_BATCH 64
+
+/* ---- room.c, destinations.c ---- */
+
+/* When the next row is due that there is room for; DT_NOEND: unknown. */
+extern TimestampTz destinations_due(Loop *loop);
+
+/*
+ * Whether full passes found no row that is due, of those whose servers may be asked; and
+ * when the next one will be, DT_NOEND: none waits.
+ */
+extern bool destinations_are_dry(Loop *loop, TimestampTz *next_due);
+
+/* Rows may have other pins than before. */
+extern void destinations_pins_changed(Loop *loop);
+
+/* Forgets all: the extension is gone, or the loop ends. */
+extern void destinations_forget(Loop *loop);
 
 /* ---- after the clock was set back: each makes due what its file waits for ---- */
 
@@ -411,11 +437,8 @@ extern void pictures_read(Loop *loop);
 
 /* ---- read_ahead.c ---- */
 
-/* Tells the kernel to read the pictures that will be claimed next.  In the claim's transaction. */
-extern void read_ahead(Loop *loop, ArrayType *tasks);
-
 /* Forgets what was announced, since the cursor goes back. */
-extern void read_ahead_reset(Loop *loop);
+extern void read_ahead_reset(Ahead *ahead);
 
 /* ---- dispatch.c ---- */
 

@@ -22,8 +22,8 @@
 #include "access/relscan.h"
 #include "access/table.h"
 #include "access/toast_internals.h"
+#include "claim.h"
 #include "compat.h"
-#include "loop.h"
 #include "storage/fd.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
@@ -187,9 +187,9 @@ announce_all(Loop *loop, Toast *toast)
 }
 
 static bool
-cursor_has_reached(const Loop *loop, const QueuePlace *place)
+cursor_has_reached(const Destination *destination, const QueuePlace *place)
 {
-	const QueuePlace *cursor = &loop->claims.cursor.place;
+	const QueuePlace *cursor = &destination->cursor;
 
 	return place->visible_at < cursor->visible_at ||
 		(place->visible_at == cursor->visible_at && place->image <= cursor->image);
@@ -197,15 +197,15 @@ cursor_has_reached(const Loop *loop, const QueuePlace *place)
 
 /* The next announcement begins where the last one ended, or at the cursor. */
 static void
-move_on(Loop *loop)
+move_on(Destination *destination)
 {
-	if (cursor_has_reached(loop, &loop->ahead.end))
-		loop->ahead.end = loop->claims.cursor.place;
-	loop->ahead.begin = loop->ahead.end;
+	if (cursor_has_reached(destination, &destination->ahead.end))
+		destination->ahead.end = destination->cursor;
+	destination->ahead.begin = destination->ahead.end;
 }
 
 static void
-announce_rows(Loop *loop, uint64 n)
+announce_rows(Loop *loop, Ahead *ahead, uint64 n)
 {
 	Toast		toast = {0};
 
@@ -218,10 +218,10 @@ announce_rows(Loop *loop, uint64 n)
 		 * the image was added already if the row before was for another of
 		 * its tasks
 		 */
-		if (DatumGetPointer(picture) != NULL && image != loop->ahead.end.image)
+		if (DatumGetPointer(picture) != NULL && image != ahead->end.image)
 			add_picture(&toast, picture);
-		loop->ahead.end.visible_at = DatumGetTimestampTz(returned(i, 1));
-		loop->ahead.end.image = image;
+		ahead->end.visible_at = DatumGetTimestampTz(returned(i, 1));
+		ahead->end.image = image;
 		dispatch_serve(loop);
 	}
 	if (toast.table != NULL)
@@ -232,35 +232,35 @@ announce_rows(Loop *loop, uint64 n)
 }
 
 /* The rows that will be claimed next, each with its picture's TOAST pointer. */
-static SqlStatement sql_ahead = {
-	.text =
-	"SELECT p.visible_at, p.image, i.image FROM ("
-	"  SELECT visible_at, image FROM @.llava_pending"
-	"  WHERE failure IS NULL AND visible_at <= pg_catalog.now()"
-	"    AND (visible_at, image) > ($1, $2) AND task = ANY ($3)"
-	"  ORDER BY visible_at, image, task LIMIT $4) p"
-	" JOIN @.llava_image i ON i.id = p.image",
-	.types = "zlTl"
-};
+#define AHEAD(rows) { \
+	.text = \
+	"SELECT p.visible_at, p.image, i.image FROM (" \
+	"  SELECT k.visible_at, k.image FROM (" rows ") k ORDER BY k.visible_at, k.image LIMIT $6) p" \
+	" JOIN @.llava_image i ON i.id = p.image", \
+	.types = "TTTzll" \
+}
+
+static SqlStatement sql_ahead[] = FOR_GROUPS(AHEAD);
 
 void
-read_ahead(Loop *loop, ArrayType *tasks)
+read_ahead(Loop *loop, Destination *destination)
 {
-	Datum		values[4];
+	Datum		values[6];
 
-	if (!cursor_has_reached(loop, &loop->ahead.begin))
+	if (!cursor_has_reached(destination, &destination->ahead.begin))
 		return;
-	move_on(loop);
-	values[0] = TimestampTzGetDatum(loop->ahead.end.visible_at);
-	values[1] = Int64GetDatum(loop->ahead.end.image);
-	values[2] = PointerGetDatum(tasks);
-	values[3] = Int64GetDatum(Min(AHEAD_ROWS, AHEAD_BYTES / Max(loop->picture_size, 1) + 1));
-	announce_rows(loop, sql_run(&sql_ahead, values, NULL, 0));
+	move_on(destination);
+	groups_values(&destination->asked, values);
+	values[3] = TimestampTzGetDatum(destination->ahead.end.visible_at);
+	values[4] = Int64GetDatum(destination->ahead.end.image);
+	values[5] = Int64GetDatum(Min(AHEAD_ROWS, AHEAD_BYTES / Max(loop->picture_size, 1) + 1));
+	announce_rows(loop, &destination->ahead,
+				  sql_run(OF_GROUPS(sql_ahead, destination->asked.n), values, NULL, 0));
 	SPI_freetuptable(SPI_tuptable);
 }
 
 void
-read_ahead_reset(Loop *loop)
+read_ahead_reset(Ahead *ahead)
 {
-	loop->ahead.begin.visible_at = loop->ahead.end.visible_at = DT_NOBEGIN;
+	ahead->begin.visible_at = ahead->end.visible_at = DT_NOBEGIN;
 }

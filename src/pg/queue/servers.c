@@ -82,23 +82,51 @@ load_of(const ServerState *server)
 	return limits_load(server->limits, server->unsent);
 }
 
-bool
-server_takes_task(const Loop *loop, const ServerState *server, const LlavaTask *task)
+static const char *
+null_if_empty(const char *text)
 {
-	if (task->server != NULL)
-		return strcmp(task->server, server->options->name) == 0;
+	return text == NULL || text[0] == '\0' ? NULL : text;
+}
+
+Route
+route_of(const LlavaTask *task, const char *server, const char *not_server)
+{
+	const char *pin = null_if_empty(server);
+
+	return (Route)
+	{
+		pin != NULL ? pin : task->server, null_if_empty(not_server)
+	};
+}
+
+bool
+route_is_closed(const Route *route)
+{
+	return route->server != NULL && route->not_server != NULL &&
+		strcmp(route->server, route->not_server) == 0;
+}
+
+bool
+server_takes(const Loop *loop, const ServerState *server, const Route *route)
+{
+	const char *name = server->options->name;
+
+	if (route->not_server != NULL && strcmp(route->not_server, name) == 0)
+		return false;
+	if (route->server != NULL)
+		return strcmp(route->server, name) == 0;
 	return server->options->queue || loop->scope.only_server != NULL;
 }
 
 ServerState *
-server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
+server_for_route(Loop *loop, const Route *route, const char *not_of)
 {
 	ServerState *best = NULL;
 	ServerState *last_resort = NULL;
 
 	foreach_server(server, loop)
 	{
-		if (!server_takes_task(loop, server, task))
+		if (!server_takes(loop, server, route))
 			continue;
 		if (server_room(loop, server) < 0)
 			continue;
@@ -110,6 +138,57 @@ server_for_task(Loop *loop, const LlavaTask *task, const char *not_of)
 			best = server;
 	}
 	return best != NULL ? best : last_resort;
+}
+
+ServerState *
+server_for_call(Loop *loop, const Call *call)
+{
+	Route		route = route_of(call->task, call->row.server, call->row.not_server);
+
+	return server_for_route(loop, &route, call->row.refused_by);
+}
+
+/* Requests that max_requests leaves and no call is to make; a probe is one. */
+static int64
+server_left(const ServerState *server)
+{
+	return server_chance(server) == SERVER_TO_PROBE ? 1 :
+		limits_remaining(server->limits) - server->unsent;
+}
+
+/*
+ * Only servers of the best priority count, since the others are asked when none of these
+ * may be.  What a server holds too many of, since rows that another one refused went to it,
+ * is not taken from the room of the others.
+ */
+int64
+servers_room(Loop *loop, const Route *route, int64 batch)
+{
+	const ServerState *best = server_for_route(loop, route, NULL);
+	int64		capacity = 0;
+	int64		free = 0;
+	int64		wanted = 0;
+
+	if (best == NULL)
+		return -1;
+	foreach_server(server, loop)
+	{
+		int			room = server_takes(loop, server, route) ? server_room(loop, server) : -1;
+		int64		slots;
+
+		if (room < 0 || server->options->priority != best->options->priority)
+			continue;
+		slots = Max(2 * (int64) Max(room, 1) - server->calls, 0);
+		capacity += room;
+		free += slots;
+		wanted += Max(Min(slots, server_left(server)), 0);
+	}
+
+	/*
+	 * wait until a group can be claimed: a claim costs about the same for 1
+	 * or 64 rows
+	 */
+	return free < Min(batch, Max(capacity / 2, 1)) ? 0 : wanted;
 }
 
 bool
@@ -136,8 +215,7 @@ servers_capacity(Loop *loop, int64 *left)
 		if (room < 0)
 			continue;
 		capacity += room;
-		*left += server_chance(server) == SERVER_TO_PROBE ? 1 :
-			limits_remaining(server->limits) - server->unsent;
+		*left += server_left(server);
 		*left = Min(*left, PG_INT32_MAX);
 	}
 	return Min(capacity, PG_INT32_MAX);

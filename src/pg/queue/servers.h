@@ -5,6 +5,7 @@
 #ifndef LLAVA_SERVERS_H
 #define LLAVA_SERVERS_H
 
+#include "call.h"
 #include "lib/ilist.h"
 #include "queue.h"
 #include "server/server.h"
@@ -48,18 +49,44 @@ extern void servers_load_again(Loop *loop); /* the next time, whatever the
 /* Whether a call that was claimed for the server may be sent. */
 extern ServerChance server_chance(const ServerState *server);
 
-/*
- * Whether the task's rows may go to the server, whatever its state: the one that the task
- * names, else any whose option queue says so, or the one that llava_drain was asked for.
- */
-extern bool server_takes_task(const struct Loop *loop, const ServerState *server,
-							  const LlavaTask *task);
+/* Which servers a row may go to, as it says and its task. */
+typedef struct Route
+{
+	const char *server;			/* only this one; NULL: any that takes the
+								 * queue */
+	const char *not_server;		/* never this one; NULL: none is forbidden */
+} Route;
 
 /*
- * The best server for the task, other than not_of (or NULL) if there is another; NULL
+ * The route of the task's rows with these values of llava_pending's columns server and
+ * not_server, where NULL is as good as the empty text.
+ */
+extern Route route_of(const LlavaTask *task, const char *server, const char *not_server);
+
+/* Whether the route allows no server at all: it names the one that it forbids. */
+extern bool route_is_closed(const Route *route);
+
+/*
+ * Whether rows of the route may go to the server, whatever its state: the one that it
+ * names, else any whose option queue says so, or the one that llava_drain was asked for.
+ */
+extern bool server_takes(const struct Loop *loop, const ServerState *server, const Route *route);
+
+/*
+ * The best server for the route, other than not_of (or NULL) if there is another; NULL
  * if there is none.
  */
-extern ServerState *server_for_task(Loop *loop, const LlavaTask *task, const char *not_of);
+extern ServerState *server_for_route(Loop *loop, const Route *route, const char *not_of);
+
+/* The same for a call, which prefers a server that has not refused its row. */
+extern ServerState *server_for_call(Loop *loop, const Call *call);
+
+/*
+ * How many rows of the route this process may claim, so that each server which they would
+ * go to has one window in flight and one prepared; 0 until it is worth a claim of batch
+ * rows.  -1: no server may be asked.
+ */
+extern int64 servers_room(Loop *loop, const Route *route, int64 batch);
 
 /*
  * The call whose row shall not probe a server that is due for a probe, since the server

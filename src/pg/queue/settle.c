@@ -28,7 +28,7 @@ settle_batch(Loop *loop, void *arg)
 	batch->n_tallies = 0;
 	batch->accepted = batch->failed = 0;
 	batch->parameters_of = NULL;
-	batch->followers_known = false;
+	batch->followers_known = batch->followed = false;
 	for (int i = 0; i < batch->n_calls; i++)
 	{
 		settle_call(batch, batch->calls[i]);
@@ -54,13 +54,17 @@ static void
 forget_batch(Loop *loop, Batch *batch)
 {
 	for (int i = 0; i < batch->n_calls; i++)
+	{
+		/* a row to be retried may be due at once */
+		claims_wake_for(loop, batch->calls[i]);
 		call_free(loop, batch->calls[i]);
+	}
+	if (batch->followed)
+		claims_wake(loop);
 	loop->settles.accepted += batch->accepted;
 	loop->settles.failed += batch->failed;
 	if (!any_postponed(loop))
 		(void) postponed_done(POSTPONED_SETTLE);
-	/* rows to be retried may be due at once */
-	claims_wake(loop);
 }
 
 /*

@@ -167,9 +167,18 @@ settle_reply(Batch *batch, Call *call, bool late, const char *reason)
 	call_run(call, late ? &sql_settle_late : &sql_settle_reply, values, lengthof(values));
 }
 
+/* A person's verdict on a sample that is replaced stays with the reply that it was about. */
+static SqlStatement sql_settle_judged = {
+	.text =
+	"UPDATE @.llava_reply r SET keep = c.keep, note = c.note FROM @.llava_conversation c"
+	" WHERE c.image = $1 AND c.task = $2 AND (c.keep IS NOT NULL OR c.note IS NOT NULL)"
+	"  AND r.image = c.image AND r.id = c.reply",
+	.types = "ltl"
+};
+
 /*
  * A new sample replaces an older one.  A person's verdict on the old text (keep, note) does
- * not apply to the new one, and is dropped.
+ * not apply to the new one.
  */
 static SqlStatement sql_settle_sample = {
 	.text =
@@ -195,6 +204,9 @@ store_sample(Call *call)
 		settle_value(Int32GetDatum(call->task->version))
 	};
 
+	/* a row that was never asked anew has no sample */
+	if (call->row.variation > 0)
+		call_run(call, &sql_settle_judged, NULL, 0);
 	call_run(call, &sql_settle_sample, values, lengthof(values));
 	return turns;
 }
@@ -230,9 +242,11 @@ settle_sample(Batch *batch, Call *call)
 	if (!batch->followers_known)
 		batch->followers = followers_read();
 	batch->followers_known = true;
-	/* for the other workers: this one looks after each settle */
-	if (followers_of_result(batch->followers, call->image, call->task->name, result, call->id))
-		wake_at_commit(GetCurrentTransactionStartTimestamp());
+	if (!followers_of_result(batch->followers, call->image, call->task->name, result, call->id))
+		return;
+	/* for the other workers */
+	wake_at_commit(GetCurrentTransactionStartTimestamp());
+	batch->followed = true;
 }
 
 /* Run after all calls of the batch are written, since it locks a row that all workers share. */

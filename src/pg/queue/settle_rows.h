@@ -35,6 +35,7 @@ typedef struct Batch
 	uint64		accepted;
 	uint64		failed;
 	bool		followers_known;
+	bool		followed;		/* a result has queued rows */
 	List	   *followers;		/* of all tasks, read at the first result */
 	const Call *parameters_of;	/* the call that parameters was made for;
 								 * NULL: none */

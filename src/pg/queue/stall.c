@@ -65,9 +65,22 @@ server_words(ServerState *server)
 		psprintf("server \"%s\" has reached its max_requests or budget", name);
 }
 
-/* Why the task has no available server. */
+/* Why rows have no server although they or their task name one. */
 static const char *
-servers_words(Loop *loop, const LlavaTask *task)
+named_words(const LlavaTask *task, const Route *route)
+{
+	if (route_is_closed(route))
+		return psprintf("rows of task \"%s\" are for server \"%s\", and forbid it", task->name, route->server);
+	if (task->server != NULL && strcmp(task->server, route->server) == 0)
+		return psprintf("task \"%s\" is for server \"%s\", which does not exist or which the worker may not use",
+						task->name, task->server);
+	return psprintf("rows are for server \"%s\", which does not exist or which the worker may not use",
+					route->server);
+}
+
+/* Why rows of the task that have this route have no available server. */
+static const char *
+servers_words(Loop *loop, const LlavaTask *task, const Route *route)
 {
 	StringInfoData words;
 	int			n = 0;
@@ -78,7 +91,7 @@ servers_words(Loop *loop, const LlavaTask *task)
 	{
 		const char *why;
 
-		if (!server_takes_task(loop, server, task))
+		if (!server_takes(loop, server, route))
 		{
 			n_others++;
 			continue;
@@ -89,9 +102,10 @@ servers_words(Loop *loop, const LlavaTask *task)
 	}
 	if (n > 0)
 		return words.data;
-	if (task->server != NULL)
-		return psprintf("task \"%s\" is for server \"%s\", which does not exist or which the worker may not use",
-						task->name, task->server);
+	if (route->server != NULL)
+		return named_words(task, route);
+	if (n_others > 0 && route->not_server != NULL)
+		return psprintf("rows forbid server \"%s\", and no other takes the queue", route->not_server);
 	if (n_others > 0)
 		return SERVERS_TAKE_NO_QUEUE;
 	return loop->servers.strangers[0] != '\0' ?
@@ -168,13 +182,22 @@ unclaimed_words(Loop *loop)
 	return "the worker knows no reason";
 }
 
-/* Why the first row that is due, which is of this task, is not sent. */
+/* The row that is due first. */
+typedef struct DueRow
+{
+	char	   *task;			/* NULL: none is due */
+	char	   *server;
+	char	   *not_server;
+} DueRow;
+
+/* Why it is not sent. */
 static const char *
-reason_of(Loop *loop, const char *task)
+reason_of(Loop *loop, const DueRow *due)
 {
 	int64		files_away_ms = loop->dispatch.files_away_until_ms;
-	const LlavaTask *known = loop->claims.tasks == NULL ? NULL : taskset_task(loop->claims.tasks, task);
+	const LlavaTask *known = loop->claims.tasks == NULL ? NULL : taskset_task(loop->claims.tasks, due->task);
 	const char *held;
+	Route		route;
 
 	if (files_away_ms != 0 && clock_monotonic_ms() < files_away_ms + FILES_AWAY_MS)
 		return "the directory of pictures, llava_zh.image_directory, cannot be opened";
@@ -182,11 +205,12 @@ reason_of(Loop *loop, const char *task)
 	if (held != NULL)
 		return held;
 	if (known == NULL)
-		return psprintf("task \"%s\" is not in llava_task", task);
+		return psprintf("task \"%s\" is not in llava_task", due->task);
 	if (hopeless_waits(known))
-		return psprintf("task \"%s\" waits: its first replies were all rejected, see llava_progress", task);
-	if (!list_member(loop->claims.claimable, makeString(pstrdup(task))))
-		return servers_words(loop, known);
+		return psprintf("task \"%s\" waits: its first replies were all rejected, see llava_progress", due->task);
+	route = route_of(known, due->server, due->not_server);
+	if (server_for_route(loop, &route, NULL) == NULL)
+		return servers_words(loop, known, &route);
 	return unclaimed_words(loop);
 }
 
@@ -232,31 +256,38 @@ stall_say(Loop *loop, const char *reason, int64 still_ms)
 					still_ms / 1000, said)));
 }
 
+/* The first row of each group is looked at, also of unknown tasks. */
 static SqlStatement sql_first_due = {
 	.text =
-	"SELECT task FROM @.llava_pending"
-	" WHERE failure IS NULL AND visible_at <= pg_catalog.now() AND ($1 IS NULL OR task = $1)"
-	" ORDER BY visible_at, image, task LIMIT 1",
+	QUEUE_GROUPS
+	" SELECT g.task, g.server, g.not_server FROM g CROSS JOIN LATERAL ("
+	"  SELECT p.visible_at, p.image FROM @.llava_pending p"
+	"  WHERE " ROW_OF_GROUP " AND p.visible_at <= pg_catalog.now()"
+	"  ORDER BY p.visible_at, p.image LIMIT 1) d"
+	" WHERE $1 IS NULL OR g.task = $1 ORDER BY d.visible_at, d.image LIMIT 1",
 	.types = "t"
 };
 
-/* Sets *arg to the task of the row that is due first, if there is one. */
+/* Sets *arg to the row that is due first, if there is one. */
 static void
 find_due(Loop *loop, void *arg)
 {
-	char	  **due = arg;
+	DueRow	   *due = arg;
 	Datum		task = (Datum) 0;
 
 	if (loop->scope.only_task != NULL)
 		task = CStringGetTextDatum(loop->scope.only_task);
-	if (sql_run(&sql_first_due, &task, loop->scope.only_task == NULL ? "n" : NULL, 1) > 0)
-		*due = TextDatumGetCString(returned(0, 1));
+	if (sql_run(&sql_first_due, &task, loop->scope.only_task == NULL ? "n" : NULL, 1) == 0)
+		return;
+	due->task = TextDatumGetCString(returned(0, 1));
+	due->server = TextDatumGetCString(returned(0, 2));
+	due->not_server = TextDatumGetCString(returned(0, 3));
 }
 
 static void
 stall_explain(Loop *loop, int64 still_ms)
 {
-	char	   *due = NULL;
+	DueRow		due = {NULL};
 	ErrorData  *error;
 
 	if (!loop_begin(loop, "llava_zh: looking why nothing is sent"))
@@ -266,12 +297,12 @@ stall_explain(Loop *loop, int64 still_ms)
 		stall_say(loop, error->message, still_ms);
 		FreeErrorData(error);
 	}
-	else if (due == NULL)
+	else if (due.task == NULL)
 		shown[0] = '\0';
 	else if (loop_waits_for(loop) != NULL)	/* already logged */
 		stall_show(loop_waits_for(loop));
 	else
-		stall_say(loop, reason_of(loop, due), still_ms);
+		stall_say(loop, reason_of(loop, &due), still_ms);
 	loop_commit(loop);
 }
 

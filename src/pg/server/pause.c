@@ -51,10 +51,10 @@ alter_server(const char *name, const char *options)
 
 SqlStatement sql_forget_waits = {
 	.text =
-	"WITH waiting AS MATERIALIZED ("
-	"  SELECT ctid FROM @.llava_pending"
-	"  WHERE failure IS NULL AND holder IS NULL AND visible_at > pg_catalog.now()"
-	"  FOR UPDATE SKIP LOCKED)"
+	QUEUE_GROUPS ", waiting AS MATERIALIZED ("
+	"  SELECT p.ctid FROM g JOIN @.llava_pending p ON " ROW_OF_GROUP
+	"  WHERE p.holder IS NULL AND p.visible_at > pg_catalog.now()"
+	"  FOR UPDATE OF p SKIP LOCKED)"
 	" UPDATE @.llava_pending p SET visible_at = pg_catalog.now()"
 	" FROM waiting WHERE p.ctid = waiting.ctid",
 	.types = ""

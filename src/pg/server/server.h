@@ -105,6 +105,25 @@ extern uint64 servers_version(void);
 #define PIXELS_MAX 100000000
 
 /*
+ * The beginning of a statement that reads the queue by visible_at: g has the groups of rows
+ * that there are, by which the index is ordered (queue/destinations.h), found by as many
+ * lookups.
+ */
+#define QUEUE_GROUPS \
+	"WITH RECURSIVE g (task, server, not_server) AS (" \
+	"  (SELECT p.task, p.server, p.not_server FROM @.llava_pending p WHERE p.failure IS NULL" \
+	"    ORDER BY p.task, p.server, p.not_server LIMIT 1)" \
+	"  UNION ALL" \
+	"  SELECT n.task, n.server, n.not_server FROM g CROSS JOIN LATERAL (" \
+	"    SELECT p.task, p.server, p.not_server FROM @.llava_pending p WHERE p.failure IS NULL" \
+	"      AND (p.task, p.server, p.not_server) > (g.task, g.server, g.not_server)" \
+	"    ORDER BY p.task, p.server, p.not_server LIMIT 1) n)"
+
+/* Its join with a row p of the queue. */
+#define ROW_OF_GROUP \
+	"p.failure IS NULL AND p.task = g.task AND p.server = g.server AND p.not_server = g.not_server"
+
+/*
  * pause.c: rows that wait for a time become due, except those that a process works on.
  */
 extern SqlStatement sql_forget_waits;

@@ -92,6 +92,9 @@ extern List *task_weights(void);
 /* The same, in a function that runs with its owner's rights. */
 extern List *task_weights_as_owner(void);
 
+/* Whether there is a server of this name, and it is one of ours. */
+extern bool task_server_exists(const char *server);
+
 /* By name, else by alias; NULL if there is none. */
 extern LlavaTask *task_named(List *tasks, const char *name);
 

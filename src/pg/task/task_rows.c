@@ -272,6 +272,14 @@ check_max_tokens(const TaskRow *row)
 				 errhint("It is how long a reply may be. NULL means as before.")));
 }
 
+bool
+task_server_exists(const char *server)
+{
+	Oid			oid = get_foreign_server_oid(server, true);
+
+	return OidIsValid(oid) && GetForeignServer(oid)->fdwid == get_foreign_data_wrapper_oid("llava_zh", true);
+}
+
 /* Rows of a task whose server does not exist would wait for ever. */
 static void
 check_server(const TaskRow *row, const char *name)
@@ -279,8 +287,7 @@ check_server(const TaskRow *row, const char *name)
 	const char *server = task_row_text(row, "server");
 	Oid			oid = server == NULL ? InvalidOid : get_foreign_server_oid(server, true);
 
-	if (server == NULL ||
-		(OidIsValid(oid) && GetForeignServer(oid)->fdwid == get_foreign_data_wrapper_oid("llava_zh", true)))
+	if (server == NULL || task_server_exists(server))
 		return;
 	ereport(ERROR,
 			(errcode(OidIsValid(oid) ? ERRCODE_WRONG_OBJECT_TYPE : ERRCODE_UNDEFINED_OBJECT),
