@@ -102,6 +102,31 @@ COPY part TO STDOUT (FORMAT jsonl, ENCODING 'UTF8', ENCODING 'UTF8');
 COPY part FROM '/dev/null' (FORMAT jsonl, HEADER false);
 COPY part FROM '/dev/null' (FORMAT jsonl, DELIMITER ',');
 
+-- one array of the lines
+COPY (SELECT doc FROM doc LIMIT 3) TO STDOUT (FORMAT jsonl, FORCE_ARRAY);
+COPY (SELECT doc FROM doc LIMIT 1) TO STDOUT (FORMAT jsonl, force_array true);
+COPY (SELECT 1 AS a WHERE false) TO STDOUT (FORMAT jsonl, FORCE_ARRAY on, ENCODING 'UTF8');
+COPY part TO STDOUT (FORMAT jsonl, FORCE_ARRAY false);
+COPY (SELECT n AS a, repeat('字', n * 3000) = '' AS b FROM generate_series(1, 3) AS n ORDER BY n DESC) TO STDOUT (FORMAT jsonl, FORCE_ARRAY);
+COPY (WITH s AS (SELECT 7 AS n) INSERT INTO child SELECT n, '[7]' FROM s RETURNING doc) TO STDOUT (FORMAT jsonl, FORCE_ARRAY);
+COPY (DELETE FROM child RETURNING n) TO STDOUT (FORMAT jsonl, FORCE_ARRAY);
+COPY (SELECT '1'::text UNION ALL SELECT '{') TO STDOUT (FORMAT jsonl, FORCE_ARRAY);
+COPY (SELECT doc FROM doc LIMIT 1) TO STDOUT (FORMAT jsonl);
+COPY part TO STDOUT (FORMAT jsonl, FORCE_ARRAY maybe);
+COPY part TO STDOUT (FORMAT jsonl, FORCE_ARRAY, FORCE_ARRAY);
+COPY part FROM '/dev/null' (FORMAT jsonl, FORCE_ARRAY);
+-- rows, not lines, are counted; one array may be written while another one is
+CREATE FUNCTION array_inside(n integer) RETURNS integer LANGUAGE plpgsql AS $$
+DECLARE rows integer;
+BEGIN
+	EXECUTE format('COPY (SELECT 1 AS a WHERE %s = 2) TO PROGRAM ''cat >/dev/null'' (FORMAT jsonl, FORCE_ARRAY)', n);
+	GET DIAGNOSTICS rows = ROW_COUNT;
+	COPY (SELECT 1 AS a) TO PROGRAM 'cat >/dev/null' (FORMAT csv);
+	RETURN rows;
+END$$;
+COPY (SELECT array_inside(n) AS rows FROM generate_series(1, 3) AS n) TO STDOUT (FORMAT jsonl, FORCE_ARRAY);
+DROP FUNCTION array_inside(integer);
+
 -- other formats are as they were
 COPY wide TO STDOUT;
 COPY wide TO STDOUT (FORMAT csv, HEADER);

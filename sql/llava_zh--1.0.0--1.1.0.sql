@@ -984,12 +984,19 @@ ALTER FUNCTION @extschema@.llava_exported(text, text[], text[], boolean, text, d
 	RENAME TO llava_exported_1_0_0;
 ALTER FUNCTION @extschema@.llava_export(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)
 	RENAME TO llava_export_1_0_0;
+ALTER FUNCTION @extschema@.llava_dataset_info(text, text)
+	RENAME TO llava_dataset_info_1_0_0;
 
 -- The number, or an ERROR: for exports with weights of their own.
 CREATE FUNCTION @extschema@.llava_weighted_samples(task text, samples bigint) RETURNS bigint
 	LANGUAGE c STRICT STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
 COMMENT ON FUNCTION @extschema@.llava_weighted_samples(text, bigint) IS
 	'the number of samples; an error if a task that an export''s weights name has none';
+
+-- A name of an image's file, by which those that several pictures have are found.
+CREATE FUNCTION @extschema@.llava_file_name(path text) RETURNS text
+	LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_file_name(text) IS 'the path without ./ and //; NULL where it is absolute';
 
 -- The flags, or an ERROR: a misspelt one would leave nothing out.
 CREATE FUNCTION @extschema@.llava_known_flags(flags text[]) RETURNS text[]
@@ -1006,6 +1013,17 @@ CREATE FUNCTION @extschema@.llava_export(format text DEFAULT 'llava', tasks text
 REVOKE ALL ON FUNCTION @extschema@.llava_export FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_export IS
 	'the accepted samples, one JSON line each, as trainers read them';
+
+-- The same bytes as COPY (SELECT llava_export(...)) with FORCE_ARRAY writes.
+CREATE FUNCTION @extschema@.llava_export_array(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL)
+	RETURNS SETOF text LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @extschema@.llava_export_array FROM PUBLIC;
+COMMENT ON FUNCTION @extschema@.llava_export_array IS
+	'the lines of llava_export as one JSON array: a bracket, the lines with commas, and a bracket';
 
 -- Reads with the caller's rights, as llava_export.
 CREATE FUNCTION @extschema@.llava_selected(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
@@ -1034,17 +1052,18 @@ COMMENT ON FUNCTION @extschema@.llava_exported IS
 	'the lines of llava_export with the same arguments, each with its sample and what it calls the image';
 
 -- The same by the rules of an earlier export (llava_manifest.settings); NULL: by those of now.
+-- twice: samples whose image has another's name stay in, as where published lines are made again.
 CREATE FUNCTION @extschema@.llava_exported_by(format text, tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
 	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
 	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL,
-	rules integer DEFAULT NULL)
+	rules integer DEFAULT NULL, twice boolean DEFAULT false)
 	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'llava_exported';
 REVOKE ALL ON FUNCTION @extschema@.llava_exported_by FROM PUBLIC;
 COMMENT ON FUNCTION @extschema@.llava_exported_by IS
-	'llava_exported, with samples left out by the rules of this number';
+	'llava_exported, with samples left out by the rules of this number; twice: names that two images have leave none out';
 
 CREATE FUNCTION @extschema@.llava_export_rules() RETURNS integer
 	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
@@ -1068,10 +1087,39 @@ BEGIN ATOMIC
 		pg_catalog.format('%s samples of the picture of image %s', c.samples, c.first_image), false
 	FROM chosen AS c WHERE c.rule IS NULL AND c.samples OPERATOR(pg_catalog.>) 1
 	UNION ALL
+	SELECT 'image_webp', c.image, c.task, c.file_name, false
+	FROM chosen AS c JOIN @extschema@.llava_image AS i ON i.id OPERATOR(pg_catalog.=) c.image
+	WHERE c.rule IS NULL AND llava_validate.format OPERATOR(pg_catalog.=) 'openai'
+		AND i.format OPERATOR(pg_catalog.=) 'webp'
+	UNION ALL
 	SELECT 'no_samples', NULL, NULL, 'the export would be empty', false
 	WHERE NOT EXISTS (SELECT FROM chosen AS c WHERE c.rule IS NULL)
 	ORDER BY 2, 3, 1;
 END;
+
+-- With sharegpt the tags are those that LLaMA-Factory expects where none are said.
+CREATE FUNCTION @extschema@.llava_dataset_info(name text DEFAULT 'llava_zh', file_name text DEFAULT 'train.jsonl',
+	format text DEFAULT 'llamafactory')
+	RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN pg_catalog.jsonb_build_object(name, CASE format
+		WHEN 'llamafactory' THEN pg_catalog.jsonb_build_object(
+			'file_name', file_name, 'formatting', 'sharegpt',
+			'columns', pg_catalog.jsonb_build_object('messages', 'messages', 'images', 'images'),
+			'tags', pg_catalog.jsonb_build_object('role_tag', 'role', 'content_tag', 'content',
+				'user_tag', 'user', 'assistant_tag', 'assistant'))
+		WHEN 'sharegpt' THEN pg_catalog.jsonb_build_object(
+			'file_name', file_name, 'formatting', 'sharegpt',
+			'columns', pg_catalog.jsonb_build_object('messages', 'conversations', 'images', 'images')) END);
+COMMENT ON FUNCTION @extschema@.llava_dataset_info(text, text, text) IS
+	'the entry of LLaMA-Factory''s dataset_info.json for an export in format llamafactory or sharegpt';
+
+CREATE FUNCTION @extschema@.llava_internvl_meta(name text DEFAULT 'llava_zh', file_name text DEFAULT 'train.jsonl',
+	root text DEFAULT 'images', samples bigint DEFAULT NULL)
+	RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN pg_catalog.jsonb_build_object(name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+		'root', root, 'annotation', file_name, 'data_augment', false, 'repeat_time', 1, 'length', samples)));
+COMMENT ON FUNCTION @extschema@.llava_internvl_meta(text, text, text, bigint) IS
+	'the entry of InternVL''s meta file for an export in format llava, a line a sample';
 
 -- Which samples llava_export writes with these arguments, in its order, and what
 -- it calls their images: as the format that says all of that tells it.
@@ -1104,6 +1152,12 @@ COMMENT ON FUNCTION @extschema@.llava_export_images IS
 --
 
 ALTER TABLE @extschema@.llava_manifest ADD base bigint;
+COMMENT ON TABLE @extschema@.llava_manifest IS
+	'exports that were recorded: file, arguments, samples, and the sha256 that sha256sum says of it';
+COMMENT ON TABLE @extschema@.llava_manifest_line IS
+	'the samples of a recorded export: whose picture, and the sha256 of picture and line';
+COMMENT ON FUNCTION @extschema@.llava_rebuild_export(bigint) IS
+	'the lines of a recorded export again, in its order, without samples that came later';
 COMMENT ON COLUMN @extschema@.llava_manifest.base IS 'of an increment: the recorded export that it follows';
 
 -- Beside the lines, and not among them: what is in no file of the increment's is not published by it.
@@ -1152,12 +1206,25 @@ CREATE OR REPLACE VIEW @extschema@.llava_published WITH (security_invoker = true
 		SELECT s.file FROM @extschema@.llava_manifest_shard s WHERE s.manifest = l.manifest AND s.line <= l.line
 		ORDER BY s.line DESC LIMIT 1), m.file) AS file, l.line, l.manifest, m.made_at
 	FROM @extschema@.llava_manifest_line l JOIN @extschema@.llava_manifest m ON m.id = l.manifest;
+
+CREATE FUNCTION @extschema@.llava_array_sha256_add(internal, text) RETURNS internal
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_array_sha256_add(internal, text) IS 'step of the aggregate llava_array_sha256';
+CREATE FUNCTION @extschema@.llava_array_sha256_end(internal) RETURNS bytea
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @extschema@.llava_array_sha256_end(internal) IS 'end of the aggregate llava_array_sha256';
+CREATE AGGREGATE @extschema@.llava_array_sha256(text) (
+	SFUNC = @extschema@.llava_array_sha256_add, STYPE = internal, SSPACE = 512,
+	FINALFUNC = @extschema@.llava_array_sha256_end);
+COMMENT ON AGGREGATE @extschema@.llava_array_sha256(text) IS
+	'sha256 of a file that is a JSON array of these lines, as COPY with FORCE_ARRAY writes it';
+
 CREATE FUNCTION @extschema@.llava_record_export(file text, format text DEFAULT 'llava',
 	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
 	image_token text DEFAULT 'first', image_name text DEFAULT 'path', folder text DEFAULT NULL,
 	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0,
-	weights jsonb DEFAULT NULL)
+	weights jsonb DEFAULT NULL, json_array boolean DEFAULT false)
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
@@ -1172,9 +1239,14 @@ BEGIN ATOMIC
 				'validation', CASE WHEN split IS NOT NULL THEN validation END,
 				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
 				'data_urls', data_urls, 'cutoff_len', cutoff_len, 'rules', @extschema@.llava_export_rules(),
+				'json_array', CASE WHEN json_array THEN true END,
 				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'))),
-			count(*), coalesce(sum(octet_length(line.line) + 1), 0),
-			@extschema@.llava_lines_sha256(line.line ORDER BY nth)
+			count(*),
+			-- an array has a comma or a bracket before each line, its end, and three bytes beside
+			coalesce(sum(octet_length(line.line) + CASE WHEN json_array THEN 2 ELSE 1 END), 0)
+				+ CASE WHEN json_array THEN 3 ELSE 0 END,
+			CASE WHEN json_array THEN @extschema@.llava_array_sha256(line.line ORDER BY nth) FILTER (WHERE json_array)
+				ELSE @extschema@.llava_lines_sha256(line.line ORDER BY nth) FILTER (WHERE json_array IS NOT TRUE) END
 		FROM line
 		RETURNING id),
 	listed AS (
@@ -1253,7 +1325,8 @@ BEGIN ATOMIC
 		SELECT (e.sample).image, (e.sample).task, (e.sample).line
 		FROM (SELECT @extschema@.llava_exported_by(s ->> 'format', image_token => s ->> 'image_token',
 				-- an export of 1.0.0 does not name its rules
-				rules => COALESCE((s -> 'rules')::integer, 1), image_name => s ->> 'image_name', folder => s ->> 'folder',
+				rules => COALESCE((s -> 'rules')::integer, 1), twice => true,
+				image_name => s ->> 'image_name', folder => s ->> 'folder',
 				data_urls => (s -> 'data_urls')::boolean) AS sample
 			FROM said OFFSET 0) AS e)
 	SELECT l.line, l.image, l.task, today.line,
@@ -1367,14 +1440,23 @@ BEGIN ATOMIC
 		SELECT s.*, row_number() OVER (ORDER BY s.nth) AS place
 		FROM @extschema@.llava_manifest_since(@extschema@.llava_manifest_known(llava_record_since.manifest,
 			EXISTS (SELECT FROM @extschema@.llava_manifest m WHERE m.id = llava_record_since.manifest))) AS s),
+	-- as its base is
+	shape AS (
+		SELECT COALESCE((m.settings -> 'json_array')::boolean, false) AS is_array
+		FROM @extschema@.llava_manifest m WHERE m.id = llava_record_since.manifest),
 	recorded AS (
 		INSERT INTO @extschema@.llava_manifest (file, settings, rows, bytes, sha256, base)
 		SELECT llava_record_since.file, m.settings || jsonb_build_object(
 				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh')),
 			n.rows, n.bytes, n.sha256, m.id
 		-- in this order, so that a manifest that is nobody's is an error of since
-		FROM (SELECT count(*) AS rows, COALESCE(sum(octet_length(line) + 1), 0) AS bytes,
-				@extschema@.llava_lines_sha256(line ORDER BY nth) AS sha256
+		FROM (SELECT count(*) AS rows,
+				COALESCE(sum(octet_length(line) + CASE WHEN (SELECT is_array FROM shape) THEN 2 ELSE 1 END), 0)
+					+ CASE WHEN (SELECT is_array FROM shape) THEN 3 ELSE 0 END AS bytes,
+				CASE WHEN (SELECT is_array FROM shape)
+					THEN @extschema@.llava_array_sha256(line ORDER BY nth) FILTER (WHERE (SELECT is_array FROM shape))
+					ELSE @extschema@.llava_lines_sha256(line ORDER BY nth) FILTER (WHERE (SELECT NOT is_array FROM shape))
+					END AS sha256
 			FROM since WHERE nth IS NOT NULL) AS n
 		LEFT JOIN @extschema@.llava_manifest m ON m.id = llava_record_since.manifest
 		RETURNING id),
@@ -1556,20 +1638,99 @@ CREATE TRIGGER llava_keep_in_end AFTER INSERT ON @extschema@.llava_keep_in
 -- The dataset card (sql/parts/card.sql)
 --
 
--- They name the columns of llava_conversation.
-CREATE OR REPLACE FUNCTION @extschema@.llava_card_samples(tasks text[], manifests bigint[])
+-- They have one argument, which says also what is left out.
+ALTER FUNCTION @extschema@.llava_card_tasks(text[], bigint[])
+	RENAME TO llava_card_tasks_1_0_0;
+ALTER FUNCTION @extschema@.llava_card_lengths(text[], bigint[])
+	RENAME TO llava_card_lengths_1_0_0;
+ALTER FUNCTION @extschema@.llava_card_models(text[], bigint[])
+	RENAME TO llava_card_models_1_0_0;
+ALTER FUNCTION @extschema@.llava_card_prompts(text[], bigint[])
+	RENAME TO llava_card_prompts_1_0_0;
+ALTER FUNCTION @extschema@.llava_card_licences(text[], bigint[])
+	RENAME TO llava_card_licences_1_0_0;
+ALTER FUNCTION @extschema@.llava_card_languages(text[], bigint[])
+	RENAME TO llava_card_languages_1_0_0;
+ALTER FUNCTION @extschema@.llava_card_samples(text[], bigint[])
+	RENAME TO llava_card_samples_1_0_0;
+ALTER FUNCTION @extschema@.llava_card_reasons(text[])
+	RENAME TO llava_card_reasons_1_0_0;
+
+-- As llava_selected and llava_exported, with the caller's rights: who may read the tables may
+-- make a card.
+CREATE FUNCTION @extschema@.llava_card_selected(format text, tasks text[], without_flags text[], mix boolean, split text,
+	validation double precision, image_token text, image_name text, folder text, seed bigint,
+	data_urls boolean, cutoff_len integer)
+	RETURNS TABLE (image bigint, task text, id text, file_name text, sha256 bytea, rule text, detail text)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'llava_selected';
+COMMENT ON FUNCTION @extschema@.llava_card_selected(text, text[], text[], boolean, text, double precision, text, text, text,
+	bigint, boolean, integer) IS 'llava_selected for the card, which counts what is exported';
+
+CREATE FUNCTION @extschema@.llava_card_exported(format text, tasks text[], without_flags text[], mix boolean, split text,
+	validation double precision, image_token text, image_name text, folder text, seed bigint,
+	data_urls boolean, cutoff_len integer, weights jsonb, rules integer, twice boolean)
+	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
+	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'llava_exported';
+COMMENT ON FUNCTION @extschema@.llava_card_exported(text, text[], text[], boolean, text, double precision, text, text, text,
+	bigint, boolean, integer, jsonb, integer, boolean) IS 'llava_exported_by for the card, which shows a row';
+
+-- What the card is of: {"tasks", "manifests", "left_out": [[image, task], ...]}.  Without
+-- manifests what breaks a rule is no part of it, as of no export.
+CREATE FUNCTION @extschema@.llava_card_chosen(tasks text[], manifests bigint[]) RETURNS jsonb
+	LANGUAGE sql STABLE PARALLEL UNSAFE
+BEGIN ATOMIC
+	WITH named AS (
+		SELECT coalesce(
+				(SELECT array_agg(@extschema@.llava_task_name(t)) FROM unnest(tasks) AS t),
+				(SELECT array_agg(DISTINCT l.task) FROM @extschema@.llava_manifest_line l
+					WHERE l.manifest = ANY (llava_card_chosen.manifests))) AS tasks,
+			(SELECT array_agg(@extschema@.llava_manifest_known(m,
+					EXISTS (SELECT FROM @extschema@.llava_manifest WHERE id = m)))
+				FROM unnest(manifests) AS m) AS manifests)
+	SELECT jsonb_strip_nulls(jsonb_build_object('tasks', named.tasks, 'manifests', named.manifests,
+		'left_out', (SELECT jsonb_agg(jsonb_build_array((s.sample).image, (s.sample).task))
+			FROM (SELECT @extschema@.llava_card_selected('imagefolder', named.tasks, NULL, false, NULL, NULL, 'first', 'path',
+					NULL, NULL, false, 0) AS sample WHERE named.manifests IS NULL OFFSET 0) AS s
+			WHERE (s.sample).rule IS NOT NULL)))
+	FROM named;
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_chosen(text[], bigint[]) IS
+	'which samples the card counts: tasks, recorded exports, and those that are left out';
+
+-- Those samples: of recorded exports the ones that no increment up to the latest among them takes out.
+CREATE FUNCTION @extschema@.llava_card_samples(chosen jsonb)
 	RETURNS SETOF @extschema@.llava_conversation LANGUAGE sql STABLE PARALLEL SAFE ROWS 100000
 BEGIN ATOMIC
+	WITH RECURSIVE chain (later, id) AS (
+		SELECT m.id, m.base FROM @extschema@.llava_manifest m
+		WHERE m.base IS NOT NULL AND chosen -> 'manifests' @> to_jsonb(m.id)
+		UNION
+		-- what lies between takes lines out, too, whether it is named or not
+		SELECT x.later, m.base FROM chain c JOIN @extschema@.llava_manifest m ON m.id = c.id,
+			LATERAL (VALUES (c.later), (c.id)) AS x (later)
+		WHERE m.base IS NOT NULL),
+	held AS (
+		SELECT DISTINCT l.image, l.task
+		FROM jsonb_array_elements(chosen -> 'manifests') AS m (id)
+		JOIN @extschema@.llava_manifest_line l ON l.manifest = m.id::bigint
+		LEFT JOIN (SELECT DISTINCT c.id, g.image, g.task
+			FROM chain c JOIN @extschema@.llava_manifest_gone g ON g.manifest = c.later) AS gone
+			ON gone.id = l.manifest AND gone.image = l.image AND gone.task = l.task
+		WHERE gone.id IS NULL),
+	left_out AS (
+		SELECT (o ->> 0)::bigint AS image, o ->> 1 AS task
+		FROM jsonb_array_elements(chosen -> 'left_out') AS o)
 	SELECT c.* FROM @extschema@.llava_conversation c
-	WHERE manifests IS NULL AND c.keep IS NOT FALSE AND (tasks IS NULL OR c.task = ANY (tasks))
+	LEFT JOIN left_out o ON o.image = c.image AND o.task = c.task
+	WHERE NOT chosen ? 'manifests' AND c.keep IS NOT FALSE AND o.image IS NULL
+		AND (NOT chosen ? 'tasks' OR chosen -> 'tasks' ? c.task)
 	UNION ALL
-	SELECT c.* FROM @extschema@.llava_conversation c
-	WHERE manifests IS NOT NULL AND (tasks IS NULL OR c.task = ANY (tasks))
-		AND EXISTS (SELECT FROM @extschema@.llava_manifest_line l
-			WHERE l.image = c.image AND l.task = c.task AND l.manifest = ANY (manifests));
+	SELECT c.* FROM held h JOIN @extschema@.llava_conversation c ON c.image = h.image AND c.task = h.task
+	WHERE NOT chosen ? 'tasks' OR chosen -> 'tasks' ? c.task;
 END;
+COMMENT ON FUNCTION @extschema@.llava_card_samples(jsonb) IS 'the samples that the card counts';
 
-CREATE OR REPLACE FUNCTION @extschema@.llava_card_tasks(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_tasks(chosen jsonb) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT @extschema@.llava_template('card_tasks', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_task', jsonb_build_object('task', task,
@@ -1578,14 +1739,15 @@ BEGIN ATOMIC
 		'' ORDER BY n DESC, task COLLATE "C")))
 	FROM (SELECT task, count(*) AS n, sum(count(*)) OVER () AS total,
 			count(DISTINCT image) AS images, avg(rounds) AS rounds
-		FROM @extschema@.llava_card_samples(tasks, manifests) GROUP BY task) AS t;
+		FROM @extschema@.llava_card_samples(chosen) GROUP BY task) AS t;
 END;
+COMMENT ON FUNCTION @extschema@.llava_card_tasks(jsonb) IS 'table of the card: samples by task';
 
-CREATE OR REPLACE FUNCTION @extschema@.llava_card_lengths(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_lengths(chosen jsonb) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH turn AS (
 		SELECT c.task, t ->> 'from' AS who, length(t ->> 'value') AS chars
-		FROM @extschema@.llava_card_samples(tasks, manifests) AS c,
+		FROM @extschema@.llava_card_samples(chosen) AS c,
 			jsonb_path_query(c.conversation, 'lax $[*]') AS t),
 	chars AS (
 		SELECT task,
@@ -1595,7 +1757,7 @@ BEGIN ATOMIC
 	rounds AS (
 		SELECT task, sum(n) AS samples,
 			string_agg(concat(rounds, ': ', to_char(n, 'FM999,999,999,990')), ', ' ORDER BY rounds) AS rounds
-		FROM (SELECT task, rounds, count(*) AS n FROM @extschema@.llava_card_samples(tasks, manifests)
+		FROM (SELECT task, rounds, count(*) AS n FROM @extschema@.llava_card_samples(chosen)
 			GROUP BY task, rounds) AS r GROUP BY task)
 	SELECT @extschema@.llava_template('card_lengths', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_length', jsonb_build_object('task', task, 'rounds', rounds.rounds,
@@ -1604,8 +1766,9 @@ BEGIN ATOMIC
 		'' ORDER BY samples DESC, task COLLATE "C")))
 	FROM rounds LEFT JOIN chars USING (task);
 END;
+COMMENT ON FUNCTION @extschema@.llava_card_lengths(jsonb) IS 'table of the card: rounds and lengths';
 
-CREATE OR REPLACE FUNCTION @extschema@.llava_card_models(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_models(chosen jsonb) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT @extschema@.llava_template('card_models', jsonb_build_object('rows', string_agg(
 		@extschema@.llava_template('card_model', jsonb_build_object('model', model,
@@ -1615,123 +1778,42 @@ BEGIN ATOMIC
 	FROM (SELECT r.model, r.model_reported, c.task, c.task_version, count(*) AS n,
 			(SELECT string_agg(concat(p.key, ' ', p.value), ', ' ORDER BY p.key COLLATE "C")
 				FROM jsonb_each_text(r.parameters) AS p) AS parameters
-		FROM @extschema@.llava_card_samples(tasks, manifests) AS c
+		FROM @extschema@.llava_card_samples(chosen) AS c
 		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply
 		GROUP BY r.model, r.model_reported, c.task, c.task_version, r.parameters) AS m;
 END;
+COMMENT ON FUNCTION @extschema@.llava_card_models(jsonb) IS 'table of the card: models and parameters';
 
-CREATE OR REPLACE FUNCTION @extschema@.llava_card_languages(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT coalesce(string_agg(@extschema@.llava_template('card_language',
-		jsonb_build_object('language', language)), '' ORDER BY language DESC),
-		@extschema@.llava_template('card_language', '{"language": "zh"}'))
-	FROM (SELECT DISTINCT t.language FROM @extschema@.llava_task t WHERE t.language <> 'any'
-		AND (t.name, t.version) IN (SELECT c.task, c.task_version FROM @extschema@.llava_card_samples(tasks, manifests) AS c)) AS l;
-END;
-
--- The command in an indented block: on one line, whatever the file is called.
-CREATE OR REPLACE FUNCTION @extschema@.llava_card_export(format text, file text, split text, tasks text[]) RETURNS text
-	LANGUAGE sql IMMUTABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT format(CASE WHEN file LIKE '%.tar' THEN E'    SELECT * FROM llava_export_shards(''/data'', %L%s%s);\n'
-		ELSE E'    \\copy (SELECT llava_export(%L%s%s)) TO %s WITH (FORMAT jsonl)\n' END, format,
-		', split => ' || quote_literal(split),
-		', tasks => ' || regexp_replace(quote_literal(tasks::text), '[\x01-\x1f]', ' ', 'g'),
-		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'))
-	WHERE file IS NOT NULL;
-END;
--- A recorded export has its own command, and what the file must be.
-CREATE OR REPLACE FUNCTION @extschema@.llava_card_rebuild(manifests bigint[]) RETURNS text
-	LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	SELECT string_agg(format(E'    -- %s rows, sha256 %s, %s\n    \\copy (SELECT llava_rebuild_export(%s)) TO %s WITH (FORMAT jsonl)\n',
-		to_char(m.rows, 'FM999,999,999,990'), encode(m.sha256, 'hex'), m.settings, m.id,
-		-- of shards: their lines
-		regexp_replace(quote_literal(CASE WHEN m.settings ? 'shard_bytes' THEN split_part(m.file, '-*', 1) || '.jsonl'
-			ELSE m.file END), '[\x01-\x1f]', ' ', 'g')), '' ORDER BY m.id)
-	FROM @extschema@.llava_manifest m WHERE m.id = ANY (manifests);
-END;
-
-CREATE OR REPLACE FUNCTION @extschema@.llava_dataset_card(name text DEFAULT 'llava-instruct-zh',
-	licence text DEFAULT NULL, train text DEFAULT 'train.jsonl', validation text DEFAULT NULL,
-	tasks text[] DEFAULT NULL, manifests bigint[] DEFAULT NULL)
-	RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-BEGIN ATOMIC
-	WITH said AS (
-		SELECT coalesce(llava_dataset_card.name, 'llava-instruct-zh') AS name,
-			coalesce(
-				(SELECT array_agg(@extschema@.llava_task_name(t)) FROM unnest(llava_dataset_card.tasks) AS t),
-				(SELECT array_agg(DISTINCT l.task) FROM @extschema@.llava_manifest_line l
-					WHERE l.manifest = ANY (llava_dataset_card.manifests))) AS tasks,
-			(SELECT array_agg(@extschema@.llava_manifest_known(m,
-					EXISTS (SELECT FROM @extschema@.llava_manifest WHERE id = m)))
-				FROM unnest(llava_dataset_card.manifests) AS m) AS manifests),
-	sample AS (
-		SELECT count(*) AS n, count(DISTINCT c.image) AS images,
-			string_agg(DISTINCT r.parser_version::text, ', ') AS parsers,
-			round(100.0 * count(*) FILTER (WHERE (r.measures ->> 'quoted_han')::numeric > 0)
-				/ nullif(count(*), 0), 1) AS quoting
-		FROM said, @extschema@.llava_card_samples(said.tasks, said.manifests) AS c
-		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply),
-	verdict AS (
-		SELECT count(keep) AS looked, count(*) FILTER (WHERE NOT keep) AS dropped
-		FROM @extschema@.llava_conversation, said
-		WHERE said.tasks IS NULL OR task = ANY (said.tasks)),
-	reply AS (
-		SELECT count(*) AS n, count(reason) AS rejected FROM @extschema@.llava_reply, said
-		WHERE said.tasks IS NULL OR task = ANY (said.tasks))
-	SELECT @extschema@.llava_template('card', jsonb_build_object(
-		'name', said.name, 'pretty_name', to_json(said.name)::text,
-		'licence', to_json(coalesce(llava_dataset_card.licence, 'unknown'))::text,
-		'licence_words', coalesce(llava_dataset_card.licence, @extschema@.llava_template('card_unstated', '{}')),
-		'languages', @extschema@.llava_card_languages(said.tasks, said.manifests),
-		'size', CASE WHEN sample.n < 1000 THEN 'n<1K' WHEN sample.n < 10000 THEN '1K<n<10K'
-			WHEN sample.n < 100000 THEN '10K<n<100K' WHEN sample.n < 1000000 THEN '100K<n<1M'
-			WHEN sample.n < 10000000 THEN '1M<n<10M' WHEN sample.n < 100000000 THEN '10M<n<100M'
-			ELSE '100M<n<1B' END,
-		-- without them a hub looks for itself, and finds an image folder
-		'configs', CASE WHEN train IS NOT NULL THEN @extschema@.llava_template('card_configs',
-			jsonb_build_object('files', concat(
-				@extschema@.llava_template('card_file', jsonb_build_object('split', 'train',
-					'path', to_json(train)::text)),
-				CASE WHEN validation IS NOT NULL THEN @extschema@.llava_template('card_file',
-					jsonb_build_object('split', 'validation', 'path', to_json(validation)::text)) END))) END,
-		'samples', to_char(sample.n, 'FM999,999,999,990'),
-		'images', to_char(sample.images, 'FM999,999,999,990'),
-		'looked', to_char(verdict.looked, 'FM999,999,999,990'),
-		'dropped', to_char(verdict.dropped, 'FM999,999,999,990'),
-		'replies', to_char(reply.n, 'FM999,999,999,990'),
-		'rejected', to_char(reply.rejected, 'FM999,999,999,990'),
-		'images_rejected', (SELECT to_char(coalesce(sum(count), 0), 'FM999,999,999,990')
-			FROM @extschema@.llava_stat_reason WHERE kind = 'image'),
-		'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'),
-		'parsers', sample.parsers, 'quoting', coalesce(sample.quoting, 0),
-		'tasks', @extschema@.llava_card_tasks(said.tasks, said.manifests), 'lengths', @extschema@.llava_card_lengths(said.tasks, said.manifests),
-		'models', @extschema@.llava_card_models(said.tasks, said.manifests), 'reasons', @extschema@.llava_card_reasons(said.tasks),
-		'licences', @extschema@.llava_card_licences(said.tasks, said.manifests), 'prompts', @extschema@.llava_card_prompts(said.tasks, said.manifests),
-		'export', CASE WHEN said.manifests IS NOT NULL THEN @extschema@.llava_card_rebuild(said.manifests) ELSE concat(
-			@extschema@.llava_card_export(CASE WHEN train IS NULL THEN 'imagefolder' ELSE 'llava' END,
-				coalesce(train, 'metadata.jsonl'), CASE WHEN validation IS NOT NULL THEN 'train' END, said.tasks),
-			@extschema@.llava_card_export('llava', validation, 'validation', said.tasks)) END))
-	FROM sample, verdict, reply, said;
-END;
-
-CREATE OR REPLACE FUNCTION @extschema@.llava_card_prompts(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_prompts(chosen jsonb) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT string_agg(@extschema@.llava_template('card_prompt', jsonb_build_object('task', t.name,
 		'version', t.version,
 		-- indented, so that nothing in a prompt ends the block; a CR begins a line, too
 		'prompt', regexp_replace(regexp_replace(t.prompt, E'\r\n?', E'\n', 'g'), '^', '    ', 'gn'))), '' ORDER BY t.name COLLATE "C", t.version)
 	FROM @extschema@.llava_task t
-	WHERE (t.name, t.version) IN (SELECT c.task, c.task_version FROM @extschema@.llava_card_samples(tasks, manifests) AS c);
+	WHERE (t.name, t.version) IN (SELECT c.task, c.task_version FROM @extschema@.llava_card_samples(chosen) AS c);
 END;
+COMMENT ON FUNCTION @extschema@.llava_card_prompts(jsonb) IS 'the prompts on the card';
 
-CREATE OR REPLACE FUNCTION @extschema@.llava_card_licences(tasks text[], manifests bigint[]) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+CREATE FUNCTION @extschema@.llava_card_reasons(chosen jsonb) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_reasons', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_reason', jsonb_build_object('kind', kind, 'task', task,
+			'reason', reason, 'count', to_char(count, 'FM999,999,999,990'))),
+		'' ORDER BY kind, count DESC, task COLLATE "C", reason COLLATE "C")))
+	FROM @extschema@.llava_stat_reason
+	WHERE NOT chosen ? 'tasks' OR task IS NULL OR chosen -> 'tasks' ? task;
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_reasons(jsonb) IS 'table of the card: why replies were rejected';
+
+-- What writers say of their pictures is clipped, and the seldomest are only counted: no one
+-- writer makes a card that is too large for all.
+CREATE FUNCTION @extschema@.llava_card_licences(chosen jsonb) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	WITH stated AS (
 		SELECT c.image, CASE WHEN length(left(i.licence, 201)) > 200 THEN left(i.licence, 200) || '...'
 			ELSE coalesce(i.licence, @extschema@.llava_template('card_unstated', '{}')) END AS licence
-		FROM @extschema@.llava_card_samples(tasks, manifests) AS c
+		FROM @extschema@.llava_card_samples(chosen) AS c
 		LEFT JOIN @extschema@.llava_image i ON i.id = c.image),
 	counted AS (
 		SELECT licence, n, row_number() OVER (ORDER BY n DESC, licence COLLATE "C") AS nth
@@ -1743,6 +1825,223 @@ BEGIN ATOMIC
 			'licence', @extschema@.llava_template('card_others', jsonb_build_object('n', to_char(count(*), 'FM999,999,999,990'))),
 			'images', to_char(sum(n), 'FM999,999,999,990')))
 			FROM counted WHERE nth > 100 HAVING count(*) > 0))));
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_licences(jsonb) IS 'table of the card: licences of the pictures';
+
+CREATE FUNCTION @extschema@.llava_card_languages(chosen jsonb) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT coalesce(string_agg(@extschema@.llava_template('card_language',
+		jsonb_build_object('language', language)), '' ORDER BY language DESC),
+		@extschema@.llava_template('card_language', '{"language": "zh"}'))
+	FROM (SELECT DISTINCT t.language FROM @extschema@.llava_task t WHERE t.language <> 'any'
+		AND (t.name, t.version) IN (SELECT c.task, c.task_version FROM @extschema@.llava_card_samples(chosen) AS c)) AS l;
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_languages(jsonb) IS 'languages in the front matter of the card';
+
+-- How COPY writes such a file: a name that ends in .json is one array.
+CREATE FUNCTION @extschema@.llava_card_copy(command text, file text, json_array boolean) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	-- on one line, whatever the file is called
+	SELECT format(E'    \\copy (SELECT %s) TO %s WITH (FORMAT jsonl%s)\n', command,
+		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'), CASE WHEN json_array THEN ', FORCE_ARRAY' END)
+	WHERE file IS NOT NULL;
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_copy(text, text, boolean) IS 'a command on the card that writes a file';
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_export(format text, file text, split text, tasks text[]) RETURNS text
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN file LIKE '%.tar' THEN format(E'    SELECT * FROM llava_export_shards(''/data'', %L%s%s);\n', format,
+			', split => ' || quote_literal(split),
+			', tasks => ' || regexp_replace(quote_literal(tasks::text), '[\x01-\x1f]', ' ', 'g'))
+		ELSE @extschema@.llava_card_copy(format('llava_export(%L%s%s)', format, ', split => ' || quote_literal(split),
+			', tasks => ' || regexp_replace(quote_literal(tasks::text), '[\x01-\x1f]', ' ', 'g')), file, file ~ '\.json$') END;
+END;
+
+-- A recorded export has its own command, and what the file must be.
+CREATE OR REPLACE FUNCTION @extschema@.llava_card_rebuild(manifests bigint[]) RETURNS text
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT string_agg(concat(format(E'    -- %s samples, sha256 %s, %s\n',
+			to_char(m.rows, 'FM999,999,999,990'), encode(m.sha256, 'hex'), m.settings),
+		-- of shards: their lines
+		@extschema@.llava_card_copy(format('llava_rebuild_export(%s)', m.id),
+			CASE WHEN m.settings ? 'shard_bytes' THEN split_part(m.file, '-*', 1) || '.jsonl' ELSE m.file END,
+			m.settings ? 'json_array')), '' ORDER BY m.id)
+	FROM @extschema@.llava_manifest m WHERE m.id = ANY (manifests);
+END;
+
+-- The files of the data set: {"split", "path", "samples"} each; of recorded exports theirs.
+CREATE FUNCTION @extschema@.llava_card_files(chosen jsonb, train text, validation text) RETURNS jsonb
+	LANGUAGE sql STABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT jsonb_agg(jsonb_build_object('split', coalesce(m.settings ->> 'split', 'train'), 'path', m.file,
+		'samples', m.rows) ORDER BY m.settings ->> 'split' DESC NULLS FIRST, m.id)
+	FROM @extschema@.llava_manifest m WHERE chosen -> 'manifests' @> to_jsonb(m.id) HAVING count(*) > 0
+	UNION ALL
+	SELECT CASE WHEN validation IS NULL THEN jsonb_build_array(jsonb_build_object(
+			'split', 'train', 'path', coalesce(train, 'metadata.jsonl'), 'samples', n.total))
+		ELSE jsonb_build_array(
+			jsonb_build_object('split', 'train', 'path', coalesce(train, 'metadata.jsonl'), 'samples', n.total - n.held_back),
+			jsonb_build_object('split', 'validation', 'path', validation, 'samples', n.held_back)) END
+	FROM (SELECT count(*) AS total,
+			-- as llava_export has it by default
+			count(*) FILTER (WHERE @extschema@.llava_image_share(c.image, i.sha256, 0) < 0.01) AS held_back
+		FROM @extschema@.llava_card_samples(chosen) AS c LEFT JOIN @extschema@.llava_image i ON i.id = c.image) AS n
+	WHERE NOT chosen ? 'manifests';
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_files(jsonb, text, text) IS 'files, splits and samples on the card';
+
+CREATE FUNCTION @extschema@.llava_card_splits(files jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_splits', jsonb_build_object('rows', string_agg(
+		@extschema@.llava_template('card_split', f || jsonb_build_object(
+			'samples', to_char((f -> 'samples')::bigint, 'FM999,999,999,990'))), '' ORDER BY nth)))
+	FROM jsonb_array_elements(files) WITH ORDINALITY AS f (f, nth);
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_splits(jsonb) IS 'table of the card: files and splits';
+
+-- Which files are which split: a hub that looks for itself goes by words in their names.  Of a
+-- folder of pictures (train NULL) all are train.
+CREATE FUNCTION @extschema@.llava_card_configs(files jsonb, train text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_configs', jsonb_build_object('files', CASE WHEN train IS NULL
+		THEN @extschema@.llava_template('card_file', '{"split": "train", "path": "\"**\""}')
+		ELSE string_agg(@extschema@.llava_template('card_file', jsonb_build_object('split', f ->> 'split',
+			'path', (f -> 'path')::text)), '' ORDER BY nth) END))
+	FROM jsonb_array_elements(files) WITH ORDINALITY AS f (f, nth);
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_configs(jsonb, text) IS 'configs in the front matter of the card';
+
+-- The hubs know licences by these ids only; any other is "other", and its name is said.
+CREATE FUNCTION @extschema@.llava_card_license(licence text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN licence IS NULL THEN @extschema@.llava_template('card_license', '{"id": "unknown"}')
+		WHEN said.id = ANY (ARRAY['afl-3.0', 'agpl-3.0', 'apache-2.0', 'artistic-2.0', 'bsd', 'bsd-2-clause',
+			'bsd-3-clause', 'bsd-3-clause-clear', 'bsl-1.0', 'c-uda', 'cc', 'cc-by-2.0', 'cc-by-2.5', 'cc-by-3.0',
+			'cc-by-4.0', 'cc-by-nc-2.0', 'cc-by-nc-3.0', 'cc-by-nc-4.0', 'cc-by-nc-nd-3.0', 'cc-by-nc-nd-4.0',
+			'cc-by-nc-sa-2.0', 'cc-by-nc-sa-3.0', 'cc-by-nc-sa-4.0', 'cc-by-nd-4.0', 'cc-by-sa-3.0', 'cc-by-sa-4.0',
+			'cc0-1.0', 'cdla-permissive-1.0', 'cdla-permissive-2.0', 'cdla-sharing-1.0', 'ecl-2.0', 'epl-1.0',
+			'epl-2.0', 'etalab-2.0', 'eupl-1.1', 'eupl-1.2', 'gemma', 'gfdl', 'gpl', 'gpl-2.0', 'gpl-3.0', 'isc',
+			'lgpl', 'lgpl-2.1', 'lgpl-3.0', 'lgpl-lr', 'llama2', 'llama3', 'llama3.1', 'llama3.2', 'llama3.3',
+			'llama4', 'lppl-1.3c', 'mit', 'mpl-2.0', 'ms-pl', 'ncsa', 'odbl', 'odc-by', 'ofl-1.1', 'openrail',
+			'openrail++', 'osl-3.0', 'other', 'pddl', 'postgresql', 'unknown', 'unlicense', 'wtfpl', 'zlib'])
+			THEN @extschema@.llava_template('card_license', jsonb_build_object('id', said.id))
+		ELSE @extschema@.llava_template('card_license_other', jsonb_build_object('name', to_json(licence)::text)) END
+	FROM (SELECT regexp_replace(lower(btrim(licence)), '[\s_]+', '-', 'g') AS id) AS said;
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_license(text) IS 'licence in the front matter of the card';
+
+-- A person's words for the name: without its owner, and of a plain id the words in it.
+CREATE FUNCTION @extschema@.llava_card_pretty(name text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT CASE WHEN bare ~ '^[A-Za-z0-9._-]+$' THEN initcap(translate(bare, '-_', '  ')) ELSE bare END
+	FROM (SELECT regexp_replace(name, '^[A-Za-z0-9._-]+/', '') AS bare) AS b;
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_pretty(text) IS 'pretty_name in the front matter of the card';
+
+-- The shortest of the first rows, as the export has it; of recorded exports the first one's shape.
+CREATE FUNCTION @extschema@.llava_card_example(chosen jsonb, train text) RETURNS jsonb LANGUAGE sql STABLE PARALLEL UNSAFE
+BEGIN ATOMIC
+	WITH said AS (
+		SELECT coalesce(
+			(SELECT m.settings FROM @extschema@.llava_manifest m WHERE chosen -> 'manifests' @> to_jsonb(m.id) ORDER BY m.id LIMIT 1),
+			jsonb_build_object('format', CASE WHEN train IS NULL THEN 'imagefolder' ELSE 'llava' END,
+				'image_token', 'first', 'image_name', 'path', 'rules', @extschema@.llava_export_rules())) AS s)
+	SELECT first.line::jsonb FROM (
+		SELECT (e.sample).line FROM (
+			SELECT @extschema@.llava_card_exported(s ->> 'format', CASE WHEN chosen ? 'tasks'
+					THEN ARRAY(SELECT jsonb_array_elements_text(chosen -> 'tasks')) END,
+				NULL, false, NULL, NULL, s ->> 'image_token', s ->> 'image_name', s ->> 'folder', NULL, false, 0, NULL,
+				coalesce((s -> 'rules')::integer, 1), chosen ? 'manifests') AS sample FROM said OFFSET 0) AS e
+		WHERE NOT chosen ? 'manifests' OR EXISTS (SELECT FROM @extschema@.llava_manifest_line l
+			WHERE l.image = (e.sample).image AND l.task = (e.sample).task
+				AND chosen -> 'manifests' @> to_jsonb(l.manifest))
+		LIMIT 20) AS first
+	ORDER BY length(first.line) LIMIT 1;
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_example(jsonb, text) IS 'the row on the card';
+
+CREATE FUNCTION @extschema@.llava_card_row(example jsonb) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+BEGIN ATOMIC
+	SELECT @extschema@.llava_template('card_row', jsonb_build_object(
+		-- indented, so that nothing in it ends the block
+		'row', regexp_replace(jsonb_pretty(example), '^', '    ', 'gn'),
+		'fields', (SELECT string_agg(@extschema@.llava_template('card_field', jsonb_build_object('field', k.key,
+				'type', jsonb_typeof(k.value), 'meaning', m.meaning)), '' ORDER BY m.nth)
+			FROM jsonb_each(example) AS k
+			LEFT JOIN (VALUES (1, 'id', '图片编号与任务 number of the picture, and task'),
+				(2, 'task', '任务 task'),
+				(3, 'image', '图片文件 file of the picture'),
+				(4, 'images', '图片文件，只有一张 file of the picture, one'),
+				(5, 'file_name', '图片文件 file of the picture'),
+				(6, 'conversations', '对话：from 是 human 或 gpt，value 是文字 turns: from is human or gpt, value the text'),
+				(7, 'messages', '对话：role 是 user 或 assistant，content 是内容 turns: role is user or assistant'))
+				AS m (nth, key, meaning) ON m.key = k.key)))
+	WHERE example IS NOT NULL;
+END;
+COMMENT ON FUNCTION @extschema@.llava_card_row(jsonb) IS 'the row on the card and its fields';
+
+CREATE OR REPLACE FUNCTION @extschema@.llava_dataset_card(name text DEFAULT 'llava-instruct-zh',
+	licence text DEFAULT NULL, train text DEFAULT 'train.jsonl', validation text DEFAULT NULL,
+	tasks text[] DEFAULT NULL, manifests bigint[] DEFAULT NULL)
+	RETURNS text LANGUAGE sql STABLE PARALLEL UNSAFE
+BEGIN ATOMIC
+	WITH chosen AS MATERIALIZED (
+		SELECT @extschema@.llava_card_chosen(tasks, manifests) AS of),
+	said AS MATERIALIZED (
+		SELECT coalesce(llava_dataset_card.name, 'llava-instruct-zh') AS name, c.of,
+			CASE WHEN c.of ? 'tasks' THEN ARRAY(SELECT jsonb_array_elements_text(c.of -> 'tasks')) END AS tasks,
+			@extschema@.llava_card_files(c.of, train, validation) AS files
+		FROM chosen AS c),
+	sample AS (
+		SELECT count(*) AS n, count(DISTINCT c.image) AS images,
+			string_agg(DISTINCT r.parser_version::text, ', ') AS parsers,
+			count(c.keep) AS looked,
+			round(100.0 * count(*) FILTER (WHERE (r.measures ->> 'quoted_han')::numeric > 0)
+				/ nullif(count(*), 0), 1) AS quoting
+		FROM said, @extschema@.llava_card_samples(said.of) AS c
+		LEFT JOIN @extschema@.llava_reply r ON r.image = c.image AND r.id = c.reply),
+	verdict AS (
+		SELECT count(keep) AS looked, count(*) FILTER (WHERE NOT keep) AS dropped
+		FROM @extschema@.llava_conversation, said
+		WHERE said.tasks IS NULL OR task = ANY (said.tasks)),
+	reply AS (
+		SELECT count(*) AS n, count(reason) AS rejected FROM @extschema@.llava_reply, said
+		WHERE said.tasks IS NULL OR task = ANY (said.tasks))
+	SELECT @extschema@.llava_template('card', jsonb_build_object(
+		'name', said.name, 'pretty_name', to_json(@extschema@.llava_card_pretty(said.name))::text,
+		'load_name', to_json(said.name)::text,
+		'license', @extschema@.llava_card_license(llava_dataset_card.licence),
+		'licence_words', coalesce(llava_dataset_card.licence, @extschema@.llava_template('card_unstated', '{}')),
+		'languages', @extschema@.llava_card_languages(said.of),
+		'size', CASE WHEN sample.n < 1000 THEN 'n<1K' WHEN sample.n < 10000 THEN '1K<n<10K'
+			WHEN sample.n < 100000 THEN '10K<n<100K' WHEN sample.n < 1000000 THEN '100K<n<1M'
+			WHEN sample.n < 10000000 THEN '1M<n<10M' WHEN sample.n < 100000000 THEN '10M<n<100M'
+			ELSE '100M<n<1B' END,
+		'configs', @extschema@.llava_card_configs(said.files, train),
+		'splits', @extschema@.llava_card_splits(said.files),
+		'row', @extschema@.llava_card_row(@extschema@.llava_card_example(said.of, train)),
+		'samples', to_char(sample.n, 'FM999,999,999,990'),
+		'images', to_char(sample.images, 'FM999,999,999,990'),
+		'unlooked', to_char(sample.n - sample.looked, 'FM999,999,999,990'),
+		'looked', to_char(verdict.looked, 'FM999,999,999,990'),
+		'dropped', to_char(verdict.dropped, 'FM999,999,999,990'),
+		'replies', to_char(reply.n, 'FM999,999,999,990'),
+		'rejected', to_char(reply.rejected, 'FM999,999,999,990'),
+		'images_rejected', (SELECT to_char(coalesce(sum(count), 0), 'FM999,999,999,990')
+			FROM @extschema@.llava_stat_reason WHERE kind = 'image'),
+		'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'),
+		'parsers', sample.parsers, 'quoting', coalesce(sample.quoting, 0),
+		'tasks', @extschema@.llava_card_tasks(said.of), 'lengths', @extschema@.llava_card_lengths(said.of),
+		'models', @extschema@.llava_card_models(said.of), 'reasons', @extschema@.llava_card_reasons(said.of),
+		'licences', @extschema@.llava_card_licences(said.of), 'prompts', @extschema@.llava_card_prompts(said.of),
+		'export', CASE WHEN said.of ? 'manifests' THEN @extschema@.llava_card_rebuild(manifests) ELSE concat(
+			@extschema@.llava_card_export(CASE WHEN train IS NULL THEN 'imagefolder' ELSE 'llava' END,
+				coalesce(train, 'metadata.jsonl'), CASE WHEN validation IS NOT NULL THEN 'train' END, said.tasks),
+			@extschema@.llava_card_export('llava', validation, 'validation', said.tasks)) END))
+	FROM sample, verdict, reply, said;
 END;
 
 --
@@ -2104,7 +2403,7 @@ FROM (SELECT p.oid::regprocedure AS name, a.is_grantable AS grantable,
 GROUP BY f.name;
 
 -- Who was granted a function or a view may execute what that calls; who was granted
--- llava_export, also llava_selected, which tells the same.
+-- llava_export, also llava_selected and llava_export_array, which tell the same.
 SELECT @extschema@.llava_update_grant(concat('GRANT EXECUTE ON FUNCTION ', p.oid::regprocedure, ' TO ',
 		CASE h.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(h.grantee)) END,
 		CASE WHEN h.grantable THEN ' WITH GRANT OPTION' END), false)
@@ -2123,7 +2422,7 @@ JOIN LATERAL (
 	WHERE d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_class'::regclass
 		AND d.deptype = 'e' AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
 	GROUP BY c.relname, a.grantee) AS h ON true
-JOIN (VALUES ('llava_export', 'llava_exported'), ('llava_export', 'llava_selected'),
+JOIN (VALUES ('llava_export', 'llava_exported'), ('llava_export', 'llava_selected'), ('llava_export', 'llava_export_array'),
 	('llava_validate', 'llava_selected'),
 	('llava_export_list', 'llava_exported'), ('llava_export_images', 'llava_exported'),
 	('llava_record_export', 'llava_exported'), ('llava_verify_export', 'llava_exported_by'),
@@ -2164,6 +2463,15 @@ SELECT @extschema@.llava_update_grant(concat('GRANT SELECT (server, not_server) 
 FROM pg_attribute c, LATERAL aclexplode(c.attacl) AS a
 WHERE c.attrelid = '@extschema@.llava_pending'::regclass AND c.attname = 'holder' AND a.privilege_type = 'SELECT';
 
+-- llava_dataset_card reads llava_manifest_gone, too.
+SELECT @extschema@.llava_update_grant(concat('GRANT SELECT ON @extschema@.llava_manifest_gone TO ',
+		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
+		CASE WHEN bool_or(a.is_grantable) THEN ' WITH GRANT OPTION' END), false)
+FROM pg_class c, LATERAL (SELECT c.relacl UNION ALL SELECT attacl FROM pg_attribute WHERE attrelid = c.oid) AS held (acl),
+	LATERAL aclexplode(held.acl) AS a
+WHERE c.oid = '@extschema@.llava_manifest_line'::regclass AND a.privilege_type = 'SELECT' AND a.grantee <> c.relowner
+GROUP BY a.grantee;
+
 -- Who may read the samples, or a column of theirs, may read the annotations, too; and a worker's
 -- role may write them.
 SELECT @extschema@.llava_update_grant(concat('GRANT ', g.privilege_type, ' ON @extschema@.llava_annotation TO ', g.grantee,
@@ -2201,6 +2509,15 @@ SELECT @extschema@.llava_update_replaced('@extschema@.llava_selected_1_0_0(text,
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_exported_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_export_1_0_0(text, text[], text[], boolean, text, double precision, text, text, text, bigint, boolean, integer)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_load_1_0_0(text, text, text, integer, boolean)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_dataset_info_1_0_0(text, text)');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_card_tasks_1_0_0(text[], bigint[])');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_card_lengths_1_0_0(text[], bigint[])');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_card_models_1_0_0(text[], bigint[])');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_card_prompts_1_0_0(text[], bigint[])');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_card_licences_1_0_0(text[], bigint[])');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_card_languages_1_0_0(text[], bigint[])');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_card_samples_1_0_0(text[], bigint[])');
+SELECT @extschema@.llava_update_replaced('@extschema@.llava_card_reasons_1_0_0(text[])');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_reparse_1_0_0(text, bigint, integer, jsonb)');
 SELECT @extschema@.llava_update_replaced('@extschema@.llava_parse_reply_1_0_0(text, text, text)');
 DROP FUNCTION @extschema@.llava_update_replaced(regprocedure);
@@ -2363,8 +2680,8 @@ COMMENT ON COLUMN @extschema@.llava_usage.estimated IS 'replies in cost that cou
 
 COMMENT ON COLUMN @extschema@.llava_manifest.id IS 'number of the recorded export';
 COMMENT ON COLUMN @extschema@.llava_manifest.file IS 'name of the file, as you gave it';
-COMMENT ON COLUMN @extschema@.llava_manifest.settings IS 'format, arguments, rules and version of the extension';
-COMMENT ON COLUMN @extschema@.llava_manifest.rows IS 'lines of the file';
+COMMENT ON COLUMN @extschema@.llava_manifest.settings IS 'format, arguments, rules, version of the extension; json_array: one JSON array';
+COMMENT ON COLUMN @extschema@.llava_manifest.rows IS 'samples in the file';
 COMMENT ON COLUMN @extschema@.llava_manifest.bytes IS 'size of the file';
 COMMENT ON COLUMN @extschema@.llava_manifest.sha256 IS 'of the file, as sha256sum says';
 COMMENT ON COLUMN @extschema@.llava_manifest.made_at IS 'when it was recorded';
@@ -2372,10 +2689,10 @@ COMMENT ON COLUMN @extschema@.llava_manifest.made_at IS 'when it was recorded';
 COMMENT ON COLUMN @extschema@.llava_manifest_line.image IS 'the picture';
 COMMENT ON COLUMN @extschema@.llava_manifest_line.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_manifest_line.manifest IS 'the recorded export';
-COMMENT ON COLUMN @extschema@.llava_manifest_line.line IS 'number of the line, from 1';
+COMMENT ON COLUMN @extschema@.llava_manifest_line.line IS 'number of the sample in the file, from 1';
 COMMENT ON COLUMN @extschema@.llava_manifest_line.image_sha256 IS 'of the picture''s original bytes, as stored';
 COMMENT ON COLUMN @extschema@.llava_manifest_line.file_name IS 'what the line calls the image, without the folder';
-COMMENT ON COLUMN @extschema@.llava_manifest_line.sha256 IS 'of the line with its line end';
+COMMENT ON COLUMN @extschema@.llava_manifest_line.sha256 IS 'of the sample''s line with its line end';
 
 COMMENT ON COLUMN @extschema@.llava_duplicate.image IS 'the repeated picture';
 COMMENT ON COLUMN @extschema@.llava_duplicate.path IS 'its path';
@@ -2471,7 +2788,7 @@ COMMENT ON COLUMN @extschema@.llava_published.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_published.image_sha256 IS 'of the picture''s original bytes';
 COMMENT ON COLUMN @extschema@.llava_published.file_name IS 'what the line calls the image, without the folder';
 COMMENT ON COLUMN @extschema@.llava_published.file IS 'name of the file that has it';
-COMMENT ON COLUMN @extschema@.llava_published.line IS 'number of the line, from 1';
+COMMENT ON COLUMN @extschema@.llava_published.line IS 'number of the sample in the file, from 1';
 COMMENT ON COLUMN @extschema@.llava_published.manifest IS 'id of the recorded export';
 COMMENT ON COLUMN @extschema@.llava_published.made_at IS 'when it was recorded';
 
@@ -2604,14 +2921,6 @@ COMMENT ON FUNCTION @extschema@.llava_page_turns(jsonb) IS 'the turns of a sampl
 COMMENT ON FUNCTION @extschema@.llava_page_tags(text[], boolean, text) IS 'flags, verdict and note of a sample on the page';
 COMMENT ON FUNCTION @extschema@.llava_page_samples(integer, text, bigint, text, boolean) IS 'the samples of the page';
 COMMENT ON FUNCTION @extschema@.llava_page_head(integer, text, text, boolean) IS 'the head of the page: counts and bars';
-COMMENT ON FUNCTION @extschema@.llava_card_samples(text[], bigint[]) IS 'the samples that the card counts';
-COMMENT ON FUNCTION @extschema@.llava_card_tasks(text[], bigint[]) IS 'table of the card: samples by task';
-COMMENT ON FUNCTION @extschema@.llava_card_lengths(text[], bigint[]) IS 'table of the card: rounds and lengths';
-COMMENT ON FUNCTION @extschema@.llava_card_models(text[], bigint[]) IS 'table of the card: models and parameters';
-COMMENT ON FUNCTION @extschema@.llava_card_prompts(text[], bigint[]) IS 'the prompts on the card';
-COMMENT ON FUNCTION @extschema@.llava_card_reasons(text[]) IS 'table of the card: why replies were rejected';
-COMMENT ON FUNCTION @extschema@.llava_card_licences(text[], bigint[]) IS 'table of the card: licences of the pictures';
-COMMENT ON FUNCTION @extschema@.llava_card_languages(text[], bigint[]) IS 'languages in the front matter of the card';
 COMMENT ON FUNCTION @extschema@.llava_card_export(text, text, text, text[]) IS 'the export command on the card';
 COMMENT ON FUNCTION @extschema@.llava_card_rebuild(bigint[]) IS 'the commands on the card that rebuild a recorded export';
 COMMENT ON FUNCTION @extschema@.llava_manifest_known(bigint, boolean) IS 'the id of a manifest that exists, else an error';

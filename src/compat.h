@@ -198,4 +198,13 @@ typedef const JumbleState CompatJumbleState;
 typedef JumbleState CompatJumbleState;
 #endif
 
+/* The last argument of ExecutorRun, which 18 no longer has. */
+#if PG_VERSION_NUM >= 180000
+#define COMPAT_RUN_ONCE
+#define COMPAT_RUN_ONCE_PASSED
+#else
+#define COMPAT_RUN_ONCE , bool execute_once
+#define COMPAT_RUN_ONCE_PASSED , execute_once
+#endif
+
 #endif							/* LLAVA_COMPAT_H */

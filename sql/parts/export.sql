@@ -13,6 +13,11 @@ CREATE FUNCTION @.llava_weighted_samples(task text, samples bigint) RETURNS bigi
 COMMENT ON FUNCTION @.llava_weighted_samples(text, bigint) IS
 	'the number of samples; an error if a task that an export''s weights name has none';
 
+-- A name of an image's file, by which those that several pictures have are found.
+CREATE FUNCTION @.llava_file_name(path text) RETURNS text
+	LANGUAGE c STRICT IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_file_name(text) IS 'the path without ./ and //; NULL where it is absolute';
+
 -- The flags, or an ERROR: a misspelt one would leave nothing out.
 CREATE FUNCTION @.llava_known_flags(flags text[]) RETURNS text[]
 	LANGUAGE c STRICT STABLE PARALLEL RESTRICTED AS 'MODULE_PATHNAME';
@@ -28,6 +33,17 @@ CREATE FUNCTION @.llava_export(format text DEFAULT 'llava', tasks text[] DEFAULT
 REVOKE ALL ON FUNCTION @.llava_export FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_export IS
 	'the accepted samples, one JSON line each, as trainers read them';
+
+-- The same bytes as COPY (SELECT llava_export(...)) with FORCE_ARRAY writes.
+CREATE FUNCTION @.llava_export_array(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
+	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
+	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
+	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
+	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL)
+	RETURNS SETOF text LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME';
+REVOKE ALL ON FUNCTION @.llava_export_array FROM PUBLIC;
+COMMENT ON FUNCTION @.llava_export_array IS
+	'the lines of llava_export as one JSON array: a bracket, the lines with commas, and a bracket';
 
 -- Reads with the caller's rights, as llava_export.
 CREATE FUNCTION @.llava_selected(format text DEFAULT 'llava', tasks text[] DEFAULT NULL,
@@ -56,17 +72,18 @@ COMMENT ON FUNCTION @.llava_exported IS
 	'the lines of llava_export with the same arguments, each with its sample and what it calls the image';
 
 -- The same by the rules of an earlier export (llava_manifest.settings); NULL: by those of now.
+-- twice: samples whose image has another's name stay in, as where published lines are made again.
 CREATE FUNCTION @.llava_exported_by(format text, tasks text[] DEFAULT NULL,
 	without_flags text[] DEFAULT NULL, mix boolean DEFAULT false, split text DEFAULT NULL,
 	validation double precision DEFAULT 0.01, image_token text DEFAULT 'first',
 	image_name text DEFAULT 'path', folder text DEFAULT NULL, seed bigint DEFAULT NULL,
 	data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0, weights jsonb DEFAULT NULL,
-	rules integer DEFAULT NULL)
+	rules integer DEFAULT NULL, twice boolean DEFAULT false)
 	RETURNS TABLE (line text, image bigint, task text, file_name text, sha256 bytea)
 	LANGUAGE c STABLE PARALLEL UNSAFE ROWS 100000 AS 'MODULE_PATHNAME', 'llava_exported';
 REVOKE ALL ON FUNCTION @.llava_exported_by FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_exported_by IS
-	'llava_exported, with samples left out by the rules of this number';
+	'llava_exported, with samples left out by the rules of this number; twice: names that two images have leave none out';
 
 CREATE FUNCTION @.llava_export_rules() RETURNS integer
 	LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
@@ -90,6 +107,11 @@ BEGIN ATOMIC
 		pg_catalog.format('%s samples of the picture of image %s', c.samples, c.first_image), false
 	FROM chosen AS c WHERE c.rule IS NULL AND c.samples OPERATOR(pg_catalog.>) 1
 	UNION ALL
+	SELECT 'image_webp', c.image, c.task, c.file_name, false
+	FROM chosen AS c JOIN @.llava_image AS i ON i.id OPERATOR(pg_catalog.=) c.image
+	WHERE c.rule IS NULL AND llava_validate.format OPERATOR(pg_catalog.=) 'openai'
+		AND i.format OPERATOR(pg_catalog.=) 'webp'
+	UNION ALL
 	SELECT 'no_samples', NULL, NULL, 'the export would be empty', false
 	WHERE NOT EXISTS (SELECT FROM chosen AS c WHERE c.rule IS NULL)
 	ORDER BY 2, 3, 1;
@@ -98,15 +120,29 @@ REVOKE ALL ON FUNCTION @.llava_validate FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_validate IS
 	'what a training run would choke on: left_out samples are in no export, the others are warnings';
 
-CREATE FUNCTION @.llava_dataset_info(name text DEFAULT 'llava_zh', file_name text DEFAULT 'train.jsonl')
+-- With sharegpt the tags are those that LLaMA-Factory expects where none are said.
+CREATE FUNCTION @.llava_dataset_info(name text DEFAULT 'llava_zh', file_name text DEFAULT 'train.jsonl',
+	format text DEFAULT 'llamafactory')
 	RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
-	RETURN pg_catalog.jsonb_build_object(name, pg_catalog.jsonb_build_object(
-		'file_name', file_name, 'formatting', 'sharegpt',
-		'columns', pg_catalog.jsonb_build_object('messages', 'messages', 'images', 'images'),
-		'tags', pg_catalog.jsonb_build_object('role_tag', 'role', 'content_tag', 'content',
-			'user_tag', 'user', 'assistant_tag', 'assistant')));
-COMMENT ON FUNCTION @.llava_dataset_info(text, text) IS
-	'the entry of LLaMA-Factory''s dataset_info.json for an export in its format';
+	RETURN pg_catalog.jsonb_build_object(name, CASE format
+		WHEN 'llamafactory' THEN pg_catalog.jsonb_build_object(
+			'file_name', file_name, 'formatting', 'sharegpt',
+			'columns', pg_catalog.jsonb_build_object('messages', 'messages', 'images', 'images'),
+			'tags', pg_catalog.jsonb_build_object('role_tag', 'role', 'content_tag', 'content',
+				'user_tag', 'user', 'assistant_tag', 'assistant'))
+		WHEN 'sharegpt' THEN pg_catalog.jsonb_build_object(
+			'file_name', file_name, 'formatting', 'sharegpt',
+			'columns', pg_catalog.jsonb_build_object('messages', 'conversations', 'images', 'images')) END);
+COMMENT ON FUNCTION @.llava_dataset_info(text, text, text) IS
+	'the entry of LLaMA-Factory''s dataset_info.json for an export in format llamafactory or sharegpt';
+
+CREATE FUNCTION @.llava_internvl_meta(name text DEFAULT 'llava_zh', file_name text DEFAULT 'train.jsonl',
+	root text DEFAULT 'images', samples bigint DEFAULT NULL)
+	RETURNS jsonb LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN pg_catalog.jsonb_build_object(name, pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object(
+		'root', root, 'annotation', file_name, 'data_augment', false, 'repeat_time', 1, 'length', samples)));
+COMMENT ON FUNCTION @.llava_internvl_meta(text, text, text, bigint) IS
+	'the entry of InternVL''s meta file for an export in format llava, a line a sample';
 
 -- Which samples llava_export writes with these arguments, in its order, and what
 -- it calls their images: as the format that says all of that tells it.

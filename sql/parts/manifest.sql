@@ -13,11 +13,11 @@ CREATE TABLE @.llava_manifest (
 	base bigint
 );
 COMMENT ON TABLE @.llava_manifest IS
-	'exports that were recorded: file, arguments, rows, and the sha256 that sha256sum says of it';
+	'exports that were recorded: file, arguments, samples, and the sha256 that sha256sum says of it';
 COMMENT ON COLUMN @.llava_manifest.id IS 'number of the recorded export';
 COMMENT ON COLUMN @.llava_manifest.file IS 'name of the file, as you gave it';
-COMMENT ON COLUMN @.llava_manifest.settings IS 'format, arguments, rules and version of the extension';
-COMMENT ON COLUMN @.llava_manifest.rows IS 'lines of the file';
+COMMENT ON COLUMN @.llava_manifest.settings IS 'format, arguments, rules, version of the extension; json_array: one JSON array';
+COMMENT ON COLUMN @.llava_manifest.rows IS 'samples in the file';
 COMMENT ON COLUMN @.llava_manifest.bytes IS 'size of the file';
 COMMENT ON COLUMN @.llava_manifest.sha256 IS 'of the file, as sha256sum says';
 COMMENT ON COLUMN @.llava_manifest.made_at IS 'when it was recorded';
@@ -45,14 +45,14 @@ CREATE TABLE @.llava_manifest_line (
 ALTER TABLE @.llava_manifest_line ALTER COLUMN file_name SET STATISTICS 0;
 CREATE INDEX llava_manifest_line_manifest ON @.llava_manifest_line (manifest, line);
 COMMENT ON TABLE @.llava_manifest_line IS
-	'the lines of a recorded export: whose picture, and the sha256 of picture and line';
+	'the samples of a recorded export: whose picture, and the sha256 of picture and line';
 COMMENT ON COLUMN @.llava_manifest_line.image IS 'the picture';
 COMMENT ON COLUMN @.llava_manifest_line.task IS 'name of the task';
 COMMENT ON COLUMN @.llava_manifest_line.manifest IS 'the recorded export';
-COMMENT ON COLUMN @.llava_manifest_line.line IS 'number of the line, from 1';
+COMMENT ON COLUMN @.llava_manifest_line.line IS 'number of the sample in the file, from 1';
 COMMENT ON COLUMN @.llava_manifest_line.image_sha256 IS 'of the picture''s original bytes, as stored';
 COMMENT ON COLUMN @.llava_manifest_line.file_name IS 'what the line calls the image, without the folder';
-COMMENT ON COLUMN @.llava_manifest_line.sha256 IS 'of the line with its line end';
+COMMENT ON COLUMN @.llava_manifest_line.sha256 IS 'of the sample''s line with its line end';
 SELECT pg_catalog.pg_extension_config_dump('@.llava_manifest_line', '');
 
 -- Beside the lines, and not among them: what is in no file of the increment's is not published by it.
@@ -103,12 +103,24 @@ CREATE AGGREGATE @.llava_lines_sha256(text) (
 COMMENT ON AGGREGATE @.llava_lines_sha256(text) IS
 	'sha256 of a file of these lines, as sha256sum and a hub''s file list show it';
 
+CREATE FUNCTION @.llava_array_sha256_add(internal, text) RETURNS internal
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_array_sha256_add(internal, text) IS 'step of the aggregate llava_array_sha256';
+CREATE FUNCTION @.llava_array_sha256_end(internal) RETURNS bytea
+	LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME';
+COMMENT ON FUNCTION @.llava_array_sha256_end(internal) IS 'end of the aggregate llava_array_sha256';
+CREATE AGGREGATE @.llava_array_sha256(text) (
+	SFUNC = @.llava_array_sha256_add, STYPE = internal, SSPACE = 512,
+	FINALFUNC = @.llava_array_sha256_end);
+COMMENT ON AGGREGATE @.llava_array_sha256(text) IS
+	'sha256 of a file that is a JSON array of these lines, as COPY with FORCE_ARRAY writes it';
+
 CREATE FUNCTION @.llava_record_export(file text, format text DEFAULT 'llava',
 	tasks text[] DEFAULT NULL, without_flags text[] DEFAULT NULL, mix boolean DEFAULT false,
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
 	image_token text DEFAULT 'first', image_name text DEFAULT 'path', folder text DEFAULT NULL,
 	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0,
-	weights jsonb DEFAULT NULL)
+	weights jsonb DEFAULT NULL, json_array boolean DEFAULT false)
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
@@ -123,9 +135,14 @@ BEGIN ATOMIC
 				'validation', CASE WHEN split IS NOT NULL THEN validation END,
 				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
 				'data_urls', data_urls, 'cutoff_len', cutoff_len, 'rules', @.llava_export_rules(),
+				'json_array', CASE WHEN json_array THEN true END,
 				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'))),
-			count(*), coalesce(sum(octet_length(line.line) + 1), 0),
-			@.llava_lines_sha256(line.line ORDER BY nth)
+			count(*),
+			-- an array has a comma or a bracket before each line, its end, and three bytes beside
+			coalesce(sum(octet_length(line.line) + CASE WHEN json_array THEN 2 ELSE 1 END), 0)
+				+ CASE WHEN json_array THEN 3 ELSE 0 END,
+			CASE WHEN json_array THEN @.llava_array_sha256(line.line ORDER BY nth) FILTER (WHERE json_array)
+				ELSE @.llava_lines_sha256(line.line ORDER BY nth) FILTER (WHERE json_array IS NOT TRUE) END
 		FROM line
 		RETURNING id),
 	listed AS (
@@ -210,7 +227,8 @@ BEGIN ATOMIC
 		SELECT (e.sample).image, (e.sample).task, (e.sample).line
 		FROM (SELECT @.llava_exported_by(s ->> 'format', image_token => s ->> 'image_token',
 				-- an export of 1.0.0 does not name its rules
-				rules => COALESCE((s -> 'rules')::integer, 1), image_name => s ->> 'image_name', folder => s ->> 'folder',
+				rules => COALESCE((s -> 'rules')::integer, 1), twice => true,
+				image_name => s ->> 'image_name', folder => s ->> 'folder',
 				data_urls => (s -> 'data_urls')::boolean) AS sample
 			FROM said OFFSET 0) AS e)
 	SELECT l.line, l.image, l.task, today.line,
@@ -247,7 +265,7 @@ BEGIN ATOMIC
 END;
 REVOKE ALL ON FUNCTION @.llava_rebuild_export(bigint) FROM PUBLIC;
 COMMENT ON FUNCTION @.llava_rebuild_export(bigint) IS
-	'a recorded export again, in its order, without samples that came later';
+	'the lines of a recorded export again, in its order, without samples that came later';
 
 --
 -- Increments: what has come, changed and gone since a recorded export
@@ -340,14 +358,23 @@ BEGIN ATOMIC
 		SELECT s.*, row_number() OVER (ORDER BY s.nth) AS place
 		FROM @.llava_manifest_since(@.llava_manifest_known(llava_record_since.manifest,
 			EXISTS (SELECT FROM @.llava_manifest m WHERE m.id = llava_record_since.manifest))) AS s),
+	-- as its base is
+	shape AS (
+		SELECT COALESCE((m.settings -> 'json_array')::boolean, false) AS is_array
+		FROM @.llava_manifest m WHERE m.id = llava_record_since.manifest),
 	recorded AS (
 		INSERT INTO @.llava_manifest (file, settings, rows, bytes, sha256, base)
 		SELECT llava_record_since.file, m.settings || jsonb_build_object(
 				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh')),
 			n.rows, n.bytes, n.sha256, m.id
 		-- in this order, so that a manifest that is nobody's is an error of since
-		FROM (SELECT count(*) AS rows, COALESCE(sum(octet_length(line) + 1), 0) AS bytes,
-				@.llava_lines_sha256(line ORDER BY nth) AS sha256
+		FROM (SELECT count(*) AS rows,
+				COALESCE(sum(octet_length(line) + CASE WHEN (SELECT is_array FROM shape) THEN 2 ELSE 1 END), 0)
+					+ CASE WHEN (SELECT is_array FROM shape) THEN 3 ELSE 0 END AS bytes,
+				CASE WHEN (SELECT is_array FROM shape)
+					THEN @.llava_array_sha256(line ORDER BY nth) FILTER (WHERE (SELECT is_array FROM shape))
+					ELSE @.llava_lines_sha256(line ORDER BY nth) FILTER (WHERE (SELECT NOT is_array FROM shape))
+					END AS sha256
 			FROM since WHERE nth IS NOT NULL) AS n
 		LEFT JOIN @.llava_manifest m ON m.id = llava_record_since.manifest
 		RETURNING id),
@@ -377,6 +404,6 @@ COMMENT ON COLUMN @.llava_published.task IS 'name of the task';
 COMMENT ON COLUMN @.llava_published.image_sha256 IS 'of the picture''s original bytes';
 COMMENT ON COLUMN @.llava_published.file_name IS 'what the line calls the image, without the folder';
 COMMENT ON COLUMN @.llava_published.file IS 'name of the file that has it';
-COMMENT ON COLUMN @.llava_published.line IS 'number of the line, from 1';
+COMMENT ON COLUMN @.llava_published.line IS 'number of the sample in the file, from 1';
 COMMENT ON COLUMN @.llava_published.manifest IS 'id of the recorded export';
 COMMENT ON COLUMN @.llava_published.made_at IS 'when it was recorded';

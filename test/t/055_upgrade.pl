@@ -395,12 +395,16 @@ is(contents('old', q(kind <> 'json')), $contents, 'with every row as it was');
 my $ARGUMENTS = 'text,text[],text[],boolean,text,double precision,text,text,text,bigint,boolean,integer,jsonb';
 # these have a further argument
 my $kept = $grants =~ s/^(function llava_(?:export|exported|selected|record_export|export_images|export_list)\([^)]*)\)/$1,jsonb)/mgr;
+$kept =~ s/^(function llava_record_export\([^)]*)\)/$1,boolean)/m;
 $kept =~ s/^(function llava_enqueue\(bigint,text,boolean)\)/$1,boolean,text,text)/m;
 is(differences($kept, grants('old')), join("\n", map({ "+ function $_" }
+	"llava_export_array($ARGUMENTS) | privileges of exporter | EXECUTE*",
+	"llava_export_array($ARGUMENTS) | privileges of publisher | EXECUTE",
+	"llava_export_array($ARGUMENTS) | privileges of reader | EXECUTE",
 	"llava_exported($ARGUMENTS) | privileges of exporter | EXECUTE*",
 	"llava_exported($ARGUMENTS) | privileges of publisher | EXECUTE",
 	"llava_exported($ARGUMENTS) | privileges of reader | EXECUTE",
-	"llava_exported_by($ARGUMENTS,integer) | privileges of publisher | EXECUTE",
+	"llava_exported_by($ARGUMENTS,integer,boolean) | privileges of publisher | EXECUTE",
 	'llava_manifest_today(bigint) | privileges of publisher | EXECUTE',
 	'llava_missing_workers() | privileges of reader | EXECUTE',
 	'llava_process_activity() | privileges of reader | EXECUTE',
@@ -413,7 +417,7 @@ is(differences($kept, grants('old')), join("\n", map({ "+ function $_" }
 	'llava_worker_slots() | privileges of reader | EXECUTE'),
 	# who may read the samples
 	map({ "+ relation llava_annotation | privileges of $_ | SELECT" } qw(publisher reader stranger)),
-	'+ relation llava_fetch | privileges of reader | SELECT',
+	'+ relation llava_fetch | privileges of reader | SELECT', '+ relation llava_manifest_gone | privileges of publisher | SELECT',
 	'+ relation llava_manifest_shard | privileges of publisher | SELECT'), 'every grant, and what each role needs for what it has');
 
 is($node->safe_psql('old', "SET ROLE reader; SELECT count(*) FROM mine"), '9', "a user's view goes on");
@@ -445,7 +449,7 @@ $node->safe_psql('postgres', 'CREATE DATABASE open');
 $node->safe_psql('open', "CREATE EXTENSION llava_zh VERSION '1.0.0'; GRANT EXECUTE ON FUNCTION llava_export TO PUBLIC;
 	ALTER EXTENSION llava_zh UPDATE");
 is(differences(catalogue($node, 'postgres', ''), catalogue($node, 'open', '')),
-	join("\n", map { "+ function $_($ARGUMENTS) | privileges of PUBLIC | EXECUTE" } qw(llava_export llava_exported llava_selected)),
+	join("\n", map { "+ function $_($ARGUMENTS) | privileges of PUBLIC | EXECUTE" } qw(llava_export llava_export_array llava_exported llava_selected)),
 	'PUBLIC has the two where it has llava_export');
 
 # The update needs no particular schema.

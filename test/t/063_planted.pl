@@ -55,7 +55,7 @@ sub reads
 
 my @choices = ('', ", split => 'train', validation => 0.4", ", split => 'validation', validation => 0.4", ', mix => true',
 	', seed => 7', ', mix => true, seed => 7', ", image_name => 'sha256'", ", mix => true, split => 'train', validation => 0.4, seed => 9");
-for my $format (qw(llava llamafactory swift qwen openai imagefolder))
+for my $format (qw(llava llamafactory sharegpt swift qwen openai trl imagefolder))
 {
 	reads("export $format$_", "SELECT llava_export('$format'$_)") for @choices;
 }
@@ -65,7 +65,9 @@ reads("exported$_", "SELECT s::text FROM llava_exported('llava'$_) AS s") for @c
 reads('validate', 'SELECT v::text FROM llava_validate() AS v');
 reads('list', "SELECT l::text FROM llava_export_list(mix => true, split => 'train') AS l");
 reads('card', "SELECT llava_dataset_card(validation => 'v.jsonl')");
-reads('info', 'SELECT llava_dataset_info()::text');
+reads('info', "SELECT concat(llava_dataset_info(), llava_dataset_info(format => 'sharegpt'), llava_internvl_meta(samples => 3))");
+reads('array', 'SELECT llava_export_array()');
+reads('digests', "SELECT concat(llava_lines_sha256(l), llava_array_sha256(l), llava_file_name('./a//b')) FROM llava_export() AS l");
 reads('page', "SELECT regexp_replace(llava_page(25, unseen => true), '\\d\\d\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d', 'now')");
 reads('report', "SELECT regexp_replace(llava_report(30), '\\d\\d\\d\\d-\\d\\d-\\d\\d \\d\\d:\\d\\d', 'now', 'g')");
 reads('share', "SELECT llava_image_share(1, 'abcdefgh')::text");

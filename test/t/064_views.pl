@@ -96,20 +96,20 @@ refused('monitor', $_) for
 # What shows samples is for those only to whom the cookbook gives it, and works for them.
 #
 sql('CREATE ROLE tables; GRANT SELECT ON ALL TABLES IN SCHEMA public TO tables');
-for my $function ('llava_export()', 'llava_exported()', 'llava_selected()', 'llava_validate()', 'llava_export_list()',
+for my $function ('llava_export()', 'llava_export_array()', 'llava_exported()', 'llava_selected()', 'llava_validate()', 'llava_export_list()',
 	'llava_page()', 'llava_page_samples(1, NULL, 0, NULL, false)', 'llava_report()', 'llava_dataset_card()',
 	"llava_export_shards('/tmp')", "llava_write_shards('/tmp', '{}', false, 1, 1, 'llava', NULL, NULL, false, NULL, 0, 'first', NULL, 0, NULL)",
 	'llava_manifest_today(1)', 'llava_verify_export(1)', 'llava_rebuild_export(1)', 'llava_image_bytes(1)')
 {
 	refused($_, "SELECT * FROM $function") for qw(tables monitor caller feeder);
 }
-refused($_, 'SELECT * FROM llava_card_samples(NULL, NULL)') for qw(monitor caller feeder);
+refused($_, q{SELECT * FROM llava_card_samples('{}')}) for qw(monitor caller feeder);
 refused($_, 'SELECT * FROM llava_server_counters(), llava_worker_counters(), llava_worker_slots(), llava_server_limits(), llava_server_endpoints(), llava_process_activity(), llava_missing_workers(), llava_task_in_flight(\'detail\'), llava_work_counters()')
   for qw(tables caller feeder);
 for my $role (qw(reader operator publisher))
 {
 	is(as($role, "SELECT count(*) FROM $_"), sql("SELECT count(*) FROM $_"), "$role: $_") for
-		'llava_export()', "llava_export(mix => true, tasks => '{detail}')", 'llava_exported()', 'llava_selected()', 'llava_validate()',
+		'llava_export()', 'llava_export_array()', "llava_export(mix => true, tasks => '{detail}')", 'llava_exported()', 'llava_selected()', 'llava_validate()',
 		"llava_export('openai', data_urls => true)", 'llava_export_list()';
 	is(as($role, "SELECT length($_) > 1000"), 't', "$role: $_") for
 		'llava_page()', 'llava_report()', 'llava_dataset_card()', "llava_dataset_card(manifests => '{1}')";

@@ -38,6 +38,13 @@ sub spew_file
 	return $name;
 }
 
+# Whether two texts are one JSON value.
+sub eq_deeply_json
+{
+	my @values = map { $json->encode($json->decode(encode_utf8($_))) } @_;
+	return $values[0] eq $values[1];
+}
+
 sub reader
 {
 	my ($out, $err) = ('', '');
@@ -132,24 +139,42 @@ cmp_ok(length(sql('SELECT llava_thumbnail(image, 1024) FROM llava_image WHERE id
 
 # the card
 my $card = $json->decode(reader('test/read_card.py',
-	to_file('card', "SELECT llava_dataset_card('名称 \"x\": # <y>', licence => 'cc-by-4.0', tasks => '{detail, 日常对话}')")));
-is($card->{front}{license}, 'cc-by-4.0', 'its licence');
+	to_file('card', "SELECT llava_dataset_card('名称 \"x\": # <y>', licence => 'CC BY 4.0', tasks => '{detail, 日常对话}')")));
+is($card->{front}{license}, 'cc-by-4.0', 'its licence, by the id that hubs know');
+is($card->{front}{license_name}, undef, 'which needs no name');
 is($card->{front}{pretty_name}, '名称 "x": # <y>', 'a hostile name');
+is_deeply($card->{front}{annotations_creators}, ['machine-generated'], 'whose words it has');
 is_deeply($card->{front}{language}, ['zh'], 'its language');
 is_deeply($card->{front}{configs}, [ { config_name => 'default', data_files => [ { split => 'train', path => 'train.jsonl' } ] } ], 'its files');
 my %tables = %{ $card->{tables} };
 my ($tasks) = grep { $_->[0][1] eq '样本 Samples' } @{ $tables{'任务 Task'} };
-is_deeply([ map { "@$_[0, 1]" } @$tasks[ 1 .. $#$tasks ] ], [ '描述图片 11', '日常对话 5' ], 'samples by task, without those a person dropped');
-is_deeply([ sort map { $_->[3] } @{ $tables{'模型 Model'}[0] }[ 1 .. 2 ] ], [ 1, 1 ], 'models and versions');
+is_deeply([ map { "@$_[0, 1]" } @$tasks[ 1 .. $#$tasks ] ], [ '描述图片 7', '日常对话 5' ], 'samples by task, without those a person dropped and those that no export has');
+is(sql("SELECT count(*) FROM llava_export(tasks => '{detail, 日常对话}')"), '12', 'as many as an export has');
+is_deeply($tables{'文件 File'}[0], [ [ '文件 File', '划分 Split', '样本 Samples' ], [ 'train.jsonl', 'train', '12' ] ], 'files and splits');
+is_deeply([ map { "@$_[0, 1]" } @{ $tables{'字段 Field'}[0] }[ 1 .. 3 ] ], [ 'id string', 'image string', 'conversations array' ], 'fields');
+is_deeply([ sort map { $_->[3] } @{ $tables{'模型 Model'}[0] }[ 1 .. 2 ] ], [ 1, 2 ], 'models and versions');
 ok((grep { $_->[0] eq 'CC\\|BY &lt;4.0>' && $_->[1] eq '1' } @{ $tables{'许可 Licence'}[0] }) == 0, 'a dropped sample\'s licence is not there');
 is_deeply([ grep { $_->[2] eq 'refusal' } @{ $tables{'未采用 Not accepted'}[0] } ], [ [ 'reply', '描述图片', 'refusal', '1' ] ], 'rejects by reason');
 my $text = decode_utf8(slurp_file("$dir/card"));
 like($text, qr/^    用```一段话```描述。\n    # 标题\n    ---\n    <script>$/m, 'a prompt is an indented block');
+my ($row) = $text =~ /^(    \{\n(?:    .*\n)+?    \})$/m;
+ok((grep { eq_deeply_json($_, $row) } split /\n/, decode_utf8(sql("SELECT llava_export(tasks => '{detail, 日常对话}')"))), 'a row, which is one of the export');
+like($text, qr/^    data = load_dataset\("名称 \\"x\\": # <y>"\)$/m, 'how to load it');
+like($text, qr/^### Known limits\n\n(?:- .*\n){4}/m, 'known limits');
 like($text, qr/人工看过 \*\*3\*\* 条样本，其中 2 条不用/, 'looked at');
 ok((grep { $_ eq '## 中文' } @{ $card->{headings} }) && (grep { $_ eq '## English' } @{ $card->{headings} }), 'in both languages');
-$card = $json->decode(reader('test/read_card.py', to_file('card', 'SELECT llava_dataset_card()')));
+$card = $json->decode(reader('test/read_card.py', to_file('card', "SELECT llava_dataset_card('me/llava-zh_x', validation => 'v.jsonl')")));
 is($card->{front}{license}, 'unknown', 'no licence was stated');
-is(scalar(@{ $card->{tables}{'任务 Task'}[0] }) - 1, 13, 'all tasks, hostile names among them');
+is($card->{front}{pretty_name}, 'Llava Zh X', 'a name for people');
+is(scalar(@{ $card->{tables}{'任务 Task'}[0] }) - 1, 11, 'all tasks, hostile names among them, but for two whose files no loader would find');
+is_deeply([ map { "$_->[1] $_->[2]" } @{ $card->{tables}{'文件 File'}[0] }[ 1, 2 ] ],
+	[ map { "$_ " . sql("SELECT count(*) FROM llava_export(split => '$_')") } qw(train validation) ], 'the sizes of both splits');
+is_deeply([ map { "$_->{split} $_->{path}" } @{ $card->{front}{configs}[0]{data_files} } ], [ 'train train.jsonl', 'validation v.jsonl' ], 'their files');
+for ([ "'看 \"店主\"'", 'other', '看 "店主"' ], [ "' MIT '", 'mit', undef ], [ "'x\ny: z'", 'other', "x\ny: z" ])
+{
+	$card = $json->decode(reader('test/read_card.py', to_file('card', "SELECT llava_dataset_card(licence => $_->[0])")));
+	is_deeply([ @{ $card->{front} }{qw(license license_name)} ], [ @$_[ 1, 2 ] ], "the licence $_->[0]");
+}
 sql('CREATE DATABASE empty');
 $node->safe_psql('empty', 'CREATE EXTENSION llava_zh');
 like($node->safe_psql('empty', 'SELECT llava_dataset_card() || llava_page()'), qr/n<1K.*<\/html>/s, 'of nothing there are both');
@@ -184,7 +209,7 @@ is(sql("SELECT count(*) FROM (SELECT llava_lines_sha256(repeat('a', n)) AS a, sh
 # a reader's rights suffice for the page and the card, and nobody else has them
 sql(<<'SQL');
 CREATE ROLE reader; CREATE ROLE nobody;
-GRANT SELECT ON llava_image, llava_pending, llava_reply, llava_conversation, llava_annotation, llava_task, llava_provenance, llava_stat_reason, llava_manifest, llava_manifest_line TO reader;
+GRANT SELECT ON llava_image, llava_pending, llava_reply, llava_conversation, llava_annotation, llava_task, llava_provenance, llava_stat_reason, llava_manifest, llava_manifest_line, llava_manifest_gone TO reader;
 GRANT EXECUTE ON FUNCTION llava_page, llava_dataset_card, llava_image_bytes TO reader;
 SQL
 like(sql('SET ROLE reader; SELECT left(llava_page(3), 15) || left(llava_dataset_card(), 3) || count(*) FROM llava_provenance'), qr/^<!doctype html>---\d+$/, 'a reader sees them');
@@ -228,13 +253,38 @@ $counted += $_->[1] for @$tasks[ 1 .. $#$tasks ];
 is($counted, $rows, 'its card counts the samples of the record, also one that was dropped since');
 $text = decode_utf8(slurp_file("$dir/card"));
 like($text, qr/共 \*\*$rows\*\* 条样本/, 'and says how many');
-like($text, qr/^    -- $rows rows, sha256 $digest2, \{.*"split": "validation".*\}\n    \\copy \(SELECT llava_rebuild_export\($recorded\)\) TO 'half.jsonl' WITH \(FORMAT jsonl\)$/m,
+like($text, qr/^    -- $rows samples, sha256 $digest2, \{.*"split": "validation".*\}\n    \\copy \(SELECT llava_rebuild_export\($recorded\)\) TO 'half.jsonl' WITH \(FORMAT jsonl\)$/m,
 	'how to build it again, and what it must be');
 for ("llava_verify_export(999)", "llava_rebuild_export(999)", "llava_dataset_card(manifests => '{$recorded,999}')")
 {
 	($ret, $out, $err) = $node->psql('postgres', "SELECT $_");
 	like($err, qr/recorded export 999 does not exist\nHINT/, "$_: no such record");
 }
+
+# a card of a base and its increments: what the last of them amounts to
+sub of_card
+{
+	my ($ids) = @_;
+	$card = $json->decode(reader('test/read_card.py', to_file('card', "SELECT llava_dataset_card(manifests => '{$ids}')")));
+	my ($table) = grep { $_->[0][1] eq '样本 Samples' } @{ $card->{tables}{'任务 Task'} };
+	my $n = 0;
+	$n += $_->[1] for @$table[ 1 .. $#$table ];
+	return $n;
+}
+my $base = sql("SELECT llava_record_export('base.json', json_array => true)");
+my $all = sql('SELECT count(*) FROM llava_export()');
+sql("UPDATE llava_conversation SET keep = false WHERE image IN (12, 14); UPDATE llava_conversation SET conversation = jsonb_set(conversation, '{1,value}', '\"改过\"') WHERE image = 13");
+my $next = sql("SELECT llava_record_since('more.json', $base)");
+is(of_card($base), $all, 'a card of a base has what it had');
+is(of_card("$base,$next"), $all - 2, 'with its increment it has what is not gone');
+is(of_card($next), 1, 'of the increment alone its own');
+like(slurp_file("$dir/card"), qr/^    \\copy \(SELECT llava_rebuild_export\($next\)\) TO 'more.json' WITH \(FORMAT jsonl, FORCE_ARRAY\)$/m, 'which is an array, as its base');
+$node->safe_psql('postgres', "SELECT llava_draw_task(1); COPY (SELECT llava_rebuild_export($next)) TO '$dir/more.json' (FORMAT jsonl, FORCE_ARRAY)");
+is((split / /, `sha256sum $dir/more.json`)[0], sql("SELECT encode(sha256, 'hex') FROM llava_manifest WHERE id = $next"), 'to the byte');
+sql("UPDATE llava_conversation SET keep = NULL WHERE image = 12");
+my $last = sql("SELECT llava_record_since('last.json', $next)");
+is(of_card("$base,$next,$last"), $all - 1, 'what came back is there');
+is(of_card("$last,$base"), $all - 2, 'what an increment between them took out is not there, nor what it alone has');
 
 # the cookbook's publication, word for word: one folder, whose record is right
 my ($publish) = $cookbook->block('How do I publish on Hugging Face and ModelScope?') =~
@@ -252,15 +302,29 @@ like(reader('test/read_dataset.py', 'imagefolder', "$dir/zh/metadata.jsonl", '--
 ($digest) = `sha256sum $dir/zh/metadata.jsonl` =~ /^(\w+)/;
 is(sql("SELECT encode(sha256, 'hex') FROM llava_manifest WHERE file = 'metadata.jsonl'"), $digest, 'the record is of that file');
 $card = $json->decode(reader('test/read_card.py', "$dir/zh/README.md"));
-is(exists $card->{front}{configs} ? 1 : 0, 0, 'a hub looks for the pictures itself');
+is_deeply($card->{front}{configs}[0]{data_files}, [ { split => 'train', path => '**' } ], 'a hub makes no splits of words in names');
+is_deeply([ map { @$_[ 0, 1 ] } @{ $card->{tables}{'文件 File'}[0] }[1] ], [ 'metadata.jsonl', 'train' ], 'the card names the file');
 like(slurp_file("$dir/zh/README.md"), qr/sha256 $digest/, 'and the card names its digest');
 
 # and its mixing with English data
-my ($mixing) = $cookbook->block('How do I mix it with English data?') =~ /^(jq -c .*)$/m;
+my ($mixing) = map { $_->{text} } $cookbook->blocks('sh', 'How do I mix it with English data?');
+is($mixing =~ s/^psql .*\n//m, 1, 'after the export');
 spew_file("$dir/llava_v1_5_mix665k.json", '[{"id": "en 1", "image": "coco/1.jpg", "conversations": []}, {"id": "en 2", "conversations": []}]');
 $node->safe_psql('postgres', "SELECT llava_draw_task(1); COPY (SELECT llava_export('llava', folder => 'zh')) TO '$dir/zh.jsonl' (FORMAT jsonl)");
-is(system("cd $dir && $mixing"), 0, 'the cookbook says how to mix');
+sub mixed { return IPC::Run::run([ 'bash', '-c', $_[0] ], '2>', \my $said, init => sub { chdir $dir }); }
+ok(mixed($mixing), 'the cookbook says how to mix');
 my $mixed = $json->decode(slurp_file("$dir/mixed.json"));
+my $order = slurp_file("$dir/mixed.json");
+ok(mixed($mixing), 'again');
+is(slurp_file("$dir/mixed.json") eq $order ? 'same' : 'other', 'same', 'in the same order');
+ok(mixed($mixing =~ s/pass:seed/pass:other/r), 'with another seed');
+is(slurp_file("$dir/mixed.json") eq $order ? 'same' : 'other', 'other', 'in another');
+# more lines than a short source has chances for; a source that runs dry is an error
+spew_file("$dir/llava_v1_5_mix665k.json", '[' . join(',', map { "{\"id\": \"en $_\"}" } 1 .. 50_000) . ']');
+ok(mixed($mixing), 'a long list');
+is(scalar(@{ $json->decode(slurp_file("$dir/mixed.json")) }), 50_000 + @$mixed - 2, 'is mixed whole');
+spew_file("$dir/short", 'x' x 10);
+ok(!mixed($mixing =~ s/<\(.*\)/short/r), 'a source that runs dry is an error');
 is(join(' ', sort map { $_->{id} } @$mixed), join(' ', sort('en 1', 'en 2', map { $json->decode($_)->{id} } split /\n/, slurp_file("$dir/zh.jsonl"))),
 	'one list of both');
 is((grep { ($_->{image} // 'coco/') !~ m{^(coco|zh)/} } @$mixed) + 0, 0, 'each below its folder');

@@ -157,7 +157,14 @@ $node->safe_psql('postgres', "UPDATE llava_image SET path = 'a.png' WHERE id = 1
 
 # two pictures under one path
 $node->safe_psql('postgres', "UPDATE llava_image SET path = 'a.png' WHERE id = 2");
-like((export(folder('twice')))[1], qr/ERROR:  images 1 and 2 have the same path "a.png" and different bytes\nHINT:.*sha256/, 'one path for two pictures');
+my $twice = folder('twice');
+($out, $err) = export($twice);
+is($out, '8|0|0', 'one path for two pictures stops none of the others');
+like($err, qr/WARNING:  2 samples were left out.*\nDETAIL:.*2 with a name that another image has, too/, 'both are left out, which is said');
+is(complete($twice, '', 'each line names a file with its bytes'), 8, 'and no line names them');
+is($node->safe_psql('postgres', q{SELECT string_agg(concat_ws(' ', image, rule, detail), ', ' ORDER BY image) FROM llava_validate()}),
+	'1 image_name_twice a.png, 2 image_name_twice a.png', 'llava_validate names both');
+is((export(folder('twice by hash'), "image_name => 'sha256'"))[0], '10|0|0', 'named by hash they are written');
 $node->safe_psql('postgres', "UPDATE llava_image SET path = 'b/c.png' WHERE id = 2");
 
 # bytes that were taken away, and an image that was

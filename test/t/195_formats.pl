@@ -9,7 +9,7 @@ use Test::More;
 
 my $node = LlavaZh::Cluster->new('formats', databases => '');
 my $dir = $node->basedir;
-my @formats = qw(llava llamafactory swift qwen openai imagefolder);
+my @formats = qw(llava llamafactory sharegpt swift qwen openai trl imagefolder);
 
 # image files are looked for by the reader
 mkdir "$dir/images";
@@ -53,15 +53,65 @@ $node->safe_psql('postgres',
 	"COPY (SELECT conversation FROM llava_conversation WHERE image NOT BETWEEN 11 AND 20 ORDER BY image) TO '$dir/stored' WITH (FORMAT jsonl)");
 my $stored = read_back('stored', 'stored');
 like($stored, qr/^2390 rows [0-9a-f]{64}$/, 'the samples that should leave');
+# LLaMA-Factory reads by its entry in dataset_info.json
+my %options = map {
+	$node->safe_psql('postgres', "COPY (SELECT llava_dataset_info('zh', '$_', '$_')) TO '$dir/$_.info' WITH (FORMAT jsonl)");
+	($_ => [ '--info', "$dir/$_.info" ]);
+} qw(llamafactory sharegpt);
 for my $format (@formats)
 {
 	my $bytes = exported($format, "'$format'");
-	is(read_back($format, $format), $stored, "$format holds those, to the letter");
+	my @options = @{ $options{$format} // [] };
+	is(read_back($format, $format, @options), $stored, "$format holds those, to the letter");
 	is(exported("$format.last", "'$format', image_token => 'last'") eq $bytes ? 'same' : 'other', 'other', 'the token goes to the end');
-	is(read_back($format, "$format.last"), $stored, 'and the trainer finds it there');
+	is(read_back($format, "$format.last", @options), $stored, 'and the trainer finds it there');
 	is(exported("$format.again", "'$format'") eq $bytes ? 'same' : 'other', 'same', 'twice the same bytes');
-	like(read_back($format, $format, '--images', "$dir/images"), qr/is not there/, 'a missing file would be noticed');
+	like(read_back($format, $format, @options, '--images', "$dir/images"), qr/is not there/, 'a missing file would be noticed');
 }
+
+# LLaVA's own trainer reads a file with json.load: one array, by COPY and by psql the same
+$node->safe_psql('postgres', "COPY (SELECT llava_export('llava')) TO '$dir/llava.json' WITH (FORMAT jsonl, FORCE_ARRAY)");
+is(read_back('llava', 'llava.json', '--array'), $stored, 'llava as one JSON array holds those, to the letter');
+my $array = slurp_file("$dir/llava.json");
+is("$array", "[\n" . join("\n,", split /\n/, slurp_file("$dir/llava")) . "\n]\n", 'a line a sample, which is the line of the other file');
+is($node->safe_psql('postgres', "SELECT llava_export_array('llava')") . "\n" eq $array ? 'same' : 'other', 'same', 'and the same through psql');
+my $manifest = $node->safe_psql('postgres', "SELECT llava_record_export('llava.json', json_array => true)");
+my ($digest) = split / /, `sha256sum $dir/llava.json`;
+is($node->safe_psql('postgres', "SELECT rows, bytes, encode(sha256, 'hex'), settings -> 'json_array' FROM llava_manifest WHERE id = $manifest"),
+	'2390|' . (-s "$dir/llava.json") . "|$digest|true", 'its record counts samples, and has the size and the digest of the file');
+is($node->safe_psql('postgres', "SELECT count(*) FROM llava_verify_export($manifest)"), '0', 'it can be verified');
+$node->safe_psql('postgres', "COPY (SELECT llava_rebuild_export($manifest)) TO '$dir/again.json' WITH (FORMAT jsonl, FORCE_ARRAY)");
+is(slurp_file("$dir/again.json") eq $array ? 'same' : 'other', 'same', 'and written again to the byte');
+
+# no sample, and one: still an array, and still the digest of the file
+for my $tasks ('{筛选}', '{detail_en}')
+{
+	$node->safe_psql('postgres', "INSERT INTO llava_conversation SELECT 1, 'detail_en', conversation, rounds, '{}', reply, 1 FROM llava_conversation WHERE image = 1")
+	  if $tasks eq '{detail_en}';
+	$node->safe_psql('postgres', "COPY (SELECT llava_export('llava', tasks => '$tasks')) TO '$dir/few.json' WITH (FORMAT jsonl, FORCE_ARRAY)");
+	my $few = slurp_file("$dir/few.json");
+	like($few, $tasks eq '{筛选}' ? qr/\A\[\]\n\z/ : qr/\A\[\n\{.*\}\n\]\n\z/, "an array of $tasks");
+	is($node->safe_psql('postgres', "SELECT llava_export_array('llava', tasks => '$tasks')") . "\n", $few, 'the same through psql');
+	my $id = $node->safe_psql('postgres', "SELECT llava_record_export('few.json', tasks => '$tasks', json_array => true)");
+	is($node->safe_psql('postgres', "SELECT encode(sha256, 'hex'), bytes FROM llava_manifest WHERE id = $id"),
+		(split / /, `sha256sum $dir/few.json`)[0] . '|' . (-s "$dir/few.json"), 'and so says the record');
+	$node->safe_psql('postgres', "DELETE FROM llava_conversation WHERE task = 'detail_en'");
+}
+
+# whole or not at all: a line that is no JSON, or a name that breaks a rule of the server's
+$node->safe_psql('postgres', "COPY (SELECT llava_export('llava')) TO '$dir/kept.json' WITH (FORMAT jsonl, FORCE_ARRAY)");
+like(($node->psql('postgres', "COPY (SELECT l FROM llava_export('llava') WITH ORDINALITY AS e (l, n) UNION ALL SELECT '{') TO '$dir/kept.json' WITH (FORMAT jsonl, FORCE_ARRAY)"))[2],
+	qr/invalid input syntax for type json/, 'a line that is no JSON is an error');
+is(slurp_file("$dir/kept.json") eq $array ? 'same' : 'other', 'same', 'which leaves the file that was there');
+is(join(' ', glob "$dir/*.part"), '', 'and nothing beside it');
+
+# InternVL's meta file
+$node->safe_psql('postgres', "COPY (SELECT llava_export('llava')) TO '$dir/zh.jsonl' WITH (FORMAT jsonl);"
+	  . "COPY (SELECT llava_internvl_meta('zh', '$dir/zh.jsonl', '$dir/images', 2390)) TO '$dir/meta.json' WITH (FORMAT jsonl)");
+my $internvl = read_back('llava', 'meta.json', '--meta');
+like($internvl, qr/^line 1: the image .* is not there\n/, 'InternVL looks for the pictures below its root');
+unlike($internvl, qr/^line \d+: (?!the image )/m, 'and finds nothing else amiss');
+like($internvl, qr/^2390 rows /m, 'in as many rows as its entry says');
 
 # the rules say what was left out, and an export says how many
 is($node->safe_psql('postgres', "SELECT string_agg(image || ' ' || rule, ', ' ORDER BY image) FROM llava_validate() WHERE left_out"),

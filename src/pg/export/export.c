@@ -2,7 +2,7 @@
  * export.c
  *	  llava_export: the accepted samples as trainers read them; llava_selected: which
  *	  those are, and which are not exported and why; llava_exported: lines, and whose
- *	  they are.
+ *	  they are; llava_export_array: the lines as one JSON array.
  *
  * One line or row a call, from a cursor that is read a few rows at a time: memory does not
  * grow with the samples, the first comes at once, and nothing is spooled to disk.  The
@@ -22,6 +22,7 @@
 PG_FUNCTION_INFO_V1(llava_export);
 PG_FUNCTION_INFO_V1(llava_selected);
 PG_FUNCTION_INFO_V1(llava_exported);
+PG_FUNCTION_INFO_V1(llava_export_array);
 
 #define FETCH_ROWS 32
 
@@ -52,6 +53,7 @@ enum
 typedef enum ExportResult
 {
 	RESULT_LINE,				/* of llava_export */
+	RESULT_ARRAY,				/* a line of a file that is an array of them */
 	RESULT_SELECTED,			/* a row, also of what is left out */
 	RESULT_EXPORTED				/* a row with the line */
 } ExportResult;
@@ -67,10 +69,12 @@ typedef struct Export
 	MemoryContext row_context;	/* of one row */
 	StringInfoData line;
 	MemoryContext results_context;
-	Datum		results[FETCH_ROWS];
+	Datum		results[FETCH_ROWS + 1];	/* and the bracket before the
+											 * first */
 	int			n_results;
 	int			next_result;
-	uint64		written;
+	uint64		written;		/* samples */
+	bool		is_closed;		/* the array's last bracket is written */
 	struct Work *work;			/* how far the call is */
 	uint64		faults[FAULTS];
 	int64		first_fault;	/* image */
@@ -136,15 +140,43 @@ exported_row(const Export *export, const ExportSample *sample)
 	return HeapTupleGetDatum(heap_form_tuple(export->desc, values, nulls));
 }
 
+/* A bracket of the array, on a line of its own. */
+static Datum
+bracket_text(const char *bracket)
+{
+	return PointerGetDatum(cstring_to_text(bracket));
+}
+
+/* What the sample is among the results, with a bracket before the first of an array. */
+static void
+add_result(Export *export, const ExportSample *sample, ExportFault fault)
+{
+	MemoryContext old = MemoryContextSwitchTo(export->results_context);
+	Datum		result;
+
+	if (export->wanted == RESULT_ARRAY && export->written == 0)
+		export->results[export->n_results++] = bracket_text("[");
+	if (export->wanted == RESULT_SELECTED)
+		result = selected_row(export, sample, fault);
+	else if (export->wanted == RESULT_EXPORTED)
+		result = exported_row(export, sample);
+	else
+		result = line_text(export);
+	export->results[export->n_results++] = result;
+	export->written++;
+	MemoryContextSwitchTo(old);
+}
+
 /* The sample's line or row among the results, if it has one. */
 static void
 take_sample(Export *export, ExportSample *sample)
 {
 	bool		selected = export->wanted == RESULT_SELECTED;
 	ExportFault fault;
-	MemoryContext old;
 
 	resetStringInfo(&export->line);
+	if (export->wanted == RESULT_ARRAY && export->written > 0)
+		appendStringInfoChar(&export->line, ',');
 	fault = export_line(&export->line, sample, &export->shape, !selected);
 	if (fault != FAULT_NONE)
 	{
@@ -154,10 +186,7 @@ take_sample(Export *export, ExportSample *sample)
 		if (!selected)
 			return;
 	}
-	old = MemoryContextSwitchTo(export->results_context);
-	export->results[export->n_results++] = selected ? selected_row(export, sample, fault) :
-		export->wanted == RESULT_EXPORTED ? exported_row(export, sample) : line_text(export);
-	MemoryContextSwitchTo(old);
+	add_result(export, sample, fault);
 }
 
 /* ---- the stream ---- */
@@ -210,9 +239,29 @@ fetch_results(Export *export)
 	SPI_connect();
 	rows = PortalRunFetch(cursor, FETCH_FORWARD, wanted, &export->receiver);
 	SPI_finish();
-	export->written += export->n_results;
 	work_done(export->work, (int64) export->written);
 	return rows > 0;
+}
+
+/*
+ * The same with the end of an array: its last bracket, or both.
+ */
+static bool
+more_results(Export *export)
+{
+	MemoryContext old;
+
+	if (export->is_closed)
+		return false;
+	if (fetch_results(export))
+		return true;
+	if (export->wanted != RESULT_ARRAY)
+		return false;
+	old = MemoryContextSwitchTo(export->results_context);
+	export->results[export->n_results++] = bracket_text(export->written > 0 ? "]" : "[]");
+	MemoryContextSwitchTo(old);
+	export->is_closed = true;
+	return true;
 }
 
 /* Callback at the end of the caller's query, also one that wanted fewer rows. */
@@ -240,7 +289,7 @@ export_begin(FunctionCallInfo fcinfo, ExportResult wanted, MemoryContext context
 	export->cursor = export_open(fcinfo, &export->shape);
 	export->caller = result->econtext;
 	export->wanted = wanted;
-	if (wanted != RESULT_LINE)
+	if (wanted == RESULT_SELECTED || wanted == RESULT_EXPORTED)
 	{
 		if (get_call_result_type(fcinfo, NULL, &export->desc) != TYPEFUNC_COMPOSITE)
 			elog(ERROR, "an export's function does not return rows");
@@ -312,7 +361,7 @@ next_result(FunctionCallInfo fcinfo, ExportResult wanted)
 	call = SRF_PERCALL_SETUP();
 	export = call->user_fctx;
 	while (export->next_result == export->n_results)
-		if (!fetch_results(export))
+		if (!more_results(export))
 		{
 			export_end(export);
 			SRF_RETURN_DONE(call);
@@ -339,4 +388,14 @@ Datum
 llava_exported(PG_FUNCTION_ARGS)
 {
 	return next_result(fcinfo, RESULT_EXPORTED);
+}
+
+/*
+ * llava_export_array(format text, ...): the lines of llava_export between brackets and with
+ * commas, as COPY with FORCE_ARRAY writes them.
+ */
+Datum
+llava_export_array(PG_FUNCTION_ARGS)
+{
+	return next_result(fcinfo, RESULT_ARRAY);
 }

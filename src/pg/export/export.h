@@ -15,9 +15,11 @@ typedef enum ExportFormat
 {
 	EXPORT_LLAVA,
 	EXPORT_LLAMAFACTORY,
+	EXPORT_SHAREGPT,
 	EXPORT_SWIFT,
 	EXPORT_QWEN,
 	EXPORT_OPENAI,
+	EXPORT_TRL,
 	EXPORT_IMAGEFOLDER,
 	EXPORT_FORMATS
 } ExportFormat;
@@ -28,6 +30,7 @@ typedef enum ExportFault
 	FAULT_NONE,
 	FAULT_IMAGE_MISSING,
 	FAULT_IMAGE_NAME,
+	FAULT_IMAGE_NAME_TWICE,
 	FAULT_IMAGE_BROKEN,
 	FAULT_IMAGE_CUT,
 	FAULT_IMAGE_PIXELS,
@@ -55,6 +58,9 @@ typedef struct ExportShape
 	bool		all_jpeg;		/* so named, and every picture is prepared */
 	bool		data_urls;		/* the picture itself rather than its name */
 	int			rules;			/* REPLY_TOKEN_RULES, or earlier ones */
+	char	  **twice;			/* names that several pictures have, in order;
+								 * NULL: not looked for */
+	int			n_twice;
 	int			cutoff_len;		/* of the trainer, in tokens; 0: not checked */
 	const char *folder;			/* before each name, without a slash behind
 								 * it; NULL: none */
@@ -149,6 +155,9 @@ extern ExportFault export_name(ExportSample *sample, const ExportShape *shape);
 /* Whether a picture of this format leaves as the JPEG that the model was sent. */
 extern bool export_is_prepared(const char *image_format, bool ends_early);
 
+/* The name of a file without parts that are '.' or empty, in place. */
+extern void export_fold_name(char *name);
+
 /* The folder as the shape has it; NULL: none. */
 extern char *export_folder(char *folder);
 
@@ -166,6 +175,16 @@ extern char *export_open(FunctionCallInfo fcinfo, ExportShape *shape);
  * picture that stays in a file is read and belongs to the SPI connection.
  */
 extern void export_sample(TupleTableSlot *row, ExportSample *sample);
+
+/* ---- export_twice.c: names that several pictures have ---- */
+
+/*
+ * Those of pictures with different bytes and with samples of these tasks and without these
+ * flags (text arrays; NULL: all), whatever else the export chooses by: train and validation
+ * set share a folder.  Sets the shape's names, palloc'd in the context.  SPI-connected.
+ */
+extern void export_find_twice(ExportShape *shape, ArrayType *tasks, ArrayType *flags,
+							  MemoryContext context);
 
 /* ---- export_flags.c ---- */
 

@@ -10,13 +10,11 @@
 
 #include "catalog/pg_type.h"
 #include "export.h"
-#include "port/pg_bswap.h"
 #include "task/task.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 
-PG_FUNCTION_INFO_V1(llava_image_share);
 PG_FUNCTION_INFO_V1(llava_export_rules);
 
 /* ROWS: the column of llava_image, which 1.0.0 does not have */
@@ -61,7 +59,8 @@ enum
 	ARG_DATA_URLS,
 	ARG_CUTOFF_LEN,
 	ARG_WEIGHTS,				/* since 1.1.0 */
-	ARG_RULES					/* of llava_exported_by only */
+	ARG_RULES,					/* of llava_exported_by only */
+	ARG_TWICE
 };
 
 /*
@@ -98,31 +97,6 @@ enum
 	WEIGHT_ARGUMENTS(SQL_INDEX)
 	CHOICES
 };
-
-/* ---- an image's number ---- */
-
-/*
- * llava_image_share(image bigint, sha256 bytea, seed bigint): a number in [0, 1)
- * by the picture's bytes alone; by its id where there is no hash.
- */
-Datum
-llava_image_share(PG_FUNCTION_ARGS)
-{
-	uint64		bits = PG_ARGISNULL(0) ? 0 : (uint64) PG_GETARG_INT64(0);
-	uint64		seed = PG_ARGISNULL(2) ? 0 : (uint64) PG_GETARG_INT64(2);
-
-	if (!PG_ARGISNULL(1))
-	{
-		bytea	   *sha256 = PG_GETARG_BYTEA_PP(1);
-
-		if (VARSIZE_ANY_EXHDR(sha256) >= sizeof(bits))
-		{
-			memcpy(&bits, VARDATA_ANY(sha256), sizeof(bits));
-			bits = pg_ntoh64(bits);
-		}
-	}
-	PG_RETURN_FLOAT8((double) (task_mix(bits ^ task_mix(seed)) >> 11) / ((uint64) 1 << 53));
-}
 
 /* ---- one sample ---- */
 
@@ -429,6 +403,21 @@ weights_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 }
 
 /*
+ * Whether names that two pictures have leave their samples out: not by the rules of 1.0.0,
+ * nor where lines that were published are made again.  Those of a mix are looked for where
+ * its valid samples are chosen.
+ */
+static bool
+wants_twice(FunctionCallInfo fcinfo, const ExportShape *shape, const SqlStatement *statement)
+{
+	if (shape->named_by_hash || shape->rules == REPLY_TOKEN_RULES_1_0)
+		return false;
+	if (PG_NARGS() > ARG_TWICE && !PG_ARGISNULL(ARG_TWICE) && PG_GETARG_BOOL(ARG_TWICE))
+		return false;
+	return statement == &sql_export || statement == &sql_export_shuffled;
+}
+
+/*
  * Whether the arguments may be those of an export that was recorded, which is made again
  * though the samples with a flag are gone.
  */
@@ -493,6 +482,10 @@ export_open(FunctionCallInfo fcinfo, ExportShape *shape)
 	guc_level = NewGUCNestLevel();
 	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0,
 							 false);
+	if (wants_twice(fcinfo, shape, statement))
+		export_find_twice(shape, PG_ARGISNULL(ARG_TASKS) ? NULL : DatumGetArrayTypeP(values[CHOICE_TASKS]),
+						  PG_ARGISNULL(ARG_WITHOUT_FLAGS) ? NULL :
+						  PG_GETARG_ARRAYTYPE_P(ARG_WITHOUT_FLAGS), context);
 	name = MemoryContextStrdup(context, sql_open(statement, values, nulls)->name);
 	AtEOXact_GUC(false, guc_level);
 	SPI_finish();

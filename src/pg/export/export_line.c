@@ -20,13 +20,16 @@ typedef struct Spelling
 	const char *name;
 	const char *before_id;		/* up to the value; NULL: no id */
 	const char *before_task;	/* NULL: no task */
-	const char *before_image;	/* NULL: the image is a part of its turn */
+	const char *before_image;	/* NULL: its turn's part has its URL */
 	const char *before_turns;
 	const char *user;
 	const char *assistant;
 	bool		role_content;	/* else from and value */
 	const char *token_first;	/* before the question */
 	const char *token_last;		/* after it */
+	const char *part;			/* the image among the parts of a content, up
+								 * to its URL if it has one; NULL: a content
+								 * is a text */
 } Spelling;
 
 static const Spelling spellings[EXPORT_FORMATS] = {
@@ -34,12 +37,16 @@ static const Spelling spellings[EXPORT_FORMATS] = {
 	"human", "gpt", false, "<image>\\n", "\\n<image>"},
 	[EXPORT_LLAMAFACTORY] = {"llamafactory", NULL, NULL, "\"images\": [", "], \"messages\": [",
 	"user", "assistant", true, "<image>", "<image>"},
+	[EXPORT_SHAREGPT] = {"sharegpt", NULL, NULL, "\"images\": [", "], \"conversations\": [",
+	"human", "gpt", false, "<image>", "<image>"},
 	[EXPORT_SWIFT] = {"swift", NULL, NULL, "\"images\": [", "], \"messages\": [",
 	"user", "assistant", true, "<image>", "<image>"},
 	[EXPORT_QWEN] = {"qwen", NULL, NULL, "\"image\": ", ", \"conversations\": [",
 	"human", "gpt", false, "<image>\\n", "\\n<image>"},
 	[EXPORT_OPENAI] = {"openai", NULL, NULL, NULL, "\"messages\": [",
-	"user", "assistant", true, "", ""},
+	"user", "assistant", true, "", "", "{\"type\": \"image_url\", \"image_url\": {\"url\": "},
+	[EXPORT_TRL] = {"trl", NULL, NULL, "\"images\": [", "], \"messages\": [",
+	"user", "assistant", true, "", "", "{\"type\": \"image\"}"},
 	[EXPORT_IMAGEFOLDER] = {"imagefolder", "\"id\": ", ", \"task\": ", ", \"file_name\": ",
 	", \"conversations\": [", "human", "gpt", false, "<image>\\n", "\\n<image>"},
 };
@@ -176,7 +183,7 @@ append_turn(StringInfo line, ExportSample *sample, JsonbContainer *turn, const c
 	appendStringInfoString(line, spelling->role_content ? "{\"role\": \"" : "{\"from\": \"");
 	appendStringInfoString(line, asks ? spelling->user : spelling->assistant);
 	appendStringInfoString(line, spelling->role_content ? "\", \"content\": " : "\", \"value\": ");
-	if (shape->format == EXPORT_OPENAI)
+	if (spelling->part != NULL)
 	{
 		appendStringInfoChar(line, '[');
 		append_parts(line, &value, first ? image : NULL, shape);
@@ -228,21 +235,6 @@ data_url(const ExportSample *sample)
 	return url;
 }
 
-/* The image as a part of a turn's content. */
-static char *
-image_part(const char *url, int rules)
-{
-	StringInfoData part;
-
-	initStringInfo(&part);
-	appendStringInfoString(&part, "{\"type\": \"image_url\", \"image_url\": {\"url\": \"");
-	append_escaped(&part, url, strlen(url), rules);
-	appendStringInfoString(&part, "\"}}");
-	return part.data;
-}
-
-/* ---- the line ---- */
-
 static void
 append_string(StringInfo line, const char *before, const char *value, int rules)
 {
@@ -250,6 +242,28 @@ append_string(StringInfo line, const char *before, const char *value, int rules)
 	append_escaped(line, value, strlen(value), rules);
 	appendStringInfoChar(line, '"');
 }
+
+/* The image as a part of a turn's content; NULL if contents are texts. */
+static char *
+image_part(const ExportSample *sample, const ExportShape *shape, bool with_picture)
+{
+	const Spelling *spelling = &spellings[shape->format];
+	const char *url = sample->name;
+	StringInfoData part;
+
+	if (spelling->part == NULL)
+		return NULL;
+	if (spelling->before_image != NULL)
+		return pstrdup(spelling->part);
+	if (shape->data_urls)
+		url = with_picture ? data_url(sample) : "";
+	initStringInfo(&part);
+	append_string(&part, spelling->part, url, shape->rules);
+	appendStringInfoString(&part, "}}");
+	return part.data;
+}
+
+/* ---- the line ---- */
 
 /*
  * A string in every row, and no two rows' are the same; with the task also where the
@@ -271,7 +285,6 @@ ExportFault
 export_line(StringInfo line, ExportSample *sample, const ExportShape *shape, bool with_picture)
 {
 	const Spelling *spelling = &spellings[shape->format];
-	char	   *part = NULL;
 	ExportFault fault;
 
 	sample->id = sample_id(sample);
@@ -285,12 +298,8 @@ export_line(StringInfo line, ExportSample *sample, const ExportShape *shape, boo
 		append_string(line, spelling->before_task, sample->task, shape->rules);
 	if (spelling->before_image != NULL)
 		append_string(line, spelling->before_image, sample->name, shape->rules);
-	else if (!shape->data_urls)
-		part = image_part(sample->name, shape->rules);
-	else
-		part = image_part(with_picture ? data_url(sample) : "", shape->rules);
 	appendStringInfoString(line, spelling->before_turns);
-	fault = append_turns(line, sample, part, shape);
+	fault = append_turns(line, sample, image_part(sample, shape, with_picture), shape);
 	appendStringInfoString(line, "]}");
 	return fault;
 }

@@ -9,8 +9,11 @@
 
 #include "export.h"
 #include "mb/pg_wchar.h"
+#include "fmgr.h"
 #include "reply/reply.h"
 #include "utils/builtins.h"
+
+PG_FUNCTION_INFO_V1(llava_file_name);
 
 /* The longest path that Linux opens. */
 #define PART_MAX_BYTES 255
@@ -52,9 +55,8 @@ is_left_alone(const char *name)
 		!reply_is_blank(last, strlen(last));
 }
 
-/* In place: without parts that are '.' or empty. */
-static void
-fold_parts(char *name)
+void
+export_fold_name(char *name)
 {
 	char	   *to = name;
 	char	   *rest = name;
@@ -72,6 +74,35 @@ fold_parts(char *name)
 		to += length;
 	}
 	*to = '\0';
+}
+
+/*
+ * llava_file_name(path text): what exports call its file; NULL for an absolute path, which
+ * has no such name.
+ */
+Datum
+llava_file_name(PG_FUNCTION_ARGS)
+{
+	char	   *name = text_to_cstring(PG_GETARG_TEXT_PP(0));
+
+	if (name[0] == '/')
+		PG_RETURN_NULL();
+	export_fold_name(name);
+	PG_RETURN_TEXT_P(cstring_to_text(name));
+}
+
+static int
+compare_names(const void *one, const void *other)
+{
+	return strcmp(*(char *const *) one, *(char *const *) other);
+}
+
+/* Whether another picture has the name, too. */
+static bool
+is_twice(char *name, const ExportShape *shape)
+{
+	return shape->twice != NULL &&
+		bsearch(&name, shape->twice, shape->n_twice, sizeof(char *), compare_names) != NULL;
 }
 
 /* 'ab/abcd....jpg'; NULL if the hash or the format is missing. */
@@ -137,14 +168,14 @@ export_name(ExportSample *sample, const ExportShape *shape)
 		return FAULT_IMAGE_MISSING;
 	if (name[0] == '/')
 		return FAULT_IMAGE_NAME;
-	fold_parts(name);
+	export_fold_name(name);
 	if (!is_plain(name))
 		return FAULT_IMAGE_NAME;
 	if (shape->folder != NULL)
 		sample->name = psprintf("%s/%s", shape->folder, name);
 	if (shape->rules > REPLY_TOKEN_RULES_1_0 && !is_left_alone(sample->name))
 		return FAULT_IMAGE_NAME;
-	return FAULT_NONE;
+	return is_twice(name, shape) ? FAULT_IMAGE_NAME_TWICE : FAULT_NONE;
 }
 
 void

@@ -25,6 +25,7 @@
 const ExportRule export_rules[FAULTS] = {
 	[FAULT_IMAGE_MISSING] = {"image_missing", "neither path nor hash of the image, or without its bytes"},
 	[FAULT_IMAGE_NAME] = {"image_name", "a name that a loader would not look for below the images' folder"},
+	[FAULT_IMAGE_NAME_TWICE] = {"image_name_twice", "a name that another image has, too"},
 	[FAULT_IMAGE_BROKEN] = {"image_broken", "a rejected image"},
 	[FAULT_IMAGE_CUT] = {"image_cut", "an image of which rows are missing"},
 	[FAULT_IMAGE_PIXELS] = {"image_pixels", "more pixels than Pillow opens"},
@@ -62,6 +63,7 @@ export_fault_detail(ExportFault fault, const ExportSample *sample)
 		case FAULT_IMAGE_MISSING:
 			return pstrdup("its row, its bytes, or both path and hash are missing");
 		case FAULT_IMAGE_NAME:
+		case FAULT_IMAGE_NAME_TWICE:
 			return pstrdup(sample->name);
 		case FAULT_IMAGE_BROKEN:
 			return pstrdup(sample->rejected);

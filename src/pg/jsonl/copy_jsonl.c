@@ -24,6 +24,7 @@
 
 #include "commands/defrem.h"
 #include "compat.h"
+#include "copy_array.h"
 #include "copy_part.h"
 #include "copy_rewrite.h"
 #include "db/db.h"
@@ -70,7 +71,7 @@ static void
 explain_format(void *arg)
 {
 	if (geterrcode() == ERRCODE_INVALID_PARAMETER_VALUE)
-		errhint("JSON lines are WITH (FORMAT jsonl).");
+		errhint("JSON lines are WITH (FORMAT jsonl), one array of them WITH (FORMAT jsonl, FORCE_ARRAY).");
 }
 
 #define LINE_HINT \
@@ -235,11 +236,22 @@ process_other(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 {
 	ErrorContextCallback explain = {error_context_stack, explain_format, NULL};
 	const char *format = copy_format(pstmt->utilityStmt);
+	CopyArray  *outer = copy_array_await(NULL);
 
 	if (format != NULL && is_alias(format) && OidIsValid(extension_schema()))
 		error_context_stack = &explain;
 	copy_next_hook(pstmt, source, read_only_tree, context, params, environment, dest, completion);
 	error_context_stack = explain.previous;
+	(void) copy_array_await(outer);
+}
+
+/* The statement's tag counts lines, not brackets. */
+static void
+finish_array(const CopyArray *array, QueryCompletion *completion)
+{
+	copy_array_check(array);
+	if (completion != NULL)
+		completion->nprocessed = array->lines;
 }
 
 static void
@@ -251,6 +263,8 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 	PlannedStmt *rewritten;
 	CopyStmt   *statement;
 	CopyPart   *volatile part = NULL;
+	CopyArray  *array;
+	CopyArray  *outer;
 	const char *format = copy_format(pstmt->utilityStmt);
 	char	   *file;
 
@@ -270,20 +284,26 @@ process_utility(PlannedStmt *pstmt, const char *source, bool read_only_tree,
 		part = copy_part_new(file);
 	if (part != NULL)
 		statement->filename = pstrdup(part->name);
+	array = copy_wants_array(castNode(CopyStmt, pstmt->utilityStmt)) ? copy_array_new() : NULL;
+	outer = copy_array_await(array);
 	PG_TRY();
 	{
 		copy_next_hook(rewritten, source, read_only_tree, context, params, environment, dest,
 					   completion);
+		if (array != NULL)
+			finish_array(array, completion);
 		if (part != NULL)
 			copy_part_finish(part);
 	}
 	PG_CATCH();
 	{
+		(void) copy_array_await(outer);
 		if (part != NULL)
 			copy_part_drop(part);
 		PG_RE_THROW();
 	}
 	PG_END_TRY();
+	(void) copy_array_await(outer);
 	error_context_stack = explain.previous;
 	if (COMPAT_COPY_STOPS_AT_END_MARK && statement->is_from && file != NULL)
 		check_end(file);
@@ -302,6 +322,7 @@ copy_jsonl_install(void)
 {
 	copy_next_hook = ProcessUtility_hook != NULL ? ProcessUtility_hook : standard_ProcessUtility;
 	ProcessUtility_hook = process_utility;
+	copy_array_install();
 	next_analyze_hook = post_parse_analyze_hook;
 	post_parse_analyze_hook = after_analysis;
 }

@@ -46,6 +46,28 @@ is_passed_on(const char *name, bool is_from)
 	return false;
 }
 
+/* Core calls the option of its own JSON so, from 19 on. */
+static bool
+is_array_option(const DefElem *option)
+{
+	return strcmp(option->defname, "force_array") == 0;
+}
+
+bool
+copy_wants_array(const CopyStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (is_array_option(option))
+			return !statement->is_from && defGetBoolean(option);
+	}
+	return false;
+}
+
 static void
 check_encoding(ParseState *pstate, DefElem *option)
 {
@@ -66,6 +88,7 @@ csv_options(ParseState *pstate, const CopyStmt *statement)
 	List	   *csv = NIL;
 	bool		format = false;
 	bool		encoding = false;
+	bool		array = false;
 	ListCell   *cell;
 
 	foreach(cell, statement->options)
@@ -73,13 +96,17 @@ csv_options(ParseState *pstate, const CopyStmt *statement)
 		DefElem    *option = lfirst_node(DefElem, cell);
 		bool		is_format = strcmp(option->defname, "format") == 0;
 		bool		is_encoding = strcmp(option->defname, "encoding") == 0;
+		bool		is_array = !statement->is_from && is_array_option(option);
 
-		if ((is_format && format) || (is_encoding && encoding))
+		if ((is_format && format) || (is_encoding && encoding) || (is_array && array))
 			errorConflictingDefElem(option, pstate);
 		format |= is_format;
 		encoding |= is_encoding;
+		array |= is_array;
 		if (is_encoding)
 			check_encoding(pstate, option);
+		else if (is_array)
+			(void) defGetBoolean(option);	/* ERROR if it is none */
 		else if (is_passed_on(option->defname, statement->is_from))
 			csv = lappend(csv, option);
 		else if (!is_format)
@@ -87,10 +114,10 @@ csv_options(ParseState *pstate, const CopyStmt *statement)
 					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 					 errmsg("option \"%s\" is not for COPY with format jsonl",
 							option->defname),
-					 errhint("Beside FORMAT there %s.",
+					 errhint("Beside FORMAT there are %s.",
 							 statement->is_from ?
-							 "are ENCODING 'UTF8', FREEZE, ON_ERROR, LOG_VERBOSITY and REJECT_LIMIT" :
-							 "is ENCODING 'UTF8'"),
+							 "ENCODING 'UTF8', FREEZE, ON_ERROR, LOG_VERBOSITY and REJECT_LIMIT" :
+							 "ENCODING 'UTF8' and FORCE_ARRAY"),
 					 parser_errposition(pstate, option->location)));
 	}
 	csv = lappend(csv, makeDefElem("format", (Node *) makeString("csv"), -1));

@@ -8,6 +8,9 @@
 #include "nodes/parsenodes.h"
 #include "nodes/plannodes.h"
 
+/* Whether the lines of a COPY are to be one array. */
+extern bool copy_wants_array(const CopyStmt *statement);
+
 /* The same statement as core's csv. */
 extern PlannedStmt *copy_rewrite(PlannedStmt *original, const char *source);
 
