@@ -41,7 +41,7 @@ typedef enum Step
 	STEP_DONE,
 	STEP_GONE					/* the extension was dropped: nothing can be
 								 * written */
-}			Step;
+} Step;
 
 /* loop.c's and claim_start.c's: the arguments of llava_drain; NULL and -1 in a worker. */
 typedef struct Scope
