@@ -396,7 +396,7 @@ is(sql('SELECT count(*) FROM llava_conversation'), '0', 'samples are withdrawn')
 is(sql('SELECT count(*) > 20 FROM llava_pending WHERE failure IS NOT NULL'), 't', 'and their rows rest');
 mkdir "$folder/load";
 append_to_file("$folder/load/one.png", LlavaZh::Cluster::png(30));
-$node->safe_psql('postgres', "$hostile CALL llava.llava_load('$folder/load'::text, NULL::text, NULL::text, 10, true)");
+$node->safe_psql('postgres', "$hostile CALL llava.llava_load('$folder/load'::text, NULL::text, NULL::text, 10, true, false, ''::text)");
 is(sql("SELECT count(*) FROM llava_image WHERE path LIKE '%one.png'"), '1', 'a folder is loaded');
 ok($node->wait_query("SELECT count(*) = 0 FROM llava.llava_pending WHERE failure IS NULL"), 'and all is done');
 nothing_ran('what writes');
