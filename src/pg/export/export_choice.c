@@ -88,7 +88,8 @@ enum
 #define WEIGHT_ARGUMENTS(ARGUMENT) \
 	ARGUMENT(10, CHOICE_NAMED, "named", "T") \
 	ARGUMENT(11, CHOICE_WEIGHTS, "weights", "T") \
-	ARGUMENT(12, CHOICE_RULES, "rules", "i")
+	ARGUMENT(12, CHOICE_RULES, "rules", "i") \
+	ARGUMENT(13, CHOICE_TWICE, "twice", "B")
 
 enum
 {
@@ -368,7 +369,7 @@ static SqlStatement sql_export_mix = {
 /* Valid is what the caller's rules let pass; who may name rules may execute this. */
 static SqlStatement sql_export_mix_by = {
 	.text =
-	EXPORT_MIX("llava_exported_by(" EXPORT_VALID ", NULL::jsonb, $12)", ALL_WEIGHTS, COUNT_WEIGHTED,
+	EXPORT_MIX("llava_exported_by(" EXPORT_VALID ", NULL::jsonb, $12, $13)", ALL_WEIGHTS, COUNT_WEIGHTED,
 			   ROWS_NOW),
 	.types = CHOICE_ARGUMENTS(SQL_TYPE) MIX_ARGUMENTS(SQL_TYPE) WEIGHT_ARGUMENTS(SQL_TYPE)
 };
@@ -402,6 +403,13 @@ weights_arguments(FunctionCallInfo fcinfo, Datum *values, char *nulls)
 	return true;
 }
 
+/* Whether names that two pictures have leave none out. */
+static bool
+twice_argument(FunctionCallInfo fcinfo)
+{
+	return PG_NARGS() > ARG_TWICE && !PG_ARGISNULL(ARG_TWICE) && PG_GETARG_BOOL(ARG_TWICE);
+}
+
 /*
  * Whether names that two pictures have leave their samples out: not by the rules of 1.0.0,
  * nor where lines that were published are made again.  Those of a mix are looked for where
@@ -412,7 +420,7 @@ wants_twice(FunctionCallInfo fcinfo, const ExportShape *shape, const SqlStatemen
 {
 	if (shape->named_by_hash || shape->rules == REPLY_TOKEN_RULES_1_0)
 		return false;
-	if (PG_NARGS() > ARG_TWICE && !PG_ARGISNULL(ARG_TWICE) && PG_GETARG_BOOL(ARG_TWICE))
+	if (twice_argument(fcinfo))
 		return false;
 	return statement == &sql_export || statement == &sql_export_shuffled;
 }
@@ -448,8 +456,9 @@ choice_arguments(FunctionCallInfo fcinfo, const ExportShape *shape, Datum *value
 	values[CHOICE_IMAGE_NAME] = PG_GETARG_DATUM(ARG_IMAGE_NAME);
 	values[CHOICE_CUTOFF_LEN] = Int32GetDatum(shape->cutoff_len);
 	values[CHOICE_RULES] = Int32GetDatum(shape->rules);
+	values[CHOICE_TWICE] = BoolGetDatum(twice_argument(fcinfo));
 	nulls[CHOICE_PICTURE] = nulls[CHOICE_FORMAT] = nulls[CHOICE_IMAGE_NAME] = ' ';
-	nulls[CHOICE_CUTOFF_LEN] = nulls[CHOICE_RULES] = ' ';
+	nulls[CHOICE_CUTOFF_LEN] = nulls[CHOICE_RULES] = nulls[CHOICE_TWICE] = ' ';
 	if (weights_arguments(fcinfo, values, nulls) ||
 		(!PG_ARGISNULL(ARG_MIX) && PG_GETARG_BOOL(ARG_MIX)))
 		return mix_statement(fcinfo);

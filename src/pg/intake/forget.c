@@ -57,6 +57,7 @@ typedef struct Family
 	ROWS_OF(name, "image"),.rows_stay = true, \
 		.statement = {.text = "UPDATE @." name " SET " columns " WHERE image = ANY ($1)",.types = "L"}
 #define EMPTIED(name, columns) {WRITTEN(name, columns)}
+#define BODY_EMPTIED "body = NULL, measures = NULL, reason_offset = NULL"
 
 static struct
 {
@@ -64,7 +65,8 @@ static struct
 	SqlStatement statement;
 	SqlStatement rows;			/* see erased_statistics_find */
 	bool		rows_stay;
-	const char *column;			/* 1.0.0 does not have it; or NULL */
+	const char *since;			/* for schemas with this column; or NULL */
+	const char *until;			/* for schemas without it; or NULL */
 }			cleared[] =
 
 {
@@ -73,10 +75,10 @@ static struct
 	DELETED("llava_conversation", "image"),
 	DELETED("llava_annotation", "image"),
 	/* the ledger keeps what the picture cost */
-	EMPTIED("llava_reply", "body = NULL, measures = NULL, reason_offset = NULL"),
+	{WRITTEN("llava_reply", BODY_EMPTIED),.until = "keep"},
+	{WRITTEN("llava_reply", BODY_EMPTIED ", keep = NULL, note = NULL"),.since = "keep"},
 	DELETED("llava_interrupted", "image"),
 
-	{WRITTEN("llava_reply", "keep = NULL, note = NULL"),.column = "keep"},
 	/* which files have the picture is still found, not its name there */
 	EMPTIED("llava_manifest_line", "file_name = ''"),
 	DELETED("llava_fetch", "image"),
@@ -262,6 +264,21 @@ clear_seen(const Family *family, Datum reason)
 							 &sql_remove_seen : &sql_forget_seen, values, NULL);
 }
 
+static bool
+has_column(Oid table, const char *column)
+{
+	return get_attnum(table, column) != InvalidAttrNumber;
+}
+
+/* Whether the table is there, and has the columns that the statement is for. */
+static bool
+suits_schema(int i, Oid table)
+{
+	return OidIsValid(table) &&
+		(cleared[i].since == NULL || has_column(table, cleared[i].since)) &&
+		(cleared[i].until == NULL || !has_column(table, cleared[i].until));
+}
+
 /* Runs one of the statements of cleared[], behind a look at the statistics of its table. */
 static uint64
 clear_table(int i, Datum ids, bool *removed_statistics)
@@ -271,8 +288,7 @@ clear_table(int i, Datum ids, bool *removed_statistics)
 	uint64		rows;
 
 	*removed_statistics = false;
-	if (!OidIsValid(table) ||
-		(cleared[i].column != NULL && get_attnum(table, cleared[i].column) == InvalidAttrNumber))
+	if (!suits_schema(i, table))
 		return 0;
 	statistics = erased_statistics_read(table, cleared[i].rows_stay);
 	if (statistics != NULL)
@@ -289,50 +305,6 @@ clear_table(int i, Datum ids, bool *removed_statistics)
 	PG_END_TRY();
 	*removed_statistics = statistics != NULL && rows > 0 && erased_statistics_remove(statistics);
 	return rows;
-}
-
-/* What the pictures were fetched from, or to be, and what their rows say. */
-static SqlStatement sql_forget_urls[] = {
-	{.text = "SELECT source_url FROM @.llava_image WHERE id = ANY ($1) AND source_url IS NOT NULL",.types = "L"},
-	{.text = "SELECT u.url FROM @.llava_fetch f, LATERAL (SELECT f.url UNION SELECT pg_catalog.unnest(f.hops)) u (url)"
-	" WHERE f.image = ANY ($1)",.types = "L"},
-	{.text = "SELECT u.url FROM @.llava_fetched f, LATERAL (SELECT f.url UNION SELECT f.final_url) u (url)"
-	" WHERE f.image = ANY ($1)",.types = "L"},
-};
-
-static SqlStatement sql_forget_url = {
-	.text =
-	"INSERT INTO @.llava_url_forgotten (digest, reason) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-	.types = "bt"
-};
-
-/* A letter names URLs: they are fetched no more, whatever they lead to by then. */
-static void
-leave_url_tombstones(Datum ids, Datum reason)
-{
-	static const char *const tables[lengthof(sql_forget_urls)] = {"llava_image", "llava_fetch", "llava_fetched"};
-
-	if (!OidIsValid(extension_find_relation("llava_url_forgotten")))
-		return;
-	for (int i = 0; i < lengthof(sql_forget_urls); i++)
-	{
-		uint64		rows = rows_run_as_owner(extension_relation(tables[i]), &sql_forget_urls[i], &ids, NULL);
-		SPITupleTable *found = SPI_tuptable;
-
-		for (uint64 row = 0; row < rows; row++)
-		{
-			char	   *text = SPI_getvalue(found->vals[row], found->tupdesc, 1);
-			IntakeUrl	url;
-
-			intake_url(text, strlen(text), &url);
-			if (url.refused == NULL)
-			{
-				Datum		values[2] = {PointerGetDatum(url.digest), reason};
-
-				(void) rows_run_as_owner(extension_relation("llava_url_forgotten"), &sql_forget_url, values, NULL);
-			}
-		}
-	}
 }
 
 static void
@@ -363,7 +335,7 @@ clear_tables(Forget *forget)
 		find_family(forget->ids, forget->n, &family);
 	ids = ids_of(&family, false);
 	if (forget->reason != (Datum) 0)
-		leave_url_tombstones(ids, forget->reason);
+		forget_urls(ids, forget->reason);
 	forget->others += clear_seen(&family, forget->reason);
 	for (int i = 0; i < UNLOCKED; i++)
 	{

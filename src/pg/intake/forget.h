@@ -1,6 +1,7 @@
 /*
  * forget.h
- *	  Pictures that go: forget.c clears the tables, forget_calls.c is what SQL calls.
+ *	  Pictures that go: forget.c clears the tables, forget_urls.c leaves the tombstones of
+ *	  URLs, forget_calls.c is what SQL calls.
  */
 #ifndef LLAVA_FORGET_H
 #define LLAVA_FORGET_H
@@ -34,6 +35,9 @@ extern void forget_pictures(Forget *forget, const char *function);
  * llava_seen from end to end.
  */
 extern void forget_absent(Forget *forget, const char *function);
+
+/* Leaves tombstones of the URLs that these ids' rows name.  SPI-connected. */
+extern void forget_urls(Datum ids, Datum reason);
 
 /* NOTICE that names the ANALYZE to run, if there is one. */
 extern void forget_name_analyze(const Forget *forget);
