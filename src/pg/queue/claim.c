@@ -361,6 +361,17 @@ try_claim(Loop *loop, bool full_pass)
 	loop->claims.lock_due = false;
 }
 
+/* Each look claims for all destinations: rows may have been locked when their cursors passed. */
+static void
+look_begins(Loop *loop, TimestampTz now)
+{
+	if (now >= loop->claims.look_at)
+		claims_wake_by(loop, 0);
+	loop->claims.look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
+	if (now >= loop->claims.full_pass_at)
+		claim_reset_cursor(loop, DT_NOBEGIN);
+}
+
 Step
 claims_run(Loop *loop)
 {
@@ -371,9 +382,7 @@ claims_run(Loop *loop)
 
 	/* the previous claim may have ended with an error during its commit */
 	calls_free(loop, CALL_CLAIMED);
-	loop->claims.look_at = TimestampTzPlusMilliseconds(now, llava_naptime);
-	if (now >= loop->claims.full_pass_at)
-		claim_reset_cursor(loop, DT_NOBEGIN);
+	look_begins(loop, now);
 	if (!loop_begin(loop, "llava_zh: claiming images"))
 	{
 		destinations_forget(loop);
