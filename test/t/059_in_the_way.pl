@@ -209,7 +209,7 @@ stops('LOCK TABLE llava_pending', 'editor', 'BEGIN; LOCK TABLE llava_pending IN 
 stops('LOCK TABLE llava_conversation', 'editor', 'BEGIN; LOCK TABLE llava_conversation IN SHARE MODE', qr/table llava_conversation/);
 stops('rows of the queue', 'editor', 'BEGIN; SELECT count(*) FROM (SELECT FROM llava_pending FOR KEY SHARE) r', qr/a row .*relation "llava_pending".*?/);
 stops('a row of llava_usage', 'editor', "BEGIN; SELECT FROM llava_usage WHERE server = 'sim' FOR UPDATE", qr/a row .*relation "llava_usage".*?/);
-stops('a takedown', 'operator', "BEGIN; SELECT llava_forget(1, 'x')", qr/table llava_\w+/);
+stops('a takedown', 'operator', "SET client_min_messages = warning; BEGIN; SELECT llava_forget(1, 'x')", qr/table llava_\w+/);
 stops('one who waits for another', 'editor', 'BEGIN; LOCK TABLE llava_reply IN ACCESS EXCLUSIVE MODE', qr/table llava_reply/, 'BEGIN; LOCK TABLE llava_reply IN ACCESS SHARE MODE');
 
 # a row that is passed over, alone

@@ -287,7 +287,7 @@ is(of_card("$base,$next,$last"), $all - 1, 'what came back is there');
 is(of_card("$last,$base"), $all - 2, 'what an increment between them took out is not there, nor what it alone has');
 
 # the cookbook's publication, word for word: one folder, whose record is right
-my ($publish) = $cookbook->block('How do I publish on Hugging Face and ModelScope?') =~
+my ($publish) = $cookbook->block('How do I publish a folder of pictures?') =~
   /^psql -XqAt -v ON_ERROR_STOP=1 <<'SQL'\n(BEGIN ISOLATION.*?)^SQL$/ms;
 ok($publish, 'the cookbook says how to publish');
 sql('UPDATE llava_conversation SET keep = false WHERE image = 1');    # whose bytes are gone
