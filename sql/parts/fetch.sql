@@ -224,7 +224,7 @@ COMMENT ON COLUMN @.llava_stat_fetch.example IS 'one of the pictures';
 COMMENT ON COLUMN @.llava_stat_fetch.hosts IS 'of so many hosts';
 COMMENT ON COLUMN @.llava_stat_fetch.per_minute IS 'of fetched: how many came in the last minute';
 COMMENT ON COLUMN @.llava_stat_fetch.eta IS
-	'of waiting: how long it will take at the rate of the last minute, or at the pace of the host that takes longest';
+	'of waiting: how long it will take, by the last minute or by the host that takes longest';
 
 CREATE VIEW @.llava_stat_host WITH (security_invoker = true) AS
 	SELECT h.host, h.domain, CASE WHEN h.parked THEN 'parked' ELSE h.state END AS state,
