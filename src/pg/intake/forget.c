@@ -77,12 +77,12 @@ static struct
 	/* the ledger keeps what the picture cost */
 	{WRITTEN("llava_reply", BODY_EMPTIED),.until = "keep"},
 	{WRITTEN("llava_reply", BODY_EMPTIED ", keep = NULL, note = NULL"),.since = "keep"},
-	DELETED("llava_interrupted", "image"),
+		DELETED("llava_interrupted", "image"),
 
 	/* which files have the picture is still found, not its name there */
-	EMPTIED("llava_manifest_line", "file_name = ''"),
-	DELETED("llava_fetch", "image"),
-	DELETED("llava_fetched", "image"),
+		EMPTIED("llava_manifest_line", "file_name = ''"),
+		DELETED("llava_fetch", "image"),
+		DELETED("llava_fetched", "image"),
 	{.table = "llava_url_forgotten"},
 	{.table = "llava_seen"},
 	{.table = "llava_hash"}
