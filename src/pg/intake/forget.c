@@ -57,6 +57,7 @@ typedef struct Family
 	ROWS_OF(name, "image"),.rows_stay = true, \
 		.statement = {.text = "UPDATE @." name " SET " columns " WHERE image = ANY ($1)",.types = "L"}
 #define EMPTIED(name, columns) {WRITTEN(name, columns)}
+#define EMPTIED_IF(name, columns, when) {WRITTEN(name, columns), when}
 #define BODY_EMPTIED "body = NULL, measures = NULL, reason_offset = NULL"
 
 static struct
@@ -75,14 +76,14 @@ static struct
 	DELETED("llava_conversation", "image"),
 	DELETED("llava_annotation", "image"),
 	/* the ledger keeps what the picture cost */
-	{WRITTEN("llava_reply", BODY_EMPTIED),.until = "keep"},
-	{WRITTEN("llava_reply", BODY_EMPTIED ", keep = NULL, note = NULL"),.since = "keep"},
-		DELETED("llava_interrupted", "image"),
+	EMPTIED_IF("llava_reply", BODY_EMPTIED,.until = "keep"),
+	EMPTIED_IF("llava_reply", BODY_EMPTIED ", keep = NULL, note = NULL",.since = "keep"),
+	DELETED("llava_interrupted", "image"),
 
 	/* which files have the picture is still found, not its name there */
-		EMPTIED("llava_manifest_line", "file_name = ''"),
-		DELETED("llava_fetch", "image"),
-		DELETED("llava_fetched", "image"),
+	EMPTIED("llava_manifest_line", "file_name = ''"),
+	DELETED("llava_fetch", "image"),
+	DELETED("llava_fetched", "image"),
 	{.table = "llava_url_forgotten"},
 	{.table = "llava_seen"},
 	{.table = "llava_hash"}
