@@ -225,7 +225,7 @@ CREATE FUNCTION @.llava_card_files(chosen jsonb, train text, validation text) RE
 	LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
 	SELECT jsonb_agg(jsonb_build_object('split', coalesce(m.settings ->> 'split', 'train'), 'path', m.file,
-		'samples', m.rows) ORDER BY m.settings ->> 'split' DESC NULLS FIRST, m.id)
+		'samples', m.rows) ORDER BY coalesce(m.settings ->> 'split', 'train'), m.id)
 	FROM @.llava_manifest m WHERE chosen -> 'manifests' @> to_jsonb(m.id) HAVING count(*) > 0
 	UNION ALL
 	SELECT CASE WHEN validation IS NULL THEN jsonb_build_array(jsonb_build_object(

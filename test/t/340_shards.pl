@@ -138,7 +138,7 @@ my ($validation) = export($split, "split => 'validation', validation => 0.4");
 is((split /\|/, $train)[2] + (split /\|/, $validation)[2], 11, 'both sides of a split in one folder');
 like(files($split), qr/ train-00000-of-00001\.tar validation-00000-of-00001\.tar$/, 'under their names');
 like(sql("SELECT llava_dataset_card(train => 'train-*.tar', validation => 'validation-*.tar', manifests => ARRAY[" . ($last->() - 1) . ', ' . $last->() . '])'),
-	qr/^  - split: train\n    path: "train-\*\.tar"\n  - split: validation\n    path: "validation-\*\.tar"\n/m, "the card's configs name the files");
+	qr/^  - split: train\n    path: "train-\*-of-00001\.tar"\n  - split: validation\n    path: "validation-\*-of-00001\.tar"\n/m, "the card's configs name the files");
 unlike(sql("SELECT llava_dataset_card(manifests => ARRAY[" . $last->() . '])'), qr/TO 'validation-\*/, 'and its commands write no file of that name');
 like(sql("SELECT llava_dataset_card(train => 'train-*.tar')"), qr/^    SELECT \* FROM llava_export_shards\('\/data', 'llava'\);$/m, 'nor without a record');
 
