@@ -420,9 +420,7 @@ wants_twice(FunctionCallInfo fcinfo, const ExportShape *shape, const SqlStatemen
 {
 	if (shape->named_by_hash || shape->rules == REPLY_TOKEN_RULES_1_0)
 		return false;
-	if (twice_argument(fcinfo))
-		return false;
-	return statement == &sql_export || statement == &sql_export_shuffled;
+	return !twice_argument(fcinfo) && (statement == &sql_export || statement == &sql_export_shuffled);
 }
 
 /*
