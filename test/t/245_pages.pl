@@ -19,7 +19,7 @@ my $reference = $page{'sql/README.md'};
 # Lines and links
 #
 cmp_ok(scalar @{ $page{'README.md'}{lines} }, '<=', 200, 'README is short');
-for my $file (@LlavaZh::Page::PAGES, 'CHANGELOG.md')
+for my $file (@LlavaZh::Page::PAGES, 'CHANGELOG.md', 'src/README.md')
 {
 	$page{$file} //= LlavaZh::Page->new($file);
 	my @long = grep { length $page{$file}{lines}[$_] > 120 } 0 .. $#{ $page{$file}{lines} };
