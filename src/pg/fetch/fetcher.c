@@ -298,7 +298,7 @@ look_at_clock(Fetcher *fetcher)
 		return;
 	ereport(LOG,
 			(errmsg("llava_zh: the clock was set %s by " INT64_FORMAT " s", step < 0 ? "back" : "forward",
-					(Abs(step) + 500) / 1000)));
+					((step < 0 ? -step : step) + 500) / 1000)));
 	fetcher->discovery.clock_step_ms += step;
 	fetcher->claim_at = fetcher->settle_at = fetcher->discovery.at = DT_NOBEGIN;
 }

@@ -93,13 +93,16 @@ facts_of(const struct stat *stats)
 	const struct timespec *changed = &stats->st_mtim;
 	LoadFacts	facts = {stats->st_size, DT_NOBEGIN};
 	TimestampTz time;
+	int64		age;
 
 	if (changed->tv_sec < -MOST_SECONDS || changed->tv_sec > MOST_SECONDS)
 		return facts;
 	time = (changed->tv_sec - (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * SECS_PER_DAY) *
 		USECS_PER_SEC + changed->tv_nsec / 1000;
-	if (!IS_VALID_TIMESTAMP(time) ||
-		Abs(GetCurrentTimestamp() - time) < (changed->tv_nsec != 0 ? YOUNG : YOUNG_IN_SECONDS))
+	if (!IS_VALID_TIMESTAMP(time))
+		return facts;
+	age = GetCurrentTimestamp() - time;
+	if ((age < 0 ? -age : age) < (changed->tv_nsec != 0 ? YOUNG : YOUNG_IN_SECONDS))
 		return facts;
 	facts.time = time;
 	return facts;
