@@ -33,6 +33,13 @@
 #include "storage/waiteventset.h"
 #endif
 
+/* get_database_name() */
+#if PG_VERSION_NUM >= 190000
+#include "utils/lsyscache.h"
+#else
+#include "commands/dbcommands.h"
+#endif
+
 /* PostgreSQL 18 has pg_noreturn, in front of a prototype, and no pg_attribute_noreturn(). */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))

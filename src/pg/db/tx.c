@@ -10,7 +10,6 @@
 
 #include "access/xact.h"
 #include "access/xlog.h"
-#include "commands/dbcommands.h"
 #include "commands/trigger.h"
 #include "compat.h"
 #include "db.h"

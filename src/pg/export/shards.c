@@ -268,12 +268,10 @@ llava_write_shards(PG_FUNCTION_ARGS)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ShardExport export = {0};
-	char	   *split;
 	char	   *settings;
 	mode_t		mask;
 
 	shards_check_call(fcinfo);
-	split = split_argument(fcinfo);
 	InitMaterializedSRF(fcinfo, 0);
 	export.result = (ReturnSetInfo *) fcinfo->resultinfo;
 	shards_arguments(fcinfo, &export);
@@ -282,6 +280,8 @@ llava_write_shards(PG_FUNCTION_ARGS)
 	mask = umask(S_IWGRP | S_IWOTH);
 	PG_TRY();
 	{
+		char	   *split = split_argument(fcinfo);
+
 		folder_open(&export.folder, text_to_cstring(PG_GETARG_TEXT_PP(ARG_DIRECTORY)));
 		notes_open(&export.notes, &export.folder, split, settings, preparation());
 		SPI_connect();

@@ -14,7 +14,7 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "claim.h"
-#include "commands/dbcommands.h"
+#include "compat.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"

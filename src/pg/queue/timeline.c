@@ -12,7 +12,7 @@
 
 #include "access/xlog.h"
 #include "claim.h"
-#include "commands/dbcommands.h"
+#include "compat.h"
 #include "miscadmin.h"
 
 /*

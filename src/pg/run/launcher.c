@@ -14,7 +14,6 @@
  */
 #include "postgres.h"
 
-#include "commands/dbcommands.h"
 #include "compat.h"
 #include "db/db.h"
 #include "fetch/fetch.h"
@@ -32,6 +31,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
+#include "utils/tuplestore.h"
 #include "worker.h"
 
 #define FIRST_PAUSE_MS 1000

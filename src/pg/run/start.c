@@ -7,7 +7,6 @@
 #include <signal.h>
 
 #include "access/xlog.h"
-#include "commands/dbcommands.h"
 #include "compat.h"
 #include "db/db.h"
 #include "fetch/fetch.h"
