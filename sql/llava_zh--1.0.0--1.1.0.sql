@@ -1224,7 +1224,7 @@ CREATE FUNCTION @extschema@.llava_record_export(file text, format text DEFAULT '
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
 	image_token text DEFAULT 'first', image_name text DEFAULT 'path', folder text DEFAULT NULL,
 	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0,
-	weights jsonb DEFAULT NULL, json_array boolean DEFAULT false)
+	weights jsonb DEFAULT NULL, as_array boolean DEFAULT false)
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
@@ -1239,14 +1239,14 @@ BEGIN ATOMIC
 				'validation', CASE WHEN split IS NOT NULL THEN validation END,
 				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
 				'data_urls', data_urls, 'cutoff_len', cutoff_len, 'rules', @extschema@.llava_export_rules(),
-				'json_array', CASE WHEN json_array THEN true END,
+				'as_array', CASE WHEN as_array THEN true END,
 				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'))),
 			count(*),
 			-- an array has a comma or a bracket before each line, its end, and three bytes beside
-			coalesce(sum(octet_length(line.line) + CASE WHEN json_array THEN 2 ELSE 1 END), 0)
-				+ CASE WHEN json_array THEN 3 ELSE 0 END,
-			CASE WHEN json_array THEN @extschema@.llava_array_sha256(line.line ORDER BY nth) FILTER (WHERE json_array)
-				ELSE @extschema@.llava_lines_sha256(line.line ORDER BY nth) FILTER (WHERE json_array IS NOT TRUE) END
+			coalesce(sum(octet_length(line.line) + CASE WHEN as_array THEN 2 ELSE 1 END), 0)
+				+ CASE WHEN as_array THEN 3 ELSE 0 END,
+			CASE WHEN as_array THEN @extschema@.llava_array_sha256(line.line ORDER BY nth) FILTER (WHERE as_array)
+				ELSE @extschema@.llava_lines_sha256(line.line ORDER BY nth) FILTER (WHERE as_array IS NOT TRUE) END
 		FROM line
 		RETURNING id),
 	listed AS (
@@ -1442,7 +1442,7 @@ BEGIN ATOMIC
 			EXISTS (SELECT FROM @extschema@.llava_manifest m WHERE m.id = llava_record_since.manifest))) AS s),
 	-- as its base is
 	shape AS (
-		SELECT COALESCE((m.settings -> 'json_array')::boolean, false) AS is_array
+		SELECT COALESCE((m.settings -> 'as_array')::boolean, false) AS is_array
 		FROM @extschema@.llava_manifest m WHERE m.id = llava_record_since.manifest),
 	recorded AS (
 		INSERT INTO @extschema@.llava_manifest (file, settings, rows, bytes, sha256, base)
@@ -1839,12 +1839,12 @@ END;
 COMMENT ON FUNCTION @extschema@.llava_card_languages(jsonb) IS 'languages in the front matter of the card';
 
 -- How COPY writes such a file: a name that ends in .json is one array.
-CREATE FUNCTION @extschema@.llava_card_copy(command text, file text, json_array boolean) RETURNS text
+CREATE FUNCTION @extschema@.llava_card_copy(command text, file text, as_array boolean) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	-- on one line, whatever the file is called
 	SELECT format(E'    \\copy (SELECT %s) TO %s WITH (FORMAT jsonl%s)\n', command,
-		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'), CASE WHEN json_array THEN ', FORCE_ARRAY' END)
+		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'), CASE WHEN as_array THEN ', FORCE_ARRAY' END)
 	WHERE file IS NOT NULL;
 END;
 COMMENT ON FUNCTION @extschema@.llava_card_copy(text, text, boolean) IS 'a command on the card that writes a file';
@@ -1868,7 +1868,7 @@ BEGIN ATOMIC
 		-- of shards: their lines
 		@extschema@.llava_card_copy(format('llava_rebuild_export(%s)', m.id),
 			CASE WHEN m.settings ? 'shard_bytes' THEN split_part(m.file, '-*', 1) || '.jsonl' ELSE m.file END,
-			m.settings ? 'json_array')), '' ORDER BY m.id)
+			m.settings ? 'as_array')), '' ORDER BY m.id)
 	FROM @extschema@.llava_manifest m WHERE m.id = ANY (manifests);
 END;
 
@@ -2680,7 +2680,7 @@ COMMENT ON COLUMN @extschema@.llava_usage.estimated IS 'replies in cost that cou
 
 COMMENT ON COLUMN @extschema@.llava_manifest.id IS 'number of the recorded export';
 COMMENT ON COLUMN @extschema@.llava_manifest.file IS 'name of the file, as you gave it';
-COMMENT ON COLUMN @extschema@.llava_manifest.settings IS 'format, arguments, rules, version of the extension; json_array: one JSON array';
+COMMENT ON COLUMN @extschema@.llava_manifest.settings IS 'format, arguments, rules, version of the extension; as_array: one JSON array';
 COMMENT ON COLUMN @extschema@.llava_manifest.rows IS 'samples in the file';
 COMMENT ON COLUMN @extschema@.llava_manifest.bytes IS 'size of the file';
 COMMENT ON COLUMN @extschema@.llava_manifest.sha256 IS 'of the file, as sha256sum says';

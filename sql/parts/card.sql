@@ -185,12 +185,12 @@ END;
 COMMENT ON FUNCTION @.llava_card_languages(jsonb) IS 'languages in the front matter of the card';
 
 -- How COPY writes such a file: a name that ends in .json is one array.
-CREATE FUNCTION @.llava_card_copy(command text, file text, json_array boolean) RETURNS text
+CREATE FUNCTION @.llava_card_copy(command text, file text, as_array boolean) RETURNS text
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 BEGIN ATOMIC
 	-- on one line, whatever the file is called
 	SELECT format(E'    \\copy (SELECT %s) TO %s WITH (FORMAT jsonl%s)\n', command,
-		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'), CASE WHEN json_array THEN ', FORCE_ARRAY' END)
+		regexp_replace(quote_literal(file), '[\x01-\x1f]', ' ', 'g'), CASE WHEN as_array THEN ', FORCE_ARRAY' END)
 	WHERE file IS NOT NULL;
 END;
 COMMENT ON FUNCTION @.llava_card_copy(text, text, boolean) IS 'a command on the card that writes a file';
@@ -215,7 +215,7 @@ BEGIN ATOMIC
 		-- of shards: their lines
 		@.llava_card_copy(format('llava_rebuild_export(%s)', m.id),
 			CASE WHEN m.settings ? 'shard_bytes' THEN split_part(m.file, '-*', 1) || '.jsonl' ELSE m.file END,
-			m.settings ? 'json_array')), '' ORDER BY m.id)
+			m.settings ? 'as_array')), '' ORDER BY m.id)
 	FROM @.llava_manifest m WHERE m.id = ANY (manifests);
 END;
 COMMENT ON FUNCTION @.llava_card_rebuild(bigint[]) IS 'the commands on the card that rebuild a recorded export';

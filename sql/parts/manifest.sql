@@ -16,7 +16,7 @@ COMMENT ON TABLE @.llava_manifest IS
 	'exports that were recorded: file, arguments, samples, and the sha256 that sha256sum says of it';
 COMMENT ON COLUMN @.llava_manifest.id IS 'number of the recorded export';
 COMMENT ON COLUMN @.llava_manifest.file IS 'name of the file, as you gave it';
-COMMENT ON COLUMN @.llava_manifest.settings IS 'format, arguments, rules, version of the extension; json_array: one JSON array';
+COMMENT ON COLUMN @.llava_manifest.settings IS 'format, arguments, rules, version of the extension; as_array: one JSON array';
 COMMENT ON COLUMN @.llava_manifest.rows IS 'samples in the file';
 COMMENT ON COLUMN @.llava_manifest.bytes IS 'size of the file';
 COMMENT ON COLUMN @.llava_manifest.sha256 IS 'of the file, as sha256sum says';
@@ -120,7 +120,7 @@ CREATE FUNCTION @.llava_record_export(file text, format text DEFAULT 'llava',
 	split text DEFAULT NULL, validation double precision DEFAULT 0.01,
 	image_token text DEFAULT 'first', image_name text DEFAULT 'path', folder text DEFAULT NULL,
 	seed bigint DEFAULT NULL, data_urls boolean DEFAULT false, cutoff_len integer DEFAULT 0,
-	weights jsonb DEFAULT NULL, json_array boolean DEFAULT false)
+	weights jsonb DEFAULT NULL, as_array boolean DEFAULT false)
 	RETURNS bigint LANGUAGE sql VOLATILE PARALLEL UNSAFE
 BEGIN ATOMIC
 	WITH line AS MATERIALIZED (
@@ -135,14 +135,14 @@ BEGIN ATOMIC
 				'validation', CASE WHEN split IS NOT NULL THEN validation END,
 				'image_token', image_token, 'image_name', image_name, 'folder', folder, 'seed', seed,
 				'data_urls', data_urls, 'cutoff_len', cutoff_len, 'rules', @.llava_export_rules(),
-				'json_array', CASE WHEN json_array THEN true END,
+				'as_array', CASE WHEN as_array THEN true END,
 				'extension', (SELECT extversion FROM pg_extension WHERE extname = 'llava_zh'))),
 			count(*),
 			-- an array has a comma or a bracket before each line, its end, and three bytes beside
-			coalesce(sum(octet_length(line.line) + CASE WHEN json_array THEN 2 ELSE 1 END), 0)
-				+ CASE WHEN json_array THEN 3 ELSE 0 END,
-			CASE WHEN json_array THEN @.llava_array_sha256(line.line ORDER BY nth) FILTER (WHERE json_array)
-				ELSE @.llava_lines_sha256(line.line ORDER BY nth) FILTER (WHERE json_array IS NOT TRUE) END
+			coalesce(sum(octet_length(line.line) + CASE WHEN as_array THEN 2 ELSE 1 END), 0)
+				+ CASE WHEN as_array THEN 3 ELSE 0 END,
+			CASE WHEN as_array THEN @.llava_array_sha256(line.line ORDER BY nth) FILTER (WHERE as_array)
+				ELSE @.llava_lines_sha256(line.line ORDER BY nth) FILTER (WHERE as_array IS NOT TRUE) END
 		FROM line
 		RETURNING id),
 	listed AS (
@@ -360,7 +360,7 @@ BEGIN ATOMIC
 			EXISTS (SELECT FROM @.llava_manifest m WHERE m.id = llava_record_since.manifest))) AS s),
 	-- as its base is
 	shape AS (
-		SELECT COALESCE((m.settings -> 'json_array')::boolean, false) AS is_array
+		SELECT COALESCE((m.settings -> 'as_array')::boolean, false) AS is_array
 		FROM @.llava_manifest m WHERE m.id = llava_record_since.manifest),
 	recorded AS (
 		INSERT INTO @.llava_manifest (file, settings, rows, bytes, sha256, base)

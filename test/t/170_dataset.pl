@@ -271,7 +271,7 @@ sub of_card
 	$n += $_->[1] for @$table[ 1 .. $#$table ];
 	return $n;
 }
-my $base = sql("SELECT llava_record_export('base.json', json_array => true)");
+my $base = sql("SELECT llava_record_export('base.json', as_array => true)");
 my $all = sql('SELECT count(*) FROM llava_export()');
 sql("UPDATE llava_conversation SET keep = false WHERE image IN (12, 14); UPDATE llava_conversation SET conversation = jsonb_set(conversation, '{1,value}', '\"改过\"') WHERE image = 13");
 my $next = sql("SELECT llava_record_since('more.json', $base)");

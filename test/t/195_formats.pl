@@ -75,9 +75,9 @@ is(read_back('llava', 'llava.json', '--array'), $stored, 'llava as one JSON arra
 my $array = slurp_file("$dir/llava.json");
 is("$array", "[\n" . join("\n,", split /\n/, slurp_file("$dir/llava")) . "\n]\n", 'a line a sample, which is the line of the other file');
 is($node->safe_psql('postgres', "SELECT llava_export_array('llava')") . "\n" eq $array ? 'same' : 'other', 'same', 'and the same through psql');
-my $manifest = $node->safe_psql('postgres', "SELECT llava_record_export('llava.json', json_array => true)");
+my $manifest = $node->safe_psql('postgres', "SELECT llava_record_export('llava.json', as_array => true)");
 my ($digest) = split / /, `sha256sum $dir/llava.json`;
-is($node->safe_psql('postgres', "SELECT rows, bytes, encode(sha256, 'hex'), settings -> 'json_array' FROM llava_manifest WHERE id = $manifest"),
+is($node->safe_psql('postgres', "SELECT rows, bytes, encode(sha256, 'hex'), settings -> 'as_array' FROM llava_manifest WHERE id = $manifest"),
 	'2390|' . (-s "$dir/llava.json") . "|$digest|true", 'its record counts samples, and has the size and the digest of the file');
 is($node->safe_psql('postgres', "SELECT count(*) FROM llava_verify_export($manifest)"), '0', 'it can be verified');
 $node->safe_psql('postgres', "COPY (SELECT llava_rebuild_export($manifest)) TO '$dir/again.json' WITH (FORMAT jsonl, FORCE_ARRAY)");
@@ -92,7 +92,7 @@ for my $tasks ('{筛选}', '{detail_en}')
 	my $few = slurp_file("$dir/few.json");
 	like($few, $tasks eq '{筛选}' ? qr/\A\[\]\n\z/ : qr/\A\[\n\{.*\}\n\]\n\z/, "an array of $tasks");
 	is($node->safe_psql('postgres', "SELECT llava_export_array('llava', tasks => '$tasks')") . "\n", $few, 'the same through psql');
-	my $id = $node->safe_psql('postgres', "SELECT llava_record_export('few.json', tasks => '$tasks', json_array => true)");
+	my $id = $node->safe_psql('postgres', "SELECT llava_record_export('few.json', tasks => '$tasks', as_array => true)");
 	is($node->safe_psql('postgres', "SELECT encode(sha256, 'hex'), bytes FROM llava_manifest WHERE id = $id"),
 		(split / /, `sha256sum $dir/few.json`)[0] . '|' . (-s "$dir/few.json"), 'and so says the record');
 	$node->safe_psql('postgres', "DELETE FROM llava_conversation WHERE task = 'detail_en'");
