@@ -173,7 +173,7 @@ is_deeply([ map { "$_->{split} $_->{path}" } @{ $card->{front}{configs}[0]{data_
 for ([ "'看 \"店主\"'", 'other', '看 "店主"' ], [ "' MIT '", 'mit', undef ], [ "'x\ny: z'", 'other', "x\ny: z" ])
 {
 	$card = $json->decode(reader('test/read_card.py', to_file('card', "SELECT llava_dataset_card(licence => $_->[0])")));
-	is_deeply([ @{ $card->{front} }{qw(license license_name)} ], [ @$_[ 1, 2 ] ], "the licence $_->[0]");
+	is_deeply([ @{ $card->{front} }{qw(license license_name)} ], [ @$_[ 1, 2 ] ], encode_utf8("the licence $_->[0]"));
 }
 sql('CREATE DATABASE empty');
 $node->safe_psql('empty', 'CREATE EXTENSION llava_zh');
