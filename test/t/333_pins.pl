@@ -108,13 +108,13 @@ FROM generate_series(1, 3000) AS n, (SELECT llava_prepare_image(decode('$png', '
 SQL
 settled('many pictures are asked about');
 sql('VACUUM llava_pending');
-sql("INSERT INTO llava_pending (image, task, visible_at, server) SELECT id, '复杂推理', now() - interval '1 hour', CASE WHEN id % 2 = 0 THEN 'b' ELSE 'c' END FROM llava_image WHERE path LIKE 'many%'");
+sql("SELECT count(llava_enqueue(id, '复杂推理', server => CASE WHEN id % 2 = 0 THEN 'b' ELSE 'c' END, first => true)) FROM llava_image WHERE path LIKE 'many%'");
 $endpoint{c}->wait_for(in_flight => 1);
 ok($node->wait_query("SELECT count(*) = 2 FROM llava_pending WHERE holder IS NOT NULL"), 'one is in flight, one is prepared');
 my %first = map { $_ => requests($_) } qw(a b c);
 my $calls = sql('SELECT last_value FROM llava_call_seq');
 my $read = sql("SELECT pg_stat_clear_snapshot(), idx_tup_read FROM pg_stat_all_indexes WHERE indexrelname = 'llava_pending_visible'") =~ s/.*\|//r;
-sql("INSERT INTO llava_pending (image, task) SELECT id, '日常对话' FROM llava_image WHERE path LIKE 'many%' ORDER BY id LIMIT 600");
+sql("SELECT count(llava_enqueue(id, '日常对话')) FROM (SELECT id FROM llava_image WHERE path LIKE 'many%' ORDER BY id LIMIT 600) AS i");
 ok($node->wait_query("SELECT count(*) = 0 FROM llava_pending WHERE task = '日常对话'"), 'the free rows behind them are asked');
 is(requests('a') - $first{a}, '600', 'all of the server that has room');
 cmp_ok(sql('SELECT last_value FROM llava_call_seq') - $calls, '<=', 600 + 64, 'and the others draw no calls');
@@ -131,6 +131,22 @@ settled('when there is room, all are asked');
 is(requests('b') - $first{b}, '1500', 'b about its own');
 is(requests('c') - $first{c}, '1499', 'c about its own, of which it had one before');
 is(requests('a') - $first{a}, '600', 'and a about none of them');
+
+# ---- rows of a task that had none ----
+
+# While the search for such tasks is put off, claims for others pass their rows.  Requests are
+# held, since an idle worker would look for what it passed; others do a minute after the last look.
+sql("ALTER SERVER b OPTIONS (SET paused 'true'); ALTER SYSTEM SET llava_zh.naptime = '1h'; SELECT pg_reload_conf()");
+my @pictures = split /\n/, sql("SELECT id FROM llava_image WHERE path LIKE 'many%' ORDER BY id LIMIT 7");
+my @busy = map { "SELECT llava_enqueue($_, '描述图片', true);" } @pictures[ 1 .. 6 ];
+for my $round (1 .. 4)
+{
+	$endpoint{a}->control(faults => 'hold=1');
+	sql(join("\n", @busy[ 0 .. 4 ], "BEGIN; SELECT llava_enqueue($pictures[0], '复杂推理', true); $busy[5] COMMIT;"));
+	ok(defined $endpoint{a}->wait_for(in_flight => 7, timeout => 30_000), 'rows that a claim for other tasks has passed are asked');
+	$endpoint{a}->control(faults => '', release => 1);
+	settled('to the end');
+}
 
 $node->stop('fast');
 $endpoint{$_}->stop for qw(a b c);

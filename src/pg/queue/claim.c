@@ -118,10 +118,11 @@ claim_reset_cursor(Loop *loop, TimestampTz from)
 	foreach_destination(destination, loop)
 	{
 		if (from > destination->cursor.visible_at)
+		{
+			destination->queued_from = Min(destination->queued_from, from);
 			continue;
-		destination_reset(destination);
-		if (from != DT_NOBEGIN)
-			destination->cursor.visible_at = from - 1;
+		}
+		destination_go_back(destination, from);
 		loop->claims.not_before = 0;
 	}
 }

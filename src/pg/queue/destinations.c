@@ -14,8 +14,9 @@
 #include "hopeless.h"
 #include "utils/builtins.h"
 
-/* Looks for pins take at most this share of the time. */
+/* Looks for pins take at most this share of the time, but none is put off for longer than this. */
 #define PINS_SHARE 100
+#define PINS_LONGEST_MS 100
 
 /* A task, a pin and a prohibition; the latter two may be empty. */
 typedef struct Pin
@@ -129,7 +130,8 @@ read_pins(Loop *loop)
 	{
 		destination->is_asked_known = false;
 	}
-	loop->destinations.pins_look_ms = clock_monotonic_ms() + PINS_SHARE * (clock_monotonic_ms() - now_ms);
+	loop->destinations.pins_look_ms = clock_monotonic_ms() +
+		Min(PINS_SHARE * (clock_monotonic_ms() - now_ms), PINS_LONGEST_MS);
 }
 
 void
@@ -324,7 +326,8 @@ static SqlStatement sql_asked = {
 
 /*
  * Most tasks have no rows in the queue, and a claim need not look for them: rows that come
- * are told by a commit, and what was skipped is found by a full pass.
+ * are told by a commit, and what was skipped is found by a full pass.  Claims between the
+ * commit and this may have passed new rows of groups that had none, so the cursor goes back.
  */
 static void
 find_asked(Loop *loop, Destination *destination)
@@ -336,6 +339,9 @@ find_asked(Loop *loop, Destination *destination)
 
 	if (destination->is_asked_known)
 		return;
+	if (destination->queued_from <= destination->cursor.visible_at)
+		destination_go_back(destination, destination->queued_from);
+	destination->queued_from = DT_NOEND;
 	groups_values(&destination->all, values);
 	values[3] = TimestampTzGetDatum(destination->cursor.visible_at);
 	values[4] = Int64GetDatum(destination->cursor.image);
@@ -407,11 +413,17 @@ destinations_forget(Loop *loop)
 void
 destination_reset(Destination *destination)
 {
-	destination->cursor.visible_at = DT_NOBEGIN;
+	destination_go_back(destination, DT_NOBEGIN);
+}
+
+void
+destination_go_back(Destination *destination, TimestampTz from)
+{
+	destination->cursor.visible_at = from == DT_NOBEGIN ? DT_NOBEGIN : from - 1;
 	destination->cursor.image = 0;
 	read_ahead_reset(&destination->ahead);
 	destination->at = 0;
-	destination->next_due = DT_NOEND;
+	destination->next_due = destination->queued_from = DT_NOEND;
 	destination->dry = destination->is_asked_known = false;
 }
 

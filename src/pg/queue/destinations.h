@@ -33,6 +33,8 @@ typedef struct Destination
 	Groups		asked;			/* those with rows from the cursor on; never
 								 * none */
 	bool		is_asked_known; /* false: find them anew */
+	TimestampTz queued_from;	/* earliest visible_at of rows that came since
+								 * they were found; DT_NOEND: none came */
 	QueuePlace	cursor;			/* claims have read the queue up to here */
 	QueuePlace	cursor_before;	/* the claim under way */
 	Ahead		ahead;
@@ -59,6 +61,9 @@ extern void destinations_read(Loop *loop);
 
 /* Moves the cursor back to the beginning. */
 extern void destination_reset(Destination *destination);
+
+/* Moves the cursor back before all rows that are due from then on. */
+extern void destination_go_back(Destination *destination, TimestampTz from);
 
 extern bool destination_has_route(const Destination *destination, const Route *route);
 
