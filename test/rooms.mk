@@ -27,6 +27,11 @@ $(B)/many: test/image/many.c $(wildcard src/image/*.[ch] test/unit/pictures*.h)
 	@mkdir -p $(@D)
 	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
 
+## safety: where the fetcher connects to for URLS=1000000 made URLs, by what connect() is called with
+URLS = 1000000
+safety: $(B)/test_web_safety
+	LLAVA_URLS=$(URLS) $<
+
 ## picturecheck: src/image against other encoders, decoders, resizers, and hostile files (MANY=10000: films)
 MANY = 200
 picturecheck: $(B)/picture $(B)/many
@@ -187,4 +192,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-throttle bench-image bench-same bench-export bench-shards bench-reparse bench-million bench-reply purity rooms lint indent indent-check typedefs
+.PHONY: unitcheck safety picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-throttle bench-image bench-same bench-export bench-shards bench-reparse bench-million bench-reply purity rooms lint indent indent-check typedefs

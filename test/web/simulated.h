@@ -468,10 +468,21 @@ simulated_accept(void *arg)
 
 /* ---- names ---- */
 
+/* What a name "any..." may have: refused ranges, public ones, and one of the servers'. */
+static const char *const simulated_any[2][24] = {
+	{"0.0.0.0", "10.1.2.3", "100.64.0.1", "100.100.100.200", "127.0.0.3", "127.1.1.1", "169.254.169.254", "172.16.5.4",
+		"192.0.0.192", "192.0.2.7", "192.88.99.1", "192.168.1.1", "198.18.0.5", "198.51.100.9", "203.0.113.4", "224.0.0.1",
+	"240.0.0.1", "255.255.255.255", "168.63.129.16", "8.8.8.8", "114.114.114.114", "223.5.5.5", "1.1.1.1", "172.32.0.1"},
+	{"::", "::1", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "::10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::8.8.8.8", "64:ff9b:1::8.8.8.8",
+		"100::1", "2001::1", "2001:db8::1", "2001:20::1", "2002:808:808::1", "3fff::1", "5f00::1", "fc00::1", "fd00:ec2::254", "fe80::1",
+	"fec0::1", "ff02::1", "2606:4700::5efe:808:808", "2400:3200::1", "2606:4700::1111", "4000::1"}
+};
+
 /*
  * What a name means: "nx...", "servfail...", "silent..." (never answered), "ip-1-2-3-4...",
  * "six..." (only ::1), "rebind..." (first 127.0.0.1, from then on 10.0.0.1), "mixed..."
- * (10.0.0.1 and 127.0.0.2); else one of the servers' addresses, which the name chooses.
+ * (10.0.0.1 and 127.0.0.2), "any..." (up to two of simulated_any); else one of the servers'
+ * addresses, which the name chooses.
  * The number of addresses, or -1: NXDOMAIN, -2: SERVFAIL, -3: nothing is said.
  */
 static int
@@ -487,6 +498,15 @@ simulated_zone(Simulated *web, const char *name, bool six, unsigned char address
 	if (strncmp(name, "silent", 6) == 0)
 		return -3;
 	memset(addresses[0], 0, 32);
+	if (strncmp(name, "any", 3) == 0)
+	{
+		for (const char *p = name; *p != '\0'; p++)
+			hash = hash * 31 + (unsigned char) *p;
+		hash = (hash ^ hash >> 15) * 2654435761u + six;
+		for (unsigned i = 0; i < 2; i++)
+			inet_pton(six ? AF_INET6 : AF_INET, simulated_any[six][(hash >> (8 * i + 8)) % 24], addresses[i]);
+		return (int) (hash >> 28) % 3;
+	}
 	if (strncmp(name, "six", 3) == 0)
 	{
 		addresses[0][15] = 1;
