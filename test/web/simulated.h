@@ -23,11 +23,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SIMULATED_ADDRESSES 32
+#define SIMULATED_MOST_ADDRESSES 250
+
+/* How many servers there are; to be set before simulated_start. */
+static int	simulated_addresses = 32;
 
 typedef struct Simulated
 {
-	int			listeners[SIMULATED_ADDRESSES];
+	int			listeners[SIMULATED_MOST_ADDRESSES];
 	int			names;			/* UDP */
 	int			port;
 	int			names_port;
@@ -114,12 +117,18 @@ simulated_send(int fd, const void *bytes, size_t size)
 
 /* extra: header lines with CRLF. */
 static bool
-simulated_reply(int fd, int status, const char *extra, const void *body, size_t size)
+simulated_head(int fd, int status, const char *extra, size_t size)
 {
 	char		head[8192];
 	int			n = snprintf(head, sizeof(head), "HTTP/1.1 %d Simulated\r\n%sContent-Length: %zu\r\n\r\n", status, extra, size);
 
-	return simulated_send(fd, head, (size_t) n) && simulated_send(fd, body, size);
+	return simulated_send(fd, head, (size_t) n);
+}
+
+static bool
+simulated_reply(int fd, int status, const char *extra, const void *body, size_t size)
+{
+	return simulated_head(fd, status, extra, size) && simulated_send(fd, body, size);
 }
 
 /* A picture of its own for each text: the text is a comment in the JPEG. */
@@ -297,9 +306,9 @@ simulated_decode(const char *from, size_t size, char *to)
 	*to = '\0';
 }
 
-/* A picture of so many bytes: what lacks is comments. */
+/* A picture of so many bytes, with a pause in the middle: what lacks is comments. */
 static bool
-simulated_large(int fd, const char *text, size_t size)
+simulated_large(int fd, const char *text, size_t size, int pause_ms)
 {
 	unsigned char *body = calloc(1, size + sizeof(simulated_jpeg) + 8);
 	size_t		at = 2;
@@ -320,13 +329,16 @@ simulated_large(int fd, const char *text, size_t size)
 		at += part;
 	}
 	memcpy(body + at, simulated_jpeg + 2, sizeof(simulated_jpeg) - 2);
-	sent = simulated_reply(fd, 200, "", body, at + sizeof(simulated_jpeg) - 2);
+	sent = simulated_head(fd, 200, "", at + sizeof(simulated_jpeg) - 2) && simulated_send(fd, body, at / 2);
+	if (sent && pause_ms > 0)
+		simulated_pause(pause_ms);
+	sent = sent && simulated_send(fd, body + at / 2, at - at / 2 + sizeof(simulated_jpeg) - 2);
 	free(body);
 	return sent;
 }
 
 /*
- * /size/BYTES/... (a picture of about so many bytes), /status/NNN, /retry/NNN/SECONDS, /header/LINE/... (a picture with that header line), the
+ * /size/BYTES/... (a picture of about so many bytes), /half/BYTES/MS/... (with so long a pause in the middle), /status/NNN, /retry/NNN/SECONDS, /header/LINE/... (a picture with that header line), the
  * redirects and bodies above; everything else is a picture of its own, /picture/X of the
  * host and path, and of /same/X alone, so that two URLs may have the same.
  */
@@ -348,7 +360,14 @@ simulated_act(Simulated *web, int fd, const char *host, const char *path, int *s
 	if ((rest = simulated_word(path, "size")) != NULL)
 	{
 		snprintf(line, sizeof(line), "%.400s%.3000s", host, path);
-		return simulated_large(fd, line, (size_t) atoi(rest));
+		return simulated_large(fd, line, (size_t) atoi(rest), 0);
+	}
+	if ((rest = simulated_word(path, "half")) != NULL)
+	{
+		const char *pause = strchr(rest, '/');
+
+		snprintf(line, sizeof(line), "%.400s%.3000s", host, path);
+		return simulated_large(fd, line, (size_t) atoi(rest), pause == NULL ? 0 : atoi(pause + 1));
 	}
 	if ((rest = simulated_word(path, "status")) != NULL)
 		return simulated_reply(fd, *status = atoi(rest), "", "no", 2);
@@ -432,16 +451,16 @@ static void *
 simulated_accept(void *arg)
 {
 	Simulated  *web = arg;
-	struct pollfd wait[SIMULATED_ADDRESSES];
+	struct pollfd wait[SIMULATED_MOST_ADDRESSES];
 	pthread_attr_t attributes;
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, 256 * 1024);
-	for (int i = 0; i < SIMULATED_ADDRESSES; i++)
+	for (int i = 0; i < simulated_addresses; i++)
 		wait[i] = (struct pollfd) {.fd = web->listeners[i],.events = POLLIN};
-	while (poll(wait, SIMULATED_ADDRESSES, -1) > 0)
-		for (int i = 0; i < SIMULATED_ADDRESSES; i++)
+	while (poll(wait, simulated_addresses, -1) > 0)
+		for (int i = 0; i < simulated_addresses; i++)
 		{
 			SimulatedConnection *connection;
 			pthread_t	thread;
@@ -533,7 +552,7 @@ simulated_zone(Simulated *web, const char *name, bool six, unsigned char address
 		return 1;
 	for (; *name != '\0'; name++)
 		hash = hash * 31 + (unsigned char) *name;
-	addresses[0][3] = (unsigned char) (1 + hash % SIMULATED_ADDRESSES);
+	addresses[0][3] = (unsigned char) (1 + hash % (unsigned) simulated_addresses);
 	return 1;
 }
 
@@ -638,12 +657,12 @@ simulated_start(FILE *journal)
 		/* a port that is free on all of them */
 		bound = true;
 		web->port = 0;
-		for (int i = 0; i < SIMULATED_ADDRESSES; i++)
+		for (int i = 0; i < simulated_addresses; i++)
 		{
 			web->listeners[i] = bound ? simulated_bind(SOCK_STREAM, i + 1, &web->port) : -1;
 			bound = web->listeners[i] >= 0;
 		}
-		for (int i = 0; i < SIMULATED_ADDRESSES && !bound; i++)
+		for (int i = 0; i < simulated_addresses && !bound; i++)
 			if (web->listeners[i] >= 0)
 				close(web->listeners[i]);
 	}

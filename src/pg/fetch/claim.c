@@ -115,7 +115,7 @@ static SqlStatement sql_claim_waits = {
 static SqlStatement sql_claim_known = {
 	.text =
 	"SELECT coalesce(i.same_as, i.id) FROM @.llava_fetched d JOIN @.llava_image i ON i.id = d.image"
-	" WHERE d.digest = $1 AND (i.sha256 IS NOT NULL) ORDER BY d.image LIMIT 1",
+	" WHERE d.digest = $1 AND (i.sha256 IS NOT NULL) ORDER BY d.digest, d.image LIMIT 1",
 	.types = "b"
 };
 
