@@ -39,7 +39,8 @@ on_write(char *data, size_t size, size_t n, void *arg)
 static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *socket_arg)
 {
-	struct epoll_event event = {.events = ((what & CURL_POLL_IN) ? EPOLLIN : 0) | ((what & CURL_POLL_OUT) ? EPOLLOUT : 0),.data.fd = fd};
+	struct epoll_event event = {.events = ((what & CURL_POLL_IN) ? EPOLLIN : 0) | ((what & CURL_POLL_OUT) ? EPOLLOUT : 0),
+	.data.fd = fd};
 
 	(void) easy, (void) arg, (void) socket_arg;
 	if (what == CURL_POLL_REMOVE)
@@ -152,8 +153,8 @@ main(int argc, char **argv)
 		turn();
 	clock_gettime(CLOCK_MONOTONIC, &ended);
 	getrusage(RUSAGE_SELF, &used);
-	printf("%ld %.3f %.3f\n", came,
-		   (double) (used.ru_utime.tv_sec + used.ru_stime.tv_sec) + (double) (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6,
+	printf("%ld %.3f %.3f\n", came, (double) (used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+		   (double) (used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6,
 		   (double) (ended.tv_sec - begun.tv_sec) + (double) (ended.tv_nsec - begun.tv_nsec) / 1e9);
 	return 0;
 }

@@ -21,7 +21,8 @@ def say(what, figure, bar=None, most=None, unit=""):
         print(f"{what}: {figure:.3g}{unit}", flush=True)
         return
     good = figure <= bar if most else figure >= bar
-    print(f"{what}: {figure:.3g}{unit}, bar {'<=' if most else '>='} {bar:g}{unit}{'' if good else ' MISSED'}", flush=True)
+    print(f"{what}: {figure:.3g}{unit}, bar {'<=' if most else '>='} {bar:g}{unit}{'' if good else ' MISSED'}",
+          flush=True)
     if not good:
         missed.append(what)
 
@@ -43,7 +44,8 @@ class Web:
 
     def settings(self, **more):
         settings = {"fetch_contact": "nobody@example.org", "fetch_allow": "127.0.0.0/8", "fetch_ports": self.port,
-                    "fetch_nameservers": f"127.0.0.1:{self.names}", "fetch_delay": "1s", "fetch_in_flight": "64", "fetch": "on", **more}
+                    "fetch_nameservers": f"127.0.0.1:{self.names}", "fetch_delay": "1s",
+                    "fetch_in_flight": "64", "fetch": "on", **more}
         for name, value in settings.items():
             sql(f"ALTER SYSTEM SET llava_zh.\"{name}\" = '{value}'")
         sql("SELECT pg_reload_conf()")
@@ -75,8 +77,9 @@ def wait_until(query, seconds, watch=lambda: None):
 
 
 def insert(port, hosts, each, path, first=1):
-    """Rows in turns of the hosts; path has %s for the number."""
-    sql("INSERT INTO llava_image (source_url) SELECT format('http://h%s.test:%s/%s', h, " + f"'{port}', replace('{path}', 'N', n::text))"
+    """Rows in turns of the hosts; path has N for the number."""
+    sql("INSERT INTO llava_image (source_url)"
+        f" SELECT format('http://h%s.test:%s/%s', h, '{port}', replace('{path}', 'N', n::text))"
         f" FROM generate_series({first}, {first - 1 + each}) n, generate_series(1, {hosts}) h")
 
 
@@ -84,9 +87,11 @@ def insert(port, hosts, each, path, first=1):
 
 def insert_cpu(n):
     """CPU seconds of one INSERT of so many pictures that are already read."""
-    sql(f"CREATE TABLE IF NOT EXISTS bench_bytes AS SELECT id, overlay(image PLACING convert_to(lpad(id::text, 12, 'i'), 'UTF8') FROM 8) AS image"
+    sql("CREATE TABLE IF NOT EXISTS bench_bytes AS"
+        " SELECT id, overlay(image PLACING convert_to(lpad(id::text, 12, 'i'), 'UTF8') FROM 8) AS image"
         f" FROM llava_image WHERE image IS NOT NULL LIMIT {n}")
-    said = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1"], check=True, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    said = subprocess.run(["psql", "-XAtq", "-v", "ON_ERROR_STOP=1"], check=True, text=True,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                           input="SET client_min_messages = log; SET log_statement_stats = on;\n"
                           "INSERT INTO llava_image (image) SELECT image FROM bench_bytes;\n").stdout
     times = re.findall(r"!\s+([\d.]+) s user, ([\d.]+) s system", said)[-1]
@@ -95,10 +100,11 @@ def insert_cpu(n):
 
 
 def run_client(command):
-    came, cpu, seconds = map(float, subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split())
-    print(f"  {os.path.basename(command[0]) if len(command) < 4 else command[2]}: {came:.0f} pictures, {cpu / came * 1e6:.0f} us CPU each,"
-          f" {came / seconds:.0f} a second", flush=True)
-    return cpu / came
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+    came, used, seconds = map(float, said.split())
+    name = os.path.basename(command[0]) if len(command) < 4 else command[2]
+    print(f"  {name}: {came:.0f} pictures, {used / came * 1e6:.0f} us CPU each, {came / seconds:.0f} a second", flush=True)
+    return used / came
 
 
 def cpu(size):
@@ -114,7 +120,8 @@ def cpu(size):
     n = int(sql("SELECT count(image) FROM llava_image"))
     ours = (cpu_of(pid) - before) / n
     storing = insert_cpu(min(n, 5000))
-    print(f"  fetcher: {n} pictures, {ours * 1e6:.0f} us CPU each, of which an INSERT of the same takes {storing * 1e6:.0f} us; {n / seconds:.0f} a second")
+    print(f"  fetcher: {n} pictures, {ours * 1e6:.0f} us CPU each, of which an INSERT of the same takes"
+          f" {storing * 1e6:.0f} us; {n / seconds:.0f} a second")
     path = os.path.join(os.environ["WORK"], "urls")
     with open(path, "w", encoding="utf-8") as file:
         for number in range(1, each + 1):
@@ -188,7 +195,8 @@ def flight(size):
 
     def watch():
         private, resident = memory_of(pid)
-        most[:] = max(most[0], private), max(most[1], resident), max(most[2], int(sql("SELECT count(*) FROM llava_fetch WHERE holder IS NOT NULL")))
+        held = int(sql("SELECT count(*) FROM llava_fetch WHERE holder IS NOT NULL"))
+        most[:] = max(most[0], private), max(most[1], resident), max(most[2], held)
 
     wait_until("count(*) = 0 FROM llava_fetch", 300, watch)
     web.close()
@@ -212,9 +220,10 @@ def hosts(size):
         time.sleep(2)
 
     wait_until("count(*) = 0 FROM llava_fetch", 900, watch)
+    seconds, used = time.monotonic() - begun, cpu_of(pid) - before
     n = int(sql("SELECT count(*) FROM llava_host"))
     web.close()
-    print(f"  {n} hosts asked for robots.txt and a picture in {time.monotonic() - begun:.0f} s, {(cpu_of(pid) - before) / n * 1e6:.0f} us CPU each")
+    print(f"  {n} hosts asked for robots.txt and a picture in {seconds:.0f} s, {used / n * 1e6:.0f} us CPU each")
     say(f"memory of the fetcher's own with {n} hosts", most[0], 64, True, " MB")
     say("there: resident, with shared memory", most[1], unit=" MB")
 
@@ -239,7 +248,8 @@ def share_of_ideal(seconds):
 def beside(size):
     """The model's share of the ideal beside 512 fetches in flight, and without them."""
     web = Web()
-    sql("INSERT INTO llava_pending (image, task) SELECT i.id, t.name FROM llava_image i, llava_task t WHERE t.weight > 0 ON CONFLICT DO NOTHING")
+    sql("INSERT INTO llava_pending (image, task) SELECT i.id, t.name FROM llava_image i, llava_task t WHERE t.weight > 0"
+        " ON CONFLICT DO NOTHING")
     without = share_of_ideal(size)
     web.settings(fetch_delay="100ms", fetch_in_flight="512")
     insert(web.port, 700, size, "half/20000/4000/N")

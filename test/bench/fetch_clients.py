@@ -30,7 +30,8 @@ async def with_aiohttp(urls, addresses, in_flight):
 
     class Resolver(AbstractResolver):
         async def resolve(self, host, port=0, family=socket.AF_INET):
-            return [{"hostname": host, "host": addresses[host], "port": port, "family": socket.AF_INET, "proto": 0, "flags": 0}]
+            return [{"hostname": host, "host": addresses[host], "port": port, "family": socket.AF_INET, "proto": 0,
+                     "flags": 0}]
 
         async def close(self):
             pass

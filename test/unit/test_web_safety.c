@@ -46,8 +46,10 @@ static struct
 
 /* Of its own, so that a fault in address.c does not hide itself. */
 static const char *const refused4[] = {
-	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24",
-	"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4",
+	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
+	"192.0.0.0/24", "192.0.2.0/24",
+	"192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4",
+	"240.0.0.0/4",
 	"168.63.129.16/32"
 };
 static const char *const refused6[] = {"2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"};
@@ -153,8 +155,10 @@ put_number(char *text, size_t size, size_t room, unsigned number)
 static size_t
 put_address4(char *text, size_t size, size_t room)
 {
-	static const char *const nets[] = {"0.1.2.3", "10.0.0.1", "100.64.9.9", "100.100.100.200", "127.0.0.1", "127.0.0.5", "169.254.169.254",
-	"172.16.0.1", "172.31.255.255", "192.0.0.192", "192.0.2.1", "192.88.99.1", "192.168.0.1", "198.18.0.1", "198.19.1.1", "198.51.100.1",
+	static const char *const nets[] = {"0.1.2.3", "10.0.0.1", "100.64.9.9", "100.100.100.200", "127.0.0.1",
+	"127.0.0.5", "169.254.169.254",
+	"172.16.0.1", "172.31.255.255", "192.0.0.192", "192.0.2.1", "192.88.99.1", "192.168.0.1", "198.18.0.1",
+	"198.19.1.1", "198.51.100.1",
 	"203.0.113.1", "224.0.0.1", "240.1.1.1", "255.255.255.255", "168.63.129.16", "8.8.8.8", "114.114.114.114"};
 	static const char *const dots[] = {".", ".", ".", ".", ".", ".", "。", "．", "%2e"};
 	unsigned char ip[4];
@@ -178,9 +182,12 @@ put_address4(char *text, size_t size, size_t room)
 static size_t
 put_address6(char *text, size_t size, size_t room)
 {
-	static const char *const starts[] = {"::", "::1", "::ffff:", "::ffff:0:", "64:ff9b::", "64:ff9b:1::", "100::", "2001::", "2001:0:", "2001:db8::",
-	"2002:", "3fff::", "5f00::", "fc00::", "fd00:ec2::", "fe80::", "fec0::", "ff02::", "2400:3200::", "2606:4700::5efe:", "0:0:0:0:0:ffff:"};
-	static const char *const ends[] = {"", "1", "7f00:1", "10.0.0.1", "127.0.0.1", "a00:1", "8.8.8.8", "808:808", "a9fe:a9fe", "254"};
+	static const char *const starts[] = {"::", "::1", "::ffff:", "::ffff:0:", "64:ff9b::", "64:ff9b:1::",
+	"100::", "2001::", "2001:0:", "2001:db8::",
+	"2002:", "3fff::", "5f00::", "fc00::", "fd00:ec2::", "fe80::", "fec0::", "ff02::", "2400:3200::",
+	"2606:4700::5efe:", "0:0:0:0:0:ffff:"};
+	static const char *const ends[] = {"", "1", "7f00:1", "10.0.0.1", "127.0.0.1", "a00:1", "8.8.8.8",
+	"808:808", "a9fe:a9fe", "254"};
 	static const char *const zones[] = {"", "", "", "", "%25eth0", "%eth0"};
 
 	return put(text, size, room, "[%s%s%s]", PICK(starts), PICK(ends), PICK(zones));
@@ -189,9 +196,12 @@ put_address6(char *text, size_t size, size_t room)
 static size_t
 put_host(char *text, size_t size, size_t room)
 {
-	static const char *const fixed[] = {"localhost", "a.localhost", "x.local", "metadata.google.internal", "①②⑦.⓪.⓪.①", "１２７.0.0.1", "127.0.0.%31",
-	"a.test", "c.test", "C.TEST", "公司.test", "xn--55qx5d.test", "ｃ.test", "c。test", "c.test.", "c..test", "-a.test", "a_b.test", "", ".", "test",
-	"rebind.test", "six.test", "mixed.test", "1.1.1.1.", "0", "0x", "1.2.3.4.5", "256.1.1.1", "127.1.", "[", "[::1", "::1", "[v1.x]"};
+	static const char *const fixed[] = {"localhost", "a.localhost", "x.local", "metadata.google.internal",
+	"①②⑦.⓪.⓪.①", "１２７.0.0.1", "127.0.0.%31",
+	"a.test", "c.test", "C.TEST", "公司.test", "xn--55qx5d.test", "ｃ.test", "c。test", "c.test.", "c..test",
+	"-a.test", "a_b.test", "", ".", "test",
+	"rebind.test", "six.test", "mixed.test", "1.1.1.1.", "0", "0x", "1.2.3.4.5", "256.1.1.1", "127.1.", "[",
+	"[::1", "::1", "[v1.x]"};
 	static const char *const tops[] = {".test", ".TEST", ".test.", "。test"};
 
 	switch (chance(8))
@@ -213,12 +223,17 @@ put_host(char *text, size_t size, size_t room)
 static size_t
 put_url(char *text, size_t room)
 {
-	static const char *const schemes[] = {"http://", "http://", "http://", "http://", "http://", "http://", "http://", "http://", "http://", "http://",
+	static const char *const schemes[] = {"http://", "http://", "http://", "http://", "http://", "http://",
+	"http://", "http://", "http://", "http://",
 	"http://", "http://", "http://", "http://", "http://", "http://", "HTTP://", "https://", "http:/",
 	"http:", "//", "ftp://", "file://", "gopher://", "\\\\", "http:\\\\", " http://"};
-	static const char *const users[] = {"", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "u@", "u:p@", "127.0.0.1\\@", "1.1.1.1#@", "1.1.1.1?@", "a.test/@", "@", "%40"};
-	static const char *const ports[] = {"", "", "", "", "", "", ":80", ":443", ":8080", ":0", ":65536", ":-1", ":", ":0080", ":80:80", ":%38%30"};
-	static const char *const paths[] = {"", "/", "/x", "/x?y", "?y", "#z", "/../x", "/%2e%2e/x", "/图", "/x@10.0.0.1/", "/x y"};
+	static const char *const users[] = {"", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "", "",
+	"", "", "", "", "", "", "", "", "", "u@", "u:p@", "127.0.0.1\\@", "1.1.1.1#@", "1.1.1.1?@", "a.test/@",
+	"@", "%40"};
+	static const char *const ports[] = {"", "", "", "", "", "", ":80", ":443", ":8080", ":0", ":65536",
+	":-1", ":", ":0080", ":80:80", ":%38%30"};
+	static const char *const paths[] = {"", "/", "/x", "/x?y", "?y", "#z", "/../x", "/%2e%2e/x", "/图",
+	"/x@10.0.0.1/", "/x y"};
 	size_t		size = put(text, 0, room, "%s%s", PICK(schemes), PICK(users));
 
 	size = put_host(text, size, room);
@@ -310,7 +325,8 @@ nowhere_else(void **unused)
 		step(pool);
 	web_url_free(&base);
 	web_pool_free(pool);
-	print_message("# %ld URLs, %ld accepted; connections: %ld to what is let in, %ld to public addresses, %ld to refused ones, %ld to the name server\n",
+	print_message("# %ld URLs, %ld accepted; connections: %ld to what is let in, %ld to public addresses, "
+				  "%ld to refused ones, %ld to the name server\n",
 				  n, accepted, counts.let_in, counts.public, counts.refused, counts.names);
 	if (counts.refused != 0)
 		fail_msg("%ld connections to refused addresses, the last to %s", counts.refused, counts.last);
