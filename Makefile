@@ -83,6 +83,10 @@ SOAK = 200
 soak:
 	LLAVA_SOAK=$(SOAK) $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/100_soak.pl
 
+## fetch-soak: SOAK=30 rounds of killing the fetcher and the server
+fetch-soak:
+	LLAVA_FETCH_SOAK=$(SOAK) $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/269_fetch_soak.pl
+
 ## rehearsal: the published dataset's size and mix, with tiny pictures
 rehearsal:
 	LLAVA_REHEARSAL=641868 $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/150_rehearsal.pl PROVE_FLAGS="$(PROVE_FLAGS) -v"
@@ -101,4 +105,4 @@ help:
 
 include $(TOP)/test/rooms.mk
 
-.PHONY: help soak rehearsal page-check screenshot
+.PHONY: help soak fetch-soak rehearsal page-check screenshot

@@ -595,7 +595,7 @@ CREATE TABLE @extschema@.llava_fetched (
 	referer text,
 	tls_unverified boolean NOT NULL DEFAULT false
 );
-CREATE INDEX llava_fetched_digest ON @extschema@.llava_fetched (digest);
+CREATE INDEX llava_fetched_digest ON @extschema@.llava_fetched (digest, image);
 COMMENT ON TABLE @extschema@.llava_fetched IS
 	'evidence: where each picture was fetched, when, from which address, and what robots.txt and the headers said';
 COMMENT ON COLUMN @extschema@.llava_fetched.image IS 'the picture';

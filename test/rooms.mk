@@ -27,6 +27,11 @@ $(B)/many: test/image/many.c $(wildcard src/image/*.[ch] test/unit/pictures*.h)
 	@mkdir -p $(@D)
 	gcc -O2 -g $(STRICT) -Wno-declaration-after-statement -Isrc $(LIBRARY_CFLAGS) $(filter %.c,$^) -o $@ $(LIBRARY_LIBS)
 
+## safety: where the fetcher connects to for URLS=1000000 made URLs, by what connect() is called with
+URLS = 1000000
+safety: $(B)/test_web_safety
+	LLAVA_URLS=$(URLS) $<
+
 ## picturecheck: src/image against other encoders, decoders, resizers, and hostile files (MANY=10000: films)
 MANY = 200
 picturecheck: $(B)/picture $(B)/many
@@ -77,6 +82,10 @@ $(B)/bare_client: test/bench/bare_client.c
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement $< -o $@ $(shell $(PKG_CONFIG) --cflags --libs libcurl)
 
+$(B)/bare_get: test/bench/bare_get.c
+	@mkdir -p $(@D)
+	gcc -O2 $(STRICT) -Wno-declaration-after-statement $< -o $@ $(shell $(PKG_CONFIG) --cflags --libs libcurl)
+
 $(B)/witness: test/bench/witness.c
 	@mkdir -p $(@D)
 	gcc -O2 $(STRICT) -Wno-declaration-after-statement $< -o $@ -pthread
@@ -118,6 +127,10 @@ bench-shards:
 ## bench-reparse: llava_reparse over 200,000 stored replies
 bench-reparse:
 	test/bench/reparse
+
+## bench-fetch: the fetcher beside other clients, its memory, its share of what delays permit (BENCH='--small cpu': quick)
+bench-fetch:
+	test/bench/fetch $(BENCH)
 
 ## bench-million: llava_report over 1,000,000 samples, llava_forget_all of 100,000 pictures beside a worker (BENCH=100000: fewer)
 bench-million:
@@ -189,4 +202,4 @@ typedefs: all
 		sort -u | grep -vx text >.typedefs
 
 .SECONDARY:
-.PHONY: unitcheck picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-throttle bench-image bench-same bench-export bench-shards bench-reparse bench-million bench-reply purity rooms lint indent indent-check typedefs
+.PHONY: unitcheck safety picturecheck tsancheck fuzz fuzz-seeds endpoint bench bench-throttle bench-image bench-same bench-export bench-shards bench-reparse bench-fetch bench-million bench-reply purity rooms lint indent indent-check typedefs

@@ -134,5 +134,6 @@ $robots{ $_->{host} }++ for grep { $_->{path} eq '/robots.txt' } @requests;
 is_deeply([ grep { $robots{$_} > 1 && !/^rloop/ } sort keys %robots ], [], 'robots.txt is asked for once a host');
 is_deeply([ grep { $_->{path} =~ m{^/private/} || ($_->{host} =~ /^(deny|white)/ && $_->{path} ne '/robots.txt') } @requests ], [],
 	'nothing is asked for that robots.txt refuses');
+is(join(' ', $web->refused), '', 'no connection elsewhere was tried');
 
 done_testing();

@@ -27,7 +27,7 @@ my $delay_ms = 400;
 my $hosts = 4;
 my $node;
 {
-	local $ENV{LD_PRELOAD} = "$top/set_clock.so";
+	local $ENV{LD_PRELOAD} = "$top/set_clock.so:$ENV{LD_PRELOAD}";
 	local $ENV{SET_CLOCK} = $clock;
 	$node = LlavaZh::Cluster->new('fetchclock', conf => $web->settings(fetch_delay => "${delay_ms}ms") . "log_min_messages = log\n");
 }

@@ -23,11 +23,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SIMULATED_ADDRESSES 32
+#define SIMULATED_MOST_ADDRESSES 250
+
+/* How many servers there are; to be set before simulated_start. */
+static int	simulated_addresses = 32;
 
 typedef struct Simulated
 {
-	int			listeners[SIMULATED_ADDRESSES];
+	int			listeners[SIMULATED_MOST_ADDRESSES];
 	int			names;			/* UDP */
 	int			port;
 	int			names_port;
@@ -114,12 +117,18 @@ simulated_send(int fd, const void *bytes, size_t size)
 
 /* extra: header lines with CRLF. */
 static bool
-simulated_reply(int fd, int status, const char *extra, const void *body, size_t size)
+simulated_head(int fd, int status, const char *extra, size_t size)
 {
 	char		head[8192];
 	int			n = snprintf(head, sizeof(head), "HTTP/1.1 %d Simulated\r\n%sContent-Length: %zu\r\n\r\n", status, extra, size);
 
-	return simulated_send(fd, head, (size_t) n) && simulated_send(fd, body, size);
+	return simulated_send(fd, head, (size_t) n);
+}
+
+static bool
+simulated_reply(int fd, int status, const char *extra, const void *body, size_t size)
+{
+	return simulated_head(fd, status, extra, size) && simulated_send(fd, body, size);
 }
 
 /* A picture of its own for each text: the text is a comment in the JPEG. */
@@ -297,9 +306,9 @@ simulated_decode(const char *from, size_t size, char *to)
 	*to = '\0';
 }
 
-/* A picture of so many bytes: what lacks is comments. */
+/* A picture of so many bytes, with a pause in the middle: what lacks is comments. */
 static bool
-simulated_large(int fd, const char *text, size_t size)
+simulated_large(int fd, const char *text, size_t size, int pause_ms)
 {
 	unsigned char *body = calloc(1, size + sizeof(simulated_jpeg) + 8);
 	size_t		at = 2;
@@ -320,13 +329,16 @@ simulated_large(int fd, const char *text, size_t size)
 		at += part;
 	}
 	memcpy(body + at, simulated_jpeg + 2, sizeof(simulated_jpeg) - 2);
-	sent = simulated_reply(fd, 200, "", body, at + sizeof(simulated_jpeg) - 2);
+	sent = simulated_head(fd, 200, "", at + sizeof(simulated_jpeg) - 2) && simulated_send(fd, body, at / 2);
+	if (sent && pause_ms > 0)
+		simulated_pause(pause_ms);
+	sent = sent && simulated_send(fd, body + at / 2, at - at / 2 + sizeof(simulated_jpeg) - 2);
 	free(body);
 	return sent;
 }
 
 /*
- * /size/BYTES/... (a picture of about so many bytes), /status/NNN, /retry/NNN/SECONDS, /header/LINE/... (a picture with that header line), the
+ * /size/BYTES/... (a picture of about so many bytes), /half/BYTES/MS/... (with so long a pause in the middle), /status/NNN, /retry/NNN/SECONDS, /header/LINE/... (a picture with that header line), the
  * redirects and bodies above; everything else is a picture of its own, /picture/X of the
  * host and path, and of /same/X alone, so that two URLs may have the same.
  */
@@ -348,7 +360,14 @@ simulated_act(Simulated *web, int fd, const char *host, const char *path, int *s
 	if ((rest = simulated_word(path, "size")) != NULL)
 	{
 		snprintf(line, sizeof(line), "%.400s%.3000s", host, path);
-		return simulated_large(fd, line, (size_t) atoi(rest));
+		return simulated_large(fd, line, (size_t) atoi(rest), 0);
+	}
+	if ((rest = simulated_word(path, "half")) != NULL)
+	{
+		const char *pause = strchr(rest, '/');
+
+		snprintf(line, sizeof(line), "%.400s%.3000s", host, path);
+		return simulated_large(fd, line, (size_t) atoi(rest), pause == NULL ? 0 : atoi(pause + 1));
 	}
 	if ((rest = simulated_word(path, "status")) != NULL)
 		return simulated_reply(fd, *status = atoi(rest), "", "no", 2);
@@ -432,16 +451,16 @@ static void *
 simulated_accept(void *arg)
 {
 	Simulated  *web = arg;
-	struct pollfd wait[SIMULATED_ADDRESSES];
+	struct pollfd wait[SIMULATED_MOST_ADDRESSES];
 	pthread_attr_t attributes;
 
 	pthread_attr_init(&attributes);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_attr_setstacksize(&attributes, 256 * 1024);
-	for (int i = 0; i < SIMULATED_ADDRESSES; i++)
+	for (int i = 0; i < simulated_addresses; i++)
 		wait[i] = (struct pollfd) {.fd = web->listeners[i],.events = POLLIN};
-	while (poll(wait, SIMULATED_ADDRESSES, -1) > 0)
-		for (int i = 0; i < SIMULATED_ADDRESSES; i++)
+	while (poll(wait, simulated_addresses, -1) > 0)
+		for (int i = 0; i < simulated_addresses; i++)
 		{
 			SimulatedConnection *connection;
 			pthread_t	thread;
@@ -468,10 +487,21 @@ simulated_accept(void *arg)
 
 /* ---- names ---- */
 
+/* What a name "any..." may have: refused ranges, public ones, and one of the servers'. */
+static const char *const simulated_any[2][24] = {
+	{"0.0.0.0", "10.1.2.3", "100.64.0.1", "100.100.100.200", "127.0.0.3", "127.1.1.1", "169.254.169.254", "172.16.5.4",
+		"192.0.0.192", "192.0.2.7", "192.88.99.1", "192.168.1.1", "198.18.0.5", "198.51.100.9", "203.0.113.4", "224.0.0.1",
+	"240.0.0.1", "255.255.255.255", "168.63.129.16", "8.8.8.8", "114.114.114.114", "223.5.5.5", "1.1.1.1", "172.32.0.1"},
+	{"::", "::1", "::ffff:10.0.0.1", "::ffff:8.8.8.8", "::10.0.0.1", "64:ff9b::10.0.0.1", "64:ff9b::8.8.8.8", "64:ff9b:1::8.8.8.8",
+		"100::1", "2001::1", "2001:db8::1", "2001:20::1", "2002:808:808::1", "3fff::1", "5f00::1", "fc00::1", "fd00:ec2::254", "fe80::1",
+	"fec0::1", "ff02::1", "2606:4700::5efe:808:808", "2400:3200::1", "2606:4700::1111", "4000::1"}
+};
+
 /*
  * What a name means: "nx...", "servfail...", "silent..." (never answered), "ip-1-2-3-4...",
  * "six..." (only ::1), "rebind..." (first 127.0.0.1, from then on 10.0.0.1), "mixed..."
- * (10.0.0.1 and 127.0.0.2); else one of the servers' addresses, which the name chooses.
+ * (10.0.0.1 and 127.0.0.2), "any..." (up to two of simulated_any); else one of the servers'
+ * addresses, which the name chooses.
  * The number of addresses, or -1: NXDOMAIN, -2: SERVFAIL, -3: nothing is said.
  */
 static int
@@ -487,6 +517,15 @@ simulated_zone(Simulated *web, const char *name, bool six, unsigned char address
 	if (strncmp(name, "silent", 6) == 0)
 		return -3;
 	memset(addresses[0], 0, 32);
+	if (strncmp(name, "any", 3) == 0)
+	{
+		for (const char *p = name; *p != '\0'; p++)
+			hash = hash * 31 + (unsigned char) *p;
+		hash = (hash ^ hash >> 15) * 2654435761u + six;
+		for (unsigned i = 0; i < 2; i++)
+			inet_pton(six ? AF_INET6 : AF_INET, simulated_any[six][(hash >> (8 * i + 8)) % 24], addresses[i]);
+		return (int) (hash >> 28) % 3;
+	}
 	if (strncmp(name, "six", 3) == 0)
 	{
 		addresses[0][15] = 1;
@@ -513,7 +552,7 @@ simulated_zone(Simulated *web, const char *name, bool six, unsigned char address
 		return 1;
 	for (; *name != '\0'; name++)
 		hash = hash * 31 + (unsigned char) *name;
-	addresses[0][3] = (unsigned char) (1 + hash % SIMULATED_ADDRESSES);
+	addresses[0][3] = (unsigned char) (1 + hash % (unsigned) simulated_addresses);
 	return 1;
 }
 
@@ -618,12 +657,12 @@ simulated_start(FILE *journal)
 		/* a port that is free on all of them */
 		bound = true;
 		web->port = 0;
-		for (int i = 0; i < SIMULATED_ADDRESSES; i++)
+		for (int i = 0; i < simulated_addresses; i++)
 		{
 			web->listeners[i] = bound ? simulated_bind(SOCK_STREAM, i + 1, &web->port) : -1;
 			bound = web->listeners[i] >= 0;
 		}
-		for (int i = 0; i < SIMULATED_ADDRESSES && !bound; i++)
+		for (int i = 0; i < simulated_addresses && !bound; i++)
 			if (web->listeners[i] >= 0)
 				close(web->listeners[i]);
 	}

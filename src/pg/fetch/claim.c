@@ -51,7 +51,7 @@ static SqlStatement sql_claim_row = {
 	.text =
 	"UPDATE @.llava_fetch f SET holder = $4, claim = $5,"
 	"  visible_at = $3, attempts = f.attempts + 1"
-	" WHERE f.image = (SELECT w.image FROM @.llava_fetch w WHERE w.host = $1 AND w.failure IS NULL"
+	" WHERE f.ctid = (SELECT w.ctid FROM @.llava_fetch w WHERE w.host = $1 AND w.failure IS NULL"
 	"   AND w.visible_at <= $2 ORDER BY w.host, w.visible_at, w.image LIMIT 1 FOR UPDATE SKIP LOCKED)"
 	" RETURNING f.image" CLAIM_COLUMNS(SQL_RESULT),
 	.types = "tzzil"
@@ -115,7 +115,7 @@ static SqlStatement sql_claim_waits = {
 static SqlStatement sql_claim_known = {
 	.text =
 	"SELECT coalesce(i.same_as, i.id) FROM @.llava_fetched d JOIN @.llava_image i ON i.id = d.image"
-	" WHERE d.digest = $1 AND (i.sha256 IS NOT NULL) ORDER BY d.image LIMIT 1",
+	" WHERE d.digest = $1 AND (i.sha256 IS NOT NULL) ORDER BY d.digest, d.image LIMIT 1",
 	.types = "b"
 };
 
@@ -338,7 +338,7 @@ host_passes(Host *host, TimestampTz now)
 		host->rests = pstrdup("crawl_delay");
 	if (host->rests != NULL)
 		rest_of_host(host, now);
-	else if (TIMESTAMP_NOT_FINITE(host_first_row(host->host)))
+	else if (wants_robots(host, now) && TIMESTAMP_NOT_FINITE(host_first_row(host->host)))
 		host_write(host, DT_NOEND, false);
 	else
 		return false;

@@ -172,6 +172,7 @@ discover_news(Fetcher *fetcher)
 
 	if (!wake_take_queued(&earliest) || earliest == DT_NOEND)
 		return;
+	hosts_look_from(earliest);
 	if (discovery->behind != NULL)
 		discovery->again = true;
 	else if (discovery->at > soon)

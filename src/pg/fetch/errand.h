@@ -46,6 +46,12 @@ extern bool host_read(const char *name, Host *host);
 /* The hosts that are due, locked; those that are locked by others are left out. */
 extern int	hosts_due(TimestampTz now, int most, Host **hosts);
 
+/*
+ * Hosts may have been put in line from this point in time on, by others than host_write;
+ * DT_NOBEGIN: anywhere.
+ */
+extern void hosts_look_from(TimestampTz earliest);
+
 /* When the first host whose turn comes after this is due; DT_NOEND: none is. */
 extern TimestampTz hosts_next(TimestampTz after);
 
@@ -80,6 +86,8 @@ extern uint64 host_release_rows(const char *host, const char *reason, int most);
  * none.  in_line: nothing is to be done about it.
  */
 extern char *host_after(const char *host, char **url, bool *in_line);
+
+/* ---- hosts_anew.c: all hosts at once ---- */
 
 /* What was being asked when a process before this one ended. */
 extern void hosts_release(int delay_ms);

@@ -15,7 +15,7 @@ PG_FUNCTION_INFO_V1(llava_fetch_check);
 
 static SqlStatement sql_check_known = {
 	.text =
-	"SELECT image FROM @.llava_fetched WHERE digest OPERATOR(pg_catalog.=) $1 ORDER BY image LIMIT 1",
+	"SELECT image FROM @.llava_fetched WHERE digest OPERATOR(pg_catalog.=) $1 ORDER BY digest, image LIMIT 1",
 	.types = "b"
 };
 

@@ -213,6 +213,7 @@ claim(Fetcher *fetcher)
 	{
 		step.claimed = 0;
 		drop_claimed(fetcher);
+		hosts_look_from(DT_NOBEGIN);
 		fetcher->claim_at = TimestampTzPlusMilliseconds(now, SETTLE_PAUSE_MS);
 	}
 	/* before a request begins its host's free_at must be safe */
@@ -300,6 +301,7 @@ look_at_clock(Fetcher *fetcher)
 			(errmsg("llava_zh: the clock was set %s by " INT64_FORMAT " s", step < 0 ? "back" : "forward",
 					((step < 0 ? -step : step) + 500) / 1000)));
 	fetcher->discovery.clock_step_ms += step;
+	hosts_look_from(DT_NOBEGIN);
 	fetcher->claim_at = fetcher->settle_at = fetcher->discovery.at = DT_NOBEGIN;
 }
 
@@ -324,6 +326,7 @@ fetcher_recover(Fetcher *fetcher, int rest_ms)
 	TimestampTz later = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), rest_ms);
 
 	drop_claimed(fetcher);
+	hosts_look_from(DT_NOBEGIN);
 	MemoryContextReset(fetcher->context);
 	fetcher->claim_at = fetcher->settle_at = fetcher->discovery.at = later;
 }

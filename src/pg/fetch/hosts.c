@@ -10,6 +10,7 @@
 
 #include "errand.h"
 #include "executor/spi.h"
+#include "process/process.h"
 #include "utils/builtins.h"
 
 #define HOST_COLUMNS(RESULT) \
@@ -35,7 +36,8 @@
 	RESULT(HOST_ROBOTS_FAILED_AT, "robots_failed_at") \
 	RESULT(HOST_FETCHED, "fetched") \
 	RESULT(HOST_BYTES, "bytes") \
-	RESULT(HOST_PARKED, "parked")
+	RESULT(HOST_PARKED, "parked") \
+	RESULT(HOST_NEXT_AT, "next_at")
 
 enum
 {
@@ -48,13 +50,6 @@ static SqlStatement sql_host_read = {
 	"SELECT host" HOST_COLUMNS(SQL_RESULT)
 	" FROM @.llava_host WHERE host = $1 FOR UPDATE",
 	.types = "t"
-};
-
-static SqlStatement sql_hosts_due = {
-	.text =
-	"SELECT host" HOST_COLUMNS(SQL_RESULT)
-	" FROM @.llava_host WHERE next_at <= $1 ORDER BY next_at, host LIMIT $2 FOR UPDATE SKIP LOCKED",
-	.types = "zl"
 };
 
 static Datum
@@ -160,13 +155,48 @@ host_read(const char *name, Host *host)
 	return true;
 }
 
+/* ---- the line ---- */
+
+/* Between two looks at the whole line, in times of how long the first of them took. */
+#define LOOK_SHARE 20
+
+/*
+ * Where claims begin to read.  What lies before are dead entries, of which there may be
+ * millions while somebody keeps a snapshot, and hosts that others had locked or have
+ * written: those are found when the whole line is looked at.
+ */
+static struct
+{
+	TimestampTz from;
+	int64		look_at_ms;		/* monotonic */
+}			line = {DT_NOBEGIN, 0};
+
+void
+hosts_look_from(TimestampTz earliest)
+{
+	line.from = Min(line.from, earliest);
+}
+
+static SqlStatement sql_hosts_due = {
+	.text =
+	"SELECT host" HOST_COLUMNS(SQL_RESULT)
+	" FROM @.llava_host WHERE next_at <= $1 AND next_at >= $3 ORDER BY next_at, host LIMIT $2 FOR UPDATE SKIP LOCKED",
+	.types = "zlz"
+};
+
 int
 hosts_due(TimestampTz now, int most, Host **hosts)
 {
-	Datum		values[2] = {TimestampTzGetDatum(now), Int64GetDatum(most)};
+	int64		begun_ms = clock_monotonic_ms();
+	bool		whole = begun_ms >= line.look_at_ms;
+	Datum		values[3] = {TimestampTzGetDatum(now), Int64GetDatum(most),
+	TimestampTzGetDatum(whole ? DT_NOBEGIN : line.from)};
 	int			n = (int) sql_run(&sql_hosts_due, values, NULL, 0);
 	SPITupleTable *table = SPI_tuptable;
 
+	if (whole)
+		line.look_at_ms = begun_ms + Max(llava_naptime, (clock_monotonic_ms() - begun_ms) * LOOK_SHARE);
+	line.from = n < most ? now : time_column(table->vals[n - 1], HOST_NEXT_AT);
 	*hosts = palloc(sizeof(Host) * (n + 1));
 	for (int i = 0; i < n; i++)
 	{
@@ -175,11 +205,6 @@ hosts_due(TimestampTz now, int most, Host **hosts)
 	}
 	return n;
 }
-
-static SqlStatement sql_hosts_next = {
-	.text = "SELECT next_at FROM @.llava_host WHERE next_at > $1 AND next_at < 'infinity' ORDER BY next_at, host LIMIT 1",
-	.types = "z"
-};
 
 /* The point in time in the only row; DT_NOEND: there is none. */
 static TimestampTz
@@ -190,10 +215,15 @@ only_time(uint64 rows)
 	return rows == 0 ? DT_NOEND : DatumGetTimestampTz(column(SPI_tuptable->vals[0], 0, &isnull));
 }
 
+static SqlStatement sql_hosts_next = {
+	.text = "SELECT next_at FROM @.llava_host WHERE next_at > $1 AND next_at < 'infinity' ORDER BY next_at, host LIMIT 1",
+	.types = "z"
+};
+
 TimestampTz
 hosts_next(TimestampTz after)
 {
-	Datum		value = TimestampTzGetDatum(after);
+	Datum		value = TimestampTzGetDatum(Max(after, line.from == DT_NOBEGIN ? DT_NOBEGIN : line.from - 1));
 
 	return only_time(sql_run(&sql_hosts_next, &value, NULL, 0));
 }
@@ -238,6 +268,7 @@ host_write(const Host *host, TimestampTz next_at, bool asking)
 	Datum		values[PUT_SIZE] = {0};
 	char		nulls[PUT_SIZE + 1];
 
+	hosts_look_from(next_at);
 	memset(nulls, ' ', PUT_SIZE);
 	nulls[PUT_SIZE] = '\0';
 	values[PUT_HOST] = CStringGetTextDatum(host->host);
@@ -432,62 +463,4 @@ host_release_rows(const char *host, const char *reason, int most)
 	Datum		values[3] = {CStringGetTextDatum(host), CStringGetTextDatum(reason), Int64GetDatum(most)};
 
 	return sql_run(&sql_host_release_rows, values, NULL, 0);
-}
-
-static SqlStatement sql_rows_release = {
-	.text =
-	"UPDATE @.llava_fetch SET holder = NULL, visible_at = pg_catalog.now() WHERE holder IS NOT NULL",
-	.types = ""
-};
-
-/* A host's delay counts from now on: when its request was sent is not known. */
-static SqlStatement sql_hosts_release = {
-	.text =
-	"UPDATE @.llava_host SET asking = false, free_at = GREATEST(free_at,"
-	"  pg_catalog.now() + pg_catalog.make_interval(secs => GREATEST(delay_ms, $1) / 1000.0)),"
-	"  next_at = CASE WHEN parked THEN 'infinity' ELSE"
-	"   GREATEST(free_at, pg_catalog.now() + pg_catalog.make_interval(secs => GREATEST(delay_ms, $1) / 1000.0)) END"
-	" WHERE asking",
-	.types = "i"
-};
-
-void
-hosts_release(int delay_ms)
-{
-	Datum		value = Int32GetDatum(delay_ms);
-
-	(void) sql_run(&sql_rows_release, NULL, NULL, 0);
-	(void) sql_run(&sql_hosts_release, &value, NULL, 0);
-}
-
-/*
- * A host that is asked as usual waits for its delay from now on.  How long it is put off by
- * what it has said itself, or by what it does not do, follows the clock.
- */
-static SqlStatement sql_hosts_follow = {
-	.text =
-	"UPDATE @.llava_host SET free_at = pg_catalog.now() + pg_catalog.make_interval(secs => delay_ms / 1000.0),"
-	"  next_at = CASE WHEN next_at = 'infinity' THEN next_at"
-	"   ELSE pg_catalog.now() + pg_catalog.make_interval(secs => delay_ms / 1000.0) END"
-	" WHERE NOT asking AND state IN ('ok', 'slow') AND robots_failed_at IS NULL"
-	"  AND free_at > pg_catalog.now() - pg_catalog.make_interval(secs => GREATEST($1, 0) / 1000.0)",
-	.types = "l"
-};
-
-/* What was queued by the clock of before. */
-static SqlStatement sql_rows_follow = {
-	.text =
-	"UPDATE @.llava_fetch SET visible_at = pg_catalog.now()"
-	" WHERE failure IS NULL AND holder IS NULL AND tried IS NULL AND visible_at > pg_catalog.now()",
-	.types = ""
-};
-
-void
-hosts_follow_clock(int64 step_ms)
-{
-	Datum		value = Int64GetDatum(step_ms);
-
-	(void) sql_run(&sql_hosts_follow, &value, NULL, 0);
-	if (step_ms < 0)
-		(void) sql_run(&sql_rows_follow, NULL, NULL, 0);
 }

@@ -1,5 +1,6 @@
 # The simulated web (test/web/llava_web.c): hosts below .test on 127.0.0.0/8, a name server
-# for them, and a journal of all requests.
+# for them, and a journal of all requests.  What is started afterwards reaches nothing but
+# this machine (test/web/connects.c), whatever it tries.
 package LlavaZh::Web;
 
 use strict;
@@ -9,10 +10,13 @@ use File::Basename qw(dirname);
 use File::Temp ();
 use POSIX ();
 
+my $directory;
+
 sub new
 {
 	my ($class) = @_;
 	my $self = bless { directory => File::Temp->newdir }, $class;
+	keep_here() if !defined $directory;
 	my $program = $ENV{LLAVA_WEB} // dirname(abs_path(__FILE__)) . '/../../../build/llava_web';
 
 	$self->{journal} = "$self->{directory}/journal";
@@ -31,6 +35,31 @@ sub new
 	@$self{qw(port names)} = (<$output> // '') =~ /^(\d+) (\d+)$/ or die 'the simulated web did not start';
 	@$self{qw(held_open output)} = ($held_open, $output);
 	return $self;
+}
+
+# Once for all webs of a test: all of its children are kept on this machine.
+sub keep_here
+{
+	$directory = File::Temp->newdir;
+	my $library = "$directory/connects.so";
+	my $source = dirname(abs_path(__FILE__)) . '/../../web/connects.c';
+	system('gcc', '-O1', '-shared', '-fPIC', '-o', $library, $source, '-ldl') == 0 or die 'gcc failed';
+	chmod 0755, $directory;
+	$ENV{LD_PRELOAD} = join ':', $library, grep { defined } $ENV{LD_PRELOAD};
+	$ENV{CONNECTS} = "$directory/connects";
+	return;
+}
+
+# Where connections and datagrams went, "address:port"; or what was refused instead.
+sub connects { return map { /^(?:connect|send) (\S+) (\d+)$/ ? "$1:$2" : () } connect_lines(); }
+sub refused { return map { /^refused (\S+) (\d+)$/ ? "$1:$2" : () } connect_lines(); }
+
+sub connect_lines
+{
+	open my $file, '<', $ENV{CONNECTS} or return;
+	chomp(my @lines = <$file>);
+	close $file;
+	return @lines;
 }
 
 # Settings of a server that fetches from it, with a short delay.
