@@ -87,6 +87,10 @@ soak:
 rehearsal:
 	LLAVA_REHEARSAL=641868 $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/150_rehearsal.pl PROVE_FLAGS="$(PROVE_FLAGS) -v"
 
+## triage: 20,000 pictures, a third of them worth nothing, before the dear question
+triage:
+	LLAVA_TRIAGE=20000 $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/255_triage.pl PROVE_FLAGS="$(PROVE_FLAGS) -v"
+
 ## page-check: 200 samples judged on llava_page in Chromium, by keys, and taken in
 page-check:
 	$(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/page_check.pl
@@ -101,4 +105,4 @@ help:
 
 include $(TOP)/test/rooms.mk
 
-.PHONY: help soak rehearsal page-check screenshot
+.PHONY: help soak rehearsal triage page-check screenshot
