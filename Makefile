@@ -78,10 +78,10 @@ $(JOINED_SCRIPT): $(PART_FILES) $(TOP)/llava_zh.control $(TOP)/Makefile
 ## clean: remove what was built
 ## installcheck: regression, isolation and TAP tests, in throwaway servers
 
-## soak: 200 rounds of killing workers and servers (SOAK=n)
+## soak: 200 rounds of killing workers and servers, with stages and without (SOAK=n)
 SOAK = 200
 soak:
-	LLAVA_SOAK=$(SOAK) $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/100_soak.pl
+	LLAVA_SOAK=$(SOAK) $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS='test/t/100_soak.pl test/t/257_stages_soak.pl'
 
 ## rehearsal: the published dataset's size and mix, with tiny pictures
 rehearsal:
