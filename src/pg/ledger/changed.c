@@ -37,10 +37,14 @@ result_changed(const TriggerData *trigger, const char *column)
 	rows_begin_as_owner(extension_relation("llava_pending"), &caller);
 	followers = followers_read();
 	if (followers != NIL)
-		queued = followers_of_change(followers, DatumGetInt64(changed_column(trigger, "image")),
-									 TextDatumGetCString(changed_column(trigger, "task")),
-									 changed_column(trigger, column),
-									 DatumGetInt64(changed_column(trigger, "reply")));
+	{
+		FollowedResult result = {
+			DatumGetInt64(changed_column(trigger, "image")), TextDatumGetCString(changed_column(trigger, "task")),
+			changed_column(trigger, column), DatumGetInt64(changed_column(trigger, "reply"))
+		};
+
+		queued = followers_of_change(followers, &result);
+	}
 	rows_end_as_owner(&caller);
 	SPI_finish();
 	if (queued)

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "db/db.h"
 #include "ledger.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 typedef struct Follower
@@ -20,7 +21,7 @@ typedef struct Follower
 	char	   *after;
 	int32		version;
 	double		share;
-}			Follower;
+} Follower;
 
 static SqlStatement sql_followers = {
 	.text =
@@ -52,7 +53,7 @@ followers_read(void)
 	return followers;
 }
 
-/* Annotations about another reply than this one. */
+/* Annotations about another reply than this one, or about any. */
 static SqlStatement sql_follow_withdraw = {
 	.text =
 	"DELETE FROM @.llava_annotation WHERE image = $1 AND task = $2 AND about <> $3",
@@ -83,29 +84,107 @@ static SqlStatement sql_follow = {
 	.types = "ltijd"
 };
 
-bool
-followers_of_result(const List *followers, int64 image, const char *task, Datum result, int64 reply)
+static bool
+queue_follower(const Follower *follower, const FollowedResult *result)
 {
-	uint64		queued = 0;
+	Datum		values[5] = {
+		Int64GetDatum(result->image), CStringGetTextDatum(follower->name), Int32GetDatum(follower->version),
+		result->result, Float8GetDatum(follower->share)
+	};
+
+	return follower->share > 0 && sql_run(&sql_follow, values, NULL, 0) > 0;
+}
+
+bool
+followers_queue(const List *followers, const FollowedResult *result)
+{
+	bool		queued = false;
 	ListCell   *cell;
 
 	foreach(cell, followers)
 	{
-		const		Follower *follower = lfirst(cell);
-		Datum		values[5] = {Int64GetDatum(image), (Datum) 0, Int64GetDatum(reply)};
+		const Follower *follower = lfirst(cell);
 
-		if (strcmp(follower->after, task) != 0)
-			continue;
-		values[1] = CStringGetTextDatum(follower->name);
-		sql_run(&sql_follow_withdraw, values, NULL, 0);
-		if (follower->share <= 0)
-			continue;
-		values[2] = Int32GetDatum(follower->version);
-		values[3] = result;
-		values[4] = Float8GetDatum(follower->share);
-		queued += sql_run(&sql_follow, values, NULL, 0);
+		if (strcmp(follower->after, result->task) == 0 && queue_follower(follower, result))
+			queued = true;
 	}
-	return queued > 0;
+	return queued;
+}
+
+/* Annotations about other replies than those of these results. */
+static SqlStatement sql_withdraw_older = {
+	.text =
+	"DELETE FROM @.llava_annotation a"
+	" USING ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS r (image, task, reply)"
+	" WHERE a.image = r.image AND a.task = r.task AND a.about <> r.reply RETURNING a.image, a.task",
+	.types = "LTL"
+};
+
+/* Queues again what has just lost its annotation, rows of sql_withdraw_older. */
+static bool
+queue_withdrawn(const List *followers, const FollowedResult *results, int n, SPITupleTable *table, uint64 rows)
+{
+	bool		queued = false;
+
+	for (uint64 row = 0; row < rows; row++)
+	{
+		bool		isnull;
+		int64		image = DatumGetInt64(SPI_getbinval(table->vals[row], table->tupdesc, 1, &isnull));
+		const char *name = SPI_getvalue(table->vals[row], table->tupdesc, 2);
+		ListCell   *cell;
+
+		foreach(cell, followers)
+		{
+			const Follower *follower = lfirst(cell);
+
+			for (int i = 0; i < n && strcmp(follower->name, name) == 0; i++)
+				if (results[i].image == image && strcmp(follower->after, results[i].task) == 0)
+					queued |= queue_follower(follower, &results[i]);
+		}
+	}
+	return queued;
+}
+
+bool
+followers_withdraw_older(const List *followers, const FollowedResult *results, int n)
+{
+	int			most = Max(n * list_length(followers), 1);
+	Datum	   *images = palloc(sizeof(Datum) * most);
+	Datum	   *names = palloc(sizeof(Datum) * most);
+	Datum	   *replies = palloc(sizeof(Datum) * most);
+	Datum		values[3];
+	int			m = 0;
+	uint64		rows;
+	ListCell   *cell;
+
+	foreach(cell, followers)
+	{
+		const Follower *follower = lfirst(cell);
+
+		for (int i = 0; i < n; i++)
+		{
+			if (strcmp(follower->after, results[i].task) != 0)
+				continue;
+			images[m] = Int64GetDatum(results[i].image);
+			names[m] = CStringGetTextDatum(follower->name);
+			replies[m++] = Int64GetDatum(results[i].reply);
+		}
+	}
+	if (m == 0)
+		return false;
+	values[0] = PointerGetDatum(construct_array(images, m, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	values[1] = PointerGetDatum(construct_array(names, m, TEXTOID, -1, false, TYPALIGN_INT));
+	values[2] = PointerGetDatum(construct_array(replies, m, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	rows = sql_run(&sql_withdraw_older, values, NULL, 0);
+	return queue_withdrawn(followers, results, n, SPI_tuptable, rows);
+}
+
+bool
+followers_of_result(const List *followers, const FollowedResult *result)
+{
+	bool		queued = followers_queue(followers, result);
+
+	return followers_withdraw_older(followers, result, 1) || queued;
 }
 
 /*
@@ -130,7 +209,7 @@ followers_of_withdrawn(const List *followers, int64 image, const char *task)
 
 	foreach(cell, followers)
 	{
-		const		Follower *follower = lfirst(cell);
+		const Follower *follower = lfirst(cell);
 		Datum		values[3] = {Int64GetDatum(image), (Datum) 0, (Datum) 0};
 
 		if (strcmp(follower->after, task) != 0)
@@ -144,10 +223,10 @@ followers_of_withdrawn(const List *followers, int64 image, const char *task)
 }
 
 bool
-followers_of_change(const List *followers, int64 image, const char *task, Datum result, int64 reply)
+followers_of_change(const List *followers, const FollowedResult *result)
 {
-	followers_of_withdrawn(followers, image, task);
-	return followers_of_result(followers, image, task, result, reply);
+	followers_of_withdrawn(followers, result->image, result->task);
+	return followers_queue(followers, result);
 }
 
 /* Locked, so that the result stays what the settle found until it has committed. */

@@ -54,19 +54,33 @@ extern const char *verdict_of(const ReplyRules *rules, const VlmEnvelope *envelo
 /* Those of now, in the current context. */
 extern List *followers_read(void);
 
+/* A result as it was stored. */
+typedef struct FollowedResult
+{
+	int64		image;
+	const char *task;
+	Datum		result;			/* the conversation or object */
+	int64		reply;
+} FollowedResult;
+
 /*
- * A result of this task was accepted: what was said about an older one leaves, and its
- * followers are queued.  True if any was.
+ * A result of this task was accepted: its followers are queued, and what was said about an
+ * older one leaves.  True if any was queued.
  */
-extern bool followers_of_result(const List *followers, int64 image, const char *task, Datum result,
-								int64 reply);
+extern bool followers_of_result(const List *followers, const FollowedResult *result);
+
+/*
+ * The two steps of it, for several results.  Hardly ever is anything left about an older one,
+ * since an UPDATE takes it away: only where the result had been deleted.
+ */
+extern bool followers_queue(const List *followers, const FollowedResult *result);
+extern bool followers_withdraw_older(const List *followers, const FollowedResult *results, int n);
 
 /*
  * The same where the result of the reply has other words by now: what was said about it
  * leaves, too, and what is being said about it will be late.
  */
-extern bool followers_of_change(const List *followers, int64 image, const char *task, Datum result,
-								int64 reply);
+extern bool followers_of_change(const List *followers, const FollowedResult *result);
 
 /* The result is gone, and with it what was said about it. */
 extern void followers_of_withdrawn(const List *followers, int64 image, const char *task);

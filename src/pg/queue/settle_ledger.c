@@ -234,6 +234,14 @@ store_annotation(Call *call)
 	return object;
 }
 
+static void
+has_followed(Batch *batch)
+{
+	/* for the other workers */
+	wake_at_commit(GetCurrentTransactionStartTimestamp());
+	batch->followed = true;
+}
+
 void
 settle_sample(Batch *batch, Call *call)
 {
@@ -242,11 +250,21 @@ settle_sample(Batch *batch, Call *call)
 	if (!batch->followers_known)
 		batch->followers = followers_read();
 	batch->followers_known = true;
-	if (!followers_of_result(batch->followers, call->image, call->task->name, result, call->id))
+	if (batch->followers == NIL)
 		return;
-	/* for the other workers */
-	wake_at_commit(GetCurrentTransactionStartTimestamp());
-	batch->followed = true;
+	batch->results[batch->n_results++] = (FollowedResult)
+	{
+		call->image, call->task->name, result, call->id
+	};
+	if (followers_queue(batch->followers, &batch->results[batch->n_results - 1]))
+		has_followed(batch);
+}
+
+void
+settle_older(Batch *batch)
+{
+	if (batch->n_results > 0 && followers_withdraw_older(batch->followers, batch->results, batch->n_results))
+		has_followed(batch);
 }
 
 /* Run after all calls of the batch are written, since it locks a row that all workers share. */

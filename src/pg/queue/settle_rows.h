@@ -6,6 +6,7 @@
 #ifndef LLAVA_SETTLE_ROWS_H
 #define LLAVA_SETTLE_ROWS_H
 
+#include "ledger/ledger.h"
 #include "loop.h"
 
 /* Most calls of one transaction. */
@@ -37,6 +38,8 @@ typedef struct Batch
 	bool		followers_known;
 	bool		followed;		/* a result has queued rows */
 	List	   *followers;		/* of all tasks, read at the first result */
+	FollowedResult results[SETTLE_BATCH];
+	int			n_results;
 	const Call *parameters_of;	/* the call that parameters was made for;
 								 * NULL: none */
 	Datum		parameters;		/* jsonb */
@@ -52,6 +55,9 @@ extern void settle_reply(Batch *batch, Call *call, bool late, const char *reason
 
 /* Stores an accepted result, and queues what follows it. */
 extern void settle_sample(Batch *batch, Call *call);
+
+/* Takes away what was said about older results of the pictures, after all calls are written. */
+extern void settle_older(Batch *batch);
 
 /* Adds the batch's tallies to llava_usage. */
 extern void settle_usage(Batch *batch);
