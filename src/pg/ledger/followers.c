@@ -60,6 +60,15 @@ static SqlStatement sql_follow_withdraw = {
 	.types = "ltl"
 };
 
+/* Annotations about other replies than those of these results. */
+static SqlStatement sql_withdraw_older = {
+	.text =
+	"DELETE FROM @.llava_annotation a"
+	" USING ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS r (image, reply)"
+	" WHERE a.image = r.image AND a.task = $3 AND a.about <> r.reply",
+	.types = "LLt"
+};
+
 /*
  * A row that rests is judged anew, unless a person cancelled it; one that waits is asked
  * about the new result anyway; one that is held finds at its settle that its result is about
@@ -71,120 +80,65 @@ static SqlStatement sql_follow = {
 	" SELECT i.id, t.name, CASE WHEN t.condition IS NULL OR c.holds THEN NULL"
 	"    WHEN c.holds IS NULL THEN 'condition_error' ELSE 'condition' END,"
 	"   CASE WHEN t.condition IS NULL OR c.holds THEN NULL ELSE pg_catalog.left(t.condition::pg_catalog.text, 200) END"
-	" FROM @.llava_image i, @.llava_task t,"
-	"  LATERAL (SELECT CASE WHEN t.condition IS NOT NULL"
-	"    THEN pg_catalog.jsonb_path_match($4, t.condition, '{}', true) END OFFSET 0) AS c (holds)"
-	" WHERE i.id = $1 AND t.name = $2 AND t.version = $3 AND (t.weight = 0 OR i.task = t.name)"
-	"  AND ($5 >= 1 OR @.llava_image_share(i.id, i.sha256, 2::pg_catalog.int8) < $5)"
-	"  AND NOT EXISTS (SELECT FROM @.llava_conversation s WHERE s.image = $1 AND s.task = $2)"
-	"  AND NOT EXISTS (SELECT FROM @.llava_annotation a WHERE a.image = $1 AND a.task = $2)"
+	" FROM pg_catalog.unnest($1) AS r (image) JOIN @.llava_image i ON i.id = r.image, @.llava_task t,"
+	"  LATERAL (SELECT CASE WHEN t.condition IS NOT NULL THEN pg_catalog.jsonb_path_match(coalesce("
+	"    (SELECT a.object FROM @.llava_annotation a WHERE a.image = r.image AND a.task = t.after),"
+	"    (SELECT s.conversation FROM @.llava_conversation s WHERE s.image = r.image AND s.task = t.after)),"
+	"    t.condition, '{}', true) END OFFSET 0) AS c (holds)"
+	" WHERE t.name = $2 AND t.version = $3 AND (t.weight = 0 OR i.task = t.name)"
+	"  AND ($4 >= 1 OR @.llava_image_share(i.id, i.sha256, 2::pg_catalog.int8) < $4)"
+	"  AND NOT EXISTS (SELECT FROM @.llava_conversation s WHERE s.image = r.image AND s.task = $2)"
+	"  AND NOT EXISTS (SELECT FROM @.llava_annotation a WHERE a.image = r.image AND a.task = $2)"
 	" ON CONFLICT (image, task) DO UPDATE SET failure = EXCLUDED.failure, detail = EXCLUDED.detail,"
 	"  attempts = 0, interruptions = 0, rejects = NULL, refused_by = NULL, visible_at = pg_catalog.now()"
 	" WHERE p.failure <> 'cancelled'",
-	.types = "ltijd"
+	.types = "Ltid"
 };
 
-static bool
-queue_follower(const Follower *follower, const FollowedResult *result)
+/* The results that this task follows: their images and replies, as arrays; returns how many. */
+static int
+followed_results(const Follower *follower, const FollowedResult *results, int n, Datum *images, Datum *replies)
 {
-	Datum		values[5] = {
-		Int64GetDatum(result->image), CStringGetTextDatum(follower->name), Int32GetDatum(follower->version),
-		result->result, Float8GetDatum(follower->share)
-	};
-
-	return follower->share > 0 && sql_run(&sql_follow, values, NULL, 0) > 0;
-}
-
-bool
-followers_queue(const List *followers, const FollowedResult *result)
-{
-	bool		queued = false;
-	ListCell   *cell;
-
-	foreach(cell, followers)
-	{
-		const Follower *follower = lfirst(cell);
-
-		if (strcmp(follower->after, result->task) == 0 && queue_follower(follower, result))
-			queued = true;
-	}
-	return queued;
-}
-
-/* Annotations about other replies than those of these results. */
-static SqlStatement sql_withdraw_older = {
-	.text =
-	"DELETE FROM @.llava_annotation a"
-	" USING ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS r (image, task, reply)"
-	" WHERE a.image = r.image AND a.task = r.task AND a.about <> r.reply RETURNING a.image, a.task",
-	.types = "LTL"
-};
-
-/* Queues again what has just lost its annotation, rows of sql_withdraw_older. */
-static bool
-queue_withdrawn(const List *followers, const FollowedResult *results, int n, SPITupleTable *table, uint64 rows)
-{
-	bool		queued = false;
-
-	for (uint64 row = 0; row < rows; row++)
-	{
-		bool		isnull;
-		int64		image = DatumGetInt64(SPI_getbinval(table->vals[row], table->tupdesc, 1, &isnull));
-		const char *name = SPI_getvalue(table->vals[row], table->tupdesc, 2);
-		ListCell   *cell;
-
-		foreach(cell, followers)
-		{
-			const Follower *follower = lfirst(cell);
-
-			for (int i = 0; i < n && strcmp(follower->name, name) == 0; i++)
-				if (results[i].image == image && strcmp(follower->after, results[i].task) == 0)
-					queued |= queue_follower(follower, &results[i]);
-		}
-	}
-	return queued;
-}
-
-bool
-followers_withdraw_older(const List *followers, const FollowedResult *results, int n)
-{
-	int			most = Max(n * list_length(followers), 1);
-	Datum	   *images = palloc(sizeof(Datum) * most);
-	Datum	   *names = palloc(sizeof(Datum) * most);
-	Datum	   *replies = palloc(sizeof(Datum) * most);
-	Datum		values[3];
+	Datum	   *image = palloc(sizeof(Datum) * n);
+	Datum	   *reply = palloc(sizeof(Datum) * n);
 	int			m = 0;
-	uint64		rows;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(follower->after, results[i].task) != 0)
+			continue;
+		image[m] = Int64GetDatum(results[i].image);
+		reply[m++] = Int64GetDatum(results[i].reply);
+	}
+	*images = PointerGetDatum(construct_array(image, m, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	*replies = PointerGetDatum(construct_array(reply, m, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return m;
+}
+
+bool
+followers_of_results(const List *followers, const FollowedResult *results, int n)
+{
+	uint64		queued = 0;
 	ListCell   *cell;
 
 	foreach(cell, followers)
 	{
 		const Follower *follower = lfirst(cell);
+		Datum		older[3];
+		Datum		values[4];
 
-		for (int i = 0; i < n; i++)
-		{
-			if (strcmp(follower->after, results[i].task) != 0)
-				continue;
-			images[m] = Int64GetDatum(results[i].image);
-			names[m] = CStringGetTextDatum(follower->name);
-			replies[m++] = Int64GetDatum(results[i].reply);
-		}
+		if (followed_results(follower, results, n, &older[0], &older[1]) == 0)
+			continue;
+		older[2] = values[1] = CStringGetTextDatum(follower->name);
+		sql_run(&sql_withdraw_older, older, NULL, 0);
+		if (follower->share <= 0)
+			continue;
+		values[0] = older[0];
+		values[2] = Int32GetDatum(follower->version);
+		values[3] = Float8GetDatum(follower->share);
+		queued += sql_run(&sql_follow, values, NULL, 0);
 	}
-	if (m == 0)
-		return false;
-	values[0] = PointerGetDatum(construct_array(images, m, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	values[1] = PointerGetDatum(construct_array(names, m, TEXTOID, -1, false, TYPALIGN_INT));
-	values[2] = PointerGetDatum(construct_array(replies, m, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-	rows = sql_run(&sql_withdraw_older, values, NULL, 0);
-	return queue_withdrawn(followers, results, n, SPI_tuptable, rows);
-}
-
-bool
-followers_of_result(const List *followers, const FollowedResult *result)
-{
-	bool		queued = followers_queue(followers, result);
-
-	return followers_withdraw_older(followers, result, 1) || queued;
+	return queued > 0;
 }
 
 /*
@@ -226,7 +180,7 @@ bool
 followers_of_change(const List *followers, const FollowedResult *result)
 {
 	followers_of_withdrawn(followers, result->image, result->task);
-	return followers_queue(followers, result);
+	return followers_of_results(followers, result, 1);
 }
 
 /* Locked, so that the result stays what the settle found until it has committed. */

@@ -54,27 +54,19 @@ extern const char *verdict_of(const ReplyRules *rules, const VlmEnvelope *envelo
 /* Those of now, in the current context. */
 extern List *followers_read(void);
 
-/* A result as it was stored. */
+/* A result that is stored by now. */
 typedef struct FollowedResult
 {
 	int64		image;
 	const char *task;
-	Datum		result;			/* the conversation or object */
 	int64		reply;
 } FollowedResult;
 
 /*
- * A result of this task was accepted: its followers are queued, and what was said about an
- * older one leaves.  True if any was queued.
+ * Results were accepted, one at most of an image and task: what was said about older ones
+ * leaves, and their followers are queued.  True if any was.
  */
-extern bool followers_of_result(const List *followers, const FollowedResult *result);
-
-/*
- * The two steps of it, for several results.  Hardly ever is anything left about an older one,
- * since an UPDATE takes it away: only where the result had been deleted.
- */
-extern bool followers_queue(const List *followers, const FollowedResult *result);
-extern bool followers_withdraw_older(const List *followers, const FollowedResult *results, int n);
+extern bool followers_of_results(const List *followers, const FollowedResult *results, int n);
 
 /*
  * The same where the result of the reply has other words by now: what was said about it

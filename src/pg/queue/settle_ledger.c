@@ -191,7 +191,7 @@ static SqlStatement sql_settle_sample = {
 	.types = "ltljiTi"
 };
 
-static Datum
+static void
 store_sample(Call *call)
 {
 	int			rounds;
@@ -208,7 +208,6 @@ store_sample(Call *call)
 	if (call->row.variation > 0)
 		call_run(call, &sql_settle_judged, NULL, 0);
 	call_run(call, &sql_settle_sample, values, lengthof(values));
-	return turns;
 }
 
 static SqlStatement sql_settle_annotation = {
@@ -221,50 +220,39 @@ static SqlStatement sql_settle_annotation = {
 	.types = "ltljTli"
 };
 
-static Datum
+static void
 store_annotation(Call *call)
 {
-	Datum		object = conversation_object(&call->end.result);
 	NullableDatum values[] = {
-		settle_value(object), settle_value(conversation_flags(call->end.result.flags)),
+		settle_value(conversation_object(&call->end.result)), settle_value(conversation_flags(call->end.result.flags)),
 		settle_number(call->about, call->about > 0), settle_value(Int32GetDatum(call->task->version))
 	};
 
 	call_run(call, &sql_settle_annotation, values, lengthof(values));
-	return object;
-}
-
-static void
-has_followed(Batch *batch)
-{
-	/* for the other workers */
-	wake_at_commit(GetCurrentTransactionStartTimestamp());
-	batch->followed = true;
 }
 
 void
 settle_sample(Batch *batch, Call *call)
 {
-	Datum		result = call->task->kind == REPLY_OBJECT ? store_annotation(call) : store_sample(call);
-
-	if (!batch->followers_known)
-		batch->followers = followers_read();
-	batch->followers_known = true;
-	if (batch->followers == NIL)
-		return;
+	if (call->task->kind == REPLY_OBJECT)
+		store_annotation(call);
+	else
+		store_sample(call);
 	batch->results[batch->n_results++] = (FollowedResult)
 	{
-		call->image, call->task->name, result, call->id
+		call->image, call->task->name, call->id
 	};
-	if (followers_queue(batch->followers, &batch->results[batch->n_results - 1]))
-		has_followed(batch);
 }
 
+/* Which tasks follow is read behind the first write to the table of results (follow.c). */
 void
-settle_older(Batch *batch)
+settle_followers(Batch *batch)
 {
-	if (batch->n_results > 0 && followers_withdraw_older(batch->followers, batch->results, batch->n_results))
-		has_followed(batch);
+	if (batch->n_results == 0 || !followers_of_results(followers_read(), batch->results, batch->n_results))
+		return;
+	/* for the other workers */
+	wake_at_commit(GetCurrentTransactionStartTimestamp());
+	batch->followed = true;
 }
 
 /* Run after all calls of the batch are written, since it locks a row that all workers share. */
