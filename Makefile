@@ -78,10 +78,10 @@ $(JOINED_SCRIPT): $(PART_FILES) $(TOP)/llava_zh.control $(TOP)/Makefile
 ## clean: remove what was built
 ## installcheck: regression, isolation and TAP tests, in throwaway servers
 
-## soak: 200 rounds of killing workers and servers (SOAK=n)
+## soak: 200 rounds of killing workers and servers, with stages and without (SOAK=n)
 SOAK = 200
 soak:
-	LLAVA_SOAK=$(SOAK) $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/100_soak.pl
+	LLAVA_SOAK=$(SOAK) $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS='test/t/100_soak.pl test/t/257_stages_soak.pl'
 
 ## fetch-soak: SOAK=30 rounds of killing the fetcher and the server
 fetch-soak:
@@ -90,6 +90,10 @@ fetch-soak:
 ## rehearsal: the published dataset's size and mix, with tiny pictures
 rehearsal:
 	LLAVA_REHEARSAL=641868 $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/150_rehearsal.pl PROVE_FLAGS="$(PROVE_FLAGS) -v"
+
+## triage: 20,000 pictures, a third of them worth nothing, before the dear question
+triage:
+	LLAVA_TRIAGE=20000 $(MAKE) installcheck REGRESS= ISOLATION= PROVE_TESTS=test/t/255_triage.pl PROVE_FLAGS="$(PROVE_FLAGS) -v"
 
 ## page-check: 200 samples judged on llava_page in Chromium, by keys, and taken in
 page-check:
@@ -105,4 +109,4 @@ help:
 
 include $(TOP)/test/rooms.mk
 
-.PHONY: help soak fetch-soak rehearsal page-check screenshot
+.PHONY: help soak fetch-soak rehearsal triage page-check screenshot

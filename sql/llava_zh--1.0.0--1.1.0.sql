@@ -735,7 +735,7 @@ COMMENT ON COLUMN @extschema@.llava_stat_host.eta IS 'how long what waits will t
 --
 
 CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true) AS
-	WITH task AS (
+	WITH RECURSIVE task AS (
 		SELECT DISTINCT ON (name) name AS task, weight, after
 		FROM @extschema@.llava_task ORDER BY name, version DESC),
 	queued AS (
@@ -780,6 +780,16 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 	-- NULL where that is not counted; then held ones stand for them
 	sent AS (
 		SELECT task, @extschema@.llava_task_in_flight(task)::bigint AS n FROM task),
+	-- a task and each that comes before it
+	chain AS (
+		SELECT task, weight, after AS gate FROM task WHERE after IS NOT NULL
+		UNION
+		SELECT chain.task, chain.weight, task.after FROM chain JOIN task ON task.task = chain.gate
+		WHERE task.after IS NOT NULL),
+	behind AS (
+		SELECT chain.task, pg_catalog.count(DISTINCT p.image) AS n
+		FROM chain JOIN @extschema@.llava_pending p ON p.task = chain.gate JOIN @extschema@.llava_image i ON i.id = p.image
+		WHERE chain.weight = 0 OR i.task = chain.task GROUP BY chain.task),
 	counted AS (
 		SELECT task.task, weight,
 			-- one whose row was deleted meanwhile is in flight all the same
@@ -795,14 +805,14 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 			coalesce(interrupted.n, 0) AS interrupted,
 			coalesce(fresh.n, 0) AS per_minute,
 			coalesce(skipped.n, 0) AS skipped,
-			CASE WHEN after IS NOT NULL THEN coalesce(gate.n, 0) END AS behind,
+			CASE WHEN after IS NOT NULL THEN coalesce(behind.n, 0) END AS behind,
 			fresh.per_second
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
 		LEFT JOIN failed USING (task) LEFT JOIN same USING (task) LEFT JOIN skipped USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task)
-		LEFT JOIN queued gate ON gate.task = task.after)
+		LEFT JOIN behind USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
 		CASE WHEN per_second > 0 AND waits.task IS NULL THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) / per_second))
@@ -828,7 +838,7 @@ CREATE OR REPLACE VIEW @extschema@.llava_progress WITH (security_invoker = true)
 		CASE WHEN waiting > 0 THEN waits.reason END AS reason,
 		-- rows that rest since the condition of the task did not hold
 		skipped,
-		-- rows of the task that it follows that are in the queue; NULL: it follows none
+		-- pictures that wait or rest at a task before it; NULL: it follows none
 		behind
 	FROM counted LEFT JOIN @extschema@.llava_waiting_tasks() waits USING (task)
 	WHERE weight > 0 OR waiting + in_flight + done + failed + same + skipped + replies > 0
@@ -2490,12 +2500,15 @@ JOIN (VALUES ('image', 'image'), ('task', 'task'), ('conversation', 'object'), (
 	('reply', 'reply'), ('task_version', 'task_version'), ('created_at', 'at')) AS n (before, name)
 	ON n.before = c.attname
 WHERE c.attrelid = '@extschema@.llava_conversation'::regclass AND a.privilege_type = 'SELECT';
--- llava_progress reads it
-SELECT @extschema@.llava_update_grant(concat('GRANT SELECT (after) ON @extschema@.llava_task TO ',
+-- Who may read a column by which llava_progress counted may read those that it counts by now.
+SELECT @extschema@.llava_update_grant(concat('GRANT SELECT (', n.name, ') ON @extschema@.', n.relation, ' TO ',
 		CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END,
 		CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END), false)
-FROM pg_attribute c CROSS JOIN LATERAL aclexplode(c.attacl) AS a
-WHERE c.attrelid = '@extschema@.llava_task'::regclass AND c.attname = 'weight' AND a.privilege_type = 'SELECT';
+FROM (VALUES ('llava_task', 'weight', 'after'), ('llava_pending', 'holder', 'image'),
+	('llava_image', 'rejected', 'id, task, received_at')) AS n (relation, before, name)
+JOIN pg_attribute c ON c.attrelid = concat('@extschema@.', n.relation)::regclass AND c.attname = n.before
+CROSS JOIN LATERAL aclexplode(c.attacl) AS a
+WHERE a.privilege_type = 'SELECT';
 
 -- The old one goes, unless something of a user's depends on it, which then goes on with it.
 CREATE FUNCTION @extschema@.llava_update_replaced(routine regprocedure) RETURNS void
@@ -2820,7 +2833,7 @@ COMMENT ON COLUMN @extschema@.llava_progress.state IS
 	'active, or why rows that wait are not sent: no server, paused, stopped; NULL: none waits';
 COMMENT ON COLUMN @extschema@.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 COMMENT ON COLUMN @extschema@.llava_progress.skipped IS 'rows that rest since the condition of the task did not hold';
-COMMENT ON COLUMN @extschema@.llava_progress.behind IS 'rows of the task that it follows in the queue; NULL: follows none';
+COMMENT ON COLUMN @extschema@.llava_progress.behind IS 'its pictures that wait or rest at a task before it in the chain; NULL: follows none';
 
 COMMENT ON COLUMN @extschema@.llava_stat_task.task IS 'name of the task';
 COMMENT ON COLUMN @extschema@.llava_stat_task.task_version IS 'version of the task';

@@ -53,7 +53,7 @@ COMMENT ON COLUMN @.llava_status.detail IS 'the same in words';
 COMMENT ON COLUMN @.llava_status.attempts IS 'requests that counted';
 
 CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
-	WITH task AS (
+	WITH RECURSIVE task AS (
 		SELECT DISTINCT ON (name) name AS task, weight, after
 		FROM @.llava_task ORDER BY name, version DESC),
 	queued AS (
@@ -98,6 +98,16 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 	-- NULL where that is not counted; then held ones stand for them
 	sent AS (
 		SELECT task, @.llava_task_in_flight(task)::bigint AS n FROM task),
+	-- a task and each that comes before it
+	chain AS (
+		SELECT task, weight, after AS gate FROM task WHERE after IS NOT NULL
+		UNION
+		SELECT chain.task, chain.weight, task.after FROM chain JOIN task ON task.task = chain.gate
+		WHERE task.after IS NOT NULL),
+	behind AS (
+		SELECT chain.task, pg_catalog.count(DISTINCT p.image) AS n
+		FROM chain JOIN @.llava_pending p ON p.task = chain.gate JOIN @.llava_image i ON i.id = p.image
+		WHERE chain.weight = 0 OR i.task = chain.task GROUP BY chain.task),
 	counted AS (
 		SELECT task.task, weight,
 			-- one whose row was deleted meanwhile is in flight all the same
@@ -113,14 +123,14 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 			coalesce(interrupted.n, 0) AS interrupted,
 			coalesce(fresh.n, 0) AS per_minute,
 			coalesce(skipped.n, 0) AS skipped,
-			CASE WHEN after IS NOT NULL THEN coalesce(gate.n, 0) END AS behind,
+			CASE WHEN after IS NOT NULL THEN coalesce(behind.n, 0) END AS behind,
 			fresh.per_second
 		FROM task
 		LEFT JOIN queued USING (task) LEFT JOIN held USING (task) LEFT JOIN absent USING (task)
 		LEFT JOIN failed USING (task) LEFT JOIN same USING (task) LEFT JOIN skipped USING (task)
 		LEFT JOIN done USING (task) LEFT JOIN fresh USING (task) LEFT JOIN reply USING (task)
 		LEFT JOIN interrupted USING (task) LEFT JOIN sent USING (task)
-		LEFT JOIN queued gate ON gate.task = task.after)
+		LEFT JOIN behind USING (task))
 	SELECT task, waiting, in_flight, done, failed, replies, rejected, interrupted, per_minute,
 		CASE WHEN per_second > 0 AND waits.task IS NULL THEN
 			pg_catalog.make_interval(secs => pg_catalog.round((waiting + in_flight) / per_second))
@@ -146,7 +156,7 @@ CREATE VIEW @.llava_progress WITH (security_invoker = true) AS
 		CASE WHEN waiting > 0 THEN waits.reason END AS reason,
 		-- rows that rest since the condition of the task did not hold
 		skipped,
-		-- rows of the task that it follows that are in the queue; NULL: it follows none
+		-- pictures that wait or rest at a task before it; NULL: it follows none
 		behind
 	FROM counted LEFT JOIN @.llava_waiting_tasks() waits USING (task)
 	WHERE weight > 0 OR waiting + in_flight + done + failed + same + skipped + replies > 0
@@ -173,7 +183,7 @@ COMMENT ON COLUMN @.llava_progress.state IS
 	'active, or why rows that wait are not sent: no server, paused, stopped; NULL: none waits';
 COMMENT ON COLUMN @.llava_progress.reason IS 'the state in words, with what helps; NULL: active';
 COMMENT ON COLUMN @.llava_progress.skipped IS 'rows that rest since the condition of the task did not hold';
-COMMENT ON COLUMN @.llava_progress.behind IS 'rows of the task that it follows in the queue; NULL: follows none';
+COMMENT ON COLUMN @.llava_progress.behind IS 'its pictures that wait or rest at a task before it in the chain; NULL: follows none';
 
 CREATE VIEW @.llava_stat_task WITH (security_invoker = true) AS
 	SELECT r.task, r.task_version, r.server,

@@ -65,6 +65,11 @@ add_quoted(TextBuffer *to, const char *text, size_t length)
 	const unsigned char *end = p + length;
 
 	text_add(to, "\"", 1);
+#ifdef LLAVA_TEST_NO_ESCAPE
+	/* a test shows by this what the escaping is for */
+	text_add(to, text, length);
+	p = end;
+#endif
 	while (p < end)
 	{
 		char		escape[8];

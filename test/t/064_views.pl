@@ -80,9 +80,9 @@ llava_conversation: created_at image reply rounds task task_version
 llava_fetch: failure holder host image
 llava_fetched: fetched_at image
 llava_host: bytes delay_ms domain fetched free_at host parked reason rests since state
-llava_image: received_at rejected
+llava_image: id received_at rejected task
 llava_interrupted: task
-llava_pending: failure holder task
+llava_pending: failure holder image task
 llava_reply: completion_tokens cost estimated flags id image image_tokens latency_ms measures prompt_tokens reason received_at server task task_version text_tokens
 llava_task: after name version weight
 llava_usage: accepted completion_tokens cost estimated failed pause_detail pause_reason paused_at prompt_tokens replies requests server throttled

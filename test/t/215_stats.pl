@@ -180,6 +180,18 @@ is_deeply(four_places(view('llava_stat_opening', [qw(task task_version speaker o
 for my $k (keys %answer) { $expected{ key($k, $_) } = $answer{$k}{$_} for grep { $answer{$k}{$_} > 1 } keys %{ $answer{$k} }; }
 is_deeply(view('llava_stat_repeat', [qw(task task_version answer)], ['count']), \%expected, 'answers that are repeated');
 
+# ---- parallel plans, which large tables have ----
+
+my $parallel = 'SET parallel_setup_cost = 0; SET parallel_tuple_cost = 0; SET min_parallel_table_scan_size = 0; SET max_parallel_workers_per_gather = 2';
+my @gathered;
+for my $name (split /\n/, sql("SELECT relname FROM pg_class WHERE relname LIKE 'llava%' AND relkind = 'v' ORDER BY relname"))
+{
+	push @gathered, $name if sql("$parallel; EXPLAIN SELECT count(v::text) FROM $name v") =~ /Gather/;
+	my ($status, $out, $err) = $node->psql('postgres', "$parallel; SELECT count(v::text) FROM $name v");
+	is($err, '', "$name by a parallel plan");
+}
+like("@gathered", qr/llava_progress.*llava_stat_task.*llava_status/, scalar @gathered . ' views have one');
+
 $node->stop;
 $_->stop for @endpoints;
 done_testing();

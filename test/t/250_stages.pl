@@ -162,6 +162,15 @@ sql('CALL llava_drain()');
 is(sql("SELECT count(*), count(*) FILTER (WHERE late), (SELECT count(*) FROM llava_annotation WHERE image = $image AND task = 'slow') FROM llava_reply WHERE image = $image AND task = 'slow'"),
 	'2|1|1', 'its answer is kept as late, and it is asked again');
 
+# a sample that is deleted says nothing of it; the one that comes in its place does
+insert('日常对话', 0, 72);
+$image = sql("SELECT max(id) FROM llava_image");
+sql('CALL llava_drain()');
+sql("DELETE FROM llava_conversation WHERE image = $image AND task = '日常对话'; SELECT llava_enqueue($image, '日常对话')");
+sql('CALL llava_drain()');
+is(sql("SELECT a.about = c.reply, a.reply > c.reply FROM llava_annotation a JOIN llava_conversation c USING (image) WHERE a.image = $image AND a.task = 'slow' AND c.task = '日常对话'"),
+	't|t', 'what was said about a deleted sample leaves when there is another, which is asked about');
+
 #
 # Takedown and reparse
 #

@@ -113,6 +113,7 @@ sql('CALL llava_drain()');
 is(sql("SELECT count(*) FROM llava_annotation WHERE task = '筛选'") . ' ' . sql("SELECT count(*) FROM llava_conversation WHERE task = '复杂推理'") . ' ' . rows_of('复杂推理'),
 	'8 6 condition=3 nothing_to_follow=1', 'and go through the gate');
 is(follow('复杂推理'), 'results=8 exchanged=1', 'what was sent before and had nothing to follow then is exchanged, too');
+is(sql("SELECT count(*) FROM llava_pending WHERE task = '筛选' AND visible_at > now()"), '0', 'and does not wait for a lease');
 sql('CALL llava_drain()');
 is(rows_of('复杂推理'), 'condition=4', 'so that no picture is left out');
 
@@ -164,6 +165,17 @@ $call->quit;
 is(rows_of('late'), 'waits=16', 'what was settled meanwhile is among it, and a VACUUM is not waited for');
 $writer->quit;
 $vacuum->quit;
+
+#
+# More than an INSERT counts
+#
+sql("SET session_replication_role = replica; INSERT INTO llava_image (path, task, sha256, received_at) SELECT 'many' || n, 'detail_en', sha256(n::text::bytea), now() FROM generate_series(1, 10100) AS n");
+sql("SET session_replication_role = replica; INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_version)
+	SELECT id, task, '[{\"from\": \"human\", \"value\": \"a\"}, {\"from\": \"gpt\", \"value\": \"b\"}]', 1, id, 1 FROM llava_image WHERE path LIKE 'many%'");
+like(notice_of("INSERT INTO llava_task (name, kind, language, prompt, required, after, share) VALUES ('many', $json, 'detail_en', 0)"), qr/\A\z/, 'a share of none owes nothing');
+like(notice_of("INSERT INTO llava_task (name, share) VALUES ('many', 1)"),
+	qr/would queue at least 10000 rows of "many".*Of the first 10000 that it finds it would lay aside 0 rows/s, 'an INSERT counts 10,000 results');
+is(follow('many', ', dry => true'), 'results=10100 passes=10100 queued=10100', 'a dry run all of them');
 
 #
 # Who is told what

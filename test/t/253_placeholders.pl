@@ -5,7 +5,7 @@ use strict;
 use warnings;
 use utf8;
 use lib 'test/perl';
-use Encode qw(encode_utf8);
+use Encode qw(decode_utf8 encode_utf8);
 use JSON::PP;
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
@@ -161,17 +161,34 @@ for my $prompt (prompts($from))
 }
 is_deeply(\%around, { '看图，只输出 JSON，有键 why 和 worth。要评判的话：<answer>```STRING```</answer>，它的句子：STRING' => 50 }, 'round the strings all prompts are the same');
 
-# without escaping: the same texts between plain quotes change what the same endpoint says
-my $changed = 0;
-my $picture = sql("SELECT encode(image, 'base64') FROM llava_image WHERE id = $images[0]") =~ s/\s//gr;
-for my $i (0 .. 49)
+# The same texts in prompts of a build without escaping change what the same endpoint says.  Its
+# twin with escaping makes what was sent, to the byte.
+my $top = PostgreSQL::Test::Utils::tempdir();
+for my $build ([ 'escaped' ], [ 'plain', '-DLLAVA_TEST_NO_ESCAPE' ])
 {
-	my $text = ('甲' x int($i / 10)) . $ways[$i];
-	my $prompt = "看图，只输出 JSON，有键 why 和 worth。要评判的话：<answer>```\"$text\"```</answer>，它的句子：\"1. $text\"";
+	my ($name, @defines) = @{$build};
+	command_ok([ 'gcc', '-std=gnu99', '-O1', '-Isrc', @defines, '-o', "$top/$name", 'test/insert_prompt.c', 'src/vlm/prompt.c' ], "prompts are made $name");
+}
+my $template = sql("SELECT prompt FROM llava_task WHERE name = 'steered'");
+
+# inserted(build, the texts): the prompt that it makes of them
+sub inserted
+{
+	my ($name, @texts) = @_;
+	my ($out, $err) = run_command([ "$top/$name", map { encode_utf8($_) } $template, conversation => $texts[0], sentences => $texts[1] ]);
+	return decode_utf8($out);
+}
+my ($same, $changed) = (0, 0);
+my $picture = sql("SELECT encode(image, 'base64') FROM llava_image WHERE id = $images[0]") =~ s/\s//gr;
+for my $prompt (prompts($from))
+{
+	my @texts = map { JSON::PP->new->allow_nonref->decode($_) } $prompt =~ /("(?:[^"\\]|\\.)*")/gs;
+	$same++ if inserted('escaped', @texts) eq $prompt;
 	my (undef, $reply) = $endpoint->request('POST', '/v1/chat/completions', JSON::PP->new->utf8->encode({ model => 'test', messages => [ { role => 'user', content => [
-		{ type => 'image_url', image_url => { url => "data:image/png;base64,$picture" } }, { type => 'text', text => $prompt } ] } ] }));
+		{ type => 'image_url', image_url => { url => "data:image/png;base64,$picture" } }, { type => 'text', text => inserted('plain', @texts) } ] } ] }));
 	$changed++ if JSON::PP->new->utf8->decode($reply)->{choices}[0]{message}{content} =~ /"worth": 3/;
 }
+is($same, 50, 'the escaped prompts are those that were sent');
 cmp_ok($changed, '>=', 40, "without escaping $changed of 50 change it");
 
 $node->stop('fast');

@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
 #include "db.h"
 #include "executor/spi.h"
 #include "funcapi.h"
@@ -13,6 +14,7 @@
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 static TriggerData *
@@ -169,4 +171,10 @@ rows_clean_text(const char *words)
 	}
 	clean[n] = '\0';
 	return clean;
+}
+
+Snapshot
+rows_newest_snapshot(void)
+{
+	return IsInParallelMode() ? GetActiveSnapshot() : GetLatestSnapshot();
 }

@@ -7,6 +7,7 @@
 
 #include "commands/trigger.h"
 #include "sql.h"
+#include "utils/snapshot.h"
 
 /*
  * The trigger call, if it is one, before (or after) each row's change, on the extension's own table of this name;
@@ -55,6 +56,12 @@ extern Datum rows_result(FunctionCallInfo fcinfo, const Datum *values, const boo
 
 /* Text from outside as the database takes it: valid UTF-8 without NUL, palloc'd. */
 extern char *rows_clean_text(const char *text);
+
+/*
+ * What is committed by now, for a scan beside the statement's.  In a parallel plan, which
+ * may take no snapshot, the statement's own.
+ */
+extern Snapshot rows_newest_snapshot(void);
 
 /* ---- constraints.c: users' deferrable constraints on the tables that we write for others ---- */
 

@@ -27,7 +27,7 @@ changed_column(const TriggerData *trigger, const char *name)
 }
 
 static Datum
-result_changed(const TriggerData *trigger, const char *column)
+result_changed(const TriggerData *trigger)
 {
 	RowsCaller	caller;
 	List	   *followers;
@@ -37,10 +37,14 @@ result_changed(const TriggerData *trigger, const char *column)
 	rows_begin_as_owner(extension_relation("llava_pending"), &caller);
 	followers = followers_read();
 	if (followers != NIL)
-		queued = followers_of_change(followers, DatumGetInt64(changed_column(trigger, "image")),
-									 TextDatumGetCString(changed_column(trigger, "task")),
-									 changed_column(trigger, column),
-									 DatumGetInt64(changed_column(trigger, "reply")));
+	{
+		FollowedResult result = {
+			DatumGetInt64(changed_column(trigger, "image")), TextDatumGetCString(changed_column(trigger, "task")),
+			DatumGetInt64(changed_column(trigger, "reply"))
+		};
+
+		queued = followers_of_change(followers, &result);
+	}
 	rows_end_as_owner(&caller);
 	SPI_finish();
 	if (queued)
@@ -52,12 +56,12 @@ result_changed(const TriggerData *trigger, const char *column)
 Datum
 llava_conversation_changed(PG_FUNCTION_ARGS)
 {
-	return result_changed(rows_trigger_after(fcinfo, "llava_conversation"), "conversation");
+	return result_changed(rows_trigger_after(fcinfo, "llava_conversation"));
 }
 
 /* AFTER UPDATE OF object, reply on llava_annotation, FOR EACH ROW, SECURITY DEFINER. */
 Datum
 llava_annotation_changed(PG_FUNCTION_ARGS)
 {
-	return result_changed(rows_trigger_after(fcinfo, "llava_annotation"), "object");
+	return result_changed(rows_trigger_after(fcinfo, "llava_annotation"));
 }

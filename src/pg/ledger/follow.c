@@ -218,7 +218,7 @@ follow_dry(Tx *tx, const TaskFollower *task)
 
 	follow_begin(tx);
 	if (task->after != NULL)
-		owed = task_owed(task);
+		owed = task_owed(task, PG_INT64_MAX);
 	else
 		owed.queued = follow_count_freed(task);
 	tx_commit(tx, NULL);

@@ -12,6 +12,7 @@
 #include "catalog/pg_type.h"
 #include "db/db.h"
 #include "ledger.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 
 typedef struct Follower
@@ -20,7 +21,7 @@ typedef struct Follower
 	char	   *after;
 	int32		version;
 	double		share;
-}			Follower;
+} Follower;
 
 static SqlStatement sql_followers = {
 	.text =
@@ -52,11 +53,20 @@ followers_read(void)
 	return followers;
 }
 
-/* Annotations about another reply than this one. */
+/* Annotations about another reply than this one, or about any. */
 static SqlStatement sql_follow_withdraw = {
 	.text =
 	"DELETE FROM @.llava_annotation WHERE image = $1 AND task = $2 AND about <> $3",
 	.types = "ltl"
+};
+
+/* Annotations about other replies than those of these results. */
+static SqlStatement sql_withdraw_older = {
+	.text =
+	"DELETE FROM @.llava_annotation a"
+	" USING ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS r (image, reply)"
+	" WHERE a.image = r.image AND a.task = $3 AND a.about <> r.reply",
+	.types = "LLt"
 };
 
 /*
@@ -70,39 +80,62 @@ static SqlStatement sql_follow = {
 	" SELECT i.id, t.name, CASE WHEN t.condition IS NULL OR c.holds THEN NULL"
 	"    WHEN c.holds IS NULL THEN 'condition_error' ELSE 'condition' END,"
 	"   CASE WHEN t.condition IS NULL OR c.holds THEN NULL ELSE pg_catalog.left(t.condition::pg_catalog.text, 200) END"
-	" FROM @.llava_image i, @.llava_task t,"
-	"  LATERAL (SELECT CASE WHEN t.condition IS NOT NULL"
-	"    THEN pg_catalog.jsonb_path_match($4, t.condition, '{}', true) END OFFSET 0) AS c (holds)"
-	" WHERE i.id = $1 AND t.name = $2 AND t.version = $3 AND (t.weight = 0 OR i.task = t.name)"
-	"  AND ($5 >= 1 OR @.llava_image_share(i.id, i.sha256, 2::pg_catalog.int8) < $5)"
-	"  AND NOT EXISTS (SELECT FROM @.llava_conversation s WHERE s.image = $1 AND s.task = $2)"
-	"  AND NOT EXISTS (SELECT FROM @.llava_annotation a WHERE a.image = $1 AND a.task = $2)"
+	" FROM pg_catalog.unnest($1) AS r (image) JOIN @.llava_image i ON i.id = r.image, @.llava_task t,"
+	"  LATERAL (SELECT CASE WHEN t.condition IS NOT NULL THEN pg_catalog.jsonb_path_match(coalesce("
+	"    (SELECT a.object FROM @.llava_annotation a WHERE a.image = r.image AND a.task = t.after),"
+	"    (SELECT s.conversation FROM @.llava_conversation s WHERE s.image = r.image AND s.task = t.after)),"
+	"    t.condition, '{}', true) END OFFSET 0) AS c (holds)"
+	" WHERE t.name = $2 AND t.version = $3 AND (t.weight = 0 OR i.task = t.name)"
+	"  AND ($4 >= 1 OR @.llava_image_share(i.id, i.sha256, 2::pg_catalog.int8) < $4)"
+	"  AND NOT EXISTS (SELECT FROM @.llava_conversation s WHERE s.image = r.image AND s.task = $2)"
+	"  AND NOT EXISTS (SELECT FROM @.llava_annotation a WHERE a.image = r.image AND a.task = $2)"
 	" ON CONFLICT (image, task) DO UPDATE SET failure = EXCLUDED.failure, detail = EXCLUDED.detail,"
 	"  attempts = 0, interruptions = 0, rejects = NULL, refused_by = NULL, visible_at = pg_catalog.now()"
 	" WHERE p.failure <> 'cancelled'",
-	.types = "ltijd"
+	.types = "Ltid"
 };
 
+/* The results that this task follows: their images and replies, as arrays; returns how many. */
+static int
+followed_results(const Follower *follower, const FollowedResult *results, int n, Datum *images, Datum *replies)
+{
+	Datum	   *image = palloc(sizeof(Datum) * n);
+	Datum	   *reply = palloc(sizeof(Datum) * n);
+	int			m = 0;
+
+	for (int i = 0; i < n; i++)
+	{
+		if (strcmp(follower->after, results[i].task) != 0)
+			continue;
+		image[m] = Int64GetDatum(results[i].image);
+		reply[m++] = Int64GetDatum(results[i].reply);
+	}
+	*images = PointerGetDatum(construct_array(image, m, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	*replies = PointerGetDatum(construct_array(reply, m, INT8OID, sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
+	return m;
+}
+
 bool
-followers_of_result(const List *followers, int64 image, const char *task, Datum result, int64 reply)
+followers_of_results(const List *followers, const FollowedResult *results, int n)
 {
 	uint64		queued = 0;
 	ListCell   *cell;
 
 	foreach(cell, followers)
 	{
-		const		Follower *follower = lfirst(cell);
-		Datum		values[5] = {Int64GetDatum(image), (Datum) 0, Int64GetDatum(reply)};
+		const Follower *follower = lfirst(cell);
+		Datum		older[3];
+		Datum		values[4];
 
-		if (strcmp(follower->after, task) != 0)
+		if (followed_results(follower, results, n, &older[0], &older[1]) == 0)
 			continue;
-		values[1] = CStringGetTextDatum(follower->name);
-		sql_run(&sql_follow_withdraw, values, NULL, 0);
+		older[2] = values[1] = CStringGetTextDatum(follower->name);
+		sql_run(&sql_withdraw_older, older, NULL, 0);
 		if (follower->share <= 0)
 			continue;
+		values[0] = older[0];
 		values[2] = Int32GetDatum(follower->version);
-		values[3] = result;
-		values[4] = Float8GetDatum(follower->share);
+		values[3] = Float8GetDatum(follower->share);
 		queued += sql_run(&sql_follow, values, NULL, 0);
 	}
 	return queued > 0;
@@ -130,7 +163,7 @@ followers_of_withdrawn(const List *followers, int64 image, const char *task)
 
 	foreach(cell, followers)
 	{
-		const		Follower *follower = lfirst(cell);
+		const Follower *follower = lfirst(cell);
 		Datum		values[3] = {Int64GetDatum(image), (Datum) 0, (Datum) 0};
 
 		if (strcmp(follower->after, task) != 0)
@@ -144,10 +177,10 @@ followers_of_withdrawn(const List *followers, int64 image, const char *task)
 }
 
 bool
-followers_of_change(const List *followers, int64 image, const char *task, Datum result, int64 reply)
+followers_of_change(const List *followers, const FollowedResult *result)
 {
-	followers_of_withdrawn(followers, image, task);
-	return followers_of_result(followers, image, task, result, reply);
+	followers_of_withdrawn(followers, result->image, result->task);
+	return followers_of_results(followers, result, 1);
 }
 
 /* Locked, so that the result stays what the settle found until it has committed. */

@@ -54,19 +54,25 @@ extern const char *verdict_of(const ReplyRules *rules, const VlmEnvelope *envelo
 /* Those of now, in the current context. */
 extern List *followers_read(void);
 
+/* A result that is stored by now. */
+typedef struct FollowedResult
+{
+	int64		image;
+	const char *task;
+	int64		reply;
+} FollowedResult;
+
 /*
- * A result of this task was accepted: what was said about an older one leaves, and its
- * followers are queued.  True if any was.
+ * Results were accepted, one at most of an image and task: what was said about older ones
+ * leaves, and their followers are queued.  True if any was.
  */
-extern bool followers_of_result(const List *followers, int64 image, const char *task, Datum result,
-								int64 reply);
+extern bool followers_of_results(const List *followers, const FollowedResult *results, int n);
 
 /*
  * The same where the result of the reply has other words by now: what was said about it
  * leaves, too, and what is being said about it will be late.
  */
-extern bool followers_of_change(const List *followers, int64 image, const char *task, Datum result,
-								int64 reply);
+extern bool followers_of_change(const List *followers, const FollowedResult *result);
 
 /* The result is gone, and with it what was said about it. */
 extern void followers_of_withdrawn(const List *followers, int64 image, const char *task);

@@ -129,16 +129,15 @@ static SqlStatement sql_reparse_rewrite = {
 static void
 tell_followers(Reparse *reparse, const Stored *stored, bool rewritten)
 {
-	int			rounds;
-	Datum		result;
+	FollowedResult result = {
+		.image = DatumGetInt64(stored->column[READ_IMAGE]),.task = stored->task->name,
+		.reply = DatumGetInt64(stored->column[READ_ID])
+	};
 
-	if (reparse->followers == NIL)
-		return;
-	result = stored->task->kind == REPLY_OBJECT ? conversation_object(&stored->result) :
-		conversation_turns(&stored->result, human_turn(stored), &rounds);
-	(rewritten ? followers_of_change : followers_of_result)
-		(reparse->followers, DatumGetInt64(stored->column[READ_IMAGE]), stored->task->name, result,
-		 DatumGetInt64(stored->column[READ_ID]));
+	if (rewritten)
+		followers_of_change(reparse->followers, &result);
+	else
+		followers_of_results(reparse->followers, &result, 1);
 }
 
 void

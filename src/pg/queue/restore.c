@@ -50,7 +50,7 @@ has_row(const char *name, const char *column)
 	if (number == InvalidAttrNumber)
 		elog(ERROR, "table \"%s\" has no column \"%s\"", name, column);
 	/* the transaction's snapshot may be older than the commit of a COPY */
-	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	snapshot = RegisterSnapshot(rows_newest_snapshot());
 	scan = systable_beginscan(table, InvalidOid, false, snapshot, 0, NULL);
 	while (isnull && HeapTupleIsValid(tuple = systable_getnext(scan)))
 	{

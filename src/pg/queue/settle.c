@@ -28,12 +28,14 @@ settle_batch(Loop *loop, void *arg)
 	batch->n_tallies = 0;
 	batch->accepted = batch->failed = 0;
 	batch->parameters_of = NULL;
-	batch->followers_known = batch->followed = false;
+	batch->followed = false;
+	batch->n_results = 0;
 	for (int i = 0; i < batch->n_calls; i++)
 	{
 		settle_call(batch, batch->calls[i]);
 		dispatch_serve(loop);
 	}
+	settle_followers(batch);
 	settle_usage(batch);
 	server_record_pauses(loop);
 }

@@ -191,7 +191,7 @@ static SqlStatement sql_settle_sample = {
 	.types = "ltljiTi"
 };
 
-static Datum
+static void
 store_sample(Call *call)
 {
 	int			rounds;
@@ -208,7 +208,6 @@ store_sample(Call *call)
 	if (call->row.variation > 0)
 		call_run(call, &sql_settle_judged, NULL, 0);
 	call_run(call, &sql_settle_sample, values, lengthof(values));
-	return turns;
 }
 
 static SqlStatement sql_settle_annotation = {
@@ -221,28 +220,35 @@ static SqlStatement sql_settle_annotation = {
 	.types = "ltljTli"
 };
 
-static Datum
+static void
 store_annotation(Call *call)
 {
-	Datum		object = conversation_object(&call->end.result);
 	NullableDatum values[] = {
-		settle_value(object), settle_value(conversation_flags(call->end.result.flags)),
+		settle_value(conversation_object(&call->end.result)), settle_value(conversation_flags(call->end.result.flags)),
 		settle_number(call->about, call->about > 0), settle_value(Int32GetDatum(call->task->version))
 	};
 
 	call_run(call, &sql_settle_annotation, values, lengthof(values));
-	return object;
 }
 
 void
 settle_sample(Batch *batch, Call *call)
 {
-	Datum		result = call->task->kind == REPLY_OBJECT ? store_annotation(call) : store_sample(call);
+	if (call->task->kind == REPLY_OBJECT)
+		store_annotation(call);
+	else
+		store_sample(call);
+	batch->results[batch->n_results++] = (FollowedResult)
+	{
+		call->image, call->task->name, call->id
+	};
+}
 
-	if (!batch->followers_known)
-		batch->followers = followers_read();
-	batch->followers_known = true;
-	if (!followers_of_result(batch->followers, call->image, call->task->name, result, call->id))
+/* Which tasks follow is read behind the first write to the table of results (follow.c). */
+void
+settle_followers(Batch *batch)
+{
+	if (batch->n_results == 0 || !followers_of_results(followers_read(), batch->results, batch->n_results))
 		return;
 	/* for the other workers */
 	wake_at_commit(GetCurrentTransactionStartTimestamp());

@@ -6,6 +6,7 @@
 #ifndef LLAVA_SETTLE_ROWS_H
 #define LLAVA_SETTLE_ROWS_H
 
+#include "ledger/ledger.h"
 #include "loop.h"
 
 /* Most calls of one transaction. */
@@ -34,9 +35,9 @@ typedef struct Batch
 	int			n_tallies;
 	uint64		accepted;
 	uint64		failed;
-	bool		followers_known;
 	bool		followed;		/* a result has queued rows */
-	List	   *followers;		/* of all tasks, read at the first result */
+	FollowedResult results[SETTLE_BATCH];
+	int			n_results;
 	const Call *parameters_of;	/* the call that parameters was made for;
 								 * NULL: none */
 	Datum		parameters;		/* jsonb */
@@ -50,8 +51,11 @@ extern void settle_call(Batch *batch, Call *call);
 /* Stores a complete HTTP 200 body in the ledger; late: another call has its queue row. */
 extern void settle_reply(Batch *batch, Call *call, bool late, const char *reason);
 
-/* Stores an accepted result, and queues what follows it. */
+/* Stores an accepted result. */
 extern void settle_sample(Batch *batch, Call *call);
+
+/* Queues what follows the batch's results, after all calls are written. */
+extern void settle_followers(Batch *batch);
 
 /* Adds the batch's tallies to llava_usage. */
 extern void settle_usage(Batch *batch);

@@ -43,7 +43,7 @@ List *
 task_stopped_all(void)
 {
 	Relation	table = table_open(extension_relation("llava_stopped_task"), AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	Snapshot	snapshot = RegisterSnapshot(rows_newest_snapshot());
 	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, snapshot, 0, NULL);
 	List	   *all = NIL;
 	HeapTuple	tuple;

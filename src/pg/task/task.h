@@ -140,10 +140,14 @@ typedef struct TaskOwed
 	int64		condition_error;
 	int64		exchanged;		/* rows that wait, or wanted to be sent, and
 								 * have nothing to follow yet */
+	bool		more;			/* than were looked at */
 } TaskOwed;
 
-/* Counts, and changes nothing.  SPI-connected, with the rights to read the tables. */
-extern TaskOwed task_owed(const TaskFollower *follower);
+/*
+ * Counts among so many results and rows, and changes nothing.  SPI-connected, with the
+ * rights to read the tables.
+ */
+extern TaskOwed task_owed(const TaskFollower *follower, int64 most);
 
 /*
  * Parts of statements that count and queue what is owed.  i is a row of llava_image, p one
@@ -155,9 +159,11 @@ extern TaskOwed task_owed(const TaskFollower *follower);
 #define TASK_HOLDS(result, condition) \
 	"CASE WHEN " condition " IS NULL THEN true" \
 	" ELSE pg_catalog.jsonb_path_match(" result ", " condition "::pg_catalog.jsonpath, '{}', true) END"
+
+/* OFFSET 0: looked up for each row, and not hashed from all rows of the table. */
 #define TASK_HAS_RESULT(image, name) \
-	"(EXISTS (SELECT FROM @.llava_conversation s WHERE s.image = " image " AND s.task = " name ")" \
-	" OR EXISTS (SELECT FROM @.llava_annotation a WHERE a.image = " image " AND a.task = " name "))"
+	"(EXISTS (SELECT FROM @.llava_conversation s WHERE s.image = " image " AND s.task = " name " OFFSET 0)" \
+	" OR EXISTS (SELECT FROM @.llava_annotation a WHERE a.image = " image " AND a.task = " name " OFFSET 0))"
 
 /* A row that waits and was never sent, nor asked for by name. */
 #define TASK_NEVER_ASKED(p) \

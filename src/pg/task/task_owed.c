@@ -16,6 +16,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
+#include "utils/guc.h"
 #include "utils/rls.h"
 
 static SqlStatement sql_task_owed = {
@@ -28,41 +29,44 @@ static SqlStatement sql_task_owed = {
 	" FROM (SELECT f.fits, c.holds, p.failure, p.image IS NOT NULL AND p.failure IS NULL AS waits,"
 	"   f.fits AND " TASK_OWES("r.image", "$1", "p") " AS owed"
 	"  FROM (SELECT image, object AS result FROM @.llava_annotation WHERE task = $2"
-	"   UNION ALL SELECT image, conversation FROM @.llava_conversation WHERE task = $2) AS r"
-	"  JOIN @.llava_image i ON i.id = r.image"
-	"  LEFT JOIN @.llava_pending p ON p.image = r.image AND p.task = $1,"
+	"   UNION ALL SELECT image, conversation FROM @.llava_conversation WHERE task = $2 LIMIT $6) AS r"
+	"  CROSS JOIN LATERAL (SELECT i.id, i.task, i.sha256 FROM @.llava_image i WHERE i.id = r.image OFFSET 0) AS i"
+	"  LEFT JOIN LATERAL (SELECT q.image, q.failure, q.call, q.holder, q.released FROM @.llava_pending q"
+	"   WHERE q.image = r.image AND q.task = $1 OFFSET 0) AS p ON true,"
 	"  LATERAL (SELECT " TASK_FITS("i", "$1", "$4", "$5") ") AS f (fits),"
 	"  LATERAL (SELECT " TASK_HOLDS("r.result", "$3") ") AS c (holds)) AS o",
-	.types = "tttdl"
+	.types = "tttdll"
 };
 
 /* Rows that wait for the follower itself where it has nothing to follow yet. */
 static SqlStatement sql_task_exchanged = {
 	.text =
-	"SELECT pg_catalog.count(*) FROM @.llava_pending p JOIN @.llava_image i ON i.id = p.image"
-	" WHERE " TASK_EXCHANGED("p", "i", "$1", "$2", "$3"),
-	.types = "ttl"
+	"SELECT pg_catalog.count(*) FROM (SELECT FROM @.llava_pending p JOIN @.llava_image i ON i.id = p.image"
+	" WHERE " TASK_EXCHANGED("p", "i", "$1", "$2", "$3") " LIMIT $4) AS o",
+	.types = "ttll"
 };
 
 TaskOwed
-task_owed(const TaskFollower *follower)
+task_owed(const TaskFollower *follower, int64 most)
 {
 	TaskOwed	owed;
-	Datum		values[5] = {
+	Datum		values[6] = {
 		CStringGetTextDatum(follower->name), CStringGetTextDatum(follower->after), (Datum) 0,
-		Float8GetDatum(follower->share), Int64GetDatum(follower->weight)
+		Float8GetDatum(follower->share), Int64GetDatum(follower->weight), Int64GetDatum(most)
 	};
 	int64	   *const counts[] = {&owed.results, &owed.passes, &owed.queued, &owed.condition, &owed.condition_error};
 	bool		isnull;
 
 	if (follower->condition != NULL)
 		values[2] = CStringGetTextDatum(follower->condition);
-	(void) sql_run(&sql_task_owed, values, follower->condition == NULL ? "  n  " : NULL, 0);
+	(void) sql_run(&sql_task_owed, values, follower->condition == NULL ? "  n   " : NULL, 0);
 	for (int i = 0; i < lengthof(counts); i++)
 		*counts[i] = DatumGetInt64(sql_value(i + 1, &isnull));
 	values[2] = values[4];
+	values[3] = values[5];
 	(void) sql_run(&sql_task_exchanged, values, NULL, 0);
 	owed.exchanged = DatumGetInt64(sql_value(1, &isnull));
+	owed.more = owed.results >= most || owed.exchanged >= most;
 	return owed;
 }
 
@@ -106,6 +110,12 @@ may_count(void)
 	return true;
 }
 
+/*
+ * Whoever inserts waits for the count, so that it is of so many results and rows only.  An
+ * edit concerns them all alike: where none of these is owed anything, nothing is said.
+ */
+#define TELL_MOST 10000
+
 void
 task_tell_owed(const TaskRow *row)
 {
@@ -117,15 +127,19 @@ task_tell_owed(const TaskRow *row)
 		return;
 	rows_spi_connect();
 	rows_begin_as_owner(extension_relation("llava_pending"), &caller);
-	owed = task_owed(&follower);
+	/* compiling the statement takes longer than the count */
+	(void) set_config_option("jit", "off", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
+	owed = task_owed(&follower, TELL_MOST);
 	rows_end_as_owner(&caller);
 	SPI_finish();
 	if (owed.queued + owed.condition + owed.condition_error + owed.exchanged == 0)
 		return;
 	ereport(NOTICE,
-			(errmsg("nothing is queued for what was there before: llava_follow would queue " INT64_FORMAT " rows of \"%s\"",
-					owed.queued, follower.name),
-			 errdetail("It would lay aside " INT64_FORMAT " rows by the condition, and exchange " INT64_FORMAT
-					   " that wait for what is first in its chain.", owed.condition + owed.condition_error, owed.exchanged),
+			(errmsg("nothing is queued for what was there before: llava_follow would queue %s" INT64_FORMAT
+					" rows of \"%s\"", owed.more ? "at least " : "", owed.queued, follower.name),
+			 errdetail("%s would lay aside " INT64_FORMAT " rows by the condition, and exchange " INT64_FORMAT
+					   " that wait for what is first in its chain.",
+					   owed.more ? "Of the first " CppAsString2(TELL_MOST) " that it finds it" : "It",
+					   owed.condition + owed.condition_error, owed.exchanged),
 			 errhint("CALL llava_follow(%s);", quote_literal_cstr(follower.name))));
 }
