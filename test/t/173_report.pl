@@ -121,10 +121,19 @@ for my $case (
 like(sql("SELECT llava_chart('lines', 't', 'n', 'h', '{a,b}', '{s,t}', '{a,b,NULL,c}', '{s,s,s,s}', '{1,NaN,2,3}')"),
 	qr{<td>1</td><td>–</td></tr>\n</tbody>}, 'no number, no label and a label that is none: no cell');
 is(sql("SELECT llava_chart('bars', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ~ 'No data'"), 't', 'and nothing at all is no data');
+unlike(sql("SELECT llava_chart('columns', 't', 'n', 'h', '{a,b}', '{s}', '{a,b}', '{s,s}', '{$_}')"), qr/nan|inf/i, "$_ can be drawn")
+  for '5e-324,1e-323', '1.7e308,1', '1e300,1e299', 'Infinity,1', '-5,-1e299';
+my ($ret, $out, $err);
+my $names = "(SELECT array_agg(%s ORDER BY n DESC) FROM generate_series(1, 60000) n)";
+my $begun = time;
+($ret, $out, $err) = $node->psql('postgres', "SET statement_timeout = '500ms'; SELECT llava_chart('bars', 't', 'n', 'h', "
+	. join(', ', (sprintf $names, "'a' || n"), "'{s}'", (map { sprintf $names, $_ } "'a' || 60001 - n", "'s'::text", '1::float8')) . ')');
+like($err, qr/canceling statement due to statement timeout/, 'many labels');
+cmp_ok(time - $begun, '<', 8, 'can be cancelled');
 
 # who may read it
 sql('CREATE ROLE nobody');
-my ($ret, $out, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT llava_report()');
+($ret, $out, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT llava_report()');
 like($err, qr/permission denied for function llava_report/, 'it is not for everybody');
 
 $node->stop('fast');
