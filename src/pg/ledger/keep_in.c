@@ -218,7 +218,7 @@ take(const Judgement *judgement)
 	char		nulls[4] = {' ', ' ', ' ', ' '};
 
 	if (sql_run(&sql_keep_look, values, NULL, 0) == 0)
-		leave_sample(judgement, "is gone");
+		leave_sample(judgement, "is gone, or not this role's to change");
 	else if (!is_digest(3, judgement->words))
 		leave_sample(judgement, psprintf("has other words than those of reply " INT64_FORMAT ", which the page showed",
 										 judgement->reply));
@@ -232,10 +232,10 @@ take(const Judgement *judgement)
 		nulls[3] = judgement->note == NULL ? 'n' : ' ';
 		values[2] = BoolGetDatum(judgement->keep == 't');
 		values[3] = judgement->note == NULL ? (Datum) 0 : CStringGetTextDatum(judgement->note);
-		/* none: a policy lets the role see this sample and not change it */
+		/* none: a trigger of the table has suppressed it */
 		if (sql_run(&sql_keep_set, values, nulls, 0) > 0)
 			return true;
-		leave_sample(judgement, "cannot be changed by this role");
+		leave_sample(judgement, "is kept as it is by a trigger");
 	}
 	return false;
 }
@@ -279,7 +279,10 @@ llava_keep_in_line(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
 		return PointerGetDatum(take_line(trigger));
 	if (TRIGGER_FIRED_BEFORE(trigger->tg_event))
+	{
 		memset(&counts, 0, sizeof(counts));
+		rows_lock_to_write("llava_conversation");
+	}
 	else
 		say_counts();
 	return PointerGetDatum(NULL);
