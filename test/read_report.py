@@ -50,6 +50,7 @@ class Report(html_reader.Reader):
             self.title = ''
         if tag == 'svg' and given['class'] == 'plot':
             assert given['role'] == 'img' and given['aria-label'], given
+            assert self.title not in self.plots, f'{self.title} twice'
             self.plots[self.title] = []
         if tag == 'table':
             assert self.title in self.plots, self.title

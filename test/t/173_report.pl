@@ -101,7 +101,10 @@ is(head($report, '应答与判定：其他服务器'), '时间 Time|accepted|ref
 is(report('NULL')->{sums}{'应答 Replies'}, '99', 'NULL: seven days');
 sql("UPDATE llava_reply SET received_at = now() - interval '100 days' WHERE id <= 50");
 is(report('7')->{sums}{'应答 Replies'}, '49', 'what is older is left out');
+sql("UPDATE llava_conversation SET created_at = now() - interval '100 days' WHERE image <= 50");
+is(report('7')->{sums}{'样本 Samples'}, '30', 'samples, too');
 my $long = report('3650');
+is($long->{sums}{'样本 Samples'}, '80', 'in ten years they are there');
 is($long->{sums}{'应答 Replies'}, '99', 'ten years');
 like(rows($long, '花费'), qr/^\d{4}-\d\d-\d\d\|/, 'by days then');
 for my $days (0, 3651)
