@@ -127,12 +127,12 @@ is(sql("SELECT llava_chart('bars', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NUL
 unlike(sql("SELECT llava_chart('columns', 't', 'n', 'h', '{a,b}', '{s}', '{a,b}', '{s,s}', '{$_}')"), qr/nan|inf/i, "$_ can be drawn")
   for '5e-324,1e-323', '1.7e308,1', '1e300,1e299', 'Infinity,1', '-5,-1e299';
 my ($ret, $out, $err);
-my $names = "(SELECT array_agg(%s ORDER BY n DESC) FROM generate_series(1, 60000) n)";
+sql(q{CREATE TABLE many AS SELECT array_agg('a' || n) AS labels, array_agg('a' || 150001 - n) AS at, array_agg('s'::text) AS series,
+	array_agg(1::float8) AS ones FROM generate_series(1, 150000) n});
 my $begun = time;
-($ret, $out, $err) = $node->psql('postgres', "SET statement_timeout = '500ms'; SELECT llava_chart('bars', 't', 'n', 'h', "
-	. join(', ', (sprintf $names, "'a' || n"), "'{s}'", (map { sprintf $names, $_ } "'a' || 60001 - n", "'s'::text", '1::float8')) . ')');
+($ret, $out, $err) = $node->psql('postgres', "SET statement_timeout = '500ms'; SELECT llava_chart('bars', 't', 'n', 'h', labels, '{s}', at, series, ones) FROM many");
 like($err, qr/canceling statement due to statement timeout/, 'many labels');
-cmp_ok(time - $begun, '<', 8, 'can be cancelled');
+cmp_ok(time - $begun, '<', 10, 'can be cancelled');
 
 # who may read it
 sql('CREATE ROLE nobody');

@@ -64,7 +64,7 @@ is(scalar(() = $other_web->journal('http')), 0, 'that port was not asked');
 my $ids = insert(map { "stuck$_.test$at/slow/1500/$_" } 1 .. 40) =~ tr/\n/,/r;
 $session->query_safe("BEGIN; SELECT count(*) FROM (SELECT FROM llava_image WHERE id IN ($ids) FOR UPDATE) l");
 ok($node->wait_query("SELECT count(*) FROM llava_fetch WHERE holder IS NOT NULL AND host LIKE 'http://stuck%'", '40'), 'forty are asked for');
-has_come(insert("free.test$at/picture/4"), 'one comes while forty cannot be written down');
+has_come(insert("free.test$at/slow/3000/4"), 'one comes behind them, while forty cannot be written down');
 $session->query_safe('COMMIT');
 ok($node->wait_query("SELECT count(image) FROM llava_image WHERE id IN ($ids)", '40'), 'then they come');
 is(scalar(grep { asked("/slow/1500/$_") != 1 } 1 .. 40), 0, 'each was asked for once');
