@@ -55,11 +55,11 @@ static SqlStatement sql_exchange_lock = {
 	.types = "ttlll"
 };
 
+/* A row that rests has the end of its last lease in visible_at. */
 static SqlStatement sql_exchange = {
 	.text =
 	"WITH gone AS (DELETE FROM @.llava_pending p USING @.llava_image i"
 	"  WHERE i.id = p.image AND p.image = ANY ($5) AND " TASK_EXCHANGED("p", "i", "$1", "$2", "$3")
-	/* what had nothing to follow has its last lease there, which nobody holds */
 	"  RETURNING p.image, CASE WHEN p.failure IS NULL THEN p.visible_at ELSE pg_catalog.now() END AS visible_at),"
 	" added AS (INSERT INTO @.llava_pending (image, task, visible_at) SELECT g.image, $4, g.visible_at FROM gone g"
 	"  WHERE NOT " TASK_HAS_RESULT("g.image", "$4") " ON CONFLICT DO NOTHING)"
