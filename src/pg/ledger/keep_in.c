@@ -259,6 +259,8 @@ take_line(TriggerData *trigger)
 		return NULL;
 	}
 	rows_spi_connect();
+	/* not before: a role may be one that may write nothing but the view */
+	rows_lock_to_write("llava_conversation");
 	taken = take(&judgement);
 	SPI_finish();
 	counts.taken += taken;
@@ -279,10 +281,7 @@ llava_keep_in_line(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_FOR_ROW(trigger->tg_event))
 		return PointerGetDatum(take_line(trigger));
 	if (TRIGGER_FIRED_BEFORE(trigger->tg_event))
-	{
 		memset(&counts, 0, sizeof(counts));
-		rows_lock_to_write("llava_conversation");
-	}
 	else
 		say_counts();
 	return PointerGetDatum(NULL);
