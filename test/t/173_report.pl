@@ -101,7 +101,10 @@ is(head($report, '应答与判定：其他服务器'), '时间 Time|accepted|ref
 is(report('NULL')->{sums}{'应答 Replies'}, '99', 'NULL: seven days');
 sql("UPDATE llava_reply SET received_at = now() - interval '100 days' WHERE id <= 50");
 is(report('7')->{sums}{'应答 Replies'}, '49', 'what is older is left out');
+sql("UPDATE llava_conversation SET created_at = now() - interval '100 days' WHERE image <= 50");
+is(report('7')->{sums}{'样本 Samples'}, '30', 'samples, too');
 my $long = report('3650');
+is($long->{sums}{'样本 Samples'}, '80', 'in ten years they are there');
 is($long->{sums}{'应答 Replies'}, '99', 'ten years');
 like(rows($long, '花费'), qr/^\d{4}-\d\d-\d\d\|/, 'by days then');
 for my $days (0, 3651)
@@ -121,10 +124,19 @@ for my $case (
 like(sql("SELECT llava_chart('lines', 't', 'n', 'h', '{a,b}', '{s,t}', '{a,b,NULL,c}', '{s,s,s,s}', '{1,NaN,2,3}')"),
 	qr{<td>1</td><td>–</td></tr>\n</tbody>}, 'no number, no label and a label that is none: no cell');
 is(sql("SELECT llava_chart('bars', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ~ 'No data'"), 't', 'and nothing at all is no data');
+unlike(sql("SELECT llava_chart('columns', 't', 'n', 'h', '{a,b}', '{s}', '{a,b}', '{s,s}', '{$_}')"), qr/nan|inf/i, "$_ can be drawn")
+  for '5e-324,1e-323', '1.7e308,1', '1e300,1e299', 'Infinity,1', '-5,-1e299';
+my ($ret, $out, $err);
+sql(q{CREATE TABLE many AS SELECT array_agg('a' || n) AS labels, array_agg('a' || 150001 - n) AS at, array_agg('s'::text) AS series,
+	array_agg(1::float8) AS ones FROM generate_series(1, 150000) n});
+my $begun = time;
+($ret, $out, $err) = $node->psql('postgres', "SET statement_timeout = '500ms'; SELECT llava_chart('bars', 't', 'n', 'h', labels, '{s}', at, series, ones) FROM many");
+like($err, qr/canceling statement due to statement timeout/, 'many labels');
+cmp_ok(time - $begun, '<', 10, 'can be cancelled');
 
 # who may read it
 sql('CREATE ROLE nobody');
-my ($ret, $out, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT llava_report()');
+($ret, $out, $err) = $node->psql('postgres', 'SET ROLE nobody; SELECT llava_report()');
 like($err, qr/permission denied for function llava_report/, 'it is not for everybody');
 
 $node->stop('fast');

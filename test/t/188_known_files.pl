@@ -159,6 +159,8 @@ is(sql("SELECT rejected, file_time IS NULL FROM llava_image WHERE path = 'down.p
 is(report(load('c')), '2 files, 0 queued, 0 stopped before any request, 2 known', 'and known from then on');
 sql('UPDATE llava_image SET file_time = NULL');
 is(report(load('c')), '2 files, 0 queued, 0 stopped before any request, 2 known', 'a file that was too large is known by its size');
+sql("SET session_replication_role = replica; UPDATE llava_image SET sha256 = NULL, file_time = NULL WHERE path = 'down.png'");
+is(report(load('c')), '2 files, 0 queued, 0 stopped before any request, 2 known', 'and one whose row says nothing of it by its tombstone');
 picture('c/down.png', 62);
 spew('c/large.png', 'x' x (5 * 1024 * 1024 + 1));
 is(report(load('c')), '2 files, 0 queued, 0 stopped before any request, 0 known, 2 left out', 'other ones in their places are told');

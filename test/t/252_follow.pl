@@ -131,6 +131,9 @@ is(rows_of('second'), 'waits=3', 'the second follows');
 sql("DELETE FROM llava_pending WHERE task = 'second'");
 is(sql("CALL llava_follow('日常对话')"), sql("SELECT jsonb_build_object('second', jsonb_build_object('results', 3, 'queued', 3, 'condition', 0, 'condition_error', 0, 'exchanged', 0),
 	'日常对话', jsonb_build_object('results', 0, 'queued', 0, 'condition', 0, 'condition_error', 0, 'exchanged', 0))"), 'a chain is followed from its beginning');
+sql("INSERT INTO llava_pending (image, task) SELECT image, '日常对话' FROM llava_annotation WHERE task = 'first'");
+is(follow('日常对话'), 'exchanged=3', 'rows at its end, of pictures whose first result is there');
+is(rows_of('first') . '/' . rows_of('日常对话'), '/', 'go without asking for the first again');
 sql('CALL llava_drain()');
 is(sql("SELECT count(*) FROM llava_conversation c JOIN llava_image i ON i.id = c.image WHERE c.task = '日常对话' AND i.path ~ 'striped3[123]'"), '3', 'to its end');
 

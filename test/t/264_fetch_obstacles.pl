@@ -64,7 +64,7 @@ is(scalar(() = $other_web->journal('http')), 0, 'that port was not asked');
 my $ids = insert(map { "stuck$_.test$at/slow/1500/$_" } 1 .. 40) =~ tr/\n/,/r;
 $session->query_safe("BEGIN; SELECT count(*) FROM (SELECT FROM llava_image WHERE id IN ($ids) FOR UPDATE) l");
 ok($node->wait_query("SELECT count(*) FROM llava_fetch WHERE holder IS NOT NULL AND host LIKE 'http://stuck%'", '40'), 'forty are asked for');
-has_come(insert("free.test$at/picture/4"), 'one comes while forty cannot be written down');
+has_come(insert("free.test$at/slow/3000/4"), 'one comes behind them, while forty cannot be written down');
 $session->query_safe('COMMIT');
 ok($node->wait_query("SELECT count(image) FROM llava_image WHERE id IN ($ids)", '40'), 'then they come');
 is(scalar(grep { asked("/slow/1500/$_") != 1 } 1 .. 40), 0, 'each was asked for once');
@@ -98,6 +98,21 @@ ok($node->wait_query("SELECT state || ' ' || reason FROM llava_stat_host WHERE h
 		'robots_unreachable robots.txt is redirected to a host that is parked'), 'a robots.txt that leads to a parked host is not waited for');
 insert("rmoved8.test$at/x");
 ok($node->wait_query("SELECT failure FROM llava_fetch WHERE host LIKE 'http://rmoved8%'", 'robots'), 'one that leads to a host without rows is read there');
+
+# one that leads to a host whose row somebody has locked: it is tried again, and nothing is left of each try
+insert("deny-rmoved9.test$at/x");
+ok($node->wait_query("SELECT count(*) FROM llava_fetch WHERE host LIKE '%deny-rmoved9%' AND failure = 'robots'", '1'), 'another host that forbids all');
+$session->query_safe("BEGIN; SELECT 1 FROM llava_host WHERE name = 'deny-rmoved9.test' FOR UPDATE");
+my @led = split /\n/, insert("rmoved9.test$at/x", "rmoved9.test$at/y");
+ok($node->wait_query("SELECT asking FROM llava_host WHERE name = 'rmoved9.test'", 't'), 'its robots.txt is asked for');
+sleep 3;
+my $log = -s $node->logfile;
+sql("SELECT pg_log_backend_memory_contexts(pid) FROM pg_stat_activity WHERE backend_type = 'llava_zh fetcher'");
+ok($node->wait_for_log(qr/Grand total: /, $log), 'what the fetcher holds is told');
+my $errands = () = substr(slurp_file($node->logfile), $log) =~ /; llava_zh errand: /g;
+is($errands, 1, 'one request');
+$session->query_safe('COMMIT');
+ok($node->wait_query("SELECT count(*) FROM llava_fetch WHERE image IN ($led[0], $led[1]) AND failure = 'robots'", '2'), 'then that one is read');
 
 # robots.txt that has changed
 has_come(insert("allow5.test$at/picture/1"), 'a host that allows all');

@@ -132,6 +132,21 @@ is(requests('b') - $first{b}, '1500', 'b about its own');
 is(requests('c') - $first{c}, '1499', 'c about its own, of which it had one before');
 is(requests('a') - $first{a}, '600', 'and a about none of them');
 
+# ---- a cursor ----
+
+# an old snapshot keeps the index entries of settled rows: each claim begins behind those before
+my $old = $node->background_psql('postgres', on_error_stop => 1);
+$old->query_safe('BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM llava_pending');
+my $deleted = sql("SELECT pg_stat_clear_snapshot(), n_tup_del FROM pg_stat_all_tables WHERE relname = 'llava_pending'") =~ s/.*\|//r;
+$read = sql("SELECT idx_tup_read FROM pg_stat_all_indexes WHERE indexrelname = 'llava_pending_visible'");
+sql("SELECT count(llava_enqueue(id, '日常对话')) FROM (SELECT id FROM llava_image WHERE path LIKE 'many%' ORDER BY id OFFSET 600 LIMIT 2400) AS i");
+settled('many rows beside an old snapshot are asked');
+ok($node->wait_query("SELECT n_tup_del >= $deleted + 2400 FROM pg_stat_all_tables WHERE relname = 'llava_pending'"), 'and their statistics written');
+note('entries read: ', sql($statistics =~ s/- \d+/- $read/r));
+cmp_ok(sql($statistics =~ s/- \d+/- $read/r), '<', 2400 * 20, 'and the entries of settled rows are not read at each claim');
+$old->query_safe('COMMIT');
+$old->quit;
+
 # ---- rows of a task that had none ----
 
 # While the search for such tasks is put off, claims for others pass their rows.  Requests are

@@ -114,12 +114,35 @@ rename "$names/train-0000$_-of-00007.tar", "$names/.llava_zh.train-0000$_.tar" o
 goes_on($names, 'a SIGKILL while shards get their names', 0);
 is(digests($names), $expected, 'the files are the same');
 
+# killed behind the last shard, before that it is the last was noted; then there are more samples
+my $grown = folder('grown');
+sql('UPDATE llava_conversation SET keep = false WHERE image = 14');
+is((export($grown))[0], '7|7|13|0', 'a last shard that is not full');
+rename "$grown/train-0000$_-of-00007.tar", "$grown/.llava_zh.train-0000$_.tar" or die $! for 0 .. 6;
+my $noted = slurp_file("$grown/.llava_zh.train.shards");
+is($noted =~ s/^end\n//m, 1, 'whose export has no end yet');
+unlink "$grown/.llava_zh.train.shards";
+PostgreSQL::Test::Utils::append_to_file("$grown/.llava_zh.train.shards", $noted);
+sql('UPDATE llava_conversation SET keep = NULL WHERE image = 14');
+goes_on($grown, 'a sample that has room in it', 1);
+is(digests($grown), $expected, 'the files are the same');
+
 # what was noted is no longer so
 my $damaged = folder('damaged');
 break_off($damaged, '');
 PostgreSQL::Test::Utils::append_to_file("$damaged/.llava_zh.train-00002.tar", 'x');
 goes_on($damaged, 'a shard that has changed', 5);
 is(digests($damaged), $expected, 'the files are the same');
+my $flipped = folder('flipped');
+break_off($flipped, '');
+open my $shard, '+<:raw', "$flipped/.llava_zh.train-00002.tar" or die $!;
+seek $shard, 5000, 0;
+read $shard, my $byte, 1;
+seek $shard, 5000, 0;
+print $shard $byte ^ "\1";
+close $shard or die $!;
+goes_on($flipped, 'a shard of the same size that has changed', 5);
+is(digests($flipped), $expected, 'the files are the same');
 my $lost = folder('lost');
 break_off($lost, '');
 unlink "$lost/.llava_zh.train-00000.tar" or die $!;
@@ -145,9 +168,11 @@ is(digests($changed), digests($fresh), 'the files are those of now');
 isnt(digests($fresh), $expected, 'which are others');
 my $fewer = folder('fewer');
 break_off($fewer, '');
+# a SIGKILL behind a shard, before it was noted
+PostgreSQL::Test::Utils::append_to_file("$fewer/.llava_zh.train-00004.tar", 'x');
 sql('UPDATE llava_conversation SET keep = false WHERE image > 3');
 is((export($fewer))[0], '2|1|3|0', 'fewer samples: a shard stays, one is written');
-is(files($fewer), '.llava_zh.train.shards train-00000-of-00002.tar train-00001-of-00002.tar', 'and those that there are no more are gone');
+is(files($fewer), '.llava_zh.train.shards train-00000-of-00002.tar train-00001-of-00002.tar', 'and those that there are no more are gone, noted or not');
 sql('UPDATE llava_conversation SET keep = NULL');
 
 # a call that waits, in the third shard, for a lock that its policy takes

@@ -140,6 +140,13 @@ is(sql('SELECT count(*) FROM llava_keep_in'), '0', 'the view has no rows');
 ($ret, $out, $err) = psql("CREATE TABLE lines (line text); CREATE TRIGGER t BEFORE INSERT ON lines FOR EACH ROW EXECUTE FUNCTION llava_keep_in_line(); INSERT INTO lines VALUES ('{}')");
 like($err, qr/can only be called by the triggers on the extension's view/, 'its trigger is for nothing else');
 
+# a trigger of the table keeps a sample as it is
+sql("CREATE FUNCTION stays() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+	CREATE TRIGGER stays BEFORE UPDATE ON llava_conversation FOR EACH ROW EXECUTE FUNCTION stays()");
+($ret, $out, $err) = keep_in([ LlavaZh::Judge::line($samples[19], 'true', undef) ]);
+like($err, qr/line 1 was left out: .*image $samples[19]{image}, .* is kept as it is by a trigger\n.*of 1 lines 0 were taken in, 0 were known already, 1 were left out/s, 'what a trigger suppresses is told');
+sql('DROP TRIGGER stays ON llava_conversation');
+
 # somebody is at it: the copy waits for them, and judges what they left
 my $image = $samples[19]{image};
 my $other = $node->background_psql('postgres');

@@ -11,6 +11,7 @@
 #include "funcapi.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/rel.h"
@@ -49,6 +50,12 @@ void
 rows_statement_trigger(FunctionCallInfo fcinfo, const char *table)
 {
 	(void) own_trigger(fcinfo, table, false, false);
+}
+
+void
+rows_lock_to_write(const char *table)
+{
+	LockRelationOid(extension_relation(table), RowExclusiveLock);
 }
 
 void

@@ -27,6 +27,13 @@ extern void rows_statement_trigger(FunctionCallInfo fcinfo, const char *table);
 extern uint64 rows_run_as_owner(Oid table, SqlStatement *statement, Datum *values,
 								const char *nulls);
 
+/*
+ * Locks a table that is to be written, before rows of others are locked: a takedown locks all
+ * tables at first.  If it came between the two it would wait for those rows, and their
+ * holder for the table.
+ */
+extern void rows_lock_to_write(const char *table);
+
 /* The state that rows_end_as_owner restores. */
 typedef struct RowsCaller
 {

@@ -13,6 +13,7 @@
 #include "catalog/pg_type.h"
 #include "chart.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "template.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -36,6 +37,9 @@ static const struct
 
 /* rows that a page of paper has room for, beside the plot */
 #define LONG_TABLE 40
+
+/* sums of these are numbers, too */
+#define MOST_VALUE 1e300
 
 #define OTHERS "其他 Others"
 #define TOTAL "合计 Total"
@@ -136,7 +140,7 @@ find_name(char **names, int n, const char *name, int last)
 	return -1;
 }
 
-/* Adds up the cells; those without a place, or that are no finite number, are left out. */
+/* Adds up the cells; those without a place, and that are no number or a larger one, are left out. */
 static void
 read_cells(FunctionCallInfo fcinfo, Chart *chart, int n_series)
 {
@@ -163,9 +167,10 @@ read_cells(FunctionCallInfo fcinfo, Chart *chart, int n_series)
 	{
 		double	   *cell;
 
+		CHECK_FOR_INTERRUPTS();
 		label = find_name(chart->labels, chart->n_labels, at_label[i], label);
 		series = find_name(chart->series, n_series, at_series[i], series);
-		if (label < 0 || series < 0 || nulls[i] || !isfinite(DatumGetFloat8(values[i])))
+		if (label < 0 || series < 0 || nulls[i] || !(fabs(DatumGetFloat8(values[i])) < MOST_VALUE))
 			continue;
 		cell = &chart->values[Min(series, chart->n_series - 1) * chart->n_labels + label];
 		*cell = (isnan(*cell) ? 0 : *cell) + DatumGetFloat8(values[i]);

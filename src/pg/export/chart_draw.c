@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include <float.h>
 #include <math.h>
 
 #include "chart.h"
@@ -86,7 +87,8 @@ begin(StringInfo out, const Chart *chart, int height)
 static double
 round_step(double most)
 {
-	double		step = most > 0 ? most / TICKS : 1;
+	/* what is smaller has no round number below it */
+	double		step = most > DBL_MIN * 1e10 ? most / TICKS : 1;
 	double		power = pow(10, floor(log10(step)));
 	double		digit = step / power;
 

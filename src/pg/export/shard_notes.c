@@ -44,6 +44,20 @@ notes_final_name(const ShardNotes * notes, int shard)
 	return psprintf("%s-%05d-of-%05d.tar", notes->prefix, shard, notes->n);
 }
 
+/* Whether it is a name until all shards are there. */
+static bool
+is_unfinished_name(const char *prefix, const char *name)
+{
+	char	   *begin = psprintf(".llava_zh.%s-", prefix);
+	size_t		length = strlen(begin);
+	bool		begins_so = strncmp(name, begin, length) == 0;
+
+	pfree(begin);
+	name += begins_so ? length : 0;
+	name += begins_so ? strspn(name, "0123456789") : 0;
+	return begins_so && strcmp(name, ".tar") == 0;
+}
+
 /* Whether it is a final name of whatever number of shards. */
 static bool
 is_final_name(const char *prefix, const char *name)
@@ -326,23 +340,32 @@ notes_truncate(ShardNotes * notes, int shard)
 
 /* ---- whose shards they are ---- */
 
-/* Another set's file without notes would be taken for a part of this one. */
-static void
-refuse_others(ShardNotes * notes)
+/* The folder's files of such a name. */
+static List *
+files_named(ShardNotes * notes, bool (*is_named) (const char *prefix, const char *name))
 {
 	int			fd = openat(notes->folder->top, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR		   *listing = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
-	char	   *found = NULL;
+	List	   *names = NIL;
 
 	if (listing == NULL)
 		cannot_read(notes, ".");
-	while (found == NULL && (entry = readdir(listing)) != NULL)
-		if (is_final_name(notes->prefix, entry->d_name))
-			found = pstrdup(entry->d_name);
+	while ((entry = readdir(listing)) != NULL)
+		if (is_named(notes->prefix, entry->d_name))
+			names = lappend(names, pstrdup(entry->d_name));
 	closedir(listing);
-	if (found != NULL)
-		notes_refuse(notes, psprintf("\"%s\", which is not of this export", found), NULL);
+	return names;
+}
+
+/* Another set's file without notes would be taken for a part of this one. */
+static void
+refuse_others(ShardNotes * notes)
+{
+	List	   *names = files_named(notes, is_final_name);
+
+	if (names != NIL)
+		notes_refuse(notes, psprintf("\"%s\", which is not of this export", (char *) linitial(names)), NULL);
 }
 
 /* The title is checked; sets where settings, preparation and the rest begin. */
@@ -433,12 +456,22 @@ is_there(ShardNotes * notes, const char *name)
 	return folder_file_size(notes->folder, name, name) >= 0;
 }
 
+/* A call that was ended behind a shard and before its note has left a file of no export. */
+static void
+remove_unnoted(ShardNotes * notes)
+{
+	List	   *names = files_named(notes, is_unfinished_name);
+	ListCell   *cell;
+
+	foreach(cell, names)
+		(void) unlinkat(notes->folder->top, lfirst(cell), 0);
+	list_free_deep(names);
+}
+
 void
 notes_finish(ShardNotes * notes)
 {
-	if (notes->n == 0)
-		return;
-	if (!notes->ended)
+	if (notes->n > 0 && !notes->ended)
 	{
 		notes->ended = true;
 		write_notes(notes);
@@ -455,6 +488,7 @@ notes_finish(ShardNotes * notes)
 		if (renameat(notes->folder->top, before, notes->folder->top, after) < 0)
 			folder_cannot_write(notes->folder, after);
 	}
+	remove_unnoted(notes);
 	folder_sync(notes->folder);
 }
 

@@ -117,10 +117,26 @@ take_samples(ShardExport * export, TakeSample take)
 	MemoryContextDelete(context);
 }
 
+/* Keeps what is needed of the first sample behind the shards that can stay; NULL: none. */
+static void
+remember_behind(ShardExport * export, const ShardSample * sample)
+{
+	if (export->behind.name != NULL)
+		pfree(export->behind.name);
+	export->behind.name = NULL;
+	if (sample == NULL)
+		return;
+	export->behind.name = MemoryContextStrdup(export->notes.context, sample->name);
+	export->behind.image = sample->image;
+	export->behind.line_bytes = sample->line_bytes;
+}
+
 /* Counts the shards that are there and can stay. */
 static bool
 look_at_sample(ShardExport * export, const ShardSample * sample)
 {
+	if (!export->is_begun)
+		remember_behind(export, sample);
 	if (export->shard == export->notes.n || !shards_pass_sample(export, sample, false))
 		return false;
 	if (export->is_begun)
@@ -133,6 +149,7 @@ look_at_sample(ShardExport * export, const ShardSample * sample)
 		return false;
 	}
 	export->kept++;
+	remember_behind(export, NULL);
 	return true;
 }
 
@@ -147,6 +164,20 @@ take_sample(ShardExport * export, const ShardSample * sample)
 	return true;
 }
 
+/* Whether the last shard that could stay would have further samples if it were written now. */
+static bool
+last_kept_would_grow(ShardExport * export)
+{
+	bool		grows;
+
+	if (export->kept == 0 || export->notes.ended || export->behind.name == NULL)
+		return false;
+	SPI_connect();
+	grows = shards_has_room_behind(export);
+	SPI_finish();
+	return grows;
+}
+
 /* Keeps what an earlier call has left and is still right. */
 static void
 keep_shards(ShardExport * export)
@@ -156,6 +187,8 @@ keep_shards(ShardExport * export)
 	if (export->notes.n == 0)
 		return;
 	take_samples(export, look_at_sample);
+	if (last_kept_would_grow(export))
+		export->kept--;
 	export->shard = export->kept;
 	if (export->kept < export->notes.n && export->notes.ended)
 		shards_refuse_other_samples(export);

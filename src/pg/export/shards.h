@@ -47,6 +47,8 @@ typedef struct ShardExport
 	/* the shard that is looked at */
 	int			shard;
 	int			kept;			/* those before are there already */
+	ShardSample behind;			/* the first one behind these; name NULL: none
+								 * was seen */
 	bool		is_begun;
 	ShardNote	note;
 	EVP_MD_CTX *content;
@@ -69,6 +71,9 @@ extern void shards_write_sample(ShardExport * export, const ShardSample * sample
  * shard's end shows that it is of other samples.
  */
 extern bool shards_pass_sample(ShardExport * export, const ShardSample * sample, bool put);
+
+/* Whether there is room for the sample behind the last shard that is kept. */
+extern bool shards_has_room_behind(const ShardExport * export);
 
 /* Writes the shard down and goes on to the next; one in which there is nothing is none. */
 extern void shards_end_shard(ShardExport * export);

@@ -201,19 +201,46 @@ shards_refuse_other_samples(const ShardExport * export)
 				 psprintf("Shard %d would be another one now.", export->shard));
 }
 
+static char *
+name_of_line(const ShardSample * sample)
+{
+	return psprintf("%.*s.json", (int) strcspn(sample->name, "."), sample->name);
+}
+
+/* Bytes that the sample takes in a shard. */
+static int64
+pair_bytes(const ShardSample * sample, const bytea *picture)
+{
+	return shard_member_bytes(sample->name, VARSIZE_ANY_EXHDR(picture)) +
+		shard_member_bytes(name_of_line(sample), sample->line_bytes);
+}
+
+/* Whether a shard that has so many rows, whose members take so many bytes, has room for more. */
+static bool
+has_room(const ShardExport * export, int64 rows, int64 members, int64 bytes)
+{
+	return members + bytes + SHARD_END_BYTES <= export->shard_bytes && rows != export->shard_rows;
+}
+
+bool
+shards_has_room_behind(const ShardExport * export)
+{
+	const		ShardNote *last = &export->notes.notes[export->kept - 1];
+	bytea	   *picture = shard_picture(export, export->behind.image);
+
+	return picture != NULL &&
+		has_room(export, last->rows, last->bytes - SHARD_END_BYTES, pair_bytes(&export->behind, picture));
+}
+
 static void
 write_pair(ShardExport * export, const ShardSample * sample, const bytea *picture)
 {
-	char	   *line_name = psprintf("%.*s.json", (int) strcspn(sample->name, "."), sample->name);
-	int64		bytes = shard_member_bytes(sample->name, VARSIZE_ANY_EXHDR(picture)) +
-	shard_member_bytes(line_name, sample->line_bytes);
-	int64		there = export->note.bytes;
+	int64		bytes = pair_bytes(sample, picture);
 
 	if (export->notes.ended)
 		shards_refuse_other_samples(export);
 	if (export->is_begun && export->note.rows > 0 &&
-		(there + bytes + SHARD_END_BYTES > export->shard_bytes ||
-		 export->note.rows == export->shard_rows))
+		!has_room(export, export->note.rows, export->note.bytes, bytes))
 		shards_end_shard(export);
 	if (!export->is_begun)
 		begin_shard(export);
@@ -225,7 +252,7 @@ write_pair(ShardExport * export, const ShardSample * sample, const bytea *pictur
 					MemoryContextStrdup(export->notes.context, name), export->digest);
 	}
 	shard_add(&export->file, sample->name, VARDATA_ANY(picture), VARSIZE_ANY_EXHDR(picture));
-	shard_add(&export->file, line_name, sample->line, sample->line_bytes);
+	shard_add(&export->file, name_of_line(sample), sample->line, sample->line_bytes);
 	/* until its end: the bytes of its members */
 	export->note.bytes += bytes;
 	export->note.rows++;

@@ -78,12 +78,16 @@ settle_one(Settle *settle)
 {
 	ErrorData  *error;
 
-	if (tx_try(CurrentMemoryContext, settle_errand, settle, &error) || give_up_settling(settle, error))
+	if (tx_try(CurrentMemoryContext, settle_errand, settle, &error))
+		return true;
+	/* another request was part of what was rolled back */
+	if (settle->next != NULL)
+		errand_free(settle->next);
+	settle->next = NULL;
+	if (give_up_settling(settle, error))
 		return true;
 	settle->errand->settle_at_ms = clock_monotonic_ms() + (SETTLE_PAUSE_MS << settle->errand->settle_waits);
 	settle->errand->settle_waits = Min(settle->errand->settle_waits + 1, MOST_DOUBLINGS);
-	if (settle->next != NULL)
-		errand_free(settle->next);
 	return false;
 }
 

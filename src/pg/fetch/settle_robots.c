@@ -133,15 +133,17 @@ follow(Settle *settle, const char **why)
 	host = pnstrdup(to.normal, to.path - to.normal);
 	next = errand_new(host, to.domain);
 	next->url = to;
+	/* from here on an ERROR leaves it to the caller */
+	settle->next = next;
 	next->robots_of = MemoryContextStrdup(next->context, errand->robots_of);
 	next->robots_hops = errand->robots_hops + 1;
 	*why = why_not_followed(settle, host);
 	if (*why != NULL)
 	{
+		settle->next = NULL;
 		errand_free(next);
 		return false;
 	}
-	settle->next = next;
 	host_wanted(host, to.host, to.domain);
 	return true;
 }

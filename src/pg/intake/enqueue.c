@@ -240,6 +240,7 @@ enqueue(void *arg)
 	Enqueue    *e = arg;
 
 	rows_spi_connect();
+	rows_lock_to_write("llava_pending");
 	check_image(e->values[0]);
 	if (e->task->after != NULL)
 		check_result(e->task, e->values[0]);

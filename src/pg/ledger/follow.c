@@ -189,6 +189,7 @@ follow_step(Follow *follow, Tx *tx, const TaskFollower *task, FollowStep step, T
 	{
 		CHECK_FOR_INTERRUPTS();
 		follow_begin(tx);
+		rows_lock_to_write("llava_pending");
 		more = step(follow, task, &last, sum);
 		tx_commit(tx, NULL);
 	}

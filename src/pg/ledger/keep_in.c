@@ -218,7 +218,7 @@ take(const Judgement *judgement)
 	char		nulls[4] = {' ', ' ', ' ', ' '};
 
 	if (sql_run(&sql_keep_look, values, NULL, 0) == 0)
-		leave_sample(judgement, "is gone");
+		leave_sample(judgement, "is gone, or not this role's to change");
 	else if (!is_digest(3, judgement->words))
 		leave_sample(judgement, psprintf("has other words than those of reply " INT64_FORMAT ", which the page showed",
 										 judgement->reply));
@@ -232,10 +232,10 @@ take(const Judgement *judgement)
 		nulls[3] = judgement->note == NULL ? 'n' : ' ';
 		values[2] = BoolGetDatum(judgement->keep == 't');
 		values[3] = judgement->note == NULL ? (Datum) 0 : CStringGetTextDatum(judgement->note);
-		/* none: a policy lets the role see this sample and not change it */
+		/* none: a trigger of the table has suppressed it */
 		if (sql_run(&sql_keep_set, values, nulls, 0) > 0)
 			return true;
-		leave_sample(judgement, "cannot be changed by this role");
+		leave_sample(judgement, "is kept as it is by a trigger");
 	}
 	return false;
 }
@@ -259,6 +259,8 @@ take_line(TriggerData *trigger)
 		return NULL;
 	}
 	rows_spi_connect();
+	/* not before: a role may be one that may write nothing but the view */
+	rows_lock_to_write("llava_conversation");
 	taken = take(&judgement);
 	SPI_finish();
 	counts.taken += taken;
