@@ -341,8 +341,8 @@ header_of(void *arg, const char *name)
 
 /*
  * Whether libcurl gave up because of what came: too many headers, or a status or header
- * line that is too long for it.  It has a code for neither, and reports the latter as a
- * lack of memory; that an answer had begun shows what it was.
+ * line that is too long for it.  Before 8.6 it has a code for neither, and reports the latter
+ * as a lack of memory; that an answer had begun shows what it was.
  */
 static bool
 came_too_much(Request *request, CURLcode code)
@@ -355,6 +355,10 @@ came_too_much(Request *request, CURLcode code)
 	if (curl_easy_getinfo(request->easy, CURLINFO_HEADER_SIZE, &header_size) == CURLE_OK &&
 		header_size > WIRE_BESIDE)
 		return true;
+#if LIBCURL_VERSION_NUM >= 0x080600
+	if (code == CURLE_TOO_LARGE)
+		return true;
+#endif
 	return code == CURLE_OUT_OF_MEMORY &&
 		curl_easy_getinfo(request->easy, CURLINFO_STARTTRANSFER_TIME_T, &first_byte_us) == CURLE_OK &&
 		first_byte_us > 0;

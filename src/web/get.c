@@ -412,6 +412,10 @@ fault_of(const Get *get, CURLcode code)
 			return fault_of_timeout(get);
 		case CURLE_OUT_OF_MEMORY:
 			return WEB_FAULT_MEMORY;
+#if LIBCURL_VERSION_NUM >= 0x080600
+		case CURLE_TOO_LARGE:	/* too many headers, or one that is too long */
+			return WEB_FAULT_TOO_LARGE;
+#endif
 		case CURLE_SSL_CONNECT_ERROR:
 		case CURLE_PEER_FAILED_VERIFICATION:
 		case CURLE_SSL_CERTPROBLEM:

@@ -129,7 +129,7 @@ for my $case (["seed => 7", "seed => 7"], ["format => 'swift', image_token => 'l
 	my ($row, $said) = export($folder, $shards);
 	my $wanted = $lines->("$llava, image_name => 'sample'" =~ s/format => //r);
 	my @files = glob "$folder/*.tar";
-	is(@files ? (read_shards('--quiet', @files))[0] : "0 " . sha256_hex('') . "\n", ($wanted =~ tr/\n//) . ' ' . sha256_hex($wanted) . "\n", "$shards: the lines of llava_export");
+	is(@files ? (read_shards('--quiet', @files))[0] : "0 " . sha256_hex('') . "\n", ($wanted =~ tr/\n//) . ' ' . sha256_hex($wanted) . "\n", encode_utf8("$shards: the lines of llava_export"));
 	is(sql('SELECT encode(sha256, \'hex\') FROM llava_manifest WHERE id = ' . $last->()), sha256_hex($wanted), 'and recorded') if @files;
 }
 my $split = folder('split');
