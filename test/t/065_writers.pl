@@ -162,6 +162,7 @@ is(sql("BEGIN; TRUNCATE llava_image, llava_hash, llava_seen, llava_pending RESTA
 	INSERT INTO llava_image (path, image) VALUES ('r1', " . bytes(30) . ") RETURNING id; RESET ROLE;
 	TRUNCATE llava_image, llava_hash, llava_seen, llava_pending RESTART IDENTITY; SET LOCAL ROLE wide;
 	INSERT INTO llava_image (path, image) VALUES ('r2', " . bytes(30) . ") RETURNING id; ROLLBACK"), "1\n1", 'RESTART IDENTITY is none of a session\'s business');
+ok($node->wait_drained, 'and asked about');
 refused('publisher', "INSERT INTO llava_manifest (id, file, settings, rows, bytes, sha256) VALUES (99, 'x', '{}', 0, 0, '')",
 	qr/42501: only the owner of "llava_manifest" may give an id: 99/, "a recorded export's id");
 sql("SET ROLE publisher; INSERT INTO llava_manifest (file, settings, rows, bytes, sha256) VALUES ('x', '{}', 0, 0, '')");
