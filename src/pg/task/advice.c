@@ -5,6 +5,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "executor/spi.h"
 #include "task_row.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -18,8 +19,8 @@ has_value(const TaskRow *row, const char *name)
 }
 
 /* A prompt of a person's own, and human turns that may ask for something else. */
-void
-task_tell_questions(const TaskRow *row, const char *name)
+static void
+tell_questions(const TaskRow *row, const char *name)
 {
 	int			n;
 
@@ -84,8 +85,8 @@ unrequired_key(const char *path, Datum required)
 	return NULL;
 }
 
-void
-task_tell_condition(const TaskRow *row, Oid table)
+static void
+tell_condition(const TaskRow *row, Oid table)
 {
 	TaskRow    *followed;
 	const char *path;
@@ -107,4 +108,14 @@ task_tell_condition(const TaskRow *row, Oid table)
 				 errdetail("It requires %s.", TextDatumGetCString(OidFunctionCall2(F_ARRAY_TO_STRING_ANYARRAY_TEXT, required,
 																				   CStringGetTextDatum(", ")))),
 				 errhint("Where a result has no such key, a comparison with it is false and the picture is left out.")));
+}
+
+void
+task_advise(const TaskRow *row, Oid table, bool is_new)
+{
+	if (is_new)
+		tell_questions(row, task_row_text(row, "name"));
+	/* not before ALTER EXTENSION UPDATE */
+	if (SPI_fnumber(row->desc, "after") > 0)
+		tell_condition(row, table);
 }

@@ -48,11 +48,11 @@ extern TaskRow *task_row_newest(Oid table, const char *name);
 
 /* ---- advice.c: a row that is complete, and what may not be meant ---- */
 
-/* Says in a NOTICE which human turns a new task of descriptions has that gives none. */
-extern void task_tell_questions(const TaskRow *row, const char *name);
-
-/* Says in a WARNING which key its condition names that is not required of what it follows. */
-extern void task_tell_condition(const TaskRow *row, Oid table);
+/*
+ * Says in a NOTICE which human turns a new task of descriptions has that gives none, and in a
+ * WARNING which key its condition names that is not required of what it follows.
+ */
+extern void task_advise(const TaskRow *row, Oid table, bool is_new);
 
 /* ---- task_owed.c ---- */
 

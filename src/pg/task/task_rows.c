@@ -351,14 +351,12 @@ complete(TaskRow *row, Relation relation, const char *name)
 	empty_is_null(row, "server");
 	check_server(row, name);
 	check_words(tasks, name, task_row_text(row, "alias"));
-	if (base == NULL)
-		task_tell_questions(row, name);
 	if (newer)
 	{
 		task_stage_check(row, tasks, name, follows_none);
-		task_tell_condition(row, table);
 		task_tell_owed(row);
 	}
+	task_advise(row, table, base == NULL);
 }
 
 /* Shipped rows are being deleted for those of a restore. */
