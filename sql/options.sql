@@ -27,6 +27,7 @@ ALTER SERVER plain OPTIONS (SET model '');
 -- what there is not
 ALTER SERVER plain OPTIONS (ADD modle 'm');
 ALTER SERVER plain OPTIONS (ADD api_key 'secret');
+ALTER SERVER plain OPTIONS (ADD base_url 'http://h/v1');
 ALTER FOREIGN DATA WRAPPER llava_zh OPTIONS (ADD url 'http://h/v1');
 CREATE FOREIGN TABLE bad (x text) SERVER plain OPTIONS (url 'http://h/v1');
 
@@ -129,6 +130,7 @@ CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key ' secret');
 CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key E'secret\nX-Header: y');
 CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key E'secret\x7f');
 CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (password 'secret');
+CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (nothing 'secret');
 CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key_file 'relative/key');
 CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key 'secret', api_key_file '/etc/key');
 CREATE USER MAPPING FOR PUBLIC SERVER plain OPTIONS (api_key 'sk-0123456789');

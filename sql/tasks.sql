@@ -99,6 +99,7 @@ INSERT INTO llava_task (name) VALUES ('新任务');
 INSERT INTO llava_task (name, kind) VALUES ('新任务', 'description');
 INSERT INTO llava_task (name, kind, language) VALUES ('新任务', 'description', 'zh');
 INSERT INTO llava_task (name, kind, language, prompt) VALUES ('新任务', 'poem', 'zh', '写诗。');
+INSERT INTO llava_task (name, kind) VALUES ('新任务', 'qa');
 INSERT INTO llava_task (name, kind, prompt, language) VALUES ('新任务', 'description', '写。', 'fr');
 INSERT INTO llava_task (name, kind, language, prompt, alias) VALUES ('新任务', 'description', 'zh', '写。', 'detail');
 INSERT INTO llava_task (name, kind, language, prompt, alias) VALUES ('新任务', 'description', 'zh', '写。', '日常对话');
@@ -111,6 +112,14 @@ CREATE FOREIGN DATA WRAPPER regress_llava_other;
 CREATE SERVER regress_llava_other FOREIGN DATA WRAPPER regress_llava_other;
 INSERT INTO llava_task (name, server) VALUES ('描述图片', 'regress_llava_other');
 DROP FOREIGN DATA WRAPPER regress_llava_other CASCADE;
+
+-- descriptions of something else need human turns that ask for it
+BEGIN;
+INSERT INTO llava_task (name, kind, language, prompt) VALUES ('颜色', 'description', 'zh', '只说颜色。');
+INSERT INTO llava_task (name, kind, language, prompt) VALUES ('colours', 'description', 'en', 'Colours only.');
+INSERT INTO llava_task (name, questions) VALUES ('颜色', ARRAY['有哪些颜色？']);
+INSERT INTO llava_task (name, prompt) VALUES ('描述图片-颜色', '详细描述颜色。');
+ROLLBACK;
 \set VERBOSITY terse
 INSERT INTO llava_task (name, max_rounds) VALUES ('日常对话', 0);
 INSERT INTO llava_task (name, prompt) VALUES (NULL, '写。');

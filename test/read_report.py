@@ -22,7 +22,7 @@ ALLOWED = {
     'title': set(), 'style': set(), 'body': set(), 'header': set(), 'main': set(), 'footer': set(),
     'h1': set(), 'h2': set(), 'small': set(), 'p': {'class'}, 'code': set(), 'dl': {'class'}, 'div': {'class', 'tabindex'},
     'dt': set(), 'dd': set(), 'figure': set(), 'ul': {'class'}, 'li': set(),
-    'svg': {'class', 'viewbox', 'role', 'aria-label', 'aria-hidden'}, 'path': SHAPE, 'rect': SHAPE,
+    'svg': {'class', 'viewbox', 'role', 'aria-label', 'aria-hidden'}, 'path': SHAPE, 'rect': SHAPE, 'circle': {'class', 'cx', 'cy', 'r'},
     'text': {'x', 'y', 'text-anchor'}, 'table': set(), 'thead': set(), 'tbody': set(), 'tr': set(), 'th': {'scope'}, 'td': set(),
 }
 NUMBER = r'-?\d+(?:\.\d+)?'

@@ -148,7 +148,8 @@ BEGIN ATOMIC
 			'reason', reason, 'count', to_char(count, 'FM999,999,999,990'))),
 		'' ORDER BY kind, count DESC, task COLLATE "C", reason COLLATE "C")))
 	FROM @.llava_stat_reason
-	WHERE NOT chosen ? 'tasks' OR task IS NULL OR chosen -> 'tasks' ? task;
+	WHERE task IS NULL OR CASE WHEN chosen ? 'tasks' THEN chosen -> 'tasks' ? task
+		ELSE task IN (SELECT c.task FROM @.llava_card_samples(chosen) AS c) END;
 END;
 COMMENT ON FUNCTION @.llava_card_reasons(jsonb) IS 'table of the card: why replies were rejected';
 
@@ -346,18 +347,19 @@ BEGIN ATOMIC
 	sample AS (
 		SELECT count(*) AS n, count(DISTINCT c.image) AS images,
 			string_agg(DISTINCT r.parser_version::text, ', ') AS parsers,
-			count(c.keep) AS looked,
+			count(c.keep) AS looked, array_agg(DISTINCT c.task) AS tasks,
 			round(100.0 * count(*) FILTER (WHERE (r.measures ->> 'quoted_han')::numeric > 0)
 				/ nullif(count(*), 0), 1) AS quoting
 		FROM said, @.llava_card_samples(said.of) AS c
 		LEFT JOIN @.llava_reply r ON r.image = c.image AND r.id = c.reply),
 	verdict AS (
 		SELECT count(keep) AS looked, count(*) FILTER (WHERE NOT keep) AS dropped
-		FROM @.llava_conversation, said
-		WHERE said.tasks IS NULL OR task = ANY (said.tasks)),
+		FROM @.llava_conversation, said, sample
+		WHERE task = ANY (coalesce(said.tasks, sample.tasks))),
+	-- of other tasks, as those that only judge, the card has nothing
 	reply AS (
-		SELECT count(*) AS n, count(reason) AS rejected FROM @.llava_reply, said
-		WHERE said.tasks IS NULL OR task = ANY (said.tasks))
+		SELECT count(*) AS n, count(reason) AS rejected FROM @.llava_reply, said, sample
+		WHERE task = ANY (coalesce(said.tasks, sample.tasks)))
 	SELECT @.llava_template('card', jsonb_build_object(
 		'name', said.name, 'pretty_name', to_json(@.llava_card_pretty(said.name))::text,
 		'load_name', to_json(said.name)::text,

@@ -62,7 +62,7 @@ BEGIN ATOMIC
 			row_number() OVER (ORDER BY task.looked DESC, task.task) AS nth
 		FROM task WHERE task.looked > 0 ORDER BY task.looked DESC, task.task LIMIT 12),
 	judged AS (
-		SELECT array_agg(looked.label) AS label, array_agg(CASE WHEN made.keep THEN '留用 Good' ELSE '不用 Bad' END) AS keep,
+		SELECT array_agg(looked.label) AS label, array_agg(CASE WHEN made.keep THEN '保留 Good' ELSE '弃用 Bad' END) AS keep,
 			array_agg(made.n::double precision) AS n
 		FROM made JOIN looked ON looked.task = made.task WHERE made.keep IS NOT NULL)
 	SELECT @.llava_report_sum('样本 Samples', to_char(coalesce((SELECT sum(task.n) FROM task), 0), 'FM999,999,999,990')),
@@ -78,7 +78,7 @@ BEGIN ATOMIC
 			named.tasks, rounds.label, rounds.task, rounds.n),
 		@.llava_report_figure('人工判定', 'Judged by people',
 			'llava_conversation.keep；没有看过的不在图中。Those that nobody looked at are not in the plot.',
-			'bars', '任务 Task', (SELECT array_agg(looked.label ORDER BY looked.nth) FROM looked), ARRAY['留用 Good', '不用 Bad'],
+			'bars', '任务 Task', (SELECT array_agg(looked.label ORDER BY looked.nth) FROM looked), ARRAY['保留 Good', '弃用 Bad'],
 			judged.label, judged.keep, judged.n))
 	FROM named, hourly, rounds, judged;
 END;
@@ -138,6 +138,7 @@ BEGIN ATOMIC
 				ARRAY[50, 80, 90, 95, 98, 100]::double precision[]) AS class,
 			count(*) AS n, sum(reply.han) AS han, sum(reply.letters) AS letters
 		FROM reply WHERE reply.reason IS NULL AND reply.chars IS NOT NULL
+			AND reply.task NOT IN (SELECT t.name FROM @.llava_task t WHERE t.kind = 'json')
 		GROUP BY reply.task, reply.chars / 5, 3),
 	length AS (
 		SELECT said.task, said.chars, sum(said.n) AS n,
@@ -170,38 +171,45 @@ BEGIN ATOMIC
 			array_agg(chinese.n::double precision) AS n FROM chinese),
 	total AS (
 		SELECT coalesce(sum(hourly.n), 0) AS replies, coalesce(sum(hourly.n) FILTER (WHERE hourly.verdict = 'accepted'), 0) AS accepted,
-			coalesce(sum(hourly.cost), 0) AS cost FROM hourly)
+			coalesce(sum(hourly.cost), 0) AS cost FROM hourly),
+	priced AS (
+		SELECT total.cost > 0 OR EXISTS (SELECT FROM pg_foreign_server s
+			JOIN pg_foreign_data_wrapper w ON w.oid = s.srvfdw AND w.fdwname = 'llava_zh',
+			LATERAL pg_options_to_table(s.srvoptions) AS o
+			WHERE o.option_name IN ('input_price', 'output_price')) AS is FROM total)
 	SELECT concat(
-		@.llava_report_sum('应答 Replies', to_char(total.replies, 'FM999,999,999,990')),
+		@.llava_report_sum('回复 Replies', to_char(total.replies, 'FM999,999,999,990')),
 		@.llava_report_sum('采用率 Accepted', concat(coalesce(round(100.0 * total.accepted / nullif(total.replies, 0), 1)::text, '–'), ' %')),
-		@.llava_report_sum('花费 Cost', to_char(total.cost, 'FM999,999,999,990.00'))),
+		@.llava_report_sum('花费 Cost', CASE WHEN priced.is THEN to_char(total.cost, 'FM999,999,999,990.00')
+			ELSE '未设单价 No prices' END)),
 		concat(
-		@.llava_report_figure('花费', 'Cost', '结算时按服务器的价格算出，分服务器。By the servers'' prices when the replies were settled, by server.',
+		CASE WHEN priced.is THEN @.llava_report_figure('花费', 'Cost', '结算时按服务器的价格算出，分服务器。By the servers'' prices when the replies were settled, by server.',
 			'columns', '时间 Time', bins.labels,
-			(SELECT array_agg(server.server ORDER BY server.n DESC, server.server COLLATE "C") FROM server), cost.label, cost.server, cost.cost),
-		(SELECT string_agg(@.llava_report_figure(concat('应答与判定：', v.name), 'Replies and verdicts',
-				'按收到的时间；accepted 以外是未采用的原因。By arrival; what is not accepted is a reason of the reference.',
+			(SELECT array_agg(server.server ORDER BY server.n DESC, server.server COLLATE "C") FROM server), cost.label, cost.server, cost.cost)
+			ELSE @.llava_template('report_unpriced', '{}') END,
+		(SELECT string_agg(@.llava_report_figure(concat('回复与判定：', v.name), 'Replies and verdicts',
+				'按收到的时间；accepted 为采用，其余为未采用的原因。By arrival; what is not accepted is a reason of the reference.',
 				'columns', '时间 Time', bins.labels, verdict.names, v.label, v.verdict, v.n), '' ORDER BY v.nth)
 			FROM verdicts AS v),
 		@.llava_report_figure('延迟', 'Latency', '从发送到收完最后一个字节，单位秒。Seconds from sending to the last byte.',
 			'lines', '时间 Time', bins.labels, ARRAY['95 % 以内 95th percentile', '中位数 Median'],
 			latency.label, latency.of, latency.seconds),
-		@.llava_report_figure('应答长度', 'Lengths of replies', format(
-			'采用的应答的字数，取自 llava_reply.measures 的 chars，每 %s 字一档，最后一档含更长的。'
+		@.llava_report_figure('回复长度', 'Lengths of replies', format(
+			'采用的回复的字数，取自 llava_reply.measures 的 chars，每 %s 字一档，最后一档含更长的。'
 			'Characters of accepted replies, from chars of llava_reply.measures, in classes of %s; the last has all longer ones.',
 				width.width, width.width),
-			'lines', '字数，从 Characters, from',
+			'lines', '字数（起） Characters, from',
 			(SELECT array_agg(c::text ORDER BY c) FROM generate_series(0, width.most, width.width) AS c),
 			(SELECT array_agg(quantile.name ORDER BY quantile.n DESC, quantile.name COLLATE "C") FROM quantile),
 			lengths.label, lengths.name, lengths.n),
 		@.llava_report_figure('中文比例', 'Share of Chinese',
-			'采用的应答中汉字占字母的比例（han / all_letters，取自 llava_reply.measures）。'
+			'采用的回复中汉字占字母的比例（han / all_letters，取自 llava_reply.measures）。'
 			'Han among the letters of accepted replies (han / all_letters of llava_reply.measures).',
 			'columns', '比例 Share', ARRAY['0–50 %', '50–80 %', '80–90 %', '90–95 %', '95–98 %', '98–100 %', '100 %'],
 			(SELECT array_agg(c.name ORDER BY c.n DESC, c.name COLLATE "C") FROM (
 				SELECT chinese.name, sum(chinese.n) AS n FROM chinese GROUP BY chinese.name) AS c),
 			shares.label, shares.name, shares.n))
-	FROM bins, verdict, cost, latency, lengths, shares, total, width;
+	FROM bins, verdict, cost, latency, lengths, shares, total, width, priced;
 END;
 COMMENT ON FUNCTION @.llava_report_replies(timestamptz, interval) IS 'the report''s plots of replies';
 
@@ -214,13 +222,13 @@ BEGIN ATOMIC
 	cell AS (
 		SELECT server.server, c.kind, c.n::double precision AS n FROM server
 		CROSS JOIN LATERAL (VALUES ('采用 Accepted', server.accepted), ('未采用 Not accepted', server.rejected),
-			('没有应答 No answer', server.unanswered)) AS c (kind, n)),
+			('没有回复 No answer', server.unanswered)) AS c (kind, n)),
 	cells AS (SELECT array_agg(cell.server) AS label, array_agg(cell.kind) AS kind, array_agg(cell.n) AS n FROM cell)
 	SELECT @.llava_report_figure('全部请求', 'All requests',
-		'自开始以来，不限上面的天数，取自 llava_usage；没有应答的请求只有总数。'
+		'自开始以来，不限上面的天数，取自 llava_usage；没有回复的请求只有总数。'
 		'Since the beginning, whatever the days above, from llava_usage; requests without an answer are known as totals only.',
 		'bars', '服务器 Server', (SELECT array_agg(server.server ORDER BY server.requests DESC, server.server COLLATE "C") FROM server),
-		ARRAY['采用 Accepted', '未采用 Not accepted', '没有应答 No answer'], cells.label, cells.kind, cells.n)
+		ARRAY['采用 Accepted', '未采用 Not accepted', '没有回复 No answer'], cells.label, cells.kind, cells.n)
 	FROM cells;
 END;
 COMMENT ON FUNCTION @.llava_report_requests() IS 'the report''s plot of all requests';
@@ -235,18 +243,18 @@ BEGIN ATOMIC
 				ARRAY[0.3333, 0.5, 0.7, 0.98, 1.02, 1.4, 2, 3]::double precision[]) AS ratio, count(*) AS n
 		FROM @.llava_image i WHERE i.width > 0 AND i.height > 0 GROUP BY 1, 2),
 	cells AS (
-		SELECT array_agg((ARRAY['0–0.1', '0.1–¼', '¼–½', '½–1', '1–2', '2–4', '4–8', '8–16', '16–'])[1 + picture.size]) AS size,
-			array_agg((ARRAY['–1:3', '1:3–1:2', '1:2–7:10', '7:10–1:1', '1:1', '1:1–7:5', '7:5–2:1', '2:1–3:1', '3:1–'])[1 + picture.ratio]) AS ratio,
+		SELECT array_agg((ARRAY['≤0.1', '0.1–0.25', '0.25–0.5', '0.5–1', '1–2', '2–4', '4–8', '8–16', '≥16'])[1 + picture.size]) AS size,
+			array_agg((ARRAY['≤1:3', '1:3–1:2', '1:2–7:10', '7:10–1:1', '1:1', '1:1–7:5', '7:5–2:1', '2:1–3:1', '≥3:1'])[1 + picture.ratio]) AS ratio,
 			array_agg('图片 Pictures'::text) AS pictures, array_agg(picture.n::double precision) AS n FROM picture)
 	SELECT @.llava_report_sum('图片 Pictures', to_char(coalesce((SELECT sum(picture.n) FROM picture), 0), 'FM999,999,999,990')),
 		concat(
 		@.llava_report_figure('图片大小', 'Sizes of pictures', '库中全部图片，单位百万像素。All pictures there are, in megapixels.',
-			'columns', '百万像素 Megapixels', ARRAY['0–0.1', '0.1–¼', '¼–½', '½–1', '1–2', '2–4', '4–8', '8–16', '16–'],
+			'columns', '百万像素 Megapixels', ARRAY['≤0.1', '0.1–0.25', '0.25–0.5', '0.5–1', '1–2', '2–4', '4–8', '8–16', '≥16'],
 			ARRAY['图片 Pictures'], cells.size, cells.pictures, cells.n),
 		@.llava_report_figure('图片宽高比', 'Ratios of pictures',
 			'库中全部图片，宽比高，已按 EXIF 转正。All pictures there are, width to height, upright as EXIF says.',
 			'columns', '宽高比 Ratio',
-			ARRAY['–1:3', '1:3–1:2', '1:2–7:10', '7:10–1:1', '1:1', '1:1–7:5', '7:5–2:1', '2:1–3:1', '3:1–'],
+			ARRAY['≤1:3', '1:3–1:2', '1:2–7:10', '7:10–1:1', '1:1', '1:1–7:5', '7:5–2:1', '2:1–3:1', '≥3:1'],
 			ARRAY['图片 Pictures'], cells.ratio, cells.pictures, cells.n))
 	FROM cells;
 END;

@@ -257,12 +257,16 @@ CREATE VIEW @.llava_stat_reason WITH (security_invoker = true) AS
 	SELECT 'reply', r.task, r.reason, pg_catalog.count(*)
 	FROM @.llava_reply r WHERE r.reason IS NOT NULL GROUP BY r.task, r.reason
 	UNION ALL
-	SELECT CASE p.failure WHEN 'near_duplicate' THEN 'same' ELSE 'failed' END, p.task, p.failure,
+	SELECT CASE WHEN p.failure = 'near_duplicate' THEN 'same'
+			WHEN p.failure = 'cancelled' THEN 'cancelled'
+			WHEN p.failure IN ('condition', 'condition_error') THEN 'skipped'
+			WHEN p.failure = 'no_picture' THEN 'waiting'
+			ELSE 'failed' END, p.task, p.failure,
 		pg_catalog.count(*)
 	FROM @.llava_pending p WHERE p.failure IS NOT NULL GROUP BY p.task, p.failure;
 COMMENT ON VIEW @.llava_stat_reason IS
 	'why pictures were not asked about, replies not accepted, rows failed; with counts';
-COMMENT ON COLUMN @.llava_stat_reason.kind IS 'image, reply, or of a row of the queue: failed, same (a near copy)';
+COMMENT ON COLUMN @.llava_stat_reason.kind IS 'image, reply, or of a row of the queue: failed, skipped, same, cancelled, waiting';
 COMMENT ON COLUMN @.llava_stat_reason.task IS 'name of the task; NULL: of a picture';
 COMMENT ON COLUMN @.llava_stat_reason.reason IS 'the reason';
 COMMENT ON COLUMN @.llava_stat_reason.count IS 'how often';

@@ -89,7 +89,7 @@ $node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET max_requests '$made[
 $node->insert_pictures(201, 350);
 my @sent = map {
 	$node->safe_psql('postgres', "ALTER SERVER sim OPTIONS (SET max_requests '$_')");
-	$node->wait_query('SELECT pause_detail FROM llava_stat_server', "$_ requests(, \\d+ of them by llava_generate since the server's start,)? were made;.*");
+	$node->wait_query('SELECT pause_detail FROM llava_stat_server', "max_requests $_ is reached \\($_ requests made(, \\d+ of them by llava_generate since the server's start)?\\);.*");
 	$endpoint->stats->{requests};
 } @made;
 is("@sent", "@made", 'max_requests holds to the request all the same');

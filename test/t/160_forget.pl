@@ -85,7 +85,10 @@ my $cost = 'SELECT sum(prompt_tokens), sum(completion_tokens), count(*), sum(lat
 my $spent = sql($cost);
 my $usage = sql('SELECT * FROM llava_usage');
 my $copy = sql("SELECT id FROM llava_image WHERE path = 'gone-copy.png'");
-is(sql("SELECT llava_forget($copy, 'asked by its painter')"), '3', 'a copy takes the picture and all copies with it');
+my (undef, $rows, $notice) = $node->psql('postgres', "SELECT llava_forget($copy, 'asked by its painter')");
+is($rows, '3', 'a copy takes the picture and all copies with it');
+my ($files) = $notice =~ /NOTICE:  1 line of recorded exports still has what was taken down\nHINT:  (SELECT file, .*;) names the files\./;
+is(sql($files), 'published.jsonl|1', 'a NOTICE says that an export has it, and how to find which');
 is(where('gone'), '', 'no table, view or export knows its name');
 is(where($words), '', 'nor what was said about it');
 is(sql("SELECT count(*) FROM llava_reply WHERE image = $id AND body IS NULL AND measures IS NULL"), '1', 'the reply is empty');

@@ -40,6 +40,8 @@ sub head { my ($head) = table(@_); return join '|', @{ $head // [] }; }
 my $empty = report('');
 is_deeply([ $empty->{tables}, $empty->{sums}{'样本 Samples'} ], [ {}, '0' ], 'of nothing: no plot, and 0 samples');
 
+like(decode_utf8(slurp_file($page)), qr{<p class='none'>服务器未设单价（input_price、output_price）}, 'without prices no cost is spoken of');
+
 # Replies over some hours, with names that would be mark-up; a picture for each, samples for most.
 my $task = q{</text></svg><script>alert(1)</script>};
 my $server = q{"'><img src=x onerror=alert(2)>};
@@ -58,14 +60,14 @@ INSERT INTO llava_conversation (image, task, conversation, rounds, reply, task_v
 INSERT INTO llava_usage (server, requests, replies, accepted) VALUES (\$s\$$server\$s\$, 50, 45, 40), ('qwen', 60, 45, 40);
 SQL
 my $report = report('');
-is_deeply([ @{ $report->{sums} }{ '样本 Samples', '应答 Replies', '采用率 Accepted', '花费 Cost', '图片 Pictures' } ],
+is_deeply([ @{ $report->{sums} }{ '样本 Samples', '回复 Replies', '采用率 Accepted', '花费 Cost', '图片 Pictures' } ],
 	[ '80', '90', '88.9 %', '45.00', '90' ], 'the sums at the head');
 is(head($report, '新增样本'), "时间 Time|描述图片|$task|合计 Total", 'a task that is called like mark-up is text in a table');
 my $by_hour = "SELECT to_char(%1\$s, 'MM-DD HH24:00'), count(*) FILTER (WHERE %2\$s), count(*) FILTER (WHERE NOT %2\$s), count(*) FROM %3\$s GROUP BY 1 ORDER BY min(%1\$s)";
 sub dashed { return $_[0] =~ s/\|0(?=\||$)/|–/gmr; }
 is(rows($report, '新增样本'), dashed(sql(sprintf $by_hour, 'created_at', "task = '描述图片'", 'llava_conversation')), 'samples by hour and task');
-is(rows($report, '应答与判定：qwen'), dashed(sql(sprintf $by_hour, 'received_at', 'reason IS NULL', "llava_reply WHERE server = 'qwen'")), 'verdicts by hour of one server');
-is(rows($report, "应答与判定：$server"), dashed(sql(sprintf $by_hour, 'received_at', 'reason IS NULL', "llava_reply WHERE server <> 'qwen'")), 'and of another');
+is(rows($report, '回复与判定：qwen'), dashed(sql(sprintf $by_hour, 'received_at', 'reason IS NULL', "llava_reply WHERE server = 'qwen'")), 'verdicts by hour of one server');
+is(rows($report, "回复与判定：$server"), dashed(sql(sprintf $by_hour, 'received_at', 'reason IS NULL', "llava_reply WHERE server <> 'qwen'")), 'and of another');
 is(rows($report, '延迟'), sql(q{SELECT to_char(received_at, 'MM-DD HH24:00'), percentile_disc(0.95) WITHIN GROUP (ORDER BY latency_ms) / 1000,
 	percentile_disc(0.5) WITHIN GROUP (ORDER BY latency_ms) / 1000 FROM llava_reply GROUP BY 1 ORDER BY min(received_at)}), 'latency by hour');
 my $cost = 0;
@@ -75,14 +77,14 @@ is(rows($report, '轮数'), dashed(sql(q{SELECT rounds, count(*) FILTER (WHERE t
 	FROM llava_conversation GROUP BY 1 ORDER BY 1})), 'rounds');
 is(rows($report, '人工判定'), "描述图片 · 看过 looked at 6 / 54|5|1|6\n$task · 看过 looked at 3 / 26|2|1|3", 'what people judged');
 is(rows($report, '全部请求'), "qwen|40|5|15|60\n$server|40|5|5|50", 'requests, and those without an answer');
-my @lengths = table($report, '应答长度');
+my @lengths = table($report, '回复长度');
 like($lengths[0][1], qr/^描述图片 · p5 \d+ · p50 \d+ · p95 27\d$/, 'quantiles of lengths');
 my $lengths = 0;
 $lengths += /^\d+$/ ? $_ : 0 for map { @$_[ 1, 2 ] } @lengths[ 1 .. $#lengths ];
 is($lengths, 80, 'each accepted reply is in a class of length');
 is(head($report, '中文比例'), "比例 Share|描述图片 · 平均 mean 90.0 %|$task · 平均 mean 90.0 %|合计 Total", 'the mean share of Chinese');
 is(rows($report, '中文比例'), '90–95 %|54|26|80', 'and its classes');
-is(rows($report, '图片大小'), '¼–½|90', 'sizes of pictures');
+is(rows($report, '图片大小'), '0.25–0.5|90', 'sizes of pictures');
 is(rows($report, '图片宽高比'), "7:10–1:1|10\n1:1–7:5|80", 'ratios, with the sides that EXIF swaps');
 unlike(slurp_file($page), qr/<script|<img|https?:|style=|onerror=alert\(2\)>/, 'no script, picture or address');
 ok((grep { $_ eq $server } @{ $report->{plots}{"全部请求 All requests"} }), 'and in a plot it is text');
@@ -94,24 +96,30 @@ $report = report('1');
 my ($total) = reverse map { $_->[6] } grep { $_->[6] =~ /^[\d.]+$/ } table($report, '花费');
 is(head($report, '花费'), "时间 Time|$server|qwen|server1|server2|server3|其他 Others|合计 Total", 'five series and the others');
 is($total, '12', 'the others are added up');
-is(scalar(grep { /^应答与判定/ } keys %{ $report->{tables} }), 6, 'six plots of servers');
-is(head($report, '应答与判定：其他服务器'), '时间 Time|accepted|refusal|reason1|reason2|reason3|其他 Others|合计 Total', 'the last of the other servers');
+is(scalar(grep { /^回复与判定/ } keys %{ $report->{tables} }), 6, 'six plots of servers');
+is(head($report, '回复与判定：其他服务器'), '时间 Time|accepted|refusal|reason1|reason2|reason3|其他 Others|合计 Total', 'the last of the other servers');
 
 # how many days
-is(report('NULL')->{sums}{'应答 Replies'}, '99', 'NULL: seven days');
+is(report('NULL')->{sums}{'回复 Replies'}, '99', 'NULL: seven days');
 sql("UPDATE llava_reply SET received_at = now() - interval '100 days' WHERE id <= 50");
-is(report('7')->{sums}{'应答 Replies'}, '49', 'what is older is left out');
+is(report('7')->{sums}{'回复 Replies'}, '49', 'what is older is left out');
 sql("UPDATE llava_conversation SET created_at = now() - interval '100 days' WHERE image <= 50");
 is(report('7')->{sums}{'样本 Samples'}, '30', 'samples, too');
 my $long = report('3650');
 is($long->{sums}{'样本 Samples'}, '80', 'in ten years they are there');
-is($long->{sums}{'应答 Replies'}, '99', 'ten years');
+is($long->{sums}{'回复 Replies'}, '99', 'ten years');
 like(rows($long, '花费'), qr/^\d{4}-\d\d-\d\d\|/, 'by days then');
 for my $days (0, 3651)
 {
 	my ($ret, $out, $err) = $node->psql('postgres', "SELECT llava_report($days)");
 	like($err, qr/ERROR:  days $days is not between 1 and 3650\nHINT:  SELECT llava_report\(30\)/, "$days days");
 }
+
+# verdicts in JSON are no replies that have a length
+sql(q{INSERT INTO llava_reply (image, id, task, task_version, server, model, parameters, variation, body, measures)
+	VALUES (1, 5000, '筛选', 1, 'qwen', 'm', '{}', 0, '{}', '{"chars": 9, "han": 1, "all_letters": 1}')});
+$report = report('');
+unlike(head($report, '回复长度') . head($report, '中文比例'), qr/筛选/, 'nor a share of Chinese');
 
 # what the C function refuses, and leaves out
 for my $case (
@@ -121,6 +129,7 @@ for my $case (
 	my ($ret, $out, $err) = $node->psql('postgres', "SELECT llava_chart($case->[0])");
 	like($err, $case->[1], $case->[0]);
 }
+like(sql("SELECT llava_chart('lines', 't', 'n', 'h', '{a}', '{s}', '{a}', '{s}', '{1}')"), qr{<circle class='l0' }, 'one point alone is a dot');
 like(sql("SELECT llava_chart('lines', 't', 'n', 'h', '{a,b}', '{s,t}', '{a,b,NULL,c}', '{s,s,s,s}', '{1,NaN,2,3}')"),
 	qr{<td>1</td><td>–</td></tr>\n</tbody>}, 'no number, no label and a label that is none: no cell');
 is(sql("SELECT llava_chart('bars', NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL) ~ 'No data'"), 't', 'and nothing at all is no data');

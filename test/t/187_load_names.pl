@@ -96,7 +96,10 @@ symlink 'nothing', "$kinds/dangling" or die $!;
 }
 ($said, $code) = load($kinds, 'batch => 3');
 is($code, 0, 'files that cannot be read do not end the call');
-like($said, qr/WARNING:  could not read "\Q$kinds\E\/q\/closed\.png": Permission denied/, 'a closed file is told');
+like($said, qr/WARNING:  could not read "\Q$kinds\E\/q\/closed\.png": Permission denied\n(HINT:  The database server reads it as the operating system's user "[^"]+", who needs r and x on the folder)?/, 'a closed file is told');
+is(scalar(() = $said =~ /HINT:  The database server reads it as/g), 1, 'and once who cannot read it');
+like((load("$kinds/r"))[0], qr/ERROR:  could not read directory "\Q$kinds\E\/r": Permission denied\nHINT:  The database server reads it as .*who needs r and x/, 'a closed folder by itself');
+like((load("$kinds/nowhere"))[0], qr/ERROR:  could not read directory .*\nHINT:  .*must be on that machine/, 'a folder that is elsewhere');
 like($said, qr/WARNING:  could not read "\Q$kinds\E\/r": Permission denied/, 'and a closed folder');
 like($said, qr/8 files, 6 queued, 1 stopped before any request, 0 known, 2 unreadable\nDETAIL:  Skipped.*\n2 x Permission denied, as "r"\n?$/, 'links, pipes and sockets are none');
 is(paths(), 'huge.png p1.png p2.png p3.png p4.png p5.png q/open.png', 'the rest is loaded');

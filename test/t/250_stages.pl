@@ -55,6 +55,9 @@ like(error_of("INSERT INTO llava_task (name, required) VALUES ('描述图片', '
 like(error_of("INSERT INTO llava_task (name, required) VALUES ('筛选', '{worth 0...3}')"), qr/is not understood/, 'a key that cannot be read');
 like(error_of("INSERT INTO llava_task (name, required) VALUES ('筛选', '{a,a text}')"), qr/required twice/, 'a key twice');
 like(error_of("INSERT INTO llava_task (name, response_format) VALUES ('筛选', '[]')"), qr/not a JSON object/, 'a format that is no object');
+like(error_of("BEGIN; INSERT INTO llava_task (name, after, condition) VALUES ('描述图片', '筛选', '\$.wroth >= 2 && \$.worth > 0'); ROLLBACK"),
+	qr/WARNING:  the condition names the key "wroth", which task "筛选" does not require\nDETAIL:  It requires .*worth 0\.\.3/, 'a key that no result need have');
+unlike(error_of("BEGIN; INSERT INTO llava_task (name, after, condition) VALUES ('描述图片', '筛选', '\$.kind == \"\$.x\" && \$.seen[*].y == 1'); ROLLBACK"), qr/WARNING/, 'but those that it has, and what is within');
 sql("INSERT INTO llava_task (name, after, condition, share) VALUES ('描述图片', 'triage', '\$.worth >= 2', 0.7)");
 is(sql("SELECT after, condition, share FROM llava_task WHERE name = '描述图片' AND version = 2"), '筛选|($."worth" >= 2)|0.7', 'an alias is stored as the name');
 sql("INSERT INTO llava_task (name, title) VALUES ('描述图片', 'x')");

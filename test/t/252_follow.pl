@@ -35,6 +35,16 @@ sub rows_of
 }
 
 #
+# Nothing to follow
+#
+sql("INSERT INTO llava_task (name, after) VALUES ('复杂推理', '筛选')");
+like(notice_of("CALL llava_follow('复杂推理')"), qr/NOTICE:  there is nothing to follow yet: task "筛选" has no results\nHINT: .*SELECT llava_enqueue\(id, '筛选'\) FROM llava_image WHERE/,
+	'a task without results is named');
+unlike(notice_of('CALL llava_follow()'), qr/NOTICE/, 'where one was named');
+sql("INSERT INTO llava_task (name, after) VALUES ('复杂推理', '')");
+unlike(notice_of("CALL llava_follow('复杂推理')"), qr/NOTICE/, 'and follows one');
+
+#
 # A new follower of what was settled
 #
 insert_pictures('描述图片', 1, 1 .. 6);
@@ -52,6 +62,8 @@ is(rows_of('judge'), 'waits=15', 'each result has one row');
 sql('CALL llava_drain()');
 is(sql("SELECT count(*), count(DISTINCT image) FROM llava_annotation a WHERE task = 'judge' AND about = (SELECT reply FROM llava_conversation c WHERE c.image = a.image)"), '15|15', 'and one annotation about it');
 is(follow('judge'), 'results=15', 'what is done is not owed');
+is(sql('SELECT count(*) FROM llava_reply'), '30', 'of thirty replies');
+like(sql('SELECT llava_dataset_card()'), qr/模型的回复共 15 份.*^Of 15 replies 0 were/ms, 'the card counts those of tasks that it has samples of');
 unlike(notice_of("INSERT INTO llava_task (name, title) VALUES ('judge', 'x')"), qr/NOTICE/, 'a version that owes nothing says nothing');
 
 #
@@ -69,6 +81,8 @@ sql("INSERT INTO llava_task (name, kind, language, prompt, required, after, cond
 is(follow('cond', ', dry => true'), 'results=15 passes=9 queued=9 condition=6', 'how many a condition would let through');
 is(follow('cond'), 'results=15 queued=9 condition=6', 'so many it lets through');
 is(rows_of('cond'), 'waits=9 condition=6', 'the others rest');
+is(sql("SELECT kind, count FROM llava_stat_reason WHERE task = 'cond'"), 'skipped|6', 'as skipped ones');
+unlike(sql('SELECT llava_dataset_card()'), qr/\| condition \|/, 'of which a card of another task says nothing');
 sql("INSERT INTO llava_task (name, condition) VALUES ('cond', '\$.worth >= 0')");
 is(follow('cond', ', dry => true'), 'results=15 passes=15 queued=6', 'loosened');
 is(follow('cond'), 'results=15 queued=6', 'those that rested wait');

@@ -44,11 +44,16 @@ is($endpoint->stats->{requests}, 1, 'the worker asks it for nothing');
 is(sql('SELECT generated, requests FROM llava_stat_server'), '1|0', 'what llava_generate asked is counted by itself');
 sql("INSERT INTO llava_task (name, server) VALUES ('描述图片', 'sim')");
 ok($node->wait_query("SELECT pause_reason = 'max_requests' AND requests = 1 FROM llava_stat_server"), 'rows of a task that names it go there');
-like(sql('SELECT pause_detail FROM llava_stat_server'), qr/^2 requests, 1 of them by llava_generate since the server's start, were made; ALTER SERVER sim /,
+like(sql('SELECT pause_detail FROM llava_stat_server'), qr/^max_requests 2 is reached \(2 requests made, 1 of them by llava_generate since the server's start\); ALTER SERVER sim /,
 	'and the pause names both numbers');
 is(sql('SELECT generated, requests FROM llava_stat_server'), '1|1', 'as the view does');
 sql("ALTER SERVER sim OPTIONS (SET queue 'true', SET max_requests '100')");
 ok($node->wait_drained, 'the option back: the queue drains');
+sql("ALTER SERVER sim OPTIONS (SET max_requests '1')");
+is($node->wait_query("SELECT pause_detail ~ '^max_requests 1 is reached [(]4 requests made, 1 of them by llava_generate' FROM llava_stat_server", 't'), 't',
+	'a limit that is set too late says how many were made');
+sql("ALTER SERVER sim OPTIONS (SET max_requests '100')");
+ok($node->wait_query("SELECT state = 'active' FROM llava_stat_server"), 'and goes');
 
 # a drain that names the server takes the queue's rows
 sql("ALTER SERVER sim OPTIONS (SET queue 'false')");
@@ -64,6 +69,21 @@ sql("CREATE ROLE bob; CREATE USER MAPPING FOR bob SERVER sim OPTIONS (api_key 's
 ok($node->wait_query("SELECT pause_reason = 'key' AND pause_detail ~ 'workers use only the user mapping of the server''s owner, \".*\", or of PUBLIC, not that of \"bob\"\$' FROM llava_stat_server"),
 	'and a mapping that workers do not use is named');
 unlike(sql('SELECT pause_detail FROM llava_stat_server'), qr/sk-of/, 'without its key');
+
+# without preloading a pause is read from its row
+$node->stop('fast');
+$node = LlavaZh::Cluster->new('alone', preload => 0);
+$node->create_server('sim', $endpoint->url, "max_requests '0'");
+$node->insert_pictures(1, 2, 'detail');
+is(sql("SELECT state, eta FROM llava_progress WHERE task = '描述图片'"), 'active|', 'before anybody has looked');
+sql('CALL llava_drain()');
+is(sql('SELECT state, pause_reason FROM llava_stat_server'), 'paused|max_requests', 'a drain finds the limit');
+my $paused = 'paused||all servers that take the queue are paused: see llava_stat_server';
+is(sql("SELECT state, eta, reason FROM llava_progress WHERE task = '描述图片'"), $paused, 'llava_progress says so');
+sql('CREATE ROLE anybody');
+is(sql("SET ROLE anybody; SELECT reason FROM llava_waiting_tasks() WHERE task = '描述图片'"), $paused =~ s/paused\|\|//r, 'to anybody');
+is(sql("SELECT llava_resume('sim')"), '', 'until it is resumed');
+is(sql("SELECT state FROM llava_progress WHERE task = '描述图片'"), 'active', 'or somebody looks again');
 
 $node->stop('fast');
 $endpoint->stop;

@@ -29,9 +29,26 @@ for my $odd ('[]', '{}', '"x"', 'null', '[null]', '[[]]', '[{"from": "human"}]',
 }
 like(said("UPDATE llava_conversation SET conversation = NULL WHERE image = $one"), qr/23502/, 'NULL by the table itself');
 
+# what is taken and no export takes: the WARNING names the rule of llava_validate
+my %broken = (
+	odd_turns => turns([ human => 'x' ]),
+	roles => turns([ gpt => 'x' ], [ human => 'y' ]),
+	empty_turn => turns([ human => 'x' ], [ gpt => ' ' ]),
+	image_token => turns([ human => '<image>x' ], [ gpt => 'y' ]),
+	media_token => turns([ human => '<video>x' ], [ gpt => 'y' ]),
+	think_tag => turns([ human => 'x' ], [ gpt => '<think>y</think>' ]),
+	special_token => turns([ human => 'x' ], [ gpt => '<|im_end|>' ]),
+	conversation => '[{"from": "human", "value": "x", "more": 1}, {"from": "gpt", "value": "y"}]');
+foreach my $rule (sort keys %broken)
+{
+	like(said("UPDATE llava_conversation SET conversation = '$broken{$rule}' WHERE image = $one"),
+		qr/WARNING:  01000: exports leave this conversation out, by the rule $rule\nHINT: .*llava_validate/, "a conversation that breaks $rule");
+	is(sql("SELECT rule FROM llava_validate() WHERE image = $one AND left_out"), $rule, 'as llava_validate has it');
+}
+
 # what is taken
 my $edit = turns([ human => '什么?' ], [ gpt => '一。' ], [ human => '还有?' ], [ gpt => '二。' ]);
-sql("UPDATE llava_conversation SET conversation = '$edit' WHERE image = $one");
+unlike(said("UPDATE llava_conversation SET conversation = '$edit' WHERE image = $one"), qr/WARNING/, 'what exports take is taken in silence');
 is(sql("SELECT rounds, edited_at > now() - interval '5 minutes' FROM llava_conversation WHERE image = $one"), '2|t', 'rounds and the time of the edit follow');
 sql("UPDATE llava_conversation SET conversation = conversation, note = 'seen' WHERE image = $two");
 is(sql("SELECT edited_at IS NULL FROM llava_conversation WHERE image = $two"), 't', 'an UPDATE that changes nothing is no edit');

@@ -222,7 +222,30 @@ largest_value(const Chart *chart)
 	return most;
 }
 
-/* The line has a gap where there is no value; one alone is a dot, by its round caps. */
+static bool
+is_alone(const Chart *chart, int series, int label)
+{
+	return (label == 0 || isnan(chart_value(chart, series, label - 1))) &&
+		(label == chart->n_labels - 1 || isnan(chart_value(chart, series, label + 1)));
+}
+
+/* A line that goes through one point only is not seen. */
+static void
+draw_dots(StringInfo out, const Chart *chart, int series, double top)
+{
+	double		slot = (double) PLOT_WIDTH / chart->n_labels;
+
+	for (int i = 0; i < chart->n_labels; i++)
+	{
+		double		value = chart_value(chart, series, i);
+
+		if (!isnan(value) && is_alone(chart, series, i))
+			appendStringInfo(out, "<circle class='l%d' cx='%.2f' cy='%.2f' r='3'/>", series, LEFT + slot * (i + 0.5),
+							 TOP + PLOT_HEIGHT * (1 - value / top));
+	}
+}
+
+/* The line has a gap where there is no value. */
 static void
 draw_line(StringInfo out, const Chart *chart, int series, double top)
 {
@@ -250,7 +273,10 @@ chart_draw_lines(StringInfo out, const Chart *chart)
 	begin(out, chart, HEIGHT);
 	top = draw_values_axis(out, largest_value(chart));
 	for (int i = 0; i < chart->n_series; i++)
+	{
 		draw_line(out, chart, i, top);
+		draw_dots(out, chart, i, top);
+	}
 	draw_labels_axis(out, chart);
 	appendStringInfoString(out, "</svg>");
 }

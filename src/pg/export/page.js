@@ -25,7 +25,7 @@ function keyOf(n) {
 
 function warn(what) {
 	if (what)
-		warning.textContent = what + '：判断只在这一页里，关掉就没有了。离开之前请写出 keep.jsonl。';
+		warning.textContent = what + '：判断只在这一页里，关掉就没有了。离开之前请导出 keep.jsonl。';
 	warning.hidden = !what;
 }
 
@@ -38,7 +38,7 @@ function store(key, text) {
 			localStorage.setItem(key, text);
 		return true;
 	} catch (error) {
-		warn(error.name === 'QuotaExceededError' || error.code === 22 ? '浏览器的存储已满' : '浏览器不让存储');
+		warn(error.name === 'QuotaExceededError' || error.code === 22 ? '浏览器的存储已满' : '浏览器禁止本地存储');
 		return false;
 	}
 }
@@ -84,7 +84,7 @@ function show(n) {
 	sample.classList.toggle('good', one !== undefined && one.keep === true);
 	sample.classList.toggle('bad', one !== undefined && one.keep === false);
 	sample.querySelector('.verdict').textContent = one === undefined ? '' :
-		one.keep === null ? '只有备注' : one.keep ? '好' : '不好';
+		one.keep === null ? '只有备注' : one.keep ? '保留' : '弃用';
 	sample.querySelector('.words').textContent = one === undefined || one.note === null ? '' : one.note;
 }
 

@@ -347,6 +347,8 @@ clear_tables(Forget *forget)
 			forget->images += rows;
 		else
 			forget->others += rows;
+		if (strcmp(cleared[i].table, "llava_manifest_line") == 0)
+			forget->lines += rows;
 		if (removed_statistics)
 			forget->unanalyzed |= 1 << i;
 	}
@@ -436,6 +438,17 @@ forget_absent(Forget *forget, const char *function)
 {
 	if (forget->absent != NIL && forget->reason != (Datum) 0)
 		blockers_run(function, leave_tombstones, forget);
+}
+
+void
+forget_name_exports(const Forget *forget)
+{
+	if (forget->lines > 0)
+		ereport(NOTICE,
+				(errmsg_plural("%llu line of recorded exports still has what was taken down",
+							   "%llu lines of recorded exports still have what was taken down",
+							   (unsigned long) forget->lines, (unsigned long long) forget->lines),
+				 errhint("SELECT file, count(*) FROM llava_published WHERE file_name = '' GROUP BY file ORDER BY file; names the files.")));
 }
 
 void

@@ -20,6 +20,7 @@ typedef struct Forget
 	/* what was done: added to what is there */
 	uint64		images;			/* rows of llava_image that were deleted */
 	uint64		others;			/* rows of other tables, deleted or changed */
+	uint64		lines;			/* of recorded exports, which have them still */
 	uint32		unanalyzed;		/* bits of tables whose statistics went */
 	List	   *absent;			/* of int64 *: ids without a row */
 
@@ -38,6 +39,9 @@ extern void forget_absent(Forget *forget, const char *function);
 
 /* Leaves tombstones of the URLs that these ids' rows name.  SPI-connected. */
 extern void forget_urls(Datum ids, Datum reason);
+
+/* NOTICE of exports that have the pictures, if there are any. */
+extern void forget_name_exports(const Forget *forget);
 
 /* NOTICE that names the ANALYZE to run, if there is one. */
 extern void forget_name_analyze(const Forget *forget);

@@ -65,6 +65,7 @@ forget_one(FunctionCallInfo fcinfo, Datum reason, const char *function)
 	if (forget.images + forget.others == 0)
 		ereport(NOTICE,
 				(errmsg("nothing is known of image " INT64_FORMAT, PG_GETARG_INT64(0))));
+	forget_name_exports(&forget);
 	forget_name_analyze(&forget);
 	PG_RETURN_INT64((int64) forget.images);
 }
@@ -141,6 +142,7 @@ forget_batches(Forget *all, int largest)
 	}
 	forget_absent(&batch, "llava_forget_all");
 	all->images = batch.images;
+	all->lines = batch.lines;
 	all->unanalyzed = batch.unanalyzed;
 }
 
@@ -163,6 +165,7 @@ llava_forget_all(PG_FUNCTION_ARGS)
 	ereport(NOTICE,
 			(errmsg("llava_forget_all: %d ids, " UINT64_FORMAT " rows of llava_image erased",
 					all.n, all.images)));
+	forget_name_exports(&all);
 	forget_name_analyze(&all);
 	MemoryContextDelete(all.context);
 	PG_RETURN_VOID();

@@ -123,9 +123,7 @@ entries_of(Load *load, const char *name)
 	else if (!load_files_list(&load->in, name, &entries))
 	{
 		if (name[0] == '\0')
-			ereport(ERROR,
-					(errcode_for_file_access(),
-					 errmsg("could not read directory \"%s\": %m", load->directory)));
+			load_files_no_directory(load->directory);
 		load_cannot_read(load, name);
 	}
 	MemoryContextSwitchTo(caller);
@@ -210,9 +208,7 @@ directory_argument(text *argument)
 				 errhint("Give a directory of the server, such as '/data/images'.")));
 	canonicalize_path(directory);
 	if (stat(directory, &facts) < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read directory \"%s\": %m", directory)));
+		load_files_no_directory(directory);
 	if (!S_ISDIR(facts.st_mode))
 		ereport(ERROR,
 				(errcode(ERRCODE_WRONG_OBJECT_TYPE),

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <sys/types.h>
 
+#include "compat.h"
 #include "db/db.h"
 
 /* ---- load_files.c: reads the folder, and nothing that a link leads to ---- */
@@ -43,6 +44,12 @@ typedef struct LoadEntry
 
 /* ERROR if the folder cannot be opened. */
 extern void load_files_open(LoadFiles *files, const char *directory);
+
+/* ERROR: the folder could not be read, by errno. */
+pg_noreturn extern void load_files_no_directory(const char *directory);
+
+/* errhint for an errno with which the folder, or something in it, could not be read. */
+extern int	load_files_hint(int failure);
 
 /*
  * The regular files and folders in a folder, palloc'd in the current context and sorted by

@@ -18,6 +18,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/username.h"
 #include "load.h"
 #include "miscadmin.h"
 #include "storage/fd.h"
@@ -36,6 +37,31 @@
 /* Seconds that a timestamp surely has room for. */
 #define MOST_SECONDS (USECS_PER_SEC * 1000 * 1000)
 
+int
+load_files_hint(int failure)
+{
+	char	   *unknown;
+	const char *user = get_user_name(&unknown);
+
+	if (failure == ENOENT)
+		return errhint("The database server reads it: the folder must be on that machine. Its files can be inserted by a client instead.");
+	if (failure != EACCES && failure != EPERM)
+		return 0;
+	return errhint("The database server reads it as the operating system's user \"%s\", who needs r and x on the folder and x on every folder above it. Its files can be inserted by a client instead.",
+				   user != NULL ? user : "postgres");
+}
+
+void
+load_files_no_directory(const char *directory)
+{
+	int			failure = errno;
+
+	ereport(ERROR,
+			(errcode_for_file_access(),
+			 errmsg("could not read directory \"%s\": %m", directory),
+			 load_files_hint(failure)));
+}
+
 void
 load_files_open(LoadFiles *files, const char *directory)
 {
@@ -43,9 +69,7 @@ load_files_open(LoadFiles *files, const char *directory)
 	files->listing = NULL;
 	files->top = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	if (files->top < 0)
-		ereport(ERROR,
-				(errcode_for_file_access(),
-				 errmsg("could not read directory \"%s\": %m", directory)));
+		load_files_no_directory(directory);
 	files->is_open = true;
 	ReserveExternalFD();
 }

@@ -66,7 +66,8 @@ load_cannot_read(Load *load, const char *name)
 	ereport(WARNING,
 			(errcode_for_file_access(),
 			 errmsg("could not read \"%s%s%s\": %m", load->directory,
-					name[0] != '\0' ? "/" : "", name)));
+					name[0] != '\0' ? "/" : "", name),
+			 load->report.unreadable > 1 ? 0 : load_files_hint(failure)));
 }
 
 /* A name in a form that can be shown, whatever its bytes are. */

@@ -66,6 +66,45 @@ conversation_is_whole(Datum conversation, int *rounds)
 	return true;
 }
 
+/* The rule of llava_validate that the turn breaks, static; NULL: none. */
+static const char *
+turn_fault(JsonbContainer *turn, bool human)
+{
+	const char *role = human ? "human" : "gpt";
+	JsonbValue	from,
+				value;
+	ReplyToken	token;
+
+	(void) turn_string(turn, "from", &from);
+	(void) turn_string(turn, "value", &value);
+	if (JsonContainerSize(turn) != 2)
+		return "conversation";
+	if (from.val.string.len != (int) strlen(role) || memcmp(from.val.string.val, role, strlen(role)) != 0)
+		return "roles";
+	if (reply_is_blank(value.val.string.val, value.val.string.len))
+		return "empty_turn";
+	if (reply_find_token(value.val.string.val, value.val.string.len, REPLY_TOKEN_RULES, &token) == NULL)
+		return NULL;
+	return token.kind == TOKEN_IMAGE ? "image_token" : token.kind == TOKEN_MEDIA ? "media_token" :
+		token.kind == TOKEN_THINK ? "think_tag" : "special_token";
+}
+
+/* A conversation that no export takes is a person's to write, by steps perhaps. */
+static void
+warn_of_fault(Datum conversation)
+{
+	JsonbContainer *turns = &DatumGetJsonbP(conversation)->root;
+	const char *fault = JsonContainerSize(turns) % 2 == 0 ? NULL : "odd_turns";
+
+	for (uint32 i = 0; fault == NULL && i < JsonContainerSize(turns); i++)
+		fault = turn_fault(getIthJsonbValueFromContainer(turns, i)->val.binary.data, i % 2 == 0);
+	if (fault != NULL)
+		ereport(WARNING,
+				(errmsg("exports leave this conversation out, by the rule %s", fault),
+				 errhint("Turns alternate human and gpt, in pairs, with text in each and no tokens of models: "
+						 "llava_validate() lists what exports leave out.")));
+}
+
 /*
  * What the UPDATE makes of the columns.  A worker's sample of another reply is nobody's
  * edit.
@@ -85,6 +124,8 @@ edited_row(TriggerData *trigger, Datum conversation, bool same_reply)
 				 errmsg("this is no conversation"),
 				 errdetail("It is a non-empty array of objects with the strings \"from\" and \"value\"."),
 				 errhint("SET conversation = '[{\"from\": \"human\", \"value\": \"...\"}, {\"from\": \"gpt\", \"value\": \"...\"}]'. To leave a sample out of exports: SET keep = false.")));
+	if (same_reply)
+		warn_of_fault(conversation);
 	values[0] = Int32GetDatum(rounds);
 	values[1] = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
 	return heap_modify_tuple_by_cols(trigger->tg_newtuple, desc, same_reply ? 2 : 1, columns, values,

@@ -239,6 +239,19 @@ append_owed(StringInfo json, const TaskFollower *task, const TaskOwed *owed, boo
 					 owed->queued, owed->condition, owed->condition_error, owed->exchanged);
 }
 
+/* The task that was named follows one without results: where they would come from. */
+static void
+say_nothing_followed(const Follow *follow, const TaskFollower *task)
+{
+	const char *first = follow_first(follow, task);
+
+	ereport(NOTICE,
+			(errmsg("there is nothing to follow yet: task \"%s\" has no results", task->after),
+			 first == NULL ? 0 :
+			 errhint("They come as its rows are asked. To have pictures asked: SELECT llava_enqueue(id, %s) FROM llava_image WHERE ...;",
+					 quote_literal_cstr(first))));
+}
+
 /* Adds the report to json. */
 static void
 follow_all(Follow *follow, const char *name, bool dry, StringInfo json)
@@ -263,6 +276,9 @@ follow_all(Follow *follow, const char *name, bool dry, StringInfo json)
 		TaskOwed	owed = dry ? follow_dry(&tx, task) : follow_task(follow, &tx, task);
 
 		append_owed(json, task, &owed, dry);
+		if (name != NULL && strcmp(task->name, name) == 0 && task->after != NULL &&
+			owed.results + owed.exchanged == 0)
+			say_nothing_followed(follow, task);
 	}
 	appendStringInfoChar(json, '}');
 }

@@ -156,6 +156,21 @@ leave_sample(const Judgement *judgement, const char *why)
 						counts.lines, judgement->image, judgement->task, why)));
 }
 
+/* Who has looked at both judgements can write the one that holds. */
+static void
+leave_judged(const Judgement *judgement)
+{
+	if (counts.left++ < MAX_NAMED)
+		ereport(WARNING,
+				(errmsg("line " UINT64_FORMAT " was left out: the sample of image " INT64_FORMAT
+						", task \"%s\", was judged otherwise meanwhile",
+						counts.lines, judgement->image, judgement->task),
+				 errhint("To overrule that: UPDATE llava_conversation SET keep = %s, note = %s WHERE image = " INT64_FORMAT
+						 " AND task = %s;", judgement->keep == 'n' ? "NULL" : judgement->keep == 't' ? "true" : "false",
+						 judgement->note == NULL ? "NULL" : quote_literal_cstr(judgement->note),
+						 judgement->image, quote_literal_cstr(judgement->task))));
+}
+
 static void
 say_counts(void)
 {
@@ -225,7 +240,7 @@ take(const Judgement *judgement)
 	else if (is_known(judgement))
 		counts.known++;
 	else if (!is_digest(4, judgement->judged))
-		leave_sample(judgement, "was judged otherwise meanwhile");
+		leave_judged(judgement);
 	else
 	{
 		nulls[2] = judgement->keep == 'n' ? 'n' : ' ';

@@ -37,7 +37,7 @@ hopeless_found(const Call *call)
 			(errmsg("llava_zh: the rows of task \"%s\" wait: the first replies of version %d are all rejected (%s), that of image " INT64_FORMAT ", call " INT64_FORMAT ", among them",
 					stopped->task, stopped->version, stopped->reason, stopped->image, stopped->call),
 			 errhint("%s A new version lets it go on, or llava_resume_task(%s).",
-					 task_shape(call->task->kind), quote_literal_cstr(stopped->task))));
+					 task_shape(call->task->kind, call->task->language), quote_literal_cstr(stopped->task))));
 }
 
 void
@@ -155,7 +155,7 @@ hopeless_tell(const Loop *loop)
 					(errmsg("the rows of task \"%s\" wait: the first replies of version %d are all rejected",
 							task->name, task->version),
 					 errhint("%s A new version lets it go on, or llava_resume_task(%s).",
-							 task_shape(task->kind), quote_literal_cstr(task->name))));
+							 task_shape(task->kind, task->language), quote_literal_cstr(task->name))));
 	}
 }
 

@@ -40,12 +40,14 @@ server_resume(ServerState *server)
 static const char *
 requests_words(const ServerState *server)
 {
-	long long	all = (long long) server->options->max_requests;
+	long long	most = (long long) server->options->max_requests;
+	long long	made = most - (long long) limits_remaining(server->limits);
 	long long	generated = (long long) limits_generated(server->limits);
+	const char *reached = psprintf("max_requests %lld is reached (%lld request%s made", most, made, made == 1 ? "" : "s");
 
 	if (generated == 0)
-		return psprintf("%lld requests", all);
-	return psprintf("%lld requests, %lld of them by llava_generate since the server's start,", all, generated);
+		return psprintf("%s)", reached);
+	return psprintf("%s, %lld of them by llava_generate since the server's start)", reached, generated);
 }
 
 static const char *
@@ -54,7 +56,7 @@ limit_detail(const ServerState *server, const char *reason)
 	const char *name = quote_identifier(server->options->name);
 
 	if (strcmp(reason, "max_requests") == 0)
-		return psprintf("%s were made; ALTER SERVER %s OPTIONS (SET max_requests '...') to go on",
+		return psprintf("%s; ALTER SERVER %s OPTIONS (SET max_requests '...') to go on",
 						requests_words(server), name);
 	if (strcmp(reason, "budget") == 0)
 		return psprintf("the budget is used up; ALTER SERVER %s OPTIONS (SET budget '...') to go on",

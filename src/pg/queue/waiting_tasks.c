@@ -104,14 +104,14 @@ waits_for_any(const ServersSeen *seen)
 }
 
 static TaskWaits
-waits_stopped(const TaskStopped *stopped, const char *kind)
+waits_stopped(const TaskStopped *stopped, const TaskNewest *task)
 {
 	return (TaskWaits)
 	{
 		"stopped",
 			psprintf("the first replies of version %d were all rejected (%s): see llava_reply of image " INT64_FORMAT ", id " INT64_FORMAT ". %s A new version lets it go on, or llava_resume_task(%s)",
 					 stopped->version, stopped->reason, stopped->image, stopped->call,
-					 task_shape(task_kind(kind)), quote_literal_cstr(stopped->task))
+					 task_shape(task_kind(task->kind), task_language(task->language)), quote_literal_cstr(stopped->task))
 	};
 }
 
@@ -129,7 +129,7 @@ llava_waiting_tasks(PG_FUNCTION_ARGS)
 	{
 		const TaskNewest *task = lfirst(cell);
 		const TaskStopped *stopped = task_stopped_in(all, task->name, task->version);
-		TaskWaits	waits = stopped != NULL ? waits_stopped(stopped, task->kind) :
+		TaskWaits	waits = stopped != NULL ? waits_stopped(stopped, task) :
 		task->server != NULL ? waits_for_named(task->server, "task") : waits_for_any(&seen);
 		Datum		values[3] = {CStringGetTextDatum(task->name)};
 		bool		nulls[3] = {false};

@@ -154,7 +154,7 @@ remedy_of_reply(const Asking *asking, const char *reason)
 	for (int i = 0; i < lengthof(reply_remedies); i++)
 		if (strcmp(reason, reply_remedies[i].reason) == 0)
 			return reply_remedies[i].hint != NULL ? reply_remedies[i].hint :
-				task_shape(asking->task->kind);
+				task_shape(asking->task->kind, asking->task->language);
 	return "llava_parse_reply(task, reply) shows what is made of a reply.";
 }
 

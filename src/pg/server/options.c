@@ -258,17 +258,64 @@ check_together(LlavaServer *server)
 						 IMAGE_MIN_TOKENS, IMAGE_MAX_TOKENS)));
 }
 
-/* ERROR: there is no such option; valid lists the valid ones, or is empty. */
+/* What an option of other programs is called here, or where it belongs. */
+typedef struct OptionAlias
+{
+	const char *word;
+	const char *meant;
+} OptionAlias;
+
+static const OptionAlias server_aliases[] = {
+	{"base_url", "url"}, {"api_base", "url"}, {"endpoint", "url"}, {"host", "url"},
+	{"model_name", "model"}, {"timeout", "request_timeout"}, {"concurrency", "max_in_flight"},
+	{"rpm", "requests_per_minute"}, {"tpm", "tokens_per_minute"},
+};
+
+static const OptionAlias mapping_aliases[] = {
+	{"key", "api_key"}, {"apikey", "api_key"}, {"token", "api_key"}, {"password", "api_key"},
+	{"key_file", "api_key_file"},
+};
+
+/* What may be meant by a word; NULL: nobody knows. */
+static const char *
+option_meant(const OptionAlias *aliases, int n, const char *word)
+{
+	for (int i = 0; i < n; i++)
+		if (pg_strcasecmp(aliases[i].word, word) == 0)
+			return aliases[i].meant;
+	return NULL;
+}
+
+/* ERROR: there is no such option; the hint is palloc'd or static. */
 pg_noreturn static void
-refuse_name(const char *name, const char *valid)
+refuse_name(const char *name, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FDW_INVALID_OPTION_NAME),
 			 errmsg("invalid option \"%s\"", name),
 			 errhidestmt(true),
-			 valid[0] == '\0' ?
-			 errhint("There are no valid options in this context.") :
-			 errhint("Valid options in this context are: %s.", valid)));
+			 errhint("%s", hint)));
+}
+
+static const char *
+hint_of_valid(const char *meant, const char *valid)
+{
+	return meant != NULL ? psprintf("Perhaps you meant the option \"%s\".", meant) :
+		psprintf("Valid options in this context are: %s.", valid);
+}
+
+pg_noreturn static void
+refuse_server_option(const char *name)
+{
+	StringInfoData names;
+
+	if (strcmp(name, "api_key") == 0 || strcmp(name, "api_key_file") == 0 ||
+		option_meant(mapping_aliases, lengthof(mapping_aliases), name) != NULL)
+		refuse_name(name, "Keys belong into a user mapping, which others cannot read: CREATE USER MAPPING FOR CURRENT_USER SERVER ... OPTIONS (api_key '...').");
+	initStringInfo(&names);
+	for (int i = 0; i < lengthof(server_options); i++)
+		appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", server_options[i].name);
+	refuse_name(name, hint_of_valid(option_meant(server_aliases, lengthof(server_aliases), name), names.data));
 }
 
 static void
@@ -284,14 +331,7 @@ check_server_options(List *options)
 		const ServerOption *option = option_named(element->defname);
 
 		if (option == NULL)
-		{
-			StringInfoData names;
-
-			initStringInfo(&names);
-			for (int i = 0; i < lengthof(server_options); i++)
-				appendStringInfo(&names, "%s%s", i > 0 ? ", " : "", server_options[i].name);
-			refuse_name(element->defname, names.data);
-		}
+			refuse_server_option(element->defname);
 		read_option(option, defGetString(element), &server);
 	}
 	check_together(&server);
@@ -334,7 +374,8 @@ check_mapping_options(List *options)
 		const char *name = lfirst_node(DefElem, cell)->defname;
 
 		if (strcmp(name, "api_key") != 0 && strcmp(name, "api_key_file") != 0)
-			refuse_name(name, "api_key, api_key_file");
+			refuse_name(name, hint_of_valid(option_meant(mapping_aliases, lengthof(mapping_aliases), name),
+											"api_key, api_key_file"));
 	}
 	if (problem != NULL)
 		ereport(ERROR,
@@ -369,7 +410,7 @@ llava_fdw_validator(PG_FUNCTION_ARGS)
 	else if (catalog == UserMappingRelationId)
 		check_mapping_options(options);
 	else if (options != NIL)
-		refuse_name(((DefElem *) linitial(options))->defname, "");
+		refuse_name(((DefElem *) linitial(options))->defname, "There are no valid options in this context.");
 	PG_RETURN_VOID();
 }
 

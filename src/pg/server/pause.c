@@ -26,6 +26,7 @@ server_is_paused(Oid server)
 {
 	const char *value = options_value(GetForeignServer(server)->options, "paused");
 	bool		paused = false;
+	const char *recorded;
 	const Limits *limits;
 
 	if (value != NULL && parse_bool(value, &paused) && paused)
@@ -35,7 +36,10 @@ server_is_paused(Oid server)
 	/* that the option was taken back counts before a worker has seen it */
 	paused = limits != NULL && limits->pause.reason[0] != '\0' && strcmp(limits->pause.reason, "paused") != 0;
 	limits_unlock();
-	return paused;
+	if (limits != NULL)
+		return paused;
+	recorded = usage_pause_reason(GetForeignServer(server)->servername);
+	return recorded != NULL && strcmp(recorded, "paused") != 0;
 }
 
 /* ALTER SERVER with the caller's rights. */

@@ -450,6 +450,9 @@ extern ServerUsage usage_of(const LlavaServer *server, uint64 n);
  */
 extern void usage_record_pause(const LlavaServer *server, const char *reason, const char *detail);
 
+/* Why a worker paused the server, as recorded; NULL: it did not. */
+extern const char *usage_pause_reason(const char *server);
+
 /* Tells the limits what is recorded; for callers without a loop. */
 extern void server_read_usage(const LlavaServer *server, Limits *limits);
 

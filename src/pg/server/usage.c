@@ -4,9 +4,14 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "executor/spi.h"
 #include "server.h"
 #include "utils/builtins.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 /* Columns of sql_usage_all, as SPI counts them. */
 enum
@@ -87,4 +92,38 @@ usage_record_pause(const LlavaServer *server, const char *reason, const char *de
 	const char	nulls[] = {' ', reason != NULL ? ' ' : 'n', detail != NULL ? ' ' : 'n', '\0'};
 
 	sql_run(&sql_usage_pause, values, nulls, 0);
+}
+
+/* Columns of llava_usage. */
+enum
+{
+	OF_USAGE_SERVER = 1,
+	OF_USAGE_PAUSE_REASON = 10
+};
+
+/* Read as task_newest.c reads llava_task: views show it to anybody. */
+const char *
+usage_pause_reason(const char *server)
+{
+	Relation	table = table_open(extension_relation("llava_usage"), AccessShareLock);
+	TupleDesc	desc = RelationGetDescr(table);
+	SysScanDesc scan = systable_beginscan(table, InvalidOid, false, GetActiveSnapshot(), 0, NULL);
+	const char *reason = NULL;
+	bool		found = false;
+	HeapTuple	row;
+
+	while (!found && HeapTupleIsValid(row = systable_getnext(scan)))
+	{
+		bool		isnull;
+		Datum		value = heap_getattr(row, OF_USAGE_SERVER, desc, &isnull);
+
+		if (strcmp(TextDatumGetCString(value), server) != 0)
+			continue;
+		found = true;
+		value = heap_getattr(row, OF_USAGE_PAUSE_REASON, desc, &isnull);
+		reason = isnull ? NULL : TextDatumGetCString(value);
+	}
+	systable_endscan(scan);
+	table_close(table, AccessShareLock);
+	return reason;
 }

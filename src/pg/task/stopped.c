@@ -107,14 +107,20 @@ task_resume(const char *task, int version)
 }
 
 const char *
-task_shape(ReplyKind kind)
+task_shape(ReplyKind kind, ReplyLanguage language)
 {
+	bool		zh = language == REPLY_LANGUAGE_ZH;
+
 	switch (kind)
 	{
 		case REPLY_DIALOGUE:
-			return "A dialogue's prompt must ask for rounds of \"User: ...\" and \"Assistant: ...\", or the same labels in Chinese.";
+			return zh ?
+				"A dialogue's prompt must ask for rounds of \"用户：...\" and \"助手：...\", or the same labels in English." :
+				"A dialogue's prompt must ask for rounds of \"User: ...\" and \"Assistant: ...\", or the same labels in Chinese.";
 		case REPLY_QUESTION_ANSWER:
-			return "A question_answer's prompt must ask for \"Question: ...\" and \"Answer: ...\", or the same labels in Chinese.";
+			return zh ?
+				"A question_answer's prompt must ask for \"问题：...\" and \"回答：...\", or the same labels in English." :
+				"A question_answer's prompt must ask for \"Question: ...\" and \"Answer: ...\", or the same labels in Chinese.";
 		case REPLY_DESCRIPTION:
 			return "A description's prompt must ask for plain text: what the picture shows, without labels.";
 		default:

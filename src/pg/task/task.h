@@ -185,6 +185,7 @@ typedef struct TaskNewest
 	char	   *name;
 	int			version;
 	char	   *kind;
+	char	   *language;
 	char	   *server;			/* or NULL */
 } TaskNewest;
 
@@ -211,7 +212,7 @@ extern void task_stop(const TaskStopped *stopped);
 extern bool task_resume(const char *task, int version);
 
 /* What a prompt must ask for, in a sentence for people. */
-extern const char *task_shape(ReplyKind kind);
+extern const char *task_shape(ReplyKind kind, ReplyLanguage language);
 
 /* ---- shipped.c ---- */
 

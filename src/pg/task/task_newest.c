@@ -47,6 +47,7 @@ add_version(List *tasks, const TaskRow *row)
 	task->name = name;
 	task->version = version;
 	task->kind = task_row_text(row, "kind");
+	task->language = task_row_text(row, "language");
 	task->server = task_row_text(row, "server");
 	return tasks;
 }

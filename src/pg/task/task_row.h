@@ -41,6 +41,19 @@ extern void task_stage_check_newest(Relation table);
 /* What an experiment does not take from the task that it is one on. */
 extern void task_stage_leave(TaskRow *base);
 
+/* ---- task_rows.c ---- */
+
+/* The newest row of this name, in the current context; NULL if there is none. */
+extern TaskRow *task_row_newest(Oid table, const char *name);
+
+/* ---- advice.c: a row that is complete, and what may not be meant ---- */
+
+/*
+ * Says in a NOTICE which human turns a new task of descriptions has that gives none, and in a
+ * WARNING which key its condition names that is not required of what it follows.
+ */
+extern void task_advise(const TaskRow *row, Oid table, bool is_new);
+
 /* ---- task_owed.c ---- */
 
 /* Says in a NOTICE what the new row owes to results that are there, if anything. */

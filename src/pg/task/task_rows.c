@@ -66,9 +66,8 @@ static SqlStatement sql_task_previous = {
 	.types = "t"
 };
 
-/* The newest row of this name, in the current context; NULL if there is none. */
-static TaskRow *
-newest_row(Oid table, const char *name)
+TaskRow *
+task_row_newest(Oid table, const char *name)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	Datum		value = CStringGetTextDatum(name);
@@ -197,6 +196,8 @@ require_what_is_asked(const TaskRow *row, const char *name)
 	static const char *const columns[] = {"kind", "language", "prompt"};
 	const char *missing = NULL;
 
+	if (!is_null(row, "kind"))
+		(void) task_kind(task_row_text(row, "kind"));
 	for (int i = lengthof(columns) - 1; i >= 0; i--)
 		if (is_null(row, columns[i]))
 			missing = columns[i];
@@ -207,6 +208,7 @@ require_what_is_asked(const TaskRow *row, const char *name)
 				 errmsg("the new task \"%s\" needs a %s", name, missing),
 				 errhint("INSERT INTO llava_task (name, kind, language, prompt) VALUES (%s, 'description', 'zh', '...'); "
 						 "kind is dialogue, question_answer, description or json, language zh, en or any. "
+						 "The array questions has the human turns of descriptions. "
 						 "A name that begins with a task's and a dash inherits from that task.",
 						 quote_literal_cstr(name))));
 }
@@ -315,7 +317,7 @@ complete(TaskRow *row, Relation relation, const char *name)
 	task_stage_check_newest(relation);
 
 	tasks = task_weights_as_owner();
-	base = newest_row(table, name);
+	base = task_row_newest(table, name);
 	if (base != NULL)
 	{
 		int			version = DatumGetInt32(value_of(base, "version"));
@@ -332,7 +334,7 @@ complete(TaskRow *row, Relation relation, const char *name)
 	{
 		const char *other = experiment_base(tasks, name);
 
-		if (other != NULL && (base = newest_row(table, other)) != NULL)
+		if (other != NULL && (base = task_row_newest(table, other)) != NULL)
 		{
 			task_row_set_null(base, "alias");
 			task_row_set(base, "weight", Int64GetDatum(0));
@@ -354,6 +356,7 @@ complete(TaskRow *row, Relation relation, const char *name)
 		task_stage_check(row, tasks, name, follows_none);
 		task_tell_owed(row);
 	}
+	task_advise(row, table, base == NULL);
 }
 
 /* Shipped rows are being deleted for those of a restore. */
