@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "hopeless.h"
 #include "loop.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
@@ -73,6 +74,7 @@ blame_server(ServerState *server, Call *call)
 	limits_pause_now(server->limits, &pause);
 	probe = pause.prober == MyProcPid;
 	call->retry.blameless = true;
+	hopeless_forgive(call);
 	if (outcome->action == VLM_RETRY)
 		outcome->counts &= probe;
 	/* requests that were in flight when the pause began add no information */

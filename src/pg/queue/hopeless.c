@@ -43,13 +43,22 @@ hopeless_found(const Call *call)
 void
 hopeless_note(Loop *loop, const Call *call)
 {
-	if (call_ending(call) != CALL_ANSWERED || !call->row.first)
+	if (call_ending(call) != CALL_ANSWERED || !call->row.first || call->retry.blameless)
 		return;
 	if (task_counter_note(call->task->counter, call->task->version, call->end.reason))
 	{
 		hopeless_found(call);
 		claims_look_by(loop, 0);
 	}
+}
+
+void
+hopeless_forgive(const Call *call)
+{
+	TaskCounter *counter = call->task->counter;
+
+	if (!task_counter_is_hopeless(counter, call->task->version))
+		task_counter_forgive(counter);
 }
 
 bool

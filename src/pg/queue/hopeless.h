@@ -10,6 +10,9 @@
 /* Counts the verdict on a call that was answered. */
 extern void hopeless_note(Loop *loop, const Call *call);
 
+/* The server is to blame for the verdict on this call and those before: they say nothing of the task. */
+extern void hopeless_forgive(const Call *call);
+
 /* Whether the call must not be sent. */
 extern bool hopeless_holds(const Call *call);
 
