@@ -7,6 +7,7 @@ use strict;
 use warnings;
 use utf8;
 use lib 'test/perl';
+use Encode qw(encode_utf8);
 use LlavaZh::Cluster;
 use LlavaZh::Endpoint;
 use LlavaZh::Page;
@@ -67,7 +68,7 @@ sub check_sums
 	my ($when) = @_;
 	is(sql("SELECT p.task, i.n FROM llava_progress p JOIN (SELECT task, count(*) AS n FROM llava_image WHERE rejected IS NULL AND same_as IS NULL GROUP BY task) i USING (task)
 		WHERE p.weight > 0 AND i.n <> waiting + in_flight + done + failed + same + skipped + behind"), '', "$when: the sums are right")
-	  or diag(sql('SELECT task, waiting, in_flight, done, failed, same, skipped, behind FROM llava_progress'));
+	  or diag(encode_utf8(sql('SELECT task, waiting, in_flight, done, failed, same, skipped, behind FROM llava_progress')));
 	is(sql("SELECT count(*) FROM llava_progress WHERE weight > 0"), '3', 'of three tasks');
 	return;
 }
@@ -116,7 +117,7 @@ for my $task (sort keys %weight)
 {
 	my $share = $weight{$task} / $all;
 	my $sigma = sqrt($worth * $share * (1 - $share));
-	cmp_ok(abs($done{$task} - $worth * $share), '<=', 4 * $sigma, sprintf '%s: %d of %d, of which it should be %.0f', $task, $done{$task}, $worth, $worth * $share);
+	cmp_ok(abs($done{$task} - $worth * $share), '<=', 4 * $sigma, sprintf '%s: %d of %d, of which it should be %.0f', encode_utf8($task), $done{$task}, $worth, $worth * $share);
 }
 my $scarcest = min(map { $done{$_} / $weight{$_} } keys %weight);
 my %mixed = map { split /\|/ } split /\n/, sql("SELECT line::json ->> 'task', count(*) FROM llava_export('imagefolder', mix => true) AS line GROUP BY 1");

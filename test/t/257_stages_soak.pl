@@ -152,8 +152,8 @@ SQL
 is(sql($difference), '', 'what exists is what must');
 my %stands = map { my ($task, $state, $n) = split /\|/; ("$task $state" => $n) } split /\n/, sql("SELECT task, failure, count(*) FROM llava_pending GROUP BY task, failure
 	UNION ALL SELECT task, 'done', count(*) FROM llava_conversation GROUP BY task UNION ALL SELECT task, 'done', count(*) FROM llava_annotation GROUP BY task");
-note join ', ', map { "$_: $stands{$_}" } sort keys %stands;
-cmp_ok($stands{$_} // 0, '>', 0, "$_: $stands{$_}") foreach '筛选 done', '描述图片 done', '描述图片 condition', '评判 done', '明暗 done', '明暗 condition';
+note encode_utf8(join ', ', map { "$_: $stands{$_}" } sort keys %stands);
+cmp_ok($stands{$_} // 0, '>', 0, encode_utf8("$_: $stands{$_}")) foreach '筛选 done', '描述图片 done', '描述图片 condition', '评判 done', '明暗 done', '明暗 condition';
 cmp_ok($stands{'评判 done'}, '<', $stands{'描述图片 done'}, 'a share of them');
 is(sql("SELECT count(*) FROM llava_annotation a WHERE task = '评判' AND about <> (SELECT reply FROM llava_conversation c WHERE c.image = a.image)"), '0', 'none is about what is gone');
 like(sql('CALL llava_follow(dry => true)'), qr/^(?!.*"(?:queued|condition|condition_error|exchanged)": [1-9])/, 'and llava_follow finds nothing owed');
