@@ -8,6 +8,7 @@
  */
 #include "postgres.h"
 
+#include "blame.h"
 #include "common/hashfn.h"
 #include "hopeless.h"
 #include "ledger/ledger.h"

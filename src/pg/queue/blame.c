@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "blame.h"
 #include "hopeless.h"
 #include "loop.h"
 #include "miscadmin.h"

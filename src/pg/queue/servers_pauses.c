@@ -4,6 +4,7 @@
  */
 #include "postgres.h"
 
+#include "blame.h"
 #include "loop.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"

@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "blame.h"
 #include "settle_rows.h"
 #include "utils/builtins.h"
 
