@@ -48,6 +48,9 @@
 /* COPY FROM a file of the server stops at a line of nothing but '\.'. */
 #define COMPAT_COPY_STOPS_AT_END_MARK (PG_VERSION_NUM < 180000)
 
+/* An error about a lock says in its context's first line what was waited for, and what it is for in the next. */
+#define COMPAT_LOCK_CONTEXT_TELLS_MODE (PG_VERSION_NUM >= 190000)
+
 /* A setting that limits a whole transaction where there is one, else each statement. */
 #if PG_VERSION_NUM >= 170000
 #define COMPAT_TRANSACTION_TIMEOUT "transaction_timeout"

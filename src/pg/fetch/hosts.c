@@ -408,7 +408,8 @@ host_wanted(const char *host, const char *name, const char *domain)
 static SqlStatement sql_host_after = {
 	.text =
 	"SELECT f.host, f.url, EXISTS (SELECT FROM @.llava_host h WHERE h.host = f.host"
-	"  AND (h.next_at < 'infinity' OR h.asking OR h.parked))"
+	/* with OFFSET it is not made a hash of all hosts */
+	"  AND (h.next_at < 'infinity' OR h.asking OR h.parked) OFFSET 0)"
 	" FROM @.llava_fetch f WHERE f.host > $1 AND f.failure IS NULL"
 	" ORDER BY f.host, f.visible_at, f.image LIMIT 1",
 	.types = "t"

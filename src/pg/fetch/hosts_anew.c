@@ -14,13 +14,17 @@ static SqlStatement sql_rows_release = {
 	.types = ""
 };
 
-/* A host's delay counts from now on: when its request was sent is not known. */
+/*
+ * A host's delay counts from a second on: when its request was sent is not known, nor how
+ * long the host took to read it.
+ */
+#define DELAY "pg_catalog.make_interval(secs => 1 + GREATEST(delay_ms, $1) / 1000.0)"
 static SqlStatement sql_hosts_release = {
 	.text =
 	"UPDATE @.llava_host SET asking = false, free_at = GREATEST(free_at,"
-	"  pg_catalog.now() + pg_catalog.make_interval(secs => GREATEST(delay_ms, $1) / 1000.0)),"
+	"  pg_catalog.now() + " DELAY "),"
 	"  next_at = CASE WHEN parked THEN 'infinity' ELSE"
-	"   GREATEST(free_at, pg_catalog.now() + pg_catalog.make_interval(secs => GREATEST(delay_ms, $1) / 1000.0)) END"
+	"   GREATEST(free_at, pg_catalog.now() + " DELAY ") END"
 	" WHERE asking",
 	.types = "i"
 };

@@ -11,6 +11,7 @@
 #include "postgres.h"
 
 #include "claim.h"
+#include "compat.h"
 #include "utils/lsyscache.h"
 
 /* Interval of recording the awaited lock; well below tx.c's LOCK_TIMEOUT. */
@@ -59,7 +60,13 @@ in_the_way_activity(const Loop *loop)
 static const char *
 first_line(const char *context)
 {
-	return context == NULL ? "" : psprintf(" (%.*s)", (int) strcspn(context, "\n"), context);
+	const char *next = context == NULL ? NULL : strchr(context, '\n');
+
+	if (context == NULL)
+		return "";
+	if (COMPAT_LOCK_CONTEXT_TELLS_MODE && next != NULL)
+		context = next + 1;
+	return psprintf(" (%.*s)", (int) strcspn(context, "\n"), context);
 }
 
 static const char *

@@ -487,7 +487,6 @@ extern Step settle_all(Loop *loop); /* tries each finished call, alone in the
 									 * end */
 
 /* ---- renew.c ---- */
-
 /* A stage: renews leases that would run out too early. */
 extern TimestampTz renewals_due(Loop *loop);
 extern Step renewals_run(Loop *loop);
