@@ -52,6 +52,16 @@ is(sql("INSERT INTO llava_image (source_url) VALUES ('http://a.test$at/picture/4
 is(sql("SELECT outcome FROM llava_fetch_check('http://a.test$at/picture/4')"), 'forgotten', 'as llava_fetch_check says');
 is(sql("SELECT outcome FROM llava_fetch_check('http://a.test$at/picture/1')"), 'same', 'which knows what was fetched');
 
+# a host whose other rows wait for tomorrow
+insert("late.test$at/empty/1");
+ok($node->wait_query("SELECT next_at > now() + interval '1 hour' FROM llava_host WHERE name = 'late.test' AND NOT asking"), 'an empty answer is tried again tomorrow');
+my $today = insert("late.test$at/picture/6");
+ok($node->wait_query("SELECT image IS NOT NULL FROM llava_image WHERE id = $today"), 'a new URL of its host is fetched today');
+ok($node->wait_query("SELECT next_at > now() + interval '1 hour' FROM llava_host WHERE name = 'late.test' AND NOT asking"), 'and the host waits again');
+my $led = insert("e.test$at/to/late.test/picture/7");
+ok($node->wait_query("SELECT image IS NOT NULL FROM llava_image WHERE id = $led"), 'so is one that a redirect leads to');
+sql("DELETE FROM llava_fetch WHERE url LIKE '%/empty/1'");
+
 # parked, let go, fetched again
 sql('SELECT llava_park(\'a.test\')');
 my $parked = insert("a.test$at/picture/5");

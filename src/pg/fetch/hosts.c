@@ -385,13 +385,14 @@ static SqlStatement sql_host_add = {
 };
 
 /*
- * A host that is idle is put in line: what was said of its rows counts for those only.  One
- * that somebody has locked is left for another time.
+ * A host that is idle, or waits for the time of a later row, is put in line: what was said of
+ * its rows counts for those only.  One that somebody has locked is left for another time.
  */
 static SqlStatement sql_host_wanted = {
 	.text =
 	"UPDATE @.llava_host SET next_at = GREATEST(free_at, pg_catalog.now()), rests = NULL"
-	" WHERE host = (SELECT h.host FROM @.llava_host h WHERE h.host = $1 AND h.next_at = 'infinity'"
+	" WHERE host = (SELECT h.host FROM @.llava_host h WHERE h.host = $1"
+	"  AND h.next_at > GREATEST(h.free_at, pg_catalog.now())"
 	"  AND NOT h.asking AND NOT h.parked FOR UPDATE SKIP LOCKED)",
 	.types = "t"
 };
@@ -409,7 +410,7 @@ static SqlStatement sql_host_after = {
 	.text =
 	"SELECT f.host, f.url, EXISTS (SELECT FROM @.llava_host h WHERE h.host = f.host"
 	/* with OFFSET it is not made a hash of all hosts */
-	"  AND (h.next_at < 'infinity' OR h.asking OR h.parked) OFFSET 0)"
+	"  AND (h.next_at <= GREATEST(h.free_at, f.visible_at) OR h.asking OR h.parked) OFFSET 0)"
 	" FROM @.llava_fetch f WHERE f.host > $1 AND f.failure IS NULL"
 	" ORDER BY f.host, f.visible_at, f.image LIMIT 1",
 	.types = "t"
