@@ -82,7 +82,7 @@ sql('DROP STATISTICS pairs; ANALYZE');
 is(where(marker(8)), $kept, 'ANALYZE brings back those of the others');
 fill(31, 31);
 my $unseen = "(SELECT id FROM llava_image WHERE path = '" . marker(31) . ".png')";
-like(notice("UPDATE llava_image SET licence = 'own' WHERE id = $unseen; SELECT llava_forget($unseen, 'letter')"), qr/^$/, 'what stands nowhere costs no statistics');
+like(notice("UPDATE llava_image SET licence = 'own' WHERE id = $unseen; SELECT llava_forget($unseen, 'letter')") =~ s{^NOTICE:.*recorded exports.*\nHINT:.*\n?}{}r, qr/^$/, 'what stands nowhere costs no statistics');
 is(where(marker(8)), $kept, 'they are as they were');
 
 # a role that may take pictures down needs no right to the catalogue, and the owner's
@@ -92,7 +92,7 @@ sql("CREATE ROLE operator; GRANT EXECUTE ON FUNCTION llava_forget(bigint, text) 
 	CREATE INDEX by_function ON llava_image (titled(path)); ANALYZE llava_image");
 my $eighth = sql("SELECT id FROM llava_image WHERE path = '" . marker(8) . ".png'");
 like(where(marker(8)), qr/by_function\.titled/, 'an expression that calls a function');
-like(notice("SET ROLE operator; SELECT llava_forget($eighth, 'letter')"), qr/^NOTICE:.*removed/, 'the operator takes a picture down');
+like(notice("SET ROLE operator; SELECT llava_forget($eighth, 'letter')"), qr/^NOTICE:.*removed/m, 'the operator takes a picture down');
 is(where(marker(8)), '', 'its words are gone from the statistics');
 
 #

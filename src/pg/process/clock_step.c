@@ -4,7 +4,8 @@
  */
 #include "postgres.h"
 
-#include "portability/instr_time.h"
+#include <time.h>
+
 #include "process.h"
 
 /* A smaller step is an adjustment (NTP), not a change of the clock. */
@@ -16,10 +17,11 @@
 int64
 clock_monotonic_ms(void)
 {
-	instr_time	now;
+	struct timespec now;
 
-	INSTR_TIME_SET_CURRENT(now);
-	return (int64) (INSTR_TIME_GET_MICROSEC(now) / 1000);
+	/* not instr_time, which may count ticks since PostgreSQL 19: rooms below compare with this clock */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 int64
