@@ -48,15 +48,26 @@
 /* COPY FROM a file of the server stops at a line of nothing but '\.'. */
 #define COMPAT_COPY_STOPS_AT_END_MARK (PG_VERSION_NUM < 180000)
 
-/* An error about a lock says in its context's first line what was waited for, and what it is for in the next. */
-#define COMPAT_LOCK_CONTEXT_TELLS_MODE (PG_VERSION_NUM >= 190000)
-
 /* A setting that limits a whole transaction where there is one, else each statement. */
 #if PG_VERSION_NUM >= 170000
 #define COMPAT_TRANSACTION_TIMEOUT "transaction_timeout"
 #else
 #define COMPAT_TRANSACTION_TIMEOUT "statement_timeout"
 #endif
+
+/* The context of an error about a lock, from the line on that says what it is for. */
+static inline const char *
+compat_lock_context(const char *context)
+{
+#if PG_VERSION_NUM >= 190000
+	/* the first line says how it was waited for */
+	const char *next = strchr(context, '\n');
+
+	if (next != NULL)
+		return next + 1;
+#endif
+	return context;
+}
 
 /* A wait set that lives as long as the process. */
 static inline WaitEventSet *

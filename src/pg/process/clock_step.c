@@ -19,7 +19,10 @@ clock_monotonic_ms(void)
 {
 	struct timespec now;
 
-	/* not instr_time, which may count ticks since PostgreSQL 19: rooms below compare with this clock */
+	/*
+	 * not instr_time, which may count ticks since PostgreSQL 19: rooms below
+	 * compare with this clock
+	 */
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (int64) now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -60,12 +60,9 @@ in_the_way_activity(const Loop *loop)
 static const char *
 first_line(const char *context)
 {
-	const char *next = context == NULL ? NULL : strchr(context, '\n');
-
 	if (context == NULL)
 		return "";
-	if (COMPAT_LOCK_CONTEXT_TELLS_MODE && next != NULL)
-		context = next + 1;
+	context = compat_lock_context(context);
 	return psprintf(" (%.*s)", (int) strcspn(context, "\n"), context);
 }
 
