@@ -135,7 +135,7 @@ for my $deferral ('', 'DEFERRABLE', 'DEFERRABLE INITIALLY DEFERRED')
 			my $statement = "BEGIN; $operator; $set SELECT llava_forget($id, 'letter'); COMMIT";
 			if ($action =~ /^(?:NO ACTION|RESTRICT)$/)
 			{
-				my $violates = $action eq 'RESTRICT' && $node->pg_version >= 18 ? '23001.*violates RESTRICT setting of' : '23503.*violates';
+				my $violates = $action eq 'RESTRICT' && sql('SHOW server_version_num') >= 180000 ? '23001.*violates RESTRICT setting of' : '23503.*violates';
 				like(fails($statement), qr/$violates foreign key constraint "t_image_fkey" on table "t"/, "$what $set: names the constraint");
 				is(sql("SELECT count(*) FROM llava_image WHERE id = $id"), '1', 'and nothing is done');
 			}

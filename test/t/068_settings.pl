@@ -46,7 +46,8 @@ SQL
 my $known = $node->safe_psql('postgres', "SELECT string_agg(lower(name), ' ') FROM pg_settings") . ' role session_authorization';
 my %known = map { $_ => 1 } split / /, $known;
 # PostgreSQL 19 knows no other
-@others = grep { $_->[0] ne 'standard_conforming_strings' } @others if $node->pg_version >= 19;
+@others = grep { $_->[0] ne 'standard_conforming_strings' } @others
+  if $node->safe_psql('postgres', 'SHOW server_version_num') >= 190000;
 push @settings, [ transaction_timeout => '1ms' ] if $known{transaction_timeout};
 
 # sessions of the test have what they need, whatever is set
