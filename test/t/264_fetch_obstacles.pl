@@ -143,7 +143,7 @@ ok($node->wait_query("SELECT same_as FROM llava_image WHERE id = $second", $firs
 is(asked('/to/slowhop.test/picture/2'), 1, 'after one request');
 
 # how fast, how long
-sql("SELECT llava_park('slowhop.test'); INSERT INTO llava_host (host, name, domain, parked, next_at, delay_ms) VALUES ('http://far.test$at', 'far.test', 'far.test', false, '2100-01-01', 60000)");
+sql("SELECT llava_park('slowhop.test'); INSERT INTO llava_host (host, name, domain, parked, next_at, free_at, delay_ms) VALUES ('http://far.test$at', 'far.test', 'far.test', false, '2100-01-01', '2100-01-01', 60000)");
 sql("INSERT INTO llava_image (source_url) SELECT 'http://far.test$at/picture/' || n FROM generate_series(1, 30) n");
 is(sql("SELECT eta >= interval '30 min' FROM llava_stat_fetch WHERE state = 'waiting'"), 't', 'the host with the longest line says how long');
 is(sql("SELECT per_minute > 0 AND per_minute <= rows FROM llava_stat_fetch WHERE state = 'fetched'"), 't', 'and how many came in the last minute is told');
