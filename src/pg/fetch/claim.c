@@ -365,7 +365,7 @@ host_is_busy(Host *host, TimestampTz now)
 		free_at = shared_pace_take(host->host, now);
 	if (free_at == DT_NOBEGIN)
 		return false;
-	host_write(host, free_at, false);
+	host_put_off(host, free_at);
 	return true;
 }
 
@@ -426,7 +426,7 @@ put_off_host(void *arg)
 {
 	HostClaim  *claim = arg;
 
-	host_write(claim->host, claim->now, false);
+	host_put_off(claim->host, claim->now);
 }
 
 /* A lock or an error of one host is in nobody else's way. */

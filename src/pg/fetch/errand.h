@@ -64,6 +64,9 @@ extern TimestampTz host_first_row(const char *host);
 /* Writes it, to be claimed when its pace and its rows allow. */
 extern void host_put_in_line(Host *host);
 
+/* It is asked no sooner, whatever rows come for it. */
+extern void host_put_off(Host *host, TimestampTz until);
+
 /* robots: NULL where there is none; status: 0 where none came. */
 extern void host_write_robots(const Host *host, const void *robots, size_t size, int status);
 extern void host_write_robots_times(const Host *host);

@@ -321,6 +321,13 @@ host_put_in_line(Host *host)
 	host_write(host, next_at, false);
 }
 
+void
+host_put_off(Host *host, TimestampTz until)
+{
+	host->pace.free_ms = Max(host->pace.free_ms, until / 1000);
+	host_write(host, until, false);
+}
+
 /* ---- robots.txt ---- */
 
 static SqlStatement sql_host_write_robots = {
