@@ -307,27 +307,37 @@ settle_errand(void *arg)
 	host_put_in_line(&host);
 }
 
+/* A request may be on its way, or just have arrived: the host's delay counts from now on. */
+static void
+put_in_line_from_now(const char *name)
+{
+	Host		host;
+	int64		free_ms;
+
+	if (!host_read(name, &host))
+		return;
+	free_ms = ms_of(GetCurrentTimestamp()) + web_pace_delay(&host.pace, llava_fetch_delay) + ROUNDING_MS;
+	host.pace.free_ms = Max(host.pace.free_ms, free_ms);
+	host_put_in_line(&host);
+}
+
 void
 settle_give_back(const Errand *errand)
 {
 	Outcome		nothing = {0};
 	Datum		values[2] = {Int64GetDatum(errand->row.image), Int64GetDatum(errand->row.claim)};
-	Host		host;
 
 	if (errand->row.image != 0 && sql_run(&sql_settle_locked, values, NULL, 0) > 0)
 		again(errand, GetCurrentTimestamp(), &nothing, true);
-	if (host_read(errand->host, &host))
-		host_put_in_line(&host);
+	put_in_line_from_now(errand->host);
 }
 
 void
 settle_as_error(const Errand *errand, const char *message)
 {
 	Datum		values[2] = {Int64GetDatum(errand->row.image), Int64GetDatum(errand->row.claim)};
-	Host		host;
 
 	if (errand->row.image != 0 && sql_run(&sql_settle_locked, values, NULL, 0) > 0)
 		rest(errand, "error", message);
-	if (host_read(errand->host, &host))
-		host_put_in_line(&host);
+	put_in_line_from_now(errand->host);
 }
