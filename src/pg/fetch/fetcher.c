@@ -196,6 +196,23 @@ claim_step(void *arg)
 		step->next = Min(step->next, TimestampTzPlusMilliseconds(step->now, HOP_LOOK_MS));
 }
 
+/* All times of the wall are for nothing after it was set.  True: it was. */
+static bool
+look_at_clock(Fetcher *fetcher)
+{
+	int64		step = clock_step_ms();
+
+	if (step == 0)
+		return false;
+	ereport(LOG,
+			(errmsg("llava_zh: the clock was set %s by " INT64_FORMAT " s", step < 0 ? "back" : "forward",
+					((step < 0 ? -step : step) + 500) / 1000)));
+	fetcher->discovery.clock_step_ms += step;
+	hosts_look_from(DT_NOBEGIN);
+	fetcher->claim_at = fetcher->settle_at = fetcher->discovery.at = DT_NOBEGIN;
+	return true;
+}
+
 static void
 claim(Fetcher *fetcher)
 {
@@ -203,6 +220,12 @@ claim(Fetcher *fetcher)
 	TimestampTz nap = TimestampTzPlusMilliseconds(now, llava_naptime);
 	ClaimStep	step = {.fetcher = fetcher,.now = now,.next = nap};
 
+	/*
+	 * by a clock that was set all hosts would be due; the times are mended
+	 * first
+	 */
+	if (look_at_clock(fetcher))
+		return;
 	step.room = Min(llava_fetch_in_flight - fetcher->n_flying, CLAIM_HOSTS);
 	fetcher->claim_at = nap;
 	if (!tx_begin(&fetcher->tx, "llava_zh: claiming what is due"))
@@ -289,26 +312,10 @@ wait_for_something(Fetcher *fetcher)
 	web_pool_step(fetcher->pool);
 }
 
-/* All times of the wall are for nothing after it was set. */
-static void
-look_at_clock(Fetcher *fetcher)
-{
-	int64		step = clock_step_ms();
-
-	if (step == 0)
-		return;
-	ereport(LOG,
-			(errmsg("llava_zh: the clock was set %s by " INT64_FORMAT " s", step < 0 ? "back" : "forward",
-					((step < 0 ? -step : step) + 500) / 1000)));
-	fetcher->discovery.clock_step_ms += step;
-	hosts_look_from(DT_NOBEGIN);
-	fetcher->claim_at = fetcher->settle_at = fetcher->discovery.at = DT_NOBEGIN;
-}
-
 void
 fetcher_turn(Fetcher *fetcher)
 {
-	look_at_clock(fetcher);
+	(void) look_at_clock(fetcher);
 	ended_take(fetcher);
 	if (!dlist_is_empty(&fetcher->ended) && GetCurrentTimestamp() >= fetcher->settle_at)
 		(void) ended_settle(fetcher);
