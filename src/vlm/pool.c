@@ -278,30 +278,15 @@ recycle(VlmPool *pool, Request *request)
 	pool->spare = request;
 }
 
-/*
- * Where a connection broke the others that are kept are likely to be broken, too.  Since
- * 8.16 or so libcurl does not look whether one still stands that was used a moment ago, and
- * each would cost a request, which would count as lost.
- */
-static void
-drop_kept_connections(VlmPool *pool, CURLcode code)
-{
-#if LIBCURL_VERSION_NUM >= 0x081000
-	if (code == CURLE_SEND_ERROR || code == CURLE_SEND_FAIL_REWIND || code == CURLE_RECV_ERROR ||
-		code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE || code == CURLE_COULDNT_CONNECT)
-		curl_multi_setopt(pool->multi, CURLMOPT_NETWORK_CHANGED, CURLMNWC_CLEAR_CONNS);
-#else
-	(void) pool;
-	(void) code;
-#endif
-}
-
 /* The request leaves libcurl and waits for vlm_pool_next. */
 static void
 end_request(VlmPool *pool, Request *request, CURLcode code)
 {
 	curl_multi_remove_handle(pool->multi, request->easy);
-	drop_kept_connections(pool, code);
+#if LIBCURL_VERSION_NUM >= 0x081000
+	if (request_lost_connection(code))
+		curl_multi_setopt(pool->multi, CURLMOPT_NETWORK_CHANGED, CURLMNWC_CLEAR_CONNS);
+#endif
 	unlink_request(pool, request);
 	request_finish(request, code, now_ms());
 	*pool->ended_tail = request;

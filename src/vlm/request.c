@@ -364,6 +364,13 @@ came_too_much(Request *request, CURLcode code)
 		first_byte_us > 0;
 }
 
+bool
+request_lost_connection(CURLcode code)
+{
+	return code == CURLE_SEND_ERROR || code == CURLE_SEND_FAIL_REWIND || code == CURLE_RECV_ERROR ||
+		code == CURLE_GOT_NOTHING || code == CURLE_PARTIAL_FILE || code == CURLE_COULDNT_CONNECT;
+}
+
 void
 request_finish(Request *request, CURLcode code, int64_t now_ms)
 {

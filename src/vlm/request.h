@@ -76,6 +76,13 @@ extern bool request_set_up(Request *request, VlmRequest *wanted, size_t *held,
  */
 extern bool request_inbound(Request *request, int fd);
 
+/*
+ * Whether the code says that a connection broke.  Others that are kept are likely to be
+ * broken then, too, and libcurl 8.23 does not look at those that it used a moment ago: each
+ * would cost a request, which would count as lost.
+ */
+extern bool request_lost_connection(CURLcode code);
+
 /* Fills request->response from the handle. */
 extern void request_finish(Request *request, CURLcode code, int64_t now_ms);
 
